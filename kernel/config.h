@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _SHIM6_CONFIG_H
+#define _SHIM6_CONFIG_H
+
+#include <linux/types.h>
+
+/**
+ * struct shim6_config - what an administrator can set for a network namespace
+ * @max_contexts: how many contexts the namespace may hold
+ * @max_flows: how many ULID pairs without a context are counted at a time
+ * @trigger_packets: packets after which a context is asked for, 0 for never
+ * @trigger_time: milliseconds of exchange after which one is asked for, 0 for
+ *	never
+ * @send_timeout: Send Timeout of new contexts (RFC 5534 section 7), in
+ *	milliseconds
+ * @idle_timeout: milliseconds of quiescence (RFC 5533 section 9) after which
+ *	a context is reported
+ */
+struct shim6_config {
+	u32 max_contexts;
+	u32 max_flows;
+	u32 trigger_packets;
+	u32 trigger_time;
+	u32 send_timeout;
+	u32 idle_timeout;
+};
+
+void shim6_config_init(struct shim6_config *config);
+
+#endif /* _SHIM6_CONFIG_H */

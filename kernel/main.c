@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Shim6: Level 3 multihoming shim protocol for IPv6 (RFC 5533).
+ *
+ * This file is the table of contents: each concept has a file of its own and
+ * is set up here in the order in which the next one needs it.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <net/genetlink.h>
+
+#include <uapi/linux/shim6.h>
+
+#include "netlink.h"
+#include "netns.h"
+
+static int __init shim6_init(void)
+{
+	int err;
+
+	err = shim6_netns_init();
+	if (err)
+		goto err_netns;
+
+	err = shim6_netlink_init();
+	if (err)
+		goto err_netlink;
+
+	pr_info("version " SHIM6_VERSION " loaded\n");
+	return 0;
+
+err_netlink:
+	shim6_netns_exit();
+err_netns:
+	return err;
+}
+
+static void __exit shim6_exit(void)
+{
+	shim6_netlink_exit();
+	shim6_netns_exit();
+	pr_info("unloaded\n");
+}
+
+module_init(shim6_init);
+module_exit(shim6_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Shim6 multihoming shim for IPv6 (RFC 5533)");
+MODULE_AUTHOR("The shim6 authors");
+MODULE_VERSION(SHIM6_VERSION);
+MODULE_ALIAS_GENL_FAMILY(SHIM6_FAMILY_NAME);

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The Generic Netlink family. Policies and the table of operations are
+ * generated from netlink/shim6.yaml into netlink_gen.c; here is what they
+ * call. Operations run in parallel (no genl lock), so each takes the lock of
+ * the object that it works on.
+ */
+#include "compat.h"
+
+#include <net/sock.h>
+
+#include "netlink_gen.h"
+#include "netlink.h"
+#include "netns.h"
+
+static size_t shim6_nl_config_size(void)
+{
+	return nla_total_size(sizeof(u32)) * SHIM6_A_CONFIG_MAX;
+}
+
+/* Caller holds config_lock. Returns 0 or -EMSGSIZE, with nothing added. */
+static int shim6_nl_config_fill(struct sk_buff *skb,
+				const struct shim6_config *config,
+				u32 portid, u32 seq, u8 cmd)
+{
+	void *hdr;
+
+	hdr = genlmsg_put(skb, portid, seq, &shim6_nl_family, 0, cmd);
+	if (!hdr)
+		return -EMSGSIZE;
+
+	if (nla_put_u32(skb, SHIM6_A_CONFIG_MAX_CONTEXTS,
+			config->max_contexts) ||
+	    nla_put_u32(skb, SHIM6_A_CONFIG_MAX_FLOWS, config->max_flows) ||
+	    nla_put_u32(skb, SHIM6_A_CONFIG_TRIGGER_PACKETS,
+			config->trigger_packets) ||
+	    nla_put_u32(skb, SHIM6_A_CONFIG_TRIGGER_TIME,
+			config->trigger_time) ||
+	    nla_put_u32(skb, SHIM6_A_CONFIG_SEND_TIMEOUT,
+			config->send_timeout) ||
+	    nla_put_u32(skb, SHIM6_A_CONFIG_IDLE_TIMEOUT,
+			config->idle_timeout)) {
+		genlmsg_cancel(skb, hdr);
+		return -EMSGSIZE;
+	}
+
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+/*
+ * shim6_nl_config_get_doit - SHIM6_CMD_CONFIG_GET: reply with the
+ * configuration of the asking socket's namespace
+ */
+int shim6_nl_config_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
+	struct sk_buff *reply;
+	int err;
+
+	reply = genlmsg_new(shim6_nl_config_size(), GFP_KERNEL);
+	if (!reply)
+		return -ENOMEM;
+
+	mutex_lock(&sn->config_lock);
+	err = shim6_nl_config_fill(reply, &sn->config, info->snd_portid,
+				   info->snd_seq, info->genlhdr->cmd);
+	mutex_unlock(&sn->config_lock);
+	if (err) {
+		nlmsg_free(reply);
+		return err;
+	}
+
+	return genlmsg_reply(reply, info);
+}
+
+/* The value that a request names, or the present one if it names none. */
+static u32 shim6_nl_u32(const struct genl_info *info, int attr, u32 present)
+{
+	return info->attrs[attr] ? nla_get_u32(info->attrs[attr]) : present;
+}
+
+static bool shim6_nl_config_empty(const struct genl_info *info)
+{
+	int attr;
+
+	for (attr = 1; attr <= SHIM6_A_CONFIG_MAX; attr++)
+		if (info->attrs[attr])
+			return false;
+	return true;
+}
+
+/*
+ * shim6_nl_config_set_doit - SHIM6_CMD_CONFIG_SET: take the values that the
+ * request names, and tell the group and, with NLM_F_ECHO, the sender
+ *
+ * The policy has checked every range before, and the message is allocated
+ * before anything is changed: a request is taken whole or not at all.
+ */
+int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
+	struct shim6_config *config = &sn->config;
+	struct sk_buff *ntf;
+	int err;
+
+	if (shim6_nl_config_empty(info)) {
+		NL_SET_ERR_MSG(info->extack,
+			       "config-set needs at least one value to set");
+		return -EINVAL;
+	}
+
+	ntf = genlmsg_new(shim6_nl_config_size(), GFP_KERNEL);
+	if (!ntf)
+		return -ENOMEM;
+
+	mutex_lock(&sn->config_lock);
+	WRITE_ONCE(config->max_contexts,
+		   shim6_nl_u32(info, SHIM6_A_CONFIG_MAX_CONTEXTS,
+				config->max_contexts));
+	WRITE_ONCE(config->max_flows,
+		   shim6_nl_u32(info, SHIM6_A_CONFIG_MAX_FLOWS,
+				config->max_flows));
+	WRITE_ONCE(config->trigger_packets,
+		   shim6_nl_u32(info, SHIM6_A_CONFIG_TRIGGER_PACKETS,
+				config->trigger_packets));
+	WRITE_ONCE(config->trigger_time,
+		   shim6_nl_u32(info, SHIM6_A_CONFIG_TRIGGER_TIME,
+				config->trigger_time));
+	WRITE_ONCE(config->send_timeout,
+		   shim6_nl_u32(info, SHIM6_A_CONFIG_SEND_TIMEOUT,
+				config->send_timeout));
+	WRITE_ONCE(config->idle_timeout,
+		   shim6_nl_u32(info, SHIM6_A_CONFIG_IDLE_TIMEOUT,
+				config->idle_timeout));
+
+	/* Sent under the lock: the last notification shows the last value. */
+	err = shim6_nl_config_fill(ntf, config, info->snd_portid,
+				   info->snd_seq, SHIM6_CMD_CONFIG_NTF);
+	if (!WARN_ON_ONCE(err))
+		genl_notify(&shim6_nl_family, ntf, info, SHIM6_NLGRP_CONFIG,
+			    GFP_KERNEL);
+	else
+		nlmsg_free(ntf);
+	mutex_unlock(&sn->config_lock);
+	return 0;
+}
+
+/**
+ * shim6_netlink_init - let the family be found
+ *
+ * Comes last in the module's init: from here on requests arrive.
+ *
+ * Return: 0 or a negative errno.
+ */
+int __init shim6_netlink_init(void)
+{
+	return genl_register_family(&shim6_nl_family);
+}
+
+/**
+ * shim6_netlink_exit - take the family away; no request runs after it
+ */
+void shim6_netlink_exit(void)
+{
+	genl_unregister_family(&shim6_nl_family);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/shim6.yaml */
+/* YNL-GEN kernel header */
+
+#ifndef _LINUX_SHIM6_GEN_H
+#define _LINUX_SHIM6_GEN_H
+
+#include <net/netlink.h>
+#include <net/genetlink.h>
+
+#include <uapi/linux/shim6.h>
+
+int shim6_nl_config_get_doit(struct sk_buff *skb, struct genl_info *info);
+int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info);
+
+enum {
+	SHIM6_NLGRP_CONFIG,
+};
+
+extern struct genl_family shim6_nl_family;
+
+#endif /* _LINUX_SHIM6_GEN_H */

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// kernelKind is one of the kernels that -k names.
+type kernelKind struct {
+	uml     bool
+	meta    string   // stock: the package that depends on the newest image
+	source  string   // uml: the source package; "" for the newest of unstable
+	configs []string // uml: fragments, below the repository
+	space   uint64   // MiB needed to fetch and build it
+}
+
+var kernels = map[string]kernelKind{
+	"6.1":  {meta: "linux-image-amd64", space: 1200},
+	"6.12": {meta: "linux-image-6.12-amd64", space: 1500},
+	"latest": {uml: true, space: 4000, configs: []string{
+		"tests/vm/config/uml.config", "tests/selftests/config"}},
+	"debug": {uml: true, source: "linux-source-6.12", space: 5000, configs: []string{
+		"tests/vm/config/uml.config", "tests/selftests/config", "tests/vm/config/debug.config"}},
+}
+
+func kernelNames() []string {
+	var l []string
+	for n := range kernels {
+		l = append(l, n)
+	}
+	sort.Strings(l)
+	return l
+}
+
+// kernel is a kernel that is ready to boot, as kernel.json in its folder.
+type kernel struct {
+	Name    string
+	Version string // of the Debian package
+	Release string // uname -r
+	UML     bool
+	Image   string // what boots
+	Initrd  string // QEMU only
+	Build   string // what modules are built against
+	Source  string // the source tree; for QEMU kernels the headers
+	Modules string // the folder that has lib/modules/Release
+	Key     string // the configuration it was made from
+}
+
+// maxAge is how old a kernel may get before the archive is asked for a newer.
+const maxAge = 14 * 24 * time.Hour
+
+// cache is the folder that outlives a run.
+type cache struct{ dir string }
+
+func openCache() (*cache, error) {
+	dir := os.Getenv("SHIM6_CACHE")
+	if dir == "" {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return nil, fmt.Errorf("no place for the cache: %w; set SHIM6_CACHE", err)
+		}
+		dir = filepath.Join(base, "shim6")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range []string{"kernels", "modules", "runs", "locks", "logs", "src"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return nil, fmt.Errorf("the cache %s can't be written: %w; set SHIM6_CACHE to another folder", dir, err)
+		}
+	}
+	return &cache{dir}, nil
+}
+
+func (c *cache) path(elem ...string) string {
+	return filepath.Join(append([]string{c.dir}, elem...)...)
+}
+
+// lock keeps other runners away from a part of the cache until unlock.
+func (c *cache) lock(name string, p *progress) (unlock func(), err error) {
+	f, err := os.OpenFile(c.path("locks", name), os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		p.say("waiting for another run that prepares %s ...", name)
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+	return func() { f.Close() }, nil
+}
+
+// room returns an error if the cache's disk has less than need MiB free.
+func (c *cache) room(need uint64) error {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(c.dir, &st); err != nil {
+		return err
+	}
+	free := st.Bavail * uint64(st.Bsize) >> 20
+	if free < need {
+		return fmt.Errorf("the disk of the cache %s is too full: %d MiB free, %d MiB needed; free some, or set SHIM6_CACHE to another folder", c.dir, free, need)
+	}
+	return nil
+}
+
+// prepare returns the kernel that o names, fetched and built if it is not in
+// the cache or too old. A kernel that can't be renewed is used as it is.
+func (c *cache) prepare(o *options, p *progress) (*kernel, error) {
+	unlock, err := c.lock(o.kernel, p)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+
+	kind := kernels[o.kernel]
+	key, err := kind.key(o.repo)
+	if err != nil {
+		return nil, err
+	}
+	old, age := c.load(o.kernel)
+	if old != nil && old.Key == key && age < maxAge && !o.update {
+		return old, installMissing(p)
+	}
+	if err := c.room(kind.space); err != nil {
+		return nil, err
+	}
+	if err := installMissing(p); err != nil {
+		return nil, err
+	}
+	var k *kernel
+	if kind.uml {
+		k, err = c.makeUML(o, kind, key, old, p)
+	} else {
+		k, err = c.fetchStock(o.kernel, kind, key, old, p)
+	}
+	switch {
+	case err != nil && old != nil && old.Key == key && errors.Is(err, errNetwork):
+		p.say("%v; using %s of %s ago", err, old.Version, age.Round(time.Hour))
+		return old, nil
+	case err != nil:
+		// A full disk shows itself in a hundred ways: say it in one.
+		if full := c.room(64); full != nil {
+			return nil, fmt.Errorf("%w\n%w", err, full)
+		}
+		return nil, err
+	}
+	return k, c.store(k)
+}
+
+func (c *cache) load(name string) (*kernel, time.Duration) {
+	file := c.path("kernels", name+".json")
+	st, err := os.Stat(file)
+	if err != nil {
+		return nil, 0
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, 0
+	}
+	k := &kernel{}
+	if json.Unmarshal(b, k) != nil {
+		return nil, 0
+	}
+	if _, err := os.Stat(k.Image); err != nil {
+		return nil, 0
+	}
+	return k, time.Since(st.ModTime())
+}
+
+// store makes a kernel the one of its name and drops those before it.
+func (c *cache) store(k *kernel) error {
+	b, err := json.MarshalIndent(k, "", "\t")
+	if err != nil {
+		return err
+	}
+	file := c.path("kernels", k.Name+".json")
+	if err := os.WriteFile(file+".new", b, 0o644); err != nil {
+		return err
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return err
+	}
+	all, _ := filepath.Glob(c.path("kernels", k.Name+"_*"))
+	for _, d := range all {
+		if !strings.HasPrefix(k.Image, d+"/") {
+			os.RemoveAll(d)
+		}
+	}
+	return nil
+}
+
+// key names all that a kernel is made from, apart from its version.
+func (kind kernelKind) key(repo string) (string, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, recipe)
+	for _, f := range kind.configs {
+		b, err := os.ReadFile(filepath.Join(repo, f))
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s\n%s\n", f, b)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:12], nil
+}
+
+// recipe changes whenever the way a kernel is made changes, so that caches
+// made the old way are not used.
+const recipe = "1"
+
+// hashFiles feeds the names and contents of all files below dir to h.
+func hashFiles(h io.Writer, dir string, skip ...string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, path)
+		if slices.Contains(skip, rel) {
+			return filepath.SkipDir
+		}
+		if !d.Type().IsRegular() {
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(h, "%s %d\n", rel, len(b))
+		_, err = h.Write(b)
+		return err
+	})
+}
+
+// lastRun returns the newest artifacts folder of a kernel, or "".
+func (c *cache) lastRun(kernel string) string {
+	l, _ := filepath.Glob(c.path("runs", "*-"+kernel+"-*"))
+	if len(l) == 0 {
+		return ""
+	}
+	sort.Strings(l)
+	return l[len(l)-1]
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0
+
+package main
+
+import (
+	"regexp"
+	"strings"
+)
+
+// logMark is what the guest writes to the kernel log before COMMAND: what the
+// kernel said while it booted is not COMMAND's doing.
+const logMark = "vm: command begins"
+
+// splat is one complaint in a kernel log.
+type splat struct {
+	Kind string // what kind of complaint
+	Line string // the line of the log that says so
+}
+
+// splatKinds are tried in order on each line, so special before general.
+var splatKinds = []struct {
+	kind string
+	re   *regexp.Regexp
+}{
+	{"panic", regexp.MustCompile(`Kernel panic - not syncing|kernel BUG at|\bOops\b|general protection fault|[Uu]nable to handle kernel|Kernel mode fault at addr|Segfault with no mm`)},
+	{"use after free", regexp.MustCompile(`BUG: KASAN: .*use-after-free|KFENCE: use-after-free`)},
+	{"bad memory access", regexp.MustCompile(`BUG: KASAN:|BUG: KFENCE:|BUG: KMSAN:|BUG: unable to handle`)},
+	{"leak", regexp.MustCompile(`kmemleak: \d+ new suspected memory leaks|BUG .*Objects remaining|unregister_netdevice: waiting for|waiting for \S+ to become free|ref_tracker: .*has \d+`)},
+	{"locking", regexp.MustCompile(`WARNING: .*(locking dependency|recursive locking|lock order|irq lock|lock state|RCU usage|bad unlock|lock held|nested lock)|BUG: sleeping function|BUG: spinlock|BUG: scheduling while atomic|BUG: Invalid wait context|\[ BUG: |INFO: trying to register non-static key|DEBUG_LOCKS_WARN_ON|possible deadlock|bad: scheduling from`)},
+	{"undefined behaviour", regexp.MustCompile(`UBSAN:`)},
+	{"data race", regexp.MustCompile(`BUG: KCSAN:`)},
+	{"stall", regexp.MustCompile(`rcu.*detected (expedited )?stall|rcu.*stalls? on CPU|self-detected stall|soft lockup|hard LOCKUP|blocked for more than \d+ seconds|workqueue lockup`)},
+	{"corruption", regexp.MustCompile(`list_(add|del) corruption|refcount_t:|Bad page state|bad page|double free|ODEBUG:|corrupted|Bad rss-counter`)},
+	{"warning", regexp.MustCompile(`\bWARNING:`)},
+	{"bug", regexp.MustCompile(`\bBUG:|\bBUG \S+ \(|INFO: possible|------------\[ cut here \]------------`)},
+}
+
+// follows marks lines that only open or close a complaint reported by another
+// line next to them.
+var follows = regexp.MustCompile(`cut here|---\[ end trace`)
+
+// scanLog returns what a kernel log complains of after the last mark.
+func scanLog(log string) []splat {
+	if i := strings.LastIndex(log, logMark); i >= 0 {
+		log = log[i:]
+	}
+	var found []splat
+	opened := ""
+	for _, l := range strings.Split(log, "\n") {
+		l = strings.TrimSpace(l)
+		kind := classify(l)
+		if kind == "" {
+			continue
+		}
+		if follows.MatchString(l) {
+			// Counts by itself only if nothing explains it.
+			opened = l
+			continue
+		}
+		opened = ""
+		found = append(found, splat{kind, l})
+	}
+	if opened != "" && len(found) == 0 {
+		found = append(found, splat{"bug", opened})
+	}
+	return found
+}
+
+func classify(line string) string {
+	for _, k := range splatKinds {
+		if k.re.MatchString(line) {
+			return k.kind
+		}
+	}
+	return ""
+}

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// run is one machine with one command in it.
+//
+// Host and guest share the folder dir, under the same path. In its folder .vm
+// the host leaves the command (a shell script), and the guest leaves status
+// when the command has ended. What the command prints comes through two serial
+// lines, the kernel's log through a third.
+type run struct {
+	cache *cache
+	o     *options
+	k     *kernel
+	mods  string
+	dir   string
+}
+
+// keepRuns is how many artifacts folders of its own making the cache keeps.
+const keepRuns = 40
+
+func newRun(c *cache, o *options, k *kernel, mods string) (*run, error) {
+	dir := o.out
+	if dir == "" {
+		all, _ := filepath.Glob(c.path("runs", "*"))
+		sort.Strings(all)
+		for len(all) >= keepRuns {
+			if st, err := os.Stat(all[0]); err == nil && !recent(st) {
+				os.RemoveAll(all[0])
+			}
+			all = all[1:]
+		}
+		dir = c.path("runs", fmt.Sprintf("%s-%s-%d", time.Now().UTC().Format("20060102T150405.000"), o.kernel, os.Getpid()))
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if strings.ContainsAny(dir+o.repo, " ,\t\n\"'") {
+		return nil, fmt.Errorf("the path of the artifacts (%s) or of the repository (%s) has a space, comma or quote, which a kernel's command line can't carry", dir, o.repo)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, ".vm"), 0o755); err != nil {
+		return nil, err
+	}
+	for _, f := range []string{".vm/status", "kmemleak", "result.json"} {
+		os.Remove(filepath.Join(dir, f))
+	}
+	r := &run{c, o, k, mods, dir}
+	return r, os.WriteFile(filepath.Join(dir, ".vm/command"), []byte(r.script()), 0o755)
+}
+
+// recent tells whether somebody may still be using what st is of.
+func recent(st os.FileInfo) bool { return time.Since(st.ModTime()) < 2*time.Hour }
+
+// script is the shell script that the guest runs as COMMAND.
+func (r *run) script() string {
+	wd, err := os.Getwd()
+	if err != nil {
+		wd = r.o.repo
+	}
+	var b strings.Builder
+	set := func(name, value string) { fmt.Fprintf(&b, "export %s=%s\n", name, quote(value)) }
+	b.WriteString("#!/bin/bash\n")
+	set("PATH", r.o.repo+"/build/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	set("HOME", "/root")
+	set("SHIM6_ARTIFACTS", r.dir)
+	set("SHIM6_KERNEL", r.o.kernel)
+	set("SHIM6_TIME", r.o.time)
+	for _, e := range r.o.env {
+		name, value, _ := strings.Cut(e, "=")
+		set(name, value)
+	}
+	fmt.Fprintf(&b, "cd %s || exit 126\nexec", quote(wd))
+	for _, a := range r.o.command {
+		b.WriteString(" " + quote(a))
+	}
+	return b.String() + "\n"
+}
+
+// quote makes one word of s for a shell.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// boot runs the machine until it stops, is out of time or stop is signalled.
+func (r *run) boot(stop <-chan os.Signal) (*verdict, error) {
+	cmd, machine, err := r.machine()
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(r.dir, "kernel.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	var console io.Writer = log
+	if r.o.verbose {
+		console = io.MultiWriter(log, os.Stderr)
+	}
+
+	// The machine's own messages go where the console goes: a guest that
+	// does not even start explains itself there.
+	var wg sync.WaitGroup
+	var lines []*os.File
+	sinks := []io.Writer{os.Stdout, os.Stderr, console}
+	for i, sink := range sinks {
+		pr, pw, err := os.Pipe()
+		if err != nil {
+			return nil, err
+		}
+		cmd.ExtraFiles = append(cmd.ExtraFiles, pw)
+		lines = append(lines, pw)
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			defer pr.Close()
+			if i == 2 {
+				copyLog(sink, pr)
+				return
+			}
+			// A reader that went away must not stop the guest.
+			if _, err := io.Copy(sink, pr); err != nil {
+				io.Copy(io.Discard, pr)
+			}
+		}()
+	}
+	cmd.Stdout, cmd.Stderr = lines[2], lines[2]
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", cmd.Path, err)
+	}
+	for _, l := range lines {
+		l.Close()
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+
+	v := &verdict{
+		Kernel: r.o.kernel, Release: r.k.Release, Time: r.o.time,
+		Machine: machine, Command: r.o.command, limit: r.o.timeout,
+	}
+	hung, stopped := false, false
+	select {
+	case <-ended:
+	case <-time.After(r.o.timeout):
+		hung = true
+		if r.status() >= 0 {
+			// The command is done: the guest may be looking for leaks.
+			select {
+			case <-ended:
+				hung = false
+			case <-time.After(2 * time.Minute):
+				v.Leftover = "the guest did not shut down by itself"
+			}
+		}
+	case <-stop:
+		stopped = true
+	}
+	// Also sweeps up what a User Mode kernel that died left running.
+	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	if hung || stopped {
+		<-ended
+	}
+	wg.Wait()
+	v.Seconds = time.Since(start).Seconds()
+
+	text, err := os.ReadFile(log.Name())
+	if err != nil {
+		return nil, err
+	}
+	kmemleak, _ := os.ReadFile(filepath.Join(r.dir, "kmemleak"))
+	status := r.status()
+	if !hung && !stopped && status < 0 && !bytes.Contains(text, []byte(logMark)) && len(scanLog(string(text))) == 0 {
+		return nil, fmt.Errorf("the guest did not come up; its last words in %s:\n%s", log.Name(), tail(log.Name(), 15))
+	}
+	v.judge(status, hung, stopped, string(text), string(kmemleak))
+	return v, v.store(r.dir)
+}
+
+// status is the command's exit status, or -1 while there is none.
+func (r *run) status() int {
+	b, err := os.ReadFile(filepath.Join(r.dir, ".vm/status"))
+	if err != nil {
+		return -1
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// copyLog copies lines without the carriage returns of a serial line.
+func copyLog(w io.Writer, r io.Reader) {
+	br := bufio.NewReader(r)
+	for {
+		line, err := br.ReadBytes('\n')
+		w.Write(bytes.ReplaceAll(line, []byte("\r"), nil))
+		if err != nil {
+			return
+		}
+	}
+}
+
+// machine returns the command that is the machine, and what kind it is. The
+// files 3, 4 and 5 of the command become the output, the errors and the log.
+func (r *run) machine() (*exec.Cmd, string, error) {
+	if r.k.UML {
+		return r.uml(), "uml", nil
+	}
+	accel := "tcg,thread=multi"
+	if r.kvmWorks() {
+		accel = "kvm"
+	}
+	return r.qemu(accel), "qemu-" + strings.Split(accel, ",")[0], nil
+}
+
+// guestArgs are what the guest's init wants to know.
+func (r *run) guestArgs() []string {
+	leaks := "0"
+	if r.o.leaks {
+		leaks = "1"
+	}
+	return []string{
+		"vm_dir=" + r.dir,
+		"vm_init=" + filepath.Join(r.o.repo, "tests/vm/guest/init"),
+		"vm_leaks=" + leaks,
+	}
+}
+
+func (r *run) uml() *exec.Cmd {
+	args := []string{
+		"mem=1536M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
+		"init=" + filepath.Join(r.o.repo, "tests/vm/guest/init"),
+		"con=null", "con0=null,fd:5", "console=tty0",
+		"ssl=null", "ssl0=null,fd:3", "ssl1=null,fd:4",
+		"loglevel=7", "panic_on_oops=1", "random.trust_bootloader=on",
+	}
+	if r.k.Name == "latest" {
+		args = append(args, "seccomp=on")
+	}
+	if r.o.time == "virtual" {
+		args = append(args, "time-travel=inf-cpu")
+	}
+	if r.k.Name == "debug" && !r.o.leaks {
+		args = append(args, "kmemleak=off")
+	}
+	args = append(args, "vm_mods="+r.mods, "vm_out=/dev/ttyS0", "vm_err=/dev/ttyS1")
+	cmd := exec.Command(r.k.Image, append(args, r.guestArgs()...)...)
+	// Its memory is a file in TMPDIR, which must be in memory to be fast.
+	cmd.Env = append(os.Environ(), "TMPDIR=/dev/shm")
+	return cmd
+}
+
+func (r *run) qemu(accel string) *exec.Cmd {
+	kernelArgs := append([]string{
+		"console=ttyS0", "loglevel=7", "panic=-1", "oops=panic", "random.trust_cpu=on",
+		"vm_mods=" + r.mods, "vm_out=/dev/ttyS1", "vm_err=/dev/ttyS2",
+	}, r.guestArgs()...)
+	return exec.Command("qemu-system-x86_64",
+		"-M", "q35", "-cpu", "max", "-accel", accel, "-smp", "2", "-m", "2G",
+		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot",
+		"-kernel", r.k.Image, "-initrd", r.k.Initrd, "-append", strings.Join(kernelArgs, " "),
+		"-chardev", "file,id=log,path=/dev/fd/5", "-serial", "chardev:log",
+		"-chardev", "file,id=out,path=/dev/fd/3", "-serial", "chardev:out",
+		"-chardev", "file,id=err,path=/dev/fd/4", "-serial", "chardev:err",
+		"-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
+		"-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
+		"-fsdev", "local,id=out,path="+r.dir+",security_model=none,multidevs=remap",
+		"-device", "virtio-9p-pci,fsdev=out,mount_tag=out",
+		"-device", "virtio-rng-pci")
+}
+
+// kvmWorks tells whether this very kernel boots under KVM. /dev/kvm may be
+// there and still run nothing, so it is tried, once per boot of the host.
+func (r *run) kvmWorks() bool {
+	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	f.Close()
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return false
+	}
+	memo := r.cache.path("kernels", "kvm-"+r.k.Release)
+	if b, err := os.ReadFile(memo); err == nil {
+		if boot, answer, _ := strings.Cut(string(b), " "); boot == strings.TrimSpace(string(id)) {
+			return answer == "yes"
+		}
+	}
+	cmd := exec.Command("timeout", "-s", "KILL", "10", "qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-accel", "kvm",
+		"-m", "512M", "-nodefaults", "-display", "none", "-nic", "none", "-no-reboot", "-serial", "stdio",
+		"-kernel", r.k.Image, "-initrd", r.k.Initrd, "-append", "console=ttyS0 quiet panic=-1 vm_probe")
+	out, _ := cmd.CombinedOutput()
+	answer := "no"
+	if bytes.Contains(out, []byte("vm-probe-ok")) {
+		answer = "yes"
+	}
+	os.WriteFile(memo, []byte(strings.TrimSpace(string(id))+" "+answer), 0o644)
+	return answer == "yes"
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+
+// Command vm boots a kernel that has shim6.ko and runs a command in it.
+//
+// The guest's root file system is the host's own, under an overlay that is
+// gone when the guest stops, so that all that is installed on the host is in
+// the guest and nothing that the guest does reaches the host, except what it
+// writes to the artifacts folder.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Exit statuses of the runner's own. All others are the command's.
+const (
+	exitLeak   = 119 // the command passed, but kmemleak found memory lost
+	exitSplat  = 120 // the command passed, but the kernel complained
+	exitPanic  = 121 // the guest died before the command ended
+	exitHang   = 124 // the command did not end in time
+	exitRunner = 125 // the command was not run
+)
+
+const usage = `usage: tests/vm/run [OPTIONS] [--] COMMAND [ARG...]
+
+Boots a kernel with shim6.ko ready for modprobe, runs COMMAND in it as root and
+exits with COMMAND's status. Kernels are fetched or built at first use and kept.
+
+  -k KERNEL      6.1, 6.12 (Debian's, under QEMU; default 6.12), latest (Debian
+                 unstable's, as User Mode Linux) or debug (6.12 as User Mode
+                 Linux with KASAN, lockdep, kmemleak, UBSAN, fault injection)
+  -t TIME        virtual (only latest and debug, and their default) or real
+  -T SECONDS     how long COMMAND may take, by the host's clock (default 600)
+  -o DIR         the artifacts folder; in the guest $SHIM6_ARTIFACTS is the same
+  -e NAME=VALUE  set a variable for COMMAND (may be repeated)
+  -m DIR         build this folder's module as well (may be repeated)
+  -leaks         debug only: after COMMAND, look for memory that it lost
+  -v             show the kernel log while it runs
+  -prepare       fetch and build only; no COMMAND
+  -path WHAT     print where the kernel's source, build or log folder is
+  -update        look for a newer kernel now (otherwise every 14 days)
+
+Exit status: COMMAND's, or
+  119  COMMAND passed, but memory was lost    121  the guest died
+  120  COMMAND passed, but the kernel log     124  COMMAND did not end in time
+       has a warning, bug or report           125  COMMAND was not run
+
+The cache is ${SHIM6_CACHE:-${XDG_CACHE_HOME:-~/.cache}/shim6}.
+`
+
+// list is a flag that may be given several times.
+type list []string
+
+func (l *list) String() string     { return strings.Join(*l, " ") }
+func (l *list) Set(s string) error { *l = append(*l, s); return nil }
+
+// options is the command line.
+type options struct {
+	repo    string
+	kernel  string
+	time    string
+	timeout time.Duration
+	out     string
+	env     list
+	modules list
+	leaks   bool
+	verbose bool
+	prepare bool
+	path    string
+	update  bool
+	command []string
+}
+
+func parseOptions(args []string) (*options, error) {
+	o := &options{}
+	var seconds int
+	fs := flag.NewFlagSet("run", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.StringVar(&o.repo, "repo", ".", "")
+	fs.StringVar(&o.kernel, "k", "6.12", "")
+	fs.StringVar(&o.time, "t", "", "")
+	fs.IntVar(&seconds, "T", 600, "")
+	fs.StringVar(&o.out, "o", "", "")
+	fs.Var(&o.env, "e", "")
+	fs.Var(&o.modules, "m", "")
+	fs.BoolVar(&o.leaks, "leaks", false, "")
+	fs.BoolVar(&o.verbose, "v", false, "")
+	fs.BoolVar(&o.prepare, "prepare", false, "")
+	fs.StringVar(&o.path, "path", "", "")
+	fs.BoolVar(&o.update, "update", false, "")
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w; see tests/vm/run -help", err)
+	}
+	o.command = fs.Args()
+	o.timeout = time.Duration(seconds) * time.Second
+
+	k, ok := kernels[o.kernel]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("there is no kernel %q: take one of %s",
+			o.kernel, strings.Join(kernelNames(), ", "))
+	case o.time == "" && k.uml:
+		o.time = "virtual"
+	case o.time == "":
+		o.time = "real"
+	case o.time != "virtual" && o.time != "real":
+		return nil, fmt.Errorf("-t %s: time is virtual or real", o.time)
+	}
+	if o.time == "virtual" && !k.uml {
+		return nil, fmt.Errorf("kernel %s runs under QEMU, which has real time only: take -k latest or -k debug for virtual time", o.kernel)
+	}
+	if o.leaks && o.kernel != "debug" {
+		return nil, fmt.Errorf("-leaks needs kmemleak, which only -k debug has")
+	}
+	if seconds <= 0 {
+		return nil, fmt.Errorf("-T %d: the limit is a positive number of seconds", seconds)
+	}
+	if o.path != "" && !slices.Contains([]string{"source", "build", "log"}, o.path) {
+		return nil, fmt.Errorf("-path %s: it is source, build or log", o.path)
+	}
+	if len(o.command) == 0 && !o.prepare && o.path == "" {
+		return nil, fmt.Errorf("no COMMAND to run; see tests/vm/run -help")
+	}
+	for _, e := range o.env {
+		if name, _, ok := strings.Cut(e, "="); !ok || !validName(name) {
+			return nil, fmt.Errorf("-e %s: it has the form NAME=VALUE", e)
+		}
+	}
+	for _, m := range o.modules {
+		if _, err := os.Stat(filepath.Join(m, "Kbuild")); err != nil {
+			return nil, fmt.Errorf("-m %s: there is no Kbuild in it", m)
+		}
+	}
+	return o, nil
+}
+
+// validName tells whether a shell would take s as a variable's name.
+func validName(s string) bool {
+	for i, r := range s {
+		letter := r == '_' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		if !letter && (i == 0 || r < '0' || r > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func main() {
+	os.Exit(realMain(os.Args[1:]))
+}
+
+func realMain(args []string) int {
+	o, err := parseOptions(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Print(usage)
+		return 0
+	}
+	if err != nil {
+		return complain(err)
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+
+	if os.Geteuid() != 0 {
+		return complain(errors.New("it installs packages and boots machines from the host's own files: run it as root, or with sudo"))
+	}
+	p := newProgress(os.Stderr, o.kernel)
+	c, err := openCache()
+	if err != nil {
+		return complain(err)
+	}
+	k, err := c.prepare(o, p)
+	if err != nil {
+		return complain(err)
+	}
+	switch o.path {
+	case "source":
+		fmt.Println(k.Source)
+		return 0
+	case "build":
+		fmt.Println(k.Build)
+		return 0
+	case "log":
+		fmt.Println(c.lastRun(o.kernel))
+		return 0
+	}
+	if o.prepare {
+		return 0
+	}
+	mods, err := c.modules(o, k, p)
+	if err != nil {
+		return complain(err)
+	}
+	if err := buildTools(o.repo); err != nil {
+		return complain(err)
+	}
+	r, err := newRun(c, o, k, mods)
+	if err != nil {
+		return complain(err)
+	}
+	v, err := r.boot(stop)
+	if err != nil {
+		return complain(err)
+	}
+	v.report(os.Stderr, o.kernel, r.dir)
+	return v.exit()
+}
+
+// complain says why nothing was run.
+func complain(err error) int {
+	fmt.Fprintf(os.Stderr, "vm: %v\n", err)
+	return exitRunner
+}

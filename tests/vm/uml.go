@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// makeUML builds a User Mode kernel from Debian's source.
+func (c *cache) makeUML(o *options, kind kernelKind, key string, old *kernel, p *progress) (*kernel, error) {
+	var opts []string
+	pkg := kind.source
+	if pkg == "" {
+		var err error
+		if opts, err = c.unstable(); err != nil {
+			return nil, err
+		}
+	}
+	if err := aptUpdate(opts); err != nil {
+		return nil, err
+	}
+	if pkg == "" {
+		dep, err := aptField(opts, "linux-source", "Depends")
+		if err != nil {
+			return nil, err
+		}
+		l := depends(dep, "linux-source-")
+		if len(l) == 0 {
+			return nil, fmt.Errorf("linux-source of Debian unstable depends on %q, which names no source", dep)
+		}
+		pkg = l[0]
+	}
+	version, err := aptField(opts, pkg, "Version")
+	if err != nil {
+		return nil, err
+	}
+	if old != nil && old.Version == version && old.Key == key {
+		return old, nil
+	}
+	src, err := c.source(o.kernel, pkg, version, opts, p)
+	if err != nil {
+		return nil, err
+	}
+
+	dir := c.path("kernels", o.kernel+"_"+version+"_"+key)
+	build := filepath.Join(dir, "build")
+	if err := os.MkdirAll(build, 0o755); err != nil {
+		return nil, err
+	}
+	if err := configure(o.repo, kind, src, build); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("make", "-C", src, "O="+build, "ARCH=um", fmt.Sprintf("-j%d", runtime.NumCPU()))
+	if err := p.run("building "+pkg+" "+version+" (5 to 15 minutes)", c.path("logs", o.kernel+"-build.log"), cmd); err != nil {
+		return nil, err
+	}
+	release, err := os.ReadFile(filepath.Join(build, "include/config/kernel.release"))
+	if err != nil {
+		return nil, err
+	}
+	k := &kernel{
+		Name: o.kernel, Version: version, UML: true, Key: key,
+		Release: strings.TrimSpace(string(release)),
+		Image:   filepath.Join(dir, "linux"),
+		Build:   build, Source: src, Modules: dir,
+	}
+	// The image is stripped: what is left of it holds the symbols that a
+	// back-trace needs, and the objects are needed by nobody.
+	if out, err := exec.Command("strip", "-g", "-o", k.Image, filepath.Join(build, "linux")).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("strip: %s", out)
+	}
+	prune := exec.Command("sh", "-c", `mkdir -p ../lib/modules/"$1" &&
+		cp modules.builtin modules.builtin.modinfo modules.order ../lib/modules/"$1" &&
+		rm -f linux vmlinux* .tmp_vmlinux* &&
+		find . -path ./scripts -prune -o \( -name "*.o" -o -name "*.a" -o -name ".*.cmd" -o -name "*.gcno" \) -type f -exec rm {} +`,
+		"sh", k.Release)
+	prune.Dir = build
+	if out, err := prune.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("pruning %s: %w: %s", build, err, out)
+	}
+	return k, nil
+}
+
+// source returns the folder of an unpacked kernel source, of which the parts
+// that no User Mode kernel compiles are left out.
+func (c *cache) source(name, pkg, version string, opts []string, p *progress) (string, error) {
+	dir := c.path("src", pkg+"_"+version)
+	mark := filepath.Join(dir, ".complete")
+	if _, err := os.Stat(mark); err == nil {
+		return dir, nil
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return "", err
+	}
+	debs := dir + ".debs"
+	defer os.RemoveAll(debs)
+	l, err := aptDownload(p, opts, debs, c.path("logs", name+"-download.log"), pkg)
+	if err != nil {
+		return "", err
+	}
+	if len(l) != 1 {
+		return "", fmt.Errorf("downloading %s gave %d files, not one", pkg, len(l))
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	script := `set -o pipefail; dpkg-deb --fsys-tarfile "$1" | tar xO --wildcards "*.tar.xz" | xz -dc -T0 |
+		tar x -C "$2" --strip-components=1 --no-same-owner --wildcards "${@:3}"`
+	args := append([]string{"-c", script, "bash", l[0], dir}, sourceExcludes()...)
+	if err := p.run("unpacking "+pkg, c.path("logs", name+"-unpack.log"), exec.Command("bash", args...)); err != nil {
+		return "", err
+	}
+	for _, old := range globExcept(c.path("src", pkg+"_*"), dir) {
+		os.RemoveAll(old)
+	}
+	return dir, os.WriteFile(mark, nil, 0o644)
+}
+
+func globExcept(pattern, keep string) []string {
+	all, _ := filepath.Glob(pattern)
+	var l []string
+	for _, f := range all {
+		if f != keep {
+			l = append(l, f)
+		}
+	}
+	return l
+}
+
+// sourceExcludes are tar options that leave out the C files of other
+// architectures and of devices; Kconfig and Makefiles stay, which kbuild reads
+// whatever it builds.
+func sourceExcludes() []string {
+	var l []string
+	for _, a := range strings.Fields(`alpha arc arm arm64 csky hexagon loongarch m68k microblaze
+		mips nios2 openrisc parisc powerpc riscv s390 sh sparc xtensa`) {
+		l = append(l, "--exclude=*/arch/"+a+"/*.[chS]")
+	}
+	for _, d := range strings.Fields(`accel ata bluetooth comedi edac gpio gpu hwmon i2c iio
+		infiniband interconnect isdn leds md media memory-controllers mfd mmc mtd net/ethernet
+		net/wireless nfc nvme phy pinctrl power regulator rtc scsi soc sound spi staging
+		target thermal usb video`) {
+		l = append(l, "--exclude=*/drivers/"+d+"/*.[chS]")
+	}
+	return append(l, "--exclude=*/sound/*.[chS]", "--exclude=*/Documentation/*.rst", "--exclude=*.dts*",
+		"--exclude=*/Documentation/devicetree/*.yaml", "--exclude=*/tools/perf/*", "--exclude=*/fs/xfs/*.[ch]")
+}
+
+// configure makes .config from the fragments and checks that each option took:
+// allnoconfig drops silently what has a dependency that is off.
+func configure(repo string, kind kernelKind, src, build string) error {
+	var all bytes.Buffer
+	for _, f := range kind.configs {
+		b, err := os.ReadFile(filepath.Join(repo, f))
+		if err != nil {
+			return err
+		}
+		all.Write(b)
+	}
+	fragment := filepath.Join(build, "fragment.config")
+	if err := os.WriteFile(fragment, all.Bytes(), 0o644); err != nil {
+		return err
+	}
+	cmd := exec.Command("make", "-C", src, "O="+build, "ARCH=um", "KCONFIG_ALLCONFIG="+fragment, "allnoconfig")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("configuring the kernel: %w\n%s", err, out)
+	}
+	got, err := os.ReadFile(filepath.Join(build, ".config"))
+	if err != nil {
+		return err
+	}
+	if l := untaken(all.String(), string(got)); len(l) > 0 {
+		return fmt.Errorf("the kernel's configuration did not take %s: a dependency is missing in %s",
+			strings.Join(l, ", "), strings.Join(kind.configs, ", "))
+	}
+	return nil
+}
+
+// untaken returns the options of a fragment that a .config lacks.
+func untaken(fragment, config string) []string {
+	have := map[string]bool{}
+	for _, l := range strings.Split(config, "\n") {
+		have[l] = true
+	}
+	var missing []string
+	for _, l := range strings.Split(fragment, "\n") {
+		if strings.HasPrefix(l, "CONFIG_") && !have[l] {
+			missing = append(missing, l)
+		}
+	}
+	return missing
+}
