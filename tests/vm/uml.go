@@ -70,16 +70,17 @@ func (c *cache) makeUML(o *options, kind kernelKind, key string, old *kernel, p 
 		Image:   filepath.Join(dir, "linux"),
 		Build:   build, Source: src, Modules: dir,
 	}
+	install := exec.Command("make", "-C", src, "O="+build, "ARCH=um", "INSTALL_MOD_PATH="+dir, "modules_install")
+	if err := p.run("installing modules", c.path("logs", o.kernel+"-install.log"), install); err != nil {
+		return nil, err
+	}
 	// The image is stripped: what is left of it holds the symbols that a
 	// back-trace needs, and the objects are needed by nobody.
 	if out, err := exec.Command("strip", "-g", "-o", k.Image, filepath.Join(build, "linux")).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("strip: %s", out)
 	}
-	prune := exec.Command("sh", "-c", `mkdir -p ../lib/modules/"$1" &&
-		cp modules.builtin modules.builtin.modinfo modules.order ../lib/modules/"$1" &&
-		rm -f linux vmlinux* .tmp_vmlinux* &&
-		find . -path ./scripts -prune -o \( -name "*.o" -o -name "*.a" -o -name ".*.cmd" -o -name "*.gcno" \) -type f -exec rm {} +`,
-		"sh", k.Release)
+	prune := exec.Command("sh", "-c", `rm -f linux vmlinux* .tmp_vmlinux* &&
+		find . -path ./scripts -prune -o \( -name "*.o" -o -name "*.a" -o -name ".*.cmd" -o -name "*.gcno" \) -type f -exec rm {} +`)
 	prune.Dir = build
 	if out, err := prune.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("pruning %s: %w: %s", build, err, out)
