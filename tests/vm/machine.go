@@ -116,6 +116,7 @@ func (r *run) boot(stop <-chan os.Signal) (*verdict, error) {
 	// does not even start explains itself there.
 	var wg sync.WaitGroup
 	var lines []*os.File
+	begun := make(chan struct{})
 	sinks := []io.Writer{os.Stdout, os.Stderr, console}
 	for i, sink := range sinks {
 		pr, pw, err := os.Pipe()
@@ -129,7 +130,7 @@ func (r *run) boot(stop <-chan os.Signal) (*verdict, error) {
 			defer wg.Done()
 			defer pr.Close()
 			if i == 2 {
-				copyLog(sink, pr)
+				copyLog(sink, pr, begun)
 				return
 			}
 			// A reader that went away must not stop the guest.
@@ -149,34 +150,45 @@ func (r *run) boot(stop <-chan os.Signal) (*verdict, error) {
 		l.Close()
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	go func() { ended <- cmd.Wait(); close(ended) }()
 
 	v := &verdict{
 		Kernel: r.o.kernel, Release: r.k.Release, Time: r.o.time,
 		Machine: machine, Command: r.o.command, limit: r.o.timeout,
 	}
-	hung, stopped := false, false
+	hung, stopped, over := false, false, false
+	// The command's time does not run while the machine still boots.
 	select {
+	case <-begun:
 	case <-ended:
-	case <-time.After(r.o.timeout):
-		hung = true
-		if r.status() >= 0 {
-			// The command is done: the guest may be looking for leaks.
-			select {
-			case <-ended:
-				hung = false
-			case <-time.After(2 * time.Minute):
+		over = true
+	case <-time.After(bootLimit):
+		over, hung = true, true
+	case <-stop:
+		over, stopped = true, true
+	}
+	limit := time.After(r.o.timeout)
+	for !over {
+		over = true
+		select {
+		case <-ended:
+		case <-limit:
+			hung = true
+			if r.status() >= 0 && v.Leftover == "" {
+				// The command is done: the guest looks for leaks.
+				over, hung, limit = false, false, time.After(2*time.Minute)
 				v.Leftover = "the guest did not shut down by itself"
 			}
+		case <-stop:
+			stopped = true
 		}
-	case <-stop:
-		stopped = true
+	}
+	if !hung {
+		v.Leftover = ""
 	}
 	// Also sweeps up what a User Mode kernel that died left running.
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	if hung || stopped {
-		<-ended
-	}
+	<-ended
 	wg.Wait()
 	v.Seconds = time.Since(start).Seconds()
 
@@ -207,11 +219,19 @@ func (r *run) status() int {
 	return n
 }
 
-// copyLog copies lines without the carriage returns of a serial line.
-func copyLog(w io.Writer, r io.Reader) {
+// bootLimit is far above what a loaded host without KVM needs to boot a guest.
+const bootLimit = 3 * time.Minute
+
+// copyLog copies lines without the carriage returns of a serial line, and
+// closes begun when the guest says that it starts the command.
+func copyLog(w io.Writer, r io.Reader, begun chan<- struct{}) {
 	br := bufio.NewReader(r)
 	for {
 		line, err := br.ReadBytes('\n')
+		if begun != nil && bytes.Contains(line, []byte(logMark)) {
+			close(begun)
+			begun = nil
+		}
 		w.Write(bytes.ReplaceAll(line, []byte("\r"), nil))
 		if err != nil {
 			return
