@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
 /* Do not edit directly, auto-generated from: */
-/*	Documentation/netlink/specs/shim6.yaml */
+/*	netlink/shim6.yaml */
+/* To regenerate run: make generate */
 /* YNL-GEN kernel header */
 
 #ifndef _LINUX_SHIM6_GEN_H

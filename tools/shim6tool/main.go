@@ -1,2 +1,220 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Command shim6tool shows and sets what shim6.ko holds, in the manner of ip.
 package main
-func main(){}
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"shim6/netlink"
+)
+
+// Exit statuses, as ip has them.
+const (
+	exitUsage   = 1 // the words make no sense
+	exitRefused = 2 // the kernel, or the system, refused
+)
+
+const usage = `usage: shim6tool [OPTIONS] OBJECT [COMMAND [ARGUMENTS]]
+
+OBJECT:
+  config      the configuration of the network namespace
+
+COMMAND of config:
+  show                      print it (the default)
+  set KEY VALUE [...]       change it: all that is named, or nothing
+
+KEY:
+  max-contexts N            how many contexts the namespace may hold
+  max-flows N               how many ULID pairs without a context are counted
+  trigger-packets N         ask for a context after N packets, 0 for never
+  trigger-time TIME         ask for one after so much exchange, 0s for never
+  send-timeout TIME         Send Timeout of RFC 5534, 10s to 100s
+  idle-timeout TIME         report a context as quiescent after it, 5m to 24h
+
+OPTIONS:
+  -j, -json                 print JSON; times are in milliseconds
+  -p, -pretty               indent the JSON
+  -n, -netns NETNS          in the named network namespace (or a path)
+  -v, -version              print the version
+  -h, -help                 print this
+
+Words may be shortened: 'shim6tool c s' is 'shim6tool config show'; TIME is a
+number and a unit (ms, s, m, h). Exit status: 0, 1 for words that make no
+sense, 2 for what the kernel refuses.
+`
+
+// version is set by the build.
+var version = "unknown"
+
+// client is what the tool needs of the kernel.
+type client interface {
+	Config() (netlink.Config, error)
+	SetConfig(netlink.ConfigUpdate) error
+	Close() error
+}
+
+// tool is one call of the program.
+type tool struct {
+	out, err     io.Writer
+	dial         func(netns string) (client, error)
+	json, pretty bool
+	netns        string
+}
+
+func main() {
+	t := &tool{out: os.Stdout, err: os.Stderr, dial: dial}
+	os.Exit(t.run(os.Args[1:]))
+}
+
+// usageError is a mistake in the words.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+func (t *tool) run(args []string) int {
+	app := t.app()
+	args, err := expand(app, args)
+	if err == nil {
+		err = app.Run(append([]string{app.Name}, args...))
+	}
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(t.err, "shim6tool: %v\n", err)
+	var mistake usageError
+	if errors.As(err, &mistake) {
+		fmt.Fprintln(t.err, "shim6tool: 'shim6tool help' lists the words")
+		return exitUsage
+	}
+	return exitRefused
+}
+
+// app describes the words. Errors are printed by run alone.
+func (t *tool) app() *cli.App {
+	help := func(*cli.Context) error {
+		_, err := io.WriteString(t.out, usage)
+		return err
+	}
+	return &cli.App{
+		Name:                   "shim6tool",
+		Version:                version,
+		Writer:                 t.out,
+		ErrWriter:              io.Discard,
+		CustomAppHelpTemplate:  usage,
+		HideHelpCommand:        true,
+		UseShortOptionHandling: true,
+		ExitErrHandler:         func(*cli.Context, error) {},
+		OnUsageError: func(c *cli.Context, err error, _ bool) error {
+			if errors.Is(err, flag.ErrHelp) {
+				return help(c)
+			}
+			return usageError(err.Error())
+		},
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "json", Aliases: []string{"j"}, Destination: &t.json},
+			&cli.BoolFlag{Name: "pretty", Aliases: []string{"p"}, Destination: &t.pretty},
+			&cli.StringFlag{Name: "netns", Aliases: []string{"n"}, Destination: &t.netns},
+		},
+		Action: func(*cli.Context) error { return usageError("which object? There is: config") },
+		Commands: []*cli.Command{
+			{
+				Name: "config", HideHelp: true,
+				Action: func(*cli.Context) error { return t.configShow() },
+				Subcommands: []*cli.Command{
+					{Name: "show", HideHelp: true, SkipFlagParsing: true, Action: func(c *cli.Context) error {
+						if c.NArg() > 0 {
+							return usageError(fmt.Sprintf("config show takes no %q", c.Args().First()))
+						}
+						return t.configShow()
+					}},
+					{Name: "set", HideHelp: true, SkipFlagParsing: true, Action: func(c *cli.Context) error {
+						return t.configSet(c.Args().Slice())
+					}},
+					{Name: "help", HideHelp: true, Action: help},
+				},
+			},
+			{Name: "help", HideHelp: true, Action: help},
+		},
+	}
+}
+
+// expand writes out shortened words: first the object, then the command.
+// Options stand before the object, as with ip.
+func expand(app *cli.App, args []string) ([]string, error) {
+	out := slices.Clone(args)
+	i := 0
+	for ; i < len(out) && strings.HasPrefix(out[i], "-"); i++ {
+		name := strings.TrimLeft(out[i], "-")
+		short := len(out[i])-len(name) == 1 && strings.Trim(name, "jpn") == "" && strings.HasSuffix(name, "n")
+		if short || name == "netns" {
+			i++
+		}
+	}
+	commands, kind := app.Commands, "object"
+	for ; i < len(out) && len(commands) > 0; i++ {
+		var names []string
+		for _, c := range commands {
+			names = append(names, c.Name)
+		}
+		name, err := word(kind, out[i], names...)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = name
+		at := slices.Index(names, name)
+		kind, commands = "command of "+name, commands[at].Subcommands
+	}
+	return out, nil
+}
+
+// word returns the one of the choices that s is, or is short for.
+func word(kind, s string, choices ...string) (string, error) {
+	var found []string
+	for _, c := range choices {
+		if c == s {
+			return c, nil
+		}
+		if s != "" && strings.HasPrefix(c, s) {
+			found = append(found, c)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", usageError(fmt.Sprintf("there is no %s %q: take one of %s", kind, s, strings.Join(choices, ", ")))
+	case 1:
+		return found[0], nil
+	}
+	return "", usageError(fmt.Sprintf("%s %q may be %s", kind, s, strings.Join(found, " or ")))
+}
+
+// dial connects in a namespace made by 'ip netns', or in that of a path.
+func dial(netns string) (client, error) {
+	var options netlink.Options
+	if netns != "" {
+		path := netns
+		if !strings.Contains(netns, "/") {
+			path = filepath.Join("/run/netns", netns)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("network namespace %q: %w ('ip netns list' shows which there are)", netns, err)
+		}
+		defer f.Close()
+		options.NetNS = int(f.Fd())
+	}
+	c, err := netlink.Dial(&options)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}

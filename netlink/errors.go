@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package netlink
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/mdlayher/netlink"
+	"github.com/mdlayher/netlink/nlenc"
+)
+
+// headers is how many octets of a request come before its attributes: the
+// netlink header and the generic netlink header.
+const headers = 16 + 4
+
+// Error is what the kernel answers to a request that it refuses.
+type Error struct {
+	// Err is the errno, which errors.Is compares with fs.ErrPermission,
+	// fs.ErrNotExist and the like.
+	Err error
+	// Message is the kernel's own sentence, "" if it has none.
+	Message string
+	// Attribute is the name of the attribute that the kernel objects to,
+	// "" if it names none.
+	Attribute string
+}
+
+func (e *Error) Error() string {
+	s := e.Message
+	if s == "" {
+		s = e.Err.Error()
+	}
+	if e.Attribute != "" {
+		s = e.Attribute + ": " + s
+	}
+	if errors.Is(e.Err, fs.ErrPermission) {
+		s += " (it takes CAP_NET_ADMIN in the network namespace: run it as root)"
+	}
+	return s
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// familyError explains why the family was not found.
+func familyError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &Error{
+			Err:     fs.ErrNotExist,
+			Message: fmt.Sprintf("the kernel has no family %q: load the module with 'modprobe shim6'", familyName),
+		}
+	}
+	return fmt.Errorf("looking for the family %q: %w", familyName, err)
+}
+
+// requestError makes an Error of what the kernel answered to a request with
+// these attributes, whose names are by number.
+func requestError(err error, attributes []byte, names []string) error {
+	var op *netlink.OpError
+	if !errors.As(err, &op) {
+		return err
+	}
+	return &Error{
+		Err:       op.Err,
+		Message:   op.Message,
+		Attribute: attributeAt(attributes, op.Offset-headers, names),
+	}
+}
+
+// attributeAt names the attribute that contains the octet at offset.
+func attributeAt(b []byte, offset int, names []string) string {
+	for at := 0; at+4 <= len(b); {
+		length, kind := int(nlenc.Uint16(b[at:])), int(nlenc.Uint16(b[at+2:]))
+		if length < 4 {
+			return ""
+		}
+		if offset >= at && offset < at+length {
+			if kind < len(names) {
+				return names[kind]
+			}
+			return ""
+		}
+		at += (length + 3) &^ 3
+	}
+	return ""
+}
