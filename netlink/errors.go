@@ -3,12 +3,12 @@
 package netlink
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 
 	"github.com/mdlayher/netlink"
-	"github.com/mdlayher/netlink/nlenc"
 )
 
 // headers is how many octets of a request come before its attributes: the
@@ -71,7 +71,8 @@ func requestError(err error, attributes []byte, names []string) error {
 // attributeAt names the attribute that contains the octet at offset.
 func attributeAt(b []byte, offset int, names []string) string {
 	for at := 0; at+4 <= len(b); {
-		length, kind := int(nlenc.Uint16(b[at:])), int(nlenc.Uint16(b[at+2:]))
+		length := int(binary.NativeEndian.Uint16(b[at:]))
+		kind := int(binary.NativeEndian.Uint16(b[at+2:]))
 		if length < 4 {
 			return ""
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"shim6/netlink"
@@ -108,10 +109,15 @@ func (t *tool) configSet(args []string) error {
 	var update netlink.ConfigUpdate
 	given := map[string]bool{}
 	for ; len(args) > 0; args = args[2:] {
-		name, err := word("key of config", args[0], names...)
+		found, err := words("key of config", args[0], names)
 		if err != nil {
 			return err
 		}
+		// A guess is not good enough for what gets changed.
+		if len(found) > 1 {
+			return usageError(fmt.Sprintf("%q may be %s", args[0], strings.Join(found, " or ")))
+		}
+		name := found[0]
 		if len(args) == 1 {
 			return usageError(name + " needs a value")
 		}

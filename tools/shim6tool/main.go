@@ -166,10 +166,13 @@ func expand(app *cli.App, args []string) ([]string, error) {
 		for _, c := range commands {
 			names = append(names, c.Name)
 		}
-		name, err := word(kind, out[i], names...)
+		found, err := words(kind, out[i], names)
 		if err != nil {
 			return nil, err
 		}
+		// As with ip, the first that fits: commands are listed so
+		// that what only shows comes first.
+		name := found[0]
 		out[i] = name
 		at := slices.Index(names, name)
 		kind, commands = "command of "+name, commands[at].Subcommands
@@ -177,24 +180,21 @@ func expand(app *cli.App, args []string) ([]string, error) {
 	return out, nil
 }
 
-// word returns the one of the choices that s is, or is short for.
-func word(kind, s string, choices ...string) (string, error) {
+// words returns those of the choices that s is, or is short for.
+func words(kind, s string, choices []string) ([]string, error) {
+	if slices.Contains(choices, s) {
+		return []string{s}, nil
+	}
 	var found []string
 	for _, c := range choices {
-		if c == s {
-			return c, nil
-		}
 		if s != "" && strings.HasPrefix(c, s) {
 			found = append(found, c)
 		}
 	}
-	switch len(found) {
-	case 0:
-		return "", usageError(fmt.Sprintf("there is no %s %q: take one of %s", kind, s, strings.Join(choices, ", ")))
-	case 1:
-		return found[0], nil
+	if len(found) == 0 {
+		return nil, usageError(fmt.Sprintf("there is no %s %q: take one of %s", kind, s, strings.Join(choices, ", ")))
 	}
-	return "", usageError(fmt.Sprintf("%s %q may be %s", kind, s, strings.Join(found, " or ")))
+	return found, nil
 }
 
 // dial connects in a namespace made by 'ip netns', or in that of a path.
