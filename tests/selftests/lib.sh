@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What every selftest needs: TAP output, polling instead of sleeping, network
+# namespaces with names of their own, and a trap that takes away whatever was
+# made. A test sources this, declares its cases by run_test, and ends with
+# tap_end.
+
+set -u
+
+ksft_pass=0
+ksft_fail=1
+ksft_skip=4
+
+NS_PREFIX="s6-$$-"
+TEST_TMP=$(mktemp -d "${TMPDIR:-/tmp}/s6-$$-XXXXXX")
+
+tap_count=0
+tap_failed=0
+tap_skipped=0
+
+# --- namespaces and clean-up -------------------------------------------------
+
+# ns NAME: the full name of this test's namespace NAME.
+ns() { echo "$NS_PREFIX$1"; }
+
+# ns_add NAME...: namespaces with the loopback up.
+ns_add()
+{
+	local name
+
+	for name; do
+		ip netns add "$(ns "$name")" || return
+		ip -n "$(ns "$name")" link set lo up || return
+	done
+}
+
+# in_ns NAME COMMAND...: run in this test's namespace NAME.
+in_ns()
+{
+	local name=$1
+
+	shift
+	ip netns exec "$(ns "$name")" "$@"
+}
+
+# Safe to call at any time, after any failure, more than once.
+cleanup()
+{
+	local name pids
+
+	trap - EXIT
+	for name in $(ip netns list | awk -v p="$NS_PREFIX" 'index($1, p) == 1 { print $1 }'); do
+		pids=$(ip netns pids "$name" 2>/dev/null)
+		# shellcheck disable=SC2086
+		[ -n "$pids" ] && kill -9 $pids 2>/dev/null
+		ip netns delete "$name" 2>/dev/null
+	done
+	wait 2>/dev/null
+	rm -rf "$TEST_TMP"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# --- waiting -----------------------------------------------------------------
+
+# busywait SECONDS COMMAND...: poll until COMMAND succeeds.
+busywait()
+{
+	local left=$(($1 * 10))
+
+	shift
+	until "$@"; do
+		left=$((left - 1))
+		[ "$left" -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+# --- TAP ---------------------------------------------------------------------
+
+note() { echo "# $*"; }
+
+tap_ok()
+{
+	tap_count=$((tap_count + 1))
+	echo "ok $tap_count $*"
+}
+
+tap_not_ok()
+{
+	tap_count=$((tap_count + 1))
+	tap_failed=$((tap_failed + 1))
+	echo "not ok $tap_count $*"
+}
+
+# tap_skip NAME REASON: what can't be shown here. Where all must be shown
+# (SHIM6_NO_SKIP=1, as in CI) that is a failure.
+tap_skip()
+{
+	if [ "${SHIM6_NO_SKIP:-0}" = 1 ]; then
+		tap_not_ok "$1"
+		note "$2, and SHIM6_NO_SKIP=1 lets nothing be skipped"
+		return
+	fi
+	tap_count=$((tap_count + 1))
+	tap_skipped=$((tap_skipped + 1))
+	echo "ok $tap_count $1 # SKIP $2"
+}
+
+# run_test NAME FUNCTION [ARG...]: one case. FUNCTION succeeds, or fails after
+# it has said why with fail; what it prints is shown only then.
+run_test()
+{
+	local name=$1 log=$TEST_TMP/case.log
+
+	shift
+	if "$@" >"$log" 2>&1; then
+		tap_ok "$name"
+	else
+		tap_not_ok "$name"
+		sed 's/^/#   /' "$log"
+	fi
+}
+
+# fail REASON: say why a case fails, and fail.
+fail()
+{
+	echo "$*"
+	return 1
+}
+
+# expect_eq WHAT GOT WANTED
+expect_eq() { [ "$2" = "$3" ] || fail "$1 is '$2', wanted '$3'"; }
+
+# need PROGRAM...: the whole test is skipped without them.
+need()
+{
+	local p
+
+	for p; do
+		command -v "$p" >/dev/null && continue
+		tap_skip "all" "$p is not installed"
+		tap_end
+	done
+}
+
+tap_end()
+{
+	echo "1..$tap_count"
+	if [ "$tap_failed" -gt 0 ]; then
+		exit $ksft_fail
+	elif [ "$tap_skipped" -eq "$tap_count" ]; then
+		exit $ksft_skip
+	fi
+	exit $ksft_pass
+}
+
+echo "TAP version 13"

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# The standard topology, a library for tests (source lib.sh first). Hosts a and
+# b have two uplinks each, to providers p1 and p2, p3 and p4, which reach each
+# other through a core. Each provider has a /32 of its own and announces one
+# prefix of it to its host by router advertisements, from which the host takes
+# address and gateway; packets leave by the uplink that their source address
+# belongs to.
+#
+#                 up1 - p1           p3 - up1
+#               a         \         /         b
+#                 up2 - p2 - core - p4 - up2
+#
+# Provider N: its host's prefix 2001:db8:N:1::/64 of 2001:db8:N::/48; the link
+# to the core is 2001:db8:f:N::/64 with the core at ::1 and the provider at ::2.
+# MAC addresses are fixed, and so are, by EUI-64, the addresses.
+
+TOPO_NS="a b p1 p2 p3 p4 core"
+TOPO_PROVIDERS="1 2 3 4"
+
+# topo_provider HOST UPLINK: the number of the provider behind an uplink.
+topo_provider()
+{
+	case $1$2 in
+	aup1) echo 1 ;;
+	aup2) echo 2 ;;
+	bup1) echo 3 ;;
+	bup2) echo 4 ;;
+	*) echo "topology: host $1 has no uplink $2" >&2 && return 1 ;;
+	esac
+}
+
+topo_host() { [ "$1" -le 2 ] && echo a || echo b; }
+topo_uplink() { [ $(($1 % 2)) = 1 ] && echo up1 || echo up2; }
+topo_prefix() { echo "2001:db8:$1:1"; }
+
+# topo_addr HOST UPLINK [PREFIX]: the host's address there (PREFIX without
+# "::/64", by default the provider's own).
+topo_addr()
+{
+	local p
+
+	p=$(topo_provider "$1" "$2") || return
+	echo "${3:-$(topo_prefix "$p")}:200:5eff:fe00:${p}02"
+}
+
+# radvd_conf PROVIDER PREFIX PREFERRED VALID [more prefixes...]
+radvd_conf()
+{
+	local p=$1
+
+	shift
+	echo "interface host {"
+	echo "  AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4;"
+	echo "  MinDelayBetweenRAs 3; AdvDefaultLifetime 1800;"
+	while [ $# -ge 3 ]; do
+		echo "  prefix $1::/64 { AdvOnLink on; AdvAutonomous on;"
+		echo "    AdvPreferredLifetime $2; AdvValidLifetime $3; };"
+		shift 3
+	done
+	echo "};"
+}
+
+# radvd_set PROVIDER PREFIX PREFERRED VALID [...]: what a provider advertises.
+radvd_set()
+{
+	local p=$1 conf=$TEST_TMP/radvd.$1.conf
+
+	radvd_conf "$@" >"$conf"
+	if [ -s "$TEST_TMP/radvd.$p.pid" ]; then
+		kill -HUP "$(cat "$TEST_TMP/radvd.$p.pid")"
+		return
+	fi
+	in_ns "p$p" radvd -C "$conf" -p "$TEST_TMP/radvd.$p.pid" -m logfile -l "$TEST_TMP/radvd.$p.log" ||
+		{ cat "$TEST_TMP/radvd.$p.log"; return 1; }
+}
+
+topo_link()
+{
+	local p=$1 host uplink
+
+	host=$(topo_host "$p")
+	uplink=$(topo_uplink "$p")
+	ip link add "$uplink" netns "$(ns "$host")" address "00:00:5e:00:0$p:02" type veth \
+		peer name host netns "$(ns "p$p")" address "00:00:5e:00:0$p:01" &&
+	ip link add core netns "$(ns "p$p")" address "00:00:5e:00:f$p:02" type veth \
+		peer name "p$p" netns "$(ns core)" address "00:00:5e:00:f$p:01" &&
+	in_ns "p$p" sysctl -qw net.ipv6.conf.all.forwarding=1 &&
+	ip -n "$(ns "p$p")" link set host up &&
+	ip -n "$(ns "p$p")" link set core up &&
+	ip -n "$(ns core)" link set "p$p" up &&
+	ip -n "$(ns "$host")" link set "$uplink" up &&
+	ip -n "$(ns "p$p")" addr add "2001:db8:$p:1::1/64" dev host nodad &&
+	ip -n "$(ns "p$p")" addr add "2001:db8:f:$p::2/64" dev core nodad &&
+	ip -n "$(ns core)" addr add "2001:db8:f:$p::1/64" dev "p$p" nodad &&
+	ip -n "$(ns core)" route add "2001:db8:$p::/48" via "2001:db8:f:$p::2" &&
+	ip -n "$(ns "p$p")" route add 2001:db8::/32 via "2001:db8:f:$p::1"
+}
+
+# topo_up: all of it, until every address is usable and all pairs answer.
+topo_up()
+{
+	local p h
+
+	# shellcheck disable=SC2086
+	ns_add $TOPO_NS || return
+	in_ns core sysctl -qw net.ipv6.conf.all.forwarding=1 || return
+	for h in a b; do
+		# A host has no use for the address of a link that it does
+		# not know of before the RA comes.
+		in_ns $h sysctl -qw net.ipv6.conf.default.accept_ra=1 || return
+	done
+	for p in $TOPO_PROVIDERS; do
+		topo_link "$p" || return
+	done
+	for p in $TOPO_PROVIDERS; do
+		busywait 20 no_tentative "p$p" host ||
+			{ fail "p$p: no link-local address"; return 1; }
+		radvd_set "$p" "$(topo_prefix "$p")" 1800 3600 || return
+	done
+	topo_routes a && topo_routes b || return
+	topo_ping_all 20 || {
+		topo_dump
+		return 1
+	}
+}
+
+no_tentative()
+{
+	local l
+
+	l=$(ip -n "$(ns "$1")" -6 addr show dev "$2") || return
+	case $l in *tentative* | *dadfailed*) return 1 ;; *inet6*) return 0 ;; esac
+	return 1
+}
+
+# has_addr HOST UPLINK [PREFIX]: the address is there and not tentative.
+has_addr()
+{
+	ip -n "$(ns "$1")" -6 addr show dev "$2" to "$(topo_addr "$1" "$2" "${3:-}")" -tentative |
+		grep -q inet6
+}
+
+# The gateway that the RA named, or nothing.
+ra_gateway()
+{
+	ip -n "$(ns "$1")" -6 route show default dev "$2" proto ra | awk '{ print $3; exit }'
+}
+
+has_gateway() { [ -n "$(ra_gateway "$1" "$2")" ]; }
+
+# topo_routes HOST: wait for the addresses and gateways of the RAs, then send
+# what comes from an uplink's prefix out of that uplink. Called again after an
+# uplink was away, it puts back what the kernel dropped.
+topo_routes()
+{
+	local h=$1 up
+
+	for up in up1 up2; do
+		topo_uplink_routes "$h" "$up" || return
+	done
+}
+
+topo_uplink_routes()
+{
+	local h=$1 up=$2 p n table
+
+	n=$(ns "$h")
+	p=$(topo_provider "$h" "$up") || return
+	table=$((100 + p))
+	busywait 20 has_addr "$h" "$up" || { fail "$h: no address on $up"; return 1; }
+	busywait 20 has_gateway "$h" "$up" || { fail "$h: no router on $up"; return 1; }
+	ip -n "$n" -6 route replace default via "$(ra_gateway "$h" "$up")" dev "$up" table $table || return
+	ip -n "$n" -6 rule show | grep -q "from 2001:db8:$p::/48 lookup $table" ||
+		ip -n "$n" -6 rule add from "2001:db8:$p::/48" lookup $table pref $((1000 + p))
+}
+
+# topo_ping LOCAL-UPLINK PEER-UPLINK [COUNT]: does a reach b on this pair?
+topo_ping()
+{
+	in_ns a ping -6 -q -n -c "${3:-1}" -i 0.2 -W 1 -I "$(topo_addr a "$1")" "$(topo_addr b "$2")" >/dev/null
+}
+
+topo_ping_all()
+{
+	local l r
+
+	for l in up1 up2; do
+		for r in up1 up2; do
+			busywait "$1" topo_ping $l $r || { fail "a $l does not reach b $r"; return 1; }
+		done
+	done
+}
+
+topo_dump()
+{
+	local h
+
+	for h in a b core; do
+		echo "--- $h"
+		ip -n "$(ns $h)" -6 addr
+		ip -n "$(ns $h)" -6 rule
+		ip -n "$(ns $h)" -6 route show table all
+	done
+	cat "$TEST_TMP"/radvd.*.log
+}
+
+# --- what goes wrong ---------------------------------------------------------
+
+# link_cut HOST UPLINK: the cable is out; the host sees the carrier go.
+link_cut() { ip -n "$(ns "p$(topo_provider "$1" "$2")")" link set host down; }
+
+# link_restore HOST UPLINK: it is in again; returns when the uplink works.
+link_restore()
+{
+	local p
+
+	p=$(topo_provider "$1" "$2") || return
+	ip -n "$(ns "p$p")" link set host up || return
+	# A router's link that went down has lost its global address.
+	ip -n "$(ns "p$p")" addr replace "2001:db8:$p:1::1/64" dev host nodad || return
+	busywait 20 no_tentative "p$p" host || return
+	radvd_set "$p" "$(topo_prefix "$p")" 1800 3600
+	topo_uplink_routes "$1" "$2"
+}
+
+has_carrier() { ip -n "$(ns "$1")" link show dev "$2" | grep -q 'LOWER_UP'; }
+no_carrier() { ! has_carrier "$@"; }
+
+# blackhole PROVIDER in|out|both: the core silently drops what goes to (in) or
+# comes from (out) the customers of a provider.
+blackhole()
+{
+	local p=$1 dir
+
+	in_ns core nft add table ip6 blackhole &&
+	in_ns core nft 'add chain ip6 blackhole forward { type filter hook forward priority 0; }' || return
+	for dir in in out; do
+		[ "$2" = $dir ] || [ "$2" = both ] || continue
+		if [ $dir = in ]; then
+			in_ns core nft add rule ip6 blackhole forward oifname "p$p" counter drop comment "\"$p-in\""
+		else
+			in_ns core nft add rule ip6 blackhole forward iifname "p$p" counter drop comment "\"$p-out\""
+		fi || return
+	done
+}
+
+# blackhole_count PROVIDER in|out: how many packets fell in.
+blackhole_count()
+{
+	in_ns core nft list table ip6 blackhole |
+		sed -n "s/.*counter packets \([0-9]*\) .*comment \"$1-$2\".*/\1/p"
+}
+
+blackhole_clear() { in_ns core nft delete table ip6 blackhole; }
+
+# netem_set PROVIDER DELAY [LOSS]: on the link between a provider and the core,
+# DELAY (as in 10ms) and LOSS (as in 1%) in each direction.
+netem_set()
+{
+	in_ns core tc qdisc replace dev "p$1" root netem delay "$2" ${3:+loss "$3"} &&
+	in_ns "p$1" tc qdisc replace dev core root netem delay "$2" ${3:+loss "$3"}
+}
+
+netem_clear()
+{
+	in_ns core tc qdisc del dev "p$1" root
+	in_ns "p$1" tc qdisc del dev core root
+}
+
+# prefix_remove PROVIDER: the provider withdraws its prefix. Hosts deprecate
+# the address at once; by RFC 4862, section 5.5.3, an unauthenticated RA can't
+# make it invalid sooner than in two hours.
+prefix_remove() { radvd_set "$1" "$(topo_prefix "$1")" 0 0; }
+
+# prefix_add PROVIDER PREFIX: the provider announces one more ("2001:db8:1:2",
+# out of its 2001:db8:PROVIDER::/48).
+prefix_add()
+{
+	ip -n "$(ns "p$1")" addr replace "$2::1/64" dev host nodad &&
+	radvd_set "$1" "$(topo_prefix "$1")" 1800 3600 "$2" 1800 3600
+}
+
+# prefix_restore PROVIDER: its own prefix and no other.
+prefix_restore() { radvd_set "$1" "$(topo_prefix "$1")" 1800 3600; }
+
+# addr_deprecated HOST UPLINK
+addr_deprecated()
+{
+	ip -n "$(ns "$1")" -6 addr show dev "$2" to "$(topo_addr "$1" "$2")" | grep -q deprecated
+}
+addr_preferred() { has_addr "$@" && ! addr_deprecated "$@"; }
+
+# capture_start NAMESPACE INTERFACE FILE [FILTER]: returns once tcpdump listens.
+# The pid is kept beside FILE.
+capture_start()
+{
+	local n=$1 dev=$2 file=$3
+
+	shift 3
+	# Not by in_ns: the signal must meet tcpdump, not a shell around it.
+	ip netns exec "$(ns "$n")" tcpdump -n -U --immediate-mode -Z root -i "$dev" -w "$file" "$@" 2>"$file.err" &
+	echo $! >"$file.pid"
+	busywait 10 grep -q 'listening on' "$file.err" || { cat "$file.err"; return 1; }
+}
+
+# capture_stop FILE
+capture_stop()
+{
+	local pid
+
+	pid=$(cat "$1.pid") || return
+	kill -TERM "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	rm -f "$1.pid"
+}
+
+# capture_count FILE [FILTER]: how many packets of a capture match.
+capture_count()
+{
+	local file=$1
+
+	shift
+	tcpdump -n -r "$file" "$@" 2>/dev/null | wc -l
+}
