@@ -14,7 +14,7 @@
  *	READ_ONCE()
  */
 struct shim6_net {
-	struct mutex config_lock;
+	struct mutex config_lock; /* of config as a whole */
 	struct shim6_config config;
 };
 

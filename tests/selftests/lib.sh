@@ -44,12 +44,11 @@ in_ns()
 	ip netns exec "$(ns "$name")" "$@"
 }
 
-# Safe to call at any time, after any failure, more than once.
-cleanup()
+# ns_del_all: take away this test's namespaces and what runs in them.
+ns_del_all()
 {
 	local name pids
 
-	trap - EXIT
 	for name in $(ip netns list | awk -v p="$NS_PREFIX" 'index($1, p) == 1 { print $1 }'); do
 		pids=$(ip netns pids "$name" 2>/dev/null)
 		# shellcheck disable=SC2086
@@ -57,6 +56,13 @@ cleanup()
 		ip netns delete "$name" 2>/dev/null
 	done
 	wait 2>/dev/null
+}
+
+# Safe to call at any time, after any failure, more than once.
+cleanup()
+{
+	trap - EXIT
+	ns_del_all
 	rm -rf "$TEST_TMP"
 }
 trap cleanup EXIT
@@ -65,16 +71,18 @@ trap 'exit 143' TERM
 
 # --- waiting -----------------------------------------------------------------
 
-# busywait SECONDS COMMAND...: poll until COMMAND succeeds.
+# busywait SECONDS COMMAND...: poll until COMMAND succeeds. Soon at first, then
+# twice a second: on the debug kernel a poll costs more than a wait.
 busywait()
 {
-	local left=$(($1 * 10))
+	local left=$(($1 * 10)) step=1
 
 	shift
 	until "$@"; do
-		left=$((left - 1))
 		[ "$left" -gt 0 ] || return 1
-		sleep 0.1
+		sleep "$((step / 10)).$((step % 10))"
+		left=$((left - step))
+		[ $step -ge 5 ] || step=$((step + 1))
 	done
 }
 

@@ -21,8 +21,7 @@ for test; do
 	log=${SHIM6_ARTIFACTS:-/tmp}/$name.tap
 	bash "$test" </dev/null 2>&1 | tee "$log" | sed 's/^/    /'
 	status=${PIPESTATUS[0]}
-	took="# $((($(date +%s%N) - start) / 100000000))"
-	took="${took%?}.${took: -1} s"
+	took="# $((($(date +%s%N) - start) / 1000000)) ms"
 	case $status in
 	0) echo "ok $n $name $took" && passed=$((passed + 1)) ;;
 	4) echo "ok $n $name # SKIP" && skipped=$((skipped + 1)) ;;

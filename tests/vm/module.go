@@ -127,9 +127,8 @@ func layModules(k *kernel, dir, tree string) error {
 
 // buildTools puts the project's programs where the guest finds them.
 func buildTools(repo string) error {
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", "build/bin/", "./tools/shim6tool")
+	cmd := exec.Command("make", "-s", "build")
 	cmd.Dir = repo
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the tools: %w\n%s", err, out)
 	}

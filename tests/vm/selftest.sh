@@ -80,7 +80,7 @@ endings()
 	expect "$k: fails" 3 'failed with status 3' "$run" -k "$k" $splat -- sh -c 'exit 3'
 	expect "$k: no such command" 127 'failed with status 127' "$run" -k "$k" $splat -- no-such-command
 	expect "$k: killed by a signal" 137 'failed with status 137' "$run" -k "$k" $splat -- sh -c 'kill -9 $$'
-	expect "$k: hangs" 124 'hung: it still ran after 20s' "$run" -T 20 -k "$k" $splat -- sleep infinity
+	expect "$k: hangs" 124 'hung: it still ran after 5s' "$run" -T 5 -k "$k" $splat -- sleep infinity
 	expect "$k: panics" 121 'panic: .*asked for' "$run" -k "$k" $splat -- modprobe vm_splat what=panic
 	expect "$k: BUG" 121 'panicked.*|kernel BUG at' "$run" -k "$k" $splat -- modprobe vm_splat what=bug
 	expect "$k: WARNING" 120 'kernel log: warning: .*WARNING' "$run" -k "$k" $splat -- modprobe vm_splat what=warn

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# make demo	show the main job in a guest		(as root or with sudo)
+# make test	all tests, in guests and out of them	(as root or with sudo)
+# make		the programs, to build/bin
+# make module	shim6.ko for the running kernel, or for KDIR
+# make generate	what is made from netlink/shim6.yaml
+# make check	the part of the tests that needs no guest
+# make clean	drop what was built here; the cache stays
+
+PATH := $(PATH):/usr/local/go/bin
+KDIR ?= /lib/modules/$(shell uname -r)/build
+GO ?= go
+VERSION := $(shell cat VERSION)
+RUN := tests/vm/run
+
+.PHONY: build module generate check test demo clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool
+
+module:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+# The kernel's own generator comes with the source of the debug kernel.
+generate:
+	$(GO) run ./tools/nlgen -kernel-source "$$($(RUN) -k debug -path source)"
+
+check:
+	tests/check.sh
+
+test:
+	tests/all.sh
+
+demo:
+	$(RUN) -k 6.12 -- tests/selftests/demo.sh
+
+clean:
+	rm -rf build

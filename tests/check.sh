@@ -1,0 +1,109 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The tests that need no guest: Go's and the kernel's style and static checks,
+# what is generated, and the Go tests. TAP, one line a check.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+PATH=$PATH:/usr/local/go/bin
+run=tests/vm/run
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+n=0 bad=0
+
+# check NAME COMMAND...: COMMAND succeeds; what it prints is shown if not.
+check()
+{
+	local name=$1 start=$SECONDS
+
+	shift
+	n=$((n + 1))
+	if "$@" >"$tmp/out" 2>&1; then
+		echo "ok $n $name # $((SECONDS - start)) s"
+	else
+		bad=$((bad + 1))
+		echo "not ok $n $name"
+		sed 's/^/#   /' "$tmp/out"
+	fi
+}
+
+# silent COMMAND...: succeeds if COMMAND does and prints nothing.
+silent()
+{
+	local out
+
+	out=$("$@") && [ -z "$out" ] && return
+	echo "$out"
+	return 1
+}
+
+go_mod_tidy() { go mod tidy -diff && go mod verify; }
+
+# Which of checkpatch's rules do not hold here, and why.
+#   compat.h is about kernel versions, which a kernel tree would not be.
+#   The generator breaks no lines.
+checkpatch()
+{
+	local f ignore status=0
+
+	for f in kernel/*.[ch] kernel/uapi/linux/*.h; do
+		ignore=
+		case $f in
+		kernel/compat.h) ignore=--ignore=LINUX_VERSION_CODE,CONSTANT_COMPARISON ;;
+		kernel/netlink_gen.*) ignore=--ignore=LONG_LINE ;;
+		esac
+		perl "$source/scripts/checkpatch.pl" --no-tree --strict --quiet --terse --show-types \
+			$ignore -f "$f" </dev/null || status=1
+	done
+	return $status
+}
+
+sparse()
+{
+	rm -rf "$tmp/sparse"
+	mkdir "$tmp/sparse" && cp -r Kbuild VERSION kernel "$tmp/sparse" &&
+	make -s -C "$build" M="$tmp/sparse" C=2 CF="-D__CHECK_ENDIAN__ -Wsparse-error" W=1 \
+		KCFLAGS=-Werror modules >"$tmp/sparse.log" 2>&1 || { cat "$tmp/sparse.log"; return 1; }
+	# Sparse warns of headers as well; ours are the files in question.
+	! grep -E "$tmp/sparse/kernel/[^ ]*: (warning|error)" "$tmp/sparse.log"
+}
+
+shell_syntax()
+{
+	local f
+
+	for f in tests/*.sh tests/vm/*.sh tests/selftests/*.sh .ci/run; do
+		bash -n "$f" || return
+	done
+	sh -n tests/vm/run && sh -n tests/vm/guest/init
+}
+
+# The newest kernel's own schema takes the specification as it is.
+schema()
+{
+	/usr/bin/python3 - "$latest" netlink/shim6.yaml <<-'EOF'
+		import sys, yaml, jsonschema
+		with open(sys.argv[1] + "/Documentation/netlink/genetlink.yaml") as f:
+		    s = yaml.safe_load(f)
+		with open(sys.argv[2]) as f:
+		    jsonschema.validate(yaml.safe_load(f), s)
+	EOF
+}
+
+echo "TAP version 13"
+$run -k debug -prepare && $run -k 6.12 -prepare && $run -k latest -prepare || exit
+source=$($run -k debug -path source) && build=$($run -k 6.12 -path build) && latest=$($run -k latest -path source) || exit
+
+check "gofmt" silent gofmt -l .
+check "go vet" go vet ./...
+check "staticcheck" go tool staticcheck ./...
+check "go.mod is tidy" go_mod_tidy
+check "go test -race" go test -race ./...
+check "what is generated is up to date" go run ./tools/nlgen -check -kernel-source "$source"
+check "the newest kernel's schema takes the specification" schema
+check "checkpatch --strict" checkpatch
+check "sparse" sparse
+check "shell syntax" shell_syntax
+echo "1..$n"
+echo "$((n - bad)) passed, $bad failed"
+[ "$bad" = 0 ]

@@ -1,0 +1,154 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The configuration: its defaults, one per namespace, who may change it, and
+# what is refused.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+need ip modprobe shim6tool python3 setpriv unshare
+
+defaults="max-contexts=131072 max-flows=4096 trigger-packets=45 trigger-time=10000 send-timeout=15000 idle-timeout=600000"
+
+# get KEY [shim6tool option...]: one value, from the JSON.
+get()
+{
+	local key=$1
+
+	shift
+	shim6tool -j "$@" config show | /usr/bin/python3 -c "
+import json, sys
+l = json.load(sys.stdin)
+assert len(l) == 1, l
+print(l[0]['$key'])"
+}
+
+has_defaults()
+{
+	local d
+
+	for d in $defaults; do
+		expect_eq "${d%=*}" "$(get "${d%=*}" "$@")" "${d#*=}" || return
+	done
+}
+
+text_reads_back()
+{
+	local text
+
+	text=$(shim6tool -n "$(ns one)" config show) || return
+	expect_eq "lines" "$(echo "$text" | wc -l)" 6 || return
+	# What is shown is what can be set.
+	# shellcheck disable=SC2086
+	shim6tool -n "$(ns one)" config set $text || return
+	has_defaults -n "$(ns one)"
+}
+
+set_one_namespace()
+{
+	shim6tool -n "$(ns one)" config set max-contexts 7 send-timeout 20s || return
+	expect_eq max-contexts "$(get max-contexts -n "$(ns one)")" 7 || return
+	expect_eq send-timeout "$(get send-timeout -n "$(ns one)")" 20000 || return
+	expect_eq max-flows "$(get max-flows -n "$(ns one)")" 4096 || return
+	has_defaults -n "$(ns two)" && has_defaults || return
+	ns_add three && has_defaults -n "$(ns three)"
+}
+
+# refused KEY VALUE: out of range, with the kernel's sentence, and untouched,
+# together with a value that was good.
+refused()
+{
+	local before out status n
+
+	n=$(ns two)
+	before=$(shim6tool -n "$n" config show)
+	out=$(shim6tool -n "$n" config set "$1" "$2" trigger-packets 44 2>&1)
+	status=$?
+	expect_eq "$1 $2: the status" $status 2 || return
+	echo "$out" | grep -q "^shim6tool: $1: .*range" || { fail "$1 $2: it says: $out"; return 1; }
+	expect_eq "the configuration" "$(shim6tool -n "$n" config show)" "$before"
+}
+
+ranges()
+{
+	local n
+
+	n=$(ns two)
+	refused max-contexts 0 && refused max-contexts 4194305 &&
+	refused max-flows 0 && refused max-flows 1048577 &&
+	refused trigger-time 3600001ms &&
+	refused send-timeout 9999ms && refused send-timeout 100001ms &&
+	refused idle-timeout 299999ms && refused idle-timeout 86400001ms || return
+	# The bounds themselves are good.
+	shim6tool -n "$n" config set max-contexts 4194304 max-flows 1 trigger-packets 0 \
+		trigger-time 0s send-timeout 10s idle-timeout 24h &&
+	shim6tool -n "$n" config set max-contexts 1 max-flows 1048576 trigger-packets 1000000 \
+		trigger-time 1h send-timeout 100s idle-timeout 5m
+}
+
+unprivileged() { setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all "$@"; }
+
+who_may_write()
+{
+	local out status
+
+	modprobe shim6 || return
+	unprivileged shim6tool config show || { fail "nobody may not read"; return 1; }
+	out=$(unprivileged shim6tool config set max-flows 5 2>&1)
+	status=$?
+	expect_eq "the status of nobody's set" $status 2 || return
+	echo "$out" | grep -q 'CAP_NET_ADMIN' || { fail "it says: $out"; return 1; }
+	# Root of a container is nobody in the namespace of the host ...
+	unshare -Ur shim6tool config set max-flows 5 && { fail "a container's root wrote to the host"; return 1; }
+	has_defaults || return
+	# ... and root in its own.
+	unshare -Urn sh -c 'shim6tool config set max-flows 5 && shim6tool config show' | grep -qx 'max-flows  *5' ||
+		fail "a container's root may not write to its own namespace"
+}
+
+usage_errors()
+{
+	local words status
+
+	for words in "config set" "config set max-flows" "config set max-flows x" "config set send-timeout 15" "nothing"; do
+		# shellcheck disable=SC2086
+		shim6tool $words
+		status=$?
+		expect_eq "the status of '$words'" $status 1 || return
+	done
+	shim6tool -n no-such-namespace config show
+	expect_eq "the status in no namespace" $? 2
+}
+
+# Writers in parallel lose nothing: every value read was written by somebody.
+parallel_writers()
+{
+	local i n v
+
+	n=$(ns one)
+	for i in 1 2 3 4; do
+		for v in $(seq 10); do
+			shim6tool -n "$n" config set max-contexts "$i" max-flows "$i"
+		done &
+	done
+	for i in $(seq 10); do
+		v=$(shim6tool -n "$n" -j config show) || return
+		echo "$v" | /usr/bin/python3 -c '
+import json, sys
+c = json.load(sys.stdin)[0]
+assert c["max-contexts"] in (7, c["max-flows"]), c' || { fail "torn: $v"; return 1; }
+	done
+	wait
+}
+
+modprobe shim6 && ns_add one two || exit $ksft_fail
+run_test "defaults" has_defaults
+run_test "what is shown can be set" text_reads_back
+run_test "each namespace has its own" set_one_namespace
+run_test "out of range is refused, whole" ranges
+run_test "who may read and who may write" who_may_write
+run_test "words that make no sense" usage_errors
+run_test "writers in parallel" parallel_writers
+ns_del_all
+run_test "the module goes" modprobe -r shim6
+tap_end
