@@ -26,5 +26,7 @@ struct shim6_config {
 };
 
 void shim6_config_init(struct shim6_config *config);
+void shim6_config_store(struct shim6_config *config,
+			const struct shim6_config *from);
 
 #endif /* _SHIM6_CONFIG_H */

@@ -74,10 +74,27 @@ int shim6_nl_config_get_doit(struct sk_buff *skb, struct genl_info *info)
 	return genlmsg_reply(reply, info);
 }
 
-/* The value that a request names, or the present one if it names none. */
-static u32 shim6_nl_u32(const struct genl_info *info, int attr, u32 present)
+/* Put the values that a request names in place of those in @config. */
+static void shim6_nl_config_parse(const struct genl_info *info,
+				  struct shim6_config *config)
 {
-	return info->attrs[attr] ? nla_get_u32(info->attrs[attr]) : present;
+	const struct {
+		u32 *value;
+		int attr;
+	} fields[] = {
+		{ &config->max_contexts, SHIM6_A_CONFIG_MAX_CONTEXTS },
+		{ &config->max_flows, SHIM6_A_CONFIG_MAX_FLOWS },
+		{ &config->trigger_packets, SHIM6_A_CONFIG_TRIGGER_PACKETS },
+		{ &config->trigger_time, SHIM6_A_CONFIG_TRIGGER_TIME },
+		{ &config->send_timeout, SHIM6_A_CONFIG_SEND_TIMEOUT },
+		{ &config->idle_timeout, SHIM6_A_CONFIG_IDLE_TIMEOUT },
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(fields); i++)
+		if (info->attrs[fields[i].attr])
+			*fields[i].value =
+				nla_get_u32(info->attrs[fields[i].attr]);
 }
 
 static bool shim6_nl_config_empty(const struct genl_info *info)
@@ -94,13 +111,13 @@ static bool shim6_nl_config_empty(const struct genl_info *info)
  * shim6_nl_config_set_doit - SHIM6_CMD_CONFIG_SET: take the values that the
  * request names, and tell the group and, with NLM_F_ECHO, the sender
  *
- * The policy has checked every range before, and the message is allocated
- * before anything is changed: a request is taken whole or not at all.
+ * The policy has checked every range before, and nothing is changed before
+ * nothing can fail any more: a request is taken whole or not at all.
  */
 int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
-	struct shim6_config *config = &sn->config;
+	struct shim6_config config;
 	struct sk_buff *ntf;
 	int err;
 
@@ -115,35 +132,20 @@ int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info)
 		return -ENOMEM;
 
 	mutex_lock(&sn->config_lock);
-	WRITE_ONCE(config->max_contexts,
-		   shim6_nl_u32(info, SHIM6_A_CONFIG_MAX_CONTEXTS,
-				config->max_contexts));
-	WRITE_ONCE(config->max_flows,
-		   shim6_nl_u32(info, SHIM6_A_CONFIG_MAX_FLOWS,
-				config->max_flows));
-	WRITE_ONCE(config->trigger_packets,
-		   shim6_nl_u32(info, SHIM6_A_CONFIG_TRIGGER_PACKETS,
-				config->trigger_packets));
-	WRITE_ONCE(config->trigger_time,
-		   shim6_nl_u32(info, SHIM6_A_CONFIG_TRIGGER_TIME,
-				config->trigger_time));
-	WRITE_ONCE(config->send_timeout,
-		   shim6_nl_u32(info, SHIM6_A_CONFIG_SEND_TIMEOUT,
-				config->send_timeout));
-	WRITE_ONCE(config->idle_timeout,
-		   shim6_nl_u32(info, SHIM6_A_CONFIG_IDLE_TIMEOUT,
-				config->idle_timeout));
-
-	/* Sent under the lock: the last notification shows the last value. */
-	err = shim6_nl_config_fill(ntf, config, info->snd_portid,
+	config = sn->config;
+	shim6_nl_config_parse(info, &config);
+	err = shim6_nl_config_fill(ntf, &config, info->snd_portid,
 				   info->snd_seq, SHIM6_CMD_CONFIG_NTF);
-	if (!WARN_ON_ONCE(err))
+	if (err) {
+		nlmsg_free(ntf);
+	} else {
+		shim6_config_store(&sn->config, &config);
+		/* Under the lock: the last one told is the last one set. */
 		genl_notify(&shim6_nl_family, ntf, info, SHIM6_NLGRP_CONFIG,
 			    GFP_KERNEL);
-	else
-		nlmsg_free(ntf);
+	}
 	mutex_unlock(&sn->config_lock);
-	return 0;
+	return err;
 }
 
 /**

@@ -68,6 +68,14 @@ sparse()
 	! grep -E "$tmp/sparse/kernel/[^ ]*: (warning|error)" "$tmp/sparse.log"
 }
 
+# What DKMS calls, with the version that it will name.
+dkms()
+{
+	grep -qx "PACKAGE_VERSION=\"$(cat VERSION)\"" dkms.conf || { echo "dkms.conf has another version"; return 1; }
+	mkdir "$tmp/dkms" && cp -r Makefile Kbuild VERSION kernel "$tmp/dkms" &&
+	make -s -C "$tmp/dkms" module KDIR="$build" && [ -e "$tmp/dkms/shim6.ko" ]
+}
+
 shell_syntax()
 {
 	local f
@@ -103,6 +111,7 @@ check "what is generated is up to date" go run ./tools/nlgen -check -kernel-sour
 check "the newest kernel's schema takes the specification" schema
 check "checkpatch --strict" checkpatch
 check "sparse" sparse
+check "make module, as DKMS calls it" dkms
 check "shell syntax" shell_syntax
 echo "1..$n"
 echo "$((n - bad)) passed, $bad failed"

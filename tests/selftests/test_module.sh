@@ -7,13 +7,17 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 need ip modprobe shim6tool
 
+# How often to repeat what may fail by chance. Emulated processors are slow.
+rounds=20
+[ "${SHIM6_TIME:-real}" = virtual ] || rounds=6
+
 loaded() { grep -q '^shim6 ' /proc/modules; }
 
 again_and_again()
 {
 	local i
 
-	for i in $(seq 20); do
+	for i in $(seq $rounds); do
 		modprobe shim6 || { fail "load $i"; return 1; }
 		loaded || { fail "load $i did nothing"; return 1; }
 		modprobe -r shim6 || { fail "unload $i"; return 1; }
@@ -48,12 +52,12 @@ under_namespaces()
 {
 	local i churn
 
-	for i in $(seq 30); do
+	for i in $(seq $((2 * rounds))); do
 		ip netns add "$(ns "churn$i")"
 		ip netns delete "$(ns "churn$i")"
 	done &
 	churn=$!
-	for i in $(seq 10); do
+	for i in $(seq $((rounds / 2))); do
 		modprobe shim6 && modprobe -r shim6 || { fail "round $i"; return 1; }
 	done
 	wait $churn
@@ -68,13 +72,13 @@ under_requests()
 	modprobe shim6
 	ns_add asker
 	(
-		for i in $(seq 20); do
+		for i in $(seq $rounds); do
 			shim6tool -n "$(ns asker)" config show
 			shim6tool config set max-flows $((i + 1))
 		done
 	) >"$TEST_TMP/asked" 2>&1 &
 	asking=$!
-	for i in $(seq 10); do
+	for i in $(seq $rounds); do
 		modprobe -r shim6
 		modprobe shim6
 	done 2>/dev/null
@@ -91,7 +95,7 @@ namespace_dies()
 	local i asking
 
 	modprobe shim6
-	for i in $(seq 10); do
+	for i in $(seq $rounds); do
 		ns_add "dying$i" || return
 		for _ in 1 2 3; do
 			shim6tool -n "$(ns "dying$i")" config show
