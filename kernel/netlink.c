@@ -49,6 +49,18 @@ static int shim6_nl_config_fill(struct sk_buff *skb,
 }
 
 /*
+ * The core rejects attributes of an operation without a policy only since
+ * some release after 6.12: before, it ignores them.
+ */
+static int shim6_nl_reject_attrs(const struct genl_info *info)
+{
+	if (!genlmsg_len(info->genlhdr))
+		return 0;
+	NL_SET_ERR_MSG(info->extack, "this request takes no attributes");
+	return -EINVAL;
+}
+
+/*
  * shim6_nl_config_get_doit - SHIM6_CMD_CONFIG_GET: reply with the
  * configuration of the asking socket's namespace
  */
@@ -57,6 +69,10 @@ int shim6_nl_config_get_doit(struct sk_buff *skb, struct genl_info *info)
 	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
 	struct sk_buff *reply;
 	int err;
+
+	err = shim6_nl_reject_attrs(info);
+	if (err)
+		return err;
 
 	reply = genlmsg_new(shim6_nl_config_size(), GFP_KERNEL);
 	if (!reply)

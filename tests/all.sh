@@ -33,10 +33,18 @@ part()
 	flock "$out" cat "$out/$name.shown"
 }
 
+# selftests KERNEL: all of them in one guest.
 selftests()
 {
 	part "selftests-$1" $run -k "$1" -T 1200 -o "$PWD/$out/selftests-$1" \
 		-e SHIM6_NO_SKIP=1 -- tests/selftests/run.sh
+}
+
+# leaks: those that use the module most, with kmemleak, which slows all down.
+leaks()
+{
+	part leaks-debug $run -k debug -leaks -T 1200 -o "$PWD/$out/leaks-debug" \
+		-e SHIM6_NO_SKIP=1 -- tests/selftests/run.sh test_config.sh
 }
 
 for k in 6.12 6.1 latest debug; do
@@ -46,16 +54,18 @@ say "kernels are ready"
 
 (
 	part check tests/check.sh
+	part runner-input tests/vm/selftest.sh input
 	selftests 6.1
 	part runner-6.1 tests/vm/selftest.sh 6.1
 	part runner-latest tests/vm/selftest.sh latest
+	part runner-debug tests/vm/selftest.sh debug
 ) &
 (
 	selftests debug
 	selftests latest
+	leaks
 	selftests 6.12
 	part runner-6.12 tests/vm/selftest.sh 6.12
-	part runner-debug tests/vm/selftest.sh debug
 ) &
 wait
 
@@ -73,8 +83,8 @@ for s in "$out"/*.status; do
 done
 # A part that never began has failed as well.
 parts=$(ls "$out"/*.status 2>/dev/null | wc -l)
-if [ "$parts" != 9 ]; then
-	echo "FAILED: only $parts of 9 parts ran"
+if [ "$parts" != 11 ]; then
+	echo "FAILED: only $parts of 11 parts ran"
 	failed=$((failed + 1))
 fi
 say "done"

@@ -98,6 +98,9 @@ func TestJudge(t *testing.T) {
 		{"panicked after it passed", 0, false, false, "Oops: x", "", "panicked", exitPanic},
 		{"passed, no shutdown", 0, true, false, "", "", "splat", exitSplat},
 		{"leaked", 0, false, false, "", leak, "leaked", exitLeak},
+		{"leaked, as the log says too", 0, false, false, "kmemleak: 2 new suspected memory leaks (see x)", leak, "leaked", exitLeak},
+		{"leaked by the log alone", 0, false, false, "kmemleak: 2 new suspected memory leaks (see x)", "", "leaked", exitLeak},
+		{"leaked and warned", 0, false, false, "WARNING: x\nkmemleak: 2 new suspected memory leaks (see x)", leak, "splat", exitSplat},
 		{"stopped", -1, false, true, "", "", "stopped", 130},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

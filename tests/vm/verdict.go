@@ -35,9 +35,12 @@ func (v *verdict) judge(status int, hung, stopped bool, log, kmemleak string) {
 	v.Status = status
 	v.Splats = scanLog(log)
 	v.Leaks = leaks(kmemleak)
-	panicked := false
+	panicked, lost := false, 0
 	for _, s := range v.Splats {
 		panicked = panicked || s.Kind == "panic"
+		if strings.Contains(s.Line, "new suspected memory leaks") {
+			lost++
+		}
 	}
 	switch {
 	case stopped:
@@ -52,9 +55,9 @@ func (v *verdict) judge(status int, hung, stopped bool, log, kmemleak string) {
 		v.Result, v.Exit = "failed", status
 	case panicked:
 		v.Result, v.Exit = "panicked", exitPanic
-	case len(v.Splats) > 0 || hung:
+	case len(v.Splats) > lost || hung:
 		v.Result, v.Exit = "splat", exitSplat
-	case len(v.Leaks) > 0:
+	case len(v.Leaks) > 0 || lost > 0:
 		v.Result, v.Exit = "leaked", exitLeak
 	default:
 		v.Result, v.Exit = "passed", 0

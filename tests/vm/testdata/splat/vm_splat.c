@@ -39,10 +39,13 @@ static void splat_oob(void)
 /* Many, because a single one may be hidden by a stale register. */
 static void splat_leak(void)
 {
+	void *p;
 	int i;
 
-	for (i = 0; i < 32; i++)
-		pr_debug("lost %p\n", kmalloc(4000, GFP_KERNEL));
+	for (i = 0; i < 32; i++) {
+		p = kmalloc(4000, GFP_KERNEL);
+		OPTIMIZER_HIDE_VAR(p);
+	}
 }
 
 static void splat_lock(void)
