@@ -136,12 +136,12 @@ func (c *cache) prepare(o *options, p *progress) (*kernel, error) {
 	}
 	old, age := c.load(o.kernel)
 	if old != nil && old.Key == key && age < maxAge && !o.update {
-		return old, installMissing(p)
+		return old, c.install(p)
 	}
 	if err := c.room(kind.space); err != nil {
 		return nil, err
 	}
-	if err := installMissing(p); err != nil {
+	if err := c.install(p); err != nil {
 		return nil, err
 	}
 	var k *kernel
@@ -162,6 +162,16 @@ func (c *cache) prepare(o *options, p *progress) (*kernel, error) {
 		return nil, err
 	}
 	return k, c.store(k)
+}
+
+// install is installMissing by one runner at a time: apt has one lock.
+func (c *cache) install(p *progress) error {
+	unlock, err := c.lock("apt", p)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return installMissing(p)
 }
 
 func (c *cache) load(name string) (*kernel, time.Duration) {
