@@ -41,7 +41,8 @@ shim6tool -n "$(ns a)" config show | sed 's/^/             /'
 
 touch "$TEST_TMP/received"
 python3=/usr/bin/python3
-in_ns b $python3 -c '
+# Not by in_ns: the shell around it would tell of its end.
+ip netns exec "$(ns b)" $python3 -c '
 import socket, sys
 s = socket.create_server((sys.argv[1], 5000), family=socket.AF_INET6)
 c, _ = s.accept()
@@ -50,7 +51,7 @@ with open(sys.argv[2], "ab", buffering=0) as f:
         f.write(b)' "$(topo_addr b up1)" "$TEST_TMP/received" &
 listening() { in_ns b ss -Hlnt 'sport = 5000' | grep -q LISTEN; }
 busywait 20 listening || exit 1
-in_ns a $python3 -c '
+ip netns exec "$(ns a)" $python3 -c '
 import socket, sys, time
 s = socket.create_connection((sys.argv[1], 5000), source_address=(sys.argv[2], 0))
 while True:
