@@ -7,18 +7,66 @@
 #ifndef _SHIM6_COMPAT_H
 #define _SHIM6_COMPAT_H
 
+#include <linux/timer.h>
 #include <linux/version.h>
 #include <net/genetlink.h>
+#include <net/ip6_fib.h>
+#include <net/xfrm.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+#include <asm/unaligned.h>
+#else
+#include <linux/unaligned.h>
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#include <net/gso.h>
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 /*
  * Split operations came with 6.2. A struct genl_ops holds all of their fields
  * that our spec uses (no pre and post per operation), so the generated table
- * serves as it is while no command is both a do and a dump.
+ * has its type. But it has one entry for the do and the dump of a command: the
+ * two, which the generator prints one after the other, become one.
  */
 #define genl_split_ops	genl_ops
 #define split_ops	ops
 #define n_split_ops	n_ops
+
+static inline int shim6_register_family(struct genl_family *family)
+{
+	struct genl_ops *ops;
+	int i, n = 0, err;
+
+	ops = kcalloc(family->n_ops, sizeof(*ops), GFP_KERNEL);
+	if (!ops)
+		return -ENOMEM;
+	for (i = 0; i < family->n_ops; i++) {
+		if (n && ops[n - 1].cmd == family->ops[i].cmd) {
+			ops[n - 1].start = family->ops[i].start;
+			ops[n - 1].dumpit = family->ops[i].dumpit;
+			ops[n - 1].done = family->ops[i].done;
+		} else {
+			ops[n++] = family->ops[i];
+		}
+	}
+	family->ops = ops;
+	family->n_ops = n;
+	err = genl_register_family(family);
+	if (err)
+		kfree(ops);
+	return err;
+}
+
+static inline void shim6_unregister_family(struct genl_family *family)
+{
+	genl_unregister_family(family);
+	kfree(family->ops);
+}
+#else
+#define shim6_register_family	genl_register_family
+#define shim6_unregister_family	genl_unregister_family
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
@@ -29,6 +77,22 @@
 	.validation_type = NLA_VALIDATE_RANGE_PTR,			\
 	.range = (struct netlink_range_validation *)(_range),		\
 }
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define shim6_decode_session(net, skb, fl) \
+	xfrm_decode_session(skb, fl, AF_INET6)
+#else
+#define shim6_decode_session(net, skb, fl) \
+	xfrm_decode_session(net, skb, fl, AF_INET6)
+#endif
+
+#ifndef dst_rt6_info
+#define dst_rt6_info(dst) container_of(dst, struct rt6_info, dst)
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0) && !defined(timer_container_of)
+#define timer_container_of	from_timer
 #endif
 
 #endif /* _SHIM6_COMPAT_H */

@@ -40,4 +40,5 @@ void shim6_config_store(struct shim6_config *config,
 	WRITE_ONCE(config->trigger_time, from->trigger_time);
 	WRITE_ONCE(config->send_timeout, from->send_timeout);
 	WRITE_ONCE(config->idle_timeout, from->idle_timeout);
+	WRITE_ONCE(config->icmp_to_ulp, from->icmp_to_ulp);
 }

@@ -15,6 +15,7 @@
  *	milliseconds
  * @idle_timeout: milliseconds of quiescence (RFC 5533 section 9) after which
  *	a context is reported
+ * @icmp_to_ulp: errors that the daemon acts on go to the ULP as well
  */
 struct shim6_config {
 	u32 max_contexts;
@@ -23,6 +24,7 @@ struct shim6_config {
 	u32 trigger_time;
 	u32 send_timeout;
 	u32 idle_timeout;
+	u32 icmp_to_ulp;
 };
 
 void shim6_config_init(struct shim6_config *config);

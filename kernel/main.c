@@ -12,16 +12,36 @@
 
 #include <uapi/linux/shim6.h>
 
+#include "context.h"
+#include "daemon.h"
+#include "input.h"
 #include "netlink.h"
 #include "netns.h"
+#include "offload.h"
 
 static int __init shim6_init(void)
 {
 	int err;
 
+	err = shim6_context_init();
+	if (err)
+		goto err_context;
+
 	err = shim6_netns_init();
 	if (err)
 		goto err_netns;
+
+	err = shim6_input_init();
+	if (err)
+		goto err_input;
+
+	err = shim6_offload_init();
+	if (err)
+		goto err_offload;
+
+	err = shim6_daemon_init();
+	if (err)
+		goto err_daemon;
 
 	err = shim6_netlink_init();
 	if (err)
@@ -31,15 +51,27 @@ static int __init shim6_init(void)
 	return 0;
 
 err_netlink:
+	shim6_daemon_exit();
+err_daemon:
+	shim6_offload_exit();
+err_offload:
+	shim6_input_exit();
+err_input:
 	shim6_netns_exit();
 err_netns:
+	shim6_context_exit();
+err_context:
 	return err;
 }
 
 static void __exit shim6_exit(void)
 {
 	shim6_netlink_exit();
+	shim6_daemon_exit();
+	shim6_offload_exit();
+	shim6_input_exit();
 	shim6_netns_exit();
+	shim6_context_exit();
 	pr_info("unloaded\n");
 }
 

@@ -7,8 +7,11 @@
  */
 #include "compat.h"
 
+#include <net/ipv6.h>
 #include <net/sock.h>
 
+#include "control.h"
+#include "header.h"
 #include "netlink_gen.h"
 #include "netlink.h"
 #include "netns.h"
@@ -39,7 +42,8 @@ static int shim6_nl_config_fill(struct sk_buff *skb,
 	    nla_put_u32(skb, SHIM6_A_CONFIG_SEND_TIMEOUT,
 			config->send_timeout) ||
 	    nla_put_u32(skb, SHIM6_A_CONFIG_IDLE_TIMEOUT,
-			config->idle_timeout)) {
+			config->idle_timeout) ||
+	    nla_put_u32(skb, SHIM6_A_CONFIG_ICMP_TO_ULP, config->icmp_to_ulp)) {
 		genlmsg_cancel(skb, hdr);
 		return -EMSGSIZE;
 	}
@@ -48,11 +52,16 @@ static int shim6_nl_config_fill(struct sk_buff *skb,
 	return 0;
 }
 
-/*
+/**
+ * shim6_nl_reject_attrs - refuse the attributes of an operation that has none
+ * @info: the request
+ *
  * The core rejects attributes of an operation without a policy only since
  * some release after 6.12: before, it ignores them.
+ *
+ * Return: 0 or -EINVAL.
  */
-static int shim6_nl_reject_attrs(const struct genl_info *info)
+int shim6_nl_reject_attrs(const struct genl_info *info)
 {
 	if (!genlmsg_len(info->genlhdr))
 		return 0;
@@ -104,6 +113,7 @@ static void shim6_nl_config_parse(const struct genl_info *info,
 		{ &config->trigger_time, SHIM6_A_CONFIG_TRIGGER_TIME },
 		{ &config->send_timeout, SHIM6_A_CONFIG_SEND_TIMEOUT },
 		{ &config->idle_timeout, SHIM6_A_CONFIG_IDLE_TIMEOUT },
+		{ &config->icmp_to_ulp, SHIM6_A_CONFIG_ICMP_TO_ULP },
 	};
 	int i;
 
@@ -164,6 +174,82 @@ int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info)
 	return err;
 }
 
+/*
+ * shim6_nl_stats_get_doit - SHIM6_CMD_STATS_GET: reply with the counters of
+ * the asking socket's namespace
+ */
+int shim6_nl_stats_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
+	struct sk_buff *reply;
+	void *hdr;
+	int err, i;
+
+	err = shim6_nl_reject_attrs(info);
+	if (err)
+		return err;
+	reply = genlmsg_new(SHIM6_A_STATS_MAX * nla_total_size_64bit(8),
+			    GFP_KERNEL);
+	if (!reply)
+		return -ENOMEM;
+	hdr = genlmsg_put_reply(reply, info, &shim6_nl_family, 0,
+				info->genlhdr->cmd);
+	if (!hdr)
+		goto err;
+	if (nla_put_u32(reply, SHIM6_A_STATS_CONTEXTS,
+			shim6_stats_sum(sn, SHIM6_A_STATS_CONTEXTS)))
+		goto err;
+	for (i = SHIM6_A_STATS_CONTEXTS + 1; i <= SHIM6_A_STATS_MAX; i++)
+		if (nla_put_u64_64bit(reply, i, shim6_stats_sum(sn, i),
+				      SHIM6_A_STATS_PAD))
+			goto err;
+	genlmsg_end(reply, hdr);
+	return genlmsg_reply(reply, info);
+
+err:
+	nlmsg_free(reply);
+	return -EMSGSIZE;
+}
+
+/*
+ * shim6_nl_control_send_doit - SHIM6_CMD_CONTROL_SEND: send a control message
+ */
+int shim6_nl_control_send_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
+	struct in6_addr source, destination;
+	const struct nlattr *message;
+	unsigned int len;
+	const u8 *m;
+
+	if (GENL_REQ_ATTR_CHECK(info, SHIM6_A_CONTROL_SOURCE) ||
+	    GENL_REQ_ATTR_CHECK(info, SHIM6_A_CONTROL_DESTINATION) ||
+	    GENL_REQ_ATTR_CHECK(info, SHIM6_A_CONTROL_MESSAGE)) {
+		NL_SET_ERR_MSG(info->extack,
+			       "a message needs source and destination");
+		return -EINVAL;
+	}
+	source = nla_get_in6_addr(info->attrs[SHIM6_A_CONTROL_SOURCE]);
+	destination = nla_get_in6_addr(info->attrs[SHIM6_A_CONTROL_DESTINATION]);
+	message = info->attrs[SHIM6_A_CONTROL_MESSAGE];
+	m = nla_data(message);
+	len = nla_len(message);
+	if (len < 8 || len > SHIM6_MESSAGE_MAX || len != (m[1] + 1) * 8 ||
+	    shim6_is_payload((const struct shim6_hdr *)m)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, message,
+				    "not a control message of the length that its Hdr Ext Len tells");
+		return -EINVAL;
+	}
+	if (ipv6_addr_any(&destination) || ipv6_addr_is_multicast(&destination)) {
+		NL_SET_ERR_MSG_ATTR(info->extack,
+				    info->attrs[SHIM6_A_CONTROL_DESTINATION],
+				    "a message goes to a unicast address");
+		return -EINVAL;
+	}
+	return shim6_control_out(sn, &source, &destination, m, len, GFP_KERNEL,
+				 info->extack);
+}
+
 /**
  * shim6_netlink_init - let the family be found
  *
@@ -173,7 +259,7 @@ int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info)
  */
 int __init shim6_netlink_init(void)
 {
-	return genl_register_family(&shim6_nl_family);
+	return shim6_register_family(&shim6_nl_family);
 }
 
 /**
@@ -181,5 +267,5 @@ int __init shim6_netlink_init(void)
  */
 void shim6_netlink_exit(void)
 {
-	genl_unregister_family(&shim6_nl_family);
+	shim6_unregister_family(&shim6_nl_family);
 }

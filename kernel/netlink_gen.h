@@ -14,9 +14,26 @@
 
 int shim6_nl_config_get_doit(struct sk_buff *skb, struct genl_info *info);
 int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info);
+int shim6_nl_context_new_doit(struct sk_buff *skb, struct genl_info *info);
+int shim6_nl_context_set_doit(struct sk_buff *skb, struct genl_info *info);
+int shim6_nl_context_get_doit(struct sk_buff *skb, struct genl_info *info);
+int shim6_nl_context_get_dumpit(struct sk_buff *skb,
+				struct netlink_callback *cb);
+int shim6_nl_context_del_doit(struct sk_buff *skb, struct genl_info *info);
+int shim6_nl_context_flush_doit(struct sk_buff *skb, struct genl_info *info);
+int shim6_nl_policy_new_doit(struct sk_buff *skb, struct genl_info *info);
+int shim6_nl_policy_del_doit(struct sk_buff *skb, struct genl_info *info);
+int shim6_nl_policy_get_dumpit(struct sk_buff *skb,
+			       struct netlink_callback *cb);
+int shim6_nl_policy_flush_doit(struct sk_buff *skb, struct genl_info *info);
+int shim6_nl_stats_get_doit(struct sk_buff *skb, struct genl_info *info);
+int shim6_nl_daemon_register_doit(struct sk_buff *skb, struct genl_info *info);
+int shim6_nl_control_send_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	SHIM6_NLGRP_CONFIG,
+	SHIM6_NLGRP_CONTEXT,
+	SHIM6_NLGRP_POLICY,
 };
 
 extern struct genl_family shim6_nl_family;

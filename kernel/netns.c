@@ -3,11 +3,34 @@
  * State per network namespace: made when the module is loaded or a namespace
  * is created, whichever comes later, and gone with the first of the two.
  */
+#include <linux/netfilter_ipv6.h>
+#include <linux/random.h>
 #include <net/netns/generic.h>
 
+#include "compat.h"
+#include "daemon.h"
+#include "input.h"
 #include "netns.h"
+#include "output.h"
+#include "tcp.h"
 
 static unsigned int shim6_net_id __read_mostly;
+
+static const struct nf_hook_ops shim6_hooks[] = {
+	{
+		/* Before defragmentation, and before who is before that. */
+		.hook = shim6_input,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP6_PRI_RAW_BEFORE_DEFRAG - 10,
+	},
+	{
+		.hook = shim6_output,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_LOCAL_OUT,
+		.priority = NF_IP6_PRI_LAST,
+	},
+};
 
 /**
  * shim6_pernet - the module's state in a network namespace
@@ -24,19 +47,66 @@ struct shim6_net *shim6_pernet(const struct net *net)
 static int __net_init shim6_net_init(struct net *net)
 {
 	struct shim6_net *sn = shim6_pernet(net);
+	int err;
 
+	sn->net = net;
+	sn->hash_seed = get_random_u32();
 	mutex_init(&sn->config_lock);
 	shim6_config_init(&sn->config);
+	INIT_WORK(&sn->tcp_work, shim6_tcp_work);
+
+	err = shim6_stats_net_init(net, sn);
+	if (err)
+		goto err_stats;
+	err = shim6_context_net_init(sn);
+	if (err)
+		goto err_context;
+	err = shim6_flow_net_init(sn);
+	if (err)
+		goto err_flow;
+	err = shim6_policy_net_init(sn);
+	if (err)
+		goto err_policy;
+	err = nf_register_net_hooks(net, shim6_hooks, ARRAY_SIZE(shim6_hooks));
+	if (err)
+		goto err_hooks;
 	return 0;
+
+err_hooks:
+	shim6_policy_net_exit(sn);
+err_policy:
+	shim6_flow_net_exit(sn);
+err_flow:
+	shim6_context_net_exit(sn);
+err_context:
+	shim6_stats_net_exit(net, sn);
+err_stats:
+	mutex_destroy(&sn->config_lock);
+	return err;
+}
+
+/* A grace period passes between this and the exit. */
+static void __net_exit shim6_net_pre_exit(struct net *net)
+{
+	nf_unregister_net_hooks(net, shim6_hooks, ARRAY_SIZE(shim6_hooks));
 }
 
 static void __net_exit shim6_net_exit(struct net *net)
 {
-	mutex_destroy(&shim6_pernet(net)->config_lock);
+	struct shim6_net *sn = shim6_pernet(net);
+
+	cancel_work_sync(&sn->tcp_work);
+	shim6_daemon_net_exit(sn);
+	shim6_policy_net_exit(sn);
+	shim6_flow_net_exit(sn);
+	shim6_context_net_exit(sn);
+	shim6_stats_net_exit(net, sn);
+	mutex_destroy(&sn->config_lock);
 }
 
 static struct pernet_operations shim6_net_ops = {
 	.init = shim6_net_init,
+	.pre_exit = shim6_net_pre_exit,
 	.exit = shim6_net_exit,
 	.id = &shim6_net_id,
 	.size = sizeof(struct shim6_net),

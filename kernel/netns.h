@@ -3,19 +3,46 @@
 #define _SHIM6_NETNS_H
 
 #include <linux/mutex.h>
+#include <linux/workqueue.h>
 #include <net/net_namespace.h>
 
 #include "config.h"
+#include "context.h"
+#include "flow.h"
+#include "policy.h"
+#include "stats.h"
+
+/* Slots of the limit on reports of unknown tags. */
+#define SHIM6_SOURCES	512
 
 /**
  * struct shim6_net - what the module keeps for one network namespace
+ * @net: the namespace
  * @config_lock: held by whoever changes @config or copies all of it
  * @config: the configuration; single fields may be read without the lock by
  *	READ_ONCE()
+ * @table: the contexts
+ * @flows: what is counted without a context
+ * @policies: the rules
+ * @mib: the counters
+ * @daemon: the netlink port of the daemon's socket, 0 without one; changed
+ *	under the table's lock
+ * @hash_seed: so that nobody outside knows which sources share a slot
+ * @sources: jiffies of the last report of an unknown tag, by source
+ * @tcp_work: restarts TCP sockets after a switch
  */
 struct shim6_net {
+	struct net *net;
 	struct mutex config_lock; /* of config as a whole */
 	struct shim6_config config;
+	struct shim6_table table;
+	struct shim6_flows flows;
+	struct shim6_policies policies;
+	struct shim6_mib __percpu *mib;
+	u32 daemon;
+	u32 hash_seed;
+	unsigned long sources[SHIM6_SOURCES];
+	struct work_struct tcp_work;
 };
 
 struct shim6_net *shim6_pernet(const struct net *net);

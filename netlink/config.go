@@ -30,6 +30,9 @@ type Config struct {
 	// IdleTimeout is after how much time without a packet a context is
 	// reported as quiescent (RFC 5533, section 9).
 	IdleTimeout time.Duration
+	// ICMPToULP is 1 if the ULP is told of those ICMPv6 errors as well
+	// that a daemon acts on (RFC 5533, section 8), else 0.
+	ICMPToULP uint32
 }
 
 // ConfigUpdate names the values to set. A nil field is left alone; a pointer
@@ -41,6 +44,7 @@ type ConfigUpdate struct {
 	TriggerTime    *time.Duration
 	SendTimeout    *time.Duration
 	IdleTimeout    *time.Duration
+	ICMPToULP      *uint32
 }
 
 // Config returns the configuration of the namespace. Everybody may ask.
@@ -92,6 +96,7 @@ func (u ConfigUpdate) encode() ([]byte, error) {
 	duration(attrConfigTriggerTime, u.TriggerTime)
 	duration(attrConfigSendTimeout, u.SendTimeout)
 	duration(attrConfigIdleTimeout, u.IdleTimeout)
+	number(attrConfigIcmpToUlp, u.ICMPToULP)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -137,6 +142,8 @@ func parseConfig(b []byte) (Config, error) {
 			c.SendTimeout = ms()
 		case attrConfigIdleTimeout:
 			c.IdleTimeout = ms()
+		case attrConfigIcmpToUlp:
+			c.ICMPToULP = ad.Uint32()
 		}
 		if ad.Err() != nil {
 			break

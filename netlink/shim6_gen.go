@@ -28,9 +28,131 @@ const (
 	SendTimeoutMax     = 100000
 	IdleTimeoutDefault = 600000
 	// Quiescence of RFC 5533, section 9, at least five minutes.
-	IdleTimeoutMin = 300000
-	IdleTimeoutMax = 86400000
+	IdleTimeoutMin          = 300000
+	IdleTimeoutMax          = 86400000
+	KeepaliveTimeoutDefault = 15000
+	KeepaliveTimeoutMax     = 65535000
+	// Context tags have 47 bits (RFC 5533, section 5.2).
+	TagMax = 140737488355327
+	// How many locators of each side a context can name.
+	LocatorsLimit = 32
+	// How many policy rules a namespace can hold.
+	PoliciesLimit = 1024
+	// Octets of the longest control message, by its Hdr Ext Len.
+	MessageMax = 2048
 )
+
+// ContextState is an enumeration of the family. Those states of RFC 5533, section 6.2, in which a context is known to
+// the kernel.
+type ContextState uint32
+
+// The values of ContextState.
+const (
+	// The local tag is taken; payload that bears it is discarded.
+	ContextStateI1Sent ContextState = 1
+	// Payload that bears the local tag is received.
+	ContextStateI2Sent ContextState = 2
+	// Payload is sent by the current locator pair, and received.
+	ContextStateEstablished ContextState = 3
+	// As established; the peer may have lost the context.
+	ContextStateI2bisSent ContextState = 4
+)
+
+var contextStateNames = map[ContextState]string{
+	ContextStateI1Sent:      "i1-sent",
+	ContextStateI2Sent:      "i2-sent",
+	ContextStateEstablished: "established",
+	ContextStateI2bisSent:   "i2bis-sent",
+}
+
+// String returns the specification's name of the value.
+func (v ContextState) String() string { return enumText(contextStateNames, v) }
+
+// UnmarshalText takes the specification's name of a value.
+func (v *ContextState) UnmarshalText(b []byte) error {
+	return enumValue(contextStateNames, v, "context-state", b)
+}
+
+// ReapState is an enumeration of the family. The states of RFC 5534, section 6.
+type ReapState uint32
+
+// The values of ReapState.
+const (
+	ReapStateOperational ReapState = 1
+	ReapStateExploring   ReapState = 2
+	ReapStateInboundOk   ReapState = 3
+)
+
+var reapStateNames = map[ReapState]string{
+	ReapStateOperational: "operational",
+	ReapStateExploring:   "exploring",
+	ReapStateInboundOk:   "inbound-ok",
+}
+
+// String returns the specification's name of the value.
+func (v ReapState) String() string { return enumText(reapStateNames, v) }
+
+// UnmarshalText takes the specification's name of a value.
+func (v *ReapState) UnmarshalText(b []byte) error {
+	return enumValue(reapStateNames, v, "reap-state", b)
+}
+
+// ReapEvent is an enumeration of the family. See shim6.yaml.
+type ReapEvent uint32
+
+// The values of ReapEvent.
+const (
+	// The Send Timer has expired: nothing was heard since something was
+	// sent. The context is Exploring now.
+	ReapEventSendTimeout ReapEvent = 1
+	// The first packet from the peer in an Exploring context, which is
+	// InboundOK now.
+	ReapEventInbound ReapEvent = 2
+	// Payload arrived in I2-SENT or I2BIS-SENT, which asks for another I2
+	// or I2bis (RFC 5533, section 12.2); at most one event a second.
+	ReapEventPayload ReapEvent = 3
+)
+
+var reapEventNames = map[ReapEvent]string{
+	ReapEventSendTimeout: "send-timeout",
+	ReapEventInbound:     "inbound",
+	ReapEventPayload:     "payload",
+}
+
+// String returns the specification's name of the value.
+func (v ReapEvent) String() string { return enumText(reapEventNames, v) }
+
+// UnmarshalText takes the specification's name of a value.
+func (v *ReapEvent) UnmarshalText(b []byte) error {
+	return enumValue(reapEventNames, v, "reap-event", b)
+}
+
+// PolicyAction is an enumeration of the family. See shim6.yaml.
+type PolicyAction uint32
+
+// The values of PolicyAction.
+const (
+	// Packets count towards asking for a context and are carried by it.
+	PolicyActionShim PolicyAction = 1
+	// Packets do not count but are carried by a context that is there.
+	PolicyActionIgnore PolicyAction = 2
+	// Packets do not count and never go by another locator pair.
+	PolicyActionBypass PolicyAction = 3
+)
+
+var policyActionNames = map[PolicyAction]string{
+	PolicyActionShim:   "shim",
+	PolicyActionIgnore: "ignore",
+	PolicyActionBypass: "bypass",
+}
+
+// String returns the specification's name of the value.
+func (v PolicyAction) String() string { return enumText(policyActionNames, v) }
+
+// UnmarshalText takes the specification's name of a value.
+func (v *PolicyAction) UnmarshalText(b []byte) error {
+	return enumValue(policyActionNames, v, "policy-action", b)
+}
 
 // Commands.
 const (
@@ -41,6 +163,56 @@ const (
 	cmdConfigSet = 2
 	// The configuration has changed; shaped like the reply of config-get.
 	cmdConfigNtf = 3
+	// Make a context. It takes the ULID pair and the local tag; without
+	// more it is in I1-SENT. In any other state it takes the peer's tag.
+	cmdContextNew = 4
+	// Change what the request names of a context, which it names by its ULID
+	// pair and FII; tag-local, if it is there, must be the context's. A
+	// list of locators replaces the list of that side.
+	cmdContextSet = 5
+	// Get a context, named by its ULID pair and FII or, by a privileged
+	// reader, by its local tag; or, as a dump, all.
+	cmdContextGet = 6
+	// Delete a context, named as for context-get.
+	cmdContextDel = 7
+	// Delete all contexts of the namespace.
+	cmdContextFlush = 8
+	// A context is new or has changed; shaped like the reply of context-get.
+	cmdContextNtf = 9
+	// A context is gone.
+	cmdContextDelNtf = 10
+	// Add a rule.
+	cmdPolicyNew = 11
+	// Delete the rule at a preference.
+	cmdPolicyDel = 12
+	// All rules, by ascending preference.
+	cmdPolicyGet = 13
+	// Delete all rules, the default ones too.
+	cmdPolicyFlush = 14
+	// A rule is new.
+	cmdPolicyNtf = 15
+	// A rule is gone.
+	cmdPolicyDelNtf = 16
+	// Get the counters of the namespace.
+	cmdStatsGet = 17
+	// Make the asking socket the namespace's daemon, to which events and
+	// control messages go until it is closed. There can be one.
+	cmdDaemonRegister = 18
+	// Send a control message with the addresses that the request names.
+	cmdControlSend = 19
+	// A control message has arrived (to the daemon).
+	cmdControlEvent = 20
+	// A payload header with an unknown tag has arrived (to the daemon).
+	cmdNoContextEvent = 21
+	// A context is wanted for a ULID pair (to the daemon).
+	cmdAcquireEvent = 22
+	// The liveness of a context has changed (to the daemon).
+	cmdReapEvent = 23
+	// A context is quiescent (to the daemon).
+	cmdExpireEvent = 24
+	// An ICMPv6 error about a re-homed packet or a control message has
+	// arrived (to the daemon): a hint.
+	cmdIcmpEvent = 25
 )
 
 // Attributes of the set config.
@@ -61,6 +233,9 @@ const (
 	// After how many milliseconds without a packet a context is reported
 	// as quiescent (RFC 5533, section 9).
 	attrConfigIdleTimeout = 6 // u32
+	// 1 to give the ULP those ICMPv6 errors as well that a daemon acts on
+	// (RFC 5533, section 8); 0 is the default.
+	attrConfigIcmpToUlp = 7 // u32
 )
 
 // configAttributes are the names of the set config, by number.
@@ -71,9 +246,248 @@ var configAttributes = []string{
 	attrConfigTriggerTime:    "trigger-time",
 	attrConfigSendTimeout:    "send-timeout",
 	attrConfigIdleTimeout:    "idle-timeout",
+	attrConfigIcmpToUlp:      "icmp-to-ulp",
+}
+
+// Attributes of the set context.
+const (
+	attrContextPad       = 1 // pad
+	attrContextUlidLocal = 2 // binary
+	attrContextUlidPeer  = 3 // binary
+	// Forked Instance Identifier, 0 for the default context.
+	attrContextFii = 4 // u32
+	// CT(local), which the peer's packets bear. For privileged readers.
+	attrContextTagLocal = 5 // u64
+	// CT(peer), which our packets bear. For privileged readers.
+	attrContextTagPeer = 6 // u64
+	attrContextState   = 7 // u32
+	// Lp(local) of the current locator pair, by which payload is sent; the
+	// ULID if the context is not re-homed.
+	attrContextLocatorLocal = 8 // binary
+	// Lp(peer) of the current locator pair.
+	attrContextLocatorPeer = 9 // binary
+	// Ls(local), one attribute a locator. The ULID need not be named; to
+	// name it alone is to empty the list.
+	attrContextLocatorsLocal = 10 // binary
+	// Ls(peer), one attribute a locator; the ULID need not be named.
+	attrContextLocatorsPeer = 11 // binary
+	// Destination of the pair by which the peer sends, as REAP has it;
+	// kept for readers, packets are received by tag alone.
+	attrContextInboundLocatorLocal = 12 // binary
+	// Source of the pair by which the peer sends.
+	attrContextInboundLocatorPeer = 13 // binary
+	// Send Timeout in milliseconds (RFC 5534, section 7).
+	attrContextSendTimeout = 14 // u32
+	// Keepalive Timeout in milliseconds: the peer's Send Timeout, 15
+	// seconds if it named none.
+	attrContextKeepaliveTimeout = 15 // u32
+	attrContextReapState        = 16 // u32
+	// Milliseconds since payload was last sent; absent if never.
+	attrContextLastSent = 17 // u64
+	// Milliseconds since the peer was last heard; absent if never.
+	attrContextLastHeard = 18 // u64
+	// How often the current locator pair has changed.
+	attrContextSwitches = 19 // u32
+	// What the ULP may send at a time; absent on the ULID pair.
+	attrContextMtu = 20 // u32
+)
+
+// contextAttributes are the names of the set context, by number.
+var contextAttributes = []string{
+	attrContextPad:                 "pad",
+	attrContextUlidLocal:           "ulid-local",
+	attrContextUlidPeer:            "ulid-peer",
+	attrContextFii:                 "fii",
+	attrContextTagLocal:            "tag-local",
+	attrContextTagPeer:             "tag-peer",
+	attrContextState:               "state",
+	attrContextLocatorLocal:        "locator-local",
+	attrContextLocatorPeer:         "locator-peer",
+	attrContextLocatorsLocal:       "locators-local",
+	attrContextLocatorsPeer:        "locators-peer",
+	attrContextInboundLocatorLocal: "inbound-locator-local",
+	attrContextInboundLocatorPeer:  "inbound-locator-peer",
+	attrContextSendTimeout:         "send-timeout",
+	attrContextKeepaliveTimeout:    "keepalive-timeout",
+	attrContextReapState:           "reap-state",
+	attrContextLastSent:            "last-sent",
+	attrContextLastHeard:           "last-heard",
+	attrContextSwitches:            "switches",
+	attrContextMtu:                 "mtu",
+}
+
+// Attributes of the set policy.
+const (
+	// Place among the rules; no two have the same.
+	attrPolicyPreference = 1 // u32
+	// Prefix of the local ULID.
+	attrPolicyLocal       = 2 // binary
+	attrPolicyLocalLength = 3 // u8
+	// Prefix of the peer's ULID.
+	attrPolicyPeer       = 4 // binary
+	attrPolicyPeerLength = 5 // u8
+	// Upper-layer protocol number.
+	attrPolicyProtocol  = 6 // u8
+	attrPolicyPortLocal = 7 // u16
+	attrPolicyPortPeer  = 8 // u16
+	// Either port.
+	attrPolicyPort = 9 // u16
+	// Firewall mark.
+	attrPolicyMark     = 10 // u32
+	attrPolicyMarkMask = 11 // u32
+	// Only TCP sockets that belong to an MPTCP connection.
+	attrPolicyMptcp  = 12 // flag
+	attrPolicyAction = 13 // u32
+	// In place of the configuration's value.
+	attrPolicyTriggerPackets = 14 // u32
+	// In place of the configuration's value, in milliseconds.
+	attrPolicyTriggerTime = 15 // u32
+)
+
+// policyAttributes are the names of the set policy, by number.
+var policyAttributes = []string{
+	attrPolicyPreference:     "preference",
+	attrPolicyLocal:          "local",
+	attrPolicyLocalLength:    "local-length",
+	attrPolicyPeer:           "peer",
+	attrPolicyPeerLength:     "peer-length",
+	attrPolicyProtocol:       "protocol",
+	attrPolicyPortLocal:      "port-local",
+	attrPolicyPortPeer:       "port-peer",
+	attrPolicyPort:           "port",
+	attrPolicyMark:           "mark",
+	attrPolicyMarkMask:       "mark-mask",
+	attrPolicyMptcp:          "mptcp",
+	attrPolicyAction:         "action",
+	attrPolicyTriggerPackets: "trigger-packets",
+	attrPolicyTriggerTime:    "trigger-time",
+}
+
+// Attributes of the set control.
+const (
+	attrControlPad         = 1 // pad
+	attrControlSource      = 2 // binary
+	attrControlDestination = 3 // binary
+	// The message from its Next Header field on, of the length that its
+	// Hdr Ext Len tells, with its checksum.
+	attrControlMessage = 4 // binary
+	// Where it arrived.
+	attrControlIfindex   = 5  // u32
+	attrControlTag       = 6  // u64
+	attrControlEvent     = 7  // u32
+	attrControlUlidLocal = 8  // binary
+	attrControlUlidPeer  = 9  // binary
+	attrControlFii       = 10 // u32
+	// Packets of the ULID pair that were counted.
+	attrControlPackets  = 11 // u64
+	attrControlIcmpType = 12 // u8
+	attrControlIcmpCode = 13 // u8
+	// MTU or pointer of the ICMPv6 error.
+	attrControlIcmpInfo = 14 // u32
+	// Milliseconds without a packet.
+	attrControlIdle = 15 // u64
+)
+
+// controlAttributes are the names of the set control, by number.
+var controlAttributes = []string{
+	attrControlPad:         "pad",
+	attrControlSource:      "source",
+	attrControlDestination: "destination",
+	attrControlMessage:     "message",
+	attrControlIfindex:     "ifindex",
+	attrControlTag:         "tag",
+	attrControlEvent:       "event",
+	attrControlUlidLocal:   "ulid-local",
+	attrControlUlidPeer:    "ulid-peer",
+	attrControlFii:         "fii",
+	attrControlPackets:     "packets",
+	attrControlIcmpType:    "icmp-type",
+	attrControlIcmpCode:    "icmp-code",
+	attrControlIcmpInfo:    "icmp-info",
+	attrControlIdle:        "idle",
+}
+
+// Attributes of the set stats.
+const (
+	attrStatsPad           = 1  // pad
+	attrStatsContexts      = 2  // u32
+	attrStatsOutRehomed    = 3  // u64
+	attrStatsOutUlid       = 4  // u64
+	attrStatsOutFragments  = 5  // u64
+	attrStatsOutNoRoute    = 6  // u64
+	attrStatsOutTooBig     = 7  // u64
+	attrStatsOutNoMemory   = 8  // u64
+	attrStatsOutBypassed   = 9  // u64
+	attrStatsInPayload     = 10 // u64
+	attrStatsInUlid        = 11 // u64
+	attrStatsInNoContext   = 12 // u64
+	attrStatsInState       = 13 // u64
+	attrStatsInHeader      = 14 // u64
+	attrStatsInNoMemory    = 15 // u64
+	attrStatsCtlIn         = 16 // u64
+	attrStatsCtlInChecksum = 17 // u64
+	attrStatsCtlInHeader   = 18 // u64
+	attrStatsCtlInAddress  = 19 // u64
+	attrStatsCtlInNoDaemon = 20 // u64
+	attrStatsCtlOut        = 21 // u64
+	attrStatsCtlOutError   = 22 // u64
+	attrStatsKeepaliveIn   = 23 // u64
+	attrStatsKeepaliveOut  = 24 // u64
+	attrStatsSendTimeouts  = 25 // u64
+	attrStatsSwitches      = 26 // u64
+	attrStatsIcmpIn        = 27 // u64
+	attrStatsIcmpMapped    = 28 // u64
+	attrStatsIcmpWithheld  = 29 // u64
+	attrStatsIcmpUnmapped  = 30 // u64
+	attrStatsAcquires      = 31 // u64
+	attrStatsFlowEvictions = 32 // u64
+	attrStatsEventsLost    = 33 // u64
+	attrStatsTcpRestarts   = 34 // u64
+	attrStatsGroMerged     = 35 // u64
+)
+
+// statsAttributes are the names of the set stats, by number.
+var statsAttributes = []string{
+	attrStatsPad:           "pad",
+	attrStatsContexts:      "contexts",
+	attrStatsOutRehomed:    "out-rehomed",
+	attrStatsOutUlid:       "out-ulid",
+	attrStatsOutFragments:  "out-fragments",
+	attrStatsOutNoRoute:    "out-no-route",
+	attrStatsOutTooBig:     "out-too-big",
+	attrStatsOutNoMemory:   "out-no-memory",
+	attrStatsOutBypassed:   "out-bypassed",
+	attrStatsInPayload:     "in-payload",
+	attrStatsInUlid:        "in-ulid",
+	attrStatsInNoContext:   "in-no-context",
+	attrStatsInState:       "in-state",
+	attrStatsInHeader:      "in-header",
+	attrStatsInNoMemory:    "in-no-memory",
+	attrStatsCtlIn:         "ctl-in",
+	attrStatsCtlInChecksum: "ctl-in-checksum",
+	attrStatsCtlInHeader:   "ctl-in-header",
+	attrStatsCtlInAddress:  "ctl-in-address",
+	attrStatsCtlInNoDaemon: "ctl-in-no-daemon",
+	attrStatsCtlOut:        "ctl-out",
+	attrStatsCtlOutError:   "ctl-out-error",
+	attrStatsKeepaliveIn:   "keepalive-in",
+	attrStatsKeepaliveOut:  "keepalive-out",
+	attrStatsSendTimeouts:  "send-timeouts",
+	attrStatsSwitches:      "switches",
+	attrStatsIcmpIn:        "icmp-in",
+	attrStatsIcmpMapped:    "icmp-mapped",
+	attrStatsIcmpWithheld:  "icmp-withheld",
+	attrStatsIcmpUnmapped:  "icmp-unmapped",
+	attrStatsAcquires:      "acquires",
+	attrStatsFlowEvictions: "flow-evictions",
+	attrStatsEventsLost:    "events-lost",
+	attrStatsTcpRestarts:   "tcp-restarts",
+	attrStatsGroMerged:     "gro-merged",
 }
 
 // Multicast groups.
 const (
-	groupConfig = "config"
+	groupConfig  = "config"
+	groupContext = "context"
+	groupPolicy  = "policy"
 )

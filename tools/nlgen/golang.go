@@ -20,10 +20,18 @@ func generateGo(s *spec) ([]byte, error) {
 	p("\tfamilyName = %q\n\tfamilyVersion = 1\n)\n\n", s.Name)
 	p("// Constants that kernel and user space share.\nconst (\n")
 	for _, d := range s.Definitions {
-		comment(&b, d.Doc)
-		p("\t%s = %d\n", camel(d.Name, true), d.Value)
+		if d.Type == "const" {
+			comment(&b, d.Doc)
+			p("\t%s = %d\n", camel(d.Name, true), d.Value)
+		}
 	}
-	p(")\n\n// Commands.\nconst (\n")
+	p(")\n")
+	for _, d := range s.Definitions {
+		if d.Type == "enum" {
+			enum(&b, d)
+		}
+	}
+	p("\n// Commands.\nconst (\n")
 	for i, op := range s.Operations.List {
 		comment(&b, op.Doc)
 		p("\tcmd%s = %d\n", camel(op.Name, true), i+1)
@@ -50,6 +58,30 @@ func generateGo(s *spec) ([]byte, error) {
 		p(")\n")
 	}
 	return format.Source(b.Bytes())
+}
+
+// enum prints a type for the values, the values, and their names.
+func enum(b *bytes.Buffer, d definition) {
+	p := func(format string, args ...any) { fmt.Fprintf(b, format, args...) }
+	name := camel(d.Name, true)
+	doc := strings.TrimSpace(d.Doc)
+	if doc == "" {
+		doc = "See shim6.yaml."
+	}
+	p("\n// %s is an enumeration of the family. %s\n", name, strings.ReplaceAll(doc, "\n", "\n// "))
+	p("type %s uint32\n\n// The values of %s.\nconst (\n", name, name)
+	for i, e := range d.Entries {
+		comment(b, e.Doc)
+		p("\t%s%s %s = %d\n", name, camel(e.Name, true), name, d.ValueStart+int64(i))
+	}
+	p(")\n\nvar %sNames = map[%s]string{\n", camel(d.Name, false), name)
+	for _, e := range d.Entries {
+		p("\t%s%s: %q,\n", name, camel(e.Name, true), e.Name)
+	}
+	p("}\n\n// String returns the specification's name of the value.\n")
+	p("func (v %s) String() string { return enumText(%sNames, v) }\n", name, camel(d.Name, false))
+	p("\n// UnmarshalText takes the specification's name of a value.\n")
+	p("func (v *%s) UnmarshalText(b []byte) error { return enumValue(%sNames, v, %q, b) }\n", name, camel(d.Name, false), d.Name)
 }
 
 func comment(b *bytes.Buffer, doc string) {

@@ -13,6 +13,7 @@ const good = `
 name: shim6
 definitions:
   - {type: const, name: some-limit, value: 7, doc: A limit.}
+  - {type: enum, name: colour, value-start: 1, entries: [red, {name: blue, doc: Dark.}]}
 attribute-sets:
   - name: config
     attributes:
@@ -21,6 +22,7 @@ operations:
   list:
     - {name: config-get, doc: Get it., attribute-set: config, do: {reply: &all {attributes: [max-flows]}}}
     - {name: config-set, attribute-set: config, do: {request: *all}}
+    - {name: config-event, attribute-set: config, event: {attributes: [max-flows]}}
     - {name: config-ntf, notify: config-get, mcgrp: config}
 mcast-groups: {list: [{name: config}]}
 `
@@ -32,7 +34,10 @@ func TestParseSpecErrors(t *testing.T) {
 	for _, tt := range []struct{ old, new, want string }{
 		{"name: shim6", "name: Shim 6", `family "Shim 6"`},
 		{"name: shim6", "name: [", "not YAML"},
-		{"type: const", "type: enum", `definition "some-limit" is a "enum"`},
+		{"type: const", "type: flags", `definition "some-limit" is a "flags"`},
+		{"type: const", "type: enum", `enum "some-limit" has no entries`},
+		{"name: blue", "name: red", `entry of colour "red" is there twice`},
+		{"[max-flows]}}", "[max-flow]}}", `"max-flow", which set "config" lacks`},
 		{"type: u32", "type: u31", `"max-flows" of set "config" has the unknown type "u31"`},
 		{"name: config-set", "name: config-get", `operation "config-get" is there twice`},
 		{"Get it., attribute-set: config", "Get it., attribute-set: conf", `unknown attribute set "conf"`},
@@ -61,9 +66,11 @@ func TestGenerateGo(t *testing.T) {
 	}
 	for _, want := range []string{
 		"DO NOT EDIT.\n\npackage netlink\n", "\t// A limit.\n\tSomeLimit = 7\n",
-		"\t// Get it.\n\tcmdConfigGet = 1\n\tcmdConfigSet = 2\n\tcmdConfigNtf = 3\n",
+		"\t// Get it.\n\tcmdConfigGet   = 1\n\tcmdConfigSet   = 2\n\tcmdConfigEvent = 3\n\tcmdConfigNtf   = 4\n",
 		"\t// How many.\n\t// Really.\n\tattrConfigMaxFlows = 1 // u32\n", "\tattrConfigMaxFlows: \"max-flows\",\n",
 		"\tgroupConfig = \"config\"\n",
+		"\tColourRed Colour = 1\n\t// Dark.\n\tColourBlue Colour = 2\n",
+		"\tColourRed:  \"red\",\n",
 	} {
 		if !strings.Contains(string(got), want) {
 			t.Errorf("lacks %q:\n%s", want, got)

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -25,6 +26,21 @@ type definition struct {
 	Name  string
 	Doc   string
 	Value int64
+	// Of an enum: the first entry's value, and the entries, each a name or
+	// a name with a description.
+	ValueStart int64 `yaml:"value-start"`
+	Entries    []entry
+}
+
+type entry struct{ Name, Doc string }
+
+// UnmarshalYAML takes both forms of an entry.
+func (e *entry) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		return n.Decode(&e.Name)
+	}
+	type plain entry
+	return n.Decode((*plain)(e))
 }
 
 type attributeSet struct {
@@ -43,7 +59,8 @@ type operation struct {
 	Doc          string
 	AttributeSet string `yaml:"attribute-set"`
 	Notify       string
-	Do           struct{ Request, Reply struct{ Attributes []string } }
+	Do, Dump     struct{ Request, Reply struct{ Attributes []string } }
+	Event        struct{ Attributes []string }
 }
 
 var nameRE = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
@@ -79,8 +96,19 @@ func parseSpec(text []byte) (*spec, error) {
 		if err := check("definition", d.Name); err != nil {
 			return nil, err
 		}
-		if d.Type != "const" {
-			return nil, fmt.Errorf("definition %q is a %q: nlgen knows only const so far", d.Name, d.Type)
+		switch d.Type {
+		case "const":
+		case "enum":
+			if len(d.Entries) == 0 {
+				return nil, fmt.Errorf("enum %q has no entries", d.Name)
+			}
+			for _, e := range d.Entries {
+				if err := check("entry of "+d.Name, e.Name); err != nil {
+					return nil, err
+				}
+			}
+		default:
+			return nil, fmt.Errorf("definition %q is a %q: nlgen knows const and enum", d.Name, d.Type)
 		}
 	}
 	sets := map[string]map[string]bool{}
@@ -117,7 +145,8 @@ func parseSpec(text []byte) (*spec, error) {
 		if !ok {
 			return nil, fmt.Errorf("operation %q names the unknown attribute set %q", op.Name, op.AttributeSet)
 		}
-		for _, a := range append(op.Do.Request.Attributes, op.Do.Reply.Attributes...) {
+		for _, a := range slices.Concat(op.Do.Request.Attributes, op.Do.Reply.Attributes,
+			op.Dump.Request.Attributes, op.Dump.Reply.Attributes, op.Event.Attributes) {
 			if !set[a] {
 				return nil, fmt.Errorf("operation %q names the attribute %q, which set %q lacks", op.Name, a, op.AttributeSet)
 			}

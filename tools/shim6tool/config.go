@@ -47,6 +47,9 @@ var configKeys = []configKey{
 	{name: "idle-timeout",
 		duration:    func(c configT) time.Duration { return c.IdleTimeout },
 		setDuration: func(u *updateT, v *time.Duration) { u.IdleTimeout = v }},
+	{name: "icmp-to-ulp",
+		number:    func(c configT) uint32 { return c.ICMPToULP },
+		setNumber: func(u *updateT, v *uint32) { u.ICMPToULP = v }},
 }
 
 func (t *tool) configShow() error {

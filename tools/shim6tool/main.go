@@ -40,6 +40,8 @@ KEY:
   trigger-time TIME         ask for one after so much exchange, 0s for never
   send-timeout TIME         Send Timeout of RFC 5534, 10s to 100s
   idle-timeout TIME         report a context as quiescent after it, 5m to 24h
+  icmp-to-ulp 0|1           1: ICMPv6 errors that a daemon acts on reach the
+                            ULP as well
 
 OPTIONS:
   -j, -json                 print JSON; times are in milliseconds

@@ -39,7 +39,7 @@ func (f *fake) Close() error { f.closed++; return nil }
 func newFake() *fake {
 	return &fake{config: netlink.Config{
 		MaxContexts: 131072, MaxFlows: 4096, TriggerPackets: 45,
-		TriggerTime: 10 * time.Second, SendTimeout: 15 * time.Second, IdleTimeout: 600500 * time.Millisecond,
+		TriggerTime: 10 * time.Second, SendTimeout: 15 * time.Second, IdleTimeout: 600500 * time.Millisecond, ICMPToULP: 1,
 	}}
 }
 
@@ -59,10 +59,11 @@ trigger-packets 45
 trigger-time    10s
 send-timeout    15s
 idle-timeout    600500ms
+icmp-to-ulp     1
 `
 
 func TestShow(t *testing.T) {
-	const line = `[{"idle-timeout":600500,"max-contexts":131072,"max-flows":4096,"send-timeout":15000,"trigger-packets":45,"trigger-time":10000}]` + "\n"
+	const line = `[{"icmp-to-ulp":1,"idle-timeout":600500,"max-contexts":131072,"max-flows":4096,"send-timeout":15000,"trigger-packets":45,"trigger-time":10000}]` + "\n"
 	for _, tt := range []struct{ args, want string }{
 		{"config show", text},
 		{"config", text},

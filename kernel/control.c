@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Control messages: what has arrived is checked (RFC 5533 section 12.3) and
+ * handed to the daemon, but for Keepalives, which are all the kernel's; what
+ * the daemon sends leaves with the addresses that it names.
+ */
+#include <net/addrconf.h>
+#include <net/ip6_checksum.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+
+#include "compat.h"
+#include "context.h"
+#include "control.h"
+#include "daemon.h"
+#include "header.h"
+#include "netns.h"
+#include "reap.h"
+#include "stats.h"
+
+/* Octets of a Keepalive without options (RFC 5534 section 5.1). */
+#define SHIM6_KEEPALIVE_LEN	16
+/* Where the tag is in a message that has one. */
+#define SHIM6_CONTROL_TAG	6
+#define SHIM6_CONTROL_CHECKSUM	4
+
+static u8 shim6_control_type(const u8 *message)
+{
+	return message[2] & SHIM6_TYPE_MASK;
+}
+
+/* Has a message of this length and type the tag of its receiver? */
+static bool shim6_control_tagged(const u8 *message, unsigned int len)
+{
+	return shim6_control_type(message) >= SHIM6_TYPE_TAGGED &&
+	       shim6_control_type(message) != SHIM6_TYPE_ERROR &&
+	       len >= SHIM6_KEEPALIVE_LEN;
+}
+
+/*
+ * What a message means for liveness. Returns true for a Keepalive that is
+ * dealt with: one of a known context, from and to its locators, without
+ * options. Any other goes to the daemon, which knows what to answer.
+ */
+static bool shim6_control_liveness(struct shim6_net *sn,
+				   const struct sk_buff *skb,
+				   const u8 *message, unsigned int len)
+{
+	const u8 type = shim6_control_type(message);
+	struct shim6_context *ctx;
+
+	if (!shim6_control_tagged(message, len) || type == SHIM6_TYPE_PROBE)
+		return false;
+	ctx = shim6_context_by_tag(sn, shim6_tag(message + SHIM6_CONTROL_TAG));
+	if (!ctx || READ_ONCE(ctx->state) != SHIM6_CONTEXT_STATE_ESTABLISHED ||
+	    !shim6_context_is_peer(ctx, &ipv6_hdr(skb)->saddr) ||
+	    !shim6_context_is_local(ctx, &ipv6_hdr(skb)->daddr))
+		return false;
+	if (type != SHIM6_TYPE_KEEPALIVE) {
+		shim6_reap_heard(ctx);
+		return false;
+	}
+	shim6_count(sn, SHIM6_A_STATS_KEEPALIVE_IN);
+	shim6_reap_keepalive(ctx);
+	return len == SHIM6_KEEPALIVE_LEN;
+}
+
+/**
+ * shim6_control_in - a control message has arrived
+ * @sn: the namespace's state
+ * @skb: the packet, taken over; data is at the message
+ *
+ * Return: what the protocol handler returns.
+ */
+int shim6_control_in(struct shim6_net *sn, struct sk_buff *skb)
+{
+	const struct in6_addr *saddr = &ipv6_hdr(skb)->saddr;
+	enum skb_drop_reason reason = SKB_DROP_REASON_IP_INHDR;
+	int counter = SHIM6_A_STATS_CTL_IN_HEADER;
+	unsigned int len;
+	u8 *message;
+
+	len = (skb_transport_header(skb)[1] + 1) * 8;
+	if (!pskb_may_pull(skb, len))
+		goto drop;
+	message = skb_transport_header(skb);
+	if (csum_fold(csum_partial(message, len, 0))) {
+		counter = SHIM6_A_STATS_CTL_IN_CHECKSUM;
+		reason = SKB_DROP_REASON_IP_CSUM;
+		goto drop;
+	}
+	saddr = &ipv6_hdr(skb)->saddr;
+	if (ipv6_addr_any(saddr) || ipv6_addr_is_multicast(saddr) ||
+	    ipv6_addr_any(&ipv6_hdr(skb)->daddr) ||
+	    ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr)) {
+		counter = SHIM6_A_STATS_CTL_IN_ADDRESS;
+		goto drop;
+	}
+	shim6_count(sn, SHIM6_A_STATS_CTL_IN);
+	if (!shim6_control_liveness(sn, skb, message, len) &&
+	    !shim6_event_control(sn, skb, message, len)) {
+		counter = SHIM6_A_STATS_CTL_IN_NO_DAEMON;
+		reason = SKB_DROP_REASON_NO_SOCKET;
+		goto drop;
+	}
+	consume_skb(skb);
+	return 0;
+
+drop:
+	shim6_count(sn, counter);
+	kfree_skb_reason(skb, reason);
+	return -1;
+}
+
+/**
+ * shim6_control_out - send a control message
+ * @sn: the namespace's state
+ * @source: an address of this host
+ * @destination: where to
+ * @message: the message, checksum included
+ * @len: its octets
+ * @gfp: how to allocate
+ * @extack: where to say why not, or NULL
+ *
+ * Return: 0 or a negative errno.
+ */
+int shim6_control_out(struct shim6_net *sn, const struct in6_addr *source,
+		      const struct in6_addr *destination, const void *message,
+		      unsigned int len, gfp_t gfp,
+		      struct netlink_ext_ack *extack)
+{
+	struct flowi6 fl6 = {
+		.flowi6_proto = SHIM6_IPPROTO,
+		.saddr = *source,
+		.daddr = *destination,
+	};
+	struct dst_entry *dst;
+	struct ipv6hdr *iph;
+	struct sk_buff *skb;
+	int err;
+
+	if (!ipv6_chk_addr(sn->net, source, NULL, 0)) {
+		NL_SET_ERR_MSG(extack, "source is no address of this host");
+		err = -EADDRNOTAVAIL;
+		goto err;
+	}
+	dst = ip6_dst_lookup_flow(sn->net, NULL, &fl6, NULL);
+	if (IS_ERR(dst)) {
+		NL_SET_ERR_MSG(extack, "there is no route for this pair");
+		err = PTR_ERR(dst);
+		goto err;
+	}
+	skb = alloc_skb(LL_RESERVED_SPACE(dst->dev) + dst->header_len +
+			sizeof(*iph) + len + dst->dev->needed_tailroom, gfp);
+	if (!skb) {
+		dst_release(dst);
+		err = -ENOMEM;
+		goto err;
+	}
+	skb_dst_set(skb, dst);
+	skb_reserve(skb, LL_RESERVED_SPACE(dst->dev) + dst->header_len);
+	skb_reset_network_header(skb);
+	iph = skb_put(skb, sizeof(*iph));
+	skb_set_transport_header(skb, sizeof(*iph));
+	skb_put_data(skb, message, len);
+	ip6_flow_hdr(iph, 0, 0);
+	iph->payload_len = htons(len);
+	iph->nexthdr = SHIM6_IPPROTO;
+	iph->hop_limit = ip6_dst_hoplimit(dst);
+	iph->saddr = *source;
+	iph->daddr = *destination;
+	skb->protocol = htons(ETH_P_IPV6);
+	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
+	err = net_xmit_eval(ip6_local_out(sn->net, NULL, skb));
+	if (err < 0) {
+		NL_SET_ERR_MSG(extack, "the packet was not let out");
+		goto err;
+	}
+	shim6_count(sn, SHIM6_A_STATS_CTL_OUT);
+	return 0;
+
+err:
+	shim6_count(sn, SHIM6_A_STATS_CTL_OUT_ERROR);
+	return err;
+}
+
+/**
+ * shim6_keepalive_out - send a Keepalive on the current locator pair (RFC 5534
+ * section 5.1)
+ * @ctx: the context, established; the caller is in an RCU read-side section
+ */
+void shim6_keepalive_out(struct shim6_context *ctx)
+{
+	const struct shim6_path *path = rcu_dereference(ctx->path);
+	u8 m[SHIM6_KEEPALIVE_LEN] = {
+		IPPROTO_NONE, SHIM6_KEEPALIVE_LEN / 8 - 1, SHIM6_TYPE_KEEPALIVE,
+	};
+	__sum16 sum;
+
+	put_unaligned_be48(ctx->tag_peer, m + SHIM6_CONTROL_TAG);
+	sum = csum_fold(csum_partial(m, sizeof(m), 0));
+	memcpy(m + SHIM6_CONTROL_CHECKSUM, &sum, sizeof(sum));
+	if (!shim6_control_out(ctx->sn,
+			       path ? &path->local : &ctx->ulids.local,
+			       path ? &path->peer : &ctx->ulids.peer,
+			       m, sizeof(m), GFP_ATOMIC, NULL))
+		shim6_count(ctx->sn, SHIM6_A_STATS_KEEPALIVE_OUT);
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Where the Shim6 header stands among the extension headers (RFC 5533 section
+ * 4.6): after what belongs to routing (Hop-by-Hop Options, Routing, and
+ * Destination Options that come before Routing), before everything else.
+ */
+#include <linux/bitops.h>
+#include <linux/seg6.h>
+#include <net/checksum.h>
+#include <net/ipv6.h>
+#include <net/seg6.h>
+
+#include "compat.h"
+#include "header.h"
+
+/* More headers than this before ours are no packet that we want to touch. */
+#define SHIM6_CHAIN_MAX	8
+
+/* The final destination, if a Routing header still has segments left. */
+static bool shim6_routing_final(const struct sk_buff *skb, unsigned int offset,
+				unsigned int *final)
+{
+	struct ipv6_rt_hdr _rt;
+	const struct ipv6_rt_hdr *rt;
+
+	rt = skb_header_pointer(skb, skb_network_offset(skb) + offset,
+				sizeof(_rt), &_rt);
+	if (!rt)
+		return false;
+	if (!rt->segments_left)
+		return true;
+	/* One address at least. */
+	if (rt->hdrlen < 2)
+		return false;
+	switch (rt->type) {
+	case IPV6_SRCRT_TYPE_4:
+		*final = offset + offsetof(struct ipv6_sr_hdr, segments);
+		return true;
+	case IPV6_SRCRT_TYPE_0:
+	case IPV6_SRCRT_TYPE_2:
+		*final = offset + ipv6_optlen(rt) - sizeof(struct in6_addr);
+		return true;
+	}
+	return false;
+}
+
+/**
+ * shim6_header_place - find where the Shim6 header is, or where it goes
+ * @skb: a packet with its network header set; nothing is changed or pulled
+ * @place: the answer
+ *
+ * Return: false for a packet that can't be read so far or has a Routing
+ * header of unknown making: leave it alone.
+ */
+bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place)
+{
+	const int net = skb_network_offset(skb);
+	struct ipv6_opt_hdr _opt;
+	const struct ipv6_opt_hdr *opt;
+	int i;
+
+	place->offset = sizeof(struct ipv6hdr);
+	place->prev = offsetof(struct ipv6hdr, nexthdr);
+	place->nexthdr = ipv6_hdr(skb)->nexthdr;
+	place->final = 0;
+
+	for (i = 0; i < SHIM6_CHAIN_MAX; i++) {
+		if (place->nexthdr != NEXTHDR_HOP &&
+		    place->nexthdr != NEXTHDR_ROUTING &&
+		    place->nexthdr != NEXTHDR_DEST)
+			return true;
+		opt = skb_header_pointer(skb, net + place->offset, sizeof(_opt),
+					 &_opt);
+		if (!opt)
+			return false;
+		if (place->nexthdr == NEXTHDR_DEST &&
+		    opt->nexthdr != NEXTHDR_ROUTING)
+			return true;
+		if (place->nexthdr == NEXTHDR_ROUTING &&
+		    !shim6_routing_final(skb, place->offset, &place->final))
+			return false;
+		place->prev = place->offset +
+			      offsetof(struct ipv6_opt_hdr, nexthdr);
+		place->offset += ipv6_optlen(opt);
+		place->nexthdr = opt->nexthdr;
+		if (net + place->offset > skb->len)
+			return false;
+	}
+	return false;
+}
+
+/**
+ * shim6_header_delta - what a sum over addresses grows by when they change
+ * @a: the first address after the change
+ * @b: the second
+ * @was_a: the first before it
+ * @was_b: the second
+ */
+__wsum shim6_header_delta(const struct in6_addr *a, const struct in6_addr *b,
+			  const struct in6_addr *was_a,
+			  const struct in6_addr *was_b)
+{
+	__wsum now = csum_partial(b, sizeof(*b),
+				  csum_partial(a, sizeof(*a), 0));
+	__wsum was = csum_partial(was_b, sizeof(*was_b),
+				  csum_partial(was_a, sizeof(*was_a), 0));
+
+	return csum_sub(now, was);
+}

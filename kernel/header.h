@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _SHIM6_HEADER_H
+#define _SHIM6_HEADER_H
+
+#include <linux/ipv6.h>
+#include <linux/skbuff.h>
+
+#include <uapi/linux/shim6.h>
+
+#include "compat.h"
+
+/* Octets of the Payload Extension header (RFC 5533 section 5.2). */
+#define SHIM6_PAYLOAD_LEN	8
+#define SHIM6_PAYLOAD_BIT	0x80
+
+/* Message types of control messages (RFC 5533 section 5.3, RFC 5534). */
+#define SHIM6_TYPE_MASK		0x7f
+#define SHIM6_TYPE_TAGGED	64
+#define SHIM6_TYPE_KEEPALIVE	66
+#define SHIM6_TYPE_PROBE	67
+#define SHIM6_TYPE_ERROR	68
+
+/**
+ * struct shim6_hdr - what all headers of protocol 140 begin with
+ * @nexthdr: Next Header
+ * @hdrlen: Hdr Ext Len, in 8 octets without the first 8
+ * @octet: of a payload header the P bit and the tag; of a control message P,
+ *	type, the type's bits and S, then the checksum, and from octet 6 of the
+ *	header on, if the type has one, the tag
+ */
+struct shim6_hdr {
+	u8 nexthdr;
+	u8 hdrlen;
+	u8 octet[6];
+};
+
+/* The 47 bits at @p; the bit before them is not part of the tag. */
+static inline u64 shim6_tag(const u8 *p)
+{
+	return get_unaligned_be48(p) & SHIM6_TAG_MAX;
+}
+
+static inline bool shim6_is_payload(const struct shim6_hdr *h)
+{
+	return h->octet[0] & SHIM6_PAYLOAD_BIT;
+}
+
+/**
+ * struct shim6_place - where in a packet the header is or goes
+ * @offset: of the header, or of what it goes before, from the IPv6 header
+ * @prev: of the Next Header field that tells of it, from the IPv6 header
+ * @nexthdr: what that field says
+ * @final: of the final destination in a Routing header that has segments
+ *	left, or 0 if the IPv6 header has it
+ */
+struct shim6_place {
+	unsigned int offset;
+	unsigned int prev;
+	unsigned int final;
+	u8 nexthdr;
+};
+
+bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place);
+__wsum shim6_header_delta(const struct in6_addr *a, const struct in6_addr *b,
+			  const struct in6_addr *was_a,
+			  const struct in6_addr *was_b);
+
+#endif /* _SHIM6_HEADER_H */

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ICMPv6 errors about packets that we have re-homed (RFC 5533 section 8).
+ *
+ * They are mapped back when they arrive, before conntrack: the packet in error
+ * gets its ULIDs and loses our header, and the error is addressed to the local
+ * ULID. So the ULP, its firewall and its conntrack see an error about the
+ * packet that the ULP has sent. That the packet in error bears the peer's tag
+ * between locators of the context is also the proof that it is ours.
+ */
+#include <linux/icmpv6.h>
+#include <net/addrconf.h>
+#include <net/ip6_checksum.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+
+#include "compat.h"
+#include "context.h"
+#include "daemon.h"
+#include "header.h"
+#include "icmp.h"
+#include "netns.h"
+#include "stats.h"
+
+/* The packet in error begins here, from the IPv6 header of the error. */
+#define SHIM6_ICMP_INNER \
+	(sizeof(struct ipv6hdr) + sizeof(struct icmp6hdr))
+
+static struct icmp6hdr *shim6_icmp_hdr(const struct sk_buff *skb)
+{
+	return (struct icmp6hdr *)(ipv6_hdr(skb) + 1);
+}
+
+static __sum16 shim6_icmp_sum(const struct sk_buff *skb)
+{
+	const unsigned int len = skb->len - sizeof(struct ipv6hdr);
+	const struct ipv6hdr *iph = ipv6_hdr(skb);
+
+	return csum_ipv6_magic(&iph->saddr, &iph->daddr, len, IPPROTO_ICMPV6,
+			       csum_partial(iph + 1, len, 0));
+}
+
+/* Should Shim6 act on it, and the ULP not hear of it (section 8)? */
+static bool shim6_icmp_ours(const struct icmp6hdr *icmp, unsigned int offset)
+{
+	u32 pointer;
+
+	switch (icmp->icmp6_type) {
+	case ICMPV6_DEST_UNREACH:
+		return icmp->icmp6_code <= ICMPV6_REJECT_ROUTE &&
+		       icmp->icmp6_code != ICMPV6_PORT_UNREACH;
+	case ICMPV6_TIME_EXCEED:
+		return true;
+	case ICMPV6_PARAMPROB:
+		pointer = ntohl(icmp->icmp6_pointer);
+		return pointer >= offset &&
+		       pointer < offset + SHIM6_PAYLOAD_LEN;
+	}
+	return false;
+}
+
+/* The network has said what the locator pair carries. */
+static void shim6_icmp_pmtu(struct net *net, struct sk_buff *skb)
+{
+	__be32 mtu = shim6_icmp_hdr(skb)->icmp6_mtu;
+
+	__skb_pull(skb, SHIM6_ICMP_INNER);
+	ip6_update_pmtu(skb, net, mtu, 0, skb->mark, make_kuid(&init_user_ns, 0));
+	__skb_push(skb, SHIM6_ICMP_INNER);
+}
+
+/*
+ * How much of the packet in error there is: with extensions (RFC 4884) the
+ * length says where they begin, else all.
+ */
+static unsigned int shim6_icmp_quoted(const struct sk_buff *skb)
+{
+	const unsigned int all = skb->len - SHIM6_ICMP_INNER;
+	const struct icmp6hdr *icmp = shim6_icmp_hdr(skb);
+	unsigned int said = 0;
+
+	if (icmp->icmp6_type == ICMPV6_DEST_UNREACH ||
+	    icmp->icmp6_type == ICMPV6_TIME_EXCEED)
+		said = ((const u8 *)icmp)[4] * 8;
+	return said && said < all ? said : all;
+}
+
+static void shim6_icmp_map(struct sk_buff *skb, const struct shim6_context *ctx,
+			   const struct shim6_place *place)
+{
+	struct icmp6hdr *icmp = shim6_icmp_hdr(skb);
+	struct ipv6hdr *iph = ipv6_hdr(skb);
+	const unsigned int quoted = shim6_icmp_quoted(skb);
+	const bool extended = quoted < skb->len - SHIM6_ICMP_INNER;
+	u8 *inner = (u8 *)(icmp + 1);
+	struct ipv6hdr *in = (struct ipv6hdr *)inner;
+	u32 value = ntohl(icmp->icmp6_dataun.un_data32[0]);
+
+	inner[place->prev] = inner[place->offset];
+	memmove(inner + place->offset,
+		inner + place->offset + SHIM6_PAYLOAD_LEN,
+		quoted - place->offset - SHIM6_PAYLOAD_LEN);
+	in->saddr = ctx->ulids.local;
+	in->daddr = ctx->ulids.peer;
+	if (ntohs(in->payload_len) >= SHIM6_PAYLOAD_LEN)
+		in->payload_len = htons(ntohs(in->payload_len) -
+					SHIM6_PAYLOAD_LEN);
+	if (extended) {
+		/* Extensions stay where the length says that they are. */
+		memset(inner + quoted - SHIM6_PAYLOAD_LEN, 0,
+		       SHIM6_PAYLOAD_LEN);
+	} else {
+		skb_trim(skb, skb->len - SHIM6_PAYLOAD_LEN);
+		iph->payload_len = htons(skb->len - sizeof(*iph));
+	}
+
+	/* What the sender would not believe it is not told; output.c cuts. */
+	if (icmp->icmp6_type == ICMPV6_PKT_TOOBIG && value >= IPV6_MIN_MTU)
+		value = max_t(u32, value - SHIM6_PAYLOAD_LEN, IPV6_MIN_MTU);
+	else if (icmp->icmp6_type == ICMPV6_PARAMPROB &&
+		 value >= place->offset + SHIM6_PAYLOAD_LEN)
+		value -= SHIM6_PAYLOAD_LEN;
+	icmp->icmp6_dataun.un_data32[0] = htonl(value);
+
+	iph->daddr = ctx->ulids.local;
+	icmp->icmp6_cksum = 0;
+	icmp->icmp6_cksum = shim6_icmp_sum(skb);
+	skb->ip_summed = CHECKSUM_NONE;
+}
+
+/* Where our header is in the packet in error; data is at the error. */
+static bool shim6_icmp_place(struct sk_buff *skb, struct shim6_place *place)
+{
+	const int was = skb_network_offset(skb);
+	bool found;
+
+	skb_set_network_header(skb, was + SHIM6_ICMP_INNER);
+	found = shim6_header_place(skb, place) &&
+		place->nexthdr == SHIM6_IPPROTO;
+	skb_set_network_header(skb, was);
+	return found;
+}
+
+/**
+ * shim6_icmp_in - an ICMPv6 packet has arrived
+ * @net: the namespace
+ * @sn: its state
+ * @skb: the packet; data is at the IPv6 header
+ *
+ * Return: false if the packet is to be dropped, because the daemon deals with
+ * the error, or there is nothing above us to tell.
+ */
+bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
+{
+	const unsigned int least = SHIM6_ICMP_INNER + sizeof(struct ipv6hdr) +
+				   SHIM6_PAYLOAD_LEN;
+	const struct shim6_hdr *h;
+	const struct ipv6hdr *in;
+	struct shim6_context *ctx;
+	struct shim6_place place;
+	u64 tag;
+
+	if (!pskb_may_pull(skb, sizeof(struct ipv6hdr) + 1) ||
+	    shim6_icmp_hdr(skb)->icmp6_type & ICMPV6_INFOMSG_MASK)
+		return true;
+	/* Errors are at most 1280 octets long; what is longer is none of ours. */
+	if (skb->len > 2 * IPV6_MIN_MTU || !pskb_may_pull(skb, least) ||
+	    !shim6_icmp_place(skb, &place) ||
+	    !ipv6_chk_addr(net, &ipv6_hdr(skb)->daddr, NULL, 0))
+		return true;
+	shim6_count(sn, SHIM6_A_STATS_ICMP_IN);
+	if (skb_linearize_cow(skb) ||
+	    SHIM6_ICMP_INNER + place.offset + SHIM6_PAYLOAD_LEN > skb->len ||
+	    place.offset + SHIM6_PAYLOAD_LEN > shim6_icmp_quoted(skb) ||
+	    skb->len != sizeof(struct ipv6hdr) +
+			ntohs(ipv6_hdr(skb)->payload_len) ||
+	    (skb->ip_summed != CHECKSUM_PARTIAL && shim6_icmp_sum(skb))) {
+		shim6_count(sn, SHIM6_A_STATS_ICMP_UNMAPPED);
+		return true;
+	}
+
+	in = (const struct ipv6hdr *)(skb->data + SHIM6_ICMP_INNER);
+	h = (const struct shim6_hdr *)(skb->data + SHIM6_ICMP_INNER +
+				       place.offset);
+	if (!shim6_is_payload(h)) {
+		shim6_event_icmp(sn, skb, NULL, SHIM6_ICMP_INNER, place.offset);
+		return true;
+	}
+	tag = shim6_tag(h->octet);
+	ctx = shim6_context_by_peer_tag(sn, tag, &in->saddr, &in->daddr);
+	if (!ctx || place.final) {
+		shim6_count(sn, SHIM6_A_STATS_ICMP_UNMAPPED);
+		return true;
+	}
+	if (shim6_icmp_hdr(skb)->icmp6_type == ICMPV6_PKT_TOOBIG)
+		shim6_icmp_pmtu(net, skb);
+	if (shim6_event_icmp(sn, skb, ctx, SHIM6_ICMP_INNER, place.offset) &&
+	    shim6_icmp_ours(shim6_icmp_hdr(skb), place.offset) &&
+	    !READ_ONCE(sn->config.icmp_to_ulp)) {
+		shim6_count(sn, SHIM6_A_STATS_ICMP_WITHHELD);
+		return false;
+	}
+	shim6_icmp_map(skb, ctx, &place);
+	shim6_count(sn, SHIM6_A_STATS_ICMP_MAPPED);
+	return true;
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Input: payload headers go, and the ULIDs come back (RFC 5533 section 12.2).
+ *
+ * The hook is before defragmentation at PRE_ROUTING, so that conntrack, the
+ * firewall and the socket lookup see what the peer's ULP has sent. The
+ * protocol handler takes what is left: control messages, payload headers with
+ * an unknown tag, and those behind a Routing header with segments left.
+ */
+#include <linux/netfilter_ipv6.h>
+#include <net/addrconf.h>
+#include <net/ipv6.h>
+#include <net/protocol.h>
+
+#include "compat.h"
+#include "context.h"
+#include "control.h"
+#include "daemon.h"
+#include "flow.h"
+#include "header.h"
+#include "icmp.h"
+#include "input.h"
+#include "netns.h"
+#include "reap.h"
+#include "stats.h"
+
+/*
+ * The header out of a packet that can be written to, @prev and @offset from
+ * the IPv6 header. All that comes before moves; the payload stays.
+ */
+static void shim6_remove(struct sk_buff *skb, const struct shim6_context *ctx,
+			 unsigned int prev, unsigned int offset)
+{
+	unsigned char *net = skb_network_header(skb);
+	const int data = skb_network_offset(skb);
+	struct ipv6hdr *iph;
+
+	if (skb->ip_summed == CHECKSUM_COMPLETE)
+		skb->csum = csum_sub(skb->csum,
+				     csum_partial(net, offset +
+						  SHIM6_PAYLOAD_LEN, 0));
+
+	net[prev] = net[offset];
+	if (skb_mac_header_was_set(skb) &&
+	    skb->mac_header <= skb->network_header) {
+		const unsigned int l2 = skb->network_header - skb->mac_header;
+
+		memmove(net - l2 + SHIM6_PAYLOAD_LEN, net - l2, l2 + offset);
+		skb->mac_header += SHIM6_PAYLOAD_LEN;
+	} else {
+		memmove(net + SHIM6_PAYLOAD_LEN, net, offset);
+	}
+	__skb_pull(skb, SHIM6_PAYLOAD_LEN);
+	skb_set_network_header(skb, data);
+	skb->transport_header += SHIM6_PAYLOAD_LEN;
+
+	iph = ipv6_hdr(skb);
+	iph->saddr = ctx->ulids.peer;
+	iph->daddr = ctx->ulids.local;
+	if (iph->payload_len)
+		iph->payload_len = htons(ntohs(iph->payload_len) -
+					 SHIM6_PAYLOAD_LEN);
+
+	if (skb->ip_summed == CHECKSUM_COMPLETE)
+		skb->csum = csum_add(skb->csum, csum_partial(iph, offset, 0));
+}
+
+/* Returns false if the packet must not go on; it is counted then. */
+static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
+			  struct shim6_context *ctx, unsigned int prev,
+			  unsigned int offset)
+{
+	const u8 state = READ_ONCE(ctx->state);
+
+	/* Section 12.2: known, and discarded; no R1bis. */
+	if (state == SHIM6_CONTEXT_STATE_I1_SENT) {
+		shim6_count(sn, SHIM6_A_STATS_IN_STATE);
+		return false;
+	}
+	if (!pskb_may_pull(skb, skb_network_offset(skb) + offset +
+				SHIM6_PAYLOAD_LEN) ||
+	    skb_cow_head(skb, 0)) {
+		shim6_count(sn, SHIM6_A_STATS_IN_NO_MEMORY);
+		return false;
+	}
+	shim6_remove(skb, ctx, prev, offset);
+	shim6_count(sn, SHIM6_A_STATS_IN_PAYLOAD);
+	if (state != SHIM6_CONTEXT_STATE_ESTABLISHED)
+		shim6_event_reap_limited(ctx, SHIM6_REAP_EVENT_PAYLOAD);
+	shim6_reap_heard(ctx);
+	return true;
+}
+
+/* Packets without our header are heard as well (section 12.1). */
+static void shim6_input_plain(const struct nf_hook_state *state,
+			      struct shim6_net *sn, struct sk_buff *skb)
+{
+	const struct ipv6hdr *iph = ipv6_hdr(skb);
+	struct shim6_ulids ulids = {
+		.local = iph->daddr,
+		.peer = iph->saddr,
+	};
+	struct shim6_context *ctx;
+
+	if (ipv6_addr_is_multicast(&iph->daddr))
+		return;
+	ctx = shim6_context_by_ulids(sn, &ulids);
+	if (!ctx) {
+		shim6_flow_in(sn, &ulids);
+		return;
+	}
+	shim6_count(sn, SHIM6_A_STATS_IN_ULID);
+	shim6_reap_heard(ctx);
+}
+
+/**
+ * shim6_input - the hook at PRE_ROUTING
+ * @priv: not used
+ * @skb: a packet that has arrived; data is at the IPv6 header
+ * @state: where
+ *
+ * Return: NF_ACCEPT, changed or not; NF_DROP; NF_STOLEN for what was dropped
+ * with a reason.
+ */
+unsigned int shim6_input(void *priv, struct sk_buff *skb,
+			 const struct nf_hook_state *state)
+{
+	struct shim6_context *ctx;
+	struct shim6_place place;
+	const struct shim6_hdr *h;
+	struct shim6_hdr _h;
+	struct shim6_net *sn;
+
+	if (!static_branch_unlikely(&shim6_active))
+		return NF_ACCEPT;
+	sn = shim6_pernet(state->net);
+	if (ipv6_hdr(skb)->nexthdr == NEXTHDR_ICMP) {
+		if (!shim6_icmp_in(state->net, sn, skb)) {
+			kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+			return NF_STOLEN;
+		}
+		shim6_input_plain(state, sn, skb);
+		return NF_ACCEPT;
+	}
+	if (!shim6_header_place(skb, &place))
+		return NF_ACCEPT;
+	if (place.nexthdr != SHIM6_IPPROTO) {
+		shim6_input_plain(state, sn, skb);
+		return NF_ACCEPT;
+	}
+	/* Not yet here; the handler sees it when it is. */
+	if (place.final)
+		return NF_ACCEPT;
+	h = skb_header_pointer(skb, skb_network_offset(skb) + place.offset,
+			       sizeof(_h), &_h);
+	if (!h || !shim6_is_payload(h) || h->hdrlen)
+		return NF_ACCEPT;
+	ctx = shim6_context_by_tag(sn, shim6_tag(h->octet));
+	/* A router that knows the tag by chance has to forward the packet. */
+	if (!ctx || !ipv6_chk_addr(state->net, &ipv6_hdr(skb)->daddr, NULL, 0))
+		return NF_ACCEPT;
+	if (!shim6_receive(sn, skb, ctx, place.prev, place.offset)) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+		return NF_STOLEN;
+	}
+	return NF_ACCEPT;
+}
+
+/* Data is at our header, which is where the transport header is. */
+static int shim6_rcv(struct sk_buff *skb)
+{
+	struct net *net = dev_net(skb->dev);
+	struct shim6_net *sn = shim6_pernet(net);
+	struct shim6_context *ctx;
+	const struct shim6_hdr *h;
+	u64 tag;
+
+	if (!pskb_may_pull(skb, sizeof(*h)))
+		goto malformed;
+	h = (const struct shim6_hdr *)skb_transport_header(skb);
+	if (!shim6_is_payload(h))
+		return shim6_control_in(sn, skb);
+	/* A payload header is exactly 8 octets long (section 5.2). */
+	if (h->hdrlen)
+		goto malformed;
+
+	tag = shim6_tag(h->octet);
+	ctx = shim6_context_by_tag(sn, tag);
+	if (!ctx) {
+		shim6_count(sn, SHIM6_A_STATS_IN_NO_CONTEXT);
+		shim6_event_no_context(sn, skb, tag);
+		kfree_skb_reason(skb, SKB_DROP_REASON_UNHANDLED_PROTO);
+		return -1;
+	}
+	if (!shim6_receive(sn, skb, ctx, IP6CB(skb)->nhoff,
+			   skb_transport_offset(skb) -
+			   skb_network_offset(skb))) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+		return -1;
+	}
+	/* On with the next header. */
+	return 1;
+
+malformed:
+	shim6_count(sn, SHIM6_A_STATS_IN_HEADER);
+	kfree_skb_reason(skb, SKB_DROP_REASON_IP_INHDR);
+	return -1;
+}
+
+static const struct inet6_protocol shim6_protocol = {
+	.handler = shim6_rcv,
+};
+
+/**
+ * shim6_input_init - take IP protocol 140
+ *
+ * Return: 0, or a negative errno if somebody else has it.
+ */
+int __init shim6_input_init(void)
+{
+	return inet6_add_protocol(&shim6_protocol, SHIM6_IPPROTO);
+}
+
+/**
+ * shim6_input_exit - give it back; no packet is in the handler afterwards
+ */
+void shim6_input_exit(void)
+{
+	inet6_del_protocol(&shim6_protocol, SHIM6_IPPROTO);
+}

@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Contexts over netlink. A request is checked whole before anything changes,
+ * under the lock of the namespace's table; notifications are sent under it as
+ * well, so that the last one told is the last one set.
+ *
+ * Whoever knows a tag can put packets into a context, so tags are told to
+ * privileged readers only, and never to a multicast group.
+ */
+#include "compat.h"
+
+#include <net/ipv6.h>
+#include <net/sock.h>
+
+#include "context.h"
+#include "netlink.h"
+#include "netlink_gen.h"
+#include "netns.h"
+#include "output.h"
+
+static size_t shim6_nl_context_size(const struct shim6_locators *l)
+{
+	const size_t addr = nla_total_size(sizeof(struct in6_addr));
+	size_t size = 6 * addr + 4 * nla_total_size_64bit(sizeof(u64)) +
+		      7 * nla_total_size(sizeof(u32));
+
+	return l ? size + (l->locals + l->peers) * addr : size;
+}
+
+static int shim6_nl_fill_locators(struct sk_buff *msg,
+				  const struct shim6_locators *l)
+{
+	int i;
+
+	for (i = 0; l && i < l->locals + l->peers; i++)
+		if (nla_put_in6_addr(msg, i < l->locals ?
+					  SHIM6_A_CONTEXT_LOCATORS_LOCAL :
+					  SHIM6_A_CONTEXT_LOCATORS_PEER,
+				     &l->addr[i]))
+			return -EMSGSIZE;
+	return 0;
+}
+
+/* How long ago @stamp was, which is 0 for never. */
+static int shim6_nl_fill_age(struct sk_buff *msg, int attr, unsigned long stamp)
+{
+	if (!stamp)
+		return 0;
+	return nla_put_u64_64bit(msg, attr, jiffies_to_msecs(jiffies - stamp),
+				 SHIM6_A_CONTEXT_PAD);
+}
+
+static int shim6_nl_fill_tags(struct sk_buff *msg,
+			      const struct shim6_context *ctx)
+{
+	if (nla_put_u64_64bit(msg, SHIM6_A_CONTEXT_TAG_LOCAL, ctx->tag_local,
+			      SHIM6_A_CONTEXT_PAD))
+		return -EMSGSIZE;
+	if (!ctx->has_peer_tag)
+		return 0;
+	return nla_put_u64_64bit(msg, SHIM6_A_CONTEXT_TAG_PEER, ctx->tag_peer,
+				 SHIM6_A_CONTEXT_PAD);
+}
+
+static int shim6_nl_fill_path(struct sk_buff *msg,
+			      const struct shim6_context *ctx)
+{
+	struct shim6_path *path = rcu_dereference_protected(ctx->path, 1);
+	u32 mtu = path ? shim6_path_mtu(ctx->sn, path) : 0;
+
+	return nla_put_in6_addr(msg, SHIM6_A_CONTEXT_LOCATOR_LOCAL,
+				path ? &path->local : &ctx->ulids.local) ||
+	       nla_put_in6_addr(msg, SHIM6_A_CONTEXT_LOCATOR_PEER,
+				path ? &path->peer : &ctx->ulids.peer) ||
+	       (mtu && nla_put_u32(msg, SHIM6_A_CONTEXT_MTU, mtu));
+}
+
+/* Caller holds the table's lock. Returns 0 or -EMSGSIZE, nothing added. */
+static int shim6_nl_context_fill(struct sk_buff *msg,
+				 const struct shim6_context *ctx, bool tags,
+				 void *hdr)
+{
+	struct shim6_locators *l = rcu_dereference_protected(ctx->locators, 1);
+
+	if (nla_put_in6_addr(msg, SHIM6_A_CONTEXT_ULID_LOCAL,
+			     &ctx->ulids.local) ||
+	    nla_put_in6_addr(msg, SHIM6_A_CONTEXT_ULID_PEER,
+			     &ctx->ulids.peer) ||
+	    nla_put_u32(msg, SHIM6_A_CONTEXT_FII, ctx->ulids.fii) ||
+	    (tags && shim6_nl_fill_tags(msg, ctx)) ||
+	    nla_put_u32(msg, SHIM6_A_CONTEXT_STATE, ctx->state) ||
+	    shim6_nl_fill_path(msg, ctx) ||
+	    shim6_nl_fill_locators(msg, l) ||
+	    nla_put_in6_addr(msg, SHIM6_A_CONTEXT_INBOUND_LOCATOR_LOCAL,
+			     &ctx->inbound_local) ||
+	    nla_put_in6_addr(msg, SHIM6_A_CONTEXT_INBOUND_LOCATOR_PEER,
+			     &ctx->inbound_peer) ||
+	    nla_put_u32(msg, SHIM6_A_CONTEXT_SEND_TIMEOUT,
+			ctx->send_timeout) ||
+	    nla_put_u32(msg, SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT,
+			ctx->keepalive_timeout) ||
+	    nla_put_u32(msg, SHIM6_A_CONTEXT_REAP_STATE,
+			READ_ONCE(ctx->reap_state)) ||
+	    shim6_nl_fill_age(msg, SHIM6_A_CONTEXT_LAST_SENT,
+			      READ_ONCE(ctx->last_sent)) ||
+	    shim6_nl_fill_age(msg, SHIM6_A_CONTEXT_LAST_HEARD,
+			      READ_ONCE(ctx->last_heard)) ||
+	    nla_put_u32(msg, SHIM6_A_CONTEXT_SWITCHES, ctx->switches)) {
+		genlmsg_cancel(msg, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(msg, hdr);
+	return 0;
+}
+
+/*
+ * Tell the group and, with NLM_F_ECHO, the sender. Who can't be told for want
+ * of memory sees ENOBUFS, and knows that a dump is due.
+ */
+static void shim6_nl_context_notify(struct shim6_net *sn,
+				    struct shim6_context *ctx,
+				    struct genl_info *info, u8 cmd)
+{
+	struct sk_buff *msg;
+	void *hdr;
+
+	if (!genl_has_listeners(&shim6_nl_family, sn->net,
+				SHIM6_NLGRP_CONTEXT) &&
+	    !(info->nlhdr->nlmsg_flags & NLM_F_ECHO))
+		return;
+	msg = genlmsg_new(shim6_nl_context_size(
+				rcu_dereference_protected(ctx->locators, 1)),
+			  GFP_KERNEL);
+	if (!msg)
+		goto lost;
+	hdr = genlmsg_put(msg, info->snd_portid, info->snd_seq,
+			  &shim6_nl_family, 0, cmd);
+	if (!hdr || shim6_nl_context_fill(msg, ctx, false, hdr)) {
+		nlmsg_free(msg);
+		goto lost;
+	}
+	genl_notify(&shim6_nl_family, msg, info, SHIM6_NLGRP_CONTEXT,
+		    GFP_KERNEL);
+	return;
+
+lost:
+	shim6_count(sn, SHIM6_A_STATS_EVENTS_LOST);
+	genl_set_err(&shim6_nl_family, sn->net, 0, SHIM6_NLGRP_CONTEXT,
+		     -ENOBUFS);
+}
+
+/* One side's list, of all attributes of type @type. */
+static int shim6_nl_parse_locators(const struct genl_info *info, int type,
+				   const struct in6_addr *ulid,
+				   struct in6_addr *list, u16 *n)
+{
+	const struct nlattr *attr;
+	struct in6_addr addr;
+	int rem, i;
+
+	*n = 0;
+	nla_for_each_attr(attr, genlmsg_data(info->genlhdr),
+			  genlmsg_len(info->genlhdr), rem) {
+		if (nla_type(attr) != type)
+			continue;
+		addr = nla_get_in6_addr(attr);
+		if (!shim6_context_address(&addr)) {
+			NL_SET_ERR_MSG_ATTR(info->extack, attr,
+					    "a locator is a unicast address, neither link-local nor loopback");
+			return -EINVAL;
+		}
+		/* The ULID is a locator without saying. */
+		if (ipv6_addr_equal(&addr, ulid))
+			continue;
+		for (i = 0; i < *n; i++) {
+			if (!ipv6_addr_equal(&addr, &list[i]))
+				continue;
+			NL_SET_ERR_MSG_ATTR(info->extack, attr,
+					    "the locator is in the list already");
+			return -EINVAL;
+		}
+		if (*n == SHIM6_LOCATORS_LIMIT) {
+			NL_SET_ERR_MSG_ATTR(info->extack, attr,
+					    "a side has more locators than 32");
+			return -E2BIG;
+		}
+		list[(*n)++] = addr;
+	}
+	return 0;
+}
+
+static void shim6_nl_parse_u32(const struct genl_info *info, int attr, u32 *to)
+{
+	if (info->attrs[attr])
+		*to = nla_get_u32(info->attrs[attr]);
+}
+
+static int shim6_nl_parse_addr(const struct genl_info *info, int attr,
+			       struct in6_addr *to)
+{
+	if (!info->attrs[attr])
+		return 0;
+	*to = nla_get_in6_addr(info->attrs[attr]);
+	if (shim6_context_address(to))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[attr],
+			    "a locator is a unicast address, neither link-local nor loopback");
+	return -EINVAL;
+}
+
+/* Everything that the request names; which context, has been parsed before. */
+static int shim6_nl_parse_change(const struct genl_info *info,
+				 struct shim6_context_change *c)
+{
+	const struct {
+		struct in6_addr *to;
+		int attr;
+	} addrs[] = {
+		{ &c->locator_local, SHIM6_A_CONTEXT_LOCATOR_LOCAL },
+		{ &c->locator_peer, SHIM6_A_CONTEXT_LOCATOR_PEER },
+		{ &c->inbound_local, SHIM6_A_CONTEXT_INBOUND_LOCATOR_LOCAL },
+		{ &c->inbound_peer, SHIM6_A_CONTEXT_INBOUND_LOCATOR_PEER },
+	};
+	int i, err;
+
+	for (i = 1; i <= SHIM6_A_CONTEXT_REAP_STATE; i++)
+		if (info->attrs[i])
+			c->has |= BIT(i);
+	for (i = 0; i < ARRAY_SIZE(addrs); i++) {
+		err = shim6_nl_parse_addr(info, addrs[i].attr, addrs[i].to);
+		if (err)
+			return err;
+	}
+	if (info->attrs[SHIM6_A_CONTEXT_TAG_LOCAL])
+		c->tag_local =
+			nla_get_u64(info->attrs[SHIM6_A_CONTEXT_TAG_LOCAL]);
+	if (info->attrs[SHIM6_A_CONTEXT_TAG_PEER])
+		c->tag_peer =
+			nla_get_u64(info->attrs[SHIM6_A_CONTEXT_TAG_PEER]);
+	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_STATE, &c->state);
+	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_REAP_STATE, &c->reap_state);
+	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_SEND_TIMEOUT,
+			   &c->send_timeout);
+	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT,
+			   &c->keepalive_timeout);
+	err = shim6_nl_parse_locators(info, SHIM6_A_CONTEXT_LOCATORS_LOCAL,
+				      &c->ulids.local, c->locals,
+				      &c->n_locals);
+	if (err)
+		return err;
+	return shim6_nl_parse_locators(info, SHIM6_A_CONTEXT_LOCATORS_PEER,
+				       &c->ulids.peer, c->peers, &c->n_peers);
+}
+
+/* The ULID pair and FII; returns -EINVAL if the request names no pair. */
+static int shim6_nl_parse_ulids(struct genl_info *info,
+				struct shim6_ulids *ulids)
+{
+	if (GENL_REQ_ATTR_CHECK(info, SHIM6_A_CONTEXT_ULID_LOCAL) ||
+	    GENL_REQ_ATTR_CHECK(info, SHIM6_A_CONTEXT_ULID_PEER)) {
+		NL_SET_ERR_MSG(info->extack,
+			       "a context is named by ulid-local and ulid-peer");
+		return -EINVAL;
+	}
+	memset(ulids, 0, sizeof(*ulids));
+	ulids->local = nla_get_in6_addr(info->attrs[SHIM6_A_CONTEXT_ULID_LOCAL]);
+	ulids->peer = nla_get_in6_addr(info->attrs[SHIM6_A_CONTEXT_ULID_PEER]);
+	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_FII, &ulids->fii);
+	return 0;
+}
+
+/* May the asking socket know the tags? */
+static bool shim6_nl_privileged(struct sk_buff *skb, const struct net *net)
+{
+	return netlink_ns_capable(skb, net->user_ns, CAP_NET_ADMIN);
+}
+
+/* The context that a request names; the caller holds the table's lock. */
+static struct shim6_context *shim6_nl_context_find(struct sk_buff *skb,
+						   struct genl_info *info,
+						   struct shim6_net *sn)
+{
+	const struct nlattr *tag = info->attrs[SHIM6_A_CONTEXT_TAG_LOCAL];
+	struct shim6_context *ctx;
+	struct shim6_ulids ulids;
+	int err;
+
+	if (tag && !shim6_nl_privileged(skb, sn->net)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, tag,
+				    "a context can be named by its tag by privileged readers only");
+		return ERR_PTR(-EPERM);
+	}
+	if (tag && !info->attrs[SHIM6_A_CONTEXT_ULID_LOCAL] &&
+	    !info->attrs[SHIM6_A_CONTEXT_ULID_PEER] &&
+	    !info->attrs[SHIM6_A_CONTEXT_FII]) {
+		ctx = shim6_context_by_tag(sn, nla_get_u64(tag));
+	} else {
+		err = shim6_nl_parse_ulids(info, &ulids);
+		if (err)
+			return ERR_PTR(err);
+		ctx = shim6_context_by_ulids(sn, &ulids);
+		if (ctx && tag && nla_get_u64(tag) != ctx->tag_local) {
+			NL_SET_ERR_MSG_ATTR(info->extack, tag,
+					    "tag-local is not that of the context");
+			return ERR_PTR(-ENOENT);
+		}
+	}
+	if (ctx)
+		return ctx;
+	NL_SET_ERR_MSG(info->extack, "there is no such context");
+	return ERR_PTR(-ENOENT);
+}
+
+/*
+ * shim6_nl_context_new_doit - SHIM6_CMD_CONTEXT_NEW: make a context
+ */
+int shim6_nl_context_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
+	struct shim6_context_change *c;
+	struct shim6_context *ctx;
+	int err;
+
+	if (GENL_REQ_ATTR_CHECK(info, SHIM6_A_CONTEXT_TAG_LOCAL)) {
+		NL_SET_ERR_MSG(info->extack, "a new context needs tag-local");
+		return -EINVAL;
+	}
+	c = kzalloc(sizeof(*c), GFP_KERNEL);
+	if (!c)
+		return -ENOMEM;
+	err = shim6_nl_parse_ulids(info, &c->ulids);
+	if (!err)
+		err = shim6_nl_parse_change(info, c);
+	if (err)
+		goto out;
+
+	mutex_lock(&sn->table.lock);
+	ctx = shim6_context_new(sn, c, info->extack);
+	if (IS_ERR(ctx))
+		err = PTR_ERR(ctx);
+	else
+		shim6_nl_context_notify(sn, ctx, info, SHIM6_CMD_CONTEXT_NTF);
+	mutex_unlock(&sn->table.lock);
+out:
+	kfree(c);
+	return err;
+}
+
+/*
+ * shim6_nl_context_set_doit - SHIM6_CMD_CONTEXT_SET: change a context, in all
+ * that the request names or in nothing
+ */
+int shim6_nl_context_set_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	const unsigned long name = BIT(SHIM6_A_CONTEXT_ULID_LOCAL) |
+				   BIT(SHIM6_A_CONTEXT_ULID_PEER) |
+				   BIT(SHIM6_A_CONTEXT_FII) |
+				   BIT(SHIM6_A_CONTEXT_TAG_LOCAL);
+	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
+	struct shim6_context_change *c;
+	struct shim6_context *ctx;
+	int err;
+
+	c = kzalloc(sizeof(*c), GFP_KERNEL);
+	if (!c)
+		return -ENOMEM;
+
+	mutex_lock(&sn->table.lock);
+	ctx = shim6_nl_context_find(skb, info, sn);
+	if (IS_ERR(ctx)) {
+		err = PTR_ERR(ctx);
+		goto out;
+	}
+	c->ulids = ctx->ulids;
+	err = shim6_nl_parse_change(info, c);
+	if (err)
+		goto out;
+	if (!(c->has & ~name)) {
+		NL_SET_ERR_MSG(info->extack,
+			       "context-set needs at least one value to set");
+		err = -EINVAL;
+		goto out;
+	}
+	err = shim6_context_set(sn, ctx, c, info->extack);
+	if (!err)
+		shim6_nl_context_notify(sn, ctx, info, SHIM6_CMD_CONTEXT_NTF);
+out:
+	mutex_unlock(&sn->table.lock);
+	kfree(c);
+	return err;
+}
+
+/*
+ * shim6_nl_context_get_doit - SHIM6_CMD_CONTEXT_GET: reply with one context
+ */
+int shim6_nl_context_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
+	struct shim6_context *ctx;
+	struct sk_buff *reply;
+	void *hdr;
+	int err;
+
+	mutex_lock(&sn->table.lock);
+	ctx = shim6_nl_context_find(skb, info, sn);
+	if (IS_ERR(ctx)) {
+		err = PTR_ERR(ctx);
+		goto unlock;
+	}
+	reply = genlmsg_new(shim6_nl_context_size(
+				rcu_dereference_protected(ctx->locators, 1)),
+			    GFP_KERNEL);
+	if (!reply) {
+		err = -ENOMEM;
+		goto unlock;
+	}
+	hdr = genlmsg_put_reply(reply, info, &shim6_nl_family, 0,
+				info->genlhdr->cmd);
+	err = hdr ? shim6_nl_context_fill(reply, ctx,
+					  shim6_nl_privileged(skb, sn->net),
+					  hdr) : -EMSGSIZE;
+	mutex_unlock(&sn->table.lock);
+	if (err) {
+		nlmsg_free(reply);
+		return err;
+	}
+	return genlmsg_reply(reply, info);
+
+unlock:
+	mutex_unlock(&sn->table.lock);
+	return err;
+}
+
+/*
+ * shim6_nl_context_get_dumpit - SHIM6_CMD_CONTEXT_GET: all contexts, in the
+ * order of their ids, the next of which is the callback's first argument
+ */
+int shim6_nl_context_get_dumpit(struct sk_buff *skb,
+				struct netlink_callback *cb)
+{
+	const struct net *net = sock_net(cb->skb->sk);
+	struct shim6_net *sn = shim6_pernet(net);
+	const bool tags = shim6_nl_privileged(cb->skb, net);
+	unsigned long id = cb->args[0];
+	struct shim6_context *ctx;
+	int err = 0;
+	void *hdr;
+
+	if (nlmsg_attrlen(cb->nlh, GENL_HDRLEN)) {
+		NL_SET_ERR_MSG(cb->extack, "this request takes no attributes");
+		return -EINVAL;
+	}
+	mutex_lock(&sn->table.lock);
+	cb->seq = sn->table.generation;
+	xa_for_each_start(&sn->table.all, id, ctx, cb->args[0]) {
+		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
+				  cb->nlh->nlmsg_seq, &shim6_nl_family,
+				  NLM_F_MULTI, SHIM6_CMD_CONTEXT_GET);
+		if (!hdr) {
+			err = -EMSGSIZE;
+			break;
+		}
+		genl_dump_check_consistent(cb, hdr);
+		err = shim6_nl_context_fill(skb, ctx, tags, hdr);
+		if (err)
+			break;
+		cb->args[0] = id + 1;
+	}
+	mutex_unlock(&sn->table.lock);
+	return err && !skb->len ? err : skb->len;
+}
+
+/*
+ * shim6_nl_context_del_doit - SHIM6_CMD_CONTEXT_DEL: delete a context
+ */
+int shim6_nl_context_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
+	struct shim6_context *ctx;
+	int err = 0;
+
+	mutex_lock(&sn->table.lock);
+	ctx = shim6_nl_context_find(skb, info, sn);
+	if (IS_ERR(ctx)) {
+		err = PTR_ERR(ctx);
+	} else {
+		shim6_nl_context_notify(sn, ctx, info,
+					SHIM6_CMD_CONTEXT_DEL_NTF);
+		shim6_context_del(sn, ctx);
+	}
+	mutex_unlock(&sn->table.lock);
+	return err;
+}
+
+/*
+ * shim6_nl_context_flush_doit - SHIM6_CMD_CONTEXT_FLUSH: delete all contexts
+ */
+int shim6_nl_context_flush_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
+	struct shim6_context *ctx;
+	unsigned long id;
+	int err;
+
+	err = shim6_nl_reject_attrs(info);
+	if (err)
+		return err;
+	mutex_lock(&sn->table.lock);
+	xa_for_each(&sn->table.all, id, ctx) {
+		shim6_nl_context_notify(sn, ctx, info,
+					SHIM6_CMD_CONTEXT_DEL_NTF);
+		shim6_context_del(sn, ctx);
+		cond_resched();
+	}
+	mutex_unlock(&sn->table.lock);
+	return 0;
+}

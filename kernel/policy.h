@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _SHIM6_POLICY_H
+#define _SHIM6_POLICY_H
+
+#include <linux/in6.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+
+#include <uapi/linux/shim6.h>
+
+struct netlink_ext_ack;
+struct shim6_net;
+struct shim6_place;
+struct shim6_ulids;
+struct sk_buff;
+
+/**
+ * struct shim6_policy - a rule
+ * @list: by ascending preference, read under RCU
+ * @rcu: frees it
+ * @has: bit SHIM6_A_POLICY_x for each value that is named
+ * @preference: and the others: see the specification
+ */
+struct shim6_policy {
+	struct list_head list;
+	struct rcu_head rcu;
+	unsigned long has;
+	u32 preference;
+	struct in6_addr local;
+	struct in6_addr peer;
+	u8 local_length;
+	u8 peer_length;
+	u8 protocol;
+	u16 port_local;
+	u16 port_peer;
+	u16 port;
+	u32 mark;
+	u32 mark_mask;
+	u32 action;
+	u32 trigger_packets;
+	u32 trigger_time;
+};
+
+/* Does the rule name @attr, SHIM6_A_POLICY_x? */
+static inline bool shim6_policy_has(const struct shim6_policy *rule, int attr)
+{
+	return rule->has & BIT(attr);
+}
+
+/**
+ * struct shim6_policies - the rules of a namespace
+ * @lock: held by whoever changes them
+ * @list: the rules
+ * @count: how many
+ * @generation: changes with them; dumps compare it
+ */
+struct shim6_policies {
+	struct mutex lock; /* of the list */
+	struct list_head list;
+	u32 count;
+	u32 generation;
+};
+
+/**
+ * struct shim6_policy_verdict - what becomes of a packet
+ * @action: enum shim6_policy_action
+ * @trigger_packets: the threshold in packets, 0 for none
+ * @trigger_time: the threshold in milliseconds, 0 for none
+ */
+struct shim6_policy_verdict {
+	u32 action;
+	u32 trigger_packets;
+	u32 trigger_time;
+};
+
+void shim6_policy_match(struct shim6_net *sn, const struct sk_buff *skb,
+			const struct shim6_ulids *ulids,
+			const struct shim6_place *place, bool out,
+			struct shim6_policy_verdict *verdict);
+int shim6_policy_preference(struct shim6_net *sn, u32 *preference,
+			    struct netlink_ext_ack *extack);
+int shim6_policy_add(struct shim6_net *sn, const struct shim6_policy *rule,
+		     struct netlink_ext_ack *extack);
+struct shim6_policy *shim6_policy_find(struct shim6_net *sn, u32 preference);
+void shim6_policy_del(struct shim6_net *sn, struct shim6_policy *rule);
+int shim6_policy_net_init(struct shim6_net *sn);
+void shim6_policy_net_exit(struct shim6_net *sn);
+
+#endif /* _SHIM6_POLICY_H */

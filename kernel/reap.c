@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Liveness of contexts (RFC 5534 section 4.1 and 6, RFC 5533 section 9).
+ *
+ * One kernel timer stands for three:
+ *
+ * The Send Timer runs from the first payload packet sent since something was
+ * heard. It is stopped by whatever is heard. When it has run for the Send
+ * Timeout, the context is Exploring, and the daemon is told.
+ *
+ * The Keepalive Timer runs from the first payload packet heard since something
+ * was sent. It is stopped by payload that is sent, and not started anew by
+ * more that is heard. While it runs, a Keepalive is sent every Keepalive
+ * Interval, one third to one half of the Keepalive Timeout, and a last one when
+ * it has run for the Keepalive Timeout.
+ *
+ * Quiescence is counted while neither runs. After the idle timeout the daemon
+ * is told, again and again while nothing changes.
+ *
+ * The first two exclude each other, so one word per context says which of them
+ * runs and since when. Packets write that word only when it changes, which in
+ * a stream is when the direction changes, and they touch the kernel timer only
+ * when neither ran before: it fires every Keepalive Interval while one of them
+ * runs and looks what there is to do.
+ *
+ * Exploring has neither timer; InboundOK has the Send Timer alone. Without a
+ * daemon nobody could explore, so a context stays Operational.
+ */
+#include <linux/jiffies.h>
+#include <linux/random.h>
+#include <linux/timer.h>
+
+#include "compat.h"
+#include "context.h"
+#include "control.h"
+#include "daemon.h"
+#include "netns.h"
+#include "reap.h"
+#include "stats.h"
+
+/* The low bits of the clock say which timer runs; the rest is jiffies. */
+enum { SHIM6_CLOCK_NONE, SHIM6_CLOCK_SEND, SHIM6_CLOCK_KEEPALIVE };
+#define SHIM6_CLOCK_BITS	2
+#define SHIM6_CLOCK_MASK	((1UL << SHIM6_CLOCK_BITS) - 1)
+
+static unsigned long shim6_clock(unsigned long which)
+{
+	return (jiffies << SHIM6_CLOCK_BITS) | which;
+}
+
+static unsigned long shim6_clock_which(unsigned long clock)
+{
+	return clock & SHIM6_CLOCK_MASK;
+}
+
+static unsigned long shim6_clock_elapsed(unsigned long clock)
+{
+	return (shim6_clock(0) - (clock & ~SHIM6_CLOCK_MASK)) >>
+	       SHIM6_CLOCK_BITS;
+}
+
+/* Keepalive Interval: one third to one half, so that hosts do not fall into
+ * step.
+ */
+static unsigned long shim6_interval(const struct shim6_context *ctx)
+{
+	unsigned long t = msecs_to_jiffies(READ_ONCE(ctx->keepalive_timeout));
+
+	return t / 3 + get_random_u32() % (t / 6 + 1);
+}
+
+/* A timer has begun to run: the kernel timer is needed this soon. */
+static void shim6_reap_kick(struct shim6_context *ctx)
+{
+	unsigned long due = jiffies + shim6_interval(ctx);
+
+	if (READ_ONCE(ctx->dead) || !timer_pending(&ctx->timer))
+		return;
+	if (time_after(READ_ONCE(ctx->timer.expires), due))
+		mod_timer(&ctx->timer, due);
+}
+
+static void shim6_reap_run(struct shim6_context *ctx, unsigned long which)
+{
+	unsigned long was = READ_ONCE(ctx->clock);
+
+	if (shim6_clock_which(was) == which)
+		return;
+	WRITE_ONCE(ctx->clock, shim6_clock(which));
+	if (shim6_clock_which(was) == SHIM6_CLOCK_NONE)
+		shim6_reap_kick(ctx);
+}
+
+static void shim6_reap_stop(struct shim6_context *ctx, unsigned long which)
+{
+	if (shim6_clock_which(READ_ONCE(ctx->clock)) == which)
+		WRITE_ONCE(ctx->clock, 0);
+}
+
+/* Never 0, which stands for never. */
+static void shim6_reap_stamp(unsigned long *stamp)
+{
+	const unsigned long now = jiffies ?: 1;
+
+	if (READ_ONCE(*stamp) != now)
+		WRITE_ONCE(*stamp, now);
+}
+
+/**
+ * shim6_reap_sent - payload is being sent in a context
+ * @ctx: the context; the caller is in an RCU read-side section
+ */
+void shim6_reap_sent(struct shim6_context *ctx)
+{
+	shim6_reap_stamp(&ctx->last_sent);
+	if (READ_ONCE(ctx->reap_state) != SHIM6_REAP_STATE_EXPLORING)
+		shim6_reap_run(ctx, SHIM6_CLOCK_SEND);
+}
+
+/* The peer is there after all: the first to notice tells the daemon. */
+static void shim6_reap_inbound(struct shim6_context *ctx)
+{
+	if (cmpxchg(&ctx->reap_state, SHIM6_REAP_STATE_EXPLORING,
+		    SHIM6_REAP_STATE_INBOUND_OK) != SHIM6_REAP_STATE_EXPLORING)
+		return;
+	shim6_reap_run(ctx, SHIM6_CLOCK_SEND);
+	shim6_event_reap(ctx, SHIM6_REAP_EVENT_INBOUND);
+}
+
+/**
+ * shim6_reap_heard - payload of a context has arrived
+ * @ctx: the context; the caller is in an RCU read-side section
+ */
+void shim6_reap_heard(struct shim6_context *ctx)
+{
+	shim6_reap_stamp(&ctx->last_heard);
+	switch (READ_ONCE(ctx->reap_state)) {
+	case SHIM6_REAP_STATE_EXPLORING:
+		shim6_reap_inbound(ctx);
+		break;
+	case SHIM6_REAP_STATE_INBOUND_OK:
+		shim6_reap_stop(ctx, SHIM6_CLOCK_SEND);
+		break;
+	default:
+		shim6_reap_run(ctx, SHIM6_CLOCK_KEEPALIVE);
+	}
+}
+
+/**
+ * shim6_reap_keepalive - a Keepalive of a context has arrived (RFC 5534
+ * section 6.6)
+ * @ctx: the context; the caller is in an RCU read-side section
+ */
+void shim6_reap_keepalive(struct shim6_context *ctx)
+{
+	shim6_reap_stamp(&ctx->last_heard);
+	if (READ_ONCE(ctx->reap_state) == SHIM6_REAP_STATE_EXPLORING)
+		shim6_reap_inbound(ctx);
+	else
+		shim6_reap_stop(ctx, SHIM6_CLOCK_SEND);
+}
+
+/**
+ * shim6_reap_set - the daemon says which state a context is in
+ * @ctx: the context; the caller holds the table's lock
+ * @state: enum shim6_reap_state
+ *
+ * On the way to Operational the peer waits for a sign of life (RFC 5534
+ * section 6.9), so the Keepalive Timer runs; in InboundOK the Send Timer does.
+ */
+void shim6_reap_set(struct shim6_context *ctx, u32 state)
+{
+	static const u8 clocks[] = {
+		[SHIM6_REAP_STATE_OPERATIONAL] = SHIM6_CLOCK_KEEPALIVE,
+		[SHIM6_REAP_STATE_EXPLORING] = SHIM6_CLOCK_NONE,
+		[SHIM6_REAP_STATE_INBOUND_OK] = SHIM6_CLOCK_SEND,
+	};
+
+	if (READ_ONCE(ctx->reap_state) == state)
+		return;
+	WRITE_ONCE(ctx->reap_state, state);
+	WRITE_ONCE(ctx->clock, 0);
+	if (clocks[state])
+		shim6_reap_run(ctx, clocks[state]);
+}
+
+static void shim6_reap_timeout(struct shim6_context *ctx, unsigned long clock)
+{
+	if (cmpxchg(&ctx->clock, clock, 0) != clock)
+		return;
+	shim6_count(ctx->sn, SHIM6_A_STATS_SEND_TIMEOUTS);
+	/* Before the event: the daemon's answer must not be overtaken. */
+	if (shim6_has_daemon(ctx->sn))
+		WRITE_ONCE(ctx->reap_state, SHIM6_REAP_STATE_EXPLORING);
+	shim6_event_reap(ctx, SHIM6_REAP_EVENT_SEND_TIMEOUT);
+}
+
+static unsigned long shim6_reap_send_timer(struct shim6_context *ctx,
+					   unsigned long clock)
+{
+	unsigned long timeout = msecs_to_jiffies(READ_ONCE(ctx->send_timeout));
+	unsigned long elapsed = shim6_clock_elapsed(clock);
+
+	if (elapsed < timeout)
+		return timeout - elapsed;
+	shim6_reap_timeout(ctx, clock);
+	return timeout;
+}
+
+static unsigned long shim6_reap_keepalive_timer(struct shim6_context *ctx,
+						unsigned long clock)
+{
+	unsigned long timeout =
+		msecs_to_jiffies(READ_ONCE(ctx->keepalive_timeout));
+	unsigned long elapsed = shim6_clock_elapsed(clock);
+
+	if (elapsed < timeout / 3)
+		return timeout / 3 - elapsed;
+	if (READ_ONCE(ctx->state) == SHIM6_CONTEXT_STATE_ESTABLISHED)
+		shim6_keepalive_out(ctx);
+	if (elapsed < timeout)
+		return timeout - elapsed;
+	cmpxchg(&ctx->clock, clock, 0);
+	return timeout;
+}
+
+static unsigned long shim6_reap_idle(struct shim6_context *ctx)
+{
+	unsigned long timeout =
+		msecs_to_jiffies(READ_ONCE(ctx->sn->config.idle_timeout));
+	unsigned long sent = READ_ONCE(ctx->last_sent);
+	unsigned long heard = READ_ONCE(ctx->last_heard);
+	unsigned long used = ctx->created;
+	unsigned long idle;
+
+	if (sent && time_after(sent, used))
+		used = sent;
+	if (heard && time_after(heard, used))
+		used = heard;
+	idle = jiffies - used;
+	if (idle < timeout)
+		return timeout - idle;
+	shim6_event_expire(ctx, jiffies_to_msecs(idle));
+	return timeout;
+}
+
+static void shim6_reap_timer(struct timer_list *t)
+{
+	struct shim6_context *ctx = timer_container_of(ctx, t, timer);
+	unsigned long clock, next;
+
+	if (READ_ONCE(ctx->dead))
+		return;
+	rcu_read_lock();
+	clock = READ_ONCE(ctx->clock);
+	switch (shim6_clock_which(clock)) {
+	case SHIM6_CLOCK_SEND:
+		next = shim6_reap_send_timer(ctx, clock);
+		break;
+	case SHIM6_CLOCK_KEEPALIVE:
+		next = shim6_reap_keepalive_timer(ctx, clock);
+		break;
+	default:
+		next = shim6_reap_idle(ctx);
+	}
+	/*
+	 * Whichever timer a packet starts from now on is noticed in time; out
+	 * of quiescence by shim6_reap_kick(), else because this fires soon.
+	 */
+	if (shim6_clock_which(READ_ONCE(ctx->clock)) != SHIM6_CLOCK_NONE)
+		next = min(next, shim6_interval(ctx));
+	if (!READ_ONCE(ctx->dead))
+		mod_timer(&ctx->timer, jiffies + max(next, 1UL));
+	rcu_read_unlock();
+}
+
+/**
+ * shim6_reap_init - a context that has not been used
+ * @ctx: the context, which nobody else knows yet
+ */
+void shim6_reap_init(struct shim6_context *ctx)
+{
+	timer_setup(&ctx->timer, shim6_reap_timer, 0);
+}
+
+/**
+ * shim6_reap_start - the context can be found from now on
+ * @ctx: the context; the caller holds the table's lock
+ */
+void shim6_reap_start(struct shim6_context *ctx)
+{
+	ctx->created = jiffies;
+	mod_timer(&ctx->timer, jiffies + shim6_interval(ctx));
+}

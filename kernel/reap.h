@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _SHIM6_REAP_H
+#define _SHIM6_REAP_H
+
+#include <linux/types.h>
+
+struct shim6_context;
+
+void shim6_reap_init(struct shim6_context *ctx);
+void shim6_reap_start(struct shim6_context *ctx);
+void shim6_reap_sent(struct shim6_context *ctx);
+void shim6_reap_heard(struct shim6_context *ctx);
+void shim6_reap_keepalive(struct shim6_context *ctx);
+void shim6_reap_set(struct shim6_context *ctx, u32 state);
+
+#endif /* _SHIM6_REAP_H */

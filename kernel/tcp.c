@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * TCP after a switch (RFC 5533 section 15.1): what a connection knows of the
+ * old path's round trip and capacity means nothing on the new one, and a timer
+ * that has backed off for seconds would keep a healthy path idle. So the
+ * connections of the ULID pair start anew, and retransmit at once.
+ *
+ * One walk over the established connections serves all contexts that have
+ * switched since the last: many switch together when a provider fails.
+ */
+#include <linux/workqueue.h>
+#include <net/inet_hashtables.h>
+#include <net/tcp.h>
+
+#include "compat.h"
+#include "context.h"
+#include "netns.h"
+#include "stats.h"
+#include "tcp.h"
+
+/* Sockets taken from a bucket at a time, to be worked on without its lock. */
+#define SHIM6_TCP_BATCH	32
+
+static void shim6_tcp_restart_sock(struct sock *sk)
+{
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	struct tcp_sock *tp = tcp_sk(sk);
+
+	icsk->icsk_backoff = 0;
+	WRITE_ONCE(icsk->icsk_retransmits, 0);
+	icsk->icsk_rto = TCP_TIMEOUT_INIT;
+	tp->srtt_us = 0;
+	tp->rttvar_us = 0;
+	tp->mdev_us = jiffies_to_usecs(TCP_TIMEOUT_INIT);
+	minmax_reset(&tp->rtt_min, tcp_jiffies32, ~0U);
+
+	if (tp->packets_out) {
+		/* The timer's own work begins slow start. */
+		inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, 1,
+					  TCP_RTO_MAX);
+		return;
+	}
+	tp->snd_ssthresh = TCP_INFINITE_SSTHRESH;
+	tcp_snd_cwnd_set(tp, min_t(u32, tcp_snd_cwnd(tp), TCP_INIT_CWND));
+	if (icsk->icsk_pending == ICSK_TIME_PROBE0)
+		inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, 1, TCP_RTO_MAX);
+}
+
+static bool shim6_tcp_wanted(struct shim6_net *sn, const struct sock *sk)
+{
+	struct shim6_context *ctx;
+	struct shim6_ulids ulids = {};
+
+	if (sk->sk_family != AF_INET6 || !net_eq(sock_net(sk), sn->net) ||
+	    !(BIT(sk->sk_state) &
+	      (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT | TCPF_FIN_WAIT1 |
+	       TCPF_CLOSING | TCPF_LAST_ACK)))
+		return false;
+	ulids.local = sk->sk_v6_rcv_saddr;
+	ulids.peer = sk->sk_v6_daddr;
+	ctx = shim6_context_by_ulids(sn, &ulids);
+	return ctx && READ_ONCE(ctx->restart);
+}
+
+/* The sockets of one bucket, from the n-th on; returns how many. */
+static int shim6_tcp_collect(struct shim6_net *sn, struct inet_hashinfo *table,
+			     unsigned int bucket, int skip, struct sock **batch)
+{
+	struct inet_ehash_bucket *head = &table->ehash[bucket];
+	spinlock_t *lock = inet_ehash_lockp(table, bucket);
+	struct hlist_nulls_node *node;
+	struct sock *sk;
+	int n = 0;
+
+	if (hlist_nulls_empty(&head->chain))
+		return 0;
+	rcu_read_lock();
+	spin_lock_bh(lock);
+	sk_nulls_for_each(sk, node, &head->chain) {
+		if (!shim6_tcp_wanted(sn, sk) || skip-- > 0 ||
+		    !refcount_inc_not_zero(&sk->sk_refcnt))
+			continue;
+		batch[n++] = sk;
+		if (n == SHIM6_TCP_BATCH)
+			break;
+	}
+	spin_unlock_bh(lock);
+	rcu_read_unlock();
+	return n;
+}
+
+static void shim6_tcp_walk(struct shim6_net *sn)
+{
+	struct inet_hashinfo *table = sn->net->ipv4.tcp_death_row.hashinfo;
+	struct sock *batch[SHIM6_TCP_BATCH];
+	unsigned int bucket;
+	int done, n, i;
+
+	for (bucket = 0; bucket <= table->ehash_mask; bucket++) {
+		done = 0;
+		do {
+			n = shim6_tcp_collect(sn, table, bucket, done, batch);
+			for (i = 0; i < n; i++) {
+				lock_sock(batch[i]);
+				shim6_tcp_restart_sock(batch[i]);
+				release_sock(batch[i]);
+				sock_put(batch[i]);
+				shim6_count(sn, SHIM6_A_STATS_TCP_RESTARTS);
+			}
+			done += n;
+		} while (n == SHIM6_TCP_BATCH);
+		cond_resched();
+	}
+}
+
+/* Caller holds the table's lock. */
+static void shim6_tcp_unmark(struct shim6_net *sn)
+{
+	struct shim6_context *ctx;
+	unsigned long id;
+
+	xa_for_each(&sn->table.all, id, ctx)
+		if (READ_ONCE(ctx->restart))
+			WRITE_ONCE(ctx->restart, false);
+}
+
+/**
+ * shim6_tcp_work - restart the sockets of all contexts that have switched
+ * @work: of the namespace
+ */
+void shim6_tcp_work(struct work_struct *work)
+{
+	struct shim6_net *sn = container_of(work, struct shim6_net, tcp_work);
+
+	shim6_tcp_walk(sn);
+	/* Not while one is being changed, which would be forgotten. */
+	mutex_lock(&sn->table.lock);
+	if (!work_pending(work))
+		shim6_tcp_unmark(sn);
+	mutex_unlock(&sn->table.lock);
+}
+
+/**
+ * shim6_tcp_restart - a context has switched
+ * @sn: the namespace's state
+ * @ctx: the context; the caller holds the table's lock
+ */
+void shim6_tcp_restart(struct shim6_net *sn, struct shim6_context *ctx)
+{
+	WRITE_ONCE(ctx->restart, true);
+	queue_work(system_unbound_wq, &sn->tcp_work);
+}
