@@ -3,7 +3,9 @@
 package netlink
 
 import (
+	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/mdlayher/genetlink"
 	"github.com/mdlayher/netlink"
@@ -17,8 +19,16 @@ type Options struct {
 	NetNS int
 }
 
+// ErrInterrupted says that what was listed has changed while it was read, time
+// and again: the list is what was seen, of one moment or another.
+var ErrInterrupted = errors.New("the list has changed while it was read and may be incomplete")
+
+// dumpTries is how often a list is read when it changes meanwhile.
+const dumpTries = 4
+
 // Client asks the kernel. Its methods may be called by several goroutines.
 type Client struct {
+	mu     sync.Mutex // one request at a time
 	conn   *genetlink.Conn
 	family genetlink.Family
 }
@@ -49,7 +59,7 @@ func newClient(conn *genetlink.Conn) (*Client, error) {
 	if err != nil {
 		return nil, familyError(err)
 	}
-	return &Client{conn, family}, nil
+	return &Client{conn: conn, family: family}, nil
 }
 
 // Close closes the connection; calls that wait for the kernel return an error.
@@ -58,13 +68,70 @@ func (c *Client) Close() error { return c.conn.Close() }
 // execute sends one request and returns the replies. Every request passes
 // here, so that errors are made plain in one place.
 func (c *Client) execute(command uint8, flags netlink.HeaderFlags, attributes []byte, names []string) ([]genetlink.Message, error) {
+	replies, _, err := c.exchange(command, flags, attributes, names)
+	return replies, err
+}
+
+// exchange is execute for who wants to know, too, if the kernel has marked a
+// reply as interrupted.
+func (c *Client) exchange(command uint8, flags netlink.HeaderFlags, attributes []byte, names []string) ([]genetlink.Message, bool, error) {
 	req := genetlink.Message{
 		Header: genetlink.Header{Command: command, Version: familyVersion},
 		Data:   attributes,
 	}
-	replies, err := c.conn.Execute(req, c.family.ID, netlink.Request|flags)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sent, err := c.conn.Send(req, c.family.ID, netlink.Request|flags)
 	if err != nil {
-		return nil, requestError(err, attributes, names)
+		return nil, false, requestError(err, attributes, names)
 	}
-	return replies, nil
+	replies, raw, err := c.conn.Receive()
+	if err != nil {
+		return nil, false, requestError(err, attributes, names)
+	}
+	if err := netlink.Validate(sent, raw); err != nil {
+		return nil, false, err
+	}
+	interrupted := false
+	for _, m := range raw {
+		interrupted = interrupted || m.Header.Flags&netlink.DumpInterrupted != 0
+	}
+	return replies, interrupted, nil
+}
+
+// change sends a request that is acknowledged and brings no reply.
+func (c *Client) change(command uint8, names []string, fill func(*encoder)) error {
+	e := newEncoder(names)
+	fill(e)
+	attributes, err := e.encode()
+	if err != nil {
+		return err
+	}
+	_, err = c.execute(command, netlink.Acknowledge, attributes, names)
+	return err
+}
+
+// dump reads a list, again if it changes meanwhile.
+func dump[T any](c *Client, command uint8, names []string, parse func([]byte) (T, error)) ([]T, error) {
+	for try := 1; ; try++ {
+		replies, interrupted, err := c.exchange(command, netlink.Dump, nil, names)
+		if err != nil {
+			return nil, err
+		}
+		if interrupted && try < dumpTries {
+			continue
+		}
+		list := make([]T, 0, len(replies))
+		for _, r := range replies {
+			v, err := parse(r.Data)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		if interrupted {
+			return list, ErrInterrupted
+		}
+		return list, nil
+	}
 }

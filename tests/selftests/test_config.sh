@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 need ip modprobe shim6tool python3 setpriv unshare
 
-defaults='[{"idle-timeout":600000,"max-contexts":131072,"max-flows":4096,"send-timeout":15000,"trigger-packets":45,"trigger-time":10000}]'
+defaults='[{"max-contexts":131072,"max-flows":4096,"trigger-packets":45,"trigger-time":10000,"send-timeout":15000,"idle-timeout":600000,"icmp-to-ulp":0}]'
 
 # get KEY [shim6tool option...]: one value, from the JSON.
 get()
@@ -26,7 +26,7 @@ json_is_json()
 	shim6tool -j -p config show | /usr/bin/python3 -c '
 import json, sys
 l = json.load(sys.stdin)
-assert len(l) == 1 and len(l[0]) == 6 and all(type(v) is int for v in l[0].values()), l'
+assert len(l) == 1 and len(l[0]) == 7 and all(type(v) is int for v in l[0].values()), l'
 }
 
 text_reads_back()
@@ -34,7 +34,7 @@ text_reads_back()
 	local text
 
 	text=$(shim6tool -n "$(ns one)" config show) || return
-	expect_eq "lines" "$(echo "$text" | wc -l)" 6 || return
+	expect_eq "lines" "$(echo "$text" | wc -l)" 7 || return
 	# What is shown is what can be set.
 	# shellcheck disable=SC2086
 	shim6tool -n "$(ns one)" config set $text || return
@@ -75,7 +75,8 @@ ranges()
 	refused max-flows 0 && refused max-flows 1048577 &&
 	refused trigger-time 3600001ms &&
 	refused send-timeout 9999ms && refused send-timeout 100001ms &&
-	refused idle-timeout 299999ms && refused idle-timeout 86400001ms || return
+	refused idle-timeout 299999ms && refused idle-timeout 86400001ms &&
+	refused icmp-to-ulp 2 || return
 	# The bounds themselves are good.
 	shim6tool -n "$n" config set max-contexts 4194304 max-flows 1 trigger-packets 0 \
 		trigger-time 0s send-timeout 10s idle-timeout 24h &&

@@ -3,10 +3,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"shim6/netlink"
@@ -52,18 +50,19 @@ var configKeys = []configKey{
 		setNumber: func(u *updateT, v *uint32) { u.ICMPToULP = v }},
 }
 
-func (t *tool) configShow() error {
-	c, err := t.dial(t.netns)
-	if err != nil {
-		return err
+func (t *tool) configShow(args []string) error {
+	if len(args) > 0 {
+		return usageError(fmt.Sprintf("config show takes no %q", args[0]))
 	}
-	defer c.Close()
-	config, err := c.Config()
-	if err != nil {
+	var config netlink.Config
+	if err := t.with(func(c client) (err error) {
+		config, err = c.Config()
+		return err
+	}); err != nil {
 		return err
 	}
 	if t.json {
-		return t.printJSON(config)
+		return t.printJSON([]object{configObject(config)})
 	}
 	for _, k := range configKeys {
 		if k.number != nil {
@@ -75,22 +74,17 @@ func (t *tool) configShow() error {
 	return nil
 }
 
-// printJSON prints an array of one object, as ip -j does, with the names and
-// units of shim6.yaml.
-func (t *tool) printJSON(config netlink.Config) error {
-	object := map[string]int64{}
+// configObject has the names and units of shim6.yaml.
+func configObject(config netlink.Config) object {
+	var o object
 	for _, k := range configKeys {
 		if k.number != nil {
-			object[k.name] = int64(k.number(config))
+			o = append(o, field{k.name, k.number(config)})
 		} else {
-			object[k.name] = k.duration(config).Milliseconds()
+			o = append(o, field{k.name, k.duration(config).Milliseconds()})
 		}
 	}
-	enc := json.NewEncoder(t.out)
-	if t.pretty {
-		enc.SetIndent("", "    ")
-	}
-	return enc.Encode([]any{object})
+	return o
 }
 
 // timeText writes a duration so that config set reads it back.
@@ -105,60 +99,29 @@ func (t *tool) configSet(args []string) error {
 	if len(args) == 0 {
 		return usageError("config set needs a key and a value")
 	}
-	var names []string
-	for _, k := range configKeys {
-		names = append(names, k.name)
-	}
 	var update netlink.ConfigUpdate
-	given := map[string]bool{}
-	for ; len(args) > 0; args = args[2:] {
-		found, err := words("key of config", args[0], names)
-		if err != nil {
-			return err
-		}
-		// A guess is not good enough for what gets changed.
-		if len(found) > 1 {
-			return usageError(fmt.Sprintf("%q may be %s", args[0], strings.Join(found, " or ")))
-		}
-		name := found[0]
-		if len(args) == 1 {
-			return usageError(name + " needs a value")
-		}
-		if given[name] {
-			return usageError(name + " is given twice")
-		}
-		given[name] = true
-		if err := setKey(&update, name, args[1]); err != nil {
-			return usageError(fmt.Sprintf("%s: %v", name, err))
-		}
-	}
-	c, err := t.dial(t.netns)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return c.SetConfig(update)
-}
-
-func setKey(update *netlink.ConfigUpdate, name, value string) error {
+	var keys []key
 	for _, k := range configKeys {
-		if k.name != name {
+		if k.number != nil {
+			var v *uint32
+			n := number(k.name, 32, &v)
+			keys = append(keys, key{name: k.name, set: func(value string) error {
+				err := n.set(value)
+				k.setNumber(&update, v)
+				return err
+			}})
 			continue
 		}
-		if k.number != nil {
-			n, err := strconv.ParseUint(value, 10, 32)
-			if err != nil {
-				return fmt.Errorf("%q is not a number from 0 to 4294967295", value)
-			}
-			v := uint32(n)
-			k.setNumber(update, &v)
-			return nil
-		}
-		d, err := time.ParseDuration(value)
-		if err != nil {
-			return fmt.Errorf("%q is not a time: write a number and its unit, as in 15s or 500ms", value)
-		}
-		k.setDuration(update, &d)
+		var v *time.Duration
+		d := duration(k.name, &v)
+		keys = append(keys, key{name: k.name, set: func(value string) error {
+			err := d.set(value)
+			k.setDuration(&update, v)
+			return err
+		}})
 	}
-	return nil
+	if _, err := parseKeys("key of config", keys, args); err != nil {
+		return err
+	}
+	return t.with(func(c client) error { return c.SetConfig(update) })
 }

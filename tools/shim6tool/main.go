@@ -27,13 +27,53 @@ const (
 const usage = `usage: shim6tool [OPTIONS] OBJECT [COMMAND [ARGUMENTS]]
 
 OBJECT:
+  context     ULID-pair contexts, by which sessions are re-homed
+  policy      rules that say which packets are
   config      the configuration of the network namespace
+  stats       counters of the network namespace
+
+COMMAND of context; CONTEXT is LOCAL-ULID PEER-ULID [fii N]:
+  show [CONTEXT]            print one, or all (the default)
+  add CONTEXT tag-local TAG [KEY VALUE ...]
+  set CONTEXT KEY VALUE [...]
+                            change it: all that is named, or nothing
+  del CONTEXT               delete one
+  flush                     delete all
+
+KEY of context, named as in RFC 5533 and 5534; ADDRS is ADDR[,...] or none:
+  tag-peer TAG              context tag of the peer, 47 bits
+  state STATE               i1-sent, i2-sent, established, i2bis-sent
+  locator-local ADDR        current locator pair: to name another one is to
+  locator-peer ADDR         re-home, to name the ULIDs is to go back to them
+  locators-local ADDRS      Ls(local)
+  locators-peer ADDRS       Ls(peer)
+  inbound-locator-local ADDR, inbound-locator-peer ADDR
+                            the pair by which the peer sends
+  send-timeout TIME         Send Timeout, 10s to 100s
+  keepalive-timeout TIME    Keepalive Timeout
+  reap-state STATE          operational, exploring, inbound-ok
+
+COMMAND of policy; the first rule that fits, by preference, decides:
+  show                      print all (the default)
+  add [preference N] [MATCH ...] action shim|ignore|bypass
+      [trigger-packets N] [trigger-time TIME]
+                            ignore: no context is asked for; bypass: and none
+                            is used. Without preference: before all others
+  del preference N          delete one
+  flush                     delete all
+
+MATCH:
+  local PREFIX, peer PREFIX, protocol NAME|N, port-local N, port-peer N,
+  port N (either), mark N[/MASK], mptcp
 
 COMMAND of config:
   show                      print it (the default)
   set KEY VALUE [...]       change it: all that is named, or nothing
 
-KEY:
+COMMAND of stats:
+  show                      print them (the default)
+
+KEY of config:
   max-contexts N            how many contexts the namespace may hold
   max-flows N               how many ULID pairs without a context are counted
   trigger-packets N         ask for a context after N packets, 0 for never
@@ -50,8 +90,8 @@ OPTIONS:
   -v, -version              print the version
   -h, -help                 print this
 
-Words may be shortened: 'shim6tool c s' is 'shim6tool config show'; TIME is a
-number and a unit (ms, s, m, h). Exit status: 0, 1 for words that make no
+Words may be shortened: 'shim6tool c s' is 'shim6tool context show'; TIME is a
+number and a unit (ms, s, m, h); TAG may be hexadecimal, with 0x. Exit status: 0, 1 for words that make no
 sense, 2 for what the kernel refuses.
 `
 
@@ -62,6 +102,17 @@ var version = "unknown"
 type client interface {
 	Config() (netlink.Config, error)
 	SetConfig(netlink.ConfigUpdate) error
+	Contexts() ([]netlink.Context, error)
+	Context(netlink.ULIDs) (netlink.Context, error)
+	NewContext(netlink.ULIDs, uint64, netlink.ContextUpdate) error
+	SetContext(netlink.ULIDs, netlink.ContextUpdate) error
+	DeleteContext(netlink.ULIDs) error
+	FlushContexts() error
+	Policies() ([]netlink.Policy, error)
+	NewPolicy(netlink.Policy) error
+	DeletePolicy(uint32) error
+	FlushPolicies() error
+	Stats() ([]netlink.Stat, error)
 	Close() error
 }
 
@@ -127,27 +178,54 @@ func (t *tool) app() *cli.App {
 			&cli.BoolFlag{Name: "pretty", Aliases: []string{"p"}, Destination: &t.pretty},
 			&cli.StringFlag{Name: "netns", Aliases: []string{"n"}, Destination: &t.netns},
 		},
-		Action: func(*cli.Context) error { return usageError("which object? There is: config") },
+		Action: func(*cli.Context) error {
+			return usageError("which object? There is: context, policy, config, stats")
+		},
 		Commands: []*cli.Command{
-			{
-				Name: "config", HideHelp: true,
-				Action: func(*cli.Context) error { return t.configShow() },
-				Subcommands: []*cli.Command{
-					{Name: "show", HideHelp: true, SkipFlagParsing: true, Action: func(c *cli.Context) error {
-						if c.NArg() > 0 {
-							return usageError(fmt.Sprintf("config show takes no %q", c.Args().First()))
-						}
-						return t.configShow()
-					}},
-					{Name: "set", HideHelp: true, SkipFlagParsing: true, Action: func(c *cli.Context) error {
-						return t.configSet(c.Args().Slice())
-					}},
-					{Name: "help", HideHelp: true, Action: help},
-				},
-			},
+			objectWords("context", help, []command{
+				{"show", t.contextShow}, {"add", t.contextAdd}, {"set", t.contextSet},
+				{"del", t.contextDel}, {"flush", t.contextFlush},
+			}),
+			objectWords("policy", help, []command{
+				{"show", t.policyShow}, {"add", t.policyAdd}, {"del", t.policyDel}, {"flush", t.policyFlush},
+			}),
+			objectWords("config", help, []command{{"show", t.configShow}, {"set", t.configSet}}),
+			objectWords("stats", help, []command{{"show", t.statsShow}}),
 			{Name: "help", HideHelp: true, Action: help},
 		},
 	}
+}
+
+// command is what can be done with an object.
+type command struct {
+	name string
+	run  func(args []string) error
+}
+
+// objectWords describes an object, whose first command is the default.
+func objectWords(name string, help cli.ActionFunc, commands []command) *cli.Command {
+	o := &cli.Command{
+		Name: name, HideHelp: true,
+		Action: func(*cli.Context) error { return commands[0].run(nil) },
+	}
+	for _, c := range commands {
+		o.Subcommands = append(o.Subcommands, &cli.Command{
+			Name: c.name, HideHelp: true, SkipFlagParsing: true,
+			Action: func(ctx *cli.Context) error { return c.run(ctx.Args().Slice()) },
+		})
+	}
+	o.Subcommands = append(o.Subcommands, &cli.Command{Name: "help", HideHelp: true, Action: help})
+	return o
+}
+
+// with does something with a connection to the kernel.
+func (t *tool) with(do func(client) error) error {
+	c, err := t.dial(t.netns)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return do(c)
 }
 
 // expand writes out shortened words: first the object, then the command.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,14 +19,38 @@ import (
 	"shim6/netlink"
 )
 
-// fake is a kernel with one configuration.
+// fake is a kernel with one of each, that remembers what it was asked.
 type fake struct {
-	config netlink.Config
-	update *netlink.ConfigUpdate
-	err    error
-	netns  string
-	closed int
+	config   netlink.Config
+	contexts []netlink.Context
+	policies []netlink.Policy
+	stats    []netlink.Stat
+	update   *netlink.ConfigUpdate
+	asked    []any
+	err      error
+	netns    string
+	closed   int
 }
+
+func (f *fake) ask(what ...any) error {
+	f.asked = what
+	return f.err
+}
+func (f *fake) Contexts() ([]netlink.Context, error) { return f.contexts, f.err }
+func (f *fake) Context(u netlink.ULIDs) (netlink.Context, error) {
+	return f.contexts[0], f.ask("get", u)
+}
+func (f *fake) NewContext(u netlink.ULIDs, tag uint64, c netlink.ContextUpdate) error {
+	return f.ask("new", u, tag, c)
+}
+func (f *fake) SetContext(u netlink.ULIDs, c netlink.ContextUpdate) error { return f.ask("set", u, c) }
+func (f *fake) DeleteContext(u netlink.ULIDs) error                       { return f.ask("del", u) }
+func (f *fake) FlushContexts() error                                      { return f.ask("flush") }
+func (f *fake) Policies() ([]netlink.Policy, error)                       { return f.policies, f.err }
+func (f *fake) NewPolicy(p netlink.Policy) error                          { return f.ask("new", p) }
+func (f *fake) DeletePolicy(n uint32) error                               { return f.ask("del", n) }
+func (f *fake) FlushPolicies() error                                      { return f.ask("flush") }
+func (f *fake) Stats() ([]netlink.Stat, error)                            { return f.stats, f.err }
 
 func (f *fake) Config() (netlink.Config, error) { return f.config, f.err }
 func (f *fake) SetConfig(u netlink.ConfigUpdate) error {
@@ -63,18 +86,18 @@ icmp-to-ulp     1
 `
 
 func TestShow(t *testing.T) {
-	const line = `[{"icmp-to-ulp":1,"idle-timeout":600500,"max-contexts":131072,"max-flows":4096,"send-timeout":15000,"trigger-packets":45,"trigger-time":10000}]` + "\n"
+	const line = `[{"max-contexts":131072,"max-flows":4096,"trigger-packets":45,"trigger-time":10000,"send-timeout":15000,"idle-timeout":600500,"icmp-to-ulp":1}]` + "\n"
 	for _, tt := range []struct{ args, want string }{
 		{"config show", text},
 		{"config", text},
-		{"c s", text},
-		{"c sh", text},
+		{"conf s", text},
+		{"conf sh", text},
 		{"-n blue config show", text},
 		{"-j config show", line},
-		{"--json c", line},
-		{"-netns blue -j c", line},
-		{"-netns=blue -j c", line},
-		{"-jn blue c", line},
+		{"--json conf", line},
+		{"-netns blue -j conf", line},
+		{"-netns=blue -j conf", line},
+		{"-jn blue conf", line},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			f := newFake()
@@ -99,9 +122,9 @@ func TestPretty(t *testing.T) {
 	}
 }
 
-// The keys of the JSON are the attributes of the specification, no more and no
-// less.
-func TestSchema(t *testing.T) {
+// specSet returns the names of the attributes of a set, in order.
+func specSet(t *testing.T, set string) []string {
+	t.Helper()
 	b, err := os.ReadFile("../../netlink/shim6.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -115,23 +138,48 @@ func TestSchema(t *testing.T) {
 	if err := yaml.Unmarshal(b, &spec); err != nil {
 		t.Fatal(err)
 	}
-	var want []string
-	for _, a := range spec.Sets[0].Attributes {
-		want = append(want, a.Name)
+	var names []string
+	for _, s := range spec.Sets {
+		for _, a := range s.Attributes {
+			if s.Name == set && a.Name != "pad" {
+				names = append(names, a.Name)
+			}
+		}
 	}
-	_, out, _ := call(newFake(), "-j", "config")
-	var got []map[string]json.Number
-	if err := json.Unmarshal([]byte(out), &got); err != nil {
-		t.Fatal(err)
+	return names
+}
+
+// The keys of the JSON are the attributes of the specification, no more and no
+// less, and in its order.
+func TestSchema(t *testing.T) {
+	f := newFake()
+	f.contexts = []netlink.Context{fullContext()}
+	f.policies = []netlink.Policy{fullPolicy()}
+	for _, name := range specSet(t, "stats") {
+		f.stats = append(f.stats, netlink.Stat{Name: name, Value: 1})
 	}
-	var keys []string
-	for k := range got[0] {
-		keys = append(keys, k)
-	}
-	slices.Sort(want)
-	slices.Sort(keys)
-	if d := cmp.Diff(want, keys); d != "" {
-		t.Error(d)
+	for _, object := range []string{"config", "context", "policy", "stats"} {
+		_, out, _ := call(f, "-j", object)
+		d := json.NewDecoder(strings.NewReader(out))
+		var keys []string
+		for {
+			tok, err := d.Token()
+			if err != nil {
+				break
+			}
+			name, ok := tok.(string)
+			if !ok {
+				continue
+			}
+			keys = append(keys, name)
+			var value any
+			if err := d.Decode(&value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if d := cmp.Diff(specSet(t, object), keys); d != "" {
+			t.Errorf("%s:\n%s", object, d)
+		}
 	}
 }
 
@@ -157,7 +205,7 @@ func TestUsageErrors(t *testing.T) {
 		{"", "which object"},
 		{"-x", "not defined: -x"},
 		{"-n", "needs an argument"},
-		{"contexts", `no object "contexts": take one of config, help`},
+		{"contexts", `no object "contexts": take one of context, policy, config, stats, help`},
 		{"config drop", `no command of config "drop"`},
 		{"config show all", `takes no "all"`},
 		{"config set", "needs a key"},

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package netlink
+
+import (
+	"errors"
+	"io/fs"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mdlayher/genetlink"
+	"github.com/mdlayher/genetlink/genltest"
+	"github.com/mdlayher/netlink"
+)
+
+var (
+	ulidA    = netip.MustParseAddr("2001:db8:1::a")
+	ulidB    = netip.MustParseAddr("2001:db8:2::b")
+	locatorA = netip.MustParseAddr("2001:db8:3::a")
+	locatorB = netip.MustParseAddr("2001:db8:4::b")
+	addrCmp  = cmp.Options{cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
+	pair = ULIDs{Local: ulidA, Peer: ulidB, FII: 7}
+)
+
+// request runs do against a kernel that answers with an acknowledgement, and
+// returns the attributes of what it was asked.
+func request(t *testing.T, command uint8, do func(*Client) error) []byte {
+	t.Helper()
+	var got []byte
+	c := kernel(t, genltest.CheckRequest(familyID, command, netlink.Request|netlink.Acknowledge,
+		func(greq genetlink.Message, _ netlink.Message) ([]genetlink.Message, error) {
+			got = greq.Data
+			return []genetlink.Message{{}}, nil
+		}))
+	if err := do(c); err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// What NewContext sends reads back as the context that it is to make.
+func TestNewContext(t *testing.T) {
+	b := request(t, cmdContextNew, func(c *Client) error {
+		return c.NewContext(pair, 1<<47-1, ContextUpdate{
+			TagPeer: pointer(uint64(5)), State: pointer(ContextStateEstablished),
+			LocatorLocal: &locatorA, LocatorPeer: &locatorB,
+			LocatorsLocal: &[]netip.Addr{locatorA, locatorB}, LocatorsPeer: &[]netip.Addr{},
+			InboundLocatorLocal: &locatorA, InboundLocatorPeer: &locatorB,
+			SendTimeout: pointer(10 * time.Second), KeepaliveTimeout: pointer(time.Second),
+			ReapState: pointer(ReapStateInboundOk),
+		})
+	})
+	got, err := parseContext(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Context{
+		ULIDs: pair, TagLocal: pointer(uint64(1<<47 - 1)), TagPeer: pointer(uint64(5)),
+		State: ContextStateEstablished, LocatorLocal: locatorA, LocatorPeer: locatorB,
+		LocatorsLocal: []netip.Addr{locatorA, locatorB},
+		// The empty list is the ULID alone.
+		LocatorsPeer:        []netip.Addr{ulidB},
+		InboundLocatorLocal: locatorA, InboundLocatorPeer: locatorB,
+		SendTimeout: 10 * time.Second, KeepaliveTimeout: time.Second, ReapState: ReapStateInboundOk,
+	}
+	if d := cmp.Diff(want, got, addrCmp); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestContextRequests(t *testing.T) {
+	want := Context{ULIDs: pair, LocatorPeer: locatorB}
+	b := request(t, cmdContextSet, func(c *Client) error {
+		return c.SetContext(pair, ContextUpdate{LocatorPeer: &locatorB})
+	})
+	if got, err := parseContext(b); err != nil || !cmp.Equal(want, got, addrCmp) {
+		t.Errorf("%v: %s", err, cmp.Diff(want, got, addrCmp))
+	}
+	b = request(t, cmdContextDel, func(c *Client) error { return c.DeleteContext(ULIDs{Local: ulidA, Peer: ulidB}) })
+	if len(b) != 2*20 {
+		t.Errorf("an FII of 0 is sent: %x", b)
+	}
+	if b = request(t, cmdContextFlush, (*Client).FlushContexts); len(b) != 0 {
+		t.Errorf("flush has attributes: %x", b)
+	}
+}
+
+func TestContextGet(t *testing.T) {
+	e := newEncoder(contextAttributes)
+	e.ulids(pair)
+	e.Uint64(attrContextLastSent, 1500)
+	e.Uint64(attrContextLastHeard, 1<<64-1)
+	e.Uint32(attrContextSwitches, 3)
+	e.Uint32(attrContextMtu, 1492)
+	e.Uint32(100, 1) // of a newer kernel
+	reply, _ := e.encode()
+	c := kernel(t, genltest.CheckRequest(familyID, cmdContextGet, netlink.Request,
+		func(genetlink.Message, netlink.Message) ([]genetlink.Message, error) {
+			return []genetlink.Message{{Data: reply}}, nil
+		}))
+	got, err := c.Context(pair)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *got.LastSent != 1500*time.Millisecond || *got.LastHeard < 0 || got.Switches != 3 || got.MTU != 1492 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestDump(t *testing.T) {
+	e := newEncoder(contextAttributes)
+	e.ulids(pair)
+	one, _ := e.encode()
+	c := kernel(t, genltest.CheckRequest(familyID, cmdContextGet, netlink.Request|netlink.Dump,
+		func(genetlink.Message, netlink.Message) ([]genetlink.Message, error) {
+			return []genetlink.Message{{Data: one}, {Data: one}}, nil
+		}))
+	list, err := c.Contexts()
+	if err != nil || len(list) != 2 || list[1].ULIDs != pair {
+		t.Errorf("%v, %v", list, err)
+	}
+}
+
+func TestPolicy(t *testing.T) {
+	want := Policy{
+		Preference: pointer(uint32(10)),
+		Local:      netip.MustParsePrefix("2001:db8::/32"), Peer: netip.MustParsePrefix("::/0"),
+		Protocol: pointer(uint8(0)), PortLocal: pointer(uint16(0)), PortPeer: pointer(uint16(65535)), Port: pointer(uint16(1)),
+		Mark: pointer(uint32(1)), MarkMask: pointer(uint32(2)), MPTCP: true, Action: PolicyActionShim,
+		TriggerPackets: pointer(uint32(0)), TriggerTime: pointer(time.Duration(0)),
+	}
+	b := request(t, cmdPolicyNew, func(c *Client) error { return c.NewPolicy(want) })
+	got, err := parsePolicy(b)
+	if d := cmp.Diff(want, got, addrCmp); d != "" || err != nil {
+		t.Errorf("%v\n%s", err, d)
+	}
+	if b := request(t, cmdPolicyNew, func(c *Client) error { return c.NewPolicy(Policy{Action: PolicyActionBypass}) }); len(b) != 8 {
+		t.Errorf("what is not named is sent: %x", b)
+	}
+	if b := request(t, cmdPolicyDel, func(c *Client) error { return c.DeletePolicy(7) }); !cmp.Equal(b, attributes(1, 7)) {
+		t.Errorf("%x", b)
+	}
+	request(t, cmdPolicyFlush, (*Client).FlushPolicies)
+}
+
+func TestStats(t *testing.T) {
+	e := newEncoder(statsAttributes)
+	e.Uint32(attrStatsContexts, 4)
+	e.Bytes(attrStatsPad, nil)
+	e.Uint64(attrStatsOutRehomed, 1<<63)
+	e.Uint64(999, 5)
+	reply, _ := e.encode()
+	c := kernel(t, func(genetlink.Message, netlink.Message) ([]genetlink.Message, error) {
+		return []genetlink.Message{{Data: reply}}, nil
+	})
+	got, err := c.Stats()
+	want := []Stat{{"contexts", 4}, {"out-rehomed", 1 << 63}, {"999", 5}}
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%v\n%s", err, d)
+	}
+}
+
+// What the kernel could not take is refused before it is asked, by name.
+func TestBadValues(t *testing.T) {
+	c := kernel(t, func(genetlink.Message, netlink.Message) ([]genetlink.Message, error) {
+		t.Error("the kernel was asked")
+		return nil, nil
+	})
+	v4 := netip.MustParseAddr("192.0.2.1")
+	for want, err := range map[string]error{
+		"ulid-peer: 192.0.2.1 is no IPv6 address":            c.DeleteContext(ULIDs{Local: ulidA, Peer: v4}),
+		"ulid-local: invalid IP is no IPv6 address":          c.DeleteContext(ULIDs{Peer: ulidB}),
+		"locators-peer: fe80::1%eth0 is no IPv6 address":     c.SetContext(pair, ContextUpdate{LocatorsPeer: &[]netip.Addr{netip.MustParseAddr("fe80::1%eth0")}}),
+		"send-timeout: 1ns is not a whole number":            c.SetContext(pair, ContextUpdate{SendTimeout: pointer(time.Duration(1))}),
+		"trigger-time: -1s is negative":                      c.NewPolicy(Policy{TriggerTime: pointer(-time.Second)}),
+		"local: 192.0.2.0 is no IPv6 address without a zone": c.NewPolicy(Policy{Local: netip.MustParsePrefix("192.0.2.0/24")}),
+	} {
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+func TestBadReplies(t *testing.T) {
+	for name, b := range map[string][]byte{
+		"short address":  {6, 0, 2, 0, 1, 2, 0, 0},
+		"no ULIDs":       attributes(attrContextFii, 1),
+		"short number":   {6, 0, attrContextFii, 0, 1, 2, 0, 0},
+		"past the end":   {200, 0, 2, 0},
+		"half a header":  {8, 0, 2},
+		"long attribute": {8, 0, attrContextLastSent, 0, 1, 2, 3, 4},
+	} {
+		if _, err := parseContext(b); err == nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+	if _, err := parsePolicy(attributes(attrPolicyAction, 1)); err == nil {
+		t.Error("a policy without preference is taken")
+	}
+}
+
+func TestErrno(t *testing.T) {
+	for errno, want := range map[syscall.Errno]error{syscall.ENOENT: fs.ErrNotExist, syscall.EEXIST: fs.ErrExist, syscall.EPERM: fs.ErrPermission} {
+		c := kernel(t, func(genetlink.Message, netlink.Message) ([]genetlink.Message, error) {
+			return nil, genltest.Error(int(errno))
+		})
+		if _, err := c.Context(pair); !errors.Is(err, want) {
+			t.Errorf("%v: %v", errno, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	e := newEncoder(contextAttributes)
+	e.ulids(pair)
+	b, _ := e.encode()
+	f.Add(b)
+	f.Add(configMessage())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if c, err := parseContext(b); err == nil && (!c.Local.Is6() || !c.Peer.Is6()) {
+			t.Errorf("ULIDs %v %v", c.Local, c.Peer)
+		}
+		parsePolicy(b)
+		parseConfig(b)
+	})
+}
