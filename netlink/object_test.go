@@ -204,7 +204,7 @@ func TestBadReplies(t *testing.T) {
 	}
 }
 
-func TestErrno(t *testing.T) {
+func TestContextErrno(t *testing.T) {
 	for errno, want := range map[syscall.Errno]error{syscall.ENOENT: fs.ErrNotExist, syscall.EEXIST: fs.ErrExist, syscall.EPERM: fs.ErrPermission} {
 		c := kernel(t, func(genetlink.Message, netlink.Message) ([]genetlink.Message, error) {
 			return nil, genltest.Error(int(errno))
