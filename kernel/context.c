@@ -55,7 +55,13 @@ static const struct rhashtable_params shim6_by_peer_tag = {
 struct shim6_context *shim6_context_by_ulids(struct shim6_net *sn,
 					     const struct shim6_ulids *ulids)
 {
-	return rhashtable_lookup(&sn->table.ulids, ulids, shim6_by_ulids);
+	struct shim6_context *ctx;
+
+	/* For who holds the lock alone; the others are in a section already. */
+	rcu_read_lock();
+	ctx = rhashtable_lookup(&sn->table.ulids, ulids, shim6_by_ulids);
+	rcu_read_unlock();
+	return ctx;
 }
 
 /**
@@ -67,7 +73,12 @@ struct shim6_context *shim6_context_by_ulids(struct shim6_net *sn,
  */
 struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag)
 {
-	return rhashtable_lookup(&sn->table.tags, &tag, shim6_by_tag);
+	struct shim6_context *ctx;
+
+	rcu_read_lock();
+	ctx = rhashtable_lookup(&sn->table.tags, &tag, shim6_by_tag);
+	rcu_read_unlock();
+	return ctx;
 }
 
 static bool shim6_in_list(const struct in6_addr *addr,
@@ -444,9 +455,7 @@ shim6_context_new(struct shim6_net *sn, const struct shim6_context_change *c,
 	struct shim6_context *ctx;
 	int err;
 
-	rcu_read_lock();
 	err = shim6_context_check_new(sn, c, extack);
-	rcu_read_unlock();
 	if (err)
 		return ERR_PTR(err);
 

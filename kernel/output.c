@@ -274,10 +274,8 @@ static unsigned int shim6_output_big(struct net *net, struct sock *sk,
 	if (place->nexthdr == NEXTHDR_FRAGMENT ||
 	    mtu < place->offset + sizeof(struct frag_hdr) + 8)
 		goto too_big;
-	if (mtu >= IPV6_MIN_MTU || skb->ignore_df || tcp) {
-		shim6_send_one(net, sk, skb, path, place, mtu);
-		return NF_STOLEN;
-	}
+	shim6_send_one(net, sk, skb, path, place, mtu);
+	return NF_STOLEN;
 
 too_big:
 	shim6_count(sn, SHIM6_A_STATS_OUT_TOO_BIG);
@@ -430,6 +428,7 @@ void shim6_mtu_tell(struct shim6_net *sn, struct shim6_context *ctx,
 		    struct shim6_path *path)
 {
 	const u32 mtu = shim6_path_mtu(sn, path);
+	struct sk_buff *skb;
 	struct rt6_info *rt;
 
 	if (!mtu)
@@ -437,10 +436,17 @@ void shim6_mtu_tell(struct shim6_net *sn, struct shim6_context *ctx,
 	rt = shim6_ulid_route(sn, ctx);
 	if (!rt)
 		return;
-	if (dst_mtu(&rt->dst) > mtu) {
-		rt->dst.ops->update_pmtu(&rt->dst, NULL, NULL, mtu, false);
+	/* The exception is for the destination of a packet. */
+	skb = alloc_skb(sizeof(struct ipv6hdr), GFP_KERNEL);
+	if (skb && dst_mtu(&rt->dst) > mtu) {
+		skb_reset_network_header(skb);
+		skb_put_zero(skb, sizeof(struct ipv6hdr));
+		ipv6_hdr(skb)->saddr = ctx->ulids.local;
+		ipv6_hdr(skb)->daddr = ctx->ulids.peer;
+		rt->dst.ops->update_pmtu(&rt->dst, NULL, skb, mtu, false);
 		path->told_mtu = mtu;
 	}
+	kfree_skb(skb);
 	ip6_rt_put(rt);
 }
 

@@ -215,7 +215,7 @@ func TestContextErrno(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
+func FuzzParseObject(f *testing.F) {
 	e := newEncoder(contextAttributes)
 	e.ulids(pair)
 	b, _ := e.encode()

@@ -87,6 +87,14 @@ busywait()
 	done
 }
 
+# tun_device: make sure that /dev/net/tun is there.
+tun_device()
+{
+	[ -e /dev/net/tun ] && return
+	modprobe tun && mkdir -p /dev/net || return
+	[ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
+}
+
 # --- TAP ---------------------------------------------------------------------
 
 note() { echo "# $*"; }

@@ -1,0 +1,638 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Packets, octet by octet: this program is the peer, at the other end of a TUN
+device. Prints one line a case, which test_packets.sh makes TAP of."""
+
+import socket
+import struct
+import subprocess
+import sys
+import time
+import traceback
+
+import pkt
+from pkt import DEST, FRAGMENT, HOP, ICMPV6, ROUTING, SHIM6, UDP, ip
+
+A, B = "2001:db8:a:1::1", "2001:db8:b:1::1"
+LA, LB = "2001:db8:a:2::1", "2001:db8:b:2::1"
+a, b, la, lb = ip(A), ip(B), ip(LA), ip(LB)
+CT_LOCAL, CT_PEER = 0x123456789ABC, 0x7EDCBA987654
+MTU = 1500
+PORT = 4000
+cases = []
+
+
+def case(name, *ids):
+    def add(fn):
+        cases.append((f"{name} [{' '.join(ids)}]" if ids else name, fn))
+        return fn
+    return add
+
+
+def run(*words):
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+
+def tool(*words):
+    return run("shim6tool", *words)
+
+
+def context(**values):
+    """Set values of the one context; locators by default those of a re-homed one."""
+    words = []
+    for k, v in values.items():
+        words += [k.replace("_", "-"), str(v)]
+    tool("context", "set", A, B, *words)
+
+
+def rehome():
+    context(locator_local=LA, locator_peer=LB)
+
+
+def home():
+    context(locator_local=A, locator_peer=B)
+
+
+def stats():
+    return {k: int(v) for k, v in (l.split() for l in tool("stats").splitlines())}
+
+
+class Counted:
+    """The counters that change, and no others, within the block."""
+
+    def __init__(self, **wanted):
+        self.wanted = {k.replace("_", "-"): v for k, v in wanted.items()}
+
+    def __enter__(self):
+        self.before = stats()
+
+    def __exit__(self, kind, *_):
+        if kind:
+            return
+        after = stats()
+        got = {k: v - self.before[k] for k, v in after.items() if v != self.before[k]}
+        for k in ("in-ulid", "out-ulid", "ctl-in-no-daemon"):
+            if k not in self.wanted:
+                got.pop(k, None)
+        same("counters", got, self.wanted)
+
+
+def same(what, got, want):
+    if got == want:
+        return
+    show = lambda v: v.hex() if isinstance(v, bytes) else repr(v)
+    raise AssertionError(f"{what} is\n  {show(got)}, wanted\n  {show(want)}")
+
+
+def udp_socket(port=PORT):
+    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    s.bind((A, port))
+    s.settimeout(5)
+    return s
+
+
+def without_label(p):
+    """The flow label is the kernel's to choose."""
+    return struct.pack("!I", struct.unpack("!I", p[:4])[0] & 0xFFF00000) + p[4:]
+
+
+def sent(want, what="packet"):
+    got = tun.get()
+    assert got is not None, "no packet was sent"
+    same(what, without_label(got), want)
+
+
+def nothing_sent(wait=0.3):
+    got = tun.get(wait)
+    assert got is None, f"sent: {got.hex()}"
+
+
+def rehomed(nexthdr, payload, before=b"", first=SHIM6, dst=lb, **kw):
+    """A packet as it should leave: what goes before, our header, the rest."""
+    return pkt.ipv6(la, dst, first, before + pkt.payload_header(CT_PEER, nexthdr) + payload, **kw)
+
+
+# --- output --------------------------------------------------------------------
+
+@case("without re-homing packets leave untouched", "5533-11-03", "5534-3.4-01")
+def out_home():
+    home()
+    s = udp_socket()
+    with Counted(out_ulid=1):
+        s.sendto(b"hello", (B, 9))
+        sent(pkt.ipv6(a, b, UDP, pkt.udp(a, b, PORT, 9, b"hello")))
+
+
+@case("re-homed UDP: locators, header, tag, and the ULIDs' checksum",
+      "5533-5.2-01", "5533-5.2-02", "5533-5.2-03", "5533-5.2-04", "5533-11.1-01", "5533-11.1-02",
+      "5533-11.1-04", "5533-1.6-03", "5533-12.4-11")
+def out_udp():
+    rehome()
+    s = udp_socket()
+    with Counted(out_rehomed=1):
+        s.sendto(b"hello", (B, 9))
+        sent(rehomed(UDP, pkt.udp(a, b, PORT, 9, b"hello")))
+
+
+@case("source and destination are chosen independently", "5533-3-02")
+def out_half():
+    s = udp_socket()
+    data = pkt.payload_header(CT_PEER, UDP) + pkt.udp(a, b, PORT, 9, b"x")
+    context(locator_local=LA, locator_peer=B)
+    s.sendto(b"x", (B, 9))
+    sent(pkt.ipv6(la, b, SHIM6, data))
+    context(locator_local=A, locator_peer=LB)
+    s.sendto(b"x", (B, 9))
+    sent(pkt.ipv6(a, lb, SHIM6, data))
+
+
+@case("back on the ULIDs the header is gone", "5533-11.1-05")
+def out_back():
+    rehome()
+    home()
+    s = udp_socket()
+    s.sendto(b"x", (B, 9))
+    sent(pkt.ipv6(a, b, UDP, pkt.udp(a, b, PORT, 9, b"x")))
+
+
+@case("hop limit and traffic class are kept")
+def out_fields():
+    rehome()
+    s = udp_socket()
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 7)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 0x28)
+    s.sendto(b"x", (B, 9))
+    sent(rehomed(UDP, pkt.udp(a, b, PORT, 9, b"x"), hops=7, tclass=0x28))
+
+
+@case("any protocol", "5533-1.3-02")
+def out_raw():
+    rehome()
+    s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 253)
+    s.bind((A, 0))
+    s.sendto(b"payload of something", (B, 0))
+    sent(rehomed(253, b"payload of something"))
+
+
+HOPOPT = pkt.options(0)[1:]
+
+
+@case("after Hop-by-Hop Options, before Destination Options", "5533-4.6-01", "5533-11.1-03")
+def out_options():
+    rehome()
+    s = udp_socket()
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_HOPOPTS, b"\0" + HOPOPT)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, b"\0" + HOPOPT)
+    s.sendto(b"x", (B, 9))
+    sent(rehomed(DEST, pkt.options(UDP) + pkt.udp(a, b, PORT, 9, b"x"),
+                 before=pkt.options(SHIM6), first=HOP))
+
+
+@case("after a Routing header and the Destination Options before it; the final segment is re-homed",
+      "5533-4.6-01", "5533-11.1-03", "5533-11.1-07")
+def out_routing():
+    rehome()
+    s = udp_socket()
+    via = ip("2001:db8:c::1")
+    header = pkt.srh(0, [b, via], 1)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RTHDR, header)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RTHDRDSTOPTS, b"\0" + HOPOPT)
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, b"\0" + HOPOPT)
+    s.sendto(b"x", (B, 9))
+    sent(rehomed(DEST, pkt.options(UDP) + pkt.udp(a, b, PORT, 9, b"x"),
+                 before=pkt.options(ROUTING) + pkt.srh(SHIM6, [lb, via], 1), first=DEST, dst=via))
+
+
+@case("fragments: a header each, before the Fragment header", "5533-1.6-01", "5533-1.6-02", "5533-4.6-01")
+def out_fragments():
+    rehome()
+    s = udp_socket()
+    data = bytes(range(256)) * 12
+    with Counted(out_fragments=3):
+        s.sendto(data, (B, 9))
+        whole, ident, offset = pkt.udp(a, b, PORT, 9, data), None, 0
+        for i in range(3):
+            p = tun.get()
+            assert p is not None, f"fragment {i} is missing"
+            assert len(p) <= MTU, f"fragment {i} is {len(p)} octets long"
+            got = struct.unpack("!I", p[52:56])[0]
+            assert ident in (None, got), "another Identification"
+            ident = got
+            part = p[56:]
+            more = offset + len(part) < len(whole)
+            same(f"fragment {i}", without_label(p),
+                 rehomed(FRAGMENT, pkt.fragment(UDP, offset, more, ident) + whole[offset:offset + len(part)]))
+            offset += len(part)
+        same("all fragments", offset, len(whole))
+
+
+@case("what is longer than the MTU less 8 is told so at once", "5533-15.4-02", "boeing-1.4-05")
+def out_mtu():
+    rehome()
+    s = udp_socket()
+    s.connect((B, 9))
+    s.setsockopt(socket.IPPROTO_IPV6, 23, 2)  # IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO
+    same("IPV6_MTU", s.getsockopt(socket.IPPROTO_IPV6, 24), MTU - 8)
+    try:
+        s.send(bytes(MTU - 48 - 7))
+        raise AssertionError("one octet too many is taken")
+    except OSError as e:
+        same("errno", e.errno, 90)
+    s.send(bytes(MTU - 48 - 8))
+    same("length", len(tun.get()), MTU)
+    home()
+    s.send(b"x")
+    tun.get()
+    same("IPV6_MTU on the ULIDs", s.getsockopt(socket.IPPROTO_IPV6, 24), MTU)
+    s.send(bytes(MTU - 48))
+    same("length on the ULIDs", len(tun.get()), MTU)
+
+
+@case("a path of 1280 octets carries ULPs that send 1280", "5533-8-15")
+def out_small():
+    run("ip", "-6", "route", "replace", "2001:db8:b:2::/64", "dev", "tun0", "mtu", "1280")
+    try:
+        rehome()
+        s = udp_socket()
+        s.connect((B, 9))
+        s.setsockopt(socket.IPPROTO_IPV6, 23, 2)
+        same("IPV6_MTU", s.getsockopt(socket.IPPROTO_IPV6, 24), 1280)
+        s.send(bytes(1280 - 48))
+        sizes = [len(tun.get()) for _ in range(2)]
+        assert max(sizes) <= 1280 and sum(sizes) == 1232 + 8 + 2 * (40 + 8 + 8), sizes
+    finally:
+        home()
+        run("ip", "-6", "route", "del", "2001:db8:b:2::/64", "dev", "tun0", "mtu", "1280")
+
+
+@case("without an established context packets are unaffected", "5533-11-02")
+def out_state():
+    rehome()
+    s = udp_socket()
+    for state in ("i1-sent", "i2-sent"):
+        context(state=state)
+        s.sendto(b"x", (B, 9))
+        sent(pkt.ipv6(a, b, UDP, pkt.udp(a, b, PORT, 9, b"x")), state)
+    for state in ("i2bis-sent", "established"):
+        context(state=state)
+        s.sendto(b"x", (B, 9))
+        sent(rehomed(UDP, pkt.udp(a, b, PORT, 9, b"x")), state)
+
+
+@case("other pairs and multicast are unaffected", "5533-11-01", "5533-1.4-01")
+def out_others():
+    rehome()
+    s = udp_socket()
+    with Counted():
+        s.sendto(b"x", ("2001:db8:b:1::2", 9))
+        sent(pkt.ipv6(a, ip("2001:db8:b:1::2"), UDP, pkt.udp(a, ip("2001:db8:b:1::2"), PORT, 9, b"x")))
+        m = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        m.bind((A, 4001))
+        m.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, socket.if_nametoindex("tun0"))
+        m.sendto(b"x", ("ff0e::1234", 9))
+        got = tun.get(want=lambda p: p[24:40] == ip("ff0e::1234"))
+        same("multicast", got and without_label(got),
+             pkt.ipv6(a, ip("ff0e::1234"), UDP, pkt.udp(a, ip("ff0e::1234"), 4001, 9, b"x"), hops=1))
+
+
+@case("a bypass rule keeps packets on their ULIDs")
+def out_bypass():
+    rehome()
+    tool("policy", "add", "preference", "1", "protocol", "udp", "port-peer", "99", "action", "bypass")
+    s = udp_socket()
+    with Counted(out_bypassed=1, out_rehomed=1):
+        s.sendto(b"x", (B, 99))
+        sent(pkt.ipv6(a, b, UDP, pkt.udp(a, b, PORT, 99, b"x")))
+        s.sendto(b"x", (B, 98))
+        sent(rehomed(UDP, pkt.udp(a, b, PORT, 98, b"x")))
+    tool("policy", "del", "preference", "1")
+
+
+@case("locators without a route: counted, the sender is told")
+def out_no_route():
+    context(locator_peer="2001:db9::1")
+    s = udp_socket()
+    try:
+        with Counted(out_no_route=1):
+            try:
+                s.sendto(b"x", (B, 9))
+            except OSError:
+                pass
+            nothing_sent()
+    finally:
+        home()
+
+
+# --- input ----------------------------------------------------------------------
+
+def arrive(payload_nexthdr, payload, src=lb, dst=la, tag=CT_LOCAL, before=b"", first=SHIM6):
+    tun.put(pkt.ipv6(src, dst, first, before + pkt.payload_header(tag, payload_nexthdr) + payload))
+
+
+def received(s, want=b"hello", sender=B):
+    data, peer = s.recvfrom(70000)
+    same("data", data, want)
+    same("sender", (peer[0], peer[1]), (sender, 9))
+
+
+def nothing_received(s):
+    s.settimeout(0.3)
+    try:
+        data = s.recvfrom(70000)
+    except TimeoutError:
+        s.settimeout(5)
+        return
+    raise AssertionError(f"received {data}")
+
+
+HELLO = pkt.udp(b, a, 9, PORT, b"hello")
+
+
+@case("payload: ULIDs come back, the header goes", "5533-12.2-02", "5533-12.2-06", "5533-12.4-08", "5533-12-01", "5533-4.1-02")
+def in_udp():
+    s = udp_socket()
+    with Counted(in_payload=1):
+        arrive(UDP, HELLO)
+        received(s)
+
+
+@case("payload behind Hop-by-Hop and Destination Options, in order", "5533-4.6-04", "5533-12-01")
+def in_options():
+    s = udp_socket()
+    with Counted(in_payload=3):
+        arrive(UDP, HELLO, before=pkt.options(SHIM6), first=HOP)
+        received(s)
+        arrive(DEST, pkt.options(UDP) + HELLO)
+        received(s)
+        arrive(DEST, pkt.options(UDP) + HELLO, before=pkt.options(SHIM6), first=HOP)
+        received(s)
+
+
+@case("payload behind Destination Options, where no sender of ours puts it", "5533-12-01")
+def in_odd():
+    s = udp_socket()
+    with Counted(in_payload=1):
+        arrive(UDP, HELLO, before=pkt.options(SHIM6), first=DEST)
+        received(s)
+
+
+@case("fragments by several locators are one datagram", "5533-1.6-02")
+def in_fragments():
+    s = udp_socket()
+    data = bytes(3000)
+    whole = pkt.udp(b, a, 9, PORT, data)
+    with Counted(in_payload=2):
+        for off, src in ((1448, lb), (0, b), (2896, lb)):
+            part = whole[off:off + 1448]
+            body = pkt.fragment(UDP, off, off + len(part) < len(whole), 77) + part
+            if src == b:
+                tun.put(pkt.ipv6(b, a, FRAGMENT, body))
+            else:
+                arrive(FRAGMENT, body)
+    received(s, data)
+
+
+@case("the source locator need not be known", "5533-12.2-07")
+def in_source():
+    s = udp_socket()
+    arrive(UDP, HELLO, src=ip("2001:db8:dead::1"))
+    received(s)
+
+
+@case("a bad checksum of the ULP is the ULP's to find")
+def in_checksum():
+    s = udp_socket()
+    with Counted(in_payload=1):
+        arrive(UDP, pkt.udp(b, a, 9, PORT, b"hello", bad=1))
+        nothing_received(s)
+
+
+@case("an unknown tag is dropped and counted")
+def in_unknown():
+    s = udp_socket()
+    with Counted(in_no_context=1):
+        arrive(UDP, HELLO, tag=CT_LOCAL ^ 1)
+        nothing_received(s)
+
+
+@case("the tag has 47 bits, all of which count")
+def in_tag_bits():
+    s = udp_socket()
+    with Counted(in_no_context=47):
+        for bit in range(47):
+            arrive(UDP, HELLO, tag=CT_LOCAL ^ 1 << bit)
+        nothing_received(s)
+
+
+@case("in I1-SENT payload is known and discarded", "5533-12.2-08")
+def in_state():
+    s = udp_socket()
+    home()
+    context(state="i1-sent")
+    with Counted(in_state=1):
+        arrive(UDP, HELLO)
+        nothing_received(s)
+    for state in ("i2-sent", "i2bis-sent", "established"):
+        context(state=state)
+        arrive(UDP, HELLO)
+        received(s)
+
+
+@case("a payload header of another length is dropped", "5533-5.2-05")
+def in_length():
+    s = udp_socket()
+    with Counted(in_header=2):
+        for n in (1, 255):
+            p = pkt.payload_header(CT_LOCAL, UDP)
+            tun.put(pkt.ipv6(lb, la, SHIM6, p[:1] + bytes([n]) + p[2:] + HELLO))
+        nothing_received(s)
+
+
+@case("truncated packets harm nobody")
+def in_truncated():
+    s = udp_socket()
+    whole = pkt.options(SHIM6) + pkt.payload_header(CT_LOCAL, DEST) + pkt.options(UDP) + HELLO
+    for n in range(len(whole)):
+        tun.put(pkt.ipv6(lb, la, HOP, whole[:n]))
+    for n in range(8, len(whole)):
+        # The length says more than there is, or less.
+        full = pkt.ipv6(lb, la, HOP, whole)
+        tun.put(full[:40 + n])
+        tun.put(full[:4] + struct.pack("!H", n) + full[6:])
+    nothing_received(s)
+    arrive(UDP, HELLO)
+    received(s)
+
+
+@case("a header in a header is seen for what it is")
+def in_twice():
+    s = udp_socket()
+    with Counted(in_payload=2):
+        arrive(SHIM6, pkt.payload_header(CT_LOCAL, UDP) + HELLO)
+        received(s)
+
+
+@case("packets to others are not ours to change")
+def in_forwarded():
+    s = udp_socket()
+    with Counted():
+        arrive(UDP, HELLO, dst=ip("2001:db8:b:1::77"))
+        nothing_received(s)
+
+
+@case("payload without our header counts as heard", "5533-12.1-01", "5533-9-05")
+def in_home():
+    s = udp_socket()
+    with Counted(in_ulid=1):
+        tun.put(pkt.ipv6(b, a, UDP, HELLO))
+        received(s)
+    assert "last-heard never" not in tool("context"), tool("context")
+
+
+# --- ICMPv6 errors ---------------------------------------------------------------
+
+def error(kind, code, info, quoted, src=ip("2001:db8:f::1"), dst=la):
+    tun.put(pkt.icmp_error(src, dst, kind, code, info, quoted))
+
+
+def errors_socket():
+    s = udp_socket()
+    s.setsockopt(socket.IPPROTO_IPV6, 25, 1)  # IPV6_RECVERR
+    s.connect((B, 9))
+    return s
+
+
+def queued(s):
+    """What the error queue has: (errno, type, code, info, quoted payload)."""
+    for _ in range(20):
+        try:
+            data, anc, _, _ = s.recvmsg(2000, 2000, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+        except (BlockingIOError, TimeoutError):
+            time.sleep(0.1)
+            continue
+        for level, kind, value in anc:
+            if (level, kind) == (socket.IPPROTO_IPV6, 25):
+                errno, origin, typ, code, _, info, _ = struct.unpack_from("=IBBBBII", value)
+                return errno, typ, code, info, data
+    return None
+
+
+@case("port unreachable reaches the socket", "5533-8-01", "5533-8-07", "5533-8-10", "5533-8-12")
+def icmp_port():
+    rehome()
+    s = errors_socket()
+    s.send(b"hello")
+    quoted = tun.get()
+    with Counted(icmp_in=1, icmp_mapped=1):
+        error(1, 4, 0, quoted)
+        same("error", queued(s), (111, 1, 4, 0, b"hello"))
+
+
+@case("unreachable reaches the socket while nobody acts on it", "5533-8-01", "5533-8-14")
+def icmp_unreachable():
+    rehome()
+    for code in (0, 1, 2, 3, 5, 6):
+        s = errors_socket()
+        s.send(b"hello")
+        error(1, code, 0, tun.get())
+        got = queued(s)
+        assert got and got[1:3] == (1, code), got
+        s.close()
+
+
+@case("Packet Too Big reaches the socket, less 8", "5533-8-06", "5533-8-13")
+def icmp_too_big():
+    rehome()
+    s = errors_socket()
+    s.setsockopt(socket.IPPROTO_IPV6, 23, 2)
+    s.send(bytes(1400))
+    with Counted(icmp_in=1, icmp_mapped=1):
+        error(2, 0, 1400, tun.get()[:1232])
+        got = queued(s)
+        same("error", got and got[:4], (90, 2, 0, 1392))
+    same("IPV6_MTU", s.getsockopt(socket.IPPROTO_IPV6, 24), 1392)
+    s.send(bytes(1392 - 48))
+    same("length", len(tun.get()), 1400)
+    run("ip", "-6", "route", "flush", "cache")
+
+
+@case("Parameter Problem behind our header: the pointer is right", "5533-8-08", "5533-8-10")
+def icmp_parameter():
+    rehome()
+    s = errors_socket()
+    s.send(b"hello")
+    error(4, 0, 48, tun.get())
+    got = queued(s)
+    same("error", got and got[1:4], (4, 0, 40))
+
+
+@case("RFC 4884 extensions stay where their length says", "5533-8-11")
+def icmp_extended():
+    rehome()
+    s = errors_socket()
+    s.send(bytes(range(100)))
+    quoted = tun.get()
+    quoted += bytes(-len(quoted) % 8)
+    quoted = quoted.ljust(128, b"\0")
+    extension = struct.pack("!BBHHBB", 0x20, 0, 0, 8, 1, 1) + b"\1\2\3\4"
+    error(1, 4, len(quoted) // 8 << 24, quoted + extension)
+    got = queued(s)
+    assert got and got[1:3] == (1, 4), got
+    same("quoted payload", got[4][:100], bytes(range(100)))
+    at = len(quoted) - 40 - 8  # of the extension, from the payload on
+    same("extension", got[4][at:at + len(extension)], extension)
+
+
+@case("errors about packets without our header are as ever", "5533-8-09")
+def icmp_home():
+    home()
+    s = errors_socket()
+    s.send(b"hello")
+    with Counted():
+        error(1, 4, 0, tun.get(), dst=a)
+        same("error", queued(s), (111, 1, 4, 0, b"hello"))
+
+
+@case("forged errors: another tag, other addresses, a bad checksum, cut short", "5533-8-12", "5533-8-16")
+def icmp_forged():
+    rehome()
+    s = errors_socket()
+    s.send(b"hello")
+    q = tun.get()
+    with Counted(icmp_in=6, icmp_unmapped=6):
+        error(1, 4, 0, q[:47] + bytes([q[47] ^ 1]) + q[48:])
+        error(1, 4, 0, q[:8] + ip("2001:db8:a:9::9") + q[24:])
+        error(1, 4, 0, q[:24] + ip("2001:db8:b:9::9") + q[40:])
+        error(1, 4, 0, q[:43] + bytes([CT_LOCAL >> 40 | 0x80]) + CT_LOCAL.to_bytes(6, "big")[1:] + q[49:])
+        p = pkt.icmp_error(ip("2001:db8:f::1"), la, 1, 4, 0, q)
+        tun.put(p[:43] + bytes([p[43] ^ 1]) + p[44:])
+        tun.put(p[:4] + struct.pack("!H", len(p) - 40 - 1) + p[6:])
+    error(1, 4, 0, q[:47])
+    same("error", queued(s), None)
+
+
+def main():
+    global tun
+    tun = pkt.Tun("tun0")
+    for words in ("link set tun0 up mtu 1500", f"-6 addr add {A}/64 dev tun0 nodad", f"-6 addr add {LA}/64 dev tun0 nodad",
+                  "-6 route add 2001:db8:b::/48 dev tun0", "-6 route add 2001:db8:c::/48 dev tun0",
+                  "-6 route add ff0e::/16 dev tun0 table local"):
+        run("ip", *words.split())
+    tool("context", "add", A, B, "tag-local", str(CT_LOCAL), "tag-peer", str(CT_PEER), "state", "established",
+         "locators-local", LA, "locators-peer", LB)
+    for name, fn in cases:
+        if len(sys.argv) > 1 and not any(w in fn.__name__ for w in sys.argv[1:]):
+            continue
+        tun.drain()
+        try:
+            fn()
+            print("PASS", name)
+        except Exception as e:
+            print("FAIL", name)
+            text = str(e) if isinstance(e, AssertionError) and str(e) else traceback.format_exc()
+            if isinstance(e, subprocess.CalledProcessError):
+                text += e.stderr
+            print("#   " + text.strip().replace("\n", "\n#   "))
+        sys.stdout.flush()
+
+
+main()
