@@ -171,8 +171,10 @@ int shim6_control_out(struct shim6_net *sn, const struct in6_addr *source,
 	iph->daddr = *destination;
 	skb->protocol = htons(ETH_P_IPV6);
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
-	err = net_xmit_eval(ip6_local_out(sn->net, NULL, skb));
-	if (err < 0) {
+	err = ip6_local_out(sn->net, NULL, skb);
+	if (err > 0)
+		err = net_xmit_errno(err);
+	if (err) {
 		NL_SET_ERR_MSG(extack, "the packet was not let out");
 		goto err;
 	}

@@ -85,7 +85,7 @@ static struct dst_entry *shim6_route_lookup(struct net *net,
 					     flowi6_to_flowi(&fl6));
 		fl6.flowi6_mark = skb->mark;
 		fl6.flowi6_oif = l3mdev_master_ifindex(skb_dst(skb)->dev);
-		fl6.flowi6_uid = sock_net_uid(net, skb->sk);
+		fl6.flowi6_uid = sock_net_uid(net, skb_to_full_sk(skb));
 	}
 	fl6.saddr = *local;
 	fl6.daddr = *peer;

@@ -26,6 +26,8 @@ var programs = []struct{ file, pkg string }{
 	{"/usr/include/stdio.h", "libc6-dev"},
 	{"/sbin/ip", "iproute2"}, {"/usr/bin/ping", "iputils-ping"}, {"/usr/sbin/nft", "nftables"},
 	{"/usr/sbin/radvd", "radvd"}, {"/usr/bin/tcpdump", "tcpdump"},
+	{"/sbin/ethtool", "ethtool"}, {"/usr/bin/iperf3", "iperf3"},
+	{"/usr/sbin/sshd", "openssh-server"}, {"/usr/bin/ssh", "openssh-client"},
 	{"/usr/bin/python3", "python3"},
 	{"/usr/lib/python3/dist-packages/yaml/__init__.py", "python3-yaml"},
 	{"/usr/lib/python3/dist-packages/jsonschema/__init__.py", "python3-jsonschema"},

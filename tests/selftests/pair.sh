@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Two hosts with two links between them, a library for tests of the data path
+# (source lib.sh first). Link N is 2001:db8:N::/64 with a at ::a and b at ::b;
+# the ULIDs are the addresses of link 1.
+
+A1=2001:db8:1::a A2=2001:db8:2::a
+B1=2001:db8:1::b B2=2001:db8:2::b
+TAG_A=0x00000a0a0a0a
+TAG_B=0x7fff0b0b0b0b
+
+pair_link()
+{
+	ip link add "up$1" netns "$(ns a)" type veth peer name "up$1" netns "$(ns b)" &&
+	ip -n "$(ns a)" link set "up$1" up && ip -n "$(ns b)" link set "up$1" up &&
+	ip -n "$(ns a)" addr add "2001:db8:$1::a/64" dev "up$1" nodad &&
+	ip -n "$(ns b)" addr add "2001:db8:$1::b/64" dev "up$1" nodad &&
+	link_alive "$1"
+}
+
+pair_up()
+{
+	ns_add a b && pair_link 1 && pair_link 2 || return
+	in_ns a ping -6 -q -n -c 1 -W 5 $B1 && in_ns a ping -6 -q -n -c 1 -W 5 $B2
+}
+
+# context_up: an established context on its ULIDs, at both ends.
+context_up()
+{
+	shim6tool -n "$(ns a)" context add $A1 $B1 tag-local $TAG_A tag-peer $TAG_B state established \
+		locators-local $A2 locators-peer $B2 &&
+	shim6tool -n "$(ns b)" context add $B1 $A1 tag-local $TAG_B tag-peer $TAG_A state established \
+		locators-local $B2 locators-peer $A2
+}
+
+# switch_to LINK: both ends to the pair of a link; of link 1, to the ULIDs.
+switch_to()
+{
+	shim6tool -n "$(ns a)" context set $A1 $B1 \
+		locator-local "2001:db8:$1::a" locator-peer "2001:db8:$1::b" &&
+	shim6tool -n "$(ns b)" context set $B1 $A1 \
+		locator-local "2001:db8:$1::b" locator-peer "2001:db8:$1::a"
+}
+
+# link_set LINK [NETEM WORDS...]: how both ends send. There is a rate, since in
+# virtual time nothing else would end a stream.
+link_set()
+{
+	local link=$1 h
+
+	shift
+	for h in a b; do
+		in_ns $h tc qdisc replace dev "up$link" root netem delay 2ms rate 40mbit limit 2000 "$@" || return
+	done
+}
+
+# The link swallows all, both ways, and no host sees anything.
+link_dead() { link_set "$1" loss 100%; }
+link_alive() { link_set "$1"; }
+
+# stat_of HOST COUNTER
+stat_of() { shim6tool -n "$(ns "$1")" stats | awk -v k="$2" '$1 == k { print $2 }'; }
+
+# grew HOST COUNTER BEFORE [AT-LEAST]
+grew()
+{
+	local now
+
+	now=$(stat_of "$1" "$2")
+	[ $((now - $3)) -ge "${4:-1}" ] || fail "$1: $2 went from $3 to $now, wanted ${4:-1} more"
+}

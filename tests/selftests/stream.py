@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0
+"""usage: stream.py sink ADDRESS | source ADDRESS SECONDS
+
+A TCP stream that is checked octet by octet: both ends print how many octets
+there were and their SHA-256. The source says, on standard error, for how many
+seconds at most it stood still."""
+
+import hashlib
+import socket
+import sys
+import time
+
+h, n = hashlib.sha256(), 0
+if sys.argv[1] == "sink":
+    server = socket.create_server((sys.argv[2], 5000), family=socket.AF_INET6)
+    print("ready", flush=True)
+    s, _ = server.accept()
+    while data := s.recv(1 << 18):
+        h.update(data)
+        n += len(data)
+else:
+    s = socket.create_connection((sys.argv[2], 5000))
+    block = bytes(i * i % 251 for i in range(1 << 16))
+    last = time.monotonic()
+    end, longest = last + float(sys.argv[3]), 0
+    while last < end:
+        s.sendall(block)
+        h.update(block)
+        n += len(block)
+        now = time.monotonic()
+        longest, last = max(longest, now - last), now
+    s.close()
+    print(f"{longest:.2f}", file=sys.stderr)
+print(n, h.hexdigest(), flush=True)

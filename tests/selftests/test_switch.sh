@@ -1,0 +1,283 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Unmodified programs keep their sessions while the pair is switched by hand:
+# ssh, TCP and UDP in bulk, behind a stateful firewall, through IPsec, with and
+# without the help of the network card.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+. "$here/pair.sh"
+need ip tc nft modprobe shim6tool python3 ssh sshd iperf3 ethtool ssh-keygen
+
+# What goes over link 2 is counted where nothing of ours comes before.
+count_links()
+{
+	local h
+
+	for h in a b; do
+		in_ns $h nft -f - <<-EOF || return
+			table ip6 count {
+				counter behind_140 { }
+				counter esp_behind_140 { }
+				chain in {
+					type filter hook prerouting priority -470;
+					iif != "up2" accept
+					ip6 nexthdr 140 counter name behind_140
+					ip6 nexthdr 140 @th,0,8 50 counter name esp_behind_140
+				}
+			}
+		EOF
+	done
+}
+
+# counted HOST COUNTER: packets.
+counted() { in_ns "$1" nft list counter ip6 count "$2" | awk '$1 == "packets" { print $2 }'; }
+
+# --- ssh ---------------------------------------------------------------------
+
+ssh_up()
+{
+	local d=$TEST_TMP/ssh
+
+	mkdir -p "$d" /run/sshd && chmod 700 "$d" &&
+	ssh-keygen -q -t ed25519 -N '' -f "$d/host" && ssh-keygen -q -t ed25519 -N '' -f "$d/user" &&
+	cp "$d/user.pub" "$d/authorized" || return
+	in_ns b "$(command -v sshd)" -f /dev/null -h "$d/host" -o "AuthorizedKeysFile=$d/authorized" \
+		-o StrictModes=no -o UsePAM=no -o "PidFile=$d/pid" -o PermitRootLogin=yes \
+		-o "ListenAddress=[$B1]:22" -E "$d/log"
+}
+
+# An interactive session: what is typed comes back, before and after.
+ssh_survives()
+{
+	local d=$TEST_TMP/ssh pid before
+
+	ssh_up || return
+	mkfifo "$d/in" || return
+	in_ns a ssh -F /dev/null -T -i "$d/user" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+		-o BatchMode=yes "root@$B1" cat <"$d/in" >"$d/out" 2>"$d/err" &
+	pid=$!
+	exec 9>"$d/in"
+	echo first >&9
+	busywait 60 grep -q first "$d/out" || { cat "$d/err" "$d/log"; fail "no session"; return 1; }
+	before=$(counted b behind_140)
+	link_dead 1 && switch_to 2 || return
+	echo second >&9
+	busywait 20 grep -q second "$d/out" || { fail "nothing comes back by the other pair"; return 1; }
+	[ "$(counted b behind_140)" -gt "$before" ] || { fail "no header was seen"; return 1; }
+	link_alive 1
+	switch_to 1 || return
+	before=$(counted b behind_140)
+	echo third >&9
+	busywait 20 grep -q third "$d/out" || { fail "nothing comes back by the ULIDs again"; return 1; }
+	expect_eq "headers on the ULIDs" "$(counted b behind_140)" "$before" || return
+	exec 9>&-
+	wait $pid || fail "ssh ended with $?"
+}
+
+# --- bulk --------------------------------------------------------------------
+
+# stream SECONDS COMMAND...: a stream, in a third of which the command runs.
+stream()
+{
+	local seconds=$1 sink source d=$TEST_TMP/stream
+
+	shift
+	in_ns b timeout 60 /usr/bin/python3 "$here/stream.py" sink $B1 >"$d.sink" &
+	sink=$!
+	busywait 20 grep -q ready "$d.sink" || { fail "the sink is not ready"; return 1; }
+	in_ns a timeout 60 /usr/bin/python3 "$here/stream.py" source $B1 "$seconds" >"$d.source" 2>"$d.longest" &
+	source=$!
+	sleep "$((seconds / 3))"
+	"$@" || return
+	wait $source || { cat "$d.longest"; fail "the source fails"; return 1; }
+	wait $sink || { fail "the sink fails"; return 1; }
+	expect_eq "what arrived" "$(sed 1d "$d.sink")" "$(cat "$d.source")"
+}
+
+fail_and_switch()
+{
+	link_dead 1 || return
+	sleep 1
+	switch_to 2
+}
+
+tcp_survives()
+{
+	local before restarts longest
+
+	before=$(stat_of a out-rehomed)
+	restarts=$(stat_of a tcp-restarts)
+	stream 6 fail_and_switch || return
+	grew a out-rehomed "$before" 20 && grew a tcp-restarts "$restarts" || return
+	longest=$(cat "$TEST_TMP/stream.longest")
+	# One second without a path, and then no waiting for a timer that had
+	# backed off.
+	awk -v l="$longest" 'BEGIN { exit !(l < 2.5) }' || fail "the source stood still for $longest s"
+}
+
+back_and_forth()
+{
+	local i
+
+	for i in 2 1 2 1; do
+		switch_to $i || return
+		sleep 0.3
+	done
+}
+
+tcp_many_switches() { stream 5 back_and_forth; }
+
+# with_offload SETTING...: of both ends of link 2, and a stream on it.
+with_offload()
+{
+	local h merged
+
+	for h in a b; do
+		in_ns $h ethtool -K up2 "$@" >/dev/null || return
+	done
+	merged=$(stat_of b gro-merged)
+	switch_to 2 && stream 3 true || return
+	case "$*" in
+	*"gro on"*) grew b gro-merged "$merged" ;;
+	esac
+}
+
+udp_survives()
+{
+	local out client
+
+	in_ns b iperf3 -s -1 -B $B1 >/dev/null &
+	busywait 10 listens b 5201 || { fail "iperf3 does not listen"; return 1; }
+	in_ns a iperf3 -6 -u -b 2M -l 1200 -t 4 -c $B1 -J >"$TEST_TMP/udp.json" &
+	client=$!
+	sleep 2
+	# The control connection is TCP, and survives too.
+	link_dead 1 && switch_to 2 || return
+	wait $client || { cat "$TEST_TMP/udp.json"; fail "iperf3 fails"; return 1; }
+	out=$(/usr/bin/python3 -c 'import json, sys
+s = json.load(open(sys.argv[1]))["end"]["sum"]
+print(s["packets"], s["lost_packets"])' "$TEST_TMP/udp.json") || return
+	echo "packets and losses: $out"
+	# shellcheck disable=SC2086
+	set -- $out
+	[ $(($2 * 4)) -lt "$1" ] || fail "of $1 datagrams $2 were lost"
+}
+
+# Nothing is on its way: no connection but those that only wait for time.
+quiet()
+{
+	local h
+
+	for h in a b; do
+		[ -z "$(in_ns $h ss -Htn state connected exclude time-wait)" ] || return
+	done
+	sleep 0.1
+}
+
+listens() { in_ns "$1" ss -Hltn "sport = :$2" | grep -q .; }
+
+# --- firewall ----------------------------------------------------------------
+
+# The host's own firewall knows ULIDs, and lets in what it has let out.
+firewall()
+{
+	local h
+
+	for h in a b; do
+		in_ns $h nft -f - <<-EOF || return
+			table inet fw {
+				counter locators { }
+				counter invalid { }
+				counter established { }
+				chain in {
+					type filter hook input priority 0; policy drop;
+					iif lo accept
+					icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+					ip6 saddr 2001:db8:2::/64 counter name locators
+					ip6 nexthdr 140 counter name locators
+					ct state invalid counter name invalid
+					ct state established counter name established accept
+					tcp dport { 22, 5000 } ct state new accept
+				}
+				chain out {
+					type filter hook output priority 0; policy accept;
+					ip6 daddr 2001:db8:2::/64 meta l4proto tcp counter name locators
+				}
+			}
+		EOF
+	done
+}
+
+fw_counter() { in_ns "$1" nft list counter inet fw "$2" | awk '$1 == "packets" { print $2 }'; }
+
+behind_firewall()
+{
+	local h
+
+	# What the case before has left would be news to conntrack.
+	busywait 10 quiet || { fail "there are connections left"; return 1; }
+	firewall || return
+	stream 4 fail_and_switch || return
+	for h in a b; do
+		expect_eq "$h: packets with locators that the firewall saw" "$(fw_counter $h locators)" 0 &&
+		expect_eq "$h: packets that conntrack can't place" "$(fw_counter $h invalid)" 0 || return
+		[ "$(fw_counter $h established)" -gt 10 ] || { fail "$h: the session is none for conntrack"; return 1; }
+		in_ns $h nft delete table inet fw || return
+	done
+}
+
+# --- IPsec -------------------------------------------------------------------
+
+# ipsec HOST LOCAL PEER SPI-OUT SPI-IN: transport mode between the ULIDs.
+ipsec()
+{
+	local n key=0x000102030405060708090a0b0c0d0e0f10111213
+
+	n=$(ns "$1")
+	ip -n "$n" xfrm state add src "$2" dst "$3" proto esp spi "$4" mode transport \
+		aead 'rfc4106(gcm(aes))' $key 128 sel src "$2" dst "$3" &&
+	ip -n "$n" xfrm state add src "$3" dst "$2" proto esp spi "$5" mode transport \
+		aead 'rfc4106(gcm(aes))' $key 128 sel src "$3" dst "$2" &&
+	ip -n "$n" xfrm policy add src "$2" dst "$3" dir out tmpl proto esp mode transport &&
+	ip -n "$n" xfrm policy add src "$3" dst "$2" dir in tmpl proto esp mode transport
+}
+
+through_ipsec()
+{
+	local before h
+
+	ipsec a $A1 $B1 0x100 0x200 && ipsec b $B1 $A1 0x200 0x100 || return
+	before=$(counted b esp_behind_140)
+	stream 4 fail_and_switch || return
+	[ "$(counted b esp_behind_140)" -gt $((before + 10)) ] || { fail "no ESP behind our header was seen"; return 1; }
+	for h in a b; do
+		ip -n "$(ns $h)" xfrm policy flush && ip -n "$(ns $h)" xfrm state flush || return
+	done
+}
+
+# session NAME FUNCTION...: a case that begins on the ULIDs, with both links.
+session()
+{
+	link_alive 1 2>/dev/null
+	switch_to 1
+	run_test "$@"
+}
+
+modprobe shim6 || exit
+run_test "two hosts with two links" pair_up
+[ "$tap_failed" = 0 ] || tap_end
+run_test "a context at both ends" context_up
+run_test "packets on link 2 are counted" count_links
+session "an ssh session survives the switch, and back [boeing-1.3-03 5533-11.1-05]" ssh_survives
+session "a TCP stream survives, and starts anew at once [5533-15.1-01 5534-4.2-03]" tcp_survives
+session "a TCP stream survives one switch after another" tcp_many_switches
+session "UDP goes on" udp_survives
+session "without offload, with merging" with_offload tx off sg off tso off gso off gro on
+session "with checksum offload and merging" with_offload tx on sg on tso off gso off gro on
+session "with all offload" with_offload tx on sg on tso on gso on gro off
+session "without either" with_offload tx off sg off tso off gso off gro off
+session "conntrack and a stateful firewall see the ULIDs alone" behind_firewall
+session "ESP in transport mode between the ULIDs, behind our header [5533-16.1-02 5533-16.1-04]" through_ipsec
+tap_end
