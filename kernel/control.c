@@ -113,6 +113,34 @@ drop:
 }
 
 /**
+ * shim6_control_sent - the daemon has sent a message: of a context, and neither
+ * a Keepalive nor a Probe, it counts as payload (RFC 5534 section 6.2)
+ * @sn: the namespace's state
+ * @source: whence
+ * @destination: where to
+ * @message: the message
+ * @len: its octets
+ */
+void shim6_control_sent(struct shim6_net *sn, const struct in6_addr *source,
+			const struct in6_addr *destination, const u8 *message,
+			unsigned int len)
+{
+	const u8 type = shim6_control_type(message);
+	struct shim6_context *ctx;
+
+	if (!shim6_control_tagged(message, len) ||
+	    type == SHIM6_TYPE_KEEPALIVE || type == SHIM6_TYPE_PROBE)
+		return;
+	rcu_read_lock();
+	ctx = shim6_context_by_peer_tag(sn,
+					shim6_tag(message + SHIM6_CONTROL_TAG),
+					source, destination);
+	if (ctx && READ_ONCE(ctx->state) == SHIM6_CONTEXT_STATE_ESTABLISHED)
+		shim6_reap_sent(ctx);
+	rcu_read_unlock();
+}
+
+/**
  * shim6_control_out - send a control message
  * @sn: the namespace's state
  * @source: an address of this host

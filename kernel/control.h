@@ -15,6 +15,9 @@ int shim6_control_out(struct shim6_net *sn, const struct in6_addr *source,
 		      const struct in6_addr *destination, const void *message,
 		      unsigned int len, gfp_t gfp,
 		      struct netlink_ext_ack *extack);
+void shim6_control_sent(struct shim6_net *sn, const struct in6_addr *source,
+			const struct in6_addr *destination, const u8 *message,
+			unsigned int len);
 void shim6_keepalive_out(struct shim6_context *ctx);
 
 #endif /* _SHIM6_CONTROL_H */

@@ -221,6 +221,7 @@ int shim6_nl_control_send_doit(struct sk_buff *skb, struct genl_info *info)
 	const struct nlattr *message;
 	unsigned int len;
 	const u8 *m;
+	int err;
 
 	if (GENL_REQ_ATTR_CHECK(info, SHIM6_A_CONTROL_SOURCE) ||
 	    GENL_REQ_ATTR_CHECK(info, SHIM6_A_CONTROL_DESTINATION) ||
@@ -246,8 +247,11 @@ int shim6_nl_control_send_doit(struct sk_buff *skb, struct genl_info *info)
 				    "a message goes to a unicast address");
 		return -EINVAL;
 	}
-	return shim6_control_out(sn, &source, &destination, m, len, GFP_KERNEL,
-				 info->extack);
+	err = shim6_control_out(sn, &source, &destination, m, len, GFP_KERNEL,
+				info->extack);
+	if (!err)
+		shim6_control_sent(sn, &source, &destination, m, len);
+	return err;
 }
 
 /**

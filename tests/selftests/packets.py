@@ -1,115 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Packets, octet by octet: this program is the peer, at the other end of a TUN
-device. Prints one line a case, which test_packets.sh makes TAP of."""
+"""The data path, octet by octet; host.py says how. Prints one line a case,
+which test_packets.sh makes TAP of."""
 
 import socket
 import struct
-import subprocess
-import sys
 import time
-import traceback
 
 import pkt
+from host import *
 from pkt import DEST, FRAGMENT, HOP, ICMPV6, ROUTING, SHIM6, UDP, ip
-
-A, B = "2001:db8:a:1::1", "2001:db8:b:1::1"
-LA, LB = "2001:db8:a:2::1", "2001:db8:b:2::1"
-a, b, la, lb = ip(A), ip(B), ip(LA), ip(LB)
-CT_LOCAL, CT_PEER = 0x123456789ABC, 0x7EDCBA987654
-MTU = 1500
-PORT = 4000
-cases = []
-
-
-def case(name, *ids):
-    def add(fn):
-        cases.append((f"{name} [{' '.join(ids)}]" if ids else name, fn))
-        return fn
-    return add
-
-
-def run(*words):
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
-
-
-def tool(*words):
-    return run("shim6tool", *words)
-
-
-def context(**values):
-    """Set values of the one context; locators by default those of a re-homed one."""
-    words = []
-    for k, v in values.items():
-        words += [k.replace("_", "-"), str(v)]
-    tool("context", "set", A, B, *words)
-
-
-def rehome():
-    context(locator_local=LA, locator_peer=LB)
-
-
-def home():
-    context(locator_local=A, locator_peer=B)
-
-
-def stats():
-    return {k: int(v) for k, v in (l.split() for l in tool("stats").splitlines())}
-
-
-class Counted:
-    """The counters that change, and no others, within the block."""
-
-    def __init__(self, **wanted):
-        self.wanted = {k.replace("_", "-"): v for k, v in wanted.items()}
-
-    def __enter__(self):
-        self.before = stats()
-
-    def __exit__(self, kind, *_):
-        if kind:
-            return
-        after = stats()
-        got = {k: v - self.before[k] for k, v in after.items() if v != self.before[k]}
-        for k in ("in-ulid", "out-ulid", "ctl-in-no-daemon"):
-            if k not in self.wanted:
-                got.pop(k, None)
-        same("counters", got, self.wanted)
-
-
-def same(what, got, want):
-    if got == want:
-        return
-    show = lambda v: v.hex() if isinstance(v, bytes) else repr(v)
-    raise AssertionError(f"{what} is\n  {show(got)}, wanted\n  {show(want)}")
-
-
-def udp_socket(port=PORT):
-    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    s.bind((A, port))
-    s.settimeout(5)
-    return s
-
-
-def without_label(p):
-    """The flow label is the kernel's to choose."""
-    return struct.pack("!I", struct.unpack("!I", p[:4])[0] & 0xFFF00000) + p[4:]
-
-
-def sent(want, what="packet"):
-    got = tun.get()
-    assert got is not None, "no packet was sent"
-    same(what, without_label(got), want)
-
-
-def nothing_sent(wait=0.3):
-    got = tun.get(wait)
-    assert got is None, f"sent: {got.hex()}"
-
-
-def rehomed(nexthdr, payload, before=b"", first=SHIM6, dst=lb, **kw):
-    """A packet as it should leave: what goes before, our header, the rest."""
-    return pkt.ipv6(la, dst, first, before + pkt.payload_header(CT_PEER, nexthdr) + payload, **kw)
-
 
 # --- output --------------------------------------------------------------------
 
@@ -323,29 +222,6 @@ def out_no_route():
 
 
 # --- input ----------------------------------------------------------------------
-
-def arrive(payload_nexthdr, payload, src=lb, dst=la, tag=CT_LOCAL, before=b"", first=SHIM6):
-    tun.put(pkt.ipv6(src, dst, first, before + pkt.payload_header(tag, payload_nexthdr) + payload))
-
-
-def received(s, want=b"hello", sender=B):
-    data, peer = s.recvfrom(70000)
-    same("data", data, want)
-    same("sender", (peer[0], peer[1]), (sender, 9))
-
-
-def nothing_received(s):
-    s.settimeout(0.3)
-    try:
-        data = s.recvfrom(70000)
-    except TimeoutError:
-        s.settimeout(5)
-        return
-    raise AssertionError(f"received {data}")
-
-
-HELLO = pkt.udp(b, a, 9, PORT, b"hello")
-
 
 @case("payload: ULIDs come back, the header goes", "5533-12.2-02", "5533-12.2-06", "5533-12.4-08", "5533-12-01", "5533-4.1-02")
 def in_udp():
@@ -608,31 +484,6 @@ def icmp_forged():
         tun.put(p[:4] + struct.pack("!H", len(p) - 40 - 1) + p[6:])
     error(1, 4, 0, q[:47])
     same("error", queued(s), None)
-
-
-def main():
-    global tun
-    tun = pkt.Tun("tun0")
-    for words in ("link set tun0 up mtu 1500", f"-6 addr add {A}/64 dev tun0 nodad", f"-6 addr add {LA}/64 dev tun0 nodad",
-                  "-6 route add 2001:db8:b::/48 dev tun0", "-6 route add 2001:db8:c::/48 dev tun0",
-                  "-6 route add ff0e::/16 dev tun0 table local"):
-        run("ip", *words.split())
-    tool("context", "add", A, B, "tag-local", str(CT_LOCAL), "tag-peer", str(CT_PEER), "state", "established",
-         "locators-local", LA, "locators-peer", LB)
-    for name, fn in cases:
-        if len(sys.argv) > 1 and not any(w in fn.__name__ for w in sys.argv[1:]):
-            continue
-        tun.drain()
-        try:
-            fn()
-            print("PASS", name)
-        except Exception as e:
-            print("FAIL", name)
-            text = str(e) if isinstance(e, AssertionError) and str(e) else traceback.format_exc()
-            if isinstance(e, subprocess.CalledProcessError):
-                text += e.stderr
-            print("#   " + text.strip().replace("\n", "\n#   "))
-        sys.stdout.flush()
 
 
 main()

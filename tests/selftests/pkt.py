@@ -97,8 +97,8 @@ class Tun:
         (multicast, router solicitations)."""
         end = time.monotonic() + wait
         while True:
-            left = end - time.monotonic()
-            if left < 0 or not select.select([self.fd], [], [], left)[0]:
+            left = max(0, end - time.monotonic())
+            if not select.select([self.fd], [], [], left)[0]:
                 return None
             p = os.read(self.fd, 70000)
             if want(p):

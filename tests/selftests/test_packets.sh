@@ -1,21 +1,34 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The data path, octet by octet; see packets.py.
+# The data path, octet by octet (packets.py), and what the daemon is told
+# (events.py).
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 need ip modprobe shim6tool python3
 
+export PYTHONDONTWRITEBYTECODE=1
 modprobe shim6 || exit
 tun_device || tap_skip all "there is no TUN device"
 ns_add a
-while read -r how what; do
-	case $how in
-	PASS) tap_ok "$what" ;;
-	FAIL) tap_not_ok "$what" ;;
-	*) echo "$how $what" ;;
-	esac
-done < <(in_ns a /usr/bin/python3 "$here/packets.py" ${1:+"$@"} 2>&1
-	[ $? = 0 ] && echo "PASS the program comes to its end" || echo "FAIL the program comes to its end")
+# cases PROGRAM [WORD...]: run it in the host, and make TAP of what it says.
+cases()
+{
+	local program=$1 how what
+
+	shift
+	while read -r how what; do
+		case $how in
+		PASS) tap_ok "$what" ;;
+		FAIL) tap_not_ok "$what" ;;
+		*) echo "$how $what" ;;
+		esac
+	done < <(in_ns a /usr/bin/python3 "$here/$program" "$@" 2>&1
+		[ $? = 0 ] && echo "PASS $program comes to its end" || echo "FAIL $program comes to its end")
+}
+
+cases packets.py "$@"
+# Its timers are those of RFC 5534, some of minutes.
+[ "${SHIM6_TIME:-real}" = real ] || cases events.py "$@"
 tap_end
