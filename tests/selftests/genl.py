@@ -5,7 +5,7 @@ import socket
 import struct
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_CAPPED, NLM_F_ACK_TLVS = 1, 4, 0x100, 0x200
-NLMSG_ERROR = 2
+NLMSG_ERROR, NLMSG_DONE = 2, 3
 GENL_ID_CTRL, CTRL_CMD_GETFAMILY = 16, 3
 CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME, CTRL_ATTR_MCAST_GROUPS = 1, 2, 7
 SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 270, 1, 11, 12
@@ -51,14 +51,16 @@ class Genl:
             for kind, nlflags, seq, data in self.receive():
                 if seq != self.seq:
                     continue
-                if kind != NLMSG_ERROR:
+                if kind not in (NLMSG_ERROR, NLMSG_DONE):
                     replies.append(data)
                     continue
                 errno = -struct.unpack_from("=i", data)[0]
                 text = ""
                 if nlflags & NLM_F_ACK_TLVS:
                     skip = 20
-                    if errno and not nlflags & NLM_F_CAPPED:
+                    if kind == NLMSG_DONE:
+                        skip = 4
+                    elif errno and not nlflags & NLM_F_CAPPED:
                         skip = 4 + ((struct.unpack_from("=I", data, 4)[0] + 3) & ~3)
                     text = attrs(data[skip:]).get(1, b"").rstrip(b"\0").decode()
                 return errno, text, replies

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0
+"""usage: netlink_fail.py init MODULE | requests | namespace
+
+For every allocation that loading the module, a request, or making a namespace
+makes: fail that one, and see that the error is told, nothing has changed and nothing breaks."""
+
+import ctypes
+import errno
+import os
+import struct
+import subprocess
+import sys
+import threading
+
+import genl
+from genl import attr, u32
+
+FAIL = "/proc/thread-self/fail-nth"
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def failing(n, do):
+    """do() with its n-th allocation failed: (result, whether there was one)."""
+    fd = os.open(FAIL, os.O_RDWR)
+    os.write(fd, str(n).encode())
+    try:
+        result = do()
+    finally:
+        left = int(os.pread(fd, 20, 0).rstrip(b"\0\n") or 0)
+        os.write(fd, b"0")
+        os.close(fd)
+    return result, left == 0
+
+
+def settings():
+    for cache in ("failslab", "fail_page_alloc"):
+        for name, value in (("ignore-gfp-wait", "N"), ("verbose", "0"), ("min-order", "0")):
+            path = f"/sys/kernel/debug/{cache}/{name}"
+            if os.path.exists(path):
+                with open(path, "w") as f:
+                    f.write(value)
+
+
+def init(path):
+    image = open(path, "rb")
+
+    def load():
+        return 0 if libc.syscall(313, image.fileno(), b"", 0) == 0 else ctypes.get_errno()
+
+    n, failed = 0, 0
+    while True:
+        n += 1
+        code, injected = failing(n, load)
+        loaded = "shim6 " in open("/proc/modules").read()
+        assert loaded == (code == 0), f"allocation {n}: errno {code}, loaded: {loaded}"
+        if code == 0:
+            assert libc.syscall(176, b"shim6", os.O_NONBLOCK) == 0, "it does not unload"
+        else:
+            failed += 1
+        if not injected:
+            break
+    print(f"{n - 1} allocations, {failed} of which made loading fail")
+    assert failed > 20, "these were not the module's own"
+
+
+def requests():
+    sock = genl.Genl()
+    family, _ = sock.family("shim6")
+    a, b, c = (bytes.fromhex("20010db8%024x" % i) for i in (1, 2, 3))
+    pair = attr(2, a) + attr(3, b)
+    u64 = lambda kind, v: attr(kind, struct.pack("=Q", v))
+    new = pair + u64(5, 1) + u64(6, 2) + u32(7, 3) + attr(10, c) + attr(11, c)
+    rehome = pair + attr(8, a) + attr(9, c)
+    home = pair + attr(8, a) + attr(9, b)
+
+    def ask(cmd, body, flags=genl.NLM_F_ACK):
+        return sock.ask(family, cmd, body, flags)
+
+    def state():
+        """Contexts and rules, without what time changes."""
+        out = []
+        for text in (subprocess.run(["shim6tool", "context"], capture_output=True, text=True).stdout,
+                     subprocess.run(["shim6tool", "policy"], capture_output=True, text=True).stdout):
+            out += [l for l in text.splitlines() if "last-sent" not in l and "switches" not in l]
+        return out
+
+    listener = genl.Genl()
+    _, groups = listener.family("shim6")
+    for g in groups.values():
+        listener.join(g)
+    ask(8, b"")
+    ask(14, b"")
+    # Command, attributes, flags, and what undoes it (None: it changes nothing).
+    plan = [
+        ("context-new", 4, new, 4, (7, pair)), ("context-new", 4, new, 4, None),
+        ("context-set", 5, rehome, 4, (5, home)), ("context-set back", 5, home, 4, (5, rehome)),
+        ("context-set tag-peer", 5, pair + u64(6, 77), 4, (5, pair + u64(6, 2))),
+        ("context-set lists", 5, pair + attr(11, c) + attr(11, a), 4, (5, pair + attr(11, c))),
+        ("context-get", 6, pair, 4, None), ("context-get dump", 6, b"", 0x304, None),
+        ("policy-new", 11, u32(1, 5) + u32(13, 3), 4, (12, u32(1, 5))),
+        ("policy-get dump", 13, b"", 0x304, None), ("config-set", 2, u32(2, 77), 4, (2, u32(2, 4096))),
+        ("config-get", 1, b"", 4, None), ("stats-get", 17, b"", 4, None), ("daemon-register", 18, b"", 4, None),
+        ("control-send", 19, attr(2, bytes(15) + b"\1") + attr(3, bytes(15) + b"\1") +
+         attr(4, bytes([59, 1, 66, 0]) + bytes(12)), 4, None),
+        ("context-flush", 8, b"", 4, (4, new)), ("policy-flush", 14, b"", 4, None),
+    ]
+    for name, cmd, body, flags, undo in plan:
+        before, n, failed = state(), 0, 0
+        while True:
+            n += 1
+            try:
+                (code, text, _), injected = failing(n, lambda: ask(cmd, body, flags))
+            except OSError as e:  # sending or receiving itself failed
+                code, injected = e.errno, True
+                sock.sock.close()
+                sock = genl.Genl()
+            now = state()
+            if code in (errno.ENOMEM, errno.ENOBUFS):
+                failed += 1
+                # Where the answer was lost, what was asked for may be done.
+                if now != before and undo and (again := ask(*undo)[0]) and again != errno.ENOENT:
+                    raise AssertionError(f"{name}, allocation {n}: can't be undone: {again}")
+            elif code and not (name == "context-new" and code == errno.EEXIST):
+                raise AssertionError(f"{name}, allocation {n}: errno {code} {text}")
+            elif undo and injected:
+                assert ask(*undo)[0] == 0, f"{name}, allocation {n}: not undone"
+            if name.startswith("context-flush") and not injected:
+                break
+            if not injected:
+                break
+            if undo:
+                assert state() == before, f"{name}, allocation {n}: {before} became {state()}"
+        print(f"{name}: {n - 1} allocations, {failed} told")
+    ask(8, b"")
+    assert not state(), state()
+
+
+def namespace():
+    """A namespace whose making fails leaves nothing; one is made in the end."""
+    n, failed = 0, 0
+    while True:
+        n += 1
+        result = {}
+
+        def make():
+            # In a thread of its own, which takes the namespace with it.
+            def body():
+                result["code"], result["injected"] = failing(
+                    n, lambda: 0 if libc.unshare(0x40000000) == 0 else ctypes.get_errno())
+            t = threading.Thread(target=body)
+            t.start()
+            t.join()
+
+        make()
+        failed += result["code"] != 0
+        if not result["injected"]:
+            break
+    print(f"{n - 1} allocations, {failed} of which made it fail")
+    assert failed > 20 and result["code"] == 0, (failed, result)
+
+
+settings()
+if sys.argv[1] == "namespace":
+    namespace()
+elif sys.argv[1] == "init":
+    init(sys.argv[2])
+else:
+    requests()

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0
+"""usage: netlink_fuzz.py MESSAGES [SEED]
+
+Random requests to the family, with the family's own policies (CTRL_CMD_
+GETPOLICY) as guide: mostly of the right shape, with values at and beyond the
+limits, attributes that are missing, doubled, of wrong length, nested, cut off.
+The kernel's log is the judge; the errno of each kind of answer is printed."""
+
+import collections
+import errno
+import os
+import random
+import struct
+import sys
+
+import genl
+from genl import attr
+
+count, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1 << 32)
+print("seed", seed, flush=True)
+rng = random.Random(seed)
+
+GETPOLICY = 10
+OP_POLICY, POLICY, OP = 9, 8, 10
+P_DO = 1
+# enum netlink_attribute_type
+U8, U16, U32, U64, BINARY, FLAG = 2, 3, 4, 5, 10, 1
+A_TYPE, A_MIN_U, A_MAX_U, A_MINLEN, A_MAXLEN = 1, 4, 5, 6, 7
+
+sock = genl.Genl()
+family, _ = sock.family("shim6")
+
+
+def policies():
+    """{command: {attribute: {what the policy says}}}."""
+    code, text, replies = sock.ask(genl.GENL_ID_CTRL, GETPOLICY, attr(2, b"shim6\0"), flags=0x300)
+    ops, sets = {}, collections.defaultdict(dict)
+    for body in replies:
+        found = genl.attrs(body[4:])
+        for cmd, index in genl.attrs(found.get(OP_POLICY, b"")).items():
+            do = genl.attrs(index).get(P_DO)
+            if do:
+                ops[cmd] = struct.unpack("=I", do)[0]
+        for index, one in genl.attrs(found.get(POLICY, b"")).items():
+            for number, what in genl.attrs(one).items():
+                sets[index][number] = {k: int.from_bytes(v, sys.byteorder) for k, v in genl.attrs(what).items()}
+    return {cmd: sets[index] for cmd, index in ops.items()}
+
+
+known = policies()
+assert len(known) >= 7, known
+ADDRS = [os.urandom(16)] + [bytes.fromhex("20010db8%024x" % i) for i in range(6)] + \
+    [bytes(16), bytes(15) + b"\1", b"\xff\x02" + bytes(13) + b"\1", b"\xfe\x80" + bytes(13) + b"\1"]
+SIZE = {U8: 1, U16: 2, U32: 4, U64: 8}
+
+
+def value(what):
+    kind = what.get(A_TYPE)
+    if kind in SIZE:
+        low, high = what.get(A_MIN_U, 0), what.get(A_MAX_U, (1 << 8 * SIZE[kind]) - 1)
+        n = rng.choice((low, high, low - 1, high + 1, rng.randint(low, high), rng.randint(low, min(high, low + 5)),
+                        rng.randint(low, min(high, low + 5)), rng.randint(low, min(high, low + 5))))
+        return (n % (1 << 8 * SIZE[kind])).to_bytes(SIZE[kind], sys.byteorder)
+    if kind == FLAG:
+        return b""
+    if what.get(A_MAXLEN) == 16 or what.get(A_MINLEN) == 16:
+        return rng.choice(ADDRS)
+    # The message of control-send: a header whose length may be right.
+    n = rng.choice((8, 16, 24, 40, 2048))
+    return bytes([59, n // 8 - 1, rng.randrange(256), 0]) + rng.randbytes(n - 4)
+
+
+def attributes(cmd):
+    policy = known.get(cmd, {})
+    body = b""
+    for number in policy:
+        if rng.random() < 0.45 and not (number in (2, 3) and rng.random() < 0.9):
+            continue
+        for _ in range(rng.choice((1, 1, 1, 1, 2, 40) if rng.random() < 0.05 else (1,))):
+            data = value(policy[number])
+            if rng.random() < 0.02:
+                data = rng.randbytes(rng.randrange(70))
+            kind = number | (0x8000 if rng.random() < 0.005 else 0) | (0x4000 if rng.random() < 0.005 else 0)
+            body += attr(kind, data)
+    if rng.random() < 0.02:
+        body += attr(rng.randrange(1 << 14), rng.randbytes(rng.randrange(20)))
+    if rng.random() < 0.02:
+        body = body[:rng.randrange(len(body) + 1)]
+    if rng.random() < 0.02 and body:
+        at = rng.randrange(len(body))
+        body = body[:at] + rng.randbytes(1) + body[at + 1:]
+    return body
+
+
+COMMANDS = sorted(known) * 4 + list(range(26)) + [255]
+FLUSH = (8, 14)  # context-flush and policy-flush
+answers = collections.Counter()
+sent = 0
+while sent < count:
+    batch = b""
+    n = 0
+    while n < 16 and sent < count:
+        cmd = rng.choice(COMMANDS)
+        # Tables that are always empty show little.
+        if cmd in FLUSH and rng.random() < 0.95:
+            continue
+        flags = genl.NLM_F_REQUEST | genl.NLM_F_ACK | (rng.choice((0x300, 0x100, 8)) if rng.random() < 0.1 else 0)
+        payload = struct.pack("=BBH", cmd, 1, 0 if rng.random() < 0.99 else 1) + attributes(cmd)
+        payload += bytes(-len(payload) % 4)
+        batch += struct.pack("=IHHII", len(payload) + 16, family, flags, sent + 1, 0) + payload
+        n, sent = n + 1, sent + 1
+    sock.sock.send(batch)
+    # Read what has come; a dump's end or an error answers the last.
+    waiting = True
+    while waiting:
+        try:
+            for kind, _, seq, data in sock.receive():
+                if kind in (2, 3) and len(data) >= 4:
+                    answers[errno.errorcode.get(-struct.unpack_from("=i", data)[0], "done")] += 1
+                    waiting = seq < sent
+        except TimeoutError:
+            print("no answer to message", sent)
+            sys.exit(1)
+        except OSError as e:
+            # More was told than the socket holds: what is lost is lost.
+            answers[errno.errorcode[e.errno]] += 1
+            sock = genl.Genl()
+            waiting = False
+    if rng.random() < 0.02:
+        sock = genl.Genl()
+print(*(f"{k}={v}" for k, v in answers.most_common()))
+# A fuzzer whose every request is refused has tested the parser alone.
+good = answers["done"]
+assert good > count // 50, f"{good} of {count} were taken"
+for want in ("EINVAL", "ERANGE", "EEXIST", "ENOENT"):
+    assert answers[want], f"nothing was refused with {want}"

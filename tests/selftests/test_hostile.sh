@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Netlink requests at random, and memory that is short: the runner fails on
+# whatever the kernel's log says of it.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+need ip modprobe shim6tool python3
+export PYTHONDONTWRITEBYTECODE=1
+
+# The debug kernel, which sees most, gets them all.
+messages=3000
+[ -e /proc/self/fail-nth ] && messages=${SHIM6_FUZZ:-100000}
+
+fuzz()
+{
+	in_ns a /usr/bin/python3 "$here/netlink_fuzz.py" $messages ${1:+"$1"} || return
+	shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns a)" policy flush
+}
+
+module_path() { modinfo -F filename shim6; }
+
+modprobe shim6 || exit
+ns_add a
+run_test "$messages random requests" fuzz
+if [ -e /proc/self/fail-nth ]; then
+	[ -d /sys/kernel/debug/failslab ] || mount -t debugfs none /sys/kernel/debug
+	# Not by `ip netns exec`, which would take the knobs in /sys away.
+	run_test "requests while memory is short" nsenter "--net=/run/netns/$(ns a)" /usr/bin/python3 "$here/netlink_fail.py" requests
+	run_test "it goes" modprobe -r shim6
+	run_test "loading while memory is short" /usr/bin/python3 "$here/netlink_fail.py" init "$(module_path)"
+	run_test "it comes again" modprobe shim6
+	run_test "namespaces while memory is short" /usr/bin/python3 "$here/netlink_fail.py" namespace
+else
+	note "this kernel can't make memory short on demand; the debug kernel does"
+fi
+tap_end
