@@ -79,16 +79,21 @@ static inline void shim6_unregister_family(struct genl_family *family)
 }
 #endif
 
+static inline void shim6_decode_session(struct net *net, struct sk_buff *skb,
+					struct flowi *fl)
+{
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
-#define shim6_decode_session(net, skb, fl) \
-	xfrm_decode_session(skb, fl, AF_INET6)
+	xfrm_decode_session(skb, fl, AF_INET6);
 #else
-#define shim6_decode_session(net, skb, fl) \
-	xfrm_decode_session(net, skb, fl, AF_INET6)
+	xfrm_decode_session(net, skb, fl, AF_INET6);
 #endif
+}
 
 #ifndef dst_rt6_info
-#define dst_rt6_info(dst) container_of(dst, struct rt6_info, dst)
+static inline struct rt6_info *dst_rt6_info(const struct dst_entry *dst)
+{
+	return (struct rt6_info *)container_of(dst, struct rt6_info, dst);
+}
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0) && !defined(timer_container_of)

@@ -276,11 +276,14 @@ bool shim6_event_icmp(struct shim6_net *sn, const struct sk_buff *skb,
 	    nla_put_u32(msg, SHIM6_A_CONTROL_ICMP_INFO,
 			ntohl(icmp->icmp6_dataun.un_data32[0])))
 		goto err;
-	if (ctx ? shim6_put_ulids(msg, &ctx->ulids) ||
-		  shim6_put_tag(msg, ctx->tag_peer) :
-		  nla_put(msg, SHIM6_A_CONTROL_MESSAGE, skb->len - at,
-			  skb->data + at))
+	if (ctx) {
+		if (shim6_put_ulids(msg, &ctx->ulids) ||
+		    shim6_put_tag(msg, ctx->tag_peer))
+			goto err;
+	} else if (nla_put(msg, SHIM6_A_CONTROL_MESSAGE, skb->len - at,
+			   skb->data + at)) {
 		goto err;
+	}
 	return shim6_event_send(sn, msg, hdr);
 
 err:

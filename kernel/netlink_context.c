@@ -18,13 +18,18 @@
 #include "netns.h"
 #include "output.h"
 
-static size_t shim6_nl_context_size(const struct shim6_locators *l)
+/* A message with room for @ctx; the caller has the table's mutex. */
+static struct sk_buff *shim6_nl_context_msg(const struct shim6_context *ctx)
 {
+	const struct shim6_locators *l =
+		rcu_dereference_protected(ctx->locators, 1);
 	const size_t addr = nla_total_size(sizeof(struct in6_addr));
 	size_t size = 6 * addr + 4 * nla_total_size_64bit(sizeof(u64)) +
 		      7 * nla_total_size(sizeof(u32));
 
-	return l ? size + (l->locals + l->peers) * addr : size;
+	if (l)
+		size += (l->locals + l->peers) * addr;
+	return genlmsg_new(size, GFP_KERNEL);
 }
 
 static int shim6_nl_fill_locators(struct sk_buff *msg,
@@ -128,9 +133,7 @@ static void shim6_nl_context_notify(struct shim6_net *sn,
 				SHIM6_NLGRP_CONTEXT) &&
 	    !(info->nlhdr->nlmsg_flags & NLM_F_ECHO))
 		return;
-	msg = genlmsg_new(shim6_nl_context_size(
-				rcu_dereference_protected(ctx->locators, 1)),
-			  GFP_KERNEL);
+	msg = shim6_nl_context_msg(ctx);
 	if (!msg)
 		goto lost;
 	hdr = genlmsg_put(msg, info->snd_portid, info->snd_seq,
@@ -407,9 +410,7 @@ int shim6_nl_context_get_doit(struct sk_buff *skb, struct genl_info *info)
 		err = PTR_ERR(ctx);
 		goto unlock;
 	}
-	reply = genlmsg_new(shim6_nl_context_size(
-				rcu_dereference_protected(ctx->locators, 1)),
-			    GFP_KERNEL);
+	reply = shim6_nl_context_msg(ctx);
 	if (!reply) {
 		err = -ENOMEM;
 		goto unlock;

@@ -144,7 +144,7 @@ static int shim6_gro_complete(struct sk_buff *skb, int nhoff)
 	int err;
 
 	if (!ops || !ops->callbacks.gro_complete)
-		return -ENOSYS;
+		return -EPROTONOSUPPORT;
 	err = ops->callbacks.gro_complete(skb, nhoff + SHIM6_PAYLOAD_LEN);
 	if (err)
 		return err;

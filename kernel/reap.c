@@ -45,7 +45,9 @@ enum { SHIM6_CLOCK_NONE, SHIM6_CLOCK_SEND, SHIM6_CLOCK_KEEPALIVE };
 
 static unsigned long shim6_clock(unsigned long which)
 {
-	return (jiffies << SHIM6_CLOCK_BITS) | which;
+	const unsigned long now = jiffies;
+
+	return (now << SHIM6_CLOCK_BITS) | which;
 }
 
 static unsigned long shim6_clock_which(unsigned long clock)

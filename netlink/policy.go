@@ -3,11 +3,10 @@
 package netlink
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"time"
-
-	"github.com/mdlayher/netlink/nlenc"
 )
 
 // Policy is a rule that says what becomes of a packet that this host sends;
@@ -166,9 +165,9 @@ func (c *Client) Stats() ([]Stat, error) {
 		case d.Type() == attrStatsPad:
 			return
 		case len(b) == 4:
-			s.Value = uint64(nlenc.Uint32(b))
+			s.Value = uint64(binary.NativeEndian.Uint32(b))
 		case len(b) == 8:
-			s.Value = nlenc.Uint64(b)
+			s.Value = binary.NativeEndian.Uint64(b)
 		default:
 			d.err = fmt.Errorf("attribute %d is %d octets long", d.Type(), len(b))
 		}
