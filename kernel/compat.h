@@ -7,6 +7,7 @@
 #ifndef _SHIM6_COMPAT_H
 #define _SHIM6_COMPAT_H
 
+#include <linux/netfilter.h>
 #include <linux/timer.h>
 #include <linux/version.h>
 #include <net/genetlink.h>
@@ -88,6 +89,26 @@ static inline void shim6_decode_session(struct net *net, struct sk_buff *skb,
 	xfrm_decode_session(net, skb, fl, AF_INET6);
 #endif
 }
+
+/* A hook's verdict that has a reason and, for the sender, an error. */
+static inline int shim6_nf_drop(struct sk_buff *skb,
+				enum skb_drop_reason reason, int err)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+	return NF_DROP_ERR(err);
+#else
+	/* As NF_DROP_REASON(), which takes constants only. */
+	kfree_skb_reason(skb, reason);
+	return -err << 16 | NF_STOLEN;
+#endif
+}
+
+/* The second argument of __assign_str() went with 6.10. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+#define shim6_assign_str(dst, src)	__assign_str(dst, src)
+#else
+#define shim6_assign_str(dst, src)	__assign_str(dst)
+#endif
 
 #ifndef dst_rt6_info
 static inline struct rt6_info *dst_rt6_info(const struct dst_entry *dst)

@@ -18,6 +18,7 @@
 #include "reap.h"
 #include "stats.h"
 #include "tcp.h"
+#include "trace.h"
 
 DEFINE_STATIC_KEY_FALSE(shim6_active);
 
@@ -497,6 +498,7 @@ shim6_context_new(struct shim6_net *sn, const struct shim6_context_change *c,
 	sn->table.generation++;
 	static_branch_inc(&shim6_active);
 	shim6_reap_start(ctx);
+	trace_shim6_context(ctx, SHIM6_TRACE_NEW);
 	return ctx;
 
 err_tag:
@@ -540,9 +542,14 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
 		shim6_next_drop(&next);
 		return err;
 	}
+	trace_shim6_context(ctx, SHIM6_TRACE_SET);
 	if (next.new_path) {
 		WRITE_ONCE(ctx->switches, ctx->switches + 1);
 		shim6_count(sn, SHIM6_A_STATS_SWITCHES);
+		trace_shim6_switch(ctx, next.path ? &next.path->local :
+						    &ctx->ulids.local,
+				   next.path ? &next.path->peer :
+					       &ctx->ulids.peer);
 		shim6_tcp_restart(sn, ctx);
 	}
 	return 0;
@@ -557,6 +564,7 @@ void shim6_context_del(struct shim6_net *sn, struct shim6_context *ctx)
 {
 	struct shim6_path *path = rcu_dereference_protected(ctx->path, 1);
 
+	trace_shim6_context(ctx, SHIM6_TRACE_DEL);
 	WRITE_ONCE(ctx->dead, true);
 	rhashtable_remove_fast(&sn->table.ulids, &ctx->by_ulids,
 			       shim6_by_ulids);

@@ -175,6 +175,13 @@ struct shim6_context_change {
 	struct in6_addr peers[SHIM6_LOCATORS_LIMIT];
 };
 
+/* What has been done to a context, for the tracepoint. */
+enum shim6_trace_change {
+	SHIM6_TRACE_NEW,
+	SHIM6_TRACE_SET,
+	SHIM6_TRACE_DEL,
+};
+
 DECLARE_STATIC_KEY_FALSE(shim6_active);
 
 struct shim6_context *shim6_context_by_ulids(struct shim6_net *sn,

@@ -75,7 +75,6 @@ static bool shim6_control_liveness(struct shim6_net *sn,
 int shim6_control_in(struct shim6_net *sn, struct sk_buff *skb)
 {
 	const struct in6_addr *saddr = &ipv6_hdr(skb)->saddr;
-	enum skb_drop_reason reason = SKB_DROP_REASON_IP_INHDR;
 	int counter = SHIM6_A_STATS_CTL_IN_HEADER;
 	unsigned int len;
 	u8 *message;
@@ -86,7 +85,6 @@ int shim6_control_in(struct shim6_net *sn, struct sk_buff *skb)
 	message = skb_transport_header(skb);
 	if (csum_fold(csum_partial(message, len, 0))) {
 		counter = SHIM6_A_STATS_CTL_IN_CHECKSUM;
-		reason = SKB_DROP_REASON_IP_CSUM;
 		goto drop;
 	}
 	saddr = &ipv6_hdr(skb)->saddr;
@@ -100,15 +98,13 @@ int shim6_control_in(struct shim6_net *sn, struct sk_buff *skb)
 	if (!shim6_control_liveness(sn, skb, message, len) &&
 	    !shim6_event_control(sn, skb, message, len)) {
 		counter = SHIM6_A_STATS_CTL_IN_NO_DAEMON;
-		reason = SKB_DROP_REASON_NO_SOCKET;
 		goto drop;
 	}
 	consume_skb(skb);
 	return 0;
 
 drop:
-	shim6_count(sn, counter);
-	kfree_skb_reason(skb, reason);
+	shim6_drop(sn, skb, counter);
 	return -1;
 }
 

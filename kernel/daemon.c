@@ -18,6 +18,7 @@
 #include "netlink_gen.h"
 #include "netns.h"
 #include "stats.h"
+#include "trace.h"
 
 /**
  * shim6_has_daemon - is there anybody to tell?
@@ -166,6 +167,7 @@ bool shim6_event_acquire(struct shim6_net *sn, const struct shim6_ulids *ulids,
 	struct sk_buff *msg;
 	void *hdr;
 
+	trace_shim6_acquire(sn, ulids, packets);
 	msg = shim6_event_new(sn, SHIM6_CMD_ACQUIRE_EVENT, SHIM6_EVENT_ROOM,
 			      &hdr);
 	if (!msg)
@@ -193,6 +195,7 @@ bool shim6_event_reap(struct shim6_context *ctx, u32 event)
 	struct sk_buff *msg;
 	void *hdr;
 
+	trace_shim6_reap(ctx, event);
 	msg = shim6_event_new(sn, SHIM6_CMD_REAP_EVENT, SHIM6_EVENT_ROOM, &hdr);
 	if (!msg)
 		return false;

@@ -147,8 +147,8 @@ static bool shim6_icmp_place(struct sk_buff *skb, struct shim6_place *place)
  * @sn: its state
  * @skb: the packet; data is at the IPv6 header
  *
- * Return: false if the packet is to be dropped, because the daemon deals with
- * the error, or there is nothing above us to tell.
+ * Return: false if the packet is gone, because the daemon deals with the
+ * error.
  */
 bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 {
@@ -197,7 +197,7 @@ bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 	if (shim6_event_icmp(sn, skb, ctx, SHIM6_ICMP_INNER, place.offset) &&
 	    shim6_icmp_ours(shim6_icmp_hdr(skb), place.offset) &&
 	    !READ_ONCE(sn->config.icmp_to_ulp)) {
-		shim6_count(sn, SHIM6_A_STATS_ICMP_WITHHELD);
+		shim6_drop(sn, skb, SHIM6_A_STATS_ICMP_WITHHELD);
 		return false;
 	}
 	shim6_icmp_map(skb, ctx, &place);

@@ -65,7 +65,7 @@ static void shim6_remove(struct sk_buff *skb, const struct shim6_context *ctx,
 		skb->csum = csum_add(skb->csum, csum_partial(iph, offset, 0));
 }
 
-/* Returns false if the packet must not go on; it is counted then. */
+/* Returns false if the packet went no further. */
 static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 			  struct shim6_context *ctx, unsigned int prev,
 			  unsigned int offset)
@@ -74,13 +74,13 @@ static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 
 	/* Section 12.2: known, and discarded; no R1bis. */
 	if (state == SHIM6_CONTEXT_STATE_I1_SENT) {
-		shim6_count(sn, SHIM6_A_STATS_IN_STATE);
+		shim6_drop(sn, skb, SHIM6_A_STATS_IN_STATE);
 		return false;
 	}
 	if (!pskb_may_pull(skb, skb_network_offset(skb) + offset +
 				SHIM6_PAYLOAD_LEN) ||
 	    skb_cow_head(skb, 0)) {
-		shim6_count(sn, SHIM6_A_STATS_IN_NO_MEMORY);
+		shim6_drop(sn, skb, SHIM6_A_STATS_IN_NO_MEMORY);
 		return false;
 	}
 	shim6_remove(skb, ctx, prev, offset);
@@ -119,8 +119,7 @@ static void shim6_input_plain(const struct nf_hook_state *state,
  * @skb: a packet that has arrived; data is at the IPv6 header
  * @state: where
  *
- * Return: NF_ACCEPT, changed or not; NF_DROP; NF_STOLEN for what was dropped
- * with a reason.
+ * Return: NF_ACCEPT, changed or not; NF_STOLEN for what was dropped.
  */
 unsigned int shim6_input(void *priv, struct sk_buff *skb,
 			 const struct nf_hook_state *state)
@@ -135,10 +134,8 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	sn = shim6_pernet(state->net);
 	if (ipv6_hdr(skb)->nexthdr == NEXTHDR_ICMP) {
-		if (!shim6_icmp_in(state->net, sn, skb)) {
-			kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+		if (!shim6_icmp_in(state->net, sn, skb))
 			return NF_STOLEN;
-		}
 		shim6_input_plain(state, sn, skb);
 		return NF_ACCEPT;
 	}
@@ -159,10 +156,8 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 	/* A router that knows the tag by chance has to forward the packet. */
 	if (!ctx || !ipv6_chk_addr(state->net, &ipv6_hdr(skb)->daddr, NULL, 0))
 		return NF_ACCEPT;
-	if (!shim6_receive(sn, skb, ctx, place.prev, place.offset)) {
-		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+	if (!shim6_receive(sn, skb, ctx, place.prev, place.offset))
 		return NF_STOLEN;
-	}
 	return NF_ACCEPT;
 }
 
@@ -187,23 +182,19 @@ static int shim6_rcv(struct sk_buff *skb)
 	tag = shim6_tag(h->octet);
 	ctx = shim6_context_by_tag(sn, tag);
 	if (!ctx) {
-		shim6_count(sn, SHIM6_A_STATS_IN_NO_CONTEXT);
 		shim6_event_no_context(sn, skb, tag);
-		kfree_skb_reason(skb, SKB_DROP_REASON_UNHANDLED_PROTO);
+		shim6_drop(sn, skb, SHIM6_A_STATS_IN_NO_CONTEXT);
 		return -1;
 	}
 	if (!shim6_receive(sn, skb, ctx, IP6CB(skb)->nhoff,
 			   skb_transport_offset(skb) -
-			   skb_network_offset(skb))) {
-		kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+			   skb_network_offset(skb)))
 		return -1;
-	}
 	/* On with the next header. */
 	return 1;
 
 malformed:
-	shim6_count(sn, SHIM6_A_STATS_IN_HEADER);
-	kfree_skb_reason(skb, SKB_DROP_REASON_IP_INHDR);
+	shim6_drop(sn, skb, SHIM6_A_STATS_IN_HEADER);
 	return -1;
 }
 

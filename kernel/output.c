@@ -215,13 +215,12 @@ static void shim6_send_one(struct net *net, struct sock *sk,
 
 	if (skb->len > mtu) {
 		if (shim6_fragment(net, sk, skb, path, place, mtu))
-			shim6_count(sn, SHIM6_A_STATS_OUT_NO_MEMORY);
+			shim6_count_drop(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY);
 		consume_skb(skb);
 		return;
 	}
 	if (shim6_insert(skb, path, place)) {
-		shim6_count(sn, SHIM6_A_STATS_OUT_NO_MEMORY);
-		kfree_skb(skb);
+		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY);
 		return;
 	}
 	shim6_count(sn, SHIM6_A_STATS_OUT_REHOMED);
@@ -238,7 +237,8 @@ static unsigned int shim6_segment(struct net *net, struct sock *sk,
 
 	segs = skb_gso_segment(skb, 0);
 	if (IS_ERR_OR_NULL(segs))
-		return NF_DROP;
+		return shim6_drop_verdict(shim6_pernet(net), skb,
+					  SHIM6_A_STATS_OUT_NO_MEMORY, -ENOMEM);
 	skb_list_walk_safe(segs, seg, next) {
 		skb_mark_not_on_list(seg);
 		skb_reset_network_header(seg);
@@ -278,9 +278,9 @@ static unsigned int shim6_output_big(struct net *net, struct sock *sk,
 	return NF_STOLEN;
 
 too_big:
-	shim6_count(sn, SHIM6_A_STATS_OUT_TOO_BIG);
 	shim6_too_big(skb, max_t(u32, mtu, IPV6_MIN_MTU));
-	return NF_DROP;
+	return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_TOO_BIG,
+				  -EMSGSIZE);
 }
 
 static unsigned int shim6_output_rehomed(struct net *net, struct sk_buff *skb,
@@ -294,10 +294,9 @@ static unsigned int shim6_output_rehomed(struct net *net, struct sk_buff *skb,
 	int err;
 
 	dst = shim6_route(net, skb, path);
-	if (IS_ERR(dst)) {
-		shim6_count(sn, SHIM6_A_STATS_OUT_NO_ROUTE);
-		return NF_DROP_ERR(PTR_ERR(dst));
-	}
+	if (IS_ERR(dst))
+		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
+					  PTR_ERR(dst));
 	skb_dst_drop(skb);
 	skb_dst_set(skb, dst);
 	mtu = dst_mtu(dst) - SHIM6_PAYLOAD_LEN;
@@ -308,10 +307,9 @@ static unsigned int shim6_output_rehomed(struct net *net, struct sk_buff *skb,
 	if (skb->len + SHIM6_PAYLOAD_LEN > IPV6_MAXPLEN)
 		return shim6_segment(net, sk, skb, path, place, mtu);
 	err = shim6_insert(skb, path, place);
-	if (err) {
-		shim6_count(sn, SHIM6_A_STATS_OUT_NO_MEMORY);
-		return NF_DROP_ERR(err);
-	}
+	if (err)
+		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
+					  err);
 	shim6_count(sn, SHIM6_A_STATS_OUT_REHOMED);
 	return NF_ACCEPT;
 }

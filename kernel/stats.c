@@ -5,11 +5,14 @@
  */
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
+#include <net/ipv6.h>
 #include <net/net_namespace.h>
 
+#include "compat.h"
 #include "context.h"
 #include "netns.h"
 #include "stats.h"
+#include "trace.h"
 
 static const char *const shim6_stats_names[] = {
 	[SHIM6_A_STATS_OUT_REHOMED] = "OutRehomed",
@@ -48,6 +51,90 @@ static const char *const shim6_stats_names[] = {
 };
 
 /**
+ * shim6_stats_name - a counter's name in /proc/net/shim6_stat
+ * @counter: SHIM6_A_STATS_*
+ */
+const char *shim6_stats_name(int counter)
+{
+	return counter == SHIM6_A_STATS_CONTEXTS ? "Contexts" :
+						   shim6_stats_names[counter];
+}
+
+/*
+ * The kernel's drop reasons are a fixed list, so ours are the nearest of
+ * those; the counter, and the tracepoint that bears its name, say exactly why.
+ */
+static enum skb_drop_reason shim6_drop_reason(int counter)
+{
+	switch (counter) {
+	case SHIM6_A_STATS_OUT_NO_ROUTE:
+		return SKB_DROP_REASON_IP_OUTNOROUTES;
+	case SHIM6_A_STATS_OUT_TOO_BIG:
+		return SKB_DROP_REASON_PKT_TOO_BIG;
+	case SHIM6_A_STATS_OUT_NO_MEMORY:
+	case SHIM6_A_STATS_IN_NO_MEMORY:
+		return SKB_DROP_REASON_NOMEM;
+	case SHIM6_A_STATS_IN_NO_CONTEXT:
+	case SHIM6_A_STATS_IN_STATE:
+		return SKB_DROP_REASON_UNHANDLED_PROTO;
+	case SHIM6_A_STATS_IN_HEADER:
+	case SHIM6_A_STATS_CTL_IN_HEADER:
+	case SHIM6_A_STATS_CTL_IN_ADDRESS:
+		return SKB_DROP_REASON_IP_INHDR;
+	case SHIM6_A_STATS_CTL_IN_CHECKSUM:
+		return SKB_DROP_REASON_IP_CSUM;
+	case SHIM6_A_STATS_CTL_IN_NO_DAEMON:
+		return SKB_DROP_REASON_NO_SOCKET;
+	case SHIM6_A_STATS_ICMP_WITHHELD:
+		return SKB_DROP_REASON_NETFILTER_DROP;
+	default:
+		return SKB_DROP_REASON_NOT_SPECIFIED;
+	}
+}
+
+/**
+ * shim6_count_drop - count and trace a packet that goes no further; somebody
+ * else frees it
+ * @sn: the namespace's state
+ * @skb: the packet, with its network header set
+ * @counter: SHIM6_A_STATS_*, which says why
+ */
+void shim6_count_drop(struct shim6_net *sn, const struct sk_buff *skb,
+		      int counter)
+{
+	shim6_count(sn, counter);
+	trace_shim6_drop(sn, skb, counter);
+}
+
+/**
+ * shim6_drop - count, trace and free a packet
+ * @sn: the namespace's state
+ * @skb: the packet, with its network header set
+ * @counter: SHIM6_A_STATS_*, which says why
+ */
+void shim6_drop(struct shim6_net *sn, struct sk_buff *skb, int counter)
+{
+	shim6_count_drop(sn, skb, counter);
+	kfree_skb_reason(skb, shim6_drop_reason(counter));
+}
+
+/**
+ * shim6_drop_verdict - count and trace a packet, and drop it as a hook does
+ * @sn: the namespace's state
+ * @skb: the packet, with its network header set
+ * @counter: SHIM6_A_STATS_*, which says why
+ * @err: what the sender gets, a negative errno
+ *
+ * Return: the hook's verdict.
+ */
+int shim6_drop_verdict(struct shim6_net *sn, struct sk_buff *skb, int counter,
+		       int err)
+{
+	shim6_count_drop(sn, skb, counter);
+	return shim6_nf_drop(skb, shim6_drop_reason(counter), err);
+}
+
+/**
  * shim6_stats_sum - a counter's value over all CPUs
  * @sn: the namespace's state
  * @counter: SHIM6_A_STATS_*; the number of contexts is not a counter but
@@ -71,10 +158,8 @@ static int shim6_stats_show(struct seq_file *seq, void *v)
 	struct shim6_net *sn = shim6_pernet(seq->private);
 	int i;
 
-	seq_printf(seq, "%-24s\t%llu\n", "Contexts",
-		   shim6_stats_sum(sn, SHIM6_A_STATS_CONTEXTS));
-	for (i = SHIM6_A_STATS_CONTEXTS + 1; i <= SHIM6_A_STATS_MAX; i++)
-		seq_printf(seq, "%-24s\t%llu\n", shim6_stats_names[i],
+	for (i = SHIM6_A_STATS_CONTEXTS; i <= SHIM6_A_STATS_MAX; i++)
+		seq_printf(seq, "%-24s\t%llu\n", shim6_stats_name(i),
 			   shim6_stats_sum(sn, i));
 	return 0;
 }

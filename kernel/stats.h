@@ -8,6 +8,7 @@
 
 struct net;
 struct shim6_net;
+struct sk_buff;
 
 /**
  * struct shim6_mib - one CPU's share of a namespace's counters
@@ -20,6 +21,12 @@ struct shim6_mib {
 /* Count one; @counter is SHIM6_A_STATS_*. In any context. */
 #define shim6_count(sn, counter) this_cpu_inc((sn)->mib->v[counter])
 
+const char *shim6_stats_name(int counter);
+void shim6_count_drop(struct shim6_net *sn, const struct sk_buff *skb,
+		      int counter);
+void shim6_drop(struct shim6_net *sn, struct sk_buff *skb, int counter);
+int shim6_drop_verdict(struct shim6_net *sn, struct sk_buff *skb, int counter,
+		       int err);
 u64 shim6_stats_sum(const struct shim6_net *sn, int counter);
 int shim6_stats_net_init(struct net *net, struct shim6_net *sn);
 void shim6_stats_net_exit(struct net *net, struct shim6_net *sn);

@@ -54,31 +54,40 @@ ADDRS = [os.urandom(16)] + [bytes.fromhex("20010db8%024x" % i) for i in range(6)
 SIZE = {U8: 1, U16: 2, U32: 4, U64: 8}
 
 
-def value(what):
+def value(what, careful):
     kind = what.get(A_TYPE)
     if kind in SIZE:
         low, high = what.get(A_MIN_U, 0), what.get(A_MAX_U, (1 << 8 * SIZE[kind]) - 1)
+        if careful:
+            return rng.randint(low, min(high, low + rng.choice((3, 5, high)))).to_bytes(SIZE[kind], sys.byteorder)
         n = rng.choice((low, high, low - 1, high + 1, rng.randint(low, high), rng.randint(low, min(high, low + 5)),
                         rng.randint(low, min(high, low + 5)), rng.randint(low, min(high, low + 5))))
         return (n % (1 << 8 * SIZE[kind])).to_bytes(SIZE[kind], sys.byteorder)
     if kind == FLAG:
         return b""
     if what.get(A_MAXLEN) == 16 or what.get(A_MINLEN) == 16:
-        return rng.choice(ADDRS)
+        return rng.choice(ADDRS[:7] if careful else ADDRS)
     # The message of control-send: a header whose length may be right.
     n = rng.choice((8, 16, 24, 40, 2048))
     return bytes([59, n // 8 - 1, rng.randrange(256), 0]) + rng.randbytes(n - 4)
 
 
+# What a request is refused without, by command: policies do not say it.
+NEEDED = {4: (2, 3, 5), 5: (2, 3), 6: (2, 3), 7: (2, 3), 11: (1, 13), 12: (1,), 19: (2, 3, 4)}
+
+
 def attributes(cmd):
     policy = known.get(cmd, {})
     body = b""
+    # Half of the requests are meant to be taken: the tables have to fill.
+    careful = rng.random() < 0.5
     for number in policy:
-        if rng.random() < 0.45 and not (number in (2, 3) and rng.random() < 0.9):
+        wanted = 0.95 if number in NEEDED.get(cmd, ()) else 0.2 if careful else 0.55
+        if rng.random() > wanted:
             continue
         for _ in range(rng.choice((1, 1, 1, 1, 2, 40) if rng.random() < 0.05 else (1,))):
-            data = value(policy[number])
-            if rng.random() < 0.02:
+            data = value(policy[number], careful)
+            if not careful and rng.random() < 0.04:
                 data = rng.randbytes(rng.randrange(70))
             kind = number | (0x8000 if rng.random() < 0.005 else 0) | (0x4000 if rng.random() < 0.005 else 0)
             body += attr(kind, data)
@@ -96,6 +105,7 @@ COMMANDS = sorted(known) * 4 + list(range(26)) + [255]
 FLUSH = (8, 14)  # context-flush and policy-flush
 answers = collections.Counter()
 sent = 0
+payload = b""
 while sent < count:
     batch = b""
     n = 0
@@ -104,9 +114,12 @@ while sent < count:
         # Tables that are always empty show little.
         if cmd in FLUSH and rng.random() < 0.95:
             continue
+        # Now and then the same again: what was new is there by then.
+        again = payload and rng.random() < 0.1
         flags = genl.NLM_F_REQUEST | genl.NLM_F_ACK | (rng.choice((0x300, 0x100, 8)) if rng.random() < 0.1 else 0)
-        payload = struct.pack("=BBH", cmd, 1, 0 if rng.random() < 0.99 else 1) + attributes(cmd)
-        payload += bytes(-len(payload) % 4)
+        if not again:
+            payload = struct.pack("=BBH", cmd, 1, 0 if rng.random() < 0.99 else 1) + attributes(cmd)
+            payload += bytes(-len(payload) % 4)
         batch += struct.pack("=IHHII", len(payload) + 16, family, flags, sent + 1, 0) + payload
         n, sent = n + 1, sent + 1
     sock.sock.send(batch)
