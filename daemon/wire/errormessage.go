@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+)
+
+// ErrorMessage is an Error message (RFC 5533, section 5.14). It has no options,
+// and is never answered by another.
+type ErrorMessage struct {
+	Code ErrorCode
+	// Pointer is where in the invoking packet the error is, in octets from
+	// the start of its IPv6 header. The RFC does not say from where it counts,
+	// but it needs the addresses of the packet in error (section 12.4): the
+	// copy begins with them, and so does the count.
+	Pointer uint16
+	// PacketInError is the invoking packet from its IPv6 header on, or as
+	// much of it as there was room for: a multiple of 8 octets, at least 8.
+	// Append cuts what is more.
+	PacketInError []byte
+	Residue       *Residue
+}
+
+// errorHead is the octets of an Error message before the packet in error.
+const errorHead = 8
+
+// Type returns TypeError.
+func (m *ErrorMessage) Type() Type                   { return TypeError }
+func (m *ErrorMessage) parts() (*Options, **Residue) { return nil, &m.Residue }
+
+func (m *ErrorMessage) decodeFixed(b []byte) (int, *ProtocolError) {
+	m.Code = ErrorCode(b[3] >> 1)
+	m.Pointer = binary.BigEndian.Uint16(b[6:])
+	m.PacketInError = clone(b[errorHead:])
+	return len(b), nil
+}
+
+func (m *ErrorMessage) appendFixed(b []byte, max int) ([]byte, error) {
+	if m.Code > 127 {
+		return b, fmt.Errorf("an Error Code has 7 bits, and %d has more", m.Code)
+	}
+	// Hdr Ext Len counts in eights, and there is no rule for padding.
+	n := min(len(m.PacketInError), max-errorHead) &^ 7
+	if n < 8 {
+		return b, fmt.Errorf("%d octets of a packet in error are too few", len(m.PacketInError))
+	}
+	b[len(b)-3] = byte(m.Code << 1)
+	b = binary.BigEndian.AppendUint16(b, m.Pointer)
+	return append(b, m.PacketInError[:n]...), nil
+}
+
+// NewErrorMessage returns the Error message that is due for what is wrong with
+// a control message, or false if none is: see ProtocolError.Answer. The message
+// was received from source at destination; it begins with its Shim6 header and
+// is as long as that says. The answer goes from destination to source.
+//
+// The packet in error is the message after an IPv6 header with its addresses,
+// in which the fields that the message says nothing of (Traffic Class, Flow
+// Label, Hop Limit) are 0.
+func NewErrorMessage(cause *ProtocolError, source, destination netip.Addr, message []byte) (*ErrorMessage, bool) {
+	if !cause.Answer() {
+		return nil, false
+	}
+	return quoting(cause, source, destination, message)
+}
+
+// NewDebugErrorMessage is NewErrorMessage for a search after what is wrong with
+// an implementation: there is also one, with a code of 120 to 127, for what is
+// to be discarded silently (RFC 5533, section 5.14). Error messages are not
+// answered even so.
+func NewDebugErrorMessage(cause *ProtocolError, source, destination netip.Addr, message []byte) (*ErrorMessage, bool) {
+	if cause.Type == TypeError {
+		return nil, false
+	}
+	return quoting(cause, source, destination, message)
+}
+
+// quoting makes the Error message, unless the invoking message is one itself,
+// whatever the cause says, or an address is not of IPv6.
+func quoting(cause *ProtocolError, source, destination netip.Addr, message []byte) (*ErrorMessage, bool) {
+	if len(message) > 2 && Type(message[2]) == TypeError {
+		return nil, false
+	}
+	packet := make([]byte, 0, ipv6HeaderLen+len(message))
+	packet = append(packet, 6<<4, 0, 0, 0)
+	packet = binary.BigEndian.AppendUint16(packet, uint16(len(message)))
+	packet = append(packet, Protocol, 0)
+	packet, err := appendAddr(packet, source)
+	if err != nil {
+		return nil, false
+	}
+	if packet, err = appendAddr(packet, destination); err != nil {
+		return nil, false
+	}
+	return &ErrorMessage{
+		Code:          cause.Code,
+		Pointer:       uint16(ipv6HeaderLen + cause.Pointer),
+		PacketInError: append(packet, message...),
+	}, true
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// PreferenceFlags say how good a locator is. Bits without a name mean nothing
+// and are sent as 0.
+type PreferenceFlags uint8
+
+// The flags of RFC 5533, section 5.15.3. There is none for "reachable".
+const (
+	// FlagBroken: the locator is known not to work.
+	FlagBroken PreferenceFlags = 0x01
+	// FlagTransient: the locator is less stable than others.
+	FlagTransient PreferenceFlags = 0x02
+)
+
+// Preference is the element of one locator.
+type Preference struct {
+	Flags PreferenceFlags
+	// Priority, lower first, and Weight are those of DNS SRV records (RFC
+	// 2782). They are 0 if the elements have no room for them.
+	Priority uint8
+	Weight   uint8
+	// Rest is what elements of more than 3 octets have after the Weight.
+	Rest []byte
+}
+
+// LocatorPreferences is the Locator Preferences option (RFC 5533, section
+// 5.15.3).
+type LocatorPreferences struct {
+	// Generation is that of the Locator List which the elements are about.
+	Generation uint32
+	// ElementLen is the octets of each element, at least 1: with 1 there are
+	// only Flags, with 2 the Priority too, with 3 the Weight, and with more
+	// a Rest of ElementLen-3 octets that nothing is known of.
+	ElementLen uint8
+	// Elements are in the order of the locators. Their number is not in the
+	// option but follows from its Length. There may be none.
+	Elements []Preference
+}
+
+// The octets of the contents before the elements.
+const preferencesHead = 4 + 1
+
+// Type returns OptionLocatorPreferences.
+func (o *LocatorPreferences) Type() OptionType     { return OptionLocatorPreferences }
+func (o *LocatorPreferences) reserved() (int, int) { return 0, 0 }
+func (o *LocatorPreferences) contentsLen() int {
+	return preferencesHead + len(o.Elements)*int(o.ElementLen)
+}
+
+// decodeLocatorPreferences: what is wrong with the number of elements is an
+// Error with code 4, whose pointer is at the Length, as in RFC 5533, section
+// 10.4. That an element has no octets leaves their number unknown, and is the
+// same error.
+func decodeLocatorPreferences(t Type, c []byte, p int) (Option, *ProtocolError) {
+	if len(c) < preferencesHead {
+		return nil, fail(t, CodeDebugLength, p+2, "Locator Preferences has a Length of %d, and the least is %d",
+			len(c), preferencesHead)
+	}
+	o := &LocatorPreferences{Generation: binary.BigEndian.Uint32(c), ElementLen: c[4]}
+	size := int(o.ElementLen)
+	c = c[preferencesHead:]
+	if size == 0 {
+		return nil, fail(t, CodeLocatorCount, p+2, "Locator Preferences has an Element Len of 0")
+	}
+	if len(c)%size != 0 {
+		return nil, fail(t, CodeLocatorCount, p+2,
+			"Locator Preferences has %d octets of elements, which is no multiple of the Element Len %d", len(c), size)
+	}
+	if len(c) == 0 {
+		return o, nil
+	}
+	o.Elements = make([]Preference, len(c)/size)
+	for i := range o.Elements {
+		e := c[i*size : (i+1)*size : (i+1)*size]
+		o.Elements[i].Flags = PreferenceFlags(e[0])
+		if size > 1 {
+			o.Elements[i].Priority = e[1]
+		}
+		if size > 2 {
+			o.Elements[i].Weight = e[2]
+		}
+		if size > 3 {
+			o.Elements[i].Rest = e[3:]
+		}
+	}
+	return o, nil
+}
+
+func (o *LocatorPreferences) appendContents(b []byte) ([]byte, error) {
+	size := int(o.ElementLen)
+	if size == 0 {
+		return b, errors.New("an Element Len of 0")
+	}
+	b = binary.BigEndian.AppendUint32(b, o.Generation)
+	b = append(b, o.ElementLen)
+	for i := range o.Elements {
+		e := &o.Elements[i]
+		if size < 2 && e.Priority != 0 || size < 3 && e.Weight != 0 || len(e.Rest) != max(size-3, 0) {
+			return b, fmt.Errorf("element %d is not one of %d octets", i, size)
+		}
+		head := [3]byte{byte(e.Flags), e.Priority, e.Weight}
+		b = append(b, head[:min(size, 3)]...)
+		b = append(b, e.Rest...)
+	}
+	return b, nil
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package wire
+
+// VerificationFailed is the error for a locator of m's Locator List that does
+// not verify, by its index in the list: code 2, and the pointer at its
+// verification method (RFC 5533, section 5.14). It is nil if m has no such
+// locator.
+func VerificationFailed(m Message, locator int) *ProtocolError {
+	o, at := located[*LocatorList](m)
+	if o == nil || locator < 0 || locator >= len(o.Locators) {
+		return nil
+	}
+	return fail(m.Type(), CodeVerification, at+o.methodOffset(locator),
+		"locator %d, %s, does not verify by %s", locator, o.Locators[locator].Address, o.Locators[locator].Method)
+}
+
+// GenerationMismatch is the error for m's Locator Preferences that are about
+// another generation than that of the locator list in use: code 3, and the
+// pointer at the generation (RFC 5533, section 10.4). It is nil if m has no
+// such option.
+func GenerationMismatch(m Message, inUse uint32) *ProtocolError {
+	o, at := located[*LocatorPreferences](m)
+	if o == nil {
+		return nil
+	}
+	return fail(m.Type(), CodeGeneration, at+optionHeaderLen,
+		"Locator Preferences is about generation %d, and %d is in use", o.Generation, inUse)
+}
+
+// LocatorCountMismatch is the error for m's Locator Preferences that are about
+// another number of locators than the list in use has: code 4, and the pointer
+// at the Length (RFC 5533, section 10.4). It is nil if m has no such option.
+func LocatorCountMismatch(m Message, inUse int) *ProtocolError {
+	o, at := located[*LocatorPreferences](m)
+	if o == nil {
+		return nil
+	}
+	return fail(m.Type(), CodeLocatorCount, at+2,
+		"Locator Preferences is about %d locators, and there are %d", len(o.Elements), inUse)
+}
+
+// located returns m's option of type T and where it is, or the zero T.
+func located[T Option](m Message) (o T, at int) {
+	options, _ := m.parts()
+	if options == nil {
+		return o, 0
+	}
+	o = find[T](*options)
+	at, _ = OptionOffset(m, o)
+	return o, at
+}
