@@ -20,7 +20,7 @@ var goldens = []struct {
 	// Shows: 5533-5.3-07 5533-5.3-12 5533-5.4-01
 	{"I1", `
 		3b 01 01 00  // Next Header 59, Hdr Ext Len 1, P 0 and Type 1, Reserved1 and S
-		?? ?? 12 34  // Checksum, R 0 and the tag
+		22 f8 12 34  // Checksum, R 0 and the tag
 		56 78 9a bc
 		de ad be ef  // Initiator Nonce`,
 		&I1{InitiatorContextTag: 0x123456789abc, InitiatorNonce: 0xdeadbeef}},
@@ -28,7 +28,7 @@ var goldens = []struct {
 	// Shows: 5533-4.1-01 5533-5.4-01
 	{"I1 with the greatest tag", `
 		3b 01 01 00
-		?? ?? 7f ff
+		43 ff 7f ff
 		ff ff ff ff
 		00 00 00 00`,
 		&I1{InitiatorContextTag: MaxContextTag}},
@@ -36,7 +36,7 @@ var goldens = []struct {
 	// Shows: 5533-5.15.6-01 5533-5.15.7-01
 	{"I1 with ULIDs and FII", `
 		3b 07 01 00
-		?? ?? 00 00
+		62 e7 00 00
 		00 00 00 01
 		00 00 00 02
 		00 0c 00 24  // Type 6, C 0, Length 36
@@ -52,7 +52,7 @@ var goldens = []struct {
 	// Shows: 5533-5.3-13 5533-5.5-01 5533-5.5-07 5533-5.15-03 5533-5.15-04 5533-5.15-05 5533-5.15-08 5533-5.15.1-01
 	{"R1", `
 		3b 03 02 00
-		?? ?? 00 00  // Reserved2
+		70 41 00 00  // Reserved2
 		11 12 13 14  // Initiator Nonce
 		21 22 23 24  // Responder Nonce
 		00 02 00 05  // Type 1, Length 5: 7 octets of padding
@@ -69,7 +69,7 @@ var goldens = []struct {
 	// Shows: 5533-5.15.7-01 5533-5.15.8-01 5534-5.3-01 5534-5.3-02 5534-5.3-08
 	{"I2 with every option", `
 		3b 1e 03 00
-		?? ?? 12 34  // the tag
+		6f 8d 12 34  // the tag
 		56 78 9a bc
 		11 12 13 14  // Initiator Nonce
 		21 22 23 24  // Responder Nonce
@@ -125,7 +125,7 @@ var goldens = []struct {
 	// Shows: 5533-5.3-14 5533-5.6-01
 	{"I2", `
 		3b 02 03 00
-		?? ?? 00 00
+		c1 f7 00 00
 		00 00 00 01
 		00 00 00 02
 		00 00 00 03
@@ -135,7 +135,7 @@ var goldens = []struct {
 	// Shows: 5533-5.3-15 5533-5.7-01 5533-5.7-06 5533-5.15.2-01 5533-5.15.2-02 5533-5.15.3-03
 	{"R2 with eight locators", `
 		3b 17 04 00
-		?? ?? 00 00  // the tag
+		3a 2d 00 00  // the tag
 		00 00 00 04
 		00 00 00 02  // Initiator Nonce
 		00 04 00 94  // Locator List, Length 148
@@ -168,7 +168,7 @@ var goldens = []struct {
 	// Shows: 5533-5.3-16 5533-5.8-01 5533-5.8-06
 	{"R1bis", `
 		3b 03 05 00
-		?? ?? 12 34  // Packet Context Tag
+		d2 09 12 34  // Packet Context Tag
 		56 78 9a bc
 		21 22 23 24  // Responder Nonce
 		00 02 00 0c
@@ -179,7 +179,7 @@ var goldens = []struct {
 	// Shows: 5533-5.3-17 5533-5.9-01 5533-5.9-09
 	{"I2bis", `
 		3b 05 06 00
-		?? ?? 12 34  // Initiator Context Tag
+		9f 3c 12 34  // Initiator Context Tag
 		56 78 9a bc
 		11 12 13 14  // Initiator Nonce
 		21 22 23 24  // Responder Nonce
@@ -197,8 +197,8 @@ var goldens = []struct {
 			}}},
 	// Shows: 5533-4.4-01 5533-5.3-18 5533-5.10-01 5533-5.10-08 5533-5.15.3-04 5534-5.3-01
 	{"Update Request", `
-		3b 0c 40 00
-		?? ?? 12 34  // Receiver Context Tag
+		3b 0b 40 00
+		97 f5 12 34  // Receiver Context Tag
 		56 78 9a bc
 		31 32 33 34  // Request Nonce
 		00 04 00 2c  // Locator List, Length 44
@@ -227,7 +227,7 @@ var goldens = []struct {
 	// Shows: 5533-5.15.3-01 5533-5.15.3-06
 	{"Update Request with long elements", `
 		3b 04 40 00
-		?? ?? 00 00
+		8f e2 00 00
 		00 00 00 04
 		00 00 00 08
 		00 06 00 0f  // Locator Preferences, Length 15
@@ -245,14 +245,14 @@ var goldens = []struct {
 	// Shows: 5533-4.4-01 5533-5.3-19 5533-5.11-01
 	{"Update Acknowledgement", `
 		3b 01 41 00
-		?? ?? 12 34
+		1c 2f 12 34
 		56 78 9a bc
 		31 32 33 34`,
 		&UpdateAcknowledgement{ReceiverContextTag: 0x123456789abc, RequestNonce: 0x31323334}},
 	// Shows: 5533-4.4-01 5533-5.3-20 5533-5.12-01 5534-5.1-01 5534-5.1-02
 	{"Keepalive", `
 		3b 01 42 00
-		?? ?? 12 34
+		7f 95 12 34
 		56 78 9a bc
 		00 00 00 00  // Reserved2`,
 		&Keepalive{ReceiverContextTag: 0x123456789abc}},
@@ -260,7 +260,7 @@ var goldens = []struct {
 	// Shows: 5534-5.2-06 5534-5.2-16 5534-5.2-21
 	{"Probe with reports of both kinds", `
 		3b 10 43 00
-		?? ?? 12 34
+		7d ce 12 34
 		56 78 9a bc
 		12 80 00 00  // Precvd 1, Psent 2; Sta 2, Reserved2
 		20 01 0d b8 00 a2 00 00 00 00 00 00 00 00 00 01  // First probe sent
@@ -284,7 +284,7 @@ var goldens = []struct {
 	// Shows: 5533-5.3-21 5534-5.2-02 5534-5.2-05 5534-5.2-15
 	{"Probe that explores", `
 		3b 06 43 00
-		?? ?? 00 00
+		23 e6 00 00
 		00 00 00 04
 		01 40 00 00  // Precvd 0, Psent 1; Sta 1
 		20 01 0d b8 00 a1 00 00 00 00 00 00 00 00 00 01
@@ -296,7 +296,7 @@ var goldens = []struct {
 	// Shows: 5534-5.2-03 5534-5.2-14
 	{"Probe that is operational, with an option", `
 		3b 07 43 00
-		?? ?? 00 00
+		b6 22 00 00
 		00 00 00 04
 		01 00 00 00  // Sta 0
 		20 01 0d b8 00 a1 00 00 00 00 00 00 00 00 00 01
@@ -311,7 +311,7 @@ var goldens = []struct {
 	// Shows: 5533-5.3-22 5533-5.14-01 5533-5.14-09
 	{"Error", `
 		3b 02 44 06  // Error Code 3, then S
-		?? ?? 00 48  // Pointer 72
+		66 04 00 48  // Pointer 72
 		60 00 00 00 00 10 8c 40
 		20 01 0d b8 00 a1 00 00`,
 		&ErrorMessage{Code: CodeGeneration, Pointer: 72, PacketInError: []byte{
@@ -319,13 +319,13 @@ var goldens = []struct {
 	// Shows: 5533-5.14-01 5533-5.14-11
 	{"Error for debugging", `
 		3b 01 44 fe  // Error Code 127
-		?? ?? ff ff
+		6f ec ff ff
 		01 02 03 04 05 06 07 08`,
 		&ErrorMessage{Code: 127, Pointer: 0xffff, PacketInError: []byte{1, 2, 3, 4, 5, 6, 7, 8}}},
 	// Shows: 5533-12.3-05 5533-5.15-17 5534-5.1-04
 	{"Keepalive with options that are not known", `
 		3b 04 42 00
-		?? ?? 00 00
+		79 cc 00 00
 		00 00 00 04
 		00 00 00 00
 		00 12 00 00  // Type 9, Length 0
