@@ -26,6 +26,7 @@ var (
 var same = cmp.Options{
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmpopts.IgnoreTypes((*Residue)(nil)),
+	cmpopts.EquateEmpty(),
 }
 
 // octets reads hexadecimal digits; white space, and what follows // in a line,

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package wire
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// fixed16 is a message of a type with 16 octets and then the options that are
+// drawn.
+func fixed16(t testing.TB, kind Type, options string) []byte {
+	b := octets(t, "3b 00 00 00 00 00 00 00 00 00 00 04 00 00 00 02")
+	b[2] = byte(kind)
+	return seal(append(b, octets(t, options)...))
+}
+
+// What is wrong, which error it is, and where.
+func TestDecodeErrors(t *testing.T) {
+	i1 := mustAppend(t, &I1{InitiatorContextTag: 1, InitiatorNonce: 2})
+	probe := mustAppend(t, &Probe{Sent: []ProbeReport{{Source: ulidA, Destination: ulidB}}})
+	list := func(length, count string) []byte {
+		// Room for two locators.
+		return fixed16(t, TypeR2, "0004"+length+"00000001"+count+"01 01 00 00000000"+strings.Repeat("00", 32))
+	}
+	for _, test := range []struct {
+		name    string
+		octets  []byte
+		code    ErrorCode
+		pointer int
+		says    string // part of the reason
+	}{
+		{"nothing", nil, CodeDebugLength, 0, "there are 0"},
+		{"less than a header", i1[:7], CodeDebugLength, 0, "there are 7"},
+		{"a payload header", octets(t, "06 00 80 00 00 00 00 01"), CodeDebugKind, 2, "payload"},
+		// The S bit tells Shim6 from HIP.
+		// Shows: 5533-5.3-05 5533-5.3-23
+		{"the S bit", seal(with(i1, 3, 1)), CodeDebugKind, 3, "HIP"},
+		// Shows: 5533-12.3-02 5533-5.1-02 5533-5.3-02
+		{"cut short", i1[:15], CodeDebugLength, 1, "16 octets, and there are 15"},
+		{"a greater Hdr Ext Len", with(i1, 1, 255), CodeDebugLength, 1, "2048 octets, and there are 16"},
+		// Shows: 5533-12.3-01
+		{"the checksum", with(i1, 15, 9), CodeDebugChecksum, 4, "checksum"},
+		{"no checksum", with(i1, 4, 0, 0), CodeDebugChecksum, 4, "checksum"},
+
+		// Shows: 5533-5.14-06
+		{"type 0", seal(with(i1, 2, 0)), CodeUnknownType, 2, "type is not known"},
+		// Shows: 5533-5.14-06
+		{"type 7", seal(with(i1, 2, 7)), CodeUnknownType, 2, "type is not known"},
+		{"type 63", seal(with(i1, 2, 63)), CodeUnknownType, 2, "type is not known"},
+		{"type 69", seal(with(i1, 2, 69)), CodeUnknownType, 2, "type is not known"},
+		{"type 127", seal(with(i1, 2, 127)), CodeUnknownType, 2, "type is not known"},
+		{"type 127 of 8 octets", seal(octets(t, "3b 00 7f 00 0000 0000")), CodeUnknownType, 2, "type is not known"},
+		// The checksum comes first: it might be the type that is wrong.
+		// Shows: 5533-12.3-01
+		{"type 7 with a wrong checksum", with(i1, 2, 7), CodeDebugChecksum, 4, "checksum"},
+
+		// Shows: 5533-5.14-07 5533-5.15-17 5533-12.3-07
+		{"a critical option that is not known", fixed16(t, TypeKeepalive, "0013 0004 00000000"),
+			CodeCriticalOption, 16, "option type 9 is critical"},
+		// Shows: 5533-5.15-17
+		{"a critical option of another message", fixed16(t, TypeR2, "000f 0004 00000001"),
+			CodeCriticalOption, 16, "Forked Instance Identifier is critical"},
+		{"a critical option without contents", fixed16(t, TypeI1, "ffff 0000 00000000"),
+			CodeCriticalOption, 16, "experimental option type 32767 is critical"},
+		{"a critical option that ends after the message", fixed16(t, TypeI1, "ffff ffff 00000000"),
+			CodeCriticalOption, 16, "critical"},
+		{"a critical option after others", fixed16(t, TypeI1, "0012 0009 000000000000000000 000000  000e 0004 00000001 0013 0000 00000000"),
+			CodeCriticalOption, 40, "option type 9 is critical"},
+		// It must be answered, whatever else is wrong (12.3).
+		// Shows: 5533-12.3-07
+		{"a critical option after a wrong one", fixed16(t, TypeI1, "000e 0003 00000000 0013 0000 00000000"),
+			CodeCriticalOption, 24, "option type 9 is critical"},
+		{"a critical option after one twice", fixed16(t, TypeI1, "000e 0004 00000000 000e 0004 00000000 0013 0000 00000000"),
+			CodeCriticalOption, 32, "option type 9 is critical"},
+		{"after the 56 octets of a Probe", seal(append(with(probe, 0), 0, 3, 0, 0, 0, 0, 0, 0)),
+			CodeCriticalOption, 56, "Responder Validator is critical"},
+
+		// Shows: 5533-5.15-20
+		{"an option that ends after the message", fixed16(t, TypeR1, "0002 0005 00000000"),
+			CodeDebugLength, 18, "ends after the message"},
+		{"an option not known that ends after the message", fixed16(t, TypeR1, "0012 0005 00000000"),
+			CodeDebugLength, 18, "ends after the message"},
+		{"the longest option", fixed16(t, TypeR1, "0002 ffff 00000000"), CodeDebugLength, 18, "65544 octets"},
+		// Shows: 5533-5.15-20
+		{"an FII of 3 octets", fixed16(t, TypeI1, "000e 0003 00000000"), CodeDebugLength, 18, "Length of 3, not 4"},
+		{"an FII of 5 octets", fixed16(t, TypeI1, "000e 0005 00000000 00000000 00000000"), CodeDebugLength, 18, "Length of 5, not 4"},
+		{"an FII of 0 octets", fixed16(t, TypeI1, "000e 0000 00000000"), CodeDebugLength, 18, "Length of 0, not 4"},
+		// Shows: 5533-5.15-20
+		{"a ULID Pair of 32 octets", fixed16(t, TypeI1, "000c 0020"+strings.Repeat("00", 36)), CodeDebugLength, 18, "Length of 32, not 36"},
+		{"a ULID Pair of 37 octets", fixed16(t, TypeI1, "000c 0025"+strings.Repeat("00", 44)), CodeDebugLength, 18, "Length of 37, not 36"},
+		// Shows: 5533-5.15-20 5534-5.3-02
+		{"a Keepalive Timeout of 2 octets", fixed16(t, TypeR2, "0014 0002 000f0000"), CodeDebugLength, 18, "Length of 2, not 4"},
+		{"a Keepalive Timeout of 8 octets", fixed16(t, TypeR2, "0014 0008 0000000f 00000000 00000000"), CodeDebugLength, 18, "Length of 8, not 4"},
+		// Shows: 5533-5.15-21
+		{"an option twice", fixed16(t, TypeI1, "000e 0004 00000001 000e 0004 00000001"), CodeDebugDuplicate, 24, "twice"},
+		// Shows: 5533-5.15-21
+		{"an option twice, with another between", fixed16(t, TypeUpdateRequest, "0014 0004 0000000f 0012 0000 00000000 0014 0004 0000000e"),
+			CodeDebugDuplicate, 32, "Keepalive Timeout is there twice"},
+
+		{"a list shorter than its fields", fixed16(t, TypeR2, "0004 0004 00000001"), CodeDebugLength, 18, "the least is 12"},
+		// Shows: 5533-5.15.2-02 5533-5.15.2-12
+		{"a list of 2 with the Length of 1", list("001c", "02"), CodeDebugLength, 18, "of 2 locators it is 44"},
+		{"a list of 1 with the Length of 2", list("002c", "01"), CodeDebugLength, 18, "of 1 locators it is 28"},
+		// Shows: 5533-5.15.2-02
+		{"a list whose Length leaves out the padding", list("0027", "02"), CodeDebugLength, 18, "Length of 39"},
+		// Shows: 5533-5.15.2-12
+		{"an empty list without padding", fixed16(t, TypeR2, "0004 0005 00000001 00 000000 00000000"), CodeDebugLength, 18, "of 0 locators it is 12"},
+
+		{"preferences shorter than their fields", fixed16(t, TypeR2, "0006 0004 00000001"), CodeDebugLength, 18, "the least is 5"},
+		// Shows: 5533-5.15.3-11 5533-5.14-10
+		{"an Element Len of 0", fixed16(t, TypeR2, "0006 0008 00000001 00 000000 00000000"), CodeLocatorCount, 18, "Element Len of 0"},
+		// Shows: 5533-5.15.3-11
+		{"an Element Len of 0 and no element", fixed16(t, TypeR2, "0006 0005 00000001 00 000000 00000000"), CodeLocatorCount, 18, "Element Len of 0"},
+		// Shows: 5533-5.15.3-11 5533-5.14-10
+		{"one and a half elements", fixed16(t, TypeR2, "0006 0008 00000001 02 010203 00000000"), CodeLocatorCount, 18, "no multiple of the Element Len 2"},
+		{"less than an element", fixed16(t, TypeR2, "0006 0008 00000001 ff 010203 00000000"), CodeLocatorCount, 18, "no multiple of the Element Len 255"},
+
+		// Shows: 5534-5.2-24
+		{"a Sta of 3", seal(with(probe, 13, 0xc0)), CodeDebugValue, 13, "Sta is 3"},
+		// Shows: 5534-5.2-24
+		{"no report of the probe", seal(with(probe, 12, 0x10)), CodeDebugValue, 12, "Psent is 0"},
+		// Shows: 5534-5.2-24 5534-5.2-05
+		{"a report sent more than there is", seal(with(probe, 12, 0x02)), CodeDebugLength, 12, "end at octet 96 of 56"},
+		// Shows: 5534-5.2-24 5534-5.2-05
+		{"a report received more than there is", seal(with(probe, 12, 0x11)), CodeDebugLength, 12, "1 reports sent and 1 received"},
+		{"fifteen of each", seal(with(probe, 12, 0xff)), CodeDebugLength, 12, "end at octet 1216 of 56"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e := wrong(t, test.octets)
+			if e.Code != test.code || e.Pointer != test.pointer {
+				t.Errorf("code %d at %d, want %d at %d: %v", e.Code, e.Pointer, test.code, test.pointer, e)
+			}
+			if !strings.Contains(e.Reason, test.says) {
+				t.Errorf("the reason is %q, and has not %q", e.Reason, test.says)
+			}
+			if want := test.code <= CodeLocatorCount; e.Answer() != want {
+				t.Errorf("Answer is %t for %v", e.Answer(), e)
+			}
+		})
+	}
+}
+
+// A message that has not the octets of its type's fields is no such message.
+//
+// Shows: 5533-5.4-02 5533-5.5-02 5533-5.6-02 5533-5.7-02 5533-5.8-02 5533-5.9-02 5533-5.10-02 5533-5.11-02
+// Shows: 5533-5.14-02 5534-5.1-01 5534-5.2-05
+func TestLeastLength(t *testing.T) {
+	least := map[Type]int{
+		TypeI1: 1, TypeR1: 1, TypeI2: 2, TypeR2: 1, TypeR1bis: 1, TypeI2bis: 3, TypeUpdateRequest: 1,
+		TypeUpdateAcknowledgement: 1, TypeKeepalive: 1, TypeProbe: 6, TypeError: 1,
+	}
+	for _, m := range bare() {
+		b := mustAppend(t, m)
+		if int(b[1]) != least[m.Type()] {
+			t.Errorf("%s: the least Hdr Ext Len is %d, want %d", m.Type(), b[1], least[m.Type()])
+		}
+		mustDecode(t, b)
+		for n := 8; n < len(b); n += 8 {
+			e := wrong(t, seal(b[:n]))
+			if e.Code != CodeDebugLength || e.Pointer != 1 || e.Answer() {
+				t.Errorf("%s of %d octets: %v", m.Type(), n, e)
+			}
+		}
+	}
+}
+
+// Every message cut anywhere is an error, and so is every message with any
+// octet changed.
+//
+// Shows: 5533-12.3-01 5533-12.3-02
+func TestDamage(t *testing.T) {
+	for _, m := range everyMessage() {
+		b := mustAppend(t, m)
+		for n := range b {
+			if e := wrong(t, b[:n]); e.Answer() {
+				t.Fatalf("%s of %d octets is answered: %v", m.Type(), n, e)
+			}
+			for bit := range 8 {
+				if e := wrong(t, with(b, n, b[n]^1<<bit)); e.Answer() {
+					t.Fatalf("%s with octet %d damaged is answered: %v", m.Type(), n, e)
+				}
+			}
+		}
+	}
+}
+
+func TestProtocolErrorText(t *testing.T) {
+	e := wrong(t, fixed16(t, TypeR2, "0006 0008 00000001 02 010203 00000000"))
+	want := "Shim6 R2: Locator Preferences has 3 octets of elements, which is no multiple of the Element Len 2 (octet 18)"
+	if e.Error() != want {
+		t.Errorf("got %q, want %q", e, want)
+	}
+	if got, want := wrong(t, nil).Error(), "Shim6: a Shim6 header has 8 octets or more, and there are 0 (octet 0)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := wrong(t, seal(octets(t, "3b 00 3c 00 0000 0000"))).Error(),
+		"Shim6 experimental message type 60: the type is not known (octet 2)"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Shows: 5533-12.3-03
+func TestCheckAddresses(t *testing.T) {
+	for _, test := range []struct {
+		source, destination string
+		ok                  bool
+	}{
+		{"2001:db8::1", "2001:db8::2", true},
+		{"fe80::1", "fe80::2", true},
+		{"ff02::1", "2001:db8::2", false},
+		{"2001:db8::1", "ff02::1", false},
+		{"::", "2001:db8::2", false},
+		{"2001:db8::1", "::", false},
+		{"192.0.2.1", "2001:db8::2", false},
+	} {
+		err := CheckAddresses(netip.MustParseAddr(test.source), netip.MustParseAddr(test.destination))
+		if (err == nil) != test.ok {
+			t.Errorf("%s to %s: %v", test.source, test.destination, err)
+		}
+		if e, ok := err.(*ProtocolError); err != nil && (!ok || e.Answer() || e.Code != CodeDebugAddress) {
+			t.Errorf("%s to %s: %#v", test.source, test.destination, err)
+		}
+	}
+	if CheckAddresses(netip.Addr{}, ulidA) == nil {
+		t.Error("no address is an address")
+	}
+}

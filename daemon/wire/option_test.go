@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package wire
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// listed is what RFC 5533, sections 5.4 to 5.14, and RFC 5534, section 5.3, list.
+var listed = []struct {
+	kind    Type
+	options []OptionType
+}{
+	// Shows: 5533-5.4-07
+	{TypeI1, []OptionType{6, 7}},
+	// Shows: 5533-5.5-07
+	{TypeR1, []OptionType{1}},
+	// Shows: 5533-5.6-12
+	{TypeI2, []OptionType{1, 6, 7, 2, 3, 4, 5, 10}},
+	// Shows: 5533-5.7-06
+	{TypeR2, []OptionType{2, 3, 4, 5, 10}},
+	// Shows: 5533-5.8-06
+	{TypeR1bis, []OptionType{1}},
+	// Shows: 5533-5.9-09
+	{TypeI2bis, []OptionType{1, 6, 7, 2, 3, 4, 5, 10}},
+	// Shows: 5533-5.10-08
+	{TypeUpdateRequest, []OptionType{2, 3, 4, 5, 10}},
+	// Shows: 5533-5.11-01
+	{TypeUpdateAcknowledgement, nil},
+	{TypeKeepalive, nil},
+	{TypeProbe, nil},
+}
+
+// Every option in every message: one that is listed is what it is, and one that
+// is not is like one that is not known.
+//
+// Shows: 5533-5.15-17
+func TestOptionsInMessages(t *testing.T) {
+	for i, m := range bare()[:len(listed)] {
+		test := listed[i]
+		if m.Type() != test.kind {
+			t.Fatalf("%s in the place of %s", m.Type(), test.kind)
+		}
+		options, _ := m.parts()
+		for _, o := range everyOption() {
+			t.Run(fmt.Sprintf("%s in %s", o.Type(), m.Type()), func(t *testing.T) {
+				contents, err := o.appendContents(nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				unknown := &UnknownOption{OptionType: o.Type(), Contents: contents}
+				critical := &UnknownOption{OptionType: o.Type(), Contents: contents, Critical: true}
+				want := Option(unknown)
+				if slices.Contains(test.options, o.Type()) {
+					want = o
+					*options = Options{unknown}
+					if b, err := Append(nil, m); err == nil {
+						t.Errorf("appended as unknown: % x", b)
+					}
+				} else {
+					*options = Options{o}
+					if b, err := Append(nil, m); err == nil {
+						t.Errorf("appended: % x", b)
+					}
+					*options = Options{critical}
+					b := mustAppend(t, m)
+					e := wrong(t, b)
+					at, ok := OptionOffset(m, critical)
+					if e.Code != CodeCriticalOption || !ok || e.Pointer != at || !e.Answer() {
+						t.Errorf("critical: %v, at %d", e, at)
+					}
+				}
+				*options = Options{want}
+				b := mustAppend(t, m)
+				got, _ := mustDecode(t, b).parts()
+				if d := cmp.Diff(Options{want}, *got, same); d != "" {
+					t.Errorf("-want +got\n%s", d)
+				}
+				// The octets are those of the option either way.
+				at, _ := OptionOffset(m, want)
+				if head := []byte{0, byte(o.Type() * 2), byte(len(contents) >> 8), byte(len(contents))}; !bytes.HasPrefix(b[at:], append(head, contents...)) {
+					t.Errorf("octet %d of % x", at, b)
+				}
+			})
+		}
+	}
+}
+
+// Padding is what the formulas of RFC 5533, section 5.15, say.
+//
+// Shows: 5533-5.15-02 5533-5.15-03 5533-5.15-04 5533-5.15-05 5533-5.15-07
+func TestPadding(t *testing.T) {
+	for length := range 300 {
+		m := &R1{Options: Options{&ResponderValidator{Validator: bytes.Repeat([]byte{0xff}, length)}}}
+		b := mustAppend(t, m)[16:]
+		total := 11 + length - (length+3)%8
+		padding := 7 - (length+3)%8
+		if len(b) != total || total%8 != 0 || padding < 0 || padding > 7 {
+			t.Errorf("Length %d: %d octets, want %d", length, len(b), total)
+		}
+		if got := int(b[2])<<8 | int(b[3]); got != length {
+			t.Errorf("Length %d: is written as %d", length, got)
+		}
+		if !bytes.Equal(b[4+length:], make([]byte, padding)) {
+			t.Errorf("Length %d: padding % x, want %d zeros", length, b[4+length:], padding)
+		}
+		if d := cmp.Diff(m, mustDecode(t, mustAppend(t, m)), same); d != "" {
+			t.Errorf("Length %d: %s", length, d)
+		}
+	}
+}
+
+// Locator lists of any length that a message can have: where the methods and
+// the locators are, and the Length.
+//
+// Shows: 5533-5.15.2-01 5533-5.15.2-02 5533-5.15.2-12
+func TestLocatorList(t *testing.T) {
+	for n := range 115 {
+		list := &LocatorList{Generation: 0xfedcba98}
+		for i := range n {
+			list.Locators = append(list.Locators, Locator{
+				Address: netip.AddrFrom16([16]byte{0x20, 0x01, 15: byte(i)}), Method: VerificationMethod(200 + i),
+			})
+		}
+		m := &R2{Options: Options{list}}
+		b := mustAppend(t, m)[16:]
+		padding := 7 - n%8
+		length := 4 + 1 + n + padding + 16*n
+		if length != 12+8*(n/8)+16*n {
+			t.Fatalf("the two formulas for %d locators differ", n)
+		}
+		if got := int(b[2])<<8 | int(b[3]); got != length || len(b) != 4+length {
+			t.Errorf("%d locators: Length %d of %d octets, want %d", n, got, len(b), length)
+		}
+		if !bytes.Equal(b[4:9], []byte{0xfe, 0xdc, 0xba, 0x98, byte(n)}) {
+			t.Errorf("%d locators: begins % x", n, b[4:9])
+		}
+		first := 9 + n + padding
+		if first%8 != 0 || !bytes.Equal(b[9+n:first], make([]byte, padding)) {
+			t.Errorf("%d locators: padding % x before octet %d", n, b[9+n:first], first)
+		}
+		for i, l := range list.Locators {
+			if b[9+i] != byte(l.Method) || netip.AddrFrom16([16]byte(b[first+16*i:][:16])) != l.Address {
+				t.Errorf("%d locators: number %d is not in its place", n, i)
+			}
+		}
+		if d := cmp.Diff(m, mustDecode(t, mustAppend(t, m)), same); d != "" {
+			t.Errorf("%d locators: %s", n, d)
+		}
+	}
+}
+
+// Elements of many lengths, in many numbers.
+//
+// Shows: 5533-5.15.3-01 5533-5.15.3-03 5533-5.15.3-04 5533-5.15.3-05 5533-5.15.3-06 5533-5.15.3-11
+func TestLocatorPreferences(t *testing.T) {
+	for _, size := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 127, 128, 254, 255} {
+		for n := 0; n < 20 && n*size < 1900; n++ {
+			p := &LocatorPreferences{Generation: 0x80000001, ElementLen: uint8(size)}
+			want := []byte{0, 6, 0, 0, 0x80, 0, 0, 1, byte(size)}
+			for i := range n {
+				e := Preference{Flags: PreferenceFlags(i)}
+				want = append(want, byte(i))
+				if size > 1 {
+					e.Priority = 0x50
+					want = append(want, 0x50)
+				}
+				if size > 2 {
+					e.Weight = 0x60
+					want = append(want, 0x60)
+				}
+				if size > 3 {
+					e.Rest = bytes.Repeat([]byte{byte(i + 1)}, size-3)
+					want = append(want, e.Rest...)
+				}
+				p.Elements = append(p.Elements, e)
+			}
+			length := len(want) - 4
+			want[2], want[3] = byte(length>>8), byte(length)
+			m := &R2{Options: Options{p}}
+			b := mustAppend(t, m)[16:]
+			if !bytes.Equal(b[:len(want)], want) {
+				t.Fatalf("%d elements of %d: % x, want % x", n, size, b, want)
+			}
+			if d := cmp.Diff(m, mustDecode(t, mustAppend(t, m)), same); d != "" {
+				t.Fatalf("%d elements of %d: %s", n, size, d)
+			}
+		}
+	}
+}
+
+// Flags that have no name come through and change nothing else.
+//
+// Shows: 5533-5.15.3-10
+func TestFlagsWithoutName(t *testing.T) {
+	b := fixed16(t, TypeR2, "0006 0006 00000009 01 fe 0000 00000000")
+	e := mustDecode(t, b).(*R2).Options.LocatorPreferences().Elements[0]
+	if e.Flags&FlagBroken != 0 || e.Flags&FlagTransient == 0 {
+		t.Errorf("flags %#x", e.Flags)
+	}
+	b = fixed16(t, TypeR2, "0006 0006 00000009 01 fd 0000 00000000")
+	e = mustDecode(t, b).(*R2).Options.LocatorPreferences().Elements[0]
+	if e.Flags&FlagBroken == 0 || e.Flags&FlagTransient != 0 {
+		t.Errorf("flags %#x", e.Flags)
+	}
+}
+
+// Options may be in any order, and those not known in any place, as often as
+// they like.
+//
+// Shows: 5533-5.15-21 5533-12.3-05
+func TestOptionOrder(t *testing.T) {
+	options := everyOption()
+	for range options {
+		options = append(options[1:], options[0])
+		m := &I2{}
+		for i, o := range options {
+			m.Options = append(m.Options, &UnknownOption{OptionType: OptionType(8 + i%2), Contents: []byte{byte(i)}}, o)
+		}
+		got := mustDecode(t, mustAppend(t, m)).(*I2)
+		if d := cmp.Diff(m, got, same); d != "" {
+			t.Errorf("-want +got\n%s", d)
+		}
+		if got.Options.FII() != 7 || got.Options.KeepaliveTimeout().Seconds != 10 || got.Options.ULIDPair().Sender != ulidA ||
+			len(got.Options.LocatorList().Locators) != 3 || len(got.Options.LocatorPreferences().Elements) != 3 ||
+			len(got.Options.CGAParameterDataStructure().PDS) != 187 || len(got.Options.CGASignature().Signature) != 128 ||
+			len(got.Options.ResponderValidator().Validator) != 20 || got.Options.ForkedInstanceIdentifier().FII != 7 {
+			t.Errorf("an option is not found")
+		}
+	}
+}
+
+// The type has 15 bits and C is the last of 16.
+//
+// Shows: 5533-5.15-01
+func TestUnknownOption(t *testing.T) {
+	for kind := OptionType(0); kind <= maxOptionType; kind++ {
+		if TypeI1.Lists(kind) {
+			continue
+		}
+		m := &I1{Options: Options{&UnknownOption{OptionType: kind, Contents: []byte{byte(kind), 1}}}}
+		b := mustAppend(t, m)
+		if got := int(b[16])<<8 | int(b[17]); got != int(kind)*2 {
+			t.Fatalf("type %d is written as %d", kind, got)
+		}
+		got, ok := mustDecode(t, b).(*I1).Options[0].(*UnknownOption)
+		if !ok || got.OptionType != kind || got.Critical || !bytes.Equal(got.Contents, []byte{byte(kind), 1}) {
+			t.Fatalf("type %d is read as %+v", kind, got)
+		}
+		e := wrong(t, seal(with(b, 17, b[17]|1)))
+		if e.Code != CodeCriticalOption || e.Pointer != 16 {
+			t.Fatalf("type %d with C=1: %v", kind, e)
+		}
+	}
+}
+
+// Without options, Options has none.
+func TestNoOptions(t *testing.T) {
+	var o Options
+	if o.ResponderValidator() != nil || o.LocatorList() != nil || o.LocatorPreferences() != nil ||
+		o.CGAParameterDataStructure() != nil || o.CGASignature() != nil || o.ULIDPair() != nil ||
+		o.ForkedInstanceIdentifier() != nil || o.KeepaliveTimeout() != nil || o.FII() != 0 {
+		t.Error("an option of none")
+	}
+}
+
+// The offset of each option is where its octets are.
+func TestOptionOffset(t *testing.T) {
+	for _, m := range everyMessage() {
+		options, _ := m.parts()
+		b := mustAppend(t, m)
+		if options == nil {
+			if _, ok := OptionOffset(m, &KeepaliveTimeout{}); ok {
+				t.Errorf("%s has an option", m.Type())
+			}
+			continue
+		}
+		for _, o := range *options {
+			at, ok := OptionOffset(m, o)
+			contents, _ := o.appendContents(nil)
+			if !ok || int(b[at])<<8|int(b[at+1]) != 2*int(o.Type()) || !bytes.HasPrefix(b[at+4:], contents) {
+				t.Errorf("%s: %s is not at %d", m.Type(), o.Type(), at)
+			}
+		}
+		if _, ok := OptionOffset(m, &KeepaliveTimeout{Seconds: 10}); ok {
+			t.Errorf("%s has an option of another message", m.Type())
+		}
+	}
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package wire
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// reservedBits are drawn after the RFCs' pictures: the bits of the fixed parts
+// that mean nothing, by the octet.
+var reservedBits = []struct {
+	kind Type
+	bits map[int]byte
+}{
+	// Shows: 5533-5.4-03
+	{TypeI1, map[int]byte{3: 0xfe, 6: 0x80}},
+	// Shows: 5533-5.5-03
+	{TypeR1, map[int]byte{3: 0xfe, 6: 0xff, 7: 0xff}},
+	// Shows: 5533-5.6-03
+	{TypeI2, map[int]byte{3: 0xfe, 6: 0x80, 20: 0xff, 21: 0xff, 22: 0xff, 23: 0xff}},
+	// Shows: 5533-5.7-03
+	{TypeR2, map[int]byte{3: 0xfe, 6: 0x80}},
+	// Shows: 5533-5.8-03
+	{TypeR1bis, map[int]byte{3: 0xfe, 6: 0x80}},
+	// Shows: 5533-5.9-03
+	{TypeI2bis, map[int]byte{3: 0xfe, 6: 0x80, 20: 0xff, 21: 0xff, 22: 0xff, 23: 0xff, 24: 0xff, 25: 0xff, 26: 0x80}},
+	// Shows: 5533-5.10-03
+	{TypeUpdateRequest, map[int]byte{3: 0xfe, 6: 0x80}},
+	// Shows: 5533-5.11-03
+	{TypeUpdateAcknowledgement, map[int]byte{3: 0xfe, 6: 0x80}},
+	// Shows: 5534-5.1-03
+	{TypeKeepalive, map[int]byte{3: 0xfe, 6: 0x80, 12: 0xff, 13: 0xff, 14: 0xff, 15: 0xff}},
+	// Shows: 5534-5.2-07 5534-5.2-08
+	{TypeProbe, map[int]byte{3: 0xfe, 6: 0x80, 13: 0x3f, 14: 0xff, 15: 0xff}},
+	{TypeError, nil},
+}
+
+// Each reserved bit is 0 in what is sent, is ignored when it is 1, and comes
+// out again.
+func TestReservedBits(t *testing.T) {
+	for i, m := range bare() {
+		test := reservedBits[i]
+		if m.Type() != test.kind {
+			t.Fatalf("%s is drawn in the place of %s", test.kind, m.Type())
+		}
+		b := mustAppend(t, m)
+		for at := range b {
+			for bit := byte(1); bit != 0; bit <<= 1 {
+				if test.bits[at]&bit == 0 {
+					continue
+				}
+				if b[at]&bit != 0 {
+					t.Errorf("%s: bit %#02x of octet %d is sent as 1", m.Type(), bit, at)
+				}
+				c := seal(with(b, at, b[at]|bit))
+				got := mustDecode(t, c)
+				if d := cmp.Diff(m, got, same); d != "" {
+					t.Errorf("%s: bit %#02x of octet %d means something:\n%s", m.Type(), bit, at, d)
+				}
+				if again := mustAppend(t, got); !bytes.Equal(again, c) {
+					t.Errorf("%s: bit %#02x of octet %d:\n got % x\nwant % x", m.Type(), bit, at, again, c)
+				}
+			}
+		}
+	}
+}
+
+// The other bits of the fixed part do mean something: together with the
+// reserved ones the pictures are full.
+func TestBitsThatMean(t *testing.T) {
+	for i, m := range bare() {
+		b := mustAppend(t, m)
+		for at := 6; at < len(b); at++ {
+			for bit := byte(1); bit != 0; bit <<= 1 {
+				if reservedBits[i].bits[at]&bit != 0 {
+					continue
+				}
+				got, err := Decode(seal(with(b, at, b[at]^bit)))
+				if err == nil && cmp.Equal(m, got, same) {
+					t.Errorf("%s: bit %#02x of octet %d means nothing", m.Type(), bit, at)
+				}
+			}
+		}
+	}
+}
+
+// Any Next Header is taken and comes out again.
+//
+// Shows: 5533-5.3-23
+func TestNextHeader(t *testing.T) {
+	for _, m := range bare() {
+		for next := range 256 {
+			b := seal(with(mustAppend(t, m), 0, byte(next)))
+			got := mustDecode(t, append(b, "payload"...))
+			if d := cmp.Diff(m, got, same); d != "" {
+				t.Fatal(d)
+			}
+			if again := mustAppend(t, got); !bytes.Equal(again, b) {
+				t.Errorf("%s, Next Header %d: % x, want % x", m.Type(), next, again, b)
+			}
+		}
+	}
+}
+
+// What a receiver ignores in options.
+func TestOptionResidue(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		kind   Type
+		dirty  string // the option as received
+		clean  string // as it is in a new message
+		option Option
+	}{
+		// Shows: 5533-5.15-05 5533-5.15-06
+		{"padding of a validator", TypeR1, "0002 0001 aa 010203", "0002 0001 aa 000000",
+			&ResponderValidator{Validator: []byte{0xaa}}},
+		// Shows: 5533-5.15-05 5533-5.15-06
+		{"7 octets of padding", TypeUpdateRequest, "000a 0005 0102030405 f1f2f3f4f5f6f7", "000a 0005 0102030405 00000000000000",
+			&CGASignature{Signature: []byte{1, 2, 3, 4, 5}}},
+		{"padding of no contents", TypeR2, "0008 0000 f1f2f3f4", "0008 0000 00000000",
+			&CGAParameterDataStructure{}},
+		// Shows: 5533-5.15-06
+		{"padding of an option that is not known", TypeUpdateAcknowledgement, "0012 0003 010203 ff", "0012 0003 010203 00",
+			&UnknownOption{OptionType: 9, Contents: []byte{1, 2, 3}}},
+		// Shows: 5533-5.15-06
+		{"padding of preferences", TypeR2, "0006 0006 00000009 01 02 ffff ffffffff", "0006 0006 00000009 01 02 0000 00000000",
+			&LocatorPreferences{Generation: 9, ElementLen: 1, Elements: []Preference{{Flags: FlagTransient}}}},
+		// Shows: 5533-5.15.2-01 5533-5.15-06
+		{"the inner padding of a list", TypeR2, "0004 001c 00000009 01 02 f1f2f3f4f5f6 20010db800a100000000000000000001",
+			"0004 001c 00000009 01 02 000000000000 20010db800a100000000000000000001",
+			&LocatorList{Generation: 9, Locators: []Locator{{ulidA, MethodCGA}}}},
+		{"the inner padding of an empty list", TypeR2, "0004 000c 00000009 00 f1f2f3f4f5f6f7", "0004 000c 00000009 00 00000000000000",
+			&LocatorList{Generation: 9}},
+		// Shows: 5533-5.15.6-02
+		{"Reserved2 of a ULID Pair", TypeI1, "000c 0024 ffffffff 20010db800a100000000000000000001 20010db800b100000000000000000001",
+			"000c 0024 00000000 20010db800a100000000000000000001 20010db800b100000000000000000001",
+			&ULIDPair{Sender: ulidA, Receiver: ulidB}},
+		// Shows: 5534-5.3-03
+		{"Reserved of a Keepalive Timeout", TypeR2, "0014 0004 ffff 000f", "0014 0004 0000 000f",
+			&KeepaliveTimeout{Seconds: 15}},
+		// One that is known may be critical; the RFC's are sent with C=0.
+		// Shows: 5533-5.15-16
+		{"C of an option that is known", TypeI1, "000f 0004 00000007", "000e 0004 00000007",
+			&ForkedInstanceIdentifier{FII: 7}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dirty, clean := fixed16(t, test.kind, test.dirty), fixed16(t, test.kind, test.clean)
+			m := mustDecode(t, dirty)
+			options, residue := m.parts()
+			if d := cmp.Diff(Options{test.option}, *options, same); d != "" {
+				t.Errorf("-want +got\n%s", d)
+			}
+			if got := mustAppend(t, m); !bytes.Equal(got, dirty) {
+				t.Errorf("appended again:\n got % x\nwant % x", got, dirty)
+			}
+			// An option that is put into a new message leaves it behind,
+			// as a validator that is returned.
+			n := layoutOf(test.kind).new()
+			n.decodeFixed(clean)
+			fresh, _ := n.parts()
+			*fresh = *options
+			if got := mustAppend(t, n); !bytes.Equal(got, clean) {
+				t.Errorf("in a new message:\n got % x\nwant % x", got, clean)
+			}
+			// So does what has no residue any more.
+			*residue = nil
+			if got := mustAppend(t, m); !bytes.Equal(got, clean) {
+				t.Errorf("without the residue:\n got % x\nwant % x", got, clean)
+			}
+		})
+	}
+}
+
+// A message may be changed after it was decoded: what is left of the residue
+// does not make it invalid.
+func TestResidueOfWhatChanged(t *testing.T) {
+	list := "0004 001c 00000009 01 02 f1f2f3f4f5f6 20010db800a100000000000000000001"
+	pds := "0008 0001 aa ffffff"
+	b := fixed16(t, TypeR2, list+pds)
+	m := mustDecode(t, b).(*R2)
+	l := m.Options.LocatorList()
+	l.Locators = append(l.Locators, Locator{locatorA, MethodHBA})
+	m.Options.CGAParameterDataStructure().PDS = []byte{1, 2, 3, 4, 5, 6, 7, 8}
+	got := mustDecode(t, mustAppend(t, m)).(*R2)
+	want := &R2{ResponderContextTag: 4, InitiatorNonce: 2, Options: Options{
+		&LocatorList{Generation: 9, Locators: []Locator{{ulidA, MethodCGA}, {locatorA, MethodHBA}}},
+		&CGAParameterDataStructure{PDS: []byte{1, 2, 3, 4, 5, 6, 7, 8}},
+	}}
+	if d := cmp.Diff(want, got, same); d != "" {
+		t.Error(d)
+	}
+	if got.Residue != nil {
+		t.Errorf("a residue: %+v", got.Residue)
+	}
+
+	// An option that has another place has nothing of the one before.
+	m = mustDecode(t, b).(*R2)
+	m.Options = m.Options[1:]
+	if got, want := mustAppend(t, m), fixed16(t, TypeR2, "0008 0001 aa 000000"); !bytes.Equal(got, want) {
+		t.Errorf("got % x, want % x", got, want)
+	}
+
+	// A residue in a message of another type changes no field of it.
+	i2 := mustDecode(t, seal(with(mustAppend(t, &I2{}), 20, 1, 2, 3, 4))).(*I2)
+	ack := &UpdateAcknowledgement{ReceiverContextTag: 1, RequestNonce: 2, Residue: i2.Residue}
+	if d := cmp.Diff(ack, mustDecode(t, mustAppend(t, ack)), same); d != "" {
+		t.Error(d)
+	}
+}
