@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package cga
+
+import (
+	"context"
+	"crypto/rsa"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net/netip"
+	"runtime"
+)
+
+const (
+	// extendedModifierBits is the length of the nonce that an HBA-only
+	// address has in the place of a key (RFC 5535 section 6).
+	extendedModifierBits = 384
+	// maxPrefixes is how many fit the length of an extension field.
+	maxPrefixes = (0xffff - multiPrefixFlags) / 8
+)
+
+// extendedModifierExponent is the public exponent beside the nonce. RFC 5535
+// leaves it open: it is hashed, and never used.
+var extendedModifierExponent = []byte{0x01, 0x00, 0x01}
+
+// Address is an address that was made here, and the PDS that verifies it.
+type Address struct {
+	Addr netip.Addr
+	PDS  *PDS
+}
+
+// Options are the inputs to the making of addresses that the caller may leave
+// out.
+type Options struct {
+	// Sec is the security parameter, 0 to MaxSec. To make an address takes
+	// some 2^(16*Sec) hashes, and to forge one 2^(16*Sec) times as many as
+	// for 0.
+	Sec uint8
+	// PublicKey, of MinKeyBits to MaxKeyBits, is what the addresses are
+	// bound to. A CGA must have one; without one, HBAs are HBA-only.
+	PublicKey *rsa.PublicKey
+	// Extensions are further extension fields. They come after the
+	// Multi-Prefix extension, which must not be among them.
+	Extensions []Extension
+	// Workers is how many goroutines search, 0 for as many as there are
+	// processors. The result does not depend on it.
+	Workers int
+	// Progress, if not nil, is called every few milliseconds of the search
+	// for a modifier, with the number of hashes made. It is called by the
+	// goroutine that called GenerateCGA or GenerateHBA.
+	Progress func(hashes uint64)
+}
+
+// GenerateCGA makes a CGA-only address by the steps of RFC 3972 section 4, with
+// collision count 0. It reads 16 octets of random, for the modifier.
+//
+// Errors are ErrSec, ErrKey, ErrExtension, that of the reader, and that of ctx,
+// which ends the search.
+func GenerateCGA(ctx context.Context, random io.Reader, prefix SubnetPrefix, o Options) (Address, error) {
+	if o.PublicKey == nil {
+		return Address{}, fmt.Errorf("%w: a CGA is bound to one (RFC 3972 section 4)", ErrKey)
+	}
+	p, err := o.start(random, nil)
+	if err != nil {
+		return Address{}, err
+	}
+	if err := o.search(ctx, p); err != nil {
+		return Address{}, err
+	}
+	return p.Derive(prefix, 0, o.Sec)
+}
+
+// GenerateHBA makes the HBA set of one or more different prefixes by the steps of
+// RFC 5535 section 6, with collision count 0: one address for each prefix, in
+// their order, which is part of what is hashed. With a public key they are CGAs
+// as well. It reads 16 octets of random, for the modifier, and without a public
+// key 48 more, for the extended modifier.
+//
+// A change of the prefixes makes another set, all of whose addresses are new.
+//
+// Errors are ErrPrefixes and those of GenerateCGA.
+func GenerateHBA(ctx context.Context, random io.Reader, prefixes []SubnetPrefix, o Options) ([]Address, error) {
+	if len(prefixes) == 0 || len(prefixes) > maxPrefixes {
+		return nil, fmt.Errorf("%w: there are %d, where 1 to %d fit the Multi-Prefix extension (RFC 5535 section 5)",
+			ErrPrefixes, len(prefixes), maxPrefixes)
+	}
+	seen := make(map[SubnetPrefix]bool)
+	for _, p := range prefixes {
+		if seen[p] {
+			return nil, fmt.Errorf("%w: %v is there twice", ErrPrefixes, p)
+		}
+		seen[p] = true
+	}
+	// Step 1.
+	multi := MultiPrefix{PublicKey: o.PublicKey != nil, Prefixes: prefixes}.Extension()
+	p, err := o.start(random, &multi)
+	if err != nil {
+		return nil, err
+	}
+	// Steps 3 and 4.
+	if err := o.search(ctx, p); err != nil {
+		return nil, err
+	}
+	// Steps 5 and 6.
+	return p.deriveSet(prefixes, 0, o.Sec)
+}
+
+// start returns a PDS with all but the prefix, and a modifier to begin with.
+func (o Options) start(random io.Reader, multi *Extension) (*PDS, error) {
+	if err := checkSec(o.Sec); err != nil {
+		return nil, err
+	}
+	p := new(PDS)
+	if multi != nil {
+		p.Extensions = append(p.Extensions, *multi)
+	}
+	for _, e := range o.Extensions {
+		if e.Type == ExtensionMultiPrefix {
+			return nil, fmt.Errorf("%w: the Multi-Prefix extension is made from the prefixes, not given", ErrExtension)
+		}
+		p.Extensions = append(p.Extensions, e)
+	}
+	if _, err := io.ReadFull(random, p.Modifier[:]); err != nil {
+		return nil, fmt.Errorf("random numbers for the modifier: %w", err)
+	}
+	var err error
+	if o.PublicKey != nil {
+		p.PublicKey, err = EncodePublicKey(o.PublicKey)
+		return p, err
+	}
+	nonce := make([]byte, extendedModifierBits/8)
+	if _, err := io.ReadFull(random, nonce); err != nil {
+		return nil, fmt.Errorf("random numbers for the extended modifier: %w", err)
+	}
+	// As a key, too, it is to have 384 bits: RFC 3972 section 3 wants as
+	// many of an RSA key, and verifiers may insist.
+	nonce[0] |= 0x80
+	p.PublicKey = encodeRSA(nonce, extendedModifierExponent)
+	return p, nil
+}
+
+// search makes the modifier of p fit o.Sec.
+func (o Options) search(ctx context.Context, p *PDS) error {
+	// Prefix and collision count are still zero, as Hash2 has them.
+	input, err := p.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	workers := o.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	p.Modifier, err = search(ctx, input, o.Sec, workers, o.Progress)
+	return err
+}
+
+func checkSec(sec uint8) error {
+	if sec > MaxSec {
+		return fmt.Errorf("%w: it is %d, and RFC 4982 section 6 assigns 0, 1 and 2", ErrSec, sec)
+	}
+	return nil
+}
+
+// Derive makes the address that another prefix or collision count gives, with
+// everything else as in p (RFC 3972 section 4 steps 4 to 9): what is to be done
+// when the prefix of a CGA changes, and for all members of an HBA set together
+// when duplicate address detection finds one of them taken, for which see
+// Regenerate. No search is needed. sec must not be more than what the modifier
+// of p was found for. The result shares memory with p.
+//
+// Errors are ErrSec, ErrCollisionCount, ErrHash2 if the modifier does not fit
+// sec, ErrNotMember if p is of an HBA set that lacks the prefix, ErrMultiPrefix
+// and those of AppendBinary.
+func (p *PDS) Derive(prefix SubnetPrefix, collisionCount, sec uint8) (Address, error) {
+	if err := checkSec(sec); err != nil {
+		return Address{}, err
+	}
+	for _, e := range p.Extensions {
+		if e.Type != ExtensionMultiPrefix {
+			continue
+		}
+		_, prefixes, err := p.multiPrefix()
+		if err != nil {
+			return Address{}, err
+		}
+		if !isMember(prefixes, prefix) {
+			return Address{}, fmt.Errorf("%w: the Multi-Prefix extension has no %v, and with it the whole set would be another (RFC 5535 section 6)",
+				ErrNotMember, prefix)
+		}
+	}
+	derived := *p
+	derived.SubnetPrefix, derived.CollisionCount = prefix, collisionCount
+	hash1, hash2, err := derived.hashes()
+	if err != nil {
+		return Address{}, err
+	}
+	if !zeroBits(hash2[:], sec) {
+		return Address{}, fmt.Errorf("%w: the modifier was not found for Sec %d, Hash2 is %x (RFC 3972 section 4 step 3)", ErrHash2, sec, hash2)
+	}
+	id := binary.BigEndian.Uint64(hash1[:])&hash1Mask | uint64(sec)<<secShift
+	binary.BigEndian.PutUint64(hash1[:], id)
+	return Address{Addr: prefix.addr(hash1), PDS: &derived}, nil
+}
+
+func (p *PDS) deriveSet(prefixes []SubnetPrefix, collisionCount, sec uint8) ([]Address, error) {
+	set := make([]Address, 0, len(prefixes))
+	for _, prefix := range prefixes {
+		a, err := p.Derive(prefix, collisionCount, sec)
+		if err != nil {
+			return nil, err
+		}
+		set = append(set, a)
+	}
+	return set, nil
+}
+
+// Regenerate makes the addresses of a set anew with another collision count: what
+// is to be done when duplicate address detection finds one of them taken. All
+// members of an HBA set change together (RFC 5535 section 6 step 6.4). For a CGA,
+// set is that address alone.
+//
+// The error is ErrCollisionCount for a count above MaxCollisionCount: after
+// three collisions one is to give up (RFC 3972 section 4 step 8). Other errors
+// are those of Derive.
+func Regenerate(set []Address, collisionCount uint8) ([]Address, error) {
+	out := make([]Address, 0, len(set))
+	for _, a := range set {
+		again, err := a.PDS.Derive(a.PDS.SubnetPrefix, collisionCount, SecOf(a.Addr))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, again)
+	}
+	return out, nil
+}
+
+// Members returns the addresses of the HBA set of p, in the order of the
+// Multi-Prefix extension, for a Sec that its modifier fits. Errors are
+// ErrMultiPrefix and those of Derive.
+func (p *PDS) Members(sec uint8) ([]Address, error) {
+	m, err := p.MultiPrefix()
+	if err != nil {
+		return nil, err
+	}
+	return p.deriveSet(m.Prefixes, p.CollisionCount, sec)
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package cga
+
+import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha1"
+	"encoding/binary"
+	"fmt"
+	"math/big"
+	"math/bits"
+	"net/netip"
+
+	"shim6/daemon/wire"
+)
+
+const (
+	// MinKeyBits is the least length of an RSA key that may sign, or be in
+	// an address that is made here (RFC 5533 section 16).
+	MinKeyBits = 1024
+	// DefaultKeyBits is the length of key to make if nobody says otherwise.
+	DefaultKeyBits = 2048
+	// MaxKeyBits is the greatest length that is made use of. A signature of
+	// a longer key does not fit, with its PDS, the 1280 octets of a control
+	// message (RFC 5533 section 5.1); and how long a peer keeps us busy
+	// needs a limit.
+	MaxKeyBits = 4096
+)
+
+// typeTag is the CGA Message Type tag of Shim6 (RFC 5533 section 5.15.5). It is
+// signed, and not sent.
+var typeTag = [16]byte{
+	0x4a, 0x30, 0x56, 0x62, 0x48, 0x58, 0x57, 0x4b,
+	0x36, 0x55, 0x41, 0x6f, 0x50, 0x6a, 0x6d, 0x48,
+}
+
+// RSAPublicKey returns the key in p with which CGA signatures are verified. There
+// is none, and the error is ErrKey, if the algorithm is not rsaEncryption or the
+// key no RSAPublicKey (RFC 3972 section 3), if it is not of MinKeyBits to
+// MaxKeyBits, or if a Multi-Prefix extension says that it is a nonce (RFC 5535
+// section 4).
+func (p *PDS) RSAPublicKey() (*rsa.PublicKey, error) {
+	for _, e := range p.Extensions {
+		if e.Type != ExtensionMultiPrefix {
+			continue
+		}
+		flags, _, err := p.multiPrefix()
+		if err != nil {
+			return nil, fmt.Errorf("%w: whether it is one cannot be told: %w", ErrKey, err)
+		}
+		if flags&(flagP|flagPSwapped) == 0 {
+			return nil, fmt.Errorf("%w: the P flag is clear, so it is the nonce of an HBA-only address (RFC 5535 section 5)", ErrKey)
+		}
+	}
+	key, err := parseRSA(p.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	return key, checkKeyBits(key)
+}
+
+func checkKeyBits(key *rsa.PublicKey) error {
+	n := key.N.BitLen()
+	if n < MinKeyBits {
+		return fmt.Errorf("%w: RSA key of %d bits, where %d is the least (RFC 5533 section 16)", ErrKey, n, MinKeyBits)
+	}
+	if n > MaxKeyBits {
+		return fmt.Errorf("%w: RSA key of %d bits, where %d is the greatest that is supported", ErrKey, n, MaxKeyBits)
+	}
+	return nil
+}
+
+// parseRSA reads the SubjectPublicKeyInfo of an RSA key of any length (RFC 3279
+// section 2.3.1).
+func parseRSA(der []byte) (*rsa.PublicKey, error) {
+	info, rest, ok := readPublicKeyInfo(der)
+	if !ok || len(rest) > 0 {
+		return nil, fmt.Errorf("%w: not a DER-encoded SubjectPublicKeyInfo (RFC 3972 section 3)", ErrKey)
+	}
+	if string(info.oid) != oidRSA || string(info.parameters) != "\x05\x00" {
+		return nil, fmt.Errorf("%w: its algorithm is not rsaEncryption (RFC 3972 section 3)", ErrKey)
+	}
+	n, e, ok := readRSAPublicKey(info.key)
+	if !ok {
+		return nil, fmt.Errorf("%w: it is no RSAPublicKey (RFC 3972 section 3)", ErrKey)
+	}
+	// crypto/rsa takes exponents of up to 31 bits.
+	if len(e) > 4 {
+		return nil, fmt.Errorf("%w: its public exponent has %d octets, of which 4 are supported", ErrKey, len(e))
+	}
+	var exponent [8]byte
+	copy(exponent[8-len(e):], e)
+	x := binary.BigEndian.Uint64(exponent[:])
+	if bits.Len64(x) > 31 {
+		return nil, fmt.Errorf("%w: its public exponent has %d bits, of which 31 are supported", ErrKey, bits.Len64(x))
+	}
+	return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(x)}, nil
+}
+
+// readRSAPublicKey returns the octets of modulus and public exponent.
+func readRSAPublicKey(b []byte) (n, e []byte, ok bool) {
+	content, rest, ok := readDER(b, tagSequence)
+	if !ok || len(rest) > 0 {
+		return nil, nil, false
+	}
+	n, content, ok = readUnsigned(content)
+	if !ok {
+		return nil, nil, false
+	}
+	e, content, ok = readUnsigned(content)
+	return n, e, ok && len(content) == 0
+}
+
+// encodeRSA is the SubjectPublicKeyInfo of an RSA key whose modulus and exponent
+// have these octets, of which the first must not be zero.
+func encodeRSA(n, e []byte) []byte {
+	integer := func(b []byte) []byte {
+		if b[0] >= 0x80 {
+			return appendDER(nil, tagInteger, []byte{0}, b)
+		}
+		return appendDER(nil, tagInteger, b)
+	}
+	key := appendDER(nil, tagSequence, integer(n), integer(e))
+	algorithm := appendDER(nil, tagSequence, appendDER(nil, tagOID, []byte(oidRSA)), []byte{tagNull, 0})
+	return appendDER(nil, tagSequence, algorithm, appendDER(nil, tagBitString, []byte{0}, key))
+}
+
+// EncodePublicKey returns the DER-encoded SubjectPublicKeyInfo of an RSA key, as
+// it stands in a PDS. The error is ErrKey if the key is not of MinKeyBits to
+// MaxKeyBits.
+func EncodePublicKey(key *rsa.PublicKey) ([]byte, error) {
+	if key == nil || key.N == nil || key.N.Sign() <= 0 || key.E <= 0 {
+		return nil, fmt.Errorf("%w: there is none", ErrKey)
+	}
+	if err := checkKeyBits(key); err != nil {
+		return nil, err
+	}
+	return encodeRSA(key.N.Bytes(), big.NewInt(int64(key.E)).Bytes()), nil
+}
+
+// signedDigest is SHA-1 over what Shim6 signs: the type tag, the Locator List
+// Generation, and those locators of the list whose method is CGA, in its order
+// (RFC 5533 section 5.15.5).
+func signedDigest(list *wire.LocatorList) [sha1.Size]byte {
+	b := binary.BigEndian.AppendUint32(typeTag[:], list.Generation)
+	for _, l := range list.Locators {
+		if l.Method == wire.MethodCGA {
+			a := l.Address.As16()
+			b = append(b, a[:]...)
+		}
+	}
+	return sha1.Sum(b)
+}
+
+// Sign makes the CGA signature for a Locator List: RSASSA-PKCS1-v1_5 with SHA-1
+// (RFC 3972 section 6) over its generation number and those of its locators whose
+// method is CGA. It is as long as the key; the octets are to stand in the CGA
+// Signature option. Sign needs no random numbers.
+//
+// p must be the PDS that goes with the message. The error is ErrKey if its key
+// may not sign, or is not that of the private key. Use the key for nothing but
+// signatures (RFC 3972 section 7.4).
+func (p *PDS) Sign(key *rsa.PrivateKey, list *wire.LocatorList) ([]byte, error) {
+	public, err := p.RSAPublicKey()
+	if err != nil {
+		return nil, err
+	}
+	if !public.Equal(key.Public()) {
+		return nil, fmt.Errorf("%w: that of the PDS does not belong to the private key", ErrKey)
+	}
+	digest := signedDigest(list)
+	return rsa.SignPKCS1v15(nil, key, crypto.SHA1, digest[:])
+}
+
+// VerifySignature verifies a CGA signature for a Locator List by the steps of RFC
+// 3972 section 6, and returns nil if p corresponds to the ULID (VerifyULID) and
+// the key in p made the signature. It looks at those locators whose method is
+// CGA.
+//
+// What is signed has neither ULID, nonce nor context tag in it (RFC 5533 section
+// 5.15.5): a signature is good in every context of the same key, for as long as
+// the same generation number may come. Against replay there are the checks of
+// context tags and nonces alone.
+//
+// Errors are those of VerifyULID, ErrKey and ErrSignature.
+func (p *PDS) VerifySignature(ulid netip.Addr, list *wire.LocatorList, signature []byte) error {
+	if err := p.VerifyULID(ulid); err != nil {
+		return err
+	}
+	return p.verifySigned(list, signature)
+}
+
+// verifySigned is VerifySignature when p is known to be that of the ULID.
+func (p *PDS) verifySigned(list *wire.LocatorList, signature []byte) error {
+	key, err := p.RSAPublicKey()
+	if err != nil {
+		return err
+	}
+	if len(signature) == 0 {
+		return fmt.Errorf("%w: the message has no CGA Signature option (RFC 5533 section 5.15.5)", ErrSignature)
+	}
+	digest := signedDigest(list)
+	if err := rsa.VerifyPKCS1v15(key, crypto.SHA1, digest[:], signature); err != nil {
+		return fmt.Errorf("%w for generation %d (RFC 5533 section 5.15.5): %w", ErrSignature, list.Generation, err)
+	}
+	return nil
+}
