@@ -34,7 +34,7 @@ func readExtensions(b []byte) ([]Extension, error) {
 		t, n := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
 		b = b[extensionHeader:]
 		if n > len(b) {
-			return nil, fmt.Errorf("%w: extension %#06x says that it has %d octets of data where %d are left (RFC 4581 section 2)",
+			return nil, fmt.Errorf("%w: extension %#04x says that it has %d octets of data where %d are left (RFC 4581 section 2)",
 				ErrExtension, t, n, len(b))
 		}
 		list = append(list, Extension{Type: t, Data: b[:n:n]})
@@ -47,7 +47,7 @@ func readExtensions(b []byte) ([]Extension, error) {
 func appendExtensions(b []byte, list []Extension) ([]byte, error) {
 	for _, e := range list {
 		if len(e.Data) > 0xffff {
-			return b, fmt.Errorf("%w: extension %#06x has %d octets of data, of which 65535 can be said (RFC 4581 section 2)",
+			return b, fmt.Errorf("%w: extension %#04x has %d octets of data, of which 65535 can be said (RFC 4581 section 2)",
 				ErrExtension, e.Type, len(e.Data))
 		}
 		b = binary.BigEndian.AppendUint16(b, e.Type)
@@ -115,7 +115,7 @@ func (p *PDS) multiPrefix() (flags uint32, prefixes []byte, err error) {
 	}
 	switch {
 	case found == 0:
-		return 0, nil, fmt.Errorf("%w: the PDS has no extension %#06x, so its address is in no HBA set (RFC 5535 section 4)",
+		return 0, nil, fmt.Errorf("%w: the PDS has no extension %#04x, so its address is in no HBA set (RFC 5535 section 4)",
 			ErrMultiPrefix, ExtensionMultiPrefix)
 	case found > 1:
 		return 0, nil, fmt.Errorf("%w: the PDS has %d of them, and RFC 5535 section 5 knows of one", ErrMultiPrefix, found)

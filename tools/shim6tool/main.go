@@ -31,6 +31,8 @@ OBJECT:
   policy      rules that say which packets are
   config      the configuration of the network namespace
   stats       counters of the network namespace
+  cga         addresses that are bound to a public key (RFC 3972)
+  hba         sets of addresses that are bound to each other (RFC 5535)
 
 COMMAND of context; CONTEXT is LOCAL-ULID PEER-ULID [fii N]:
   show [CONTEXT]            print one, or all (the default)
@@ -83,6 +85,23 @@ KEY of config:
   icmp-to-ulp 0|1           1: ICMPv6 errors that a daemon acts on reach the
                             ULP as well
 
+COMMAND of cga and hba; FILE has addresses, and what verifies them:
+  show pds FILE             print what is in it
+  verify ADDRESS pds FILE   say whether it is the address, or one of the set
+  cga generate prefix PREFIX pds FILE key FILE|new-key FILE [KEY VALUE ...]
+  hba generate prefix PREFIX[,...] pds FILE key FILE|new-key FILE|pure [...]
+                            make the address, or the set; print and keep it
+
+KEY of cga and hba; files that are there already are never overwritten:
+  prefix PREFIX             64 bits; their order is part of the set
+  pds FILE                  PEM, or the bare octets of one PDS (not made here)
+  key FILE                  RSA private key that the addresses are bound to, PEM
+  new-key FILE              make one, with mode 0600
+  key-bits N                its length, 1024 to 4096; 2048 without it
+  pure                      no key: HBA-only addresses, which cannot sign
+  sec N                     0 to 2: some 65536^N hashes to make the addresses,
+                            as many times more to forge one; 1 without it
+
 OPTIONS:
   -j, -json                 print JSON; times are in milliseconds
   -p, -pretty               indent the JSON
@@ -92,7 +111,7 @@ OPTIONS:
 
 Words may be shortened: 'shim6tool c s' is 'shim6tool context show'; TIME is a
 number and a unit (ms, s, m, h); TAG may be hexadecimal, with 0x. Exit status: 0, 1 for words that make no
-sense, 2 for what the kernel refuses.
+sense, 2 for what the kernel refuses, or what does not verify.
 `
 
 // version is set by the build.
@@ -179,7 +198,7 @@ func (t *tool) app() *cli.App {
 			&cli.StringFlag{Name: "netns", Aliases: []string{"n"}, Destination: &t.netns},
 		},
 		Action: func(*cli.Context) error {
-			return usageError("which object? There is: context, policy, config, stats")
+			return usageError("which object? There is: context, policy, config, stats, cga, hba")
 		},
 		Commands: []*cli.Command{
 			objectWords("context", help, []command{
@@ -191,7 +210,10 @@ func (t *tool) app() *cli.App {
 			}),
 			objectWords("config", help, []command{{"show", t.configShow}, {"set", t.configSet}}),
 			objectWords("stats", help, []command{{"show", t.statsShow}}),
+			objectWords("cga", help, t.addressCommands(kindCGA)),
+			// Before hba, whose first letter it has had for longer.
 			{Name: "help", HideHelp: true, Action: help},
+			objectWords("hba", help, t.addressCommands(kindHBA)),
 		},
 	}
 }

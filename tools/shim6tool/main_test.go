@@ -205,7 +205,7 @@ func TestUsageErrors(t *testing.T) {
 		{"", "which object"},
 		{"-x", "not defined: -x"},
 		{"-n", "needs an argument"},
-		{"contexts", `no object "contexts": take one of context, policy, config, stats, help`},
+		{"contexts", `no object "contexts": take one of context, policy, config, stats, cga, help, hba`},
 		{"config drop", `no command of config "drop"`},
 		{"config show all", `takes no "all"`},
 		{"config set", "needs a key"},

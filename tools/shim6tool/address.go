@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+
+	"shim6/daemon/cga"
+)
+
+// kind is one of the two objects that are addresses.
+type kind struct {
+	name   string
+	verify func(*cga.PDS, netip.Addr) error
+	// success says what an address is that verifies.
+	success string
+}
+
+var (
+	kindCGA = kind{"cga", (*cga.PDS).VerifyCGA, "is the CGA of"}
+	kindHBA = kind{"hba", (*cga.PDS).VerifyHBA, "is in the HBA set of"}
+)
+
+func (t *tool) addressCommands(k kind) []command {
+	return []command{
+		{"show", func(args []string) error { return t.addressShow(k, args) }},
+		{"verify", func(args []string) error { return t.addressVerify(k, args) }},
+		{"generate", func(args []string) error { return t.addressGenerate(k, args) }},
+	}
+}
+
+// file is a key whose value is a path.
+func file(name string, to *string) key {
+	return key{name: name, set: func(value string) error {
+		if value == "" {
+			return errors.New("the name of a file is not empty")
+		}
+		*to = value
+		return nil
+	}}
+}
+
+// readPDS reads what addressGenerate wrote, or the bare octets of a PDS.
+func readPDS(path string) ([]cga.Address, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	list, err := cga.DecodePEM(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return list, nil
+}
+
+func (t *tool) addressShow(k kind, args []string) error {
+	var path string
+	if _, err := parseKeys("key of "+k.name+" show", []key{file("pds", &path)}, args); err != nil {
+		return err
+	}
+	if path == "" {
+		return usageError(k.name + " show needs 'pds FILE', the file to show")
+	}
+	list, err := readPDS(path)
+	if err != nil {
+		return err
+	}
+	for _, a := range list {
+		if _, err := a.PDS.MultiPrefix(); k.name == kindHBA.name && err != nil {
+			return fmt.Errorf("%s: %w; 'shim6tool cga show' shows what it is", path, err)
+		}
+	}
+	return t.printAddresses(list)
+}
+
+func (t *tool) addressVerify(k kind, args []string) error {
+	if len(args) == 0 {
+		return usageError(k.name + " verify needs an address, and 'pds FILE'")
+	}
+	addr, err := parseAddr(args[0])
+	if err != nil {
+		return usageError(err.Error())
+	}
+	var path string
+	if _, err := parseKeys("key of "+k.name+" verify", []key{file("pds", &path)}, args[1:]); err != nil {
+		return err
+	}
+	if path == "" {
+		return usageError(k.name + " verify needs 'pds FILE', the file with the PDS")
+	}
+	list, err := readPDS(path)
+	if err != nil {
+		return err
+	}
+	err = verifyByAny(k, list, addr)
+	if t.json {
+		o := object{{"address", addr}, {"valid", err == nil}, {"sec", cga.SecOf(addr)}}
+		if err != nil {
+			o = append(o, field{"reason", err.Error()})
+		}
+		return errors.Join(t.printJSON([]object{o}), err)
+	}
+	if err != nil {
+		return fmt.Errorf("%v does not verify: %w", addr, err)
+	}
+	_, err = fmt.Fprintf(t.out, "%v %s %s, Sec %d\n", addr, k.success, path, cga.SecOf(addr))
+	return err
+}
+
+// verifyByAny verifies addr with those of a list, of which one has to fit. If none
+// does, the error is not that of one of another prefix, if it can be helped.
+func verifyByAny(k kind, list []cga.Address, addr netip.Addr) error {
+	var first error
+	for _, a := range list {
+		err := k.verify(a.PDS, addr)
+		if err == nil {
+			return nil
+		}
+		if first == nil || errors.Is(first, cga.ErrSubnetPrefix) {
+			first = err
+		}
+	}
+	return first
+}
+
+func (t *tool) printAddresses(list []cga.Address) error {
+	if t.json {
+		var objects []object
+		for _, a := range list {
+			o, err := addressObject(a)
+			if err != nil {
+				return err
+			}
+			objects = append(objects, o)
+		}
+		return t.printJSON(objects)
+	}
+	for _, a := range list {
+		s, err := addressText(a)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprint(t.out, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// The names of what an address is bound to (RFC 5535 section 4).
+const (
+	boundToKey  = "cga"
+	boundToBoth = "cga-hba"
+	boundToSet  = "hba-only"
+)
+
+func boundTo(p *cga.PDS) string {
+	if _, err := p.MultiPrefix(); err != nil {
+		return boundToKey
+	}
+	if _, err := p.RSAPublicKey(); err != nil {
+		return boundToSet
+	}
+	return boundToBoth
+}
+
+// keyBits is the length of what is in the place of the key, 0 if it is no RSA
+// key, nor a nonce that looks like one.
+func keyBits(p *cga.PDS) int {
+	k, err := x509.ParsePKIXPublicKey(p.PublicKey)
+	if err != nil {
+		return 0
+	}
+	if k, ok := k.(*rsa.PublicKey); ok {
+		return k.N.BitLen()
+	}
+	return 0
+}
+
+// addressObject has the names of the RFCs. What is not known is left out: a bare
+// PDS does not say what its address is.
+func addressObject(a cga.Address) (object, error) {
+	p := a.PDS
+	hash1, err := p.Hash1()
+	if err != nil {
+		return nil, err
+	}
+	hash2, err := p.Hash2()
+	if err != nil {
+		return nil, err
+	}
+	highest, err := p.HighestSec()
+	if err != nil {
+		return nil, err
+	}
+	var o object
+	if a.Addr.IsValid() {
+		o = append(o, field{"address", a.Addr}, field{"sec", cga.SecOf(a.Addr)})
+	}
+	o = append(o, object{
+		{"bound-to", boundTo(p)},
+		{"modifier", hex.EncodeToString(p.Modifier[:])},
+		{"subnet-prefix", p.SubnetPrefix},
+		{"collision-count", p.CollisionCount},
+		{"public-key", hex.EncodeToString(p.PublicKey)},
+	}...)
+	if bits := keyBits(p); bits > 0 {
+		o = append(o, field{"public-key-bits", bits})
+	}
+	m, err := p.MultiPrefix()
+	if err == nil {
+		o = append(o, field{"p-flag", m.PublicKey}, field{"prefixes", append([]cga.SubnetPrefix{}, m.Prefixes...)})
+	}
+	extensions := []object{}
+	for _, e := range p.Extensions {
+		extensions = append(extensions, object{{"type", e.Type}, {"data", hex.EncodeToString(e.Data)}})
+	}
+	return append(o, object{
+		{"extensions", extensions},
+		{"hash1", hex.EncodeToString(hash1[:])},
+		{"hash2", hex.EncodeToString(hash2[:])},
+		{"sec-highest", highest},
+	}...), nil
+}
+
+// addressText is addressObject for people, without the octets of the key.
+func addressText(a cga.Address) (string, error) {
+	o, err := addressObject(a)
+	if err != nil {
+		return "", err
+	}
+	values := make(map[string]any)
+	for _, f := range o {
+		values[f.name] = f.value
+	}
+	var b strings.Builder
+	if a.Addr.IsValid() {
+		fmt.Fprintf(&b, "%v sec %v bound-to %v\n", a.Addr, values["sec"], values["bound-to"])
+	} else {
+		fmt.Fprintf(&b, "pds bound-to %v\n", values["bound-to"])
+	}
+	fmt.Fprintf(&b, "    modifier %v subnet-prefix %v collision-count %v\n", values["modifier"], values["subnet-prefix"], values["collision-count"])
+	what := "public-key"
+	if values["bound-to"] == boundToSet {
+		what = "nonce"
+	}
+	fmt.Fprintf(&b, "    %s %d octets", what, len(a.PDS.PublicKey))
+	if bits, ok := values["public-key-bits"]; ok {
+		fmt.Fprintf(&b, ", rsa %v bits", bits)
+	}
+	b.WriteByte('\n')
+	if list, ok := values["prefixes"].([]cga.SubnetPrefix); ok {
+		fmt.Fprintf(&b, "    p-flag %v prefixes %s\n", values["p-flag"], strings.Join(texts(list), ","))
+	}
+	for _, e := range a.PDS.Extensions {
+		if _, err := a.PDS.MultiPrefix(); e.Type != cga.ExtensionMultiPrefix || err != nil {
+			fmt.Fprintf(&b, "    extension %#04x %d octets\n", e.Type, len(e.Data))
+		}
+	}
+	fmt.Fprintf(&b, "    hash1 %v hash2 %v sec-highest %v\n", values["hash1"], values["hash2"], values["sec-highest"])
+	return b.String(), nil
+}

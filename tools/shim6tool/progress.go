@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"time"
+)
+
+// isTerminal says whether w is one, or might be.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	st, err := f.Stat()
+	return err == nil && st.Mode()&os.ModeCharDevice != 0
+}
+
+// progress writes one line over and over: how far a search is that takes 2^(16*sec)
+// hashes on average. Whether the next hash is the last is a matter of luck, so
+// there is no telling when it ends.
+type progress struct {
+	w           io.Writer
+	expected    float64
+	now         func() time.Time
+	start, last time.Time
+	shown       bool
+}
+
+const progressEvery = 250 * time.Millisecond
+
+func newProgress(w io.Writer, sec uint8, now func() time.Time) *progress {
+	return &progress{w: w, expected: math.Pow(2, 16*float64(sec)), now: now, start: now(), last: now()}
+}
+
+// hashes is called often, with the number of hashes made.
+func (p *progress) hashes(n uint64) {
+	now := p.now()
+	if now.Sub(p.last) < progressEvery {
+		return
+	}
+	p.last, p.shown = now, true
+	seconds := now.Sub(p.start).Seconds()
+	average := time.Duration(p.expected / (float64(n) / seconds) * float64(time.Second)).Round(time.Second)
+	fmt.Fprintf(p.w, "\r\033[K%.1f million hashes, %.1f million/s, %.0f s of %v on average",
+		float64(n)/1e6, float64(n)/seconds/1e6, seconds, average)
+}
+
+// done takes the line away.
+func (p *progress) done() {
+	if p.shown {
+		fmt.Fprint(p.w, "\r\033[K")
+	}
+}
