@@ -61,14 +61,16 @@ static unsigned long shim6_clock_elapsed(unsigned long clock)
 	       SHIM6_CLOCK_BITS;
 }
 
-/* Keepalive Interval: one third to one half, so that hosts do not fall into
- * step.
+/*
+ * Keepalive Interval: one third to one half, so that hosts do not fall into
+ * step. The timer wheel may be late by one eighth, which four ninths leave
+ * room for.
  */
 static unsigned long shim6_interval(const struct shim6_context *ctx)
 {
 	unsigned long t = msecs_to_jiffies(READ_ONCE(ctx->keepalive_timeout));
 
-	return t / 3 + get_random_u32() % (t / 6 + 1);
+	return t / 3 + get_random_u32() % (t / 9 + 1);
 }
 
 /* A timer has begun to run: the kernel timer is needed this soon. */

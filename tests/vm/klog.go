@@ -31,6 +31,7 @@ var splatKinds = []struct {
 	{"data race", regexp.MustCompile(`BUG: KCSAN:`)},
 	{"stall", regexp.MustCompile(`rcu.*detected (expedited )?stall|rcu.*stalls? on CPU|self-detected stall|soft lockup|hard LOCKUP|blocked for more than \d+ seconds|workqueue lockup`)},
 	{"corruption", regexp.MustCompile(`list_(add|del) corruption|refcount_t:|Bad page state|bad page|double free|ODEBUG:|corrupted|Bad rss-counter`)},
+	{"checksum", regexp.MustCompile(`hw csum failure`)},
 	{"warning", regexp.MustCompile(`\bWARNING:`)},
 	{"bug", regexp.MustCompile(`\bBUG:|\bBUG \S+ \(|INFO: possible|------------\[ cut here \]------------`)},
 }

@@ -1,0 +1,84 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Re-homed TCP over network cards of each kind (nic/s6_nic.c): those that hand
+# up CHECKSUM_NONE, COMPLETE or UNNECESSARY, and those whose offloads know no
+# extension header. Merging goes on, no checksum is wrong, and no card is given
+# what it can't do.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+. "$here/pair.sh"
+need ip tc modprobe shim6tool python3 ethtool
+
+# The cable of link 2, in place of a veth.
+cable()
+{
+	local h i=0
+
+	modprobe s6_nic "$@" || return
+	for h in a b; do
+		ip link set nic$i netns "$(ns $h)" &&
+		ip -n "$(ns $h)" link set nic$i name up2 up &&
+		ip -n "$(ns $h)" addr add "2001:db8:2::$h/64" dev up2 nodad || return
+		i=1
+	done
+	link_set 2 && in_ns a ping -6 -q -n -c 1 -W 5 $B2 >/dev/null
+}
+
+uncable()
+{
+	local h
+
+	for h in a b; do
+		ip -n "$(ns $h)" link set up2 netns 1 || return
+	done
+	modprobe -r s6_nic
+}
+
+bad_checksums() { in_ns b awk '$1 == "TcpInCsumErrors" || $1 == "Udp6InCsumErrors" { n += $2 } END { print n + 0 }' /proc/net/snmp6; }
+tcp_bad() { in_ns b nstat -az TcpInCsumErrors | awk '$1 == "TcpInCsumErrors" { print $2 }'; }
+
+# merges CSUM: a stream by way of link 2, whose receiver merges.
+merges()
+{
+	local merged bad before
+
+	echo "$1" >/sys/module/s6_nic/parameters/csum || return
+	merged=$(stat_of b gro-merged)
+	before=$(stat_of b in-payload)
+	bad="$(tcp_bad) $(bad_checksums)"
+	switch_to 2 && stream 2 true || return
+	grew b gro-merged "$merged" 10 && grew b in-payload "$before" 10 || return
+	expect_eq "wrong checksums" "$(tcp_bad) $(bad_checksums)" "$bad"
+}
+
+# corrupt CSUM: what is damaged on the way is not merged into what is taken.
+corrupt()
+{
+	echo "$1" >/sys/module/s6_nic/parameters/csum || return
+	link_set 2 corrupt 5% || return
+	switch_to 2 && stream 2 true || return
+	link_set 2
+}
+
+plain_card()
+{
+	uncable && cable plain=1 || return
+	in_ns a ethtool -k up2 | grep -q 'tx-checksum-ipv6: on' || { fail "the card does not offer what it should"; return 1; }
+	merges 2 || return
+	expect_eq "packets that the card could not send right" "$(cat /sys/module/s6_nic/parameters/wrong)" 0
+}
+
+modprobe shim6 || exit
+modinfo s6_nic >/dev/null 2>&1 || { tap_skip all "the module s6_nic is not there (tests/vm/run -m tests/selftests/nic)"; tap_end; }
+run_test "two hosts, one link a cable between cards" ns_add a b
+pair_link 1 && cable && context_up || exit
+run_test "CHECKSUM_NONE: TCP is merged, and no sum is wrong" merges 0
+run_test "CHECKSUM_COMPLETE: TCP is merged, and no sum is wrong" merges 1
+run_test "CHECKSUM_UNNECESSARY: TCP is merged, and no sum is wrong" merges 2
+run_test "CHECKSUM_NONE: damaged segments are found" corrupt 0
+run_test "CHECKSUM_COMPLETE: damaged segments are found" corrupt 1
+run_test "a card that knows no extension header gets no work behind ours" plain_card
+run_test "the cards go" uncable
+tap_end
