@@ -38,12 +38,12 @@ func (m *ErrorMessage) decodeFixed(b []byte) (int, *ProtocolError) {
 	return len(b), nil
 }
 
-func (m *ErrorMessage) appendFixed(b []byte, max int) ([]byte, error) {
+func (m *ErrorMessage) appendFixed(b []byte, limit int) ([]byte, error) {
 	if m.Code > 127 {
 		return b, fmt.Errorf("an Error Code has 7 bits, and %d has more", m.Code)
 	}
 	// Hdr Ext Len counts in eights, and there is no rule for padding.
-	n := min(len(m.PacketInError), max-errorHead) &^ 7
+	n := min(len(m.PacketInError), limit-errorHead) &^ 7
 	if n < 8 {
 		return b, fmt.Errorf("%d octets of a packet in error are too few", len(m.PacketInError))
 	}
@@ -53,9 +53,10 @@ func (m *ErrorMessage) appendFixed(b []byte, max int) ([]byte, error) {
 }
 
 // NewErrorMessage returns the Error message that is due for what is wrong with
-// a control message, or false if none is: see ProtocolError.Answer. The message
-// was received from source at destination; it begins with its Shim6 header and
-// is as long as that says. The answer goes from destination to source.
+// a control message, or false if none is (see ProtocolError.Answer) or if an
+// address is not of IPv6. The message was received from source at destination;
+// it begins with its Shim6 header and is as long as that says. The answer goes
+// from destination to source.
 //
 // The packet in error is the message after an IPv6 header with its addresses,
 // in which the fields that the message says nothing of (Traffic Class, Flow
@@ -64,7 +65,7 @@ func NewErrorMessage(cause *ProtocolError, source, destination netip.Addr, messa
 	if !cause.Answer() {
 		return nil, false
 	}
-	return quoting(cause, source, destination, message)
+	return NewDebugErrorMessage(cause, source, destination, message)
 }
 
 // NewDebugErrorMessage is NewErrorMessage for a search after what is wrong with
@@ -72,16 +73,8 @@ func NewErrorMessage(cause *ProtocolError, source, destination netip.Addr, messa
 // to be discarded silently (RFC 5533, section 5.14). Error messages are not
 // answered even so.
 func NewDebugErrorMessage(cause *ProtocolError, source, destination netip.Addr, message []byte) (*ErrorMessage, bool) {
-	if cause.Type == TypeError {
-		return nil, false
-	}
-	return quoting(cause, source, destination, message)
-}
-
-// quoting makes the Error message, unless the invoking message is one itself,
-// whatever the cause says, or an address is not of IPv6.
-func quoting(cause *ProtocolError, source, destination netip.Addr, message []byte) (*ErrorMessage, bool) {
-	if len(message) > 2 && Type(message[2]) == TypeError {
+	// The cause may have been made without looking at the message.
+	if cause.Type == TypeError || len(message) > 2 && Type(message[2]) == TypeError {
 		return nil, false
 	}
 	packet := make([]byte, 0, ipv6HeaderLen+len(message))

@@ -86,6 +86,9 @@ func TestErrorMessageDue(t *testing.T) {
 	if m, ok := NewErrorMessage(&ProtocolError{Code: CodeVerification}, ulidA, ulidB, answer); ok {
 		t.Errorf("an answer to an Error message: %+v", m)
 	}
+	if m, ok := NewDebugErrorMessage(&ProtocolError{Type: TypeError}, ulidA, ulidB, nil); ok {
+		t.Errorf("an answer to an Error message: %+v", m)
+	}
 	for _, a := range []netip.Addr{{}, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fe80::1%eth0")} {
 		if m, ok := NewErrorMessage(&ProtocolError{}, a, ulidB, i1); ok {
 			t.Errorf("from %s: %+v", a, m)

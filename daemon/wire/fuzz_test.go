@@ -61,8 +61,8 @@ func checkDecode(t *testing.T, b []byte) {
 		if e.Answer() && (e.Code > CodeLocatorCount || len(b) < 8) {
 			t.Fatalf("%v is answered", e)
 		}
-		if error, ok := NewDebugErrorMessage(e, ulidA, ulidB, b); ok && len(b) > 0 {
-			mustDecode(t, mustAppend(t, error))
+		if answer, ok := NewDebugErrorMessage(e, ulidA, ulidB, b); ok {
+			mustDecode(t, mustAppend(t, answer))
 		}
 		return
 	}

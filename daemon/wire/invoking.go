@@ -13,8 +13,8 @@ const ipv6HeaderLen = 40
 
 // Invoking is the packet that an Error message is about.
 type Invoking struct {
-	// Source and Destination are its addresses: to who gets the Error
-	// message, Source is a local locator and Destination one of the peer.
+	// Source and Destination are its addresses: for the receiver of the
+	// Error message, Source is a local locator and Destination one of the peer.
 	Source, Destination netip.Addr
 	// Header is the packet from the Shim6 header on, which may be cut short
 	// anywhere. It is part of the PacketInError, not a copy.

@@ -28,8 +28,8 @@ type Message interface {
 	// least length of its type, and returns where the options begin.
 	decodeFixed(b []byte) (int, *ProtocolError)
 	// appendFixed appends the octets from 6 on that come before the options
-	// to b, which ends in the first 6. The whole may have max octets.
-	appendFixed(b []byte, max int) ([]byte, error)
+	// to b, which ends in the first 6. The whole may have limit octets.
+	appendFixed(b []byte, limit int) ([]byte, error)
 	// parts returns where the options are, nil if there can be none, and
 	// where the residue is.
 	parts() (*Options, **Residue)
@@ -97,11 +97,11 @@ func Decode(b []byte) (Message, error) {
 // the capacity. It returns b as it was if there is an error.
 func Append(b []byte, m Message) ([]byte, error) { return AppendMax(b, m, MaxMessageLen) }
 
-// AppendMax is Append for a message that has max octets at most: less than
+// AppendMax is Append for a message that has limit octets at most: less than
 // MaxMessageLen if other headers come before it, more to write out what was
 // received. It cannot have more than MaxHeaderLen.
-func AppendMax(b []byte, m Message, max int) ([]byte, error) {
-	out, err := appendMessage(b, m, min(max, MaxHeaderLen))
+func AppendMax(b []byte, m Message, limit int) ([]byte, error) {
+	out, err := appendMessage(b, m, min(limit, MaxHeaderLen))
 	if err != nil {
 		return b, fmt.Errorf("%s: %w", m.Type(), err)
 	}
@@ -109,10 +109,10 @@ func AppendMax(b []byte, m Message, max int) ([]byte, error) {
 }
 
 // appendMessage is AppendMax without the trimmings.
-func appendMessage(b []byte, m Message, max int) ([]byte, error) {
+func appendMessage(b []byte, m Message, limit int) ([]byte, error) {
 	start := len(b)
 	t := m.Type()
-	b, err := m.appendFixed(append(b, NoNextHeader, 0, byte(t), 0, 0, 0), max)
+	b, err := m.appendFixed(append(b, NoNextHeader, 0, byte(t), 0, 0, 0), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -123,8 +123,8 @@ func appendMessage(b []byte, m Message, max int) ([]byte, error) {
 		}
 	}
 	out := b[start:]
-	if len(out) > max {
-		return nil, fmt.Errorf("%w: %d octets, and %d are allowed", ErrTooLong, len(out), max)
+	if len(out) > limit {
+		return nil, fmt.Errorf("%w: %d octets, and %d are allowed", ErrTooLong, len(out), limit)
 	}
 	out[1] = byte(len(out)/8 - 1)
 	(*residue).restore(layoutOf(t), out)

@@ -272,7 +272,12 @@ func TestNoOptions(t *testing.T) {
 
 // The offset of each option is where its octets are.
 func TestOptionOffset(t *testing.T) {
-	for _, m := range everyMessage() {
+	report := ProbeReport{Source: ulidA, Destination: ulidB}
+	all := append(everyMessage(), &Probe{
+		Sent: []ProbeReport{report, report}, Received: []ProbeReport{report, report, report},
+		Options: Options{&UnknownOption{OptionType: 8}, &UnknownOption{OptionType: 9}},
+	})
+	for _, m := range all {
 		options, _ := m.parts()
 		b := mustAppend(t, m)
 		if options == nil {

@@ -8,8 +8,8 @@ import (
 	"fmt"
 )
 
-// PreferenceFlags say how good a locator is. Bits without a name mean nothing
-// and are sent as 0.
+// PreferenceFlags say how good a locator is. Bits without a name mean nothing:
+// a sender leaves them 0.
 type PreferenceFlags uint8
 
 // The flags of RFC 5533, section 5.15.3. There is none for "reachable".

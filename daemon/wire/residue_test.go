@@ -204,6 +204,11 @@ func TestResidueOfWhatChanged(t *testing.T) {
 	}
 
 	// A residue in a message of another type changes no field of it.
+	r1 := mustDecode(t, seal(with(mustAppend(t, &R1{}), 6, 0xff, 0xff))).(*R1)
+	i1 := &I1{InitiatorContextTag: 1, Residue: r1.Residue}
+	if d := cmp.Diff(i1, mustDecode(t, mustAppend(t, i1)), same); d != "" {
+		t.Error(d)
+	}
 	i2 := mustDecode(t, seal(with(mustAppend(t, &I2{}), 20, 1, 2, 3, 4))).(*I2)
 	ack := &UpdateAcknowledgement{ReceiverContextTag: 1, RequestNonce: 2, Residue: i2.Residue}
 	if d := cmp.Diff(ack, mustDecode(t, mustAppend(t, ack)), same); d != "" {
