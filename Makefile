@@ -6,6 +6,7 @@
 # make module	shim6.ko for the running kernel, or for KDIR
 # make generate	what is made from netlink/shim6.yaml
 # make check	the part of the tests that needs no guest
+# make bench-crypto	how fast addresses are made and verified, beside openssl
 # make clean	drop what was built here; the cache stays
 
 PATH := $(PATH):/usr/local/go/bin
@@ -14,7 +15,7 @@ GO ?= go
 VERSION := $(shell cat VERSION)
 RUN := tests/vm/run
 
-.PHONY: build module generate check test demo clean
+.PHONY: build module generate check test demo bench-crypto clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool
@@ -31,6 +32,9 @@ check:
 
 test:
 	tests/all.sh
+
+bench-crypto:
+	$(GO) run ./tests/bench/crypto
 
 demo:
 	$(RUN) -k 6.12 -- tests/selftests/demo.sh
