@@ -11,6 +11,7 @@
 #include <linux/timer.h>
 #include <linux/version.h>
 #include <net/genetlink.h>
+#include <net/gro.h>
 #include <net/ip6_fib.h>
 #include <net/xfrm.h>
 
@@ -90,6 +91,19 @@ static inline void shim6_decode_session(struct net *net, struct sk_buff *skb,
 #endif
 }
 
+/* The IPv6 header by which a packet was merged, in a gro_complete. */
+static inline const struct ipv6hdr *
+shim6_gro_complete_iph(const struct sk_buff *skb)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+	return ipv6_hdr(skb);
+#else
+	return (const struct ipv6hdr *)
+		(skb->data +
+		 NAPI_GRO_CB(skb)->network_offsets[skb->encapsulation]);
+#endif
+}
+
 /* A hook's verdict that has a reason and, for the sender, an error. */
 static inline int shim6_nf_drop(struct sk_buff *skb,
 				enum skb_drop_reason reason, int err)
@@ -119,6 +133,14 @@ static inline struct rt6_info *dst_rt6_info(const struct dst_entry *dst)
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 16, 0) && !defined(timer_container_of)
 #define timer_container_of	from_timer
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define timer_delete_sync	del_timer_sync
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+#define system_dfl_wq	system_unbound_wq
 #endif
 
 #endif /* _SHIM6_COMPAT_H */

@@ -8,6 +8,7 @@
  * pair with its route, the two lists of locators) is replaced as a whole.
  */
 #include <linux/slab.h>
+#include <net/addrconf.h>
 #include <net/ipv6.h>
 #include <net/netlink.h>
 
@@ -108,6 +109,22 @@ bool shim6_context_is_local(const struct shim6_context *ctx,
 }
 
 /**
+ * shim6_context_is_here - is a packet of a context for this host?
+ * @ctx: the context; the caller is in an RCU read-side section
+ * @net: the namespace
+ * @addr: the packet's destination
+ *
+ * A router that knows the tag by chance has to forward the packet. Most are
+ * for a locator of the context, which spares the look-up.
+ */
+bool shim6_context_is_here(const struct shim6_context *ctx, struct net *net,
+			   const struct in6_addr *addr)
+{
+	return shim6_context_is_local(ctx, addr) ||
+	       ipv6_chk_addr(net, addr, NULL, 0);
+}
+
+/**
  * shim6_context_is_peer - is an address in Ls(peer)?
  * @ctx: the context; the caller is in an RCU read-side section
  * @addr: the address
@@ -174,7 +191,9 @@ static bool shim6_context_confused(struct shim6_net *sn,
 		if (ctx == self ||
 		    ctx->state != SHIM6_CONTEXT_STATE_ESTABLISHED)
 			continue;
-		found = shim6_context_is_peer(ctx, &c->ulids.peer);
+		found = shim6_context_is_peer(ctx, &c->ulids.peer) ||
+			(shim6_has(c, SHIM6_A_CONTEXT_LOCATOR_PEER) &&
+			 shim6_context_is_peer(ctx, &c->locator_peer));
 		for (i = 0; l && !found && i < l->peers; i++)
 			found = shim6_context_is_peer(ctx,
 						      &l->addr[l->locals + i]);
@@ -394,7 +413,9 @@ static int shim6_context_apply(struct shim6_net *sn, struct shim6_context *ctx,
 	if (shim6_has(c, SHIM6_A_CONTEXT_STATE))
 		WRITE_ONCE(ctx->state, c->state);
 	if (shim6_has(c, SHIM6_A_CONTEXT_REAP_STATE))
-		shim6_reap_set(ctx, c->reap_state);
+		shim6_reap_set_state(ctx, c->reap_state);
+	if (shim6_has(c, SHIM6_A_CONTEXT_REAP_TIMER))
+		shim6_reap_set_timer(ctx, c->reap_timer);
 	return 0;
 }
 

@@ -70,25 +70,25 @@ struct shim6_locators {
  * @by_peer_tag: in the table of peer tags, of which two peers may use the same;
  *	only if @has_peer_tag
  * @ulids: the key of the first
- * @tag_local: the key of the second, CT(local)
- * @tag_peer: the key of the third, CT(peer)
- * @has_peer_tag: @tag_peer is known
  * @state: enum shim6_context_state
  * @reap_state: enum shim6_reap_state; packets change it as well
+ * @has_peer_tag: @tag_peer is known
  * @dead: taken out of the tables; the timer must not start again
- * @restart: the pair has changed: TCP sockets are still to be restarted
+ * @tag_local: the key of the second, CT(local)
+ * @tag_peer: the key of the third, CT(peer)
  * @path: the current locator pair, NULL if it is the ULID pair
  * @locators: Ls(local) and Ls(peer), NULL if both are empty
  * @inbound_local: see the specification
  * @inbound_peer: see the specification
  * @send_timeout: in milliseconds
  * @keepalive_timeout: in milliseconds
- * @switches: changes of the current locator pair
- * @last_event: jiffies of the last event of those that come at most once a
- *	second
- * @created: jiffies when it was made
  * @id: its place in the order of dumps
+ * @switches: changes of the current locator pair
  * @sn: the namespace, which outlives its contexts
+ * @created: jiffies when it was made
+ * @restart: the pair has changed, and TCP sockets are to be restarted; tcp.h
+ * @last_event: low 32 bits of the jiffies of the last event of those that come
+ *	at most once a second, or 0
  * @rcu: frees it
  * @clock: which of the two timers of RFC 5534 runs, and since when; reap.c
  * @last_sent: jiffies of the last payload sent, or 0
@@ -104,7 +104,6 @@ struct shim6_context {
 	u8 reap_state;
 	bool has_peer_tag;
 	bool dead;
-	bool restart;
 	u64 tag_local;
 	u64 tag_peer;
 	struct shim6_path __rcu *path;
@@ -113,11 +112,12 @@ struct shim6_context {
 	struct in6_addr inbound_peer;
 	u32 send_timeout;
 	u32 keepalive_timeout;
-	u32 switches;
-	unsigned long last_event;
-	unsigned long created;
 	u32 id;
+	u32 switches;
 	struct shim6_net *sn;
+	unsigned long created;
+	u8 restart;
+	u32 last_event;
 	struct rcu_head rcu;
 
 	unsigned long clock ____cacheline_aligned;
@@ -163,6 +163,7 @@ struct shim6_context_change {
 	u64 tag_peer;
 	u32 state;
 	u32 reap_state;
+	u32 reap_timer;
 	u32 send_timeout;
 	u32 keepalive_timeout;
 	struct in6_addr locator_local;
@@ -193,6 +194,8 @@ struct shim6_context *shim6_context_by_peer_tag(struct shim6_net *sn, u64 tag,
 bool shim6_context_address(const struct in6_addr *addr);
 bool shim6_context_is_local(const struct shim6_context *ctx,
 			    const struct in6_addr *addr);
+bool shim6_context_is_here(const struct shim6_context *ctx, struct net *net,
+			   const struct in6_addr *addr);
 bool shim6_context_is_peer(const struct shim6_context *ctx,
 			   const struct in6_addr *addr);
 

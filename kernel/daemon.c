@@ -17,6 +17,7 @@
 #include "header.h"
 #include "netlink_gen.h"
 #include "netns.h"
+#include "reap.h"
 #include "stats.h"
 #include "trace.h"
 
@@ -54,6 +55,21 @@ static bool shim6_event_send(struct shim6_net *sn, struct sk_buff *msg,
 {
 	genlmsg_end(msg, hdr);
 	if (!genlmsg_unicast(sn->net, msg, READ_ONCE(sn->daemon)))
+		return true;
+	shim6_count(sn, SHIM6_A_STATS_EVENTS_LOST);
+	return false;
+}
+
+/* What others can cause at will goes to a socket of its own, if there is one. */
+static bool shim6_event_send_outside(struct shim6_net *sn, struct sk_buff *msg,
+				     void *hdr)
+{
+	const u32 port = READ_ONCE(sn->daemon_outside);
+
+	if (!port)
+		return shim6_event_send(sn, msg, hdr);
+	genlmsg_end(msg, hdr);
+	if (!genlmsg_unicast(sn->net, msg, port))
 		return true;
 	shim6_count(sn, SHIM6_A_STATS_EVENTS_LOST);
 	return false;
@@ -106,7 +122,7 @@ bool shim6_event_control(struct shim6_net *sn, const struct sk_buff *skb,
 		nlmsg_free(msg);
 		return false;
 	}
-	return shim6_event_send(sn, msg, hdr);
+	return shim6_event_send_outside(sn, msg, hdr);
 }
 
 /*
@@ -120,7 +136,7 @@ static bool shim6_source_limited(struct shim6_net *sn,
 					   SHIM6_SOURCES];
 	const unsigned long now = jiffies, was = READ_ONCE(*slot);
 
-	if (was && time_before(now, was + HZ))
+	if (was && now - was < HZ)
 		return true;
 	return cmpxchg(slot, was, now ?: 1) != was;
 }
@@ -150,7 +166,7 @@ void shim6_event_no_context(struct shim6_net *sn, const struct sk_buff *skb,
 		nlmsg_free(msg);
 		return;
 	}
-	shim6_event_send(sn, msg, hdr);
+	shim6_event_send_outside(sn, msg, hdr);
 }
 
 /**
@@ -215,9 +231,9 @@ bool shim6_event_reap(struct shim6_context *ctx, u32 event)
  */
 void shim6_event_reap_limited(struct shim6_context *ctx, u32 event)
 {
-	const unsigned long now = jiffies, was = READ_ONCE(ctx->last_event);
+	const u32 now = jiffies, was = READ_ONCE(ctx->last_event);
 
-	if (was && time_before(now, was + HZ))
+	if (was && now - was < HZ)
 		return;
 	if (cmpxchg(&ctx->last_event, was, now ?: 1) == was)
 		shim6_event_reap(ctx, event);
@@ -287,7 +303,7 @@ bool shim6_event_icmp(struct shim6_net *sn, const struct sk_buff *skb,
 			   skb->data + at)) {
 		goto err;
 	}
-	return shim6_event_send(sn, msg, hdr);
+	return shim6_event_send_outside(sn, msg, hdr);
 
 err:
 	nlmsg_free(msg);
@@ -297,26 +313,36 @@ err:
 /* Caller holds the table's lock. */
 static void shim6_daemon_clear(struct shim6_net *sn)
 {
+	struct shim6_context *ctx;
+	unsigned long id;
+
 	if (!sn->daemon)
 		return;
 	WRITE_ONCE(sn->daemon, 0);
 	static_branch_dec(&shim6_active);
+	xa_for_each(&sn->table.all, id, ctx) {
+		shim6_reap_orphan(ctx);
+		cond_resched();
+	}
 }
 
 /*
  * shim6_nl_daemon_register_doit - SHIM6_CMD_DAEMON_REGISTER: the asking socket
- * becomes the namespace's daemon
+ * becomes the namespace's daemon, or its socket for what comes from outside
  */
 int shim6_nl_daemon_register_doit(struct sk_buff *skb, struct genl_info *info)
 {
+	const bool outside = info->attrs[SHIM6_A_CONTROL_FROM_OUTSIDE];
 	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
+	u32 *port = outside ? &sn->daemon_outside : &sn->daemon;
 	int err = 0;
 
 	mutex_lock(&sn->table.lock);
-	if (!sn->daemon) {
-		WRITE_ONCE(sn->daemon, info->snd_portid);
-		static_branch_inc(&shim6_active);
-	} else if (sn->daemon != info->snd_portid) {
+	if (!*port) {
+		WRITE_ONCE(*port, info->snd_portid);
+		if (!outside)
+			static_branch_inc(&shim6_active);
+	} else if (*port != info->snd_portid) {
 		NL_SET_ERR_MSG(info->extack,
 			       "the network namespace has a daemon already");
 		err = -EBUSY;
@@ -334,11 +360,14 @@ static int shim6_daemon_release(struct notifier_block *nb, unsigned long event,
 	if (event != NETLINK_URELEASE || n->protocol != NETLINK_GENERIC)
 		return NOTIFY_DONE;
 	sn = shim6_pernet(n->net);
-	if (!n->portid || READ_ONCE(sn->daemon) != n->portid)
+	if (!n->portid || (READ_ONCE(sn->daemon) != n->portid &&
+			   READ_ONCE(sn->daemon_outside) != n->portid))
 		return NOTIFY_DONE;
 	mutex_lock(&sn->table.lock);
 	if (sn->daemon == n->portid)
 		shim6_daemon_clear(sn);
+	if (sn->daemon_outside == n->portid)
+		WRITE_ONCE(sn->daemon_outside, 0);
 	mutex_unlock(&sn->table.lock);
 	return NOTIFY_DONE;
 }

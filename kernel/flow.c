@@ -4,8 +4,8 @@
  * daemon is asked for one when a pair has proved to be worth it (RFC 5533
  * section 4.2 leaves the heuristic to us).
  *
- * Only what this host sends makes an entry, so nobody outside can fill the
- * table; it is bounded anyway, and full it drops what has been silent longest
+ * Only what this host sends makes an entry. Others can make it answer, so the
+ * table is bounded, and full it drops what has been silent longest
  * (a clock: an entry that was used since it was last looked at gets a second
  * chance).
  */
@@ -27,6 +27,9 @@
 #define SHIM6_FLOW_HOLD		(10 * HZ)
 /* Entries that get a second chance before one has to go. */
 #define SHIM6_FLOW_CHANCES	8
+
+/* Entries that one packet evicts at the most. */
+#define SHIM6_FLOW_EVICTIONS	16
 
 /*
  * The counters are written by packets without a lock: now and then one packet
@@ -63,11 +66,12 @@ static void shim6_flow_touch(struct shim6_flow *flow)
 {
 	const unsigned long now = jiffies;
 
-	if (time_after(now, READ_ONCE(flow->last) + SHIM6_FLOW_GAP))
+	if (now - READ_ONCE(flow->last) > SHIM6_FLOW_GAP)
 		shim6_flow_reset(flow);
 	if (READ_ONCE(flow->last) != now)
 		WRITE_ONCE(flow->last, now);
-	if (!READ_ONCE(flow->used))
+	/* One packet is no use: answers to a flood would stay then. */
+	if (!READ_ONCE(flow->used) && READ_ONCE(flow->packets))
 		WRITE_ONCE(flow->used, true);
 	WRITE_ONCE(flow->packets, READ_ONCE(flow->packets) + 1);
 }
@@ -77,9 +81,10 @@ static void shim6_flow_make_room(struct shim6_net *sn)
 {
 	struct shim6_flows *flows = &sn->flows;
 	struct shim6_flow *flow;
-	int chances = SHIM6_FLOW_CHANCES;
+	int chances = SHIM6_FLOW_CHANCES, gone = 0;
 
-	while (flows->count &&
+	/* If the limit was lowered, more packets than this one make the room. */
+	while (flows->count && gone < SHIM6_FLOW_EVICTIONS &&
 	       flows->count >= READ_ONCE(sn->config.max_flows)) {
 		flow = list_first_entry(&flows->lru, struct shim6_flow, lru);
 		if (READ_ONCE(flow->used) && chances-- > 0) {
@@ -89,6 +94,7 @@ static void shim6_flow_make_room(struct shim6_net *sn)
 		}
 		list_del(&flow->lru);
 		flows->count--;
+		gone++;
 		rhashtable_remove_fast(&flows->table, &flow->node,
 				       shim6_flow_params);
 		kfree_rcu(flow, rcu);
@@ -128,7 +134,7 @@ static bool shim6_flow_due(const struct shim6_flow *flow,
 {
 	const unsigned long now = jiffies;
 
-	if (flow->asked && time_before(now, flow->asked + SHIM6_FLOW_HOLD))
+	if (flow->asked && now - flow->asked < SHIM6_FLOW_HOLD)
 		return false;
 	if (v->trigger_packets && flow->packets >= v->trigger_packets)
 		return true;

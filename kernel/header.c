@@ -8,6 +8,7 @@
 #include <linux/seg6.h>
 #include <net/checksum.h>
 #include <net/ipv6.h>
+#include <net/ndisc.h>
 #include <net/seg6.h>
 
 #include "compat.h"
@@ -87,6 +88,28 @@ bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place)
 			return false;
 	}
 	return false;
+}
+
+/**
+ * shim6_is_neighbour_discovery - does a packet belong to its link?
+ * @skb: a packet with its network header set
+ * @place: where its Shim6 header would go
+ *
+ * Neighbours are looked for between the addresses that are asked for, ULIDs
+ * among them, and nowhere else (RFC 4861).
+ */
+bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
+				  const struct shim6_place *place)
+{
+	const u8 *type;
+	u8 _type;
+
+	if (likely(place->nexthdr != NEXTHDR_ICMP))
+		return false;
+	type = skb_header_pointer(skb, skb_network_offset(skb) + place->offset,
+				  sizeof(_type), &_type);
+	return type && *type >= NDISC_ROUTER_SOLICITATION &&
+	       *type <= NDISC_REDIRECT;
 }
 
 /**

@@ -61,6 +61,8 @@ struct shim6_place {
 };
 
 bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place);
+bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
+				  const struct shim6_place *place);
 __wsum shim6_header_delta(const struct in6_addr *a, const struct in6_addr *b,
 			  const struct in6_addr *was_a,
 			  const struct in6_addr *was_b);

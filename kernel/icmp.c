@@ -40,8 +40,16 @@ static __sum16 shim6_icmp_sum(const struct sk_buff *skb)
 			       csum_partial(iph + 1, len, 0));
 }
 
+/* Is there a locator pair to which the daemon could switch? */
+static bool shim6_icmp_choice(const struct shim6_context *ctx)
+{
+	return rcu_access_pointer(ctx->path) ||
+	       rcu_access_pointer(ctx->locators);
+}
+
 /* Should Shim6 act on it, and the ULP not hear of it (section 8)? */
-static bool shim6_icmp_ours(const struct icmp6hdr *icmp, unsigned int offset)
+static bool shim6_icmp_ours(const struct icmp6hdr *icmp,
+			    const struct shim6_place *place)
 {
 	u32 pointer;
 
@@ -53,8 +61,10 @@ static bool shim6_icmp_ours(const struct icmp6hdr *icmp, unsigned int offset)
 		return true;
 	case ICMPV6_PARAMPROB:
 		pointer = ntohl(icmp->icmp6_pointer);
-		return pointer >= offset &&
-		       pointer < offset + SHIM6_PAYLOAD_LEN;
+		/* Of what it does not know the peer points at the name. */
+		return pointer == place->prev ||
+		       (pointer >= place->offset &&
+			pointer < place->offset + SHIM6_PAYLOAD_LEN);
 	}
 	return false;
 }
@@ -183,7 +193,10 @@ bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 	h = (const struct shim6_hdr *)(skb->data + SHIM6_ICMP_INNER +
 				       place.offset);
 	if (!shim6_is_payload(h)) {
-		shim6_event_icmp(sn, skb, NULL, SHIM6_ICMP_INNER, place.offset);
+		/* There is no proof that it was ours, but for the source. */
+		if (ipv6_chk_addr(net, &in->saddr, NULL, 0))
+			shim6_event_icmp(sn, skb, NULL, SHIM6_ICMP_INNER,
+					 place.offset);
 		return true;
 	}
 	tag = shim6_tag(h->octet);
@@ -195,7 +208,8 @@ bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 	if (shim6_icmp_hdr(skb)->icmp6_type == ICMPV6_PKT_TOOBIG)
 		shim6_icmp_pmtu(net, skb);
 	if (shim6_event_icmp(sn, skb, ctx, SHIM6_ICMP_INNER, place.offset) &&
-	    shim6_icmp_ours(shim6_icmp_hdr(skb), place.offset) &&
+	    shim6_icmp_choice(ctx) &&
+	    shim6_icmp_ours(shim6_icmp_hdr(skb), &place) &&
 	    !READ_ONCE(sn->config.icmp_to_ulp)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_ICMP_WITHHELD);
 		return false;

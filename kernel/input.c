@@ -47,6 +47,8 @@ static void shim6_remove(struct sk_buff *skb, const struct shim6_context *ctx,
 
 		memmove(net - l2 + SHIM6_PAYLOAD_LEN, net - l2, l2 + offset);
 		skb->mac_header += SHIM6_PAYLOAD_LEN;
+		/* It stands before the MAC header, which has moved. */
+		skb_metadata_clear(skb);
 	} else {
 		memmove(net + SHIM6_PAYLOAD_LEN, net, offset);
 	}
@@ -92,8 +94,8 @@ static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 }
 
 /* Packets without our header are heard as well (section 12.1). */
-static void shim6_input_plain(const struct nf_hook_state *state,
-			      struct shim6_net *sn, struct sk_buff *skb)
+static void shim6_input_plain(struct shim6_net *sn, const struct sk_buff *skb,
+			      const struct shim6_place *place)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
 	struct shim6_ulids ulids = {
@@ -102,7 +104,8 @@ static void shim6_input_plain(const struct nf_hook_state *state,
 	};
 	struct shim6_context *ctx;
 
-	if (ipv6_addr_is_multicast(&iph->daddr))
+	if (ipv6_addr_is_multicast(&iph->daddr) ||
+	    shim6_is_neighbour_discovery(skb, place))
 		return;
 	ctx = shim6_context_by_ulids(sn, &ulids);
 	if (!ctx) {
@@ -133,16 +136,13 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 	if (!static_branch_unlikely(&shim6_active))
 		return NF_ACCEPT;
 	sn = shim6_pernet(state->net);
-	if (ipv6_hdr(skb)->nexthdr == NEXTHDR_ICMP) {
-		if (!shim6_icmp_in(state->net, sn, skb))
-			return NF_STOLEN;
-		shim6_input_plain(state, sn, skb);
-		return NF_ACCEPT;
-	}
+	if (ipv6_hdr(skb)->nexthdr == NEXTHDR_ICMP &&
+	    !shim6_icmp_in(state->net, sn, skb))
+		return NF_STOLEN;
 	if (!shim6_header_place(skb, &place))
 		return NF_ACCEPT;
 	if (place.nexthdr != SHIM6_IPPROTO) {
-		shim6_input_plain(state, sn, skb);
+		shim6_input_plain(sn, skb, &place);
 		return NF_ACCEPT;
 	}
 	/* Not yet here; the handler sees it when it is. */
@@ -154,7 +154,8 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 		return NF_ACCEPT;
 	ctx = shim6_context_by_tag(sn, shim6_tag(h->octet));
 	/* A router that knows the tag by chance has to forward the packet. */
-	if (!ctx || !ipv6_chk_addr(state->net, &ipv6_hdr(skb)->daddr, NULL, 0))
+	if (!ctx || !shim6_context_is_here(ctx, state->net,
+					   &ipv6_hdr(skb)->daddr))
 		return NF_ACCEPT;
 	if (!shim6_receive(sn, skb, ctx, place.prev, place.offset))
 		return NF_STOLEN;
@@ -176,7 +177,7 @@ static int shim6_rcv(struct sk_buff *skb)
 	if (!shim6_is_payload(h))
 		return shim6_control_in(sn, skb);
 	/* A payload header is exactly 8 octets long (section 5.2). */
-	if (h->hdrlen)
+	if (h->hdrlen || ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr))
 		goto malformed;
 
 	tag = shim6_tag(h->octet);

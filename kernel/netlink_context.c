@@ -226,7 +226,7 @@ static int shim6_nl_parse_change(const struct genl_info *info,
 	};
 	int i, err;
 
-	for (i = 1; i <= SHIM6_A_CONTEXT_REAP_STATE; i++)
+	for (i = 1; i <= SHIM6_A_CONTEXT_MAX; i++)
 		if (info->attrs[i])
 			c->has |= BIT(i);
 	for (i = 0; i < ARRAY_SIZE(addrs); i++) {
@@ -242,6 +242,7 @@ static int shim6_nl_parse_change(const struct genl_info *info,
 			nla_get_u64(info->attrs[SHIM6_A_CONTEXT_TAG_PEER]);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_STATE, &c->state);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_REAP_STATE, &c->reap_state);
+	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_REAP_TIMER, &c->reap_timer);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_SEND_TIMEOUT,
 			   &c->send_timeout);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT,

@@ -80,7 +80,7 @@ static const struct nla_policy shim6_config_set_nl_policy[SHIM6_A_CONFIG_ICMP_TO
 };
 
 /* SHIM6_CMD_CONTEXT_NEW - do */
-static const struct nla_policy shim6_context_new_nl_policy[SHIM6_A_CONTEXT_REAP_STATE + 1] = {
+static const struct nla_policy shim6_context_new_nl_policy[SHIM6_A_CONTEXT_REAP_TIMER + 1] = {
 	[SHIM6_A_CONTEXT_ULID_LOCAL] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_ULID_PEER] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_FII] = { .type = NLA_U32, },
@@ -96,10 +96,11 @@ static const struct nla_policy shim6_context_new_nl_policy[SHIM6_A_CONTEXT_REAP_
 	[SHIM6_A_CONTEXT_SEND_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_context_send_timeout_range),
 	[SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_context_keepalive_timeout_range),
 	[SHIM6_A_CONTEXT_REAP_STATE] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
+	[SHIM6_A_CONTEXT_REAP_TIMER] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
 };
 
 /* SHIM6_CMD_CONTEXT_SET - do */
-static const struct nla_policy shim6_context_set_nl_policy[SHIM6_A_CONTEXT_REAP_STATE + 1] = {
+static const struct nla_policy shim6_context_set_nl_policy[SHIM6_A_CONTEXT_REAP_TIMER + 1] = {
 	[SHIM6_A_CONTEXT_ULID_LOCAL] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_ULID_PEER] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_FII] = { .type = NLA_U32, },
@@ -115,6 +116,7 @@ static const struct nla_policy shim6_context_set_nl_policy[SHIM6_A_CONTEXT_REAP_
 	[SHIM6_A_CONTEXT_SEND_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_context_send_timeout_range),
 	[SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_context_keepalive_timeout_range),
 	[SHIM6_A_CONTEXT_REAP_STATE] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
+	[SHIM6_A_CONTEXT_REAP_TIMER] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
 };
 
 /* SHIM6_CMD_CONTEXT_GET - do */
@@ -157,6 +159,11 @@ static const struct nla_policy shim6_policy_del_nl_policy[SHIM6_A_POLICY_PREFERE
 	[SHIM6_A_POLICY_PREFERENCE] = { .type = NLA_U32, },
 };
 
+/* SHIM6_CMD_DAEMON_REGISTER - do */
+static const struct nla_policy shim6_daemon_register_nl_policy[SHIM6_A_CONTROL_FROM_OUTSIDE + 1] = {
+	[SHIM6_A_CONTROL_FROM_OUTSIDE] = { .type = NLA_FLAG, },
+};
+
 /* SHIM6_CMD_CONTROL_SEND - do */
 static const struct nla_policy shim6_control_send_nl_policy[SHIM6_A_CONTROL_MESSAGE + 1] = {
 	[SHIM6_A_CONTROL_SOURCE] = NLA_POLICY_EXACT_LEN(16),
@@ -182,14 +189,14 @@ static const struct genl_split_ops shim6_nl_ops[] = {
 		.cmd		= SHIM6_CMD_CONTEXT_NEW,
 		.doit		= shim6_nl_context_new_doit,
 		.policy		= shim6_context_new_nl_policy,
-		.maxattr	= SHIM6_A_CONTEXT_REAP_STATE,
+		.maxattr	= SHIM6_A_CONTEXT_REAP_TIMER,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= SHIM6_CMD_CONTEXT_SET,
 		.doit		= shim6_nl_context_set_doit,
 		.policy		= shim6_context_set_nl_policy,
-		.maxattr	= SHIM6_A_CONTEXT_REAP_STATE,
+		.maxattr	= SHIM6_A_CONTEXT_REAP_TIMER,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -246,9 +253,11 @@ static const struct genl_split_ops shim6_nl_ops[] = {
 		.flags	= GENL_CMD_CAP_DO,
 	},
 	{
-		.cmd	= SHIM6_CMD_DAEMON_REGISTER,
-		.doit	= shim6_nl_daemon_register_doit,
-		.flags	= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+		.cmd		= SHIM6_CMD_DAEMON_REGISTER,
+		.doit		= shim6_nl_daemon_register_doit,
+		.policy		= shim6_daemon_register_nl_policy,
+		.maxattr	= SHIM6_A_CONTROL_FROM_OUTSIDE,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= SHIM6_CMD_CONTROL_SEND,

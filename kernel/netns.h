@@ -27,6 +27,7 @@
  * @mib: the counters
  * @daemon: the netlink port of the daemon's socket, 0 without one; changed
  *	under the table's lock
+ * @daemon_outside: the same of the socket for what comes from outside
  * @hash_seed: so that nobody outside knows which sources share a slot
  * @sources: jiffies of the last report of an unknown tag, by source
  * @tcp_work: restarts TCP sockets after a switch
@@ -40,6 +41,7 @@ struct shim6_net {
 	struct shim6_policies policies;
 	struct shim6_mib __percpu *mib;
 	u32 daemon;
+	u32 daemon_outside;
 	u32 hash_seed;
 	unsigned long sources[SHIM6_SOURCES];
 	struct work_struct tcp_work;

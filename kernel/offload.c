@@ -12,6 +12,7 @@
  */
 #include <net/addrconf.h>
 #include <net/gro.h>
+#include <net/ip6_checksum.h>
 #include <net/ipv6.h>
 #include <net/protocol.h>
 
@@ -30,7 +31,11 @@ static const struct net_offload *shim6_offload_of(u8 nexthdr)
 	return rcu_dereference(inet6_offloads[nexthdr]);
 }
 
-/* Transport header and data are at our header. */
+/*
+ * Transport header and data are at our header. Behind it may be Destination
+ * Options, once; a packet that somebody has made up (from a guest, say) can't
+ * lead us further.
+ */
 static struct sk_buff *shim6_gso_segment(struct sk_buff *skb,
 					 netdev_features_t features)
 {
@@ -42,8 +47,7 @@ static struct sk_buff *shim6_gso_segment(struct sk_buff *skb,
 		return ERR_PTR(-EINVAL);
 	nexthdr = skb->data[0];
 	__skb_pull(skb, SHIM6_PAYLOAD_LEN);
-	/* Destination Options may follow. */
-	while (nexthdr == NEXTHDR_DEST) {
+	if (nexthdr == NEXTHDR_DEST) {
 		if (!pskb_may_pull(skb, sizeof(*opt)))
 			return ERR_PTR(-EINVAL);
 		opt = (struct ipv6_opt_hdr *)skb->data;
@@ -53,9 +57,11 @@ static struct sk_buff *shim6_gso_segment(struct sk_buff *skb,
 		nexthdr = opt->nexthdr;
 		__skb_pull(skb, ipv6_optlen(opt));
 	}
+	if (skb->data - skb->head >= U16_MAX)
+		return ERR_PTR(-EINVAL);
 	skb_reset_transport_header(skb);
 	ops = rcu_dereference(inet6_offloads[nexthdr]);
-	if (!ops || !ops->callbacks.gso_segment)
+	if (nexthdr == SHIM6_IPPROTO || !ops || !ops->callbacks.gso_segment)
 		return ERR_PTR(-EPROTONOSUPPORT);
 	return ops->callbacks.gso_segment(skb, features);
 }
@@ -72,30 +78,36 @@ static struct shim6_context *shim6_gro_context(const struct sk_buff *skb,
 		return NULL;
 	ctx = shim6_context_by_tag(shim6_pernet(net), shim6_tag(h->octet));
 	if (!ctx || READ_ONCE(ctx->state) == SHIM6_CONTEXT_STATE_I1_SENT ||
-	    !ipv6_chk_addr(net, &iph->daddr, NULL, 0))
+	    !shim6_context_is_here(ctx, net, &iph->daddr))
 		return NULL;
 	return ctx;
 }
 
 /*
- * The sum from here on, grown by what the ULIDs differ from the locators that
- * the upper layer's GRO is going to add.
+ * Prove the upper layer's checksum, which is over the ULIDs, so that the upper
+ * layer's GRO, which has the locators only, takes it as proved. What it wants
+ * to know of layers further in, it sums up itself.
+ *
+ * Returns false for what is damaged, or has no checksum.
  */
-static void shim6_gro_checksum(struct sk_buff *skb, const struct ipv6hdr *iph,
-			       const struct shim6_context *ctx)
+static bool shim6_gro_checksum(struct sk_buff *skb,
+			       const struct shim6_context *ctx, u8 nexthdr)
 {
+	__wsum sum = NAPI_GRO_CB(skb)->csum;
+
 	if (skb->ip_summed == CHECKSUM_PARTIAL || NAPI_GRO_CB(skb)->csum_cnt)
-		return;
-	if (!NAPI_GRO_CB(skb)->csum_valid) {
-		NAPI_GRO_CB(skb)->csum = skb_checksum(skb, skb_gro_offset(skb),
-						      skb_gro_len(skb), 0);
-		NAPI_GRO_CB(skb)->csum_valid = 1;
-	}
-	NAPI_GRO_CB(skb)->csum =
-		csum_add(NAPI_GRO_CB(skb)->csum,
-			 shim6_header_delta(&ctx->ulids.peer,
-					    &ctx->ulids.local,
-					    &iph->saddr, &iph->daddr));
+		return true;
+	if (!NAPI_GRO_CB(skb)->csum_valid)
+		sum = skb_checksum(skb, skb_gro_offset(skb), skb_gro_len(skb),
+				   0);
+	if (csum_ipv6_magic(&ctx->ulids.peer, &ctx->ulids.local,
+			    skb_gro_len(skb), nexthdr, sum))
+		return false;
+	NAPI_GRO_CB(skb)->csum_valid = 0;
+	NAPI_GRO_CB(skb)->csum_cnt = 1;
+	/* Nobody needs to prove it again if it is not merged. */
+	__skb_incr_checksum_unnecessary(skb);
+	return true;
 }
 
 static struct sk_buff *shim6_gro_receive(struct list_head *head,
@@ -109,8 +121,13 @@ static struct sk_buff *shim6_gro_receive(struct list_head *head,
 	const struct shim6_hdr *h;
 	int flush = 1;
 
+	/*
+	 * A list of fragments keeps all headers as they are, which is no use
+	 * to a socket that is looked up by ULIDs.
+	 */
 	h = skb_gro_header(skb, off + SHIM6_PAYLOAD_LEN, off);
-	if (unlikely(!h))
+	if (unlikely(!h) || NAPI_GRO_CB(skb)->flush ||
+	    skb->dev->features & NETIF_F_GRO_FRAGLIST)
 		goto out;
 	iph = skb_gro_network_header(skb);
 	ops = shim6_offload_of(h->nexthdr);
@@ -126,7 +143,8 @@ static struct sk_buff *shim6_gro_receive(struct list_head *head,
 	skb_gro_pull(skb, SHIM6_PAYLOAD_LEN);
 	skb_gro_postpull_rcsum(skb, h, SHIM6_PAYLOAD_LEN);
 	skb_set_transport_header(skb, skb_gro_offset(skb));
-	shim6_gro_checksum(skb, iph, ctx);
+	if (!shim6_gro_checksum(skb, ctx, h->nexthdr))
+		goto out;
 	pp = ops->callbacks.gro_receive(head, skb);
 	flush = 0;
 out:
@@ -138,7 +156,7 @@ static int shim6_gro_complete(struct sk_buff *skb, int nhoff)
 {
 	const struct shim6_hdr *h = (struct shim6_hdr *)(skb->data + nhoff);
 	const struct net_offload *ops = shim6_offload_of(h->nexthdr);
-	const struct ipv6hdr *iph = ipv6_hdr(skb);
+	const struct ipv6hdr *iph = shim6_gro_complete_iph(skb);
 	const struct shim6_context *ctx;
 	__sum16 *sum;
 	int err;
@@ -148,9 +166,13 @@ static int shim6_gro_complete(struct sk_buff *skb, int nhoff)
 	err = ops->callbacks.gro_complete(skb, nhoff + SHIM6_PAYLOAD_LEN);
 	if (err)
 		return err;
-	/* The ULIDs' sum in place of the locators', for whoever cuts it. */
+	/*
+	 * The ULIDs' sum in place of the locators', for whoever cuts it; not
+	 * if it is the sum of a layer further in that is still to be made.
+	 */
 	ctx = shim6_gro_context(skb, iph, h);
 	if (ctx && skb->ip_summed == CHECKSUM_PARTIAL &&
+	    skb_checksum_start(skb) == skb->data + nhoff + SHIM6_PAYLOAD_LEN &&
 	    skb->csum_start + skb->csum_offset + sizeof(*sum) <=
 		    skb_headroom(skb) + skb_headlen(skb)) {
 		sum = (__sum16 *)(skb->head + skb->csum_start +

@@ -18,6 +18,7 @@
 
 #include "compat.h"
 #include "context.h"
+#include "daemon.h"
 #include "flow.h"
 #include "header.h"
 #include "netns.h"
@@ -156,6 +157,29 @@ static int shim6_insert(struct sk_buff *skb, const struct shim6_path *path,
 	return 0;
 }
 
+/* Make the checksum that was left for the device to make. */
+static int shim6_checksum(struct sk_buff *skb)
+{
+	/* With no feature of a device it is made here, SCTP's as well. */
+	return skb->ip_summed == CHECKSUM_PARTIAL ?
+	       skb_csum_hwoffload_help(skb, 0) : 0;
+}
+
+/*
+ * Devices that have the feature NETIF_F_IPV6_CSUM look for TCP and UDP right
+ * behind the IPv6 header, and those that offload tunnels look for them there as
+ * well; not every kernel keeps a packet with an extension header from them.
+ */
+static bool shim6_offload_blind(const struct sk_buff *skb)
+{
+	const netdev_features_t f = skb_dst(skb)->dev->features;
+
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return false;
+	return skb->encapsulation ||
+	       (f & (NETIF_F_IPV6_CSUM | NETIF_F_HW_CSUM)) == NETIF_F_IPV6_CSUM;
+}
+
 /* Tell the sender what fits: @mtu octets without our header. */
 static void shim6_too_big(struct sk_buff *skb, u32 mtu)
 {
@@ -174,11 +198,9 @@ static int shim6_fragment(struct net *net, struct sock *sk,
 	struct sk_buff *frag;
 	int err;
 
-	if (skb->ip_summed == CHECKSUM_PARTIAL) {
-		err = skb_checksum_help(skb);
-		if (err)
-			return err;
-	}
+	err = shim6_checksum(skb);
+	if (err)
+		return err;
 	if (!pskb_may_pull(skb, place->offset))
 		return -EINVAL;
 	ip6_frag_init(skb, place->offset,
@@ -199,9 +221,9 @@ static int shim6_fragment(struct net *net, struct sock *sk,
 			return err;
 		}
 		shim6_count(sn, SHIM6_A_STATS_OUT_FRAGMENTS);
-		err = dst_output(net, sk, frag);
-		if (err < 0)
-			return err;
+		/* What a queue drops it counts itself. */
+		if (dst_output(net, sk, frag) < 0)
+			break;
 	}
 	return 0;
 }
@@ -233,17 +255,18 @@ static unsigned int shim6_segment(struct net *net, struct sock *sk,
 				  const struct shim6_path *path,
 				  struct shim6_place *place, u32 mtu)
 {
+	struct shim6_net *sn = shim6_pernet(net);
 	struct sk_buff *segs, *seg, *next;
 
 	segs = skb_gso_segment(skb, 0);
 	if (IS_ERR_OR_NULL(segs))
-		return shim6_drop_verdict(shim6_pernet(net), skb,
-					  SHIM6_A_STATS_OUT_NO_MEMORY, -ENOMEM);
+		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
+					  -ENOMEM);
 	skb_list_walk_safe(segs, seg, next) {
 		skb_mark_not_on_list(seg);
 		skb_reset_network_header(seg);
 		if (!shim6_header_place(seg, place)) {
-			kfree_skb(seg);
+			shim6_drop(sn, seg, SHIM6_A_STATS_OUT_NO_MEMORY);
 			continue;
 		}
 		shim6_send_one(net, sk, seg, path, place, mtu);
@@ -294,6 +317,11 @@ static unsigned int shim6_output_rehomed(struct net *net, struct sk_buff *skb,
 	int err;
 
 	dst = shim6_route(net, skb, path);
+	/* Where somebody is about to repair it the ULP need not know. */
+	if (IS_ERR(dst) && shim6_has_daemon(sn)) {
+		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE);
+		return NF_STOLEN;
+	}
 	if (IS_ERR(dst))
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
 					  PTR_ERR(dst));
@@ -304,9 +332,12 @@ static unsigned int shim6_output_rehomed(struct net *net, struct sk_buff *skb,
 			      skb->len > mtu)
 		return shim6_output_big(net, sk, skb, path, place, mtu);
 	/* Jumbograms that a device would cut have no room for our header. */
-	if (skb->len + SHIM6_PAYLOAD_LEN > IPV6_MAXPLEN)
+	if (skb_is_gso(skb) && (skb->len + SHIM6_PAYLOAD_LEN > IPV6_MAXPLEN ||
+				shim6_offload_blind(skb)))
 		return shim6_segment(net, sk, skb, path, place, mtu);
-	err = shim6_insert(skb, path, place);
+	err = shim6_offload_blind(skb) ? shim6_checksum(skb) : 0;
+	if (!err)
+		err = shim6_insert(skb, path, place);
 	if (err)
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
 					  err);
@@ -326,7 +357,6 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 			  const struct nf_hook_state *state)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
-	struct shim6_policy_verdict verdict;
 	struct shim6_ulids ulids = {};
 	struct shim6_place place;
 	struct shim6_context *ctx;
@@ -339,7 +369,9 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 	    ipv6_addr_is_multicast(&iph->daddr) ||
 	    (skb_dst(skb)->dev->flags & IFF_LOOPBACK))
 		return NF_ACCEPT;
-	if (!shim6_header_place(skb, &place) || place.nexthdr == SHIM6_IPPROTO)
+	if (!shim6_header_place(skb, &place) ||
+	    place.nexthdr == SHIM6_IPPROTO ||
+	    shim6_is_neighbour_discovery(skb, &place))
 		return NF_ACCEPT;
 
 	sn = shim6_pernet(state->net);
@@ -359,12 +391,9 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 	if (READ_ONCE(ctx->state) < SHIM6_CONTEXT_STATE_ESTABLISHED)
 		return NF_ACCEPT;
 	path = rcu_dereference(ctx->path);
-	if (path) {
-		shim6_policy_match(sn, skb, &ulids, &place, true, &verdict);
-		if (verdict.action == SHIM6_POLICY_ACTION_BYPASS) {
-			shim6_count(sn, SHIM6_A_STATS_OUT_BYPASSED);
-			return NF_ACCEPT;
-		}
+	if (path && shim6_policy_bypassed(sn, skb, &ulids, &place)) {
+		shim6_count(sn, SHIM6_A_STATS_OUT_BYPASSED);
+		return NF_ACCEPT;
 	}
 	shim6_reap_sent(ctx);
 	if (!path) {

@@ -131,6 +131,58 @@ void shim6_policy_match(struct shim6_net *sn, const struct sk_buff *skb,
 	}
 }
 
+/* Which protocols a rule to bypass could fit; 0 to 255, and all of MPTCP. */
+static void shim6_policy_summary(struct shim6_net *sn)
+{
+	struct shim6_policies *p = &sn->policies;
+	DECLARE_BITMAP(protocols, SHIM6_POLICY_PROTOCOLS) = {};
+	const struct shim6_policy *rule;
+	bool mptcp = false;
+
+	list_for_each_entry(rule, &p->list, list) {
+		if (rule->action != SHIM6_POLICY_ACTION_BYPASS)
+			continue;
+		if (shim6_policy_has(rule, SHIM6_A_POLICY_MPTCP))
+			mptcp = true;
+		else if (shim6_policy_has(rule, SHIM6_A_POLICY_PROTOCOL))
+			__set_bit(rule->protocol, protocols);
+		else
+			bitmap_fill(protocols, SHIM6_POLICY_PROTOCOLS);
+	}
+	/* Behind these may be any of them. */
+	if (mptcp || !bitmap_empty(protocols, SHIM6_POLICY_PROTOCOLS)) {
+		__set_bit(NEXTHDR_DEST, protocols);
+		__set_bit(NEXTHDR_FRAGMENT, protocols);
+		__set_bit(NEXTHDR_AUTH, protocols);
+	}
+	bitmap_copy(p->bypass, protocols, SHIM6_POLICY_PROTOCOLS);
+	WRITE_ONCE(p->bypass_mptcp, mptcp);
+}
+
+/**
+ * shim6_policy_bypassed - does a rule keep a packet on its ULIDs?
+ * @sn: the namespace's state; the caller is in an RCU read-side section
+ * @skb: a packet that this host sends
+ * @ulids: its pair
+ * @place: where its routing headers end
+ *
+ * For most packets no rule could, which is seen without a look at the rules.
+ */
+bool shim6_policy_bypassed(struct shim6_net *sn, const struct sk_buff *skb,
+			   const struct shim6_ulids *ulids,
+			   const struct shim6_place *place)
+{
+	const struct shim6_policies *p = &sn->policies;
+	struct shim6_policy_verdict verdict;
+
+	if (!test_bit(place->nexthdr, p->bypass) &&
+	    (place->nexthdr != IPPROTO_TCP || !READ_ONCE(p->bypass_mptcp) ||
+	     !skb->sk || !sk_fullsock(skb->sk) || !sk_is_mptcp(skb->sk)))
+		return false;
+	shim6_policy_match(sn, skb, ulids, place, true, &verdict);
+	return verdict.action == SHIM6_POLICY_ACTION_BYPASS;
+}
+
 /**
  * shim6_policy_find - the rule at a preference
  * @sn: the namespace's state, whose policies' lock the caller holds
@@ -204,6 +256,7 @@ int shim6_policy_add(struct shim6_net *sn, const struct shim6_policy *rule,
 	list_add_tail_rcu(&new->list, &pos->list);
 	sn->policies.count++;
 	sn->policies.generation++;
+	shim6_policy_summary(sn);
 	return 0;
 }
 
@@ -217,6 +270,7 @@ void shim6_policy_del(struct shim6_net *sn, struct shim6_policy *rule)
 	list_del_rcu(&rule->list);
 	sn->policies.count--;
 	sn->policies.generation++;
+	shim6_policy_summary(sn);
 	kfree_rcu(rule, rcu);
 }
 

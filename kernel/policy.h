@@ -2,6 +2,7 @@
 #ifndef _SHIM6_POLICY_H
 #define _SHIM6_POLICY_H
 
+#include <linux/bitmap.h>
 #include <linux/in6.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -47,18 +48,25 @@ static inline bool shim6_policy_has(const struct shim6_policy *rule, int attr)
 	return rule->has & BIT(attr);
 }
 
+/* How many next headers there can be. */
+#define SHIM6_POLICY_PROTOCOLS	256
+
 /**
  * struct shim6_policies - the rules of a namespace
  * @lock: held by whoever changes them
  * @list: the rules
  * @count: how many
  * @generation: changes with them; dumps compare it
+ * @bypass: next headers of packets that a rule to bypass could fit
+ * @bypass_mptcp: there is a rule to bypass MPTCP
  */
 struct shim6_policies {
 	struct mutex lock; /* of the list */
 	struct list_head list;
 	u32 count;
 	u32 generation;
+	DECLARE_BITMAP(bypass, SHIM6_POLICY_PROTOCOLS);
+	bool bypass_mptcp;
 };
 
 /**
@@ -77,6 +85,9 @@ void shim6_policy_match(struct shim6_net *sn, const struct sk_buff *skb,
 			const struct shim6_ulids *ulids,
 			const struct shim6_place *place, bool out,
 			struct shim6_policy_verdict *verdict);
+bool shim6_policy_bypassed(struct shim6_net *sn, const struct sk_buff *skb,
+			   const struct shim6_ulids *ulids,
+			   const struct shim6_place *place);
 int shim6_policy_preference(struct shim6_net *sn, u32 *preference,
 			    struct netlink_ext_ack *extack);
 int shim6_policy_add(struct shim6_net *sn, const struct shim6_policy *rule,

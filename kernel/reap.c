@@ -24,7 +24,9 @@
  * runs and looks what there is to do.
  *
  * Exploring has neither timer; InboundOK has the Send Timer alone. Without a
- * daemon nobody could explore, so a context stays Operational.
+ * daemon nobody could explore, so a context stays Operational, or becomes it
+ * when the daemon goes. What Probes do to the timers the daemon says, who has
+ * seen them.
  */
 #include <linux/jiffies.h>
 #include <linux/random.h>
@@ -76,12 +78,9 @@ static unsigned long shim6_interval(const struct shim6_context *ctx)
 /* A timer has begun to run: the kernel timer is needed this soon. */
 static void shim6_reap_kick(struct shim6_context *ctx)
 {
-	unsigned long due = jiffies + shim6_interval(ctx);
-
-	if (READ_ONCE(ctx->dead) || !timer_pending(&ctx->timer))
-		return;
-	if (time_after(READ_ONCE(ctx->timer.expires), due))
-		mod_timer(&ctx->timer, due);
+	/* Never later than what the timer itself has set meanwhile. */
+	if (!READ_ONCE(ctx->dead))
+		timer_reduce(&ctx->timer, jiffies + shim6_interval(ctx));
 }
 
 static void shim6_reap_run(struct shim6_context *ctx, unsigned long which)
@@ -165,38 +164,73 @@ void shim6_reap_keepalive(struct shim6_context *ctx)
 }
 
 /**
- * shim6_reap_set - the daemon says which state a context is in
+ * shim6_reap_set_state - the daemon says which state a context is in
  * @ctx: the context; the caller holds the table's lock
  * @state: enum shim6_reap_state
  *
- * On the way to Operational the peer waits for a sign of life (RFC 5534
- * section 6.9), so the Keepalive Timer runs; in InboundOK the Send Timer does.
+ * If it is another than before, that starts or stops the timers: on the way to
+ * Operational the peer waits for a sign of life (RFC 5534 section 6.9), so the
+ * Keepalive Timer runs; in InboundOK the Send Timer does.
  */
-void shim6_reap_set(struct shim6_context *ctx, u32 state)
+void shim6_reap_set_state(struct shim6_context *ctx, u32 state)
 {
-	static const u8 clocks[] = {
-		[SHIM6_REAP_STATE_OPERATIONAL] = SHIM6_CLOCK_KEEPALIVE,
-		[SHIM6_REAP_STATE_EXPLORING] = SHIM6_CLOCK_NONE,
-		[SHIM6_REAP_STATE_INBOUND_OK] = SHIM6_CLOCK_SEND,
+	static const u8 timers[] = {
+		[SHIM6_REAP_STATE_OPERATIONAL] = SHIM6_REAP_TIMER_KEEPALIVE,
+		[SHIM6_REAP_STATE_EXPLORING] = SHIM6_REAP_TIMER_NONE,
+		[SHIM6_REAP_STATE_INBOUND_OK] = SHIM6_REAP_TIMER_SEND,
 	};
 
 	if (READ_ONCE(ctx->reap_state) == state)
 		return;
 	WRITE_ONCE(ctx->reap_state, state);
+	shim6_reap_set_timer(ctx, timers[state]);
+}
+
+/**
+ * shim6_reap_set_timer - the daemon starts a timer anew, and with it stops the
+ * other, or stops both, as Probes demand (RFC 5534 sections 6.5 and 6.7 to 6.9)
+ * @ctx: the context; the caller holds the table's lock
+ * @timer: enum shim6_reap_timer
+ */
+void shim6_reap_set_timer(struct shim6_context *ctx, u32 timer)
+{
+	static const u8 clocks[] = {
+		[SHIM6_REAP_TIMER_NONE] = SHIM6_CLOCK_NONE,
+		[SHIM6_REAP_TIMER_SEND] = SHIM6_CLOCK_SEND,
+		[SHIM6_REAP_TIMER_KEEPALIVE] = SHIM6_CLOCK_KEEPALIVE,
+	};
+
 	WRITE_ONCE(ctx->clock, 0);
-	if (clocks[state])
-		shim6_reap_run(ctx, clocks[state]);
+	if (clocks[timer])
+		shim6_reap_run(ctx, clocks[timer]);
+}
+
+/**
+ * shim6_reap_orphan - nobody is there any more who could explore
+ * @ctx: the context; the caller holds the table's lock
+ */
+void shim6_reap_orphan(struct shim6_context *ctx)
+{
+	shim6_reap_set_state(ctx, SHIM6_REAP_STATE_OPERATIONAL);
 }
 
 static void shim6_reap_timeout(struct shim6_context *ctx, unsigned long clock)
 {
+	const u8 was = READ_ONCE(ctx->reap_state);
+
 	if (cmpxchg(&ctx->clock, clock, 0) != clock)
 		return;
 	shim6_count(ctx->sn, SHIM6_A_STATS_SEND_TIMEOUTS);
 	/* Before the event: the daemon's answer must not be overtaken. */
 	if (shim6_has_daemon(ctx->sn))
 		WRITE_ONCE(ctx->reap_state, SHIM6_REAP_STATE_EXPLORING);
-	shim6_event_reap(ctx, SHIM6_REAP_EVENT_SEND_TIMEOUT);
+	if (shim6_event_reap(ctx, SHIM6_REAP_EVENT_SEND_TIMEOUT) ||
+	    !shim6_has_daemon(ctx->sn))
+		return;
+	/* It could not be told: as if nothing had been noticed yet. */
+	if (cmpxchg(&ctx->reap_state, SHIM6_REAP_STATE_EXPLORING, was) ==
+	    SHIM6_REAP_STATE_EXPLORING)
+		shim6_reap_run(ctx, SHIM6_CLOCK_SEND);
 }
 
 static unsigned long shim6_reap_send_timer(struct shim6_context *ctx,
@@ -218,6 +252,11 @@ static unsigned long shim6_reap_keepalive_timer(struct shim6_context *ctx,
 		msecs_to_jiffies(READ_ONCE(ctx->keepalive_timeout));
 	unsigned long elapsed = shim6_clock_elapsed(clock);
 
+	/* Heard while it was about to explore: InboundOK sends none. */
+	if (READ_ONCE(ctx->reap_state) != SHIM6_REAP_STATE_OPERATIONAL) {
+		cmpxchg(&ctx->clock, clock, 0);
+		return timeout;
+	}
 	if (elapsed < timeout / 3)
 		return timeout / 3 - elapsed;
 	if (READ_ONCE(ctx->state) == SHIM6_CONTEXT_STATE_ESTABLISHED)
@@ -232,16 +271,15 @@ static unsigned long shim6_reap_idle(struct shim6_context *ctx)
 {
 	unsigned long timeout =
 		msecs_to_jiffies(READ_ONCE(ctx->sn->config.idle_timeout));
-	unsigned long sent = READ_ONCE(ctx->last_sent);
-	unsigned long heard = READ_ONCE(ctx->last_heard);
-	unsigned long used = ctx->created;
-	unsigned long idle;
+	const unsigned long sent = READ_ONCE(ctx->last_sent);
+	const unsigned long heard = READ_ONCE(ctx->last_heard);
+	const unsigned long now = jiffies;
+	unsigned long idle = now - ctx->created;
 
-	if (sent && time_after(sent, used))
-		used = sent;
-	if (heard && time_after(heard, used))
-		used = heard;
-	idle = jiffies - used;
+	if (sent)
+		idle = min(idle, now - sent);
+	if (heard)
+		idle = min(idle, now - heard);
 	if (idle < timeout)
 		return timeout - idle;
 	shim6_event_expire(ctx, jiffies_to_msecs(idle));
@@ -274,7 +312,7 @@ static void shim6_reap_timer(struct timer_list *t)
 	if (shim6_clock_which(READ_ONCE(ctx->clock)) != SHIM6_CLOCK_NONE)
 		next = min(next, shim6_interval(ctx));
 	if (!READ_ONCE(ctx->dead))
-		mod_timer(&ctx->timer, jiffies + max(next, 1UL));
+		timer_reduce(&ctx->timer, jiffies + max(next, 1UL));
 	rcu_read_unlock();
 }
 

@@ -59,7 +59,7 @@ static bool shim6_tcp_wanted(struct shim6_net *sn, const struct sock *sk)
 	ulids.local = sk->sk_v6_rcv_saddr;
 	ulids.peer = sk->sk_v6_daddr;
 	ctx = shim6_context_by_ulids(sn, &ulids);
-	return ctx && READ_ONCE(ctx->restart);
+	return ctx && READ_ONCE(ctx->restart) == SHIM6_RESTART_NOW;
 }
 
 /* The sockets of one bucket, from the n-th on; returns how many. */
@@ -89,6 +89,22 @@ static int shim6_tcp_collect(struct shim6_net *sn, struct inet_hashinfo *table,
 	return n;
 }
 
+/* It may be closed, or connected elsewhere, by now. */
+static void shim6_tcp_restart_locked(struct shim6_net *sn, struct sock *sk)
+{
+	bool wanted;
+
+	lock_sock(sk);
+	rcu_read_lock();
+	wanted = shim6_tcp_wanted(sn, sk);
+	rcu_read_unlock();
+	if (wanted) {
+		shim6_tcp_restart_sock(sk);
+		shim6_count(sn, SHIM6_A_STATS_TCP_RESTARTS);
+	}
+	release_sock(sk);
+}
+
 static void shim6_tcp_walk(struct shim6_net *sn)
 {
 	struct inet_hashinfo *table = sn->net->ipv4.tcp_death_row.hashinfo;
@@ -101,11 +117,8 @@ static void shim6_tcp_walk(struct shim6_net *sn)
 		do {
 			n = shim6_tcp_collect(sn, table, bucket, done, batch);
 			for (i = 0; i < n; i++) {
-				lock_sock(batch[i]);
-				shim6_tcp_restart_sock(batch[i]);
-				release_sock(batch[i]);
+				shim6_tcp_restart_locked(sn, batch[i]);
 				sock_put(batch[i]);
-				shim6_count(sn, SHIM6_A_STATS_TCP_RESTARTS);
 			}
 			done += n;
 		} while (n == SHIM6_TCP_BATCH);
@@ -113,31 +126,32 @@ static void shim6_tcp_walk(struct shim6_net *sn)
 	}
 }
 
-/* Caller holds the table's lock. */
-static void shim6_tcp_unmark(struct shim6_net *sn)
+/* Those that are marked up to now are this walk's; later ones the next's. */
+static void shim6_tcp_mark(struct shim6_net *sn, u8 from, u8 to)
 {
 	struct shim6_context *ctx;
 	unsigned long id;
 
+	mutex_lock(&sn->table.lock);
 	xa_for_each(&sn->table.all, id, ctx)
-		if (READ_ONCE(ctx->restart))
-			WRITE_ONCE(ctx->restart, false);
+		if (ctx->restart == from)
+			WRITE_ONCE(ctx->restart, to);
+	mutex_unlock(&sn->table.lock);
 }
 
 /**
  * shim6_tcp_work - restart the sockets of all contexts that have switched
  * @work: of the namespace
+ *
+ * A context that switches again meanwhile is left to the next run.
  */
 void shim6_tcp_work(struct work_struct *work)
 {
 	struct shim6_net *sn = container_of(work, struct shim6_net, tcp_work);
 
+	shim6_tcp_mark(sn, SHIM6_RESTART_WANTED, SHIM6_RESTART_NOW);
 	shim6_tcp_walk(sn);
-	/* Not while one is being changed, which would be forgotten. */
-	mutex_lock(&sn->table.lock);
-	if (!work_pending(work))
-		shim6_tcp_unmark(sn);
-	mutex_unlock(&sn->table.lock);
+	shim6_tcp_mark(sn, SHIM6_RESTART_NOW, SHIM6_RESTART_NONE);
 }
 
 /**
@@ -147,6 +161,6 @@ void shim6_tcp_work(struct work_struct *work)
  */
 void shim6_tcp_restart(struct shim6_net *sn, struct shim6_context *ctx)
 {
-	WRITE_ONCE(ctx->restart, true);
-	queue_work(system_unbound_wq, &sn->tcp_work);
+	WRITE_ONCE(ctx->restart, SHIM6_RESTART_WANTED);
+	queue_work(system_dfl_wq, &sn->tcp_work);
 }

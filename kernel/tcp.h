@@ -2,6 +2,9 @@
 #ifndef _SHIM6_TCP_H
 #define _SHIM6_TCP_H
 
+/* Whether the sockets of a context are to be restarted. */
+enum { SHIM6_RESTART_NONE, SHIM6_RESTART_WANTED, SHIM6_RESTART_NOW };
+
 struct shim6_context;
 struct shim6_net;
 struct work_struct;

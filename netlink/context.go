@@ -54,6 +54,8 @@ type ContextUpdate struct {
 	InboundLocatorLocal, InboundLocatorPeer *netip.Addr
 	SendTimeout, KeepaliveTimeout           *time.Duration
 	ReapState                               *ReapState
+	// ReapTimer starts this timer anew; it is not part of a Context.
+	ReapTimer *ReapTimer
 }
 
 // NewContext makes a context with a local tag of 47 bits. Without more it is
@@ -153,6 +155,9 @@ func (e *encoder) contextUpdate(ulids ULIDs, u ContextUpdate) {
 	e.duration(attrContextKeepaliveTimeout, u.KeepaliveTimeout)
 	if u.ReapState != nil {
 		e.Uint32(attrContextReapState, uint32(*u.ReapState))
+	}
+	if u.ReapTimer != nil {
+		e.Uint32(attrContextReapTimer, uint32(*u.ReapTimer))
 	}
 }
 

@@ -97,6 +97,30 @@ func (v *ReapState) UnmarshalText(b []byte) error {
 	return enumValue(reapStateNames, v, "reap-state", b)
 }
 
+// ReapTimer is an enumeration of the family. Which timer of RFC 5534 to start anew; the other is stopped.
+type ReapTimer uint32
+
+// The values of ReapTimer.
+const (
+	ReapTimerNone      ReapTimer = 1
+	ReapTimerSend      ReapTimer = 2
+	ReapTimerKeepalive ReapTimer = 3
+)
+
+var reapTimerNames = map[ReapTimer]string{
+	ReapTimerNone:      "none",
+	ReapTimerSend:      "send",
+	ReapTimerKeepalive: "keepalive",
+}
+
+// String returns the specification's name of the value.
+func (v ReapTimer) String() string { return enumText(reapTimerNames, v) }
+
+// UnmarshalText takes the specification's name of a value.
+func (v *ReapTimer) UnmarshalText(b []byte) error {
+	return enumValue(reapTimerNames, v, "reap-timer", b)
+}
+
 // ReapEvent is an enumeration of the family. See shim6.yaml.
 type ReapEvent uint32
 
@@ -196,7 +220,8 @@ const (
 	// Get the counters of the namespace.
 	cmdStatsGet = 17
 	// Make the asking socket the namespace's daemon, to which events and
-	// control messages go until it is closed. There can be one.
+	// control messages go until it is closed. There can be one, and one more
+	// socket, of the same program or another, for what comes from outside.
 	cmdDaemonRegister = 18
 	// Send a control message with the addresses that the request names.
 	cmdControlSend = 19
@@ -290,6 +315,10 @@ const (
 	attrContextSwitches = 19 // u32
 	// What the ULP may send at a time; absent on the ULID pair.
 	attrContextMtu = 20 // u32
+	// Start this timer anew, after what reap-state does; for what is to
+	// happen when a Probe is sent or received (RFC 5534, sections 6.5 and
+	// 6.7 to 6.9). It is not told.
+	attrContextReapTimer = 21 // u32
 )
 
 // contextAttributes are the names of the set context, by number.
@@ -314,6 +343,7 @@ var contextAttributes = []string{
 	attrContextLastHeard:           "last-heard",
 	attrContextSwitches:            "switches",
 	attrContextMtu:                 "mtu",
+	attrContextReapTimer:           "reap-timer",
 }
 
 // Attributes of the set policy.
@@ -386,6 +416,10 @@ const (
 	attrControlIcmpInfo = 14 // u32
 	// Milliseconds without a packet.
 	attrControlIdle = 15 // u64
+	// Only what others can cause at will: control messages, unknown tags
+	// and ICMPv6 errors. A socket of its own for these keeps a flood of
+	// them from the other events.
+	attrControlFromOutside = 16 // flag
 )
 
 // controlAttributes are the names of the set control, by number.
@@ -405,6 +439,7 @@ var controlAttributes = []string{
 	attrControlIcmpCode:    "icmp-code",
 	attrControlIcmpInfo:    "icmp-info",
 	attrControlIdle:        "idle",
+	attrControlFromOutside: "from-outside",
 }
 
 // Attributes of the set stats.

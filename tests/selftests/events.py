@@ -16,7 +16,7 @@ from host import *
 from pkt import NONE, SHIM6, UDP, ip
 
 REGISTER, SEND, CONTROL, NO_CONTEXT, ACQUIRE, REAP, EXPIRE, ICMP = range(18, 26)
-SOURCE, DESTINATION, MESSAGE, IFINDEX, TAG, EVENT, ULID_LOCAL, ULID_PEER, FII, PACKETS, TYPE, CODE, INFO, IDLE = range(2, 16)
+SOURCE, DESTINATION, MESSAGE, IFINDEX, TAG, EVENT, ULID_LOCAL, ULID_PEER, FII, PACKETS, TYPE, CODE, INFO, IDLE, FROM_OUTSIDE = range(2, 17)
 I1, UPDATE, KEEPALIVE, PROBE, ERROR = 1, 64, 66, 67, 68
 SEND_TIMEOUT, INBOUND, PAYLOAD = 1, 2, 3
 # Octets 6 on of a message with a tag: the tag, and four of anything.
@@ -24,12 +24,15 @@ TAGGED = CT_LOCAL.to_bytes(6, "big") + bytes(4)
 
 
 class Daemon:
-    """A registered socket, until the block ends."""
+    """A registered socket, until the block ends; attributes say for what."""
+
+    def __init__(self, how=b""):
+        self.how = how
 
     def __enter__(self):
         self.sock = genl.Genl()
         self.family, _ = self.sock.family("shim6")
-        same("register", self.sock.ask(self.family, REGISTER, b"")[0], 0)
+        same("register", self.sock.ask(self.family, REGISTER, self.how)[0], 0)
         return self
 
     def __exit__(self, *_):
@@ -475,11 +478,13 @@ def icmp_events():
     with Daemon() as d:
         s.sendto(b"hello", (B, 9))
         q = tun.get()
-        for kind, code, info in ((1, 0, 0), (1, 1, 0), (1, 2, 0), (1, 3, 0), (1, 5, 0), (1, 6, 0), (3, 0, 0), (3, 1, 0), (4, 1, 41)):
+        # Pointer 6 is the Next Header field, where a host points at that has no Shim6.
+        for kind, code, info in ((1, 0, 0), (1, 1, 0), (1, 2, 0), (1, 3, 0), (1, 5, 0), (1, 6, 0), (3, 0, 0), (3, 1, 0),
+                                 (4, 1, 41), (4, 1, 6)):
             with Counted(icmp_in=1, icmp_withheld=1):
                 tun.put(pkt.icmp_error(ip("2001:db8:f::1"), la, kind, code, info, q))
                 d.expect(ICMP, SOURCE=la, DESTINATION=lb, TYPE=kind, CODE=code, INFO=info, ULID_LOCAL=a, ULID_PEER=b, TAG=CT_PEER)
-        for kind, code, info in ((1, 4, 0), (2, 0, 1400), (4, 1, 48), (4, 1, 6)):
+        for kind, code, info in ((1, 4, 0), (2, 0, 1400), (4, 1, 48), (4, 1, 7)):
             with Counted(icmp_in=1, icmp_mapped=1):
                 tun.put(pkt.icmp_error(ip("2001:db8:f::1"), la, kind, code, info, q))
                 d.expect(ICMP, TYPE=kind, CODE=code, INFO=info)
@@ -491,13 +496,88 @@ def icmp_events():
         assert "reap-state operational" in tool("context"), "a hint has changed something"
 
 
-@case("errors about control messages are told with the message")
+@case("errors about control messages are told with the message, if they can be ours")
 def icmp_control():
     with Daemon() as d:
         m = pkt.control(I1, os.urandom(18))
         same("send", d.send(m, LA, LB), (0, ""))
-        tun.put(pkt.icmp_error(ip("2001:db8:f::1"), la, 1, 4, 0, tun.get()))
+        q = tun.get()
+        tun.put(pkt.icmp_error(ip("2001:db8:f::1"), la, 1, 4, 0, q))
         d.expect(ICMP, SOURCE=la, DESTINATION=lb, TYPE=1, CODE=4, MESSAGE=m)
+        tun.put(pkt.icmp_error(ip("2001:db8:f::1"), la, 1, 4, 0, q[:8] + ip("2001:db8:a:9::9") + q[24:]))
+        d.silent()
+
+
+@case("what comes from outside goes to a socket of its own, if there is one")
+def from_outside():
+    fresh()
+    flag = attr(FROM_OUTSIDE, b"")
+    with Daemon() as d, Daemon(flag) as o:
+        other = genl.Genl()
+        same("a third", other.ask(d.family, REGISTER, flag)[0], errno.EBUSY)
+        other.sock.close()
+        m = pkt.control(I1, os.urandom(18))
+        message_in(m, lb, la)
+        o.expect(CONTROL, SOURCE=lb, DESTINATION=la, MESSAGE=m)
+        time.sleep(1.1)
+        arrive(UDP, b"", tag=7, src=lb)
+        o.expect(NO_CONTEXT, TAG=7)
+        same("send", d.send(m, LA, LB), (0, ""))
+        tun.put(pkt.icmp_error(ip("2001:db8:f::1"), la, 1, 4, 0, tun.get()))
+        o.expect(ICMP, MESSAGE=m)
+        # A flood of messages that nobody reads costs no other event.
+        before = stats()["events-lost"]
+        for _ in range(3000):
+            message_in(m, lb, la)
+        assert stats()["events-lost"] > before, "the flood was none"
+        s = udp_socket()
+        s.sendto(b"x", (B, 9))
+        d.expect(REAP, 30, EVENT=SEND_TIMEOUT)
+    with Daemon() as d:
+        message_in(m, lb, la)
+        d.expect(CONTROL, MESSAGE=m)
+
+
+@case("without the daemon a context that was exploring is Operational again")
+def daemon_dies():
+    fresh()
+    s = udp_socket()
+    with Daemon() as d:
+        s.sendto(b"x", (B, 9))
+        d.expect(REAP, 30, EVENT=SEND_TIMEOUT)
+        assert "reap-state exploring" in tool("context"), tool("context")
+    time.sleep(0.1)
+    assert "reap-state operational" in tool("context"), tool("context")
+    tun.drain()
+    hear()
+    same("Keepalives", len(keepalives(9)), 1)
+
+
+@case("the daemon starts timers anew, as Probes demand")
+def reap_timer():
+    fresh()
+    s = udp_socket()
+    with Daemon() as d:
+        s.sendto(b"x", (B, 9))
+        time.sleep(10)
+        context(reap_timer="none")
+        d.silent(40)
+        s.sendto(b"x", (B, 9))
+        time.sleep(10)
+        start = time.monotonic()
+        context(reap_timer="send")
+        d.expect(REAP, 30, EVENT=SEND_TIMEOUT)
+        near("the event, of the timer started anew", time.monotonic() - start, 15, 15.5)
+        context(reap_state="inbound-ok", reap_timer="none")
+        d.silent(40)
+        start = time.monotonic()
+        context(reap_timer="send")
+        d.expect(REAP, 30, EVENT=SEND_TIMEOUT)
+        near("the event in InboundOK", time.monotonic() - start, 15, 15.5)
+        context(reap_state="operational", reap_timer="send")
+        start = time.monotonic()
+        d.expect(REAP, 30, EVENT=SEND_TIMEOUT)
+        near("the event in Operational", time.monotonic() - start, 15, 15.5)
 
 
 main()

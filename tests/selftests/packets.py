@@ -206,6 +206,20 @@ def out_bypass():
     tool("policy", "del", "preference", "1")
 
 
+@case("neighbours are looked for on their link, by whatever addresses")
+def out_neighbour():
+    rehome()
+    s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, ICMPV6)
+    s.bind((A, 0))
+    for kind in range(133, 138):
+        s.sendto(bytes([kind, 0]) + bytes(22), (B, 0))
+        got = tun.get(want=lambda p: p[6] in (ICMPV6, SHIM6) and p[24] != 0xFF)
+        assert got and got[:40][8:] == a + b and got[6] == ICMPV6 and got[40] == kind, got
+    s.sendto(bytes([128, 0]) + bytes(6), (B, 0))
+    got = tun.get(want=lambda p: p[6] in (ICMPV6, SHIM6) and p[24] != 0xFF)
+    assert got and got[6] == SHIM6, got
+
+
 @case("locators without a route: counted, the sender is told")
 def out_no_route():
     context(locator_peer="2001:db9::1")

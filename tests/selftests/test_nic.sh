@@ -28,10 +28,12 @@ cable()
 
 uncable()
 {
-	local h
+	local h i=0
 
 	for h in a b; do
-		ip -n "$(ns $h)" link set up2 netns 1 || return
+		ip -n "$(ns $h)" link set up2 down && ip -n "$(ns $h)" link set up2 name nic$i &&
+		ip -n "$(ns $h)" link set nic$i netns 1 || return
+		i=1
 	done
 	modprobe -r s6_nic
 }

@@ -40,6 +40,8 @@ flows()
 }
 counter_beyond() { [ "$(stat_of "$1" "$2")" -gt "$3" ]; }
 
+context_anew() { shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns b)" context flush && context_up; }
+
 namespaces_go()
 {
 	local i
@@ -68,7 +70,7 @@ contexts_go()
 	for i in $(seq $((4 * rounds))); do
 		switch_to $((i % 2 + 1)) || return
 		case $((i % 4)) in
-		0) shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns b)" context flush && context_up ;;
+		0) context_anew ;;
 		1) shim6tool -n "$(ns a)" context set $A1 $B1 locators-peer none &&
 			shim6tool -n "$(ns a)" context set $A1 $B1 locators-peer $B2 ;;
 		2) shim6tool -n "$(ns a)" context set $A1 $B1 tag-peer $((TAG_B - i)) &&
@@ -109,7 +111,7 @@ module_goes()
 	local i before
 
 	for i in $(seq $rounds); do
-		context_up && switch_to 2 || return
+		context_anew && switch_to 2 || return
 		[ "$i" -gt 1 ] || flood_both
 		flows b in-payload || return
 		modprobe -r shim6 || return
@@ -129,7 +131,7 @@ strangers_go()
 {
 	local i
 
-	context_up && switch_to 2 || return
+	context_anew && switch_to 2 || return
 	flood_both
 	for i in $(seq $rounds); do
 		ns_add x && shim6tool -n "$(ns x)" context add $A1 $B1 tag-local 1 tag-peer 2 state established &&

@@ -50,6 +50,7 @@ func contextKeys(u *netlink.ContextUpdate) []key {
 		duration("send-timeout", &u.SendTimeout),
 		duration("keepalive-timeout", &u.KeepaliveTimeout),
 		enum("reap-state", &u.ReapState),
+		enum("reap-timer", &u.ReapTimer),
 	}
 }
 

@@ -54,6 +54,7 @@ KEY of context, named as in RFC 5533 and 5534; ADDRS is ADDR[,...] or none:
   send-timeout TIME         Send Timeout, 10s to 100s
   keepalive-timeout TIME    Keepalive Timeout
   reap-state STATE          operational, exploring, inbound-ok
+  reap-timer TIMER          start it anew: send, keepalive, or none of them
 
 COMMAND of policy; the first rule that fits, by preference, decides:
   show                      print all (the default)

@@ -116,14 +116,14 @@ func TestObjectRequests(t *testing.T) {
 		{"context add" + pair + "tag-local 0xa", []any{"new", ulids, uint64(10), netlink.ContextUpdate{}}},
 		{"c a" + pair + "fii 9 tag-l 1 tag-p 2 state established locator-l 2001:db8:3::a locator-p 2001:db8:4::b " +
 			"locators-l 2001:db8:3::a,2001:db8:4::b locators-p none inbound-locator-l 2001:db8:3::a " +
-			"inbound-locator-p 2001:db8:4::b send 20s keep 10s reap exploring",
+			"inbound-locator-p 2001:db8:4::b send 20s keep 10s reap-s exploring reap-t send",
 			[]any{"new", forked, uint64(1), netlink.ContextUpdate{
 				TagPeer: ptr(uint64(2)), State: ptr(netlink.ContextStateEstablished),
 				LocatorLocal: &locatorA, LocatorPeer: &locatorB,
 				LocatorsLocal: &[]netip.Addr{locatorA, locatorB}, LocatorsPeer: &[]netip.Addr{},
 				InboundLocatorLocal: &locatorA, InboundLocatorPeer: &locatorB,
 				SendTimeout: ptr(20 * time.Second), KeepaliveTimeout: ptr(10 * time.Second),
-				ReapState: ptr(netlink.ReapStateExploring),
+				ReapState: ptr(netlink.ReapStateExploring), ReapTimer: ptr(netlink.ReapTimerSend),
 			}}},
 		{"context set" + pair + "locator-peer 2001:db8:4::b", []any{"set", ulids, netlink.ContextUpdate{LocatorPeer: &locatorB}}},
 		{"context del" + pair + "fii 9", []any{"del", forked}},

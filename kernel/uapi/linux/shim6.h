@@ -60,6 +60,16 @@ enum shim6_reap_state {
 };
 
 /**
+ * enum shim6_reap_timer - Which timer of RFC 5534 to start anew; the other is
+ *   stopped.
+ */
+enum shim6_reap_timer {
+	SHIM6_REAP_TIMER_NONE = 1,
+	SHIM6_REAP_TIMER_SEND,
+	SHIM6_REAP_TIMER_KEEPALIVE,
+};
+
+/**
  * enum shim6_reap_event
  * @SHIM6_REAP_EVENT_SEND_TIMEOUT: The Send Timer has expired: nothing was
  *   heard since something was sent. The context is Exploring now.
@@ -124,6 +134,7 @@ enum {
 	SHIM6_A_CONTEXT_LAST_HEARD,
 	SHIM6_A_CONTEXT_SWITCHES,
 	SHIM6_A_CONTEXT_MTU,
+	SHIM6_A_CONTEXT_REAP_TIMER,
 
 	__SHIM6_A_CONTEXT_MAX,
 	SHIM6_A_CONTEXT_MAX = (__SHIM6_A_CONTEXT_MAX - 1)
@@ -166,6 +177,7 @@ enum {
 	SHIM6_A_CONTROL_ICMP_CODE,
 	SHIM6_A_CONTROL_ICMP_INFO,
 	SHIM6_A_CONTROL_IDLE,
+	SHIM6_A_CONTROL_FROM_OUTSIDE,
 
 	__SHIM6_A_CONTROL_MAX,
 	SHIM6_A_CONTROL_MAX = (__SHIM6_A_CONTROL_MAX - 1)
