@@ -148,6 +148,37 @@ proc_file()
 	expect_eq "/proc/net/shim6_stat" "$p" "$s"
 }
 
+# traced REGEX...: each of them is met by a line of the trace.
+traced()
+{
+	local re
+
+	for re; do
+		grep -qE -- "$re" "$TEST_TMP/trace" || { cat "$TEST_TMP/trace"; fail "the trace has no $re"; return 1; }
+	done
+}
+
+# What happens to contexts and packets is traced; tags are not.
+traces()
+{
+	local t=/sys/kernel/tracing
+
+	[ -d $t/events/shim6 ] || mount -t tracefs tracefs $t || return
+	echo >$t/trace && echo 1 >$t/events/shim6/enable || return
+	ctx add $A1 $B1 tag-local 123454321 tag-peer 987656789 state established &&
+	ctx set $A1 $B1 locator-peer 2001:db9::1 || return
+	in_ns a ping -6 -q -n -c 1 -W 1 -I $A1 $B1
+	ctx del $A1 $B1
+	echo 0 >$t/events/shim6/enable
+	cp $t/trace "$TEST_TMP/trace"
+	traced "shim6_context: netns=[0-9]+ new $A1 $B1 fii=0 state=established reap-state=operational" \
+		"shim6_context: netns=[0-9]+ set $A1 $B1" \
+		"shim6_switch: netns=[0-9]+ $A1 $B1 fii=0 locator-local=$A1 locator-peer=2001:db9::1 switches=1" \
+		"shim6_drop: netns=[0-9]+ reason=OutNoRoute $A1 > $B1 len=104" \
+		"shim6_context: netns=[0-9]+ del $A1 $B1" || return
+	! grep -E '123454321|987656789|75bcc31|3ade6a55' "$TEST_TMP/trace" || fail "a tag is in the trace"
+}
+
 modprobe shim6 || exit
 ns_add a b
 pair_link 1 && pair_link 2 || exit
@@ -157,4 +188,5 @@ run_test "limits are each namespace's own" limits
 run_test "tags are for privileged readers" tags_are_secret
 run_test "policies" policies
 run_test "/proc/net/shim6_stat has the same counters" proc_file
+run_test "changes and drops are traced" traces
 tap_end

@@ -32,6 +32,7 @@ var programs = []struct{ file, pkg string }{
 	{"/usr/lib/python3/dist-packages/yaml/__init__.py", "python3-yaml"},
 	{"/usr/lib/python3/dist-packages/jsonschema/__init__.py", "python3-jsonschema"},
 	{"/usr/bin/sparse", "sparse"}, {"/usr/bin/pahole", "dwarves"}, {"/usr/bin/ps", "procps"}, {"/sbin/sysctl", "procps"},
+	{"/usr/bin/wg", "wireguard-tools"}, {"/usr/bin/tshark", "tshark"}, {"/usr/bin/openssl", "openssl"},
 }
 
 // installMissing installs the packages whose programs are not there. Nothing

@@ -265,9 +265,17 @@ func (r *run) guestArgs() []string {
 	}
 }
 
+// memory is what the guest has of it, in MiB.
+func (r *run) memory(usual int) int {
+	if r.o.memory > 0 {
+		return r.o.memory
+	}
+	return usual
+}
+
 func (r *run) uml() *exec.Cmd {
 	args := []string{
-		"mem=1536M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
+		fmt.Sprintf("mem=%dM", r.memory(1536)), "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
 		"init=" + filepath.Join(r.o.repo, "tests/vm/guest/init"),
 		"con=null", "con0=null,fd:5", "console=tty0",
 		"ssl=null", "ssl0=null,fd:3", "ssl1=null,fd:4",
@@ -295,7 +303,7 @@ func (r *run) qemu(accel string) *exec.Cmd {
 		"vm_mods=" + r.mods, "vm_out=/dev/ttyS1", "vm_err=/dev/ttyS2",
 	}, r.guestArgs()...)
 	return exec.Command("qemu-system-x86_64",
-		"-M", "q35", "-cpu", "max", "-accel", accel, "-smp", "2", "-m", "2G",
+		"-M", "q35", "-cpu", "max", "-accel", accel, "-smp", "2", "-m", fmt.Sprintf("%dM", r.memory(2048)),
 		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot",
 		"-kernel", r.k.Image, "-initrd", r.k.Initrd, "-append", strings.Join(kernelArgs, " "),
 		"-chardev", "file,id=log,path=/dev/fd/5", "-serial", "chardev:log",

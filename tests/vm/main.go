@@ -44,6 +44,7 @@ exits with COMMAND's status. Kernels are fetched or built at first use and kept.
   -o DIR         the artifacts folder; in the guest $SHIM6_ARTIFACTS is the same
   -e NAME=VALUE  set a variable for COMMAND (may be repeated)
   -m DIR         build this folder's module as well (may be repeated)
+  -M MIB         the guest's memory (default 1536, under QEMU 2048)
   -leaks         debug only: after COMMAND, look for memory that it lost
   -v             show the kernel log while it runs
   -prepare       fetch and build only; no COMMAND
@@ -73,6 +74,7 @@ type options struct {
 	out     string
 	env     list
 	modules list
+	memory  int
 	leaks   bool
 	verbose bool
 	prepare bool
@@ -93,6 +95,7 @@ func parseOptions(args []string) (*options, error) {
 	fs.StringVar(&o.out, "o", "", "")
 	fs.Var(&o.env, "e", "")
 	fs.Var(&o.modules, "m", "")
+	fs.IntVar(&o.memory, "M", 0, "")
 	fs.BoolVar(&o.leaks, "leaks", false, "")
 	fs.BoolVar(&o.verbose, "v", false, "")
 	fs.BoolVar(&o.prepare, "prepare", false, "")
@@ -127,6 +130,9 @@ func parseOptions(args []string) (*options, error) {
 	}
 	if seconds <= 0 {
 		return nil, fmt.Errorf("-T %d: the limit is a positive number of seconds", seconds)
+	}
+	if o.memory < 0 || o.memory > 0 && o.memory < 256 {
+		return nil, fmt.Errorf("-M %d: a guest has 256 MiB at least", o.memory)
 	}
 	if o.path != "" && !slices.Contains([]string{"source", "build", "log"}, o.path) {
 		return nil, fmt.Errorf("-path %s: it is source, build or log", o.path)

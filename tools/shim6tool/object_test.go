@@ -4,6 +4,7 @@ package main
 
 import (
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -196,5 +197,26 @@ preference 11 protocol 200 action ignore
 	f.stats = []netlink.Stat{{Name: "contexts", Value: 1}, {Name: "out-rehomed", Value: 18446744073709551615}}
 	if _, out, _ := call(f, "stats"); out != "contexts            1\nout-rehomed         18446744073709551615\n" {
 		t.Errorf("%q", out)
+	}
+}
+
+// The page on counters has a row for each, and no others.
+func TestCountersPage(t *testing.T) {
+	b, err := os.ReadFile("../../docs/counters.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows []string
+	for _, l := range strings.Split(string(b), "\n") {
+		cells := strings.Split(l, "|")
+		if len(cells) != 5 || strings.Contains(l, "---") || strings.Contains(l, " counter ") {
+			continue
+		}
+		for _, name := range strings.Split(cells[1], ",") {
+			rows = append(rows, strings.TrimSpace(name))
+		}
+	}
+	if d := cmp.Diff(specSet(t, "stats"), rows); d != "" {
+		t.Error(d)
 	}
 }
