@@ -65,6 +65,8 @@ func TestMultiPrefixReserved(t *testing.T) {
 
 // An extension whose length is not that of a list of prefixes, or of which there
 // are two, names no set: the address may still be a CGA.
+//
+// Shows: 5535-7.2-05
 func TestMultiPrefixMalformed(t *testing.T) {
 	good := MultiPrefix{Prefixes: eight(t)[:1]}.Extension()
 	for _, tt := range []struct {

@@ -48,7 +48,7 @@ func verifyPlainly(pds []byte, addr netip.Addr) bool {
 // member; for each Sec that is cheap, 1 to 8 prefixes, and both kinds.
 //
 // Shows: 3972-4-14 3972-2-01 3972-2-02 3972-2-03 3972-2-04 3972-4-07 3972-4-08 5535-3.2-01 5535-4-01
-// Shows: 5535-6-06 5535-6-09 5535-6-10 5535-6-11 5535-6-12 5535-6-13 5535-6-14 5535-6-16 5535-7.2-02 6629-3.2-01
+// Shows: 5535-6-06 5535-6-09 5535-6-10 5535-6-11 5535-6-12 5535-6-13 5535-6-14 5535-6-16 5535-7.2-02 6629-3.2-01 6629-7.2-01
 func TestGenerateVerifies(t *testing.T) {
 	all := eight(t)
 	for sec := range uint8(2) {

@@ -4,6 +4,7 @@ package cga
 
 import (
 	"context"
+	"encoding/binary"
 	"math"
 	"runtime"
 	"sync"
@@ -74,6 +75,26 @@ func TestSearchFirst(t *testing.T) {
 		if h, err := q.Hash2(); err != nil || !zeroBits(h[:], 1) {
 			t.Errorf("from %d before it: Hash2 is %x, %v", back, h, err)
 		}
+	}
+}
+
+// The modifier is one number of 128 bits, in the middle of a chunk as well: here the
+// first that fits is a little above 2^64, and the search begins below.
+func TestSearchCarry(t *testing.T) {
+	data := make([]byte, 8)
+	p := &PDS{Modifier: Modifier{7: 1, 15: 5}, PublicKey: appendixA().PublicKey, Extensions: []Extension{{0xfffd, data}}}
+	want := p.Modifier
+	for fits := false; !fits; {
+		binary.BigEndian.PutUint64(data, binary.BigEndian.Uint64(data)+1)
+		hash2, err := p.Hash2()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fits = zeroBits(hash2[:], 1)
+	}
+	p.Modifier = before(want, 10)
+	if err := (Options{Sec: 1}).search(t.Context(), p); err != nil || p.Modifier != want {
+		t.Errorf("%x, %v, want %x", p.Modifier, err, want)
 	}
 }
 

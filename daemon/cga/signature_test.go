@@ -29,7 +29,7 @@ func signedList() []wire.Locator {
 
 // The octets that are signed, written out by hand.
 //
-// Shows: 5533-5.15.5-03 5533-5.15.5-04 5533-5.15.5-05 3972-7.4-01
+// Shows: 5533-5.15.5-03 5533-5.15.5-04 5533-5.15.5-05
 func TestSignedOctets(t *testing.T) {
 	want := sha1.Sum(slices.Concat(
 		[]byte("\x4a\x30\x56\x62\x48\x58\x57\x4b\x36\x55\x41\x6f\x50\x6a\x6d\x48"),
@@ -114,7 +114,7 @@ func TestSignature(t *testing.T) {
 // The hash is SHA-1, and the type tag that of Shim6: with the tag of SEND, with
 // none, or with a better hash, nobody else would accept it.
 //
-// Shows: 5533-5.15.5-03 5533-5.15.5-06 3972-6-01 3972-7.4-01
+// Shows: 5533-5.15.5-03 5533-5.15.5-06 3972-6-01 3972-6-05
 func TestSignatureScheme(t *testing.T) {
 	key := testKey(t, 2048)
 	a := mustCGA(t, 1, eight(t)[0], Options{PublicKey: &key.PublicKey})

@@ -121,7 +121,7 @@ func TestVerifyCGAOrder(t *testing.T) {
 // Sec values of which the registry says nothing mean nothing. In particular they
 // do not mean what RFC 3972 alone would have them mean.
 //
-// Shows: 4982-4.1-01 4982-4.1-02 5535-7-01
+// Shows: 4982-4.1-01 4982-4.1-02 5535-7-01 3972-5-14
 func TestUnassignedSec(t *testing.T) {
 	set := mustHBA(t, 1, eight(t)[:2], Options{})
 	for sec := uint8(3); sec < 8; sec++ {
@@ -182,7 +182,6 @@ func TestVerifyULID(t *testing.T) {
 		{"CGA for a member", only.PDS, set[0].Addr, ErrHash1},
 		{"outside of the set", set[0].PDS, flip(set[0].Addr, 63), ErrNotMember},
 		{"no CGA at all", set[0].PDS, netip.MustParseAddr("2001:db8:1:1::1"), ErrHash1},
-		// Shows: 6629-7.7-01
 		{"prefix translated on the way", set[0].PDS, SubnetPrefix{0x20, 1}.addr([8]byte(set[0].Addr.AsSlice()[8:])), ErrNotMember},
 	} {
 		t.Run(tt.name, func(t *testing.T) { wantError(t, tt.p.VerifyULID(tt.ulid), tt.want) })
