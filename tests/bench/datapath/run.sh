@@ -65,7 +65,7 @@ way_srv6()
 	hosts srv || return
 	for h in a b; do
 		in_ns ${h}srv sysctl -qw net.ipv6.conf.all.seg6_enabled=1 net.ipv6.conf.up2.seg6_enabled=1 &&
-		ip -n "$(ns ${h}srv)" route add "2001:db8:2::f$h/128" encap seg6local action End.DT6 table 254 dev up2 || return
+		ip -n "$(ns ${h}srv)" route add "2001:db8:2::f$h/128" encap seg6local action End.DT6 table 255 dev up2 || return
 	done
 	ip -n "$(ns asrv)" addr add $TA/128 dev lo && ip -n "$(ns bsrv)" addr add $TB/128 dev lo &&
 	ip -n "$(ns asrv)" route add $TB/128 encap seg6 mode encap segs 2001:db8:2::fb dev up2 src $TA &&
@@ -113,6 +113,7 @@ way_wireguard()
 	local h other d=$TEST_TMP/wg
 
 	hosts wg && mkdir -p "$d" || return
+	umask 077
 	for h in a b; do
 		wg genkey >"$d/$h.key" && wg pubkey <"$d/$h.key" >"$d/$h.pub" || return
 	done
@@ -222,7 +223,8 @@ bulk_by_turns()
 
 # --- how it scales ------------------------------------------------------------
 
-slab() { awk '/^(Slab|Percpu|VmallocUsed):/ { n += $2 } END { print n * 1024 }' /proc/meminfo; }
+# All memory that is neither free nor a file's: whatever a context is made of is in it.
+used() { awk '/^MemTotal:/ { n += $2 } /^(MemFree|Buffers|Cached|SReclaimable|AnonPages|PageTables|KernelStack):/ { n -= $2 } END { print n * 1024 }' /proc/meminfo; }
 # What is freed after a grace period must not be counted as used.
 settle() { local i; for i in 1 2 3; do sync; echo 3 >/proc/sys/vm/drop_caches; sleep 0.5; done; }
 
@@ -253,13 +255,13 @@ scale()
 	say "| contexts | hook, one pair | ratio | hook, all pairs by turns | bytes a context |"
 	say "|---|---|---|---|---|"
 	settle
-	before=$(slab)
+	before=$(used)
 	for n in 1 1000 100000 1000000; do
 		progress "$n contexts"
 		in_ns a /usr/bin/python3 "$here/contexts.py" $A1 2001:db8:77:: $last $n || return
 		last=$n
 		settle
-		bytes=$((($(slab) - before) / n))
+		bytes=$((($(used) - before) / n))
 		same=$(best_hook 1) && all=$(best_hook $n) || return
 		[ -n "$one" ] || one=$same
 		[ $n -ge 1000 ] || bytes=-
@@ -268,12 +270,15 @@ scale()
 	shim6tool -n "$(ns a)" context flush
 	progress "memory of re-homed contexts"
 	settle
-	before=$(slab)
-	n=50000
-	in_ns a /usr/bin/python3 "$here/contexts.py" $A1 2001:db8:77:: 0 $n $A2 $B2 || return
-	settle
+	before=$(used)
 	say
-	say "Re-homed contexts, two locators more at each side, on $(nproc) CPU: $((($(slab) - before) / n)) bytes each (of $n)."
+	last=0
+	for n in 40000 100000 400000; do
+		in_ns a /usr/bin/python3 "$here/contexts.py" $A1 2001:db8:77:: $last $n $A2 $B2 || return
+		last=$n
+		settle
+		say "Re-homed contexts, two locators more at each side, on $(nproc) CPU: $((($(used) - before) / n)) bytes each, of $n."
+	done
 	shim6tool -n "$(ns a)" context flush
 }
 
