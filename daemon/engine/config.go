@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+)
+
+// The protocol constants of RFC 5533, section 14.
+const (
+	I1RetriesMax         = 4
+	I1Timeout            = 4 * time.Second
+	NoR1HolddownTime     = time.Minute
+	ICMPHolddownTime     = 10 * time.Minute
+	I2Timeout            = 4 * time.Second
+	I2RetriesMax         = 2
+	I2bisTimeout         = 4 * time.Second
+	I2bisRetriesMax      = 2
+	ValidatorMinLifetime = 30 * time.Second
+	UpdateTimeout        = 4 * time.Second
+	MaxUpdateTimeout     = 120 * time.Second
+)
+
+const (
+	// DefaultSendTimeout is the Send Timeout that a peer takes for granted
+	// (RFC 5534, section 7).
+	DefaultSendTimeout = 15 * time.Second
+	// MinIdleTimeout is the least time of quiescence before a context may be
+	// discarded (RFC 5533, section 9).
+	MinIdleTimeout = 5 * time.Minute
+	// MaxLocators is how many locators of each side a context can have in
+	// the kernel.
+	MaxLocators = 32
+)
+
+// Config is what an Engine needs to know before it begins. Fields that are zero
+// have the value that is said to be their default; Random has none.
+type Config struct {
+	// Random is the source of all random numbers: tags, nonces, secrets and
+	// jitter. Outside of tests it must be one that nobody can predict, such as
+	// a rand.ChaCha8 seeded from crypto/rand.
+	Random rand.Source
+	// Verifier proves the locators of peers. The default does what RFC 5533,
+	// section 7.2, asks for, with package cga.
+	Verifier Verifier
+	// TrustedPrefixes are prefixes whose addresses need no proof: a locator
+	// in one of them is taken to be that of a peer whose ULID is in one of
+	// them as well. Whoever can send from there can then take over sessions,
+	// so this is for the laboratory. There are none by default.
+	TrustedPrefixes []netip.Prefix
+	// SendTimeout is ours (RFC 5534, section 7). If it isn't the default,
+	// which is DefaultSendTimeout, peers are told by a Keepalive Timeout
+	// option.
+	SendTimeout time.Duration
+	// IdleTimeout is how long a context must have been quiescent before it
+	// is discarded; the default and the least is MinIdleTimeout.
+	IdleTimeout time.Duration
+	// MaxContexts is how many contexts there can be; 131072 by default.
+	MaxContexts int
+	// MaxPeerContexts is how many contexts there can be with one ULID of a
+	// peer; 256 by default.
+	MaxPeerContexts int
+	// MaxPrefixContexts is how many contexts there can be with ULIDs of one
+	// /64; 8192 by default.
+	MaxPrefixContexts int
+	// R1, R1bis and ErrorMessages limit what is sent in answer to packets
+	// that prove nothing. By default they are 200 a second to a /64 and
+	// 20000 in total for R1, 50 and 5000 for R1bis, 10 and 1000 for Error
+	// messages.
+	R1, R1bis, ErrorMessages Limit
+	// DebugErrors has Error messages sent for messages that the RFC wants
+	// discarded silently, with codes 120 to 127 (RFC 5533, section 5.14).
+	DebugErrors bool
+	// Explorer is REAP (RFC 5534). Without one Probes and Reap events have no
+	// effect, and no context leaves its locator pair.
+	Explorer Explorer
+}
+
+// Limit is how many messages may be sent: so many a second, on average and at
+// once.
+type Limit struct {
+	// PerPrefix is how many to the addresses of one /64.
+	PerPrefix int
+	// Total is how many in all.
+	Total int
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Random == nil {
+		return c, errors.New("engine: Config.Random is nil: it needs a source of random numbers")
+	}
+	if c.Verifier == nil {
+		c.Verifier = CGAVerifier{}
+	}
+	for _, p := range c.TrustedPrefixes {
+		if !p.IsValid() || !p.Addr().Is6() || p.Addr().Is4In6() {
+			return c, fmt.Errorf("engine: Config.TrustedPrefixes has %v: it takes IPv6 prefixes", p)
+		}
+	}
+	for _, d := range []struct {
+		name     string
+		v        *time.Duration
+		def      time.Duration
+		min, max time.Duration
+	}{
+		{"SendTimeout", &c.SendTimeout, DefaultSendTimeout, 10 * time.Second, 100 * time.Second},
+		{"IdleTimeout", &c.IdleTimeout, MinIdleTimeout, MinIdleTimeout, 365 * 24 * time.Hour},
+	} {
+		if *d.v == 0 {
+			*d.v = d.def
+		}
+		if *d.v < d.min || *d.v > d.max {
+			return c, fmt.Errorf("engine: Config.%s is %v: it must be from %v to %v", d.name, *d.v, d.min, d.max)
+		}
+	}
+	for _, n := range []struct {
+		name string
+		v    *int
+		def  int
+	}{
+		{"MaxContexts", &c.MaxContexts, 131072},
+		{"MaxPeerContexts", &c.MaxPeerContexts, 256},
+		{"MaxPrefixContexts", &c.MaxPrefixContexts, 8192},
+		{"R1.PerPrefix", &c.R1.PerPrefix, 200},
+		{"R1.Total", &c.R1.Total, 20000},
+		{"R1bis.PerPrefix", &c.R1bis.PerPrefix, 50},
+		{"R1bis.Total", &c.R1bis.Total, 5000},
+		{"ErrorMessages.PerPrefix", &c.ErrorMessages.PerPrefix, 10},
+		{"ErrorMessages.Total", &c.ErrorMessages.Total, 1000},
+	} {
+		if *n.v == 0 {
+			*n.v = n.def
+		}
+		if *n.v < 0 {
+			return c, fmt.Errorf("engine: Config.%s is %d: it must be positive, or 0 for the default of %d", n.name, *n.v, n.def)
+		}
+	}
+	return c, nil
+}

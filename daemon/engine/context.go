@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"shim6/daemon/wire"
+)
+
+// requestsKept is how many Request Nonces of the peer are remembered, so that an
+// Update Request that was superseded can't be played again.
+const requestsKept = 8
+
+// context is a ULID-pair context (RFC 5533, section 6.1).
+type context struct {
+	ulids      ULIDs
+	prev, next *context
+	state      State
+	// tagLocal is CT(local), tagPeer CT(peer), which means something if
+	// hasTagPeer.
+	tagLocal, tagPeer wire.ContextTag
+	hasTagPeer        bool
+	// current is Lp(local) and Lp(peer), inbound the pair by which the peer
+	// sends, and exchange the one of the exchange that makes the context:
+	// its answers come by it, which need not be the current one (RFC 5533,
+	// section 7.18, as 7.5 needs it).
+	current, inbound, exchange Pair
+
+	// Of the exchange: retries counts retransmissions, rounds how often
+	// I2 was given up for I1.
+	nonce, responderNonce uint32
+	validator             []byte
+	packetTag             wire.ContextTag
+	retries, rounds       uint8
+	retransmit            timer
+	// resendAt is from when payload may cause another I2 or I2bis.
+	resendAt time.Duration
+	// uncertain: the exchange has told the peer different locators of ours,
+	// and which it has taken is not known.
+	uncertain bool
+	// updated: an Update Request of the peer's came during the exchange.
+	updated bool
+	// errorNoted: an Error message of the peer's has been noted.
+	errorNoted bool
+	// acceptedNonce is the Responder Nonce of the newest I2 or I2bis that
+	// was accepted, if hasAccepted. An older one is a replay.
+	acceptedNonce uint32
+	hasAccepted   bool
+
+	// local is Ls(local) as told to the peer, and localGeneration the number
+	// under which it was.
+	local           *localSet
+	localGeneration uint32
+	update          *update
+
+	// peers is Ls(peer), the ULID first.
+	peers          []PeerLocator
+	peerGeneration uint32
+	// peerListed is how many locators the peer's list has, of which some may
+	// not be in peers.
+	peerListed int
+	peerPDS    []byte
+	requests   []uint32
+	keepalive  time.Duration
+
+	reap      ReapState
+	reapTimer ReapTimer
+
+	// changed is what the kernel doesn't know.
+	changed                               Fields
+	inKernel, unsaved, dirty, gone, stale bool
+	// What the Explorer is to be told.
+	tellExplorer bool
+	hint         string
+	// indexed: it is in byPeer.
+	indexed bool
+}
+
+func ulidPeerLocator(u ULIDs) PeerLocator {
+	return PeerLocator{Address: u.Peer, Verified: true, Probed: true, Index: -1}
+}
+
+// peerLocator is the peer's locator of an address, nil if there is none.
+func (c *context) peerLocator(a netip.Addr) *PeerLocator {
+	for i := range c.peers {
+		if c.peers[i].Address == a {
+			return &c.peers[i]
+		}
+	}
+	return nil
+}
+
+// isPeer reports whether a is in Ls(peer).
+func (c *context) isPeer(a netip.Addr) bool {
+	l := c.peerLocator(a)
+	return l != nil && l.Verified
+}
+
+// isLocal reports whether a is in Ls(local), as the peer knows it or as it is
+// being told.
+func (c *context) isLocal(a netip.Addr) bool {
+	return slices.Contains(c.local.addresses, a) ||
+		c.update != nil && slices.Contains(c.update.set.addresses, a)
+}
+
+// usable reports whether messages may be sent by a pair: the peer's locator must be
+// its own, and the peer must know ours (RFC 5533, section 7.2).
+func (c *context) usable(p Pair) bool {
+	l := c.peerLocator(p.Peer)
+	return l != nil && l.Verified && !l.Dropped && slices.Contains(c.local.addresses, p.Local)
+}
+
+func (c *context) ulidPair() Pair { return Pair{c.ulids.Local, c.ulids.Peer} }
+
+// kernel is c as the kernel is to have it, with the lists only if they are among
+// the fields.
+func (c *context) kernel(e *Engine, f Fields) KernelContext {
+	k := KernelContext{
+		ULIDs:            c.ulids,
+		TagLocal:         c.tagLocal,
+		TagPeer:          c.tagPeer,
+		HasTagPeer:       c.hasTagPeer,
+		State:            c.state,
+		Locator:          c.current,
+		Inbound:          c.inbound,
+		SendTimeout:      e.config.SendTimeout,
+		KeepaliveTimeout: c.keepalive,
+		ReapState:        c.reap,
+		ReapTimer:        c.reapTimer,
+	}
+	if f&FieldLocatorsLocal != 0 {
+		k.LocatorsLocal = c.local.addresses
+		if c.update != nil {
+			k.LocatorsLocal = c.update.set.addresses
+		}
+	}
+	if f&FieldLocatorsPeer != 0 {
+		k.LocatorsPeer = make([]netip.Addr, 0, len(c.peers))
+		for i := range c.peers {
+			if c.peers[i].Verified {
+				k.LocatorsPeer = append(k.LocatorsPeer, c.peers[i].Address)
+			}
+		}
+	}
+	return k
+}
+
+func (e *Engine) setState(c *context, to State, why string) {
+	if c.state != to {
+		e.emit(StateChange{ULIDs: c.ulids, From: c.state, To: to, Why: why})
+		c.state = to
+		c.changed |= FieldState
+	}
+	c.unsaved = true
+	e.touch(c)
+}
+
+// newContext makes a context and enters it in the tables. The caller has seen to it
+// that there is room and that the local ULID is an address of ours.
+func (e *Engine) newContext(u ULIDs, exclude wire.ContextTag) *context {
+	c := &context{
+		ulids:     u,
+		tagLocal:  e.newTag(exclude),
+		local:     e.localSet(u),
+		peers:     []PeerLocator{ulidPeerLocator(u)},
+		keepalive: DefaultSendTimeout,
+		reap:      ReapOperational,
+	}
+	c.localGeneration = c.local.generation
+	c.current, c.inbound, c.exchange = c.ulidPair(), c.ulidPair(), c.ulidPair()
+	e.insert(c)
+	return c
+}
+
+// insert enters c in the tables.
+func (e *Engine) insert(c *context) {
+	c.retransmit = timer{fire: fireRetransmit, c: c}
+	e.byULIDs[c.ulids] = c
+	e.byTag[c.tagLocal] = c
+	e.perPeer[c.ulids.Peer]++
+	e.perPrefix[prefixOf(c.ulids.Peer)]++
+	c.prev = e.last
+	if c.prev != nil {
+		c.prev.next = c
+	} else {
+		e.first = c
+	}
+	e.last = c
+	e.touch(c)
+}
+
+// discard ends a context: the state that it is in then, IDLE or one of those in
+// which I1 is held down, is in no table of this file (RFC 5533, section 9).
+func (e *Engine) discard(c *context, to State, why string) {
+	if c.gone {
+		return
+	}
+	c.gone = true
+	e.unindex(c)
+	e.dropNonce(c)
+	e.timers.stop(&c.retransmit)
+	e.dropUpdate(c)
+	delete(e.byULIDs, c.ulids)
+	delete(e.byTag, c.tagLocal)
+	countDown(e.perPeer, c.ulids.Peer)
+	countDown(e.perPrefix, prefixOf(c.ulids.Peer))
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		e.first = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	} else {
+		e.last = c.prev
+	}
+	c.prev, c.next = nil, nil
+	if c.inKernel {
+		e.emit(ContextDel{c.ulids, c.tagLocal})
+	}
+	e.emit(Persist{ULIDs: c.ulids})
+	e.emit(StateChange{ULIDs: c.ulids, From: c.state, To: to, Why: why})
+	e.explorer.Gone(&Session{e, c})
+}
+
+func countDown[K comparable](m map[K]int, k K) {
+	if m[k]--; m[k] <= 0 {
+		delete(m, k)
+	}
+}

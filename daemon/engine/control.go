@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"errors"
+	"net/netip"
+
+	"shim6/daemon/wire"
+)
+
+// packet is what a message came in.
+type packet struct {
+	source, destination netip.Addr
+	raw                 []byte
+}
+
+// pair is the locator pair as we see it.
+func (p packet) pair() Pair { return Pair{Local: p.destination, Peer: p.source} }
+
+// Stats are counters. They tell of what peers do, and may be caused at will.
+type Stats struct {
+	// Sent and Received are messages by their type.
+	Sent, Received [128]uint64
+	// Malformed messages were discarded by the checks of RFC 5533, section
+	// 12.3.
+	Malformed uint64
+	// Unmatched messages were discarded because no context, or none in the
+	// right state, waits for them.
+	Unmatched uint64
+	// NotOurs: the Receiver ULID is no address of this host.
+	NotOurs uint64
+	// InvalidValidator: an I2 or I2bis with a validator that is not ours, or
+	// for something else, or too old; Replayed: or older than another.
+	InvalidValidator, Replayed uint64
+	// Unverified: the PDS is not the peer's, or a locator is not proved.
+	Unverified uint64
+	// Full: a context more would have been too many.
+	Full uint64
+	// Limited answers were not sent because there were too many of them.
+	Limited uint64
+	// HeldDown: no I1 was sent, for a while.
+	HeldDown uint64
+	// Confusions are contexts that were discarded because the peer has used
+	// their tag anew (RFC 5533, section 7.15).
+	Confusions uint64
+	// Unprovable are locator lists of ours that couldn't be made, and
+	// Unencodable messages. Both are bugs, or values that can't be.
+	Unprovable, Unencodable uint64
+}
+
+// Stats returns the counters.
+func (e *Engine) Stats() Stats { return e.stats }
+
+// control deals with a control message (RFC 5533, sections 12.3 and 12.4).
+func (e *Engine) control(ev Control) {
+	p := packet{ev.Source, ev.Destination, ev.Message}
+	err := wire.CheckAddresses(p.source, p.destination)
+	var m wire.Message
+	if err == nil {
+		m, err = wire.Decode(ev.Message)
+	}
+	if err != nil {
+		e.stats.Malformed++
+		var pe *wire.ProtocolError
+		if errors.As(err, &pe) {
+			e.sendError(p, pe)
+		}
+		return
+	}
+	e.stats.Received[m.Type()]++
+	switch m := m.(type) {
+	case *wire.I1:
+		e.receivedI1(p, m)
+	case *wire.R1:
+		e.receivedR1(p, m)
+	case *wire.I2:
+		e.receivedI2(p, m)
+	case *wire.R2:
+		e.receivedR2(p, m)
+	case *wire.R1bis:
+		e.receivedR1bis(p, m)
+	case *wire.I2bis:
+		e.receivedI2bis(p, m)
+	case *wire.UpdateRequest:
+		e.receivedUpdateRequest(p, m)
+	case *wire.UpdateAcknowledgement:
+		e.receivedUpdateAcknowledgement(p, m)
+	case *wire.Keepalive:
+		e.receivedKeepalive(p, m)
+	case *wire.Probe:
+		e.receivedProbe(p, m)
+	case *wire.ErrorMessage:
+		e.receivedError(p, m)
+	}
+}
+
+// receivedTagged finds the context of a message with a Receiver Context Tag. If
+// there is none, or one that is not between these locators, the sender has a
+// stale one and gets an R1bis; in I1-SENT the message is discarded. In I2-SENT and
+// I2BIS-SENT the peer has sent its R2, which was probably lost (RFC 5533, sections
+// 10.4, 10.5 and 12.4). It returns nil if the message is not to be processed.
+func (e *Engine) receivedTagged(p packet, tag wire.ContextTag) *context {
+	c := e.byTag[tag]
+	if c == nil {
+		e.sendR1bis(p, tag)
+		return nil
+	}
+	if c.state == I1Sent {
+		e.stats.Unmatched++
+		return nil
+	}
+	if !c.isPeer(p.source) || !c.isLocal(p.destination) {
+		e.sendR1bis(p, tag)
+		return nil
+	}
+	e.resend(c)
+	return c
+}
+
+// noContext deals with a payload extension header with a tag that the kernel does
+// not know (RFC 5533, section 12.2).
+func (e *Engine) noContext(ev NoContext) {
+	if wire.CheckAddresses(ev.Source, ev.Destination) != nil {
+		return
+	}
+	if e.byTag[ev.Tag] != nil {
+		// We know it, so the kernel has lost it, or has got it meanwhile.
+		e.emit(Resync{})
+		return
+	}
+	e.sendR1bis(packet{source: ev.Source, destination: ev.Destination}, ev.Tag)
+}
+
+// ulidsOf are the names of the context that an I1, I2 or I2bis is about, as we see
+// them, and whether they came in a ULID Pair option (RFC 5533, section 7.9).
+func ulidsOf(p packet, o wire.Options) (u ULIDs, option bool) {
+	u = ULIDs{Local: p.destination, Peer: p.source, FII: o.FII()}
+	if pair := o.ULIDPair(); pair != nil {
+		u.Local, u.Peer = pair.Receiver, pair.Sender
+		return u, true
+	}
+	return u, false
+}
+
+// ours reports whether a context of these names can be made with us.
+func (e *Engine) ours(u ULIDs) bool {
+	if e.locals[u.Local] == nil || checkULIDs(u) != nil {
+		e.stats.NotOurs++
+		return false
+	}
+	return true
+}

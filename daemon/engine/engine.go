@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"container/list"
+	"net/netip"
+	"slices"
+	"time"
+
+	"shim6/daemon/wire"
+)
+
+// Engine is the protocol of one host, or network namespace. It is for one
+// goroutine.
+type Engine struct {
+	config   Config
+	random   random
+	explorer Explorer
+	now      time.Duration
+	out      []Action
+	// dirty are contexts of which the kernel or the Records know less than
+	// we do.
+	dirty []*context
+	stats Stats
+
+	// The tables; see table.go.
+	byULIDs     map[ULIDs]*context
+	byTag       map[wire.ContextTag]*context
+	byNonce     map[uint32]*context
+	byPeer      map[peerKey]*context
+	perPeer     map[netip.Addr]int
+	perPrefix   map[prefix]int
+	first, last *context
+
+	holds     map[Pair]*hold
+	holdOrder *list.List
+
+	timers    timers
+	validator validator
+	limits    limits
+
+	// What this host has; see local.go.
+	locators    []LocalLocator
+	locals      map[netip.Addr]*local
+	haveLocals  bool
+	localExpiry timer
+	// stale are contexts whose peers are to be told of our locators, when
+	// pace fires.
+	stale []*context
+	pace  timer
+	// buffer is where messages are encoded.
+	buffer []byte
+}
+
+// New returns an Engine without contexts and without addresses. The error says
+// which value of the configuration can't be used.
+func New(config Config) (*Engine, error) {
+	config, err := config.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		config:    config,
+		random:    random{config.Random},
+		explorer:  config.Explorer,
+		byULIDs:   make(map[ULIDs]*context),
+		byTag:     make(map[wire.ContextTag]*context),
+		byNonce:   make(map[uint32]*context),
+		byPeer:    make(map[peerKey]*context),
+		perPeer:   make(map[netip.Addr]int),
+		perPrefix: make(map[prefix]int),
+		holds:     make(map[Pair]*hold),
+		holdOrder: list.New(),
+		locals:    make(map[netip.Addr]*local),
+	}
+	if e.explorer == nil {
+		e.explorer = noExplorer{}
+	}
+	e.localExpiry.fire = func(e *Engine, _ *timer) { e.setLocals() }
+	e.pace.fire = func(e *Engine, _ *timer) { e.tellPeers() }
+	e.validator = newValidator(&e.random)
+	e.limits = newLimits(&e.random, config)
+	return e, nil
+}
+
+// Handle deals with an event at a time, and returns what is to be done, in that
+// order. The time is that of a clock that never goes back; where it starts does
+// not matter. The slice is overwritten by the next call.
+func (e *Engine) Handle(now time.Duration, event Event) []Action {
+	e.now = max(e.now, now)
+	clear(e.out)
+	e.out = e.out[:0]
+	switch ev := event.(type) {
+	case Tick:
+		e.tick()
+	case Start:
+		e.start(ev)
+	case Dump:
+		e.dump(ev)
+	case Locators:
+		e.locators = slices.Clone(ev.Local)
+		e.setLocals()
+	case Control:
+		e.control(ev)
+	case NoContext:
+		e.noContext(ev)
+	case Acquire:
+		e.acquire(ev)
+	case Reap:
+		e.reapEvent(ev)
+	case Expire:
+		e.expire(ev)
+	case ICMP:
+		e.icmp(ev)
+	case ContextGone:
+		e.contextGone(ev)
+	case ContextRefused:
+		e.contextRefused(ev)
+	case Open:
+		e.done(ev.ID, e.open(ev))
+	case Close:
+		e.done(ev.ID, e.close(ev))
+	case Refresh:
+		e.done(ev.ID, e.refreshCommand(ev))
+	}
+	e.flush()
+	return e.out
+}
+
+// Next is when Handle wants a Tick; false if there is nothing to wait for.
+func (e *Engine) Next() (deadline time.Duration, ok bool) {
+	deadline, ok = e.timers.next()
+	if d, has := e.explorer.Next(); has && (!ok || d < deadline) {
+		deadline, ok = d, true
+	}
+	return deadline, ok
+}
+
+func (e *Engine) tick() {
+	for t := e.timers.expired(e.now); t != nil; t = e.timers.expired(e.now) {
+		t.fire(e, t)
+	}
+	if d, ok := e.explorer.Next(); ok && d <= e.now {
+		e.explorer.Tick(e)
+	}
+}
+
+func (e *Engine) emit(a Action) { e.out = append(e.out, a) }
+
+func (e *Engine) done(id uint64, err error) { e.emit(Done{ID: id, Err: err}) }
+
+func (e *Engine) note(c *context, text string) { e.emit(Note{ULIDs: c.ulids, Text: text}) }
+
+// touch has the kernel and the Records told of c before Handle returns.
+func (e *Engine) touch(c *context) {
+	if !c.dirty {
+		c.dirty = true
+		e.dirty = append(e.dirty, c)
+	}
+}
+
+func (e *Engine) flush() {
+	for i := 0; i < len(e.dirty); i++ {
+		c := e.dirty[i]
+		c.dirty = false
+		// The Explorer is told when all that has happened is in place, and may
+		// then touch this context and others.
+		if c.tellExplorer && !c.gone && c.state.sends() {
+			c.tellExplorer = false
+			e.explorer.Established(&Session{e, c})
+		}
+		if hint := c.hint; hint != "" && !c.gone && c.state.sends() {
+			c.hint = ""
+			e.explorer.Hint(&Session{e, c}, hint)
+		}
+		e.sync(c)
+	}
+	clear(e.dirty)
+	e.dirty = e.dirty[:0]
+}
+
+// sync tells the kernel, and then the Records, what of c they don't know.
+func (e *Engine) sync(c *context) {
+	if c.gone {
+		return
+	}
+	switch {
+	case !c.inKernel:
+		c.inKernel = true
+		e.emit(ContextNew{c.kernel(e, FieldsAll)})
+	case c.changed != 0:
+		e.emit(ContextSet{c.kernel(e, c.changed), c.changed})
+	}
+	c.changed, c.reapTimer = 0, 0
+	if c.unsaved {
+		c.unsaved = false
+		e.emit(Persist{ULIDs: c.ulids, Record: c.record()})
+	}
+}
+
+// send sends a message of a context by a locator pair, after the kernel knows
+// what it must know by then.
+func (e *Engine) send(c *context, pair Pair, m wire.Message) {
+	e.sync(c)
+	e.transmit(c.ulids, pair.Local, pair.Peer, m)
+}
+
+// transmit sends a message. One that can't be encoded is not sent: all that come
+// here have been made to fit.
+func (e *Engine) transmit(u ULIDs, source, destination netip.Addr, m wire.Message) {
+	b, err := wire.Append(e.buffer[:0], m)
+	if err != nil {
+		e.stats.Unencodable++
+		return
+	}
+	e.buffer = b
+	e.stats.Sent[m.Type()]++
+	e.emit(Send{Source: source, Destination: destination, Type: m.Type(), Message: slices.Clone(b), Context: u})
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"shim6/daemon/wire"
+)
+
+var (
+	errNoContext     = errors.New("there is no context between these ULIDs with this FII: `shim6tool context` shows those that there are")
+	errNothingToTell = errors.New("the local ULID has no locators that could be proved to the peer: it must be an HBA or a CGA with its key")
+)
+
+func stateError(s State) error {
+	return fmt.Errorf("the context is in %v: this needs it to be in %v", s, Established)
+}
+
+// sendError sends the Error message that is due for what is wrong with a message, if
+// one is (RFC 5533, section 5.14). It is limited, because anybody can ask for it, and
+// never answers another Error message.
+func (e *Engine) sendError(p packet, cause *wire.ProtocolError) {
+	if cause == nil || p.raw == nil {
+		return
+	}
+	m, due := wire.NewErrorMessage(cause, p.source, p.destination, p.raw)
+	if !due && e.config.DebugErrors {
+		m, due = wire.NewDebugErrorMessage(cause, p.source, p.destination, p.raw)
+	}
+	if !due {
+		return
+	}
+	if !e.limits.errors.allow(e.now, p.source) {
+		e.stats.Limited++
+		return
+	}
+	e.transmit(ULIDs{}, p.destination, p.source, m)
+}
+
+// nonceAt is where I1, I2 and I2bis have the Initiator Nonce, and an Update Request
+// the Request Nonce.
+const nonceAt = 12
+
+// quoted is a message of ours that is in an Error message or ICMPv6 error.
+type quoted struct {
+	c *context
+	t wire.Type
+	// current: it is the last request of its kind, for which an answer is
+	// awaited.
+	current bool
+}
+
+// quotedBy finds the context of a message that we have sent between two addresses,
+// by its header, which may be cut short (RFC 5533, section 12.4): by CT(peer) and
+// the locators, or, if it has no Receiver Context Tag, by what names the exchange.
+func (e *Engine) quotedBy(sent Pair, header []byte) (q quoted, ok bool) {
+	if len(header) < nonceAt+4 || wire.IsPayload(header) {
+		return q, false
+	}
+	q.t = wire.Type(header[2])
+	nonce := binary.BigEndian.Uint32(header[nonceAt:])
+	switch q.t {
+	case wire.TypeI1, wire.TypeI2, wire.TypeI2bis:
+		q.c = e.byNonce[nonce]
+		// The tag at octet 6 must be ours as well.
+		if q.c == nil || q.c.exchange != sent || tag48(header[6:]) != uint64(q.c.tagLocal) {
+			return q, false
+		}
+		q.current = q.t == map[State]wire.Type{I1Sent: wire.TypeI1, I2Sent: wire.TypeI2, I2bisSent: wire.TypeI2bis}[q.c.state]
+		return q, true
+	}
+	tag, has := wire.ReceiverContextTag(header)
+	if !has {
+		return q, false
+	}
+	q.c = e.byPeer[peerKey{tag, sent.Peer.As16()}]
+	if q.c == nil || !q.c.isLocal(sent.Local) {
+		return q, false
+	}
+	q.current = q.t == wire.TypeUpdateRequest && q.c.update != nil && q.c.update.nonce == nonce
+	return q, true
+}
+
+// tag48 is the tag in 6 octets; the bit before its 47 is reserved.
+func tag48(b []byte) uint64 {
+	var x [8]byte
+	copy(x[2:], b[:6])
+	return binary.BigEndian.Uint64(x[:]) & uint64(wire.MaxContextTag)
+}
+
+// receivedError deals with an Error message. It has no tag and proves nothing but
+// that its sender has seen ours, so it ends nothing: requests go on to be sent. A
+// peer that has lost track of our locators is told all of them once.
+func (e *Engine) receivedError(p packet, m *wire.ErrorMessage) {
+	in, err := m.Invoking()
+	if err != nil || in.Source != p.destination || in.Destination != p.source {
+		e.stats.Unmatched++
+		return
+	}
+	q, ok := e.quotedBy(p.pair(), in.Header)
+	if !ok || !q.current {
+		e.stats.Unmatched++
+		return
+	}
+	c := q.c
+	if !c.errorNoted {
+		c.errorNoted = true
+		e.note(c, fmt.Sprintf("the peer answers our %v with an Error message: %v, at octet %d", q.t, m.Code, in.Pointer))
+	}
+	if q.t == wire.TypeUpdateRequest && !c.update.refused && (m.Code == wire.CodeGeneration || m.Code == wire.CodeLocatorCount) {
+		c.update.refused = true
+		e.sendUpdate(c, c.update.set, true)
+	}
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"fmt"
+
+	"shim6/daemon/wire"
+)
+
+// ICMPv6 types and codes (RFC 4443).
+const (
+	icmpUnreachable      = 1
+	icmpTooBig           = 2
+	icmpParameterProblem = 4
+
+	icmpPortUnreachable        = 4
+	icmpUnrecognizedNextHeader = 1
+)
+
+// icmp deals with an ICMPv6 error. Anybody can make one up, so it is a hint, to be
+// looked into by Probes. But one that quotes the I1 that we have just sent, with its
+// nonce, says that the peer has no Shim6 (RFC 5533, section 7.8).
+func (e *Engine) icmp(ev ICMP) {
+	if ev.Message == nil {
+		if c := e.byULIDs[ev.ULIDs]; c != nil && c.state.sends() {
+			e.icmpHint(c, ev)
+		}
+		return
+	}
+	q, ok := e.quotedBy(Pair{ev.Source, ev.Destination}, ev.Message)
+	if !ok {
+		e.stats.Unmatched++
+		return
+	}
+	if q.t == wire.TypeI1 && q.current && ev.Type == icmpParameterProblem && ev.Code == icmpUnrecognizedNextHeader {
+		e.holdDown(q.c, NoSupport, ICMPHolddownTime, "ICMPv6: unrecognized Next Header in answer to I1")
+		return
+	}
+	if q.c.state.sends() && (Pair{ev.Source, ev.Destination}) == q.c.current {
+		e.icmpHint(q.c, ev)
+	}
+}
+
+// icmpHint tells the Explorer of an error that another locator pair might not have
+// (RFC 5533, section 8).
+func (e *Engine) icmpHint(c *context, ev ICMP) {
+	if ev.Type == icmpTooBig || ev.Type == icmpUnreachable && ev.Code == icmpPortUnreachable {
+		return
+	}
+	c.hint = fmt.Sprintf("ICMPv6 error of type %d, code %d", ev.Type, ev.Code)
+	e.touch(c)
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+
+	"shim6/daemon/wire"
+)
+
+// Info is a context to look at, a copy. Slices in it are not to be changed.
+type Info struct {
+	ULIDs
+	State State
+	// TagLocal and TagPeer are secrets. TagPeer means something in
+	// ESTABLISHED and I2BIS-SENT.
+	TagLocal, TagPeer wire.ContextTag
+	// Current is the locator pair by which payload is sent, and Inbound the
+	// one by which it comes.
+	Current, Inbound Pair
+	// Local are our locators, as the peer knows them or will when it
+	// has acknowledged an update: the ULID is the first.
+	Local []netip.Addr
+	// LocalGeneration and PeerGeneration are those of the locator lists.
+	LocalGeneration, PeerGeneration uint32
+	// Peer are the peer's locators: the ULID is the first.
+	Peer []PeerLocator
+	// Updating: an Update Request waits for its acknowledgement.
+	Updating bool
+	// KeepaliveTimeout is the peer's Send Timeout.
+	KeepaliveTimeout time.Duration
+	Reap             ReapState
+}
+
+// Context returns a context. In E-FAILED and NO-SUPPORT it has names and state
+// alone; if there is no context it returns false.
+func (e *Engine) Context(u ULIDs) (Info, bool) {
+	if c := e.byULIDs[u]; c != nil {
+		return c.info(), true
+	}
+	if s := e.State(u); s != Idle {
+		return Info{ULIDs: u, State: s}, true
+	}
+	return Info{}, false
+}
+
+// State is the state of a context, Idle if there is none.
+func (e *Engine) State(u ULIDs) State {
+	if c := e.byULIDs[u]; c != nil {
+		return c.state
+	}
+	if h := e.holds[Pair{u.Local, u.Peer}]; h != nil && h.until > e.now {
+		return h.state
+	}
+	return Idle
+}
+
+// Contexts are all contexts, oldest first; those in E-FAILED and NO-SUPPORT are
+// not among them. The Engine must not be given an event meanwhile.
+func (e *Engine) Contexts() iter.Seq[Info] {
+	return func(yield func(Info) bool) {
+		for c := e.first; c != nil; c = c.next {
+			if !yield(c.info()) {
+				return
+			}
+		}
+	}
+}
+
+func (c *context) info() Info {
+	return Info{
+		ULIDs:            c.ulids,
+		State:            c.state,
+		TagLocal:         c.tagLocal,
+		TagPeer:          c.tagPeer,
+		Current:          c.current,
+		Inbound:          c.inbound,
+		Local:            c.local.addresses,
+		LocalGeneration:  c.localGeneration,
+		PeerGeneration:   c.peerGeneration,
+		Peer:             slices.Clone(c.peers),
+		Updating:         c.update != nil,
+		KeepaliveTimeout: c.keepalive,
+		Reap:             c.reap,
+	}
+}
+
+// Size is how much an Engine holds.
+type Size struct {
+	Contexts int
+	// HoldDowns are ULID pairs in E-FAILED or NO-SUPPORT.
+	HoldDowns int
+	Timers    int
+	// Entries are those of all tables by which contexts are found and
+	// counted.
+	Entries int
+}
+
+// Size returns how much e holds. All is 0 if there is nothing that must be
+// remembered, but for the Timers of local addresses.
+func (e *Engine) Size() Size {
+	return Size{
+		Contexts:  len(e.byULIDs),
+		HoldDowns: len(e.holds),
+		Timers:    len(e.timers.heap),
+		Entries: len(e.byULIDs) + len(e.byTag) + len(e.byNonce) + len(e.byPeer) +
+			len(e.perPeer) + len(e.perPrefix),
+	}
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+
+	"shim6/daemon/wire"
+)
+
+// local is an address of this host that can be a ULID, with the locators that go
+// with it.
+type local struct {
+	LocalLocator
+	// set is what peers are told, and lab what those in trusted prefixes are,
+	// who need no proof. They may be the same.
+	set, lab *localSet
+}
+
+// localSet is Ls(local) of those contexts that have one ULID. It is not changed
+// once it is made. All these contexts share it, and its generation number: so one
+// signature serves for all.
+type localSet struct {
+	generation uint32
+	// list is the Locator List, nil if there is nothing that would prove one.
+	list *wire.LocatorList
+	// preferences are in the order of the list, nil if nothing is to be said.
+	preferences    *wire.LocatorPreferences
+	pds, signature []byte
+	// addresses are the ULID, and those of the list.
+	addresses []netip.Addr
+}
+
+// single is the set of a host that has but the ULID, or can prove nothing else.
+func single(ulid netip.Addr) *localSet { return &localSet{addresses: []netip.Addr{ulid}} }
+
+// announced reports whether the list needs to be told to a peer that knows of none:
+// the ULID alone goes without saying.
+func (s *localSet) announced() bool { return s.list != nil && len(s.list.Locators) > 1 }
+
+func (s *localSet) sameList(t *localSet) bool {
+	return slices.Equal(s.locators(), t.locators())
+}
+
+func (s *localSet) same(t *localSet) bool {
+	return s == t || s.sameList(t) && slices.EqualFunc(s.elements(), t.elements(), samePreference)
+}
+
+func samePreference(a, b wire.Preference) bool {
+	return a.Flags == b.Flags && a.Priority == b.Priority && a.Weight == b.Weight
+}
+
+func (s *localSet) locators() []wire.Locator {
+	if s.list == nil {
+		return nil
+	}
+	return s.list.Locators
+}
+
+func (s *localSet) elements() []wire.Preference {
+	if s.preferences == nil {
+		return nil
+	}
+	return s.preferences.Elements
+}
+
+// setLocals takes over the addresses of this host, without those that are not valid
+// any more. Contexts whose ULID is not among them are discarded; the peers of the
+// others are told what is new.
+func (e *Engine) setLocals() {
+	old := e.locals
+	e.locals = make(map[netip.Addr]*local, len(e.locators))
+	e.haveLocals = true
+	e.timers.stop(&e.localExpiry)
+	var list []LocalLocator
+	for _, l := range e.locators {
+		switch {
+		case !isULID(l.Address) || e.locals[l.Address] != nil || l.ValidUntil != 0 && l.ValidUntil <= e.now:
+			continue
+		case l.ValidUntil != 0 && (!e.localExpiry.running() || l.ValidUntil < e.localExpiry.at):
+			e.timers.start(&e.localExpiry, l.ValidUntil)
+		}
+		list = append(list, l)
+		e.locals[l.Address] = &local{LocalLocator: l}
+	}
+	slices.SortFunc(list, func(a, b LocalLocator) int { return a.Address.Compare(b.Address) })
+	for i := range list {
+		e.makeSets(&list[i], list, old[list[i].Address])
+	}
+	for c := e.first; c != nil; {
+		next := c.next
+		if e.locals[c.ulids.Local] == nil {
+			e.discard(c, Idle, "the local ULID is not valid any more")
+		} else {
+			e.refresh(c)
+			if !e.canUse(c.current.Local) && c.state.sends() {
+				c.hint = "our locator in use is gone or broken"
+				e.touch(c)
+			}
+		}
+		c = next
+	}
+	e.tellPeers()
+}
+
+func (e *Engine) makeSets(ulid *LocalLocator, all []LocalLocator, old *local) {
+	l := e.locals[ulid.Address]
+	var last, lastLab *localSet
+	if old != nil {
+		last, lastLab = old.set, old.lab
+	}
+	l.set = e.makeSet(ulid, all, false, last)
+	l.lab = l.set
+	if ulid.PDS == nil && len(e.config.TrustedPrefixes) > 0 {
+		l.lab = e.makeSet(ulid, all, true, lastLab)
+	}
+}
+
+// makeSet makes the set of a ULID: with what proves the locators or, in the
+// laboratory, without. It is the last one if nothing has changed, and has its
+// generation if the locators are the same.
+func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last *localSet) *localSet {
+	s := &localSet{list: &wire.LocatorList{}}
+	elements := []wire.Preference{}
+	add := func(l *LocalLocator) {
+		m := wire.MethodHBA
+		if !lab {
+			m = method(ulid, l)
+		}
+		if m != 0 && len(elements) < MaxLocators {
+			s.list.Locators = append(s.list.Locators, wire.Locator{Address: l.Address, Method: m})
+			elements = append(elements, wire.Preference{Flags: l.Preference.Flags, Priority: l.Preference.Priority, Weight: l.Preference.Weight})
+		}
+	}
+	add(ulid)
+	for i := range all {
+		if all[i].Address != ulid.Address {
+			add(&all[i])
+		}
+	}
+	if len(elements) == 0 {
+		s = single(ulid.Address)
+	} else if !e.complete(s, ulid, elements, lab, last) {
+		e.stats.Unprovable++
+		s = single(ulid.Address)
+	}
+	if last != nil && s.same(last) && bytes.Equal(s.pds, last.pds) {
+		return last
+	}
+	return s
+}
+
+// complete adds to a set that has a list the rest, and leaves out locators until
+// every message has room for it (RFC 5533, section 5.1). It reports whether there
+// is such a set.
+func (e *Engine) complete(s *localSet, ulid *LocalLocator, elements []wire.Preference, lab bool, last *localSet) bool {
+	if !lab {
+		pds, err := ulid.PDS.MarshalBinary()
+		if err != nil {
+			return false
+		}
+		s.pds = pds
+	}
+	for ; len(s.list.Locators) > 0; s.list.Locators = s.list.Locators[:len(s.list.Locators)-1] {
+		n := len(s.list.Locators)
+		if last != nil && s.sameList(last) && bytes.Equal(s.pds, last.pds) {
+			s.list, s.generation, s.signature = last.list, last.generation, last.signature
+		} else {
+			s.list.Generation = e.random.nonce()
+			s.generation, s.signature = s.list.Generation, nil
+			if needsSignature(s.list) {
+				sig, err := ulid.PDS.Sign(ulid.Key, s.list)
+				if err != nil {
+					return false
+				}
+				s.signature = sig
+			}
+		}
+		s.preferences = preferencesOf(s.generation, elements[:n])
+		if s.fits() {
+			s.addresses = []netip.Addr{ulid.Address}
+			for _, l := range s.list.Locators {
+				if l.Address != ulid.Address {
+					s.addresses = append(s.addresses, l.Address)
+				}
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// preferencesOf is nil if all locators are as good as each other, which needs no
+// words.
+func preferencesOf(generation uint32, elements []wire.Preference) *wire.LocatorPreferences {
+	if !slices.ContainsFunc(elements, func(p wire.Preference) bool { return !samePreference(p, wire.Preference{}) }) {
+		return nil
+	}
+	return &wire.LocatorPreferences{Generation: generation, ElementLen: 3, Elements: elements}
+}
+
+func needsSignature(l *wire.LocatorList) bool {
+	return slices.ContainsFunc(l.Locators, func(l wire.Locator) bool { return l.Method == wire.MethodCGA })
+}
+
+// fits reports whether the longest message with this set, an I2bis, is short enough.
+func (s *localSet) fits() bool {
+	m := &wire.I2bis{Options: wire.Options{
+		&wire.ResponderValidator{Validator: make([]byte, maxValidator)},
+		&wire.ULIDPair{Sender: s.list.Locators[0].Address, Receiver: s.list.Locators[0].Address},
+		&wire.ForkedInstanceIdentifier{},
+		&wire.KeepaliveTimeout{},
+		s.list,
+		&wire.LocatorPreferences{ElementLen: 3, Elements: make([]wire.Preference, len(s.list.Locators))},
+	}}
+	if s.pds != nil {
+		m.Options = append(m.Options, &wire.CGAParameterDataStructure{PDS: s.pds})
+	}
+	if s.signature != nil {
+		m.Options = append(m.Options, &wire.CGASignature{Signature: s.signature})
+	}
+	_, err := wire.Append(nil, m)
+	return err == nil
+}
+
+// method is how l can be proved to a peer that knows us by ulid, 0 if it can't.
+func method(ulid, l *LocalLocator) wire.VerificationMethod {
+	if ulid.PDS == nil {
+		return 0
+	}
+	if ulid.PDS.VerifyHBA(l.Address) == nil && ulid.PDS.VerifyHBA(ulid.Address) == nil {
+		return wire.MethodHBA
+	}
+	if ulid.Key != nil && ulid.PDS.VerifyULID(ulid.Address) == nil {
+		return wire.MethodCGA
+	}
+	return 0
+}
+
+// localSet is what the peer of a context is to be told.
+func (e *Engine) localSet(u ULIDs) *localSet {
+	l := e.locals[u.Local]
+	switch {
+	case l == nil:
+		return single(u.Local)
+	case e.trusted(u.Peer):
+		return l.lab
+	}
+	return l.set
+}
+
+// canUse reports whether an address of ours is there and not said to be broken.
+func (e *Engine) canUse(a netip.Addr) bool {
+	l := e.locals[a]
+	return l != nil && l.Preference.Flags&wire.FlagBroken == 0
+}
+
+// controlPair is by which pair messages of an established context are sent: the
+// current one, unless our side of it is gone. The peer takes them from any locator
+// of ours that it knows.
+func (e *Engine) controlPair(c *context) Pair {
+	p := c.current
+	if !e.canUse(p.Local) {
+		for _, a := range c.local.addresses {
+			if e.canUse(a) {
+				p.Local = a
+				break
+			}
+		}
+	}
+	return p
+}
+
+// appendSet appends the options that tell Ls(local) of a context, in a message that
+// makes or renews the context.
+func (e *Engine) appendSet(o wire.Options, s *localSet) wire.Options {
+	if s.announced() {
+		o = appendList(o, s)
+		if s.preferences != nil {
+			o = append(o, s.preferences)
+		}
+	}
+	return e.appendTimeout(o)
+}
+
+// appendList appends a Locator List with all that is needed to verify it.
+func appendList(o wire.Options, s *localSet) wire.Options {
+	o = append(o, s.list)
+	if s.pds != nil {
+		o = append(o, &wire.CGAParameterDataStructure{PDS: s.pds})
+	}
+	if s.signature != nil {
+		o = append(o, &wire.CGASignature{Signature: s.signature})
+	}
+	return o
+}
+
+// appendTimeout tells the peer our Send Timeout, if it isn't the one that it takes
+// for granted (RFC 5534, section 4.1).
+func (e *Engine) appendTimeout(o wire.Options) wire.Options {
+	if e.config.SendTimeout == DefaultSendTimeout {
+		return o
+	}
+	return append(o, &wire.KeepaliveTimeout{Seconds: uint16((e.config.SendTimeout + 999_999_999) / 1_000_000_000)})
+}

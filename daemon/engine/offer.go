@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"shim6/daemon/cga"
+	"shim6/daemon/wire"
+)
+
+// offer is what an I2, I2bis, R2 or Update Request tells of its sender, verified.
+type offer struct {
+	// hasList: the message has a Locator List, of listed locators.
+	hasList    bool
+	generation uint32
+	listed     int
+	// locators are those of the list that we can keep.
+	locators  []PeerLocator
+	pds       []byte
+	keepalive time.Duration
+	// hasKeepalive: the message says it.
+	hasKeepalive bool
+	// preferences are those of the message if they are about its list.
+	preferences *wire.LocatorPreferences
+}
+
+// offered verifies what a message tells of its sender, whose ULID is ulid and whose
+// context c, if there is one. It returns false if the message must not be processed
+// any further, and has then sent the Error message that is due.
+func (e *Engine) offered(p packet, m wire.Message, options wire.Options, ulid netip.Addr, c *context) (offer, bool) {
+	o := offer{keepalive: DefaultSendTimeout}
+	if t := options.KeepaliveTimeout(); t != nil && t.Seconds > 0 {
+		o.keepalive, o.hasKeepalive = time.Duration(t.Seconds)*time.Second, true
+	}
+	list := options.LocatorList()
+	failed, ok := e.prove(m, options, ulid, c)
+	if !ok {
+		e.stats.Unverified++
+		if failed >= 0 {
+			e.sendError(p, wire.VerificationFailed(m, failed))
+		}
+		return o, false
+	}
+	if pds := options.CGAParameterDataStructure(); pds != nil {
+		o.pds = pds.PDS
+	}
+	if list == nil {
+		return o, true
+	}
+	o.hasList, o.generation, o.listed = true, list.Generation, len(list.Locators)
+	if l := options.LocatorPreferences(); l != nil && l.Generation == list.Generation && len(l.Elements) == o.listed {
+		o.preferences = l
+	}
+	for i, l := range list.Locators {
+		// Of what is listed twice the first counts, and of what is too much
+		// the last is left out, but not the ULID.
+		if o.find(l.Address) == nil && (len(o.locators) < MaxLocators-1 || l.Address == ulid) {
+			o.locators = append(o.locators, PeerLocator{Address: l.Address, Method: l.Method, Verified: true, Index: i})
+		}
+	}
+	return o, true
+}
+
+// prove reports whether the PDS in a message is that of the ULID, and all locators
+// of its list the peer's (RFC 5533, section 7.2). If it is a locator that isn't, it
+// returns which; else -1.
+func (e *Engine) prove(m wire.Message, options wire.Options, ulid netip.Addr, c *context) (failed int, ok bool) {
+	var pds, signature []byte
+	if o := options.CGAParameterDataStructure(); o != nil {
+		pds = o.PDS
+	}
+	if o := options.CGASignature(); o != nil {
+		signature = o.Signature
+	}
+	list := options.LocatorList()
+	trusted := e.trusted(ulid)
+	if list != nil {
+		if i := slices.IndexFunc(list.Locators, func(l wire.Locator) bool { return !isULID(l.Address) }); i >= 0 {
+			return i, false
+		}
+		// A list that needs no proof.
+		if !slices.ContainsFunc(list.Locators, func(l wire.Locator) bool {
+			return l.Address != ulid && !(trusted && e.trusted(l.Address))
+		}) {
+			list = nil
+		}
+	}
+	switch {
+	case trusted && list == nil, pds == nil && list == nil:
+		return -1, true
+	case pds == nil && c != nil && c.peerPDS != nil:
+		// It was sent before (RFC 5533, section 10.1).
+		pds = c.peerPDS
+	case pds == nil:
+		return slices.IndexFunc(list.Locators, func(l wire.Locator) bool { return l.Address != ulid }), false
+	}
+	err := e.config.Verifier.Verify(ulid, pds, list, signature)
+	var le *cga.LocatorError
+	if errors.As(err, &le) {
+		return le.Index, false
+	}
+	return -1, err == nil
+}
+
+// find is the offered locator of an address, nil if there is none.
+func (o *offer) find(a netip.Addr) *PeerLocator {
+	for i := range o.locators {
+		if o.locators[i].Address == a {
+			return &o.locators[i]
+		}
+	}
+	return nil
+}
+
+// peers is Ls(peer) as it is after an I2, I2bis or R2 from source: without a list it
+// is the ULID and source, if that was found to be the peer's. The exchange has shown
+// that the peer is at source.
+func (o *offer) peers(c *context, source netip.Addr) []PeerLocator {
+	if o.hasList && o.find(source) == nil && c.isPeer(source) && source != c.ulids.Peer {
+		// It is the peer's, though not in its list; the exchange goes on by it.
+		o.locators = append(o.locators, PeerLocator{Address: source, Verified: true, Index: -1})
+	}
+	if !o.hasList && source != c.ulids.Peer {
+		o.locators = []PeerLocator{{Address: source, Verified: true, Index: -1}}
+	}
+	peers := o.merge(c)
+	for i := range peers {
+		if peers[i].Address == source {
+			peers[i].Probed = true
+		}
+	}
+	prefer(peers, o.preferences)
+	return peers
+}
+
+// merge is Ls(peer) with the offered locators in place of those before: the ULID
+// first, which belongs to it in any case. What is known of a locator stays known.
+func (o *offer) merge(c *context) []PeerLocator {
+	peers := make([]PeerLocator, 1, len(o.locators)+1)
+	peers[0] = ulidPeerLocator(c.ulids)
+	for _, l := range o.locators {
+		if old := c.peerLocator(l.Address); old != nil {
+			l.Probed = old.Probed
+		}
+		if l.Address == c.ulids.Peer {
+			l.Probed = true
+			peers[0] = l
+		} else if len(peers) < MaxLocators {
+			peers = append(peers, l)
+		}
+	}
+	return peers
+}
+
+// setPeers replaces Ls(peer). A locator that is in use and that the peer has dropped
+// is kept until it isn't any more: the Explorer finds another one (RFC 5533, section
+// 10.4). The caller calls unindex before and index after it.
+func (e *Engine) setPeers(c *context, peers []PeerLocator) {
+	if !slices.ContainsFunc(peers, func(l PeerLocator) bool { return l.Address == c.current.Peer }) {
+		if l := c.peerLocator(c.current.Peer); l != nil && c.hasTagPeer && c.state.sends() {
+			d := *l
+			d.Dropped, d.Index = true, -1
+			peers = append(peers, d)
+			e.note(c, "the peer has dropped its locator "+d.Address.String()+", which is in use")
+			c.hint = "the peer has dropped the locator in use"
+		}
+	}
+	if !sameAddresses(c.peers, peers) {
+		c.changed |= FieldLocatorsPeer
+	}
+	c.peers = peers
+	c.unsaved = true
+	e.touch(c)
+}
+
+// dropUnused forgets locators that the peer has dropped, when they are not in use.
+func (e *Engine) dropUnused(c *context) {
+	if !slices.ContainsFunc(c.peers, func(l PeerLocator) bool { return l.Dropped && l.Address != c.current.Peer }) {
+		return
+	}
+	e.unindex(c)
+	c.peers = slices.DeleteFunc(slices.Clone(c.peers), func(l PeerLocator) bool { return l.Dropped && l.Address != c.current.Peer })
+	c.changed |= FieldLocatorsPeer
+	c.unsaved = true
+	e.index(c)
+}
+
+func sameAddresses(a, b []PeerLocator) bool {
+	return slices.EqualFunc(a, b, func(x, y PeerLocator) bool { return x.Address == y.Address && x.Verified == y.Verified })
+}
+
+// prefer takes over what the peer says of its locators.
+func prefer(peers []PeerLocator, p *wire.LocatorPreferences) {
+	for i := range peers {
+		l := &peers[i]
+		if p == nil || l.Index < 0 || l.Index >= len(p.Elements) {
+			l.Flags, l.Priority, l.Weight = 0, 0, 0
+			continue
+		}
+		x := p.Elements[l.Index]
+		l.Flags, l.Priority, l.Weight = x.Flags, x.Priority, x.Weight
+	}
+}

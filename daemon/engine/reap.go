@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"net/netip"
+	"time"
+
+	"shim6/daemon/wire"
+)
+
+// Explorer is REAP: failure detection and locator pair exploration (RFC 5534). It
+// is called by the Engine, in the Engine's goroutine, and acts by the methods of
+// the Session that it is given. What it keeps of a context it keeps by the
+// context's names, and drops when Gone is called.
+type Explorer interface {
+	// Established: the context has become ESTABLISHED, or is adopted in that
+	// state, or was made anew by the peer.
+	Established(s *Session)
+	// Reap: the kernel tells of liveness.
+	Reap(s *Session, kind ReapKind)
+	// Probe: a Probe has arrived, of a context that can be used, and between
+	// locators of it.
+	Probe(s *Session, source, destination netip.Addr, m *wire.Probe)
+	// Hint: something makes it doubtful that the current pair works: an
+	// ICMPv6 error, or a locator that is gone or is said to be broken.
+	Hint(s *Session, why string)
+	// Gone: there is no such context any more.
+	Gone(s *Session)
+	// Tick: the time that Next has told has come.
+	Tick(e *Engine)
+	// Next is when Tick is to be called; false if there is nothing to wait
+	// for.
+	Next() (time.Duration, bool)
+}
+
+// Session is what an Explorer sees of one context, for the time of a call or
+// until Gone.
+type Session struct {
+	e *Engine
+	c *context
+}
+
+// ULIDs are the names of the context.
+func (s *Session) ULIDs() ULIDs { return s.c.ulids }
+
+// Now is the time of the event that is being dealt with.
+func (s *Session) Now() time.Duration { return s.e.now }
+
+// Random is a random number.
+func (s *Session) Random() uint64 { return s.e.random.Uint64() }
+
+// Info is the context as it is.
+func (s *Session) Info() Info { return s.c.info() }
+
+// SendProbe sends a Probe, whose Receiver Context Tag is put in. It refuses, and
+// returns false, if the pair is not of locators that may be used: the peer's must
+// be verified, and ours known to the peer.
+func (s *Session) SendProbe(pair Pair, m *wire.Probe) bool {
+	if !s.c.state.sends() || !s.c.usable(pair) {
+		return false
+	}
+	m.ReceiverContextTag = s.c.tagPeer
+	s.e.send(s.c, pair, m)
+	return true
+}
+
+// Answered notes that a Probe sent to a locator of the peer was answered: the peer
+// is there.
+func (s *Session) Answered(locator netip.Addr) {
+	if l := s.c.peerLocator(locator); l != nil && l.Verified && !l.Probed {
+		l.Probed = true
+		s.c.unsaved = true
+		s.e.touch(s.c)
+	}
+}
+
+// SetPair makes a pair the current one, by which payload is sent. It refuses, and
+// returns false, if SendProbe would, or if the peer's locator was not Answered.
+func (s *Session) SetPair(pair Pair) bool {
+	l := s.c.peerLocator(pair.Peer)
+	if !s.c.state.sends() || !s.c.usable(pair) || !l.Probed {
+		return false
+	}
+	if s.c.current != pair {
+		s.c.current = pair
+		s.c.changed |= FieldLocator
+		s.e.dropUnused(s.c)
+		s.e.touch(s.c)
+	}
+	return true
+}
+
+// SetInbound notes the pair by which the peer sends.
+func (s *Session) SetInbound(pair Pair) {
+	if s.c.inbound != pair {
+		s.c.inbound = pair
+		s.c.changed |= FieldInbound
+		s.e.touch(s.c)
+	}
+}
+
+// SetReap tells the kernel the state of RFC 5534 and, if timer is not 0, which
+// timer to start anew.
+func (s *Session) SetReap(state ReapState, timer ReapTimer) {
+	if s.c.reap != state {
+		s.c.reap = state
+		s.c.changed |= FieldReapState
+	}
+	if timer != 0 {
+		s.c.reapTimer = timer
+		s.c.changed |= FieldReapTimer
+	}
+	s.e.touch(s.c)
+}
+
+// noExplorer is an Explorer that never leaves a pair.
+type noExplorer struct{}
+
+func (noExplorer) Established(*Session)                                {}
+func (noExplorer) Reap(*Session, ReapKind)                             {}
+func (noExplorer) Probe(*Session, netip.Addr, netip.Addr, *wire.Probe) {}
+func (noExplorer) Hint(*Session, string)                               {}
+func (noExplorer) Gone(*Session)                                       {}
+func (noExplorer) Tick(*Engine)                                        {}
+func (noExplorer) Next() (time.Duration, bool)                         { return 0, false }
+
+// Session is the context of a name, for an Explorer that was called by Tick.
+func (e *Engine) Session(u ULIDs) (*Session, bool) {
+	c := e.byULIDs[u]
+	if c == nil {
+		return nil, false
+	}
+	return &Session{e, c}, true
+}
+
+// receivedKeepalive deals with a Keepalive that the kernel has not: one with
+// options, or of a context that it doesn't know like that. The kernel has counted
+// it as heard if it was.
+func (e *Engine) receivedKeepalive(p packet, m *wire.Keepalive) {
+	e.receivedTagged(p, m.ReceiverContextTag)
+}
+
+func (e *Engine) receivedProbe(p packet, m *wire.Probe) {
+	if c := e.receivedTagged(p, m.ReceiverContextTag); c != nil && c.state.sends() {
+		e.explorer.Probe(&Session{e, c}, p.source, p.destination, m)
+	}
+}
+
+// reapEvent deals with what the kernel tells of liveness.
+func (e *Engine) reapEvent(ev Reap) {
+	c := e.byULIDs[ev.ULIDs]
+	if c == nil || c.tagLocal != ev.Tag {
+		return
+	}
+	switch ev.Kind {
+	case ReapPayload:
+		// The peer is ESTABLISHED: its R2 was probably lost.
+		e.resend(c)
+	case ReapSendTimeout:
+		c.reap = ReapExploring
+		e.explorer.Reap(&Session{e, c}, ev.Kind)
+	case ReapInbound:
+		c.reap = ReapInboundOK
+		e.explorer.Reap(&Session{e, c}, ev.Kind)
+	}
+}

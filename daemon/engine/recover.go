@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"net/netip"
+
+	"shim6/daemon/wire"
+)
+
+// sendR1bis tells the sender of a packet that there is no context for its tag (RFC
+// 5533, section 7.17). It makes no state, and is limited because anybody can ask
+// for it.
+func (e *Engine) sendR1bis(p packet, tag wire.ContextTag) {
+	if !e.limits.r1bis.allow(e.now, p.source) {
+		e.stats.Limited++
+		return
+	}
+	nonce := e.validator.nonce(e.now)
+	v := e.validator.r1bis(e.now, 0, nonce, p, tag)
+	e.transmit(ULIDs{}, p.destination, p.source, &wire.R1bis{
+		PacketContextTag: tag,
+		ResponderNonce:   nonce,
+		Options:          wire.Options{&wire.ResponderValidator{Validator: v}},
+	})
+}
+
+// receivedR1bis begins to make a context anew that the peer has lost (RFC 5533,
+// section 7.18). It may come by any pair of the context's locators: when the current
+// one has failed, it comes by the one that was probed (sections 7.5 and 12.4).
+func (e *Engine) receivedR1bis(p packet, m *wire.R1bis) {
+	c := e.byPeer[peerKey{m.PacketContextTag, p.source.As16()}]
+	v := m.Options.ResponderValidator()
+	if c == nil || c.state != Established || !c.isLocal(p.destination) || v == nil || len(v.Validator) > maxValidator {
+		e.stats.Unmatched++
+		return
+	}
+	c.responderNonce, c.validator, c.packetTag = m.ResponderNonce, v.Validator, m.PacketContextTag
+	c.exchange = p.pair()
+	c.retries, c.resendAt = 0, 0
+	e.newNonce(c)
+	e.offer(c)
+	e.setState(c, I2bisSent, "R1bis")
+	e.sendI2bis(c)
+}
+
+// sendI2bis sends an I2bis by the pair of the R1bis, and waits for an answer.
+func (e *Engine) sendI2bis(c *context) {
+	m := &wire.I2bis{
+		InitiatorContextTag: c.tagLocal,
+		InitiatorNonce:      c.nonce,
+		ResponderNonce:      c.responderNonce,
+		PacketContextTag:    c.packetTag,
+	}
+	m.Options = append(m.Options, &wire.ResponderValidator{Validator: c.validator})
+	m.Options = e.appendSet(appendNames(m.Options, c), c.local)
+	e.await(c, I2bisTimeout)
+	e.send(c, c.exchange, m)
+}
+
+// receivedI2bis makes a context anew, if the I2bis has a validator that we have made
+// for it (RFC 5533, section 7.20).
+func (e *Engine) receivedI2bis(p packet, m *wire.I2bis) {
+	u, _ := ulidsOf(p, m.Options)
+	age, recent := e.validator.recent(e.now, m.ResponderNonce)
+	if !recent || !valid(m.Options.ResponderValidator(), e.validator.r1bis(e.now, age, m.ResponderNonce, p, m.PacketContextTag)) {
+		e.stats.InvalidValidator++
+		return
+	}
+	e.accept(p, m, m.Options, u, request{
+		tag:            m.InitiatorContextTag,
+		nonce:          m.InitiatorNonce,
+		responderNonce: m.ResponderNonce,
+		packetTag:      m.PacketContextTag,
+		why:            "I2bis",
+	})
+}
+
+// mayBe reports whether an I2 or I2bis may come from a locator: it must be one that
+// is proved to be the peer's, by now or by the message (RFC 5533, sections 7.13 and
+// 7.20). In IDLE, for which the RFC does not ask for it, so that nobody makes a
+// context in the name of a ULID who isn't there.
+func (e *Engine) mayBe(source, ulid netip.Addr, c *context, o offer) bool {
+	if source == ulid || c != nil && c.isPeer(source) {
+		return true
+	}
+	for i := range o.locators {
+		if o.locators[i].Address == source {
+			return true
+		}
+	}
+	return e.trusted(source) && e.trusted(ulid)
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"shim6/daemon/wire"
+)
+
+// receivedI1 answers an I1 (RFC 5533, section 7.9). It makes no state, and changes
+// none: who has sent it is not known.
+//
+// With R2 we tell our tag. So it goes to a locator of the peer only; another one
+// gets an R1, also in those states in which the RFC has R2 for all, and its owner
+// will prove it in the I2.
+func (e *Engine) receivedI1(p packet, m *wire.I1) {
+	u, _ := ulidsOf(p, m.Options)
+	if !e.ours(u) {
+		return
+	}
+	c := e.byULIDs[u]
+	switch {
+	case c == nil || !c.isPeer(p.source):
+		e.sendR1(p, m, u)
+	case c.state == Established && c.tagPeer != m.InitiatorContextTag:
+		e.sendR1(p, m, u)
+	default:
+		e.sendR2(c, p, m.InitiatorNonce)
+	}
+}
+
+// sendR1 sends an R1, for which all that is known is in the I1 (RFC 5533, section
+// 7.10).
+func (e *Engine) sendR1(p packet, m *wire.I1, u ULIDs) {
+	if !e.limits.r1.allow(e.now, p.source) {
+		e.stats.Limited++
+		return
+	}
+	nonce := e.validator.nonce(e.now)
+	v := e.validator.r1(e.now, 0, nonce, p, m.InitiatorContextTag, u)
+	e.transmit(ULIDs{}, p.destination, p.source, &wire.R1{
+		InitiatorNonce: m.InitiatorNonce,
+		ResponderNonce: nonce,
+		Options:        wire.Options{&wire.ResponderValidator{Validator: v}},
+	})
+}
+
+// sendR2 answers an I1, I2 or I2bis of the context's peer, on its pair (RFC 5533,
+// section 7.14). It is never sent again of itself.
+func (e *Engine) sendR2(c *context, p packet, nonce uint32) {
+	m := &wire.R2{ResponderContextTag: c.tagLocal, InitiatorNonce: nonce}
+	m.Options = e.appendSet(nil, c.local)
+	e.send(c, p.pair(), m)
+}
+
+// receivedI2 makes or renews a context, if the I2 has a validator that we have made
+// for it (RFC 5533, section 7.13). Before that is known there is no other work.
+func (e *Engine) receivedI2(p packet, m *wire.I2) {
+	u, _ := ulidsOf(p, m.Options)
+	age, recent := e.validator.recent(e.now, m.ResponderNonce)
+	if !recent || !valid(m.Options.ResponderValidator(), e.validator.r1(e.now, age, m.ResponderNonce, p, m.InitiatorContextTag, u)) {
+		e.stats.InvalidValidator++
+		return
+	}
+	e.accept(p, m, m.Options, u, request{
+		tag:            m.InitiatorContextTag,
+		nonce:          m.InitiatorNonce,
+		responderNonce: m.ResponderNonce,
+		packetTag:      noTag,
+		why:            "I2",
+	})
+}
+
+// request is what an I2 and an I2bis have in common.
+type request struct {
+	tag                   wire.ContextTag
+	nonce, responderNonce uint32
+	packetTag             wire.ContextTag
+	why                   string
+}
+
+// accept is the rest of what is done with an I2 or I2bis whose validator is good
+// (RFC 5533, sections 7.13 and 7.20).
+func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs, r request) {
+	if !e.ours(u) {
+		return
+	}
+	c := e.byULIDs[u]
+	if c == nil && e.room(u) != nil {
+		e.stats.Full++
+		return
+	}
+	// The Responder Nonce counts up: an older one was overtaken, and whoever
+	// plays it again would have us use a tag that the peer has given up.
+	if c != nil && c.hasAccepted && int32(r.responderNonce-c.acceptedNonce) < 0 {
+		e.stats.Replayed++
+		return
+	}
+	o, ok := e.offered(p, m, options, u.Peer, c)
+	if !ok {
+		return
+	}
+	if !e.mayBe(p.source, u.Peer, c, o) {
+		e.stats.Unverified++
+		return
+	}
+	made := c == nil
+	if made {
+		c = e.newContext(u, r.packetTag)
+	}
+	c.acceptedNonce, c.hasAccepted = r.responderNonce, true
+	e.takePeer(c, r.tag, o, p.source)
+	switch c.state {
+	case Idle, I1Sent:
+		if made {
+			e.offer(c)
+		}
+		e.firstPair(c, p.pair())
+		e.established(c, r.why)
+	case Established, I2bisSent:
+		e.index(c)
+		if c.state == Established {
+			c.tellExplorer = true
+		}
+	case I2Sent:
+		e.confusion(c)
+	}
+	e.sendR2(c, p, r.nonce)
+}

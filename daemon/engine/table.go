@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+
+	"shim6/daemon/wire"
+)
+
+// random draws numbers from the configuration's source.
+type random struct{ rand.Source }
+
+// tag is a random tag: all 47 bits are unstructured (RFC 5533, section 7.1).
+func (r random) tag() wire.ContextTag {
+	return wire.ContextTag(r.Uint64() & uint64(wire.MaxContextTag))
+}
+
+func (r random) nonce() uint32 { return uint32(r.Uint64() >> 32) }
+
+// fraction is at least 0 and below 1.
+func (r random) fraction() float64 { return float64(r.Uint64()>>11) / (1 << 53) }
+
+// peerKey is what the peer knows a context by, and one of its locators. No two
+// contexts that send can have the same: the peer could not tell their packets
+// apart (RFC 5533, section 7.15).
+type peerKey struct {
+	tag     wire.ContextTag
+	address [16]byte
+}
+
+// prefix is the upper half of an address: what one host at most is thought to
+// have to itself, and more than one often share.
+type prefix [8]byte
+
+func prefixOf(a netip.Addr) prefix {
+	b := a.As16()
+	return prefix(b[:8])
+}
+
+// newTag draws a tag that no context has, and that isn't exclude. The tags of
+// contexts that are gone aren't kept from being drawn: among 2^47 it takes long.
+func (e *Engine) newTag(exclude wire.ContextTag) wire.ContextTag {
+	for {
+		t := e.random.tag()
+		if _, taken := e.byTag[t]; !taken && t != exclude {
+			return t
+		}
+	}
+}
+
+// noTag is excluded if nothing is.
+const noTag = wire.MaxContextTag + 1
+
+// newNonce gives c an Initiator Nonce that no other exchange has.
+func (e *Engine) newNonce(c *context) {
+	e.dropNonce(c)
+	for {
+		n := e.random.nonce()
+		if _, taken := e.byNonce[n]; !taken {
+			c.nonce = n
+			e.byNonce[n] = c
+			return
+		}
+	}
+}
+
+func (e *Engine) dropNonce(c *context) {
+	if e.byNonce[c.nonce] == c {
+		delete(e.byNonce, c.nonce)
+	}
+}
+
+// exchangeOf is the context whose exchange an R1 or R2 belongs to: by the nonce,
+// and the locator pair on which the answer was to come (RFC 5533, section 12.4).
+func (e *Engine) exchangeOf(p packet, nonce uint32) *context {
+	c := e.byNonce[nonce]
+	if c == nil || c.exchange != p.pair() {
+		return nil
+	}
+	return c
+}
+
+// index enters a context that can send by what the peer knows it by. Contexts of
+// which the peer has thereby shown that it has lost them are discarded: they must
+// not be used to send (RFC 5533, sections 7.6 and 7.15).
+func (e *Engine) index(c *context) {
+	e.unindex(c)
+	e.confusion(c)
+	for i := range c.peers {
+		if c.peers[i].Verified {
+			e.byPeer[peerKey{c.tagPeer, c.peers[i].Address.As16()}] = c
+		}
+	}
+	c.indexed = true
+}
+
+// unindex must be called before tagPeer or peers change.
+func (e *Engine) unindex(c *context) {
+	if !c.indexed {
+		return
+	}
+	c.indexed = false
+	for i := range c.peers {
+		k := peerKey{c.tagPeer, c.peers[i].Address.As16()}
+		if e.byPeer[k] == c {
+			delete(e.byPeer, k)
+		}
+	}
+}
+
+// confusion discards the contexts, other than c, that have CT(peer) of c and a
+// locator in common with it.
+func (e *Engine) confusion(c *context) {
+	for i := range c.peers {
+		if !c.peers[i].Verified {
+			continue
+		}
+		if other := e.byPeer[peerKey{c.tagPeer, c.peers[i].Address.As16()}]; other != nil && other != c {
+			e.stats.Confusions++
+			e.discard(other, Idle, "context confusion: the peer uses its tag for another context")
+		}
+	}
+}
+
+var errLocalULID = errors.New("the local ULID is no address of this host: take one of those that `shim6tool locator` shows")
+
+// room says why there can't be a context more of these names.
+func (e *Engine) room(u ULIDs) error {
+	switch {
+	case len(e.byULIDs) >= e.config.MaxContexts:
+		return fmt.Errorf("there are %d contexts, as many as MaxContexts allows: close some, or allow more", len(e.byULIDs))
+	case e.perPeer[u.Peer] >= e.config.MaxPeerContexts:
+		return fmt.Errorf("there are %d contexts with peer %v, as many as MaxPeerContexts allows: close some, or allow more", e.perPeer[u.Peer], u.Peer)
+	case e.perPrefix[prefixOf(u.Peer)] >= e.config.MaxPrefixContexts:
+		return fmt.Errorf("there are %d contexts with peers in the /64 of %v, as many as MaxPrefixContexts allows: close some, or allow more", e.perPrefix[prefixOf(u.Peer)], u.Peer)
+	}
+	return nil
+}
+
+// isULID reports whether an address may be a ULID or a locator, as far as its form
+// tells.
+func isULID(a netip.Addr) bool {
+	return a.Is6() && !a.Is4In6() && a.Zone() == "" && !a.IsUnspecified() && !a.IsLoopback() &&
+		!a.IsMulticast() && !a.IsLinkLocalUnicast()
+}
+
+func checkULIDs(u ULIDs) error {
+	for _, a := range []netip.Addr{u.Local, u.Peer} {
+		if !isULID(a) {
+			return fmt.Errorf("%v can't be a ULID: it must be a unicast IPv6 address, neither link-local nor loopback", a)
+		}
+	}
+	if u.Local == u.Peer {
+		return fmt.Errorf("both ULIDs are %v: they must differ", u.Local)
+	}
+	return nil
+}
+
+// trusted reports whether the configuration wants no proof for an address.
+func (e *Engine) trusted(a netip.Addr) bool {
+	for _, p := range e.config.TrustedPrefixes {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import "shim6/daemon/wire"
+
+// expire discards a context that has been quiescent for long enough, and that
+// nobody is known to need (RFC 5533, section 9). The peer isn't told.
+func (e *Engine) expire(ev Expire) {
+	c := e.byULIDs[ev.ULIDs]
+	if c == nil || c.tagLocal != ev.Tag || !c.state.sends() || ev.InUse || ev.Idle < e.config.IdleTimeout {
+		return
+	}
+	e.discard(c, Idle, "quiescent")
+}
+
+func (e *Engine) close(ev Close) error {
+	c := e.byULIDs[ev.ULIDs]
+	if c == nil {
+		return errNoContext
+	}
+	e.discard(c, Idle, "by command")
+	return nil
+}
+
+// contextGone follows who has deleted a context from the kernel.
+func (e *Engine) contextGone(ev ContextGone) {
+	c := e.byULIDs[ev.ULIDs]
+	if c == nil || !c.inKernel || ev.Tag <= wire.MaxContextTag && c.tagLocal != ev.Tag {
+		return
+	}
+	c.inKernel = false
+	e.discard(c, Idle, "somebody has deleted it from the kernel")
+}
+
+// contextRefused gives a context up that the kernel will not have: without it the
+// peer's payload could not be received.
+func (e *Engine) contextRefused(ev ContextRefused) {
+	c := e.byULIDs[ev.ULIDs]
+	if c == nil {
+		return
+	}
+	why := "the kernel has refused it"
+	if ev.Err != nil {
+		why += ": " + ev.Err.Error()
+	}
+	e.discard(c, Idle, why)
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"shim6/daemon/wire"
+)
+
+const (
+	// tellAtOnce is how many peers are told of new locators at a time, and
+	// tellPause how long then to wait: a host with very many contexts does
+	// not send an Update Request for all of them in the same moment.
+	tellAtOnce = 256
+	tellPause  = 50 * time.Millisecond
+)
+
+// update is an Update Request that waits for its acknowledgement. There is one at
+// most of a context (RFC 5533, section 10.3).
+type update struct {
+	nonce uint32
+	set   *localSet
+	// generation is what the locators of set are known by once this is
+	// acknowledged.
+	generation uint32
+	// withList: the list is in the message, and not the preferences alone.
+	withList bool
+	// refused: an Error message was answered with a request that has the list.
+	refused bool
+	retries uint8
+	timer   timer
+}
+
+// refresh has the peer told of our locators if it knows others. tellPeers does it.
+func (e *Engine) refresh(c *context) {
+	if c.state != Established || c.stale {
+		return
+	}
+	s := e.localSet(c.ulids)
+	if c.update != nil {
+		if c.update.set.same(s) {
+			return
+		}
+	} else if c.local.same(s) {
+		c.local = s
+		return
+	}
+	if c.update == nil && s.list == nil {
+		// Nothing can be told without something to prove it.
+		c.local = s
+		c.changed |= FieldLocatorsLocal
+		c.unsaved = true
+		e.touch(c)
+		return
+	}
+	c.stale = true
+	e.stale = append(e.stale, c)
+}
+
+// tellPeers sends the Update Requests that refresh has found to be due.
+func (e *Engine) tellPeers() {
+	if e.pace.running() {
+		return
+	}
+	n := 0
+	for ; n < len(e.stale) && n < tellAtOnce; n++ {
+		c := e.stale[n]
+		c.stale = false
+		if s := e.localSet(c.ulids); !c.gone && c.state == Established && !(c.update == nil && c.local.same(s)) {
+			e.sendUpdate(c, s, false)
+		}
+	}
+	if n == len(e.stale) {
+		e.stale = nil
+		return
+	}
+	e.stale = e.stale[n:]
+	e.timers.start(&e.pace, e.now+tellPause)
+}
+
+// sendUpdate sends an Update Request for a set (RFC 5533, section 10.1). One that
+// was not acknowledged is given up, and what it said is said again (section 10.3).
+func (e *Engine) sendUpdate(c *context, s *localSet, withList bool) {
+	u := &update{nonce: e.random.nonce(), set: s, generation: s.generation}
+	u.withList = withList || !c.local.announced() || !c.local.sameList(s) || c.update != nil && c.update.withList
+	if s.list == nil {
+		return
+	}
+	if !u.withList {
+		u.generation = c.localGeneration
+	}
+	if c.update != nil {
+		u.refused = c.update.refused
+	}
+	e.dropUpdate(c)
+	c.update = u
+	u.timer = timer{c: c, fire: func(e *Engine, t *timer) {
+		if u := t.c.update; u.retries < 32 {
+			u.retries++
+		}
+		e.transmitUpdate(t.c)
+	}}
+	c.changed |= FieldLocatorsLocal
+	c.unsaved = true
+	e.touch(c)
+	e.transmitUpdate(c)
+}
+
+// transmitUpdate sends the Update Request and waits for the acknowledgement, for
+// ever, but with ever longer pauses (RFC 5533, section 10.2).
+func (e *Engine) transmitUpdate(c *context) {
+	u := c.update
+	m := &wire.UpdateRequest{ReceiverContextTag: c.tagPeer, RequestNonce: u.nonce}
+	if u.withList {
+		m.Options = appendList(m.Options, u.set)
+	}
+	if p := u.set.preferences; p != nil {
+		m.Options = append(m.Options, &wire.LocatorPreferences{Generation: u.generation, ElementLen: p.ElementLen, Elements: p.Elements})
+	} else if !u.withList || c.local.preferences != nil {
+		// All are equal now, and must be said to be.
+		m.Options = append(m.Options, &wire.LocatorPreferences{
+			Generation: u.generation, ElementLen: 3, Elements: make([]wire.Preference, len(u.set.list.Locators)),
+		})
+	}
+	m.Options = e.appendTimeout(m.Options)
+	e.timers.start(&u.timer, e.now+e.backoff(UpdateTimeout, u.retries, MaxUpdateTimeout))
+	e.send(c, e.controlPair(c), m)
+}
+
+func (e *Engine) dropUpdate(c *context) {
+	if c.update != nil {
+		e.timers.stop(&c.update.timer)
+		c.update = nil
+		c.unsaved = true
+	}
+}
+
+// receivedUpdateRequest takes over the peer's locators and preferences (RFC 5533,
+// section 10.4): all that it says, or nothing.
+func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
+	c := e.receivedTagged(p, m.ReceiverContextTag)
+	if c == nil {
+		return
+	}
+	if !c.hasTagPeer {
+		// In I2-SENT nobody could acknowledge it. The peer will send it
+		// again.
+		e.stats.Unmatched++
+		return
+	}
+	if i := slices.Index(c.requests, m.RequestNonce); i >= 0 {
+		// Again the last one, because the acknowledgement was lost; or one
+		// that was superseded, and may not come back.
+		if i == len(c.requests)-1 {
+			e.acknowledge(c, p, m)
+		} else {
+			e.stats.Replayed++
+		}
+		return
+	}
+	o, ok := e.offered(p, m, m.Options, c.ulids.Peer, c)
+	if !ok {
+		return
+	}
+	generation, listed := c.peerGeneration, c.peerListed
+	if o.hasList {
+		generation, listed = o.generation, o.listed
+	}
+	if l := m.Options.LocatorPreferences(); l != nil {
+		if l.Generation != generation {
+			e.sendError(p, wire.GenerationMismatch(m, generation))
+			return
+		}
+		if len(l.Elements) != listed {
+			e.sendError(p, wire.LocatorCountMismatch(m, listed))
+			return
+		}
+	}
+	if o.hasList {
+		e.unindex(c)
+		e.setPeers(c, o.merge(c))
+		c.peerGeneration, c.peerListed = generation, listed
+		if c.state.sends() {
+			e.index(c)
+		}
+	}
+	if l := m.Options.LocatorPreferences(); l != nil {
+		prefer(c.peers, l)
+		if x := c.peerLocator(c.current.Peer); x != nil && x.Flags&wire.FlagBroken != 0 {
+			c.hint = "the peer says that its locator in use is broken"
+		}
+	}
+	if o.pds != nil {
+		c.peerPDS = o.pds
+	}
+	if o.hasKeepalive && c.keepalive != o.keepalive {
+		c.keepalive = o.keepalive
+		c.changed |= FieldKeepaliveTimeout
+	}
+	if len(c.requests) >= requestsKept {
+		c.requests = slices.Delete(c.requests, 0, 1)
+	}
+	c.requests = append(c.requests, m.RequestNonce)
+	c.updated = c.state != Established
+	c.unsaved = true
+	e.touch(c)
+	e.acknowledge(c, p, m)
+}
+
+func (e *Engine) acknowledge(c *context, p packet, m *wire.UpdateRequest) {
+	e.send(c, p.pair(), &wire.UpdateAcknowledgement{ReceiverContextTag: c.tagPeer, RequestNonce: m.RequestNonce})
+}
+
+// receivedUpdateAcknowledgement ends an update (RFC 5533, section 10.5): from now
+// on our new locators may be used.
+func (e *Engine) receivedUpdateAcknowledgement(p packet, m *wire.UpdateAcknowledgement) {
+	c := e.receivedTagged(p, m.ReceiverContextTag)
+	if c == nil {
+		return
+	}
+	if c.update == nil || c.update.nonce != m.RequestNonce {
+		e.stats.Unmatched++
+		return
+	}
+	u := c.update
+	c.local, c.localGeneration = u.set, u.generation
+	e.dropUpdate(c)
+	e.touch(c)
+	e.refresh(c)
+	e.tellPeers()
+}
+
+func (e *Engine) refreshCommand(ev Refresh) error {
+	c := e.byULIDs[ev.ULIDs]
+	if c == nil {
+		return errNoContext
+	}
+	if c.state != Established {
+		return stateError(c.state)
+	}
+	s := e.localSet(c.ulids)
+	if s.list == nil {
+		return errNothingToTell
+	}
+	e.sendUpdate(c, s, true)
+	return nil
+}
