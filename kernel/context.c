@@ -15,73 +15,16 @@
 #include "compat.h"
 #include "context.h"
 #include "netns.h"
-#include "output.h"
+#include "path.h"
 #include "reap.h"
 #include "stats.h"
+#include "table.h"
 #include "tcp.h"
 #include "trace.h"
 
 DEFINE_STATIC_KEY_FALSE(shim6_active);
 
 static struct kmem_cache *shim6_context_cache __ro_after_init;
-
-static const struct rhashtable_params shim6_by_ulids = {
-	.head_offset = offsetof(struct shim6_context, by_ulids),
-	.key_offset = offsetof(struct shim6_context, ulids),
-	.key_len = sizeof(struct shim6_ulids),
-	.automatic_shrinking = true,
-};
-
-static const struct rhashtable_params shim6_by_tag = {
-	.head_offset = offsetof(struct shim6_context, by_tag),
-	.key_offset = offsetof(struct shim6_context, tag_local),
-	.key_len = sizeof(u64),
-	.automatic_shrinking = true,
-};
-
-static const struct rhashtable_params shim6_by_peer_tag = {
-	.head_offset = offsetof(struct shim6_context, by_peer_tag),
-	.key_offset = offsetof(struct shim6_context, tag_peer),
-	.key_len = sizeof(u64),
-	.automatic_shrinking = true,
-};
-
-/**
- * shim6_context_by_ulids - the context by which a packet is sent
- * @sn: the namespace's state
- * @ulids: ULID pair and FII
- *
- * Return: the context or NULL. The caller is in an RCU read-side section or
- * holds the table's lock.
- */
-struct shim6_context *shim6_context_by_ulids(struct shim6_net *sn,
-					     const struct shim6_ulids *ulids)
-{
-	struct shim6_context *ctx;
-
-	/* For who holds the lock alone; the others are in a section already. */
-	rcu_read_lock();
-	ctx = rhashtable_lookup(&sn->table.ulids, ulids, shim6_by_ulids);
-	rcu_read_unlock();
-	return ctx;
-}
-
-/**
- * shim6_context_by_tag - the context whose local tag a packet bears
- * @sn: the namespace's state
- * @tag: the 47 bits, in host order
- *
- * Return: as shim6_context_by_ulids().
- */
-struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag)
-{
-	struct shim6_context *ctx;
-
-	rcu_read_lock();
-	ctx = rhashtable_lookup(&sn->table.tags, &tag, shim6_by_tag);
-	rcu_read_unlock();
-	return ctx;
-}
 
 static bool shim6_in_list(const struct in6_addr *addr,
 			  const struct in6_addr *list, unsigned int n)
@@ -140,31 +83,6 @@ bool shim6_context_is_peer(const struct shim6_context *ctx,
 	       (l && shim6_in_list(addr, l->addr + l->locals, l->peers));
 }
 
-/**
- * shim6_context_by_peer_tag - the context by which we sent a packet (RFC 5533
- * section 12.4)
- * @sn: the namespace's state
- * @tag: CT(peer), as the packet bears it
- * @local: the packet's source, a local locator
- * @peer: the packet's destination, a locator of the peer
- *
- * Return: the context or NULL. The caller is in an RCU read-side section.
- */
-struct shim6_context *shim6_context_by_peer_tag(struct shim6_net *sn, u64 tag,
-						const struct in6_addr *local,
-						const struct in6_addr *peer)
-{
-	struct rhlist_head *list, *pos;
-	struct shim6_context *ctx;
-
-	list = rhltable_lookup(&sn->table.peer_tags, &tag, shim6_by_peer_tag);
-	rhl_for_each_entry_rcu(ctx, pos, list, by_peer_tag)
-		if (shim6_context_is_local(ctx, local) &&
-		    shim6_context_is_peer(ctx, peer))
-			return ctx;
-	return NULL;
-}
-
 static bool shim6_has(const struct shim6_context_change *c, int attr)
 {
 	return c->has & BIT(attr);
@@ -175,31 +93,44 @@ static bool shim6_has(const struct shim6_context_change *c, int attr)
  * that are established, have the same tag of the peer and a locator of the
  * peer in common?
  */
+struct shim6_confusion {
+	const struct shim6_context *self;
+	const struct shim6_context_change *change;
+	const struct shim6_locators *locators;
+};
+
+static bool shim6_context_confuses(const struct shim6_context *ctx,
+				   const void *arg)
+{
+	const struct shim6_confusion *c = arg;
+	const struct shim6_locators *l = c->locators;
+	int i;
+
+	if (ctx == c->self || ctx->state != SHIM6_CONTEXT_STATE_ESTABLISHED)
+		return false;
+	if (shim6_context_is_peer(ctx, &c->change->ulids.peer) ||
+	    (shim6_has(c->change, SHIM6_A_CONTEXT_LOCATOR_PEER) &&
+	     shim6_context_is_peer(ctx, &c->change->locator_peer)))
+		return true;
+	for (i = 0; l && i < l->peers; i++)
+		if (shim6_context_is_peer(ctx, &l->addr[l->locals + i]))
+			return true;
+	return false;
+}
+
 static bool shim6_context_confused(struct shim6_net *sn,
 				   const struct shim6_context *self,
 				   const struct shim6_context_change *c,
 				   const struct shim6_locators *l, u64 tag)
 {
-	struct rhlist_head *list, *pos;
-	struct shim6_context *ctx;
-	bool found = false;
-	int i;
+	const struct shim6_confusion confusion = {
+		.self = self, .change = c, .locators = l,
+	};
+	bool found;
 
 	rcu_read_lock();
-	list = rhltable_lookup(&sn->table.peer_tags, &tag, shim6_by_peer_tag);
-	rhl_for_each_entry_rcu(ctx, pos, list, by_peer_tag) {
-		if (ctx == self ||
-		    ctx->state != SHIM6_CONTEXT_STATE_ESTABLISHED)
-			continue;
-		found = shim6_context_is_peer(ctx, &c->ulids.peer) ||
-			(shim6_has(c, SHIM6_A_CONTEXT_LOCATOR_PEER) &&
-			 shim6_context_is_peer(ctx, &c->locator_peer));
-		for (i = 0; l && !found && i < l->peers; i++)
-			found = shim6_context_is_peer(ctx,
-						      &l->addr[l->locals + i]);
-		if (found)
-			break;
-	}
+	found = shim6_table_by_peer_tag(sn, tag, shim6_context_confuses,
+					&confusion);
 	rcu_read_unlock();
 	return found;
 }
@@ -353,36 +284,12 @@ static int shim6_context_apply(struct shim6_net *sn, struct shim6_context *ctx,
 {
 	struct shim6_path *old = rcu_dereference_protected(ctx->path, 1);
 	struct shim6_locators *l = rcu_dereference_protected(ctx->locators, 1);
-	const bool had = ctx->has_peer_tag;
-	u64 was;
 	int err;
 
-	if (shim6_has(c, SHIM6_A_CONTEXT_TAG_PEER) &&
-	    (!ctx->has_peer_tag || ctx->tag_peer != c->tag_peer)) {
-		/*
-		 * Readers walk the list by the key in the context: out of the
-		 * table and out of their sight before the key changes.
-		 */
-		if (ctx->has_peer_tag) {
-			rhltable_remove(&sn->table.peer_tags, &ctx->by_peer_tag,
-					shim6_by_peer_tag);
-			ctx->has_peer_tag = false;
-			synchronize_rcu();
-		}
-		was = ctx->tag_peer;
-		ctx->tag_peer = c->tag_peer;
-		err = rhltable_insert(&sn->table.peer_tags, &ctx->by_peer_tag,
-				      shim6_by_peer_tag);
-		if (err) {
-			/* As it was, if there is memory for that at least. */
-			ctx->tag_peer = was;
-			ctx->has_peer_tag = had &&
-				!rhltable_insert(&sn->table.peer_tags,
-						 &ctx->by_peer_tag,
-						 shim6_by_peer_tag);
+	if (shim6_has(c, SHIM6_A_CONTEXT_TAG_PEER)) {
+		err = shim6_table_set_peer_tag(sn, ctx, c->tag_peer);
+		if (err)
 			return err;
-		}
-		ctx->has_peer_tag = true;
 	}
 	if (shim6_has(c, SHIM6_A_CONTEXT_SEND_TIMEOUT))
 		WRITE_ONCE(ctx->send_timeout, c->send_timeout);
@@ -503,33 +410,15 @@ shim6_context_new(struct shim6_net *sn, const struct shim6_context_change *c,
 		shim6_next_drop(&next);
 		goto err_free;
 	}
-	err = xa_alloc_cyclic(&sn->table.all, &ctx->id, ctx, xa_limit_32b,
-			      &sn->table.next_id, GFP_KERNEL_ACCOUNT);
-	if (err < 0)
-		goto err_peer_tag;
-	err = rhashtable_insert_fast(&sn->table.tags, &ctx->by_tag,
-				     shim6_by_tag);
+	err = shim6_table_add(sn, ctx);
 	if (err)
-		goto err_id;
-	err = rhashtable_insert_fast(&sn->table.ulids, &ctx->by_ulids,
-				     shim6_by_ulids);
-	if (err)
-		goto err_tag;
-	WRITE_ONCE(sn->table.count, sn->table.count + 1);
-	sn->table.generation++;
+		goto err_table;
 	static_branch_inc(&shim6_active);
 	shim6_reap_start(ctx);
 	trace_shim6_context(ctx, SHIM6_TRACE_NEW);
 	return ctx;
 
-err_tag:
-	rhashtable_remove_fast(&sn->table.tags, &ctx->by_tag, shim6_by_tag);
-err_id:
-	xa_erase(&sn->table.all, ctx->id);
-err_peer_tag:
-	if (ctx->has_peer_tag)
-		rhltable_remove(&sn->table.peer_tags, &ctx->by_peer_tag,
-				shim6_by_peer_tag);
+err_table:
 	ctx->dead = true;
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
 	return ERR_PTR(err);
@@ -587,78 +476,22 @@ void shim6_context_del(struct shim6_net *sn, struct shim6_context *ctx)
 
 	trace_shim6_context(ctx, SHIM6_TRACE_DEL);
 	WRITE_ONCE(ctx->dead, true);
-	rhashtable_remove_fast(&sn->table.ulids, &ctx->by_ulids,
-			       shim6_by_ulids);
-	rhashtable_remove_fast(&sn->table.tags, &ctx->by_tag, shim6_by_tag);
-	if (ctx->has_peer_tag)
-		rhltable_remove(&sn->table.peer_tags, &ctx->by_peer_tag,
-				shim6_by_peer_tag);
-	xa_erase(&sn->table.all, ctx->id);
+	shim6_table_del(sn, ctx);
 	if (path)
 		shim6_mtu_untell(sn, ctx, path);
-	WRITE_ONCE(sn->table.count, sn->table.count - 1);
-	sn->table.generation++;
 	static_branch_dec(&shim6_active);
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
 }
 
 /**
- * shim6_context_net_init - an empty table
- * @sn: the namespace's state
- *
- * Return: 0 or a negative errno.
+ * shim6_context_gone - a context's namespace goes, and with it its table
+ * @ctx: the context, which no packet uses any more
  */
-int shim6_context_net_init(struct shim6_net *sn)
+void shim6_context_gone(struct shim6_context *ctx)
 {
-	struct shim6_table *t = &sn->table;
-	int err;
-
-	err = rhashtable_init(&t->ulids, &shim6_by_ulids);
-	if (err)
-		return err;
-	err = rhashtable_init(&t->tags, &shim6_by_tag);
-	if (err)
-		goto err_tags;
-	err = rhltable_init(&t->peer_tags, &shim6_by_peer_tag);
-	if (err)
-		goto err_peer_tags;
-	xa_init_flags(&t->all, XA_FLAGS_ALLOC);
-	mutex_init(&t->lock);
-	t->generation = 1;
-	return 0;
-
-err_peer_tags:
-	rhashtable_destroy(&t->tags);
-err_tags:
-	rhashtable_destroy(&t->ulids);
-	return err;
-}
-
-static void shim6_context_gone(void *ptr, void *arg)
-{
-	struct shim6_context *ctx = ptr;
-
 	ctx->dead = true;
 	static_branch_dec(&shim6_active);
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
-}
-
-/**
- * shim6_context_net_exit - free all contexts, which no packet uses any more,
- * and the tables
- * @sn: the namespace's state
- */
-void shim6_context_net_exit(struct shim6_net *sn)
-{
-	struct shim6_table *t = &sn->table;
-
-	xa_destroy(&t->all);
-	rhltable_destroy(&t->peer_tags);
-	rhashtable_destroy(&t->tags);
-	rhashtable_free_and_destroy(&t->ulids, shim6_context_gone, NULL);
-	/* Their timers count in what is freed next. */
-	rcu_barrier();
-	mutex_destroy(&t->lock);
 }
 
 /**

@@ -6,13 +6,12 @@
 #include <linux/jump_label.h>
 #include <linux/rhashtable.h>
 #include <linux/timer.h>
-#include <linux/xarray.h>
-#include <net/dst_cache.h>
 
 #include <uapi/linux/shim6.h>
 
 struct netlink_ext_ack;
 struct shim6_net;
+struct shim6_path;
 
 /**
  * struct shim6_ulids - what a sender finds a context by
@@ -24,25 +23,6 @@ struct shim6_ulids {
 	struct in6_addr local;
 	struct in6_addr peer;
 	u32 fii;
-};
-
-/**
- * struct shim6_path - the current locator pair of a re-homed context
- * @local: Lp(local)
- * @peer: Lp(peer)
- * @header_tag: the payload header from its P bit on: CT(peer) with P set, in
- *	network byte order in the low 48 bits of what is written
- * @cache: the route; per CPU, use it with bottom halves off
- * @told_mtu: the MTU that was told to the ULP by a route exception, or 0
- * @rcu: frees it, with the route, when no packet uses it any more
- */
-struct shim6_path {
-	struct in6_addr local;
-	struct in6_addr peer;
-	u8 header_tag[6];
-	struct dst_cache cache;
-	u32 told_mtu;
-	struct rcu_head rcu;
 };
 
 /**
@@ -127,28 +107,6 @@ struct shim6_context {
 };
 
 /**
- * struct shim6_table - the contexts of a namespace
- * @ulids: by ULID pair and FII
- * @tags: by local tag
- * @peer_tags: by peer tag
- * @all: by id, which tells nobody anything
- * @next_id: where to look for the next one that is free
- * @lock: held by whoever changes a table or a context
- * @count: how many contexts there are
- * @generation: changes whenever a context comes or goes; dumps compare it
- */
-struct shim6_table {
-	struct rhashtable ulids;
-	struct rhashtable tags;
-	struct rhltable peer_tags;
-	struct xarray all;
-	u32 next_id;
-	struct mutex lock; /* of the tables and of what contexts hold */
-	u32 count;
-	u32 generation;
-};
-
-/**
  * struct shim6_context_change - what a request names of a context
  * @ulids: which context
  * @has: bit SHIM6_A_CONTEXT_x for each value that is named
@@ -185,12 +143,6 @@ enum shim6_trace_change {
 
 DECLARE_STATIC_KEY_FALSE(shim6_active);
 
-struct shim6_context *shim6_context_by_ulids(struct shim6_net *sn,
-					     const struct shim6_ulids *ulids);
-struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag);
-struct shim6_context *shim6_context_by_peer_tag(struct shim6_net *sn, u64 tag,
-						const struct in6_addr *local,
-						const struct in6_addr *peer);
 bool shim6_context_address(const struct in6_addr *addr);
 bool shim6_context_is_local(const struct shim6_context *ctx,
 			    const struct in6_addr *addr);
@@ -207,8 +159,7 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
 		      struct netlink_ext_ack *extack);
 void shim6_context_del(struct shim6_net *sn, struct shim6_context *ctx);
 
-int shim6_context_net_init(struct shim6_net *sn);
-void shim6_context_net_exit(struct shim6_net *sn);
+void shim6_context_gone(struct shim6_context *ctx);
 int shim6_context_init(void);
 void shim6_context_exit(void);
 

@@ -15,6 +15,7 @@
 #include "daemon.h"
 #include "header.h"
 #include "netns.h"
+#include "path.h"
 #include "reap.h"
 #include "stats.h"
 

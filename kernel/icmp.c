@@ -20,6 +20,7 @@
 #include "header.h"
 #include "icmp.h"
 #include "netns.h"
+#include "path.h"
 #include "stats.h"
 
 /* The packet in error begins here, from the IPv6 header of the error. */

@@ -18,6 +18,7 @@
 #include "netlink.h"
 #include "netns.h"
 #include "offload.h"
+#include "path.h"
 
 static int __init shim6_init(void)
 {
@@ -26,6 +27,10 @@ static int __init shim6_init(void)
 	err = shim6_context_init();
 	if (err)
 		goto err_context;
+
+	err = shim6_path_init();
+	if (err)
+		goto err_path;
 
 	err = shim6_netns_init();
 	if (err)
@@ -59,6 +64,8 @@ err_offload:
 err_input:
 	shim6_netns_exit();
 err_netns:
+	shim6_path_exit();
+err_path:
 	shim6_context_exit();
 err_context:
 	return err;
@@ -72,6 +79,7 @@ static void __exit shim6_exit(void)
 	shim6_input_exit();
 	shim6_netns_exit();
 	shim6_context_exit();
+	shim6_path_exit();
 	pr_info("unloaded\n");
 }
 

@@ -16,7 +16,7 @@
 #include "netlink.h"
 #include "netlink_gen.h"
 #include "netns.h"
-#include "output.h"
+#include "path.h"
 
 /* A message with room for @ctx; the caller has the table's mutex. */
 static struct sk_buff *shim6_nl_context_msg(const struct shim6_context *ctx)

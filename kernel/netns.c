@@ -58,9 +58,9 @@ static int __net_init shim6_net_init(struct net *net)
 	err = shim6_stats_net_init(net, sn);
 	if (err)
 		goto err_stats;
-	err = shim6_context_net_init(sn);
+	err = shim6_table_init(sn);
 	if (err)
-		goto err_context;
+		goto err_table;
 	err = shim6_flow_net_init(sn);
 	if (err)
 		goto err_flow;
@@ -77,8 +77,8 @@ err_hooks:
 err_policy:
 	shim6_flow_net_exit(sn);
 err_flow:
-	shim6_context_net_exit(sn);
-err_context:
+	shim6_table_exit(sn);
+err_table:
 	shim6_stats_net_exit(net, sn);
 err_stats:
 	mutex_destroy(&sn->config_lock);
@@ -99,7 +99,7 @@ static void __net_exit shim6_net_exit(struct net *net)
 	shim6_daemon_net_exit(sn);
 	shim6_policy_net_exit(sn);
 	shim6_flow_net_exit(sn);
-	shim6_context_net_exit(sn);
+	shim6_table_exit(sn);
 	shim6_stats_net_exit(net, sn);
 	mutex_destroy(&sn->config_lock);
 }

@@ -11,6 +11,7 @@
 #include "flow.h"
 #include "policy.h"
 #include "stats.h"
+#include "table.h"
 
 /* Slots of the limit on reports of unknown tags. */
 #define SHIM6_SOURCES	512

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The tables by which the contexts of a namespace are found: by ULID pair and
+ * FII for what is sent, by local tag for what is received, by peer tag for ICMPv6
+ * errors about what was sent, and by a number that tells nobody anything for
+ * dumps. Packets find contexts under RCU and take no lock.
+ */
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "context.h"
+#include "netns.h"
+#include "table.h"
+
+static const struct rhashtable_params shim6_by_ulids = {
+	.head_offset = offsetof(struct shim6_context, by_ulids),
+	.key_offset = offsetof(struct shim6_context, ulids),
+	.key_len = sizeof(struct shim6_ulids),
+	.automatic_shrinking = true,
+};
+
+static const struct rhashtable_params shim6_by_tag = {
+	.head_offset = offsetof(struct shim6_context, by_tag),
+	.key_offset = offsetof(struct shim6_context, tag_local),
+	.key_len = sizeof(u64),
+	.automatic_shrinking = true,
+};
+
+static const struct rhashtable_params shim6_by_peer_tag = {
+	.head_offset = offsetof(struct shim6_context, by_peer_tag),
+	.key_offset = offsetof(struct shim6_context, tag_peer),
+	.key_len = sizeof(u64),
+	.automatic_shrinking = true,
+};
+
+/**
+ * shim6_context_by_ulids - the context by which a packet is sent
+ * @sn: the namespace's state
+ * @ulids: ULID pair and FII
+ *
+ * Return: the context or NULL. The caller is in an RCU read-side section or
+ * holds the table's lock.
+ */
+struct shim6_context *shim6_context_by_ulids(struct shim6_net *sn,
+					     const struct shim6_ulids *ulids)
+{
+	struct shim6_context *ctx;
+
+	/* For who holds the lock alone; the others are in a section already. */
+	rcu_read_lock();
+	ctx = rhashtable_lookup(&sn->table.ulids, ulids, shim6_by_ulids);
+	rcu_read_unlock();
+	return ctx;
+}
+
+/**
+ * shim6_context_by_tag - the context whose local tag a packet bears
+ * @sn: the namespace's state
+ * @tag: the 47 bits, in host order
+ *
+ * Return: as shim6_context_by_ulids().
+ */
+struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag)
+{
+	struct shim6_context *ctx;
+
+	rcu_read_lock();
+	ctx = rhashtable_lookup(&sn->table.tags, &tag, shim6_by_tag);
+	rcu_read_unlock();
+	return ctx;
+}
+
+/**
+ * shim6_table_by_peer_tag - the first context of a peer tag that is wanted
+ * @sn: the namespace's state; the caller is in an RCU read-side section
+ * @tag: CT(peer)
+ * @wanted: says whether it is
+ * @arg: for @wanted
+ *
+ * Return: the context or NULL.
+ */
+struct shim6_context *
+shim6_table_by_peer_tag(struct shim6_net *sn, u64 tag,
+			bool (*wanted)(const struct shim6_context *ctx,
+				       const void *arg),
+			const void *arg)
+{
+	struct rhlist_head *list, *pos;
+	struct shim6_context *ctx;
+
+	list = rhltable_lookup(&sn->table.peer_tags, &tag, shim6_by_peer_tag);
+	rhl_for_each_entry_rcu(ctx, pos, list, by_peer_tag)
+		if (wanted(ctx, arg))
+			return ctx;
+	return NULL;
+}
+
+static bool shim6_context_between(const struct shim6_context *ctx,
+				  const void *arg)
+{
+	const struct in6_addr *const *addrs = arg;
+
+	return shim6_context_is_local(ctx, addrs[0]) &&
+	       shim6_context_is_peer(ctx, addrs[1]);
+}
+
+/**
+ * shim6_context_by_peer_tag - the context by which we sent a packet (RFC 5533
+ * section 12.4)
+ * @sn: the namespace's state
+ * @tag: CT(peer), as the packet bears it
+ * @local: the packet's source, a local locator
+ * @peer: the packet's destination, a locator of the peer
+ *
+ * Return: the context or NULL. The caller is in an RCU read-side section.
+ */
+struct shim6_context *shim6_context_by_peer_tag(struct shim6_net *sn, u64 tag,
+						const struct in6_addr *local,
+						const struct in6_addr *peer)
+{
+	const struct in6_addr *addrs[] = { local, peer };
+
+	return shim6_table_by_peer_tag(sn, tag, shim6_context_between, addrs);
+}
+
+/* Caller holds the table's lock. */
+static void shim6_table_drop_peer_tag(struct shim6_net *sn,
+				      struct shim6_context *ctx)
+{
+	if (ctx->has_peer_tag)
+		rhltable_remove(&sn->table.peer_tags, &ctx->by_peer_tag,
+				shim6_by_peer_tag);
+	ctx->has_peer_tag = false;
+}
+
+/**
+ * shim6_table_set_peer_tag - a context has another CT(peer), or its first
+ * @sn: the namespace's state, whose table's lock the caller holds
+ * @ctx: the context
+ * @tag: CT(peer)
+ *
+ * Return: 0, or a negative errno with the tag as it was, if there is memory for
+ * that at least.
+ */
+int shim6_table_set_peer_tag(struct shim6_net *sn, struct shim6_context *ctx,
+			     u64 tag)
+{
+	const bool had = ctx->has_peer_tag;
+	const u64 was = ctx->tag_peer;
+	int err;
+
+	if (had && was == tag)
+		return 0;
+	/*
+	 * Readers walk the list by the key in the context: out of the table and
+	 * out of their sight before the key changes.
+	 */
+	if (had) {
+		shim6_table_drop_peer_tag(sn, ctx);
+		synchronize_rcu();
+	}
+	ctx->tag_peer = tag;
+	err = rhltable_insert(&sn->table.peer_tags, &ctx->by_peer_tag,
+			      shim6_by_peer_tag);
+	if (!err) {
+		ctx->has_peer_tag = true;
+		return 0;
+	}
+	ctx->tag_peer = was;
+	ctx->has_peer_tag = had && !rhltable_insert(&sn->table.peer_tags,
+						    &ctx->by_peer_tag,
+						    shim6_by_peer_tag);
+	return err;
+}
+
+/**
+ * shim6_table_add - let a context be found
+ * @sn: the namespace's state, whose table's lock the caller holds
+ * @ctx: the context, whose peer tag, if any, is in its table already
+ *
+ * Return: 0, or a negative errno with the context in no table.
+ */
+int shim6_table_add(struct shim6_net *sn, struct shim6_context *ctx)
+{
+	struct shim6_table *t = &sn->table;
+	int err;
+
+	err = xa_alloc_cyclic(&t->all, &ctx->id, ctx, xa_limit_32b,
+			      &t->next_id, GFP_KERNEL_ACCOUNT);
+	if (err < 0)
+		goto err_peer_tag;
+	err = rhashtable_insert_fast(&t->tags, &ctx->by_tag, shim6_by_tag);
+	if (err)
+		goto err_id;
+	err = rhashtable_insert_fast(&t->ulids, &ctx->by_ulids, shim6_by_ulids);
+	if (err)
+		goto err_tag;
+	WRITE_ONCE(t->count, t->count + 1);
+	t->generation++;
+	return 0;
+
+err_tag:
+	rhashtable_remove_fast(&t->tags, &ctx->by_tag, shim6_by_tag);
+err_id:
+	xa_erase(&t->all, ctx->id);
+err_peer_tag:
+	shim6_table_drop_peer_tag(sn, ctx);
+	return err;
+}
+
+/**
+ * shim6_table_del - a context is found no more, but by who has found it before
+ * @sn: the namespace's state, whose table's lock the caller holds
+ * @ctx: the context
+ */
+void shim6_table_del(struct shim6_net *sn, struct shim6_context *ctx)
+{
+	struct shim6_table *t = &sn->table;
+
+	rhashtable_remove_fast(&t->ulids, &ctx->by_ulids, shim6_by_ulids);
+	rhashtable_remove_fast(&t->tags, &ctx->by_tag, shim6_by_tag);
+	shim6_table_drop_peer_tag(sn, ctx);
+	xa_erase(&t->all, ctx->id);
+	WRITE_ONCE(t->count, t->count - 1);
+	t->generation++;
+}
+
+/**
+ * shim6_table_init - an empty table
+ * @sn: the namespace's state
+ *
+ * Return: 0 or a negative errno.
+ */
+int shim6_table_init(struct shim6_net *sn)
+{
+	struct shim6_table *t = &sn->table;
+	int err;
+
+	err = rhashtable_init(&t->ulids, &shim6_by_ulids);
+	if (err)
+		return err;
+	err = rhashtable_init(&t->tags, &shim6_by_tag);
+	if (err)
+		goto err_tags;
+	err = rhltable_init(&t->peer_tags, &shim6_by_peer_tag);
+	if (err)
+		goto err_peer_tags;
+	xa_init_flags(&t->all, XA_FLAGS_ALLOC);
+	mutex_init(&t->lock);
+	t->generation = 1;
+	return 0;
+
+err_peer_tags:
+	rhashtable_destroy(&t->tags);
+err_tags:
+	rhashtable_destroy(&t->ulids);
+	return err;
+}
+
+static void shim6_table_gone(void *ptr, void *arg)
+{
+	shim6_context_gone(ptr);
+}
+
+/**
+ * shim6_table_exit - free all contexts, which no packet uses any more, and the
+ * tables
+ * @sn: the namespace's state
+ */
+void shim6_table_exit(struct shim6_net *sn)
+{
+	struct shim6_table *t = &sn->table;
+
+	xa_destroy(&t->all);
+	rhltable_destroy(&t->peer_tags);
+	rhashtable_destroy(&t->tags);
+	rhashtable_free_and_destroy(&t->ulids, shim6_table_gone, NULL);
+	/* Their timers count in what is freed next. */
+	rcu_barrier();
+	mutex_destroy(&t->lock);
+}

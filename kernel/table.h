@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _SHIM6_TABLE_H
+#define _SHIM6_TABLE_H
+
+#include <linux/mutex.h>
+#include <linux/rhashtable.h>
+#include <linux/xarray.h>
+
+struct in6_addr;
+struct shim6_context;
+struct shim6_net;
+struct shim6_ulids;
+
+/**
+ * struct shim6_table - the contexts of a namespace
+ * @ulids: by ULID pair and FII
+ * @tags: by local tag
+ * @peer_tags: by peer tag
+ * @all: by id, which tells nobody anything
+ * @next_id: where to look for the next one that is free
+ * @lock: held by whoever changes a table or a context
+ * @count: how many contexts there are
+ * @generation: changes whenever a context comes or goes; dumps compare it
+ */
+struct shim6_table {
+	struct rhashtable ulids;
+	struct rhashtable tags;
+	struct rhltable peer_tags;
+	struct xarray all;
+	u32 next_id;
+	struct mutex lock; /* of the tables and of what contexts hold */
+	u32 count;
+	u32 generation;
+};
+
+struct shim6_context *shim6_context_by_ulids(struct shim6_net *sn,
+					     const struct shim6_ulids *ulids);
+struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag);
+struct shim6_context *shim6_context_by_peer_tag(struct shim6_net *sn, u64 tag,
+						const struct in6_addr *local,
+						const struct in6_addr *peer);
+struct shim6_context *
+shim6_table_by_peer_tag(struct shim6_net *sn, u64 tag,
+			bool (*wanted)(const struct shim6_context *ctx,
+				       const void *arg),
+			const void *arg);
+int shim6_table_set_peer_tag(struct shim6_net *sn, struct shim6_context *ctx,
+			     u64 tag);
+int shim6_table_add(struct shim6_net *sn, struct shim6_context *ctx);
+void shim6_table_del(struct shim6_net *sn, struct shim6_context *ctx);
+int shim6_table_init(struct shim6_net *sn);
+void shim6_table_exit(struct shim6_net *sn);
+
+#endif /* _SHIM6_TABLE_H */
