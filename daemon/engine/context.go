@@ -12,7 +12,7 @@ import (
 
 // requestsKept is how many Request Nonces of the peer are remembered, so that an
 // Update Request that was superseded can't be played again.
-const requestsKept = 8
+const requestsKept = 16
 
 // context is a ULID-pair context (RFC 5533, section 6.1).
 type context struct {

@@ -5,9 +5,13 @@ package engine
 import (
 	"errors"
 	"net/netip"
+	"time"
 
 	"shim6/daemon/wire"
 )
+
+// resyncPause is the least time from one Resync to another.
+const resyncPause = time.Second
 
 // packet is what a message came in.
 type packet struct {
@@ -126,7 +130,10 @@ func (e *Engine) noContext(ev NoContext) {
 	}
 	if e.byTag[ev.Tag] != nil {
 		// We know it, so the kernel has lost it, or has got it meanwhile.
-		e.emit(Resync{})
+		if e.now >= e.resyncAt {
+			e.resyncAt = e.now + resyncPause
+			e.emit(Resync{})
+		}
 		return
 	}
 	e.sendR1bis(packet{source: ev.Source, destination: ev.Destination}, ev.Tag)

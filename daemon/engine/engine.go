@@ -49,6 +49,8 @@ type Engine struct {
 	// pace fires.
 	stale []*context
 	pace  timer
+	// resyncAt is from when a Resync may be asked for again.
+	resyncAt time.Duration
 	// buffer is where messages are encoded.
 	buffer []byte
 }

@@ -239,7 +239,7 @@ func (e *Engine) receivedR2(p packet, m *wire.R2) {
 	if initial {
 		e.firstPair(c, c.exchange)
 	}
-	e.established(c, "R2")
+	e.settle(c, e.established(c, "R2"))
 }
 
 // takePeer takes over what the peer has told in an I2, I2bis or R2: its tag and its
@@ -262,7 +262,6 @@ func (e *Engine) takePeer(c *context, tag wire.ContextTag, o offer, source netip
 		c.keepalive = o.keepalive
 		c.changed |= FieldKeepaliveTimeout
 	}
-	c.requests = nil
 	c.unsaved = true
 	e.touch(c)
 }
@@ -283,25 +282,31 @@ func (e *Engine) firstPair(c *context, p Pair) {
 	}
 }
 
-// established is the end of an exchange.
-func (e *Engine) established(c *context, why string) {
+// established is the end of an exchange. It reports whether the peer may know other
+// locators of ours than Ls(local).
+func (e *Engine) established(c *context, why string) (uncertain bool) {
 	e.timers.stop(&c.retransmit)
 	e.dropNonce(c)
-	uncertain := c.uncertain
+	uncertain = c.uncertain
 	c.validator, c.retries, c.rounds = nil, 0, 0
 	c.uncertain, c.updated, c.errorNoted = false, false, false
 	e.index(c)
 	e.setState(c, Established, why)
-	if h := e.holds[Pair{c.ulids.Local, c.ulids.Peer}]; h != nil {
+	if h := e.holds[c.ulidPair()]; h != nil {
 		e.release(h)
 	}
 	c.tellExplorer = true
-	if uncertain {
+	return uncertain
+}
+
+// settle has the peer told of what has changed while the context was being made.
+func (e *Engine) settle(c *context, uncertain bool) {
+	if uncertain && c.state == Established {
 		e.sendUpdate(c, e.localSet(c.ulids), true)
-	} else {
-		e.refresh(c)
-		e.tellPeers()
+		return
 	}
+	e.refresh(c)
+	e.tellPeers()
 }
 
 // holdDown gives a context up, and remembers for a time not to begin another (RFC

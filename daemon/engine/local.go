@@ -31,6 +31,9 @@ type localSet struct {
 	pds, signature []byte
 	// addresses are the ULID, and those of the list.
 	addresses []netip.Addr
+	// incomplete: it is what a Record or the kernel says that the peer knows,
+	// without what would prove it.
+	incomplete bool
 }
 
 // single is the set of a host that has but the ULID, or can prove nothing else.

@@ -47,9 +47,19 @@ func (e *Engine) sendR1(p packet, m *wire.I1, u ULIDs) {
 // sendR2 answers an I1, I2 or I2bis of the context's peer, on its pair (RFC 5533,
 // section 7.14). It is never sent again of itself.
 func (e *Engine) sendR2(c *context, p packet, nonce uint32) {
+	if c.local.incomplete {
+		// What the peer knew before a restart can't be proved again. Whether
+		// it takes the new list from this R2 it doesn't say.
+		c.local, c.uncertain = e.localSet(c.ulids), true
+	}
+	c.localGeneration = c.local.generation
 	m := &wire.R2{ResponderContextTag: c.tagLocal, InitiatorNonce: nonce}
 	m.Options = e.appendSet(nil, c.local)
 	e.send(c, p.pair(), m)
+	if c.uncertain && c.state == Established {
+		c.uncertain = false
+		e.settle(c, true)
+	}
 }
 
 // receivedI2 makes or renews a context, if the I2 has a validator that we have made
@@ -108,6 +118,7 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 		c = e.newContext(u, r.packetTag)
 	}
 	c.acceptedNonce, c.hasAccepted = r.responderNonce, true
+	uncertain := false
 	e.takePeer(c, r.tag, o, p.source)
 	switch c.state {
 	case Idle, I1Sent:
@@ -115,7 +126,7 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 			e.offer(c)
 		}
 		e.firstPair(c, p.pair())
-		e.established(c, r.why)
+		uncertain = e.established(c, r.why)
 	case Established, I2bisSent:
 		e.index(c)
 		if c.state == Established {
@@ -125,4 +136,5 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 		e.confusion(c)
 	}
 	e.sendR2(c, p, r.nonce)
+	e.settle(c, uncertain)
 }

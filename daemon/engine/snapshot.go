@@ -202,6 +202,7 @@ func (e *Engine) restoreLocal(c *context, k *KernelContext, r *Record) {
 		}
 	} else if !sameSet(c.local.addresses, k.LocatorsLocal, c.ulids.Local) {
 		c.local = single(c.ulids.Local)
+		c.local.incomplete = true
 		for _, a := range k.LocatorsLocal {
 			if a != c.ulids.Local {
 				c.local.addresses = append(c.local.addresses, a)
@@ -215,6 +216,7 @@ func (e *Engine) restoreLocal(c *context, k *KernelContext, r *Record) {
 
 func restoredSet(u ULIDs, generation uint32, l []wire.Locator, p []wire.Preference) *localSet {
 	s := single(u.Local)
+	s.incomplete = true
 	if len(l) == 0 {
 		return s
 	}
