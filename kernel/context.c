@@ -22,8 +22,6 @@
 #include "tcp.h"
 #include "trace.h"
 
-DEFINE_STATIC_KEY_FALSE(shim6_active);
-
 static struct kmem_cache *shim6_context_cache __ro_after_init;
 
 static bool shim6_in_list(const struct in6_addr *addr,
@@ -388,9 +386,14 @@ shim6_context_new(struct shim6_net *sn, const struct shim6_context_change *c,
 	if (err)
 		return ERR_PTR(err);
 
+	err = shim6_hooks_get(sn);
+	if (err)
+		return ERR_PTR(err);
 	ctx = kmem_cache_zalloc(shim6_context_cache, GFP_KERNEL_ACCOUNT);
-	if (!ctx)
+	if (!ctx) {
+		shim6_hooks_put(sn);
 		return ERR_PTR(-ENOMEM);
+	}
 	ctx->ulids = c->ulids;
 	ctx->tag_local = c->tag_local;
 	ctx->state = SHIM6_CONTEXT_STATE_I1_SENT;
@@ -413,7 +416,6 @@ shim6_context_new(struct shim6_net *sn, const struct shim6_context_change *c,
 	err = shim6_table_add(sn, ctx);
 	if (err)
 		goto err_table;
-	static_branch_inc(&shim6_active);
 	shim6_reap_start(ctx);
 	trace_shim6_context(ctx, SHIM6_TRACE_NEW);
 	return ctx;
@@ -421,9 +423,11 @@ shim6_context_new(struct shim6_net *sn, const struct shim6_context_change *c,
 err_table:
 	ctx->dead = true;
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
+	shim6_hooks_put(sn);
 	return ERR_PTR(err);
 
 err_free:
+	shim6_hooks_put(sn);
 	kmem_cache_free(shim6_context_cache, ctx);
 	return ERR_PTR(err);
 }
@@ -479,7 +483,7 @@ void shim6_context_del(struct shim6_net *sn, struct shim6_context *ctx)
 	shim6_table_del(sn, ctx);
 	if (path)
 		shim6_mtu_untell(sn, ctx, path);
-	static_branch_dec(&shim6_active);
+	shim6_hooks_put(sn);
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
 }
 
@@ -490,7 +494,6 @@ void shim6_context_del(struct shim6_net *sn, struct shim6_context *ctx)
 void shim6_context_gone(struct shim6_context *ctx)
 {
 	ctx->dead = true;
-	static_branch_dec(&shim6_active);
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
 }
 

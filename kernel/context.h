@@ -3,7 +3,6 @@
 #define _SHIM6_CONTEXT_H
 
 #include <linux/in6.h>
-#include <linux/jump_label.h>
 #include <linux/rhashtable.h>
 #include <linux/timer.h>
 
@@ -140,8 +139,6 @@ enum shim6_trace_change {
 	SHIM6_TRACE_SET,
 	SHIM6_TRACE_DEL,
 };
-
-DECLARE_STATIC_KEY_FALSE(shim6_active);
 
 bool shim6_context_address(const struct in6_addr *addr);
 bool shim6_context_is_local(const struct shim6_context *ctx,

@@ -319,7 +319,7 @@ static void shim6_daemon_clear(struct shim6_net *sn)
 	if (!sn->daemon)
 		return;
 	WRITE_ONCE(sn->daemon, 0);
-	static_branch_dec(&shim6_active);
+	shim6_hooks_put(sn);
 	xa_for_each(&sn->table.all, id, ctx) {
 		shim6_reap_orphan(ctx);
 		cond_resched();
@@ -339,9 +339,10 @@ int shim6_nl_daemon_register_doit(struct sk_buff *skb, struct genl_info *info)
 
 	mutex_lock(&sn->table.lock);
 	if (!*port) {
-		WRITE_ONCE(*port, info->snd_portid);
 		if (!outside)
-			static_branch_inc(&shim6_active);
+			err = shim6_hooks_get(sn);
+		if (!err)
+			WRITE_ONCE(*port, info->snd_portid);
 	} else if (*port != info->snd_portid) {
 		NL_SET_ERR_MSG(info->extack,
 			       "the network namespace has a daemon already");

@@ -133,8 +133,6 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 	struct shim6_hdr _h;
 	struct shim6_net *sn;
 
-	if (!static_branch_unlikely(&shim6_active))
-		return NF_ACCEPT;
 	sn = shim6_pernet(state->net);
 	if (ipv6_hdr(skb)->nexthdr == NEXTHDR_ICMP &&
 	    !shim6_icmp_in(state->net, sn, skb))

@@ -44,6 +44,40 @@ struct shim6_net *shim6_pernet(const struct net *net)
 	return net_generic(net, shim6_net_id);
 }
 
+/**
+ * shim6_hooks_get - there is a context or a daemon more
+ * @sn: the namespace's state, whose table's lock the caller holds
+ *
+ * The hooks are there from the first on: a namespace that does not use Shim6
+ * does not pay for it.
+ *
+ * Return: 0 or a negative errno.
+ */
+int shim6_hooks_get(struct shim6_net *sn)
+{
+	int err;
+
+	if (!sn->hooks && !sn->hooks_gone) {
+		err = nf_register_net_hooks(sn->net, shim6_hooks,
+					    ARRAY_SIZE(shim6_hooks));
+		if (err)
+			return err;
+	}
+	sn->hooks++;
+	return 0;
+}
+
+/**
+ * shim6_hooks_put - there is one less
+ * @sn: the namespace's state, whose table's lock the caller holds
+ */
+void shim6_hooks_put(struct shim6_net *sn)
+{
+	if (!--sn->hooks && !sn->hooks_gone)
+		nf_unregister_net_hooks(sn->net, shim6_hooks,
+					ARRAY_SIZE(shim6_hooks));
+}
+
 static int __net_init shim6_net_init(struct net *net)
 {
 	struct shim6_net *sn = shim6_pernet(net);
@@ -67,13 +101,8 @@ static int __net_init shim6_net_init(struct net *net)
 	err = shim6_policy_net_init(sn);
 	if (err)
 		goto err_policy;
-	err = nf_register_net_hooks(net, shim6_hooks, ARRAY_SIZE(shim6_hooks));
-	if (err)
-		goto err_hooks;
 	return 0;
 
-err_hooks:
-	shim6_policy_net_exit(sn);
 err_policy:
 	shim6_flow_net_exit(sn);
 err_flow:
@@ -88,7 +117,14 @@ err_stats:
 /* A grace period passes between this and the exit. */
 static void __net_exit shim6_net_pre_exit(struct net *net)
 {
-	nf_unregister_net_hooks(net, shim6_hooks, ARRAY_SIZE(shim6_hooks));
+	struct shim6_net *sn = shim6_pernet(net);
+
+	mutex_lock(&sn->table.lock);
+	sn->hooks_gone = true;
+	if (sn->hooks)
+		nf_unregister_net_hooks(net, shim6_hooks,
+					ARRAY_SIZE(shim6_hooks));
+	mutex_unlock(&sn->table.lock);
 }
 
 static void __net_exit shim6_net_exit(struct net *net)

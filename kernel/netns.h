@@ -26,6 +26,9 @@
  * @flows: what is counted without a context
  * @policies: the rules
  * @mib: the counters
+ * @hooks: how many contexts and daemons there are that need the hooks; changed
+ *	under the table's lock
+ * @hooks_gone: the namespace is on its way out, and has lost them
  * @daemon: the netlink port of the daemon's socket, 0 without one; changed
  *	under the table's lock
  * @daemon_outside: the same of the socket for what comes from outside
@@ -41,6 +44,8 @@ struct shim6_net {
 	struct shim6_flows flows;
 	struct shim6_policies policies;
 	struct shim6_mib __percpu *mib;
+	u32 hooks;
+	bool hooks_gone;
 	u32 daemon;
 	u32 daemon_outside;
 	u32 hash_seed;
@@ -49,6 +54,8 @@ struct shim6_net {
 };
 
 struct shim6_net *shim6_pernet(const struct net *net);
+int shim6_hooks_get(struct shim6_net *sn);
+void shim6_hooks_put(struct shim6_net *sn);
 int shim6_netns_init(void);
 void shim6_netns_exit(void);
 

@@ -268,8 +268,6 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 	struct shim6_path *path;
 	struct shim6_net *sn;
 
-	if (!static_branch_unlikely(&shim6_active))
-		return NF_ACCEPT;
 	if (!skb_dst(skb) || dst_xfrm(skb_dst(skb)) ||
 	    ipv6_addr_is_multicast(&iph->daddr) ||
 	    (skb_dst(skb)->dev->flags & IFF_LOOPBACK))

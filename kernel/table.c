@@ -6,16 +6,37 @@
  * dumps. Packets find contexts under RCU and take no lock.
  */
 #include <linux/slab.h>
+#include <net/ipv6.h>
 
 #include "compat.h"
 #include "context.h"
 #include "netns.h"
 #include "table.h"
 
+/* In place of memcmp(), which is not made for two addresses and a number. */
+static inline int shim6_ulids_cmp(struct rhashtable_compare_arg *arg,
+				  const void *obj)
+{
+	const struct shim6_ulids *a = arg->key;
+	const struct shim6_ulids *b = &((const struct shim6_context *)obj)->ulids;
+
+	return !ipv6_addr_equal(&a->peer, &b->peer) ||
+	       !ipv6_addr_equal(&a->local, &b->local) || a->fii != b->fii;
+}
+
+static inline int shim6_tag_cmp(struct rhashtable_compare_arg *arg,
+				const void *obj)
+{
+	const struct shim6_context *ctx = obj;
+
+	return *(const u64 *)arg->key != ctx->tag_local;
+}
+
 static const struct rhashtable_params shim6_by_ulids = {
 	.head_offset = offsetof(struct shim6_context, by_ulids),
 	.key_offset = offsetof(struct shim6_context, ulids),
 	.key_len = sizeof(struct shim6_ulids),
+	.obj_cmpfn = shim6_ulids_cmp,
 	.automatic_shrinking = true,
 };
 
@@ -23,6 +44,7 @@ static const struct rhashtable_params shim6_by_tag = {
 	.head_offset = offsetof(struct shim6_context, by_tag),
 	.key_offset = offsetof(struct shim6_context, tag_local),
 	.key_len = sizeof(u64),
+	.obj_cmpfn = shim6_tag_cmp,
 	.automatic_shrinking = true,
 };
 
