@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package config
+
+import (
+	"net/netip"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"shim6/daemon/engine"
+	"shim6/netlink"
+)
+
+// check looks for values that can't be.
+func (f *file) check() error {
+	c := f.config
+	if c.Log.Format != "text" && c.Log.Format != "json" {
+		return f.wrong("log.format", "%q is no format: take text or json", c.Log.Format)
+	}
+	for _, p := range []struct{ key, path string }{{"state-directory", c.StateDirectory}, {"control.socket", c.Control.Socket}} {
+		if !filepath.IsAbs(p.path) {
+			return f.wrong(p.key, "%q is no absolute path: begin it with /", p.path)
+		}
+	}
+	if len(c.Control.Socket) > 107 {
+		return f.wrong("control.socket", "a socket's path has at most 107 octets, not %d: take a shorter one", len(c.Control.Socket))
+	}
+	if c.DebugPort.Port == 0 {
+		return f.wrong("debug-port.port", "0 is no port: take 1 to 65535, or set enabled = false")
+	}
+	if err := f.checkNumbers(); err != nil {
+		return err
+	}
+	for _, l := range []struct {
+		key  string
+		list []netip.Prefix
+	}{{"peers.trusted-prefixes", c.Peers.TrustedPrefixes}, {"locators.allow", c.Locators.Allow}, {"locators.deny", c.Locators.Deny}} {
+		for _, p := range l.list {
+			if !p.Addr().Is6() || p.Addr().Is4In6() {
+				return f.wrong(l.key, "%v is no IPv6 prefix", p)
+			}
+			if p != p.Masked() {
+				return f.wrong(l.key, "%v has bits after its length: did you mean %v?", p, p.Masked())
+			}
+		}
+	}
+	for _, i := range c.Interfaces {
+		if _, err := path.Match(i.Name, ""); err != nil || i.Name == "" {
+			return f.wrong("interface.name", "%q is no name or pattern of an interface, such as eth0 or wlan*", i.Name)
+		}
+	}
+	for _, s := range c.Sets {
+		if s.PDS == "" {
+			return f.wrong("set", "a set needs pds: the file that 'shim6tool hba generate' made")
+		}
+	}
+	return nil
+}
+
+func (f *file) checkNumbers() error {
+	c := f.config
+	for _, d := range []struct {
+		key      string
+		v        Duration
+		min, max time.Duration
+	}{
+		{"protocol.send-timeout", c.Protocol.SendTimeout, netlink.SendTimeoutMin * time.Millisecond, netlink.SendTimeoutMax * time.Millisecond},
+		{"protocol.idle-timeout", c.Protocol.IdleTimeout, engine.MinIdleTimeout, netlink.IdleTimeoutMax * time.Millisecond},
+	} {
+		if v := time.Duration(d.v); f.defined(d.key) && (v < d.min || v > d.max || v%time.Millisecond != 0) {
+			return f.wrong(d.key, "%v is out of range: take %v to %v, in whole milliseconds", v, d.min, d.max)
+		}
+	}
+	for _, n := range []struct {
+		key string
+		v   int
+	}{
+		{"protocol.max-contexts", c.Protocol.MaxContexts},
+		{"protocol.max-peer-contexts", c.Protocol.MaxPeerContexts},
+		{"protocol.max-prefix-contexts", c.Protocol.MaxPrefixContexts},
+	} {
+		if f.defined(n.key) && (n.v < 1 || n.v > netlink.MaxContextsLimit) {
+			return f.wrong(n.key, "%d is out of range: take 1 to %d", n.v, netlink.MaxContextsLimit)
+		}
+	}
+	if n := c.Kernel.TriggerPackets; n != nil && *n > netlink.TriggerPacketsLimit {
+		return f.wrong("kernel.trigger-packets", "%d is out of range: take 0 (never) to %d", *n, netlink.TriggerPacketsLimit)
+	}
+	if d := c.Kernel.TriggerTime; d != nil {
+		if v := time.Duration(*d); v < 0 || v > netlink.TriggerTimeLimit*time.Millisecond || v%time.Millisecond != 0 {
+			return f.wrong("kernel.trigger-time", "%v is out of range: take 0s (never) to %v, in whole milliseconds", v, netlink.TriggerTimeLimit*time.Millisecond)
+		}
+	}
+	return nil
+}
+
+func (f *file) defined(key string) bool { return f.meta.IsDefined(strings.Split(key, ".")...) }

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package config
+
+import (
+	"crypto/rsa"
+	"log/slog"
+	"net/netip"
+	"path"
+	"time"
+
+	"shim6/daemon/cga"
+)
+
+// Config is the configuration. Every field of it has the name of its key.
+type Config struct {
+	StateDirectory string      `toml:"state-directory"`
+	Log            Log         `toml:"log"`
+	Control        Control     `toml:"control"`
+	DebugPort      DebugPort   `toml:"debug-port"`
+	Protocol       Protocol    `toml:"protocol"`
+	Kernel         Kernel      `toml:"kernel"`
+	Peers          Peers       `toml:"peers"`
+	Locators       Locators    `toml:"locators"`
+	Interfaces     []Interface `toml:"interface"`
+	Sets           []Set       `toml:"set"`
+}
+
+// Log is what is logged, and how.
+type Log struct {
+	Level  slog.Level `toml:"level"`
+	Format string     `toml:"format"`
+}
+
+// Control is the control socket.
+type Control struct {
+	Socket string `toml:"socket"`
+	// Group owns the socket, "" for the daemon's own.
+	Group string `toml:"group"`
+}
+
+// DebugPort is the UDP port on the loopback.
+type DebugPort struct {
+	Enabled bool   `toml:"enabled"`
+	Port    uint16 `toml:"port"`
+}
+
+// Protocol are values of RFC 5533 and 5534, and limits. Zero is the engine's
+// default.
+type Protocol struct {
+	SendTimeout       Duration `toml:"send-timeout"`
+	IdleTimeout       Duration `toml:"idle-timeout"`
+	MaxContexts       int      `toml:"max-contexts"`
+	MaxPeerContexts   int      `toml:"max-peer-contexts"`
+	MaxPrefixContexts int      `toml:"max-prefix-contexts"`
+	DebugErrors       bool     `toml:"debug-errors"`
+}
+
+// Kernel are values of the kernel's configuration; nil leaves it alone.
+type Kernel struct {
+	TriggerPackets *uint32   `toml:"trigger-packets"`
+	TriggerTime    *Duration `toml:"trigger-time"`
+	ICMPToULP      *bool     `toml:"icmp-to-ulp"`
+}
+
+// Peers is what is known of peers beforehand.
+type Peers struct {
+	TrustedPrefixes []netip.Prefix `toml:"trusted-prefixes"`
+}
+
+// Locators says which addresses of this host are acceptable by local policy (RFC
+// 5534, section 3.1).
+type Locators struct {
+	UniqueLocal bool `toml:"unique-local"`
+	// Allow, unless it is empty, are the prefixes to take addresses from; Deny
+	// goes before it.
+	Allow []netip.Prefix `toml:"allow"`
+	Deny  []netip.Prefix `toml:"deny"`
+}
+
+// Interface says how good the addresses of interfaces are.
+type Interface struct {
+	// Name may have wildcards, as of a shell. The first that fits counts.
+	Name string `toml:"name"`
+	// Use is false for interfaces whose addresses are no locators.
+	Use *bool `toml:"use"`
+	// Priority and Weight are told to peers, as those of DNS SRV records.
+	Priority uint8 `toml:"priority"`
+	Weight   uint8 `toml:"weight"`
+}
+
+// Set names the files of an HBA set or a CGA, as shim6tool makes them.
+type Set struct {
+	PDS string `toml:"pds"`
+	// Key is the private key, "" if there is none.
+	Key string `toml:"key"`
+	// Addresses and PrivateKey are what is in the files.
+	Addresses  []cga.Address   `toml:"-"`
+	PrivateKey *rsa.PrivateKey `toml:"-"`
+}
+
+// The defaults, where a zero would be none.
+const (
+	DefaultStateDirectory = "/var/lib/shim6d"
+	DefaultSocket         = "/run/shim6d/control.sock"
+	DefaultDebugPort      = 19384
+)
+
+// Default is the configuration of an empty file.
+func Default() *Config {
+	return &Config{
+		StateDirectory: DefaultStateDirectory,
+		Log:            Log{Format: "text"},
+		Control:        Control{Socket: DefaultSocket},
+		DebugPort:      DebugPort{Port: DefaultDebugPort},
+	}
+}
+
+// Interface returns what is said of an interface, the zero Interface if nothing.
+func (c *Config) Interface(name string) Interface {
+	for _, i := range c.Interfaces {
+		// That the pattern is good has been checked.
+		if ok, _ := path.Match(i.Name, name); ok {
+			return i
+		}
+	}
+	return Interface{}
+}
+
+// Allowed reports whether an address is acceptable on an interface, and if not,
+// why.
+func (c *Config) Allowed(name string, a netip.Addr) (why string, ok bool) {
+	contains := func(list []netip.Prefix) bool {
+		for _, p := range list {
+			if p.Contains(a) {
+				return true
+			}
+		}
+		return false
+	}
+	switch i := c.Interface(name); {
+	case i.Use != nil && !*i.Use:
+		return "the configuration does not use interface " + name, false
+	case a.IsPrivate() && !c.Locators.UniqueLocal:
+		return "unique local addresses are not used (locators.unique-local)", false
+	case contains(c.Locators.Deny):
+		return "denied by locators.deny", false
+	case len(c.Locators.Allow) > 0 && !contains(c.Locators.Allow):
+		return "not in locators.allow", false
+	}
+	return "", true
+}
+
+// Duration is a time.Duration that is written as Go does, "15s".
+type Duration time.Duration
+
+// UnmarshalText takes what time.ParseDuration takes.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
+
+// MarshalText returns what UnmarshalText takes.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Error says what is wrong with a configuration, and where.
+type Error struct {
+	// File is its name, and Line counts from 1; it is 0 if it is the file that
+	// is wrong.
+	File string
+	Line int
+	// Key is the full name of the key, "" if it is no key.
+	Key string
+	Err error
+}
+
+func (e *Error) Error() string {
+	s := e.File
+	if e.Line > 0 {
+		s += fmt.Sprintf(":%d", e.Line)
+	}
+	if e.Key != "" {
+		s += ": " + e.Key
+	}
+	return s + ": " + e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// typeMismatch is how the decoder says so, without a type of its own.
+var typeMismatch = regexp.MustCompile(`^toml: line (\d+) \(last key "(.*)"\): `)
+
+// syntax makes an Error of what the decoder found.
+func (f *file) syntax(err error) error {
+	var pe toml.ParseError
+	if errors.As(err, &pe) {
+		e := &Error{File: f.name, Line: pe.Position.Line, Key: pe.LastKey, Err: errors.New(pe.Message)}
+		if w := wanted(pe.LastKey); w != "" {
+			e.Err = fmt.Errorf("%s: wanted is %s", pe.Message, w)
+		}
+		return e
+	}
+	if m := typeMismatch.FindStringSubmatch(err.Error()); m != nil {
+		if line, aerr := strconv.Atoi(m[1]); aerr == nil && wanted(m[2]) != "" {
+			return &Error{File: f.name, Line: line, Key: m[2], Err: fmt.Errorf("it is of the wrong type: wanted is %s", wanted(m[2]))}
+		}
+	}
+	return &Error{File: f.name, Err: err}
+}
+
+// wanted describes the values of a key, "" if there is no such key.
+func wanted(key string) string {
+	t := reflect.TypeFor[Config]()
+	for name := range strings.SplitSeq(key, ".") {
+		if t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct {
+			t = t.Elem()
+		}
+		field, ok := fieldOf(t, name)
+		if !ok {
+			return ""
+		}
+		if t = field.Type; t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
+	}
+	switch t {
+	case reflect.TypeFor[Duration]():
+		return `a time such as "15s"`
+	case reflect.TypeFor[slog.Level]():
+		return `one of "debug", "info", "warn", "error"`
+	case reflect.TypeFor[[]netip.Prefix]():
+		return `a list such as ["2001:db8::/32"]`
+	}
+	last := key[strings.LastIndex(key, ".")+1:]
+	switch t.Kind() {
+	case reflect.Struct:
+		return "a table, [" + last + "]"
+	case reflect.Slice:
+		return "a list of tables, each begun by [[" + last + "]]"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "text in quotes"
+	case reflect.Uint8:
+		return "a number from 0 to 255"
+	case reflect.Uint16:
+		return "a number from 1 to 65535"
+	}
+	return "a number"
+}
+
+func fieldOf(t reflect.Type, key string) (reflect.StructField, bool) {
+	if t.Kind() != reflect.Struct {
+		return reflect.StructField{}, false
+	}
+	for field := range t.Fields() {
+		if tag := field.Tag.Get("toml"); tag == key && tag != "-" {
+			return field, true
+		}
+	}
+	return reflect.StructField{}, false
+}
+
+// wrong says what is wrong with the value of a key.
+func (f *file) wrong(key, format string, args ...any) error {
+	k := toml.Key(strings.Split(key, "."))
+	line := 0
+	// A key that isn't there is missing from its table.
+	for ; line == 0 && len(k) > 0; k = k[:len(k)-1] {
+		line = f.line(k)
+	}
+	return &Error{File: f.name, Line: line, Key: key, Err: fmt.Errorf(format, args...)}
+}
+
+// unknown says of a key that there is none, and which there are.
+func (f *file) unknown(key toml.Key) error {
+	t, i := reflect.TypeFor[Config](), 0
+	for ; i < len(key)-1; i++ {
+		field, ok := fieldOf(t, key[i])
+		if !ok {
+			break
+		}
+		if t = field.Type; t.Kind() == reflect.Slice {
+			t = t.Elem()
+		}
+	}
+	where := "outside of all tables"
+	if i > 0 {
+		where = "in [" + key[:i].String() + "]"
+	}
+	var known []string
+	for field := range t.Fields() {
+		if tag := field.Tag.Get("toml"); tag != "-" {
+			known = append(known, tag)
+		}
+	}
+	return &Error{File: f.name, Line: f.line(key[:i+1]), Key: key[:i+1].String(),
+		Err: fmt.Errorf("there is no such key: %s there is %s", where, strings.Join(known, ", "))}
+}
+
+// marker fails to be decoded: so the decoder tells in which line it is.
+type marker struct{}
+
+func (*marker) UnmarshalTOML(any) error { return errors.New("here") }
+
+// line is where a key is. The decoder knows it, but tells it in errors alone, so it
+// gets something to decode in which that key is an error.
+func (f *file) line(key toml.Key) int {
+	t := reflect.TypeFor[marker]()
+	for i := len(key) - 1; i >= 0; i-- {
+		if kind := f.meta.Type(key[:i+1]...); i < len(key)-1 && kind == "ArrayHash" {
+			t = reflect.SliceOf(t)
+		}
+		t = reflect.StructOf([]reflect.StructField{{Name: "X", Type: t, Tag: reflect.StructTag(`toml:"` + key[i] + `"`)}})
+	}
+	_, err := toml.Decode(f.text, reflect.New(t).Interface())
+	var pe toml.ParseError
+	if errors.As(err, &pe) {
+		return pe.Position.Line
+	}
+	return 0
+}

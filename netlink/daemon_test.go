@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package netlink
+
+import (
+	"encoding/binary"
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/mdlayher/genetlink"
+	"github.com/mdlayher/genetlink/genltest"
+	"github.com/mdlayher/netlink"
+)
+
+// eventData encodes the attributes of an event.
+func eventData(fill func(*encoder)) []byte {
+	e := newEncoder(controlAttributes)
+	fill(e)
+	b, err := e.encode()
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+func addresses(e *encoder) {
+	e.addr(attrControlSource, ulidB)
+	e.addr(attrControlDestination, ulidA)
+	e.Uint32(attrControlIfindex, 3)
+}
+
+func names(e *encoder) {
+	e.addr(attrControlUlidLocal, ulidA)
+	e.addr(attrControlUlidPeer, ulidB)
+	e.Uint32(attrControlFii, 7)
+}
+
+var eventCases = []struct {
+	name    string
+	command uint8
+	fill    func(*encoder)
+	want    Event
+}{
+	{"control", cmdControlEvent, func(e *encoder) { addresses(e); e.Bytes(attrControlMessage, []byte("12345678")) },
+		ControlEvent{Source: ulidB, Destination: ulidA, Interface: 3, Message: []byte("12345678")}},
+	{"no-context", cmdNoContextEvent, func(e *encoder) { addresses(e); e.Uint64(attrControlTag, TagMax) },
+		NoContextEvent{Source: ulidB, Destination: ulidA, Interface: 3, Tag: TagMax}},
+	{"acquire", cmdAcquireEvent, func(e *encoder) { names(e); e.Uint64(attrControlPackets, 45) },
+		AcquireEvent{Local: ulidA, Peer: ulidB, Packets: 45}},
+	{"reap", cmdReapEvent, func(e *encoder) { names(e); e.Uint64(attrControlTag, 5); e.Uint32(attrControlEvent, 2) },
+		ReapNotice{ULIDs: pair, Tag: 5, Event: ReapEventInbound}},
+	{"expire", cmdExpireEvent, func(e *encoder) { names(e); e.Uint64(attrControlTag, 5); e.Uint64(attrControlIdle, 600000) },
+		ExpireEvent{ULIDs: pair, Tag: 5, Idle: 10 * time.Minute}},
+	{"icmp of payload", cmdIcmpEvent, func(e *encoder) {
+		addresses(e)
+		names(e)
+		e.Uint8(attrControlIcmpType, 1)
+		e.Uint8(attrControlIcmpCode, 3)
+		e.Uint32(attrControlIcmpInfo, 1280)
+		e.Uint64(attrControlTag, 6)
+	}, ICMPEvent{Type: 1, Code: 3, Info: 1280, Source: ulidB, Destination: ulidA, ULIDs: pair, Tag: 6}},
+	{"icmp of control", cmdIcmpEvent, func(e *encoder) {
+		addresses(e)
+		e.Uint8(attrControlIcmpType, 4)
+		e.Uint8(attrControlIcmpCode, 1)
+		e.Bytes(attrControlMessage, []byte{59, 3})
+	}, ICMPEvent{Type: 4, Code: 1, Source: ulidB, Destination: ulidA, Message: []byte{59, 3}}},
+}
+
+func TestParseEvent(t *testing.T) {
+	for _, c := range eventCases {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := parseEvent(c.command, eventData(c.fill))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(c.want, got, addrCmp); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestParseEventLacks(t *testing.T) {
+	for _, c := range eventCases {
+		_, err := parseEvent(c.command, nil)
+		if err == nil || !strings.Contains(err.Error(), "lacks "+controlAttributes[eventAttributes[c.command][0]]) {
+			t.Errorf("%s: an event without attributes: %v", c.name, err)
+		}
+	}
+	_, err := parseEvent(cmdAcquireEvent, eventData(func(e *encoder) { e.Bytes(attrControlUlidLocal, []byte{1}) }))
+	if err == nil || !strings.Contains(err.Error(), "1 octets") {
+		t.Errorf("a short address: %v", err)
+	}
+}
+
+func FuzzParseEvent(f *testing.F) {
+	for _, c := range eventCases {
+		f.Add(c.command, eventData(c.fill))
+	}
+	f.Fuzz(func(t *testing.T, command uint8, b []byte) {
+		if _, ok := eventAttributes[command]; ok {
+			// Nothing panics, whatever the kernel says.
+			_, _ = parseEvent(command, b)
+		}
+	})
+}
+
+// notification is what the multicast group of contexts is told.
+func notification() []byte {
+	e := newEncoder(contextAttributes)
+	e.ulids(pair)
+	b, _ := e.encode()
+	return b
+}
+
+func familyGone(id uint16) []byte {
+	return binary.NativeEndian.AppendUint16([]byte{6, 0, controllerFamilyID, 0}, id)
+}
+
+func TestEventsParse(t *testing.T) {
+	const ours, others = 100, 200
+	e := &Events{family: genetlink.Family{ID: familyID}, ours: []uint32{ours}}
+	for _, c := range []struct {
+		name    string
+		kind    uint16
+		port    uint32
+		command uint8
+		data    []byte
+		want    Event
+	}{
+		{"another's deletion", familyID, others, cmdContextDelNtf, notification(), DeleteEvent{pair}},
+		{"another's change", familyID, others, cmdContextNtf, notification(), ChangeEvent{pair}},
+		{"our own deletion", familyID, ours, cmdContextDelNtf, notification(), nil},
+		{"our own change", familyID, ours, cmdContextNtf, notification(), nil},
+		{"a newer kernel's event", familyID, 0, 77, nil, nil},
+		{"a family that is gone", controllerID, 0, controllerDelFamily, familyGone(familyID), GoneEvent{}},
+		{"another family that is gone", controllerID, 0, controllerDelFamily, familyGone(familyID + 1), nil},
+		{"a new family", controllerID, 0, 1, familyGone(familyID), nil},
+		{"a reply to somebody else", familyID + 1, 0, cmdContextDelNtf, nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := genetlink.Message{Header: genetlink.Header{Command: c.command}, Data: c.data}
+			got, err := e.parse(m, netlink.Header{Type: netlink.HeaderType(c.kind), PID: c.port})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(c.want, got, addrCmp); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// registered registers a socket with a function that stands for the kernel. Of
+// the roles it is the one that joins no group, which a test's connection can't.
+func registered(t *testing.T, fn genltest.Func) (*Events, error) {
+	t.Helper()
+	family := genetlink.Family{ID: familyID, Name: familyName, Version: familyVersion}
+	return register(genltest.Dial(genltest.ServeFamily(family, fn)), RoleOutside, nil)
+}
+
+func TestRegister(t *testing.T) {
+	var got []byte
+	e, err := registered(t, genltest.CheckRequest(familyID, cmdDaemonRegister, netlink.Request|netlink.Acknowledge,
+		func(m genetlink.Message, _ netlink.Message) ([]genetlink.Message, error) {
+			got = m.Data
+			return []genetlink.Message{{}}, nil
+		}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if want := []byte{4, 0, attrControlFromOutside, 0}; string(got) != string(want) {
+		t.Errorf("registered with %x, wanted %x", got, want)
+	}
+}
+
+func TestRegisterTaken(t *testing.T) {
+	_, err := registered(t, func(genetlink.Message, netlink.Message) ([]genetlink.Message, error) {
+		return nil, genltest.Error(int(syscall.EBUSY))
+	})
+	if !errors.Is(err, syscall.EBUSY) || !strings.Contains(err.Error(), "is another shim6d running?") {
+		t.Errorf("a namespace that has a daemon: %v", err)
+	}
+}
+
+func TestReceiveOverflow(t *testing.T) {
+	fail := 0
+	e, err := registered(t, func(genetlink.Message, netlink.Message) ([]genetlink.Message, error) {
+		if fail != 0 {
+			return nil, syscall.Errno(fail)
+		}
+		return []genetlink.Message{{}}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		errno    syscall.Errno
+		overflow bool
+	}{{syscall.ENOBUFS, true}, {syscall.EBADF, false}} {
+		fail = int(c.errno)
+		// A request, so that the test's connection has something to fail at.
+		if _, err := e.conn.Send(genetlink.Message{}, familyID, netlink.Request); err != nil {
+			t.Fatal(err)
+		}
+		_, err = e.Receive()
+		if err == nil || errors.Is(err, ErrOverflow) != c.overflow {
+			t.Errorf("%v: %v", c.errno, err)
+		}
+	}
+}
+
+func TestSendControl(t *testing.T) {
+	want := eventData(func(e *encoder) {
+		e.addr(attrControlSource, ulidA)
+		e.addr(attrControlDestination, locatorB)
+		e.Bytes(attrControlMessage, []byte("message"))
+	})
+	got := request(t, cmdControlSend, func(c *Client) error { return c.SendControl(ulidA, locatorB, []byte("message")) })
+	if string(got) != string(want) {
+		t.Errorf("sent\n  %x, wanted\n  %x", got, want)
+	}
+}
+
+func TestDeleteTagged(t *testing.T) {
+	c, err := parseContext(request(t, cmdContextDel, func(c *Client) error { return c.DeleteTagged(pair, 9) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.ULIDs != pair || c.TagLocal == nil || *c.TagLocal != 9 {
+		t.Errorf("asked to delete %+v", c)
+	}
+}
+
+func TestLoaded(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		want bool
+	}{{familyName, true}, {"shim7", false}} {
+		family := genetlink.Family{ID: familyID, Name: c.name, Version: 1}
+		got, err := loaded(genltest.Dial(genltest.ServeFamily(family, nil)))
+		if err != nil || got != c.want {
+			t.Errorf("with a family %q: %v, %v", c.name, got, err)
+		}
+	}
+}
