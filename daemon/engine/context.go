@@ -14,6 +14,9 @@ import (
 // Update Request that was superseded can't be played again.
 const requestsKept = 16
 
+// abandonedKept is how many Request Nonces of ours are remembered.
+const abandonedKept = 4
+
 // context is a ULID-pair context (RFC 5533, section 6.1).
 type context struct {
 	ulids      ULIDs
@@ -47,14 +50,17 @@ type context struct {
 	errorNoted bool
 	// acceptedNonce is the Responder Nonce of the newest I2 or I2bis that
 	// was accepted, if hasAccepted. An older one is a replay.
-	acceptedNonce uint32
-	hasAccepted   bool
+	acceptedNonce, acceptedInitiator uint32
+	hasAccepted                      bool
 
 	// local is Ls(local) as told to the peer, and localGeneration the number
 	// under which it was.
 	local           *localSet
 	localGeneration uint32
 	update          *update
+	// abandoned are the Request Nonces of updates that were superseded. If one
+	// of them is acknowledged after all, the peer has got the older news last.
+	abandoned []uint32
 
 	// peers is Ls(peer), the ULID first.
 	peers          []PeerLocator

@@ -168,11 +168,11 @@ func (e *Engine) flush() {
 		c.dirty = false
 		// The Explorer is told when all that has happened is in place, and may
 		// then touch this context and others.
-		if c.tellExplorer && !c.gone && c.state.sends() {
+		if c.tellExplorer && !c.gone && c.state.Sends() {
 			c.tellExplorer = false
 			e.explorer.Established(&Session{e, c})
 		}
-		if hint := c.hint; hint != "" && !c.gone && c.state.sends() {
+		if hint := c.hint; hint != "" && !c.gone && c.state.Sends() {
 			c.hint = ""
 			e.explorer.Hint(&Session{e, c}, hint)
 		}

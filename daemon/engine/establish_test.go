@@ -20,8 +20,8 @@ func TestEstablish(t *testing.T) {
 	if ia.TagLocal != ib.TagPeer || ia.TagPeer != ib.TagLocal {
 		t.Errorf("tags differ: %+v and %+v", ia, ib)
 	}
-	if len(ia.Peer) != 2 || len(ib.Peer) != 2 || ia.Peer[1].Address != b.addr(1) || !ia.Peer[1].Verified || ia.Peer[1].Probed {
-		t.Errorf("peers: %+v and %+v", ia.Peer, ib.Peer)
+	if len(ia.PeerLocators) != 2 || len(ib.PeerLocators) != 2 || ia.PeerLocators[1].Address != b.addr(1) || !ia.PeerLocators[1].Verified || ia.PeerLocators[1].Probed {
+		t.Errorf("peers: %+v and %+v", ia.PeerLocators, ib.PeerLocators)
 	}
 	n.pass(1000 * I1Timeout)
 	a.sends(wire.TypeI1, wire.TypeI2)

@@ -23,7 +23,7 @@ const (
 // nonce, says that the peer has no Shim6 (RFC 5533, section 7.8).
 func (e *Engine) icmp(ev ICMP) {
 	if ev.Message == nil {
-		if c := e.byULIDs[ev.ULIDs]; c != nil && c.state.sends() {
+		if c := e.byULIDs[ev.ULIDs]; c != nil && c.state.Sends() {
 			e.icmpHint(c, ev)
 		}
 		return
@@ -37,7 +37,7 @@ func (e *Engine) icmp(ev ICMP) {
 		e.holdDown(q.c, NoSupport, ICMPHolddownTime, "ICMPv6: unrecognized Next Header in answer to I1")
 		return
 	}
-	if q.c.state.sends() && (Pair{ev.Source, ev.Destination}) == q.c.current {
+	if q.c.state.Sends() && (Pair{ev.Source, ev.Destination}) == q.c.current {
 		e.icmpHint(q.c, ev)
 	}
 }

@@ -21,13 +21,13 @@ type Info struct {
 	// Current is the locator pair by which payload is sent, and Inbound the
 	// one by which it comes.
 	Current, Inbound Pair
-	// Local are our locators, as the peer knows them or will when it
+	// LocalLocators are our locators, as the peer knows them or will when it
 	// has acknowledged an update: the ULID is the first.
-	Local []netip.Addr
+	LocalLocators []netip.Addr
 	// LocalGeneration and PeerGeneration are those of the locator lists.
 	LocalGeneration, PeerGeneration uint32
-	// Peer are the peer's locators: the ULID is the first.
-	Peer []PeerLocator
+	// PeerLocators are the peer's: the ULID is the first.
+	PeerLocators []PeerLocator
 	// Updating: an Update Request waits for its acknowledgement.
 	Updating bool
 	// KeepaliveTimeout is the peer's Send Timeout.
@@ -78,10 +78,10 @@ func (c *context) info() Info {
 		TagPeer:          c.tagPeer,
 		Current:          c.current,
 		Inbound:          c.inbound,
-		Local:            c.local.addresses,
+		LocalLocators:    c.local.addresses,
 		LocalGeneration:  c.localGeneration,
 		PeerGeneration:   c.peerGeneration,
-		Peer:             slices.Clone(c.peers),
+		PeerLocators:     slices.Clone(c.peers),
 		Updating:         c.update != nil,
 		KeepaliveTimeout: c.keepalive,
 		Reap:             c.reap,

@@ -98,7 +98,7 @@ func (e *Engine) setLocals() {
 			e.discard(c, Idle, "the local ULID is not valid any more")
 		} else {
 			e.refresh(c)
-			if !e.canUse(c.current.Local) && c.state.sends() {
+			if !e.canUse(c.current.Local) && c.state.Sends() {
 				c.hint = "our locator in use is gone or broken"
 				e.touch(c)
 			}

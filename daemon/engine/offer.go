@@ -161,7 +161,7 @@ func (o *offer) merge(c *context) []PeerLocator {
 // 10.4). The caller calls unindex before and index after it.
 func (e *Engine) setPeers(c *context, peers []PeerLocator) {
 	if !slices.ContainsFunc(peers, func(l PeerLocator) bool { return l.Address == c.current.Peer }) {
-		if l := c.peerLocator(c.current.Peer); l != nil && c.hasTagPeer && c.state.sends() {
+		if l := c.peerLocator(c.current.Peer); l != nil && c.hasTagPeer && c.state.Sends() {
 			d := *l
 			d.Dropped, d.Index = true, -1
 			peers = append(peers, d)

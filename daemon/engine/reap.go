@@ -57,7 +57,7 @@ func (s *Session) Info() Info { return s.c.info() }
 // returns false, if the pair is not of locators that may be used: the peer's must
 // be verified, and ours known to the peer.
 func (s *Session) SendProbe(pair Pair, m *wire.Probe) bool {
-	if !s.c.state.sends() || !s.c.usable(pair) {
+	if !s.c.state.Sends() || !s.c.usable(pair) {
 		return false
 	}
 	m.ReceiverContextTag = s.c.tagPeer
@@ -79,7 +79,7 @@ func (s *Session) Answered(locator netip.Addr) {
 // returns false, if SendProbe would, or if the peer's locator was not Answered.
 func (s *Session) SetPair(pair Pair) bool {
 	l := s.c.peerLocator(pair.Peer)
-	if !s.c.state.sends() || !s.c.usable(pair) || !l.Probed {
+	if !s.c.state.Sends() || !s.c.usable(pair) || !l.Probed {
 		return false
 	}
 	if s.c.current != pair {
@@ -142,7 +142,7 @@ func (e *Engine) receivedKeepalive(p packet, m *wire.Keepalive) {
 }
 
 func (e *Engine) receivedProbe(p packet, m *wire.Probe) {
-	if c := e.receivedTagged(p, m.ReceiverContextTag); c != nil && c.state.sends() {
+	if c := e.receivedTagged(p, m.ReceiverContextTag); c != nil && c.state.Sends() {
 		e.explorer.Probe(&Session{e, c}, p.source, p.destination, m)
 	}
 }

@@ -52,9 +52,16 @@ func (e *Engine) sendR2(c *context, p packet, nonce uint32) {
 		// it takes the new list from this R2 it doesn't say.
 		c.local, c.uncertain = e.localSet(c.ulids), true
 	}
-	c.localGeneration = c.local.generation
+	s := c.local
+	if c.update == nil {
+		c.localGeneration = s.generation
+	} else if !c.update.set.incomplete {
+		// If the peer takes a list from this R2 it must be the newest: it may
+		// have had the update before, and not have it again.
+		s = c.update.set
+	}
 	m := &wire.R2{ResponderContextTag: c.tagLocal, InitiatorNonce: nonce}
-	m.Options = e.appendSet(nil, c.local)
+	m.Options = e.appendSet(nil, s)
 	e.send(c, p.pair(), m)
 	if c.uncertain && c.state == Established {
 		c.uncertain = false
@@ -105,6 +112,16 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 		e.stats.Replayed++
 		return
 	}
+	if c != nil && c.state.Sends() && c.hasAccepted && c.acceptedNonce == r.responderNonce && c.acceptedInitiator == r.nonce && c.tagPeer == r.tag {
+		// The same again: its R2 was lost, or it is late, and by now an Update
+		// Request may have said something else.
+		if !c.isPeer(p.source) {
+			e.stats.Unverified++
+			return
+		}
+		e.sendR2(c, p, r.nonce)
+		return
+	}
 	o, ok := e.offered(p, m, options, u.Peer, c)
 	if !ok {
 		return
@@ -117,7 +134,7 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 	if made {
 		c = e.newContext(u, r.packetTag)
 	}
-	c.acceptedNonce, c.hasAccepted = r.responderNonce, true
+	c.acceptedNonce, c.acceptedInitiator, c.hasAccepted = r.responderNonce, r.nonce, true
 	uncertain := false
 	e.takePeer(c, r.tag, o, p.source)
 	switch c.state {

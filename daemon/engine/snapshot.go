@@ -154,7 +154,7 @@ func (e *Engine) adopt(k *KernelContext, r *Record) {
 	e.restorePeers(c, k, r)
 	e.restoreLocal(c, k, r)
 	e.restoreExchange(c, r)
-	if c.state.sends() {
+	if c.state.Sends() {
 		e.index(c)
 		c.tellExplorer = true
 	}

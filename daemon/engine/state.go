@@ -50,6 +50,6 @@ func (s *State) UnmarshalText(text []byte) error {
 	return fmt.Errorf("unknown state %q of a context: it is one of %q", text, stateNames)
 }
 
-// sends reports whether payload may be sent by the context: it has CT(peer) and
+// Sends reports whether payload may be sent by the context: it has CT(peer) and
 // Ls(peer) (RFC 5533, section 11).
-func (s State) sends() bool { return s == Established || s == I2bisSent }
+func (s State) Sends() bool { return s == Established || s == I2bisSent }

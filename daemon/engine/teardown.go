@@ -8,7 +8,7 @@ import "shim6/daemon/wire"
 // nobody is known to need (RFC 5533, section 9). The peer isn't told.
 func (e *Engine) expire(ev Expire) {
 	c := e.byULIDs[ev.ULIDs]
-	if c == nil || c.tagLocal != ev.Tag || !c.state.sends() || ev.InUse || ev.Idle < e.config.IdleTimeout {
+	if c == nil || c.tagLocal != ev.Tag || !c.state.Sends() || ev.InUse || ev.Idle < e.config.IdleTimeout {
 		return
 	}
 	e.discard(c, Idle, "quiescent")

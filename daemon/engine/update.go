@@ -93,6 +93,7 @@ func (e *Engine) sendUpdate(c *context, s *localSet, withList bool) {
 	}
 	if c.update != nil {
 		u.refused = c.update.refused
+		c.abandoned = keep(c.abandoned, c.update.nonce, abandonedKept)
 	}
 	e.dropUpdate(c)
 	c.update = u
@@ -127,6 +128,14 @@ func (e *Engine) transmitUpdate(c *context) {
 	m.Options = e.appendTimeout(m.Options)
 	e.timers.start(&u.timer, e.now+e.backoff(UpdateTimeout, u.retries, MaxUpdateTimeout))
 	e.send(c, e.controlPair(c), m)
+}
+
+// keep appends n to a list of which the last max are kept.
+func keep(l []uint32, n uint32, max int) []uint32 {
+	if len(l) >= max {
+		l = slices.Delete(l, 0, len(l)-max+1)
+	}
+	return append(l, n)
 }
 
 func (e *Engine) dropUpdate(c *context) {
@@ -182,7 +191,7 @@ func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
 		e.unindex(c)
 		e.setPeers(c, o.merge(c))
 		c.peerGeneration, c.peerListed = generation, listed
-		if c.state.sends() {
+		if c.state.Sends() {
 			e.index(c)
 		}
 	}
@@ -199,10 +208,7 @@ func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
 		c.keepalive = o.keepalive
 		c.changed |= FieldKeepaliveTimeout
 	}
-	if len(c.requests) >= requestsKept {
-		c.requests = slices.Delete(c.requests, 0, 1)
-	}
-	c.requests = append(c.requests, m.RequestNonce)
+	c.requests = keep(c.requests, m.RequestNonce, requestsKept)
 	c.updated = c.state != Established
 	c.unsaved = true
 	e.touch(c)
@@ -222,6 +228,12 @@ func (e *Engine) receivedUpdateAcknowledgement(p packet, m *wire.UpdateAcknowled
 	}
 	if c.update == nil || c.update.nonce != m.RequestNonce {
 		e.stats.Unmatched++
+		if i := slices.Index(c.abandoned, m.RequestNonce); i >= 0 && c.state == Established {
+			// A superseded request was late. It may have arrived after the
+			// newer one, so that is said again.
+			c.abandoned = slices.Delete(c.abandoned, i, i+1)
+			e.sendUpdate(c, e.localSet(c.ulids), true)
+		}
 		return
 	}
 	u := c.update

@@ -16,13 +16,13 @@ import (
 const (
 	// noncePeriod is how often the Responder Nonce counts up, whoever asks: so
 	// its age can be told without having remembered to whom it was given.
-	noncePeriod = time.Second
+	noncePeriod = 100 * time.Millisecond
 	// nonceAge is how many periods a nonce is recent: ValidatorMinLifetime,
 	// and what is left of the period in which it was given.
 	nonceAge = uint32(ValidatorMinLifetime/noncePeriod) + 1
 	// secretPeriods is for how many periods a secret is used (RFC 5533,
 	// section 16.2).
-	secretPeriods = 600
+	secretPeriods = 6000
 	// validatorLen is the octets of a validator: as much of the HMAC as is
 	// enough against guessing.
 	validatorLen = 16
