@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package locator
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jsimonetti/rtnetlink/v2"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"shim6/daemon/cga"
+	"shim6/daemon/config"
+	"shim6/daemon/engine"
+	"shim6/daemon/wire"
+)
+
+// step is a part of the recording: the messages that followed a command.
+type step struct {
+	command  string
+	messages []netlink.Message
+}
+
+// recording reads testdata/recorded.txt.
+func recording(t *testing.T) []step {
+	t.Helper()
+	b, err := os.ReadFile("testdata/recorded.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var steps []step
+	for block := range strings.SplitSeq(string(b), "\n\n") {
+		var s step
+		for line := range strings.SplitSeq(strings.TrimSpace(block), "\n") {
+			if c, ok := strings.CutPrefix(line, "# "); ok {
+				if s.command == "" {
+					s.command = c
+				}
+				continue
+			}
+			kind, data, _ := strings.Cut(line, " ")
+			n, err := strconv.Atoi(kind)
+			if err != nil {
+				t.Fatalf("line %q: %v", line, err)
+			}
+			octets, err := hex.DecodeString(data)
+			if err != nil {
+				t.Fatalf("line %q: %v", line, err)
+			}
+			s.messages = append(s.messages, netlink.Message{Header: netlink.Header{Type: netlink.HeaderType(n)}, Data: octets})
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// replay takes over the recording up to and with the step that begins with a
+// command.
+func replay(t *testing.T, until string) *Table {
+	t.Helper()
+	table, started := &Table{}, false
+	for _, s := range recording(t) {
+		switch {
+		case len(s.messages) == 0:
+		case !started || s.command == "ip -6 route":
+			started = true
+			do := func() error { return table.Dump(0, s.messages) }
+			if s.command == "ip -6 route" {
+				do = func() error { return table.SetRoutes(s.messages) }
+			}
+			if err := do(); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			for _, m := range s.messages {
+				changed, err := table.Apply(0, m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				// What a dump would show then.
+				if changed == Routes && m.Header.Type == unix.RTM_DELROUTE {
+					if err := table.SetRoutes(nil); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		if s.command == until {
+			return table
+		}
+	}
+	t.Fatalf("the recording has no %q", until)
+	return nil
+}
+
+const begin = "ip addr add 2001:db8:1::a/64 dev up1 nodad"
+
+// brief is a list in few words: address, interface, how good, why.
+func brief(list []Locator) []string {
+	var out []string
+	for _, l := range list {
+		s := fmt.Sprintf("%v %s %v/%v", l.Address, l.Interface, l.Available, l.Operational)
+		if l.Preference.Flags != 0 || l.Preference.Priority != 0 {
+			s += fmt.Sprintf(" flags %d priority %d", l.Preference.Flags, l.Preference.Priority)
+		}
+		if l.ValidUntil != 0 {
+			s += " until " + l.ValidUntil.String()
+		}
+		if l.Why != "" {
+			s += ": " + l.Why
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func assess(t *Table, now time.Duration) []Locator {
+	c := config.Default()
+	c.Locators.UniqueLocal = true
+	return Assess(t, c, now)
+}
+
+// Shows: 5534-3.1-01 5534-3.1-02 5534-3.1-03
+func TestAvailable(t *testing.T) {
+	table := replay(t, begin)
+	want := []string{
+		"2001:db8:1::a up1 true/true",
+		"2001:db8:1::b up1 true/true flags 2 priority 128 until 59m56s: deprecated: its preferred lifetime has ended",
+		"2001:db8:2::a up2 true/true until 16m36s",
+		"2001:db8:2::d up2 false/false: another host has the address (duplicate address detection)",
+		"2001:db8:2::e up2 false/false: tentative: duplicate address detection goes on",
+		"2001:db8:3::a up2 true/true",
+		"2001:db8:9::a lo true/true",
+		"fd00::a up2 true/true",
+	}
+	if d := cmp.Diff(want, brief(assess(table, 0))); d != "" {
+		t.Error(d)
+	}
+
+	// Lifetimes end without a word of rtnetlink.
+	want[1] = "2001:db8:1::b up1 false/false until 59m56s: its valid lifetime has ended"
+	want[2] = "2001:db8:2::a up2 false/false until 16m36s: its valid lifetime has ended"
+	if d := cmp.Diff(want, brief(assess(table, time.Hour))); d != "" {
+		t.Error("after an hour:", d)
+	}
+
+	// An address becomes good, another goes.
+	table = replay(t, "ip addr del 2001:db8:1::a/64 dev up1")
+	list := brief(assess(table, 0))
+	if list[0] != lineOf(list, "2001:db8:1::b") || lineOf(list, "2001:db8:2::e") != "2001:db8:2::e up2 true/true" {
+		t.Errorf("later: %q", list)
+	}
+}
+
+// lineOf is that line of a brief list which is about an address.
+func lineOf(list []string, address string) string {
+	for _, l := range list {
+		if strings.HasPrefix(l, address+" ") {
+			return l
+		}
+	}
+	return ""
+}
+
+// Shows: 5534-3.1-01
+func TestPolicy(t *testing.T) {
+	table := replay(t, begin)
+	c, err := config.Parse("f", `
+[locators]
+deny = ["2001:db8:3::/64"]
+[[interface]]
+name = "up1"
+use = false
+[[interface]]
+name = "up*"
+priority = 10
+weight = 3
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := Assess(table, c, 0)
+	got := brief(list)
+	for address, want := range map[string]string{
+		"2001:db8:1::a": "2001:db8:1::a up1 false/false: the configuration does not use interface up1",
+		"2001:db8:2::a": "2001:db8:2::a up2 true/true flags 0 priority 10 until 16m36s",
+		"2001:db8:3::a": "2001:db8:3::a up2 false/false: denied by locators.deny",
+		"fd00::a":       "fd00::a up2 false/false: unique local addresses are not used (locators.unique-local)",
+	} {
+		if g := lineOf(got, address); g != want {
+			t.Errorf("got %q, wanted %q", g, want)
+		}
+	}
+	for _, l := range list {
+		if l.Address == netip.MustParseAddr("2001:db8:2::a") && l.Preference.Weight != 3 {
+			t.Errorf("weight %d", l.Preference.Weight)
+		}
+	}
+}
+
+// Shows: 5534-3.2-01 5534-3.2-02
+func TestOperational(t *testing.T) {
+	const up1, up2 = "2001:db8:1::a up1 ", "2001:db8:2::a up2 "
+	good1, good2 := up1+"true/true", up2+"true/true until 16m36s"
+	broken2 := up2 + "true/false flags 1 priority 0 until 16m36s: the link is down"
+	for _, c := range []struct{ until, up1, up2 string }{
+		{begin, good1, good2},
+		// The cable is out: the address stays, and is BROKEN.
+		{"ip -n r link set p2 down", good1, broken2},
+		{"ip -n r link set p2 up", good1, good2},
+		// The router is silent, and Neighbor Unreachability Detection fails.
+		{"ip -n r addr flush dev p1", up1 + "true/false flags 1 priority 0: the default router does not answer (Neighbor Unreachability Detection)", good2},
+		{"ip -n r addr add fe80::1/64 dev p1 nodad", good1, good2},
+		// No router is left; the other link never had one.
+		{"ip -6 route del default", up1 + "true/false flags 1 priority 0: there is no default router any more", good2},
+		// One route, two routers.
+		{"ip -6 route", good1, good2},
+		// The kernel takes the addresses of an interface that is down.
+		{"ip link set up1 down", "", good2},
+	} {
+		list := brief(assess(replay(t, c.until), 0))
+		if g := lineOf(list, "2001:db8:1::a"); g != c.up1 {
+			t.Errorf("%s:\n got %q\nwant %q", c.until, g, c.up1)
+		}
+		if g := lineOf(list, "2001:db8:2::a"); g != c.up2 {
+			t.Errorf("%s:\n got %q\nwant %q", c.until, g, c.up2)
+		}
+	}
+}
+
+func TestDumpForgets(t *testing.T) {
+	table := replay(t, "ip -6 route del default")
+	// After lost messages everything is dumped; that the link had a router is
+	// still known.
+	if err := table.Dump(0, recordingOf(t, begin, unix.RTM_NEWLINK, unix.RTM_NEWADDR)); err != nil {
+		t.Fatal(err)
+	}
+	list := brief(assess(table, 0))
+	if g := lineOf(list, "2001:db8:1::a"); !strings.HasSuffix(g, "there is no default router any more") {
+		t.Errorf("got %q", g)
+	}
+	if err := table.Dump(0, nil); err != nil || len(assess(table, 0)) != 0 {
+		t.Errorf("an empty dump: %v, %q", err, brief(assess(table, 0)))
+	}
+}
+
+// recordingOf are the messages of a step that have one of these types.
+func recordingOf(t *testing.T, command string, types ...netlink.HeaderType) []netlink.Message {
+	var out []netlink.Message
+	for _, s := range recording(t) {
+		for _, m := range s.messages {
+			for _, kind := range types {
+				if s.command == command && m.Header.Type == kind {
+					out = append(out, m)
+				}
+			}
+		}
+		if len(out) > 0 {
+			return out
+		}
+	}
+	return nil
+}
+
+func neighbour(state uint16) netlink.Message {
+	b, err := (&rtnetlink.NeighMessage{Family: unix.AF_INET6, Index: 4, State: state,
+		Attributes: &rtnetlink.NeighAttributes{Address: netip.MustParseAddr("fe80::1").AsSlice()}}).MarshalBinary()
+	if err != nil {
+		panic(err)
+	}
+	return netlink.Message{Header: netlink.Header{Type: unix.RTM_NEWNEIGH}, Data: b}
+}
+
+// Shows: 5534-3.2-02
+func TestNeighbourStates(t *testing.T) {
+	table := replay(t, begin)
+	operational := func() bool {
+		return strings.HasPrefix(lineOf(brief(assess(table, 0)), "2001:db8:1::a"), "2001:db8:1::a up1 true/true")
+	}
+	for i, c := range []struct {
+		state uint16
+		want  bool
+	}{
+		{0x01, true}, // INCOMPLETE: it is looked for, for the first time
+		{0x20, false},
+		{0x01, false}, // it is looked for again
+		{0x02, true},
+		{0x20, false},
+		{0x04, true}, // STALE: it was heard of
+		{0x08, true}, // DELAY and PROBE: perhaps not
+		{0x10, true},
+		{0x20, false},
+		{0x80, true}, // PERMANENT
+	} {
+		if _, err := table.Apply(0, neighbour(c.state)); err != nil {
+			t.Fatal(err)
+		}
+		if operational() != c.want {
+			t.Errorf("step %d, state %#x: operational is %v", i, c.state, !c.want)
+		}
+	}
+	if _, err := table.Apply(0, neighbour(0x20)); err != nil {
+		t.Fatal(err)
+	}
+	gone := neighbour(0x20)
+	gone.Header.Type = unix.RTM_DELNEIGH
+	if c, err := table.Apply(0, gone); err != nil || c != Locators || !operational() {
+		t.Errorf("forgotten by the kernel: %v, %v, operational %v", c, err, operational())
+	}
+}
+
+func TestApplySaysWhatChanged(t *testing.T) {
+	table := replay(t, begin)
+	again := recordingOf(t, begin, unix.RTM_NEWLINK)
+	for _, m := range again {
+		if c, err := table.Apply(0, m); c != 0 || err != nil {
+			t.Errorf("the same link again: %v, %v", c, err)
+		}
+	}
+	for _, m := range recordingOf(t, begin, unix.RTM_NEWROUTE) {
+		c, err := table.Apply(0, m)
+		if isDefault := m.Data[1] == 0; err != nil || (c == Routes) != isDefault {
+			t.Errorf("route %x: %v, %v", m.Data, c, err)
+		}
+	}
+	if c, err := table.Apply(0, netlink.Message{Header: netlink.Header{Type: 999}}); c != 0 || err != nil {
+		t.Errorf("a message of another kind: %v, %v", c, err)
+	}
+}
+
+// Nothing panics, and what can't be read changes nothing.
+func FuzzApply(f *testing.F) {
+	for _, kind := range []uint16{unix.RTM_NEWLINK, unix.RTM_DELLINK, unix.RTM_NEWADDR, unix.RTM_DELADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH} {
+		f.Add(kind, []byte{10, 64, 0, 0, 4, 0, 0, 0, 20, 0, 1, 0, 0x20, 1})
+		f.Add(kind, []byte{})
+	}
+	f.Fuzz(func(t *testing.T, kind uint16, data []byte) {
+		var table Table
+		m := netlink.Message{Header: netlink.Header{Type: netlink.HeaderType(kind)}, Data: data}
+		if c, err := table.Apply(0, m); err != nil && c != 0 {
+			t.Errorf("%v and %v", c, err)
+		}
+		_ = table.Dump(0, []netlink.Message{m})
+		assess(&table, 0)
+	})
+}
+
+func TestCutShort(t *testing.T) {
+	for _, m := range recordingOf(t, begin, unix.RTM_NEWLINK, unix.RTM_NEWADDR, unix.RTM_NEWROUTE) {
+		for n := range m.Data {
+			var table Table
+			m := netlink.Message{Header: m.Header, Data: m.Data[:n]}
+			if c, err := table.Apply(0, m); err != nil && c != 0 {
+				t.Errorf("%d octets of %d: %v and %v", n, m.Header.Type, c, err)
+			}
+		}
+	}
+}
+
+// The kernel's own example of an interface with an optimistic address.
+func TestOptimistic(t *testing.T) {
+	table := replay(t, begin)
+	key := assignment{5, netip.MustParseAddr("2001:db8:2::e")}
+	table.addresses[key] = address{flags: unix.IFA_F_TENTATIVE | unix.IFA_F_OPTIMISTIC}
+	want := "2001:db8:2::e up2 true/true flags 0 priority 64: optimistic: duplicate address detection goes on"
+	if g := lineOf(brief(assess(table, 0)), "2001:db8:2::e"); g != want {
+		t.Errorf("got %q", g)
+	}
+}
+
+func TestSameAddressTwice(t *testing.T) {
+	table := replay(t, "ip -n r link set p2 down")
+	// What is on a link that is down is also on one that is up.
+	table.addresses[assignment{4, netip.MustParseAddr("2001:db8:2::a")}] = address{}
+	want := "2001:db8:2::a up1 true/true"
+	if g := lineOf(brief(assess(table, 0)), "2001:db8:2::a"); g != want {
+		t.Errorf("got %q", g)
+	}
+}
+
+func TestLocal(t *testing.T) {
+	table := replay(t, begin)
+	prefixes := []cga.SubnetPrefix{cga.PrefixOf(netip.MustParseAddr("2001:db8:1::")), cga.PrefixOf(netip.MustParseAddr("2001:db8:2::"))}
+	set, err := cga.GenerateHBA(context.Background(), rand.Reader, prefixes, cga.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range set {
+		table.addresses[assignment{uint32(4 + i), a.Addr}] = address{}
+	}
+	c := config.Default()
+	// Another program's file has no addresses in it.
+	bare := []cga.Address{{PDS: set[0].PDS}}
+	for _, addresses := range [][]cga.Address{set, bare} {
+		c.Sets = []config.Set{{Addresses: addresses}}
+		proved := 0
+		for _, l := range Local(Assess(table, c, 0)) {
+			if l.PDS != nil {
+				proved++
+				if err := l.PDS.VerifyULID(l.Address); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		if proved != 2 {
+			t.Errorf("%d addresses have a PDS, not 2", proved)
+		}
+	}
+	if n := len(Local(Assess(table, c, 0))); n != 7 {
+		t.Errorf("%d of the addresses are available", n)
+	}
+}
+
+func TestSame(t *testing.T) {
+	a := engine.LocalLocator{Address: netip.MustParseAddr("2001:db8::1"), ValidUntil: 10 * time.Second}
+	for _, c := range []struct {
+		name   string
+		change func(*engine.LocalLocator)
+		want   bool
+	}{
+		{"nothing", func(*engine.LocalLocator) {}, true},
+		{"a lifetime in whole seconds", func(l *engine.LocalLocator) { l.ValidUntil += time.Second }, true},
+		{"a longer lifetime", func(l *engine.LocalLocator) { l.ValidUntil += 3 * time.Second }, false},
+		{"no end", func(l *engine.LocalLocator) { l.ValidUntil = 0 }, false},
+		{"broken", func(l *engine.LocalLocator) { l.Preference.Flags = wire.FlagBroken }, false},
+		{"priority", func(l *engine.LocalLocator) { l.Preference.Priority = 1 }, false},
+		{"a PDS", func(l *engine.LocalLocator) { l.PDS = &cga.PDS{} }, false},
+		{"address", func(l *engine.LocalLocator) { l.Address = netip.MustParseAddr("2001:db8::2") }, false},
+	} {
+		b := a
+		c.change(&b)
+		if got := Same([]engine.LocalLocator{a}, []engine.LocalLocator{b}); got != c.want {
+			t.Errorf("%s differs: %v", c.name, got)
+		}
+	}
+	if Same([]engine.LocalLocator{a}, nil) {
+		t.Error("one and none are the same")
+	}
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package locator
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/jsimonetti/rtnetlink/v2"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Table is what rtnetlink has told. The zero Table is of a host without
+// interfaces.
+type Table struct {
+	links     map[uint32]link
+	addresses map[assignment]address
+	routers   map[uint32][]netip.Addr
+	// failed are neighbours that Neighbor Unreachability Detection has given
+	// up, until it finds them again.
+	failed map[assignment]bool
+	// needsRouter are interfaces that have had a default router.
+	needsRouter map[uint32]bool
+}
+
+type link struct {
+	name     string
+	up       bool
+	loopback bool
+}
+
+// assignment is an address on an interface.
+type assignment struct {
+	index   uint32
+	address netip.Addr
+}
+
+type address struct {
+	flags uint32
+	// validUntil is 0 for ever.
+	validUntil time.Duration
+}
+
+// Changed says what a message has changed.
+type Changed uint8
+
+const (
+	// Locators may be others, or as good as before or not.
+	Locators Changed = 1 << iota
+	// Routes are to be dumped: what has changed of the default routes, the
+	// message does not tell in full.
+	Routes
+)
+
+// linkUp are the flags of an interface that is up and has a carrier.
+const linkUp = unix.IFF_UP | unix.IFF_RUNNING | unix.IFF_LOWER_UP
+
+// Apply takes over a message about a link, an address, a route or a neighbour. Of
+// others it knows nothing. The error says that a message can't be read; it has
+// changed nothing.
+func (t *Table) Apply(now time.Duration, m netlink.Message) (Changed, error) {
+	t.init()
+	switch m.Header.Type {
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+		return t.applyLink(m)
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		return t.applyAddress(now, m)
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		hops, err := defaultRoute(m)
+		if err != nil || hops == nil {
+			return 0, err
+		}
+		return Routes, nil
+	case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
+		return t.applyNeighbour(m)
+	}
+	return 0, nil
+}
+
+func (t *Table) init() {
+	if t.links != nil {
+		return
+	}
+	t.links = map[uint32]link{}
+	t.addresses = map[assignment]address{}
+	t.routers = map[uint32][]netip.Addr{}
+	t.failed = map[assignment]bool{}
+	t.needsRouter = map[uint32]bool{}
+}
+
+// Dump takes over a dump of everything. What only time has taught stays: which
+// interfaces need a router.
+func (t *Table) Dump(now time.Duration, messages []netlink.Message) error {
+	t.init()
+	fresh := &Table{}
+	fresh.init()
+	fresh.needsRouter = t.needsRouter
+	var routes []netlink.Message
+	for _, m := range messages {
+		if m.Header.Type == unix.RTM_NEWROUTE {
+			routes = append(routes, m)
+			continue
+		}
+		if _, err := fresh.Apply(now, m); err != nil {
+			return err
+		}
+	}
+	*t = *fresh
+	return t.SetRoutes(routes)
+}
+
+// SetRoutes takes over a dump of all routes.
+func (t *Table) SetRoutes(messages []netlink.Message) error {
+	t.init()
+	routers := map[uint32][]netip.Addr{}
+	for _, m := range messages {
+		hops, err := defaultRoute(m)
+		if err != nil {
+			return err
+		}
+		for _, h := range hops {
+			routers[h.index] = append(routers[h.index], h.address)
+		}
+	}
+	t.routers = routers
+	for index := range maps.Keys(routers) {
+		t.needsRouter[index] = true
+	}
+	return nil
+}
+
+// applyLink reads of a message what it needs: what else is told of interfaces, of
+// so many kinds, is none of our business and can't be in our way.
+func (t *Table) applyLink(m netlink.Message) (Changed, error) {
+	if len(m.Data) < unix.SizeofIfInfomsg {
+		return 0, fmt.Errorf("rtnetlink's message of a link has %d octets", len(m.Data))
+	}
+	head := rtnetlink.LinkMessage{}
+	if err := head.UnmarshalBinary(m.Data[:unix.SizeofIfInfomsg]); err != nil {
+		return 0, fmt.Errorf("rtnetlink's message of a link can't be read: %w", err)
+	}
+	if head.Family != unix.AF_UNSPEC {
+		// What a bridge has to say of its ports.
+		return 0, nil
+	}
+	old, had := t.links[head.Index]
+	if m.Header.Type == unix.RTM_DELLINK {
+		delete(t.links, head.Index)
+		delete(t.needsRouter, head.Index)
+		if had {
+			return Locators, nil
+		}
+		return 0, nil
+	}
+	l := link{up: head.Flags&linkUp == linkUp, loopback: head.Flags&unix.IFF_LOOPBACK != 0}
+	ad, err := netlink.NewAttributeDecoder(m.Data[unix.SizeofIfInfomsg:])
+	if err == nil {
+		for ad.Next() {
+			if ad.Type() == unix.IFLA_IFNAME {
+				l.name = ad.String()
+			}
+		}
+		err = ad.Err()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("rtnetlink's message of a link can't be read: %w", err)
+	}
+	if had && l == old {
+		return 0, nil
+	}
+	t.links[head.Index] = l
+	return Locators, nil
+}
+
+func (t *Table) applyAddress(now time.Duration, m netlink.Message) (Changed, error) {
+	var a rtnetlink.AddressMessage
+	if err := a.UnmarshalBinary(m.Data); err != nil {
+		return 0, fmt.Errorf("rtnetlink's message of an address can't be read: %w", err)
+	}
+	if a.Family != unix.AF_INET6 || a.Attributes == nil {
+		return 0, nil
+	}
+	// On a link with a peer's address, that is IFA_ADDRESS.
+	ip := a.Attributes.Local
+	if ip == nil {
+		ip = a.Attributes.Address
+	}
+	addr, ok := addrOf(ip)
+	if !ok {
+		return 0, nil
+	}
+	key := assignment{a.Index, addr}
+	if m.Header.Type == unix.RTM_DELADDR {
+		if _, had := t.addresses[key]; !had {
+			return 0, nil
+		}
+		delete(t.addresses, key)
+		return Locators, nil
+	}
+	v := address{flags: uint32(a.Flags) | a.Attributes.Flags}
+	if lifetime := a.Attributes.CacheInfo.Valid; lifetime != infinite && v.flags&unix.IFA_F_PERMANENT == 0 {
+		v.validUntil = now + time.Duration(lifetime)*time.Second
+	}
+	t.addresses[key] = v
+	return Locators, nil
+}
+
+// infinite is a lifetime that does not end (RFC 4861, section 4.6.2).
+const infinite = 0xffffffff
+
+// hop is a way out: an interface, and the router there, if it has an address.
+type hop struct {
+	index   uint32
+	address netip.Addr
+}
+
+// defaultRoute returns the ways out of a default route, nil if it is another
+// kind of route. Default is also what routers announce for all of the Internet,
+// such as 2000::/3.
+func defaultRoute(m netlink.Message) ([]hop, error) {
+	var r rtnetlink.RouteMessage
+	if err := r.UnmarshalBinary(m.Data); err != nil {
+		return nil, fmt.Errorf("rtnetlink's message of a route can't be read: %w", err)
+	}
+	if r.Family != unix.AF_INET6 || r.DstLength > 3 || r.Type != unix.RTN_UNICAST || r.Flags&unix.RTM_F_CLONED != 0 {
+		return nil, nil
+	}
+	if dst, ok := addrOf(r.Attributes.Dst); ok && dst.IsMulticast() {
+		return nil, nil
+	}
+	hops := []hop{}
+	add := func(index uint32, flags uint32, gateway net.IP) {
+		if index == 0 || flags&(unix.RTNH_F_DEAD|unix.RTNH_F_LINKDOWN) != 0 {
+			return
+		}
+		a, _ := addrOf(gateway)
+		hops = append(hops, hop{index, a})
+	}
+	if len(r.Attributes.Multipath) == 0 {
+		add(r.Attributes.OutIface, r.Flags, r.Attributes.Gateway)
+	}
+	for _, n := range r.Attributes.Multipath {
+		add(n.Hop.IfIndex, uint32(n.Hop.Flags), n.Gateway)
+	}
+	return hops, nil
+}
+
+// The states of a neighbour, as linux/neighbour.h has them.
+const (
+	nudIncomplete = 0x01
+	nudFailed     = 0x20
+)
+
+func (t *Table) applyNeighbour(m netlink.Message) (Changed, error) {
+	var n rtnetlink.NeighMessage
+	if err := n.UnmarshalBinary(m.Data); err != nil {
+		return 0, fmt.Errorf("rtnetlink's message of a neighbour can't be read: %w", err)
+	}
+	if n.Family != unix.AF_INET6 || n.Attributes == nil {
+		return 0, nil
+	}
+	addr, ok := addrOf(n.Attributes.Address)
+	if !ok {
+		return 0, nil
+	}
+	key := assignment{n.Index, addr}
+	failed := t.failed[key]
+	switch {
+	case m.Header.Type == unix.RTM_DELNEIGH:
+		failed = false
+	case n.State&nudFailed != 0:
+		failed = true
+	case n.State&nudIncomplete == 0:
+		// To look for one that was lost, again, is not to have found it.
+		failed = false
+	}
+	if failed == t.failed[key] {
+		return 0, nil
+	}
+	if failed {
+		t.failed[key] = true
+	} else {
+		delete(t.failed, key)
+	}
+	return Locators, nil
+}
+
+func addrOf(ip net.IP) (netip.Addr, bool) {
+	a, ok := netip.AddrFromSlice(ip)
+	return a, ok && a.Is6()
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package locator
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/jsimonetti/rtnetlink/v2"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// ErrOverflow says that messages were lost because they were not read fast
+// enough. What there is, is to be dumped anew.
+var ErrOverflow = errors.New("messages of rtnetlink were lost")
+
+// The groups that tell of links, neighbours, and IPv6 addresses and routes.
+const groups = unix.RTMGRP_LINK | unix.RTMGRP_NEIGH | unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV6_ROUTE
+
+// readBuffer is the socket's room for messages, which come in bursts.
+const readBuffer = 1 << 20
+
+// dumpTries is how often a list is read when it changes meanwhile.
+const dumpTries = 4
+
+// Watcher is told by rtnetlink of what happens, in the network namespace of the
+// thread that made it.
+type Watcher struct {
+	events, requests *netlink.Conn
+}
+
+// Watch returns a Watcher; what happens from now on will be told.
+func Watch() (*Watcher, error) {
+	events, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Groups: groups})
+	if err != nil {
+		return nil, fmt.Errorf("opening a socket of rtnetlink: %w", err)
+	}
+	requests, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Strict: true})
+	if err != nil {
+		events.Close()
+		return nil, fmt.Errorf("opening a socket of rtnetlink: %w", err)
+	}
+	// More room than the limit of the system takes a privilege; without it
+	// there are more dumps.
+	_ = events.SetReadBuffer(readBuffer)
+	return &Watcher{events, requests}, nil
+}
+
+// Close ends it; a Receive that waits returns an error.
+func (w *Watcher) Close() error { return errors.Join(w.events.Close(), w.requests.Close()) }
+
+// Receive waits for messages. ErrOverflow says that some were lost; after any
+// other error the Watcher is of no use.
+func (w *Watcher) Receive() ([]netlink.Message, error) {
+	messages, err := w.events.Receive()
+	switch {
+	case errors.Is(err, unix.ENOBUFS):
+		return nil, ErrOverflow
+	case err != nil:
+		return nil, fmt.Errorf("receiving from rtnetlink: %w", err)
+	}
+	return messages, nil
+}
+
+// Dump reads everything that a Table is made of.
+func (w *Watcher) Dump() ([]netlink.Message, error) {
+	var all []netlink.Message
+	for _, r := range []struct {
+		kind netlink.HeaderType
+		what rtnetlink.Message
+	}{
+		{unix.RTM_GETLINK, &rtnetlink.LinkMessage{}},
+		{unix.RTM_GETADDR, &rtnetlink.AddressMessage{Family: unix.AF_INET6}},
+		{unix.RTM_GETNEIGH, &rtnetlink.NeighMessage{Family: unix.AF_INET6}},
+	} {
+		m, err := w.dump(r.kind, r.what)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m...)
+	}
+	routes, err := w.Routes()
+	return append(all, routes...), err
+}
+
+// Routes reads the routes.
+func (w *Watcher) Routes() ([]netlink.Message, error) {
+	return w.dump(unix.RTM_GETROUTE, &rtnetlink.RouteMessage{Family: unix.AF_INET6})
+}
+
+func (w *Watcher) dump(kind netlink.HeaderType, what rtnetlink.Message) ([]netlink.Message, error) {
+	b, err := what.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		list, err := w.requests.Execute(netlink.Message{
+			Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Dump},
+			Data:   b,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("reading a list from rtnetlink: %w", err)
+		}
+		interrupted := false
+		for _, m := range list {
+			interrupted = interrupted || m.Header.Flags&netlink.DumpInterrupted != 0
+		}
+		// What has changed meanwhile will be told.
+		if !interrupted || try == dumpTries {
+			return list, nil
+		}
+	}
+}
