@@ -14,8 +14,8 @@ import (
 // Update Request that was superseded can't be played again.
 const requestsKept = 16
 
-// abandonedKept is how many Request Nonces of ours are remembered.
-const abandonedKept = 4
+// ackedKept is how many Request Nonces of ours are remembered.
+const ackedKept = 4
 
 // context is a ULID-pair context (RFC 5533, section 6.1).
 type context struct {
@@ -44,8 +44,6 @@ type context struct {
 	// uncertain: the exchange has told the peer different locators of ours,
 	// and which it has taken is not known.
 	uncertain bool
-	// updated: an Update Request of the peer's came during the exchange.
-	updated bool
 	// errorNoted: an Error message of the peer's has been noted.
 	errorNoted bool
 	// acceptedNonce is the Responder Nonce of the newest I2 or I2bis that
@@ -58,9 +56,11 @@ type context struct {
 	local           *localSet
 	localGeneration uint32
 	update          *update
-	// abandoned are the Request Nonces of updates that were superseded. If one
-	// of them is acknowledged after all, the peer has got the older news last.
-	abandoned []uint32
+	// acked are the Request Nonces that were acknowledged last. Acknowledgements
+	// of others are of older requests, and againAt is from when they may cause
+	// another one.
+	acked   []uint32
+	againAt time.Duration
 
 	// peers is Ls(peer), the ULID first.
 	peers          []PeerLocator

@@ -49,6 +49,8 @@ type Engine struct {
 	// pace fires.
 	stale []*context
 	pace  timer
+	// quiet is until when, after a restart, no peer is told.
+	quiet time.Duration
 	// resyncAt is from when a Resync may be asked for again.
 	resyncAt time.Duration
 	// buffer is where messages are encoded.

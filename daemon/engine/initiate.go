@@ -103,7 +103,8 @@ func (e *Engine) fallBack(c *context, why string) {
 	c.hasTagPeer = false
 	c.rounds++
 	c.retries = 0
-	c.validator = nil
+	// Of what was sent by now the peer may get some late.
+	c.validator, c.uncertain = nil, true
 	if c.current != c.ulidPair() {
 		c.current = c.ulidPair()
 		c.changed |= FieldLocator
@@ -243,17 +244,17 @@ func (e *Engine) receivedR2(p packet, m *wire.R2) {
 }
 
 // takePeer takes over what the peer has told in an I2, I2bis or R2: its tag and its
-// locators, and that it is at source.
+// locators, and that it is at source, as the exchange has shown.
 func (e *Engine) takePeer(c *context, tag wire.ContextTag, o offer, source netip.Addr) {
 	e.unindex(c)
 	if !c.hasTagPeer || c.tagPeer != tag {
 		c.tagPeer, c.hasTagPeer = tag, true
 		c.changed |= FieldTagPeer
 	}
-	// An Update Request that came before an R2 is newer than that.
-	if !c.updated {
-		e.setPeers(c, o.peers(c, source))
-		c.peerGeneration, c.peerListed = o.generation, o.listed
+	e.setPeers(c, o.peers(c, source))
+	c.peerGeneration, c.peerListed = o.generation, o.listed
+	if l := c.peerLocator(source); l != nil && l.Verified {
+		l.Probed = true
 	}
 	if o.pds != nil {
 		c.peerPDS = o.pds
@@ -289,7 +290,7 @@ func (e *Engine) established(c *context, why string) (uncertain bool) {
 	e.dropNonce(c)
 	uncertain = c.uncertain
 	c.validator, c.retries, c.rounds = nil, 0, 0
-	c.uncertain, c.updated, c.errorNoted = false, false, false
+	c.uncertain, c.errorNoted = false, false
 	e.index(c)
 	e.setState(c, Established, why)
 	if h := e.holds[c.ulidPair()]; h != nil {

@@ -117,8 +117,7 @@ func (o *offer) find(a netip.Addr) *PeerLocator {
 }
 
 // peers is Ls(peer) as it is after an I2, I2bis or R2 from source: without a list it
-// is the ULID and source, if that was found to be the peer's. The exchange has shown
-// that the peer is at source.
+// is the ULID and source, if that was found to be the peer's.
 func (o *offer) peers(c *context, source netip.Addr) []PeerLocator {
 	if o.hasList && o.find(source) == nil && c.isPeer(source) && source != c.ulids.Peer {
 		// It is the peer's, though not in its list; the exchange goes on by it.
@@ -128,11 +127,6 @@ func (o *offer) peers(c *context, source netip.Addr) []PeerLocator {
 		o.locators = []PeerLocator{{Address: source, Verified: true, Index: -1}}
 	}
 	peers := o.merge(c)
-	for i := range peers {
-		if peers[i].Address == source {
-			peers[i].Probed = true
-		}
-	}
 	prefer(peers, o.preferences)
 	return peers
 }

@@ -158,13 +158,9 @@ func (e *Engine) adopt(k *KernelContext, r *Record) {
 		e.index(c)
 		c.tellExplorer = true
 	}
+	e.quiet = e.now + UpdateTimeout
 	e.refresh(c)
-	if c.stale {
-		// After a restart nothing is sent at once, but soon.
-		if !e.pace.running() {
-			e.timers.start(&e.pace, e.now+UpdateTimeout)
-		}
-	}
+	e.tellPeers()
 }
 
 func (e *Engine) restorePeers(c *context, k *KernelContext, r *Record) {
@@ -200,7 +196,8 @@ func (e *Engine) restoreLocal(c *context, k *KernelContext, r *Record) {
 			c.update.timer = timer{c: c, fire: func(e *Engine, t *timer) { e.sendUpdate(t.c, e.localSet(t.c.ulids), true) }}
 			e.timers.start(&c.update.timer, e.now+e.backoff(UpdateTimeout, 0, MaxUpdateTimeout))
 		}
-	} else if !sameSet(c.local.addresses, k.LocatorsLocal, c.ulids.Local) {
+	} else {
+		// What the peer has been told of them is not known.
 		c.local = single(c.ulids.Local)
 		c.local.incomplete = true
 		for _, a := range k.LocatorsLocal {
@@ -208,6 +205,7 @@ func (e *Engine) restoreLocal(c *context, k *KernelContext, r *Record) {
 				c.local.addresses = append(c.local.addresses, a)
 			}
 		}
+		return
 	}
 	if now := e.localSet(c.ulids); c.local.same(now) {
 		c.local = now

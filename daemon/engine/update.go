@@ -15,6 +15,9 @@ const (
 	// not send an Update Request for all of them in the same moment.
 	tellAtOnce = 256
 	tellPause  = 50 * time.Millisecond
+	// againPause is how long not to say the same again because of late
+	// acknowledgements.
+	againPause = time.Second
 )
 
 // update is an Update Request that waits for its acknowledgement. There is one at
@@ -29,6 +32,8 @@ type update struct {
 	withList bool
 	// refused: an Error message was answered with a request that has the list.
 	refused bool
+	// again: the peer may have got an older request after this one.
+	again   bool
 	retries uint8
 	timer   timer
 }
@@ -61,7 +66,11 @@ func (e *Engine) refresh(c *context) {
 
 // tellPeers sends the Update Requests that refresh has found to be due.
 func (e *Engine) tellPeers() {
-	if e.pace.running() {
+	if e.pace.running() || len(e.stale) == 0 {
+		return
+	}
+	if e.now < e.quiet {
+		e.timers.start(&e.pace, e.quiet)
 		return
 	}
 	n := 0
@@ -83,6 +92,11 @@ func (e *Engine) tellPeers() {
 // sendUpdate sends an Update Request for a set (RFC 5533, section 10.1). One that
 // was not acknowledged is given up, and what it said is said again (section 10.3).
 func (e *Engine) sendUpdate(c *context, s *localSet, withList bool) {
+	e.makeUpdate(c, s, withList, 0)
+}
+
+// makeUpdate is sendUpdate after a delay.
+func (e *Engine) makeUpdate(c *context, s *localSet, withList bool, delay time.Duration) {
 	u := &update{nonce: e.random.nonce(), set: s, generation: s.generation}
 	u.withList = withList || !c.local.announced() || !c.local.sameList(s) || c.update != nil && c.update.withList
 	if s.list == nil {
@@ -92,8 +106,7 @@ func (e *Engine) sendUpdate(c *context, s *localSet, withList bool) {
 		u.generation = c.localGeneration
 	}
 	if c.update != nil {
-		u.refused = c.update.refused
-		c.abandoned = keep(c.abandoned, c.update.nonce, abandonedKept)
+		u.refused, u.again = c.update.refused, c.update.again
 	}
 	e.dropUpdate(c)
 	c.update = u
@@ -106,6 +119,10 @@ func (e *Engine) sendUpdate(c *context, s *localSet, withList bool) {
 	c.changed |= FieldLocatorsLocal
 	c.unsaved = true
 	e.touch(c)
+	if delay > 0 {
+		e.timers.start(&u.timer, e.now+delay)
+		return
+	}
 	e.transmitUpdate(c)
 }
 
@@ -160,13 +177,15 @@ func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
 		return
 	}
 	if i := slices.Index(c.requests, m.RequestNonce); i >= 0 {
-		// Again the last one, because the acknowledgement was lost; or one
-		// that was superseded, and may not come back.
-		if i == len(c.requests)-1 {
-			e.acknowledge(c, p, m)
-		} else {
+		// The last one again, because the acknowledgement was lost; or an
+		// older one, which may not come into force again, for it could be
+		// anybody's replay. If it is not, then the last one was late, and the
+		// peer must know that it is what is in force.
+		if i < len(c.requests)-1 {
 			e.stats.Replayed++
+			e.acknowledge(c, p, c.requests[len(c.requests)-1])
 		}
+		e.acknowledge(c, p, m.RequestNonce)
 		return
 	}
 	o, ok := e.offered(p, m, m.Options, c.ulids.Peer, c)
@@ -208,15 +227,21 @@ func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
 		c.keepalive = o.keepalive
 		c.changed |= FieldKeepaliveTimeout
 	}
-	c.requests = keep(c.requests, m.RequestNonce, requestsKept)
-	c.updated = c.state != Established
 	c.unsaved = true
 	e.touch(c)
-	e.acknowledge(c, p, m)
+	if c.state != Established {
+		// What the exchange brings will replace it, and may be older. So the
+		// peer must say it again.
+		return
+	}
+	// An I2 that is late must not bring back what it said before this.
+	c.acceptedNonce, c.acceptedInitiator, c.hasAccepted = e.validator.nonce(e.now), 0, true
+	c.requests = keep(c.requests, m.RequestNonce, requestsKept)
+	e.acknowledge(c, p, m.RequestNonce)
 }
 
-func (e *Engine) acknowledge(c *context, p packet, m *wire.UpdateRequest) {
-	e.send(c, p.pair(), &wire.UpdateAcknowledgement{ReceiverContextTag: c.tagPeer, RequestNonce: m.RequestNonce})
+func (e *Engine) acknowledge(c *context, p packet, nonce uint32) {
+	e.send(c, p.pair(), &wire.UpdateAcknowledgement{ReceiverContextTag: c.tagPeer, RequestNonce: nonce})
 }
 
 // receivedUpdateAcknowledgement ends an update (RFC 5533, section 10.5): from now
@@ -228,20 +253,34 @@ func (e *Engine) receivedUpdateAcknowledgement(p packet, m *wire.UpdateAcknowled
 	}
 	if c.update == nil || c.update.nonce != m.RequestNonce {
 		e.stats.Unmatched++
-		if i := slices.Index(c.abandoned, m.RequestNonce); i >= 0 && c.state == Established {
-			// A superseded request was late. It may have arrived after the
-			// newer one, so that is said again.
-			c.abandoned = slices.Delete(c.abandoned, i, i+1)
-			e.sendUpdate(c, e.localSet(c.ulids), true)
-		}
+		e.lateAcknowledgement(c, m.RequestNonce)
 		return
 	}
 	u := c.update
+	again := u.again
+	c.acked = keep(c.acked, u.nonce, ackedKept)
 	c.local, c.localGeneration = u.set, u.generation
 	e.dropUpdate(c)
 	e.touch(c)
-	e.refresh(c)
-	e.tellPeers()
+	e.settle(c, again)
+}
+
+// lateAcknowledgement deals with the acknowledgement of a request that isn't the last
+// one, nor one that was acknowledged before: a superseded one, or from before a
+// restart. The peer may have got it after the newest, so that is said again; but when
+// it has itself been acknowledged, or else each would supersede the other for ever.
+func (e *Engine) lateAcknowledgement(c *context, nonce uint32) {
+	if slices.Contains(c.acked, nonce) || c.state != Established {
+		return
+	}
+	c.acked = keep(c.acked, nonce, ackedKept)
+	switch {
+	case c.update != nil:
+		c.update.again = true
+	default:
+		e.makeUpdate(c, e.localSet(c.ulids), true, max(0, c.againAt-e.now))
+		c.againAt = e.now + againPause
+	}
 }
 
 func (e *Engine) refreshCommand(ev Refresh) error {
