@@ -53,10 +53,10 @@ func (m *ErrorMessage) appendFixed(b []byte, limit int) ([]byte, error) {
 }
 
 // NewErrorMessage returns the Error message that is due for what is wrong with
-// a control message, or false if none is (see ProtocolError.Answer) or if an
-// address is not of IPv6. The message was received from source at destination;
-// it begins with its Shim6 header and is as long as that says. The answer goes
-// from destination to source.
+// a control message, or false if none is (see ProtocolError.Answer), or if there
+// is nobody to answer, or nobody who could: see CheckAddresses. The message was
+// received from source at destination; it begins with its Shim6 header and is as
+// long as that says. The answer goes from destination to source.
 //
 // The packet in error is the message after an IPv6 header with its addresses,
 // in which the fields that the message says nothing of (Traffic Class, Flow
@@ -75,6 +75,9 @@ func NewErrorMessage(cause *ProtocolError, source, destination netip.Addr, messa
 func NewDebugErrorMessage(cause *ProtocolError, source, destination netip.Addr, message []byte) (*ErrorMessage, bool) {
 	// The cause may have been made without looking at the message.
 	if cause.Type == TypeError || len(message) > 2 && Type(message[2]) == TypeError {
+		return nil, false
+	}
+	if CheckAddresses(source, destination) != nil {
 		return nil, false
 	}
 	packet := make([]byte, 0, ipv6HeaderLen+len(message))

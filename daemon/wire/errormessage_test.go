@@ -89,7 +89,16 @@ func TestErrorMessageDue(t *testing.T) {
 	if m, ok := NewDebugErrorMessage(&ProtocolError{Type: TypeError}, ulidA, ulidB, nil); ok {
 		t.Errorf("an answer to an Error message: %+v", m)
 	}
-	for _, a := range []netip.Addr{{}, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fe80::1%eth0")} {
+	// Nor does one go to or from an address that is not somebody's.
+	// Shows: 5533-12.3-03
+	for _, a := range []netip.Addr{{}, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fe80::1%eth0"),
+		netip.IPv6Unspecified(), netip.MustParseAddr("ff02::1"), netip.MustParseAddr("ff0e::1")} {
+		if m, ok := NewDebugErrorMessage(&ProtocolError{Code: CodeDebugValue}, a, ulidB, i1); ok {
+			t.Errorf("from %s, debugging: %+v", a, m)
+		}
+		if m, ok := NewDebugErrorMessage(&ProtocolError{Code: CodeDebugValue}, ulidA, a, i1); ok {
+			t.Errorf("to %s, debugging: %+v", a, m)
+		}
 		if m, ok := NewErrorMessage(&ProtocolError{}, a, ulidB, i1); ok {
 			t.Errorf("from %s: %+v", a, m)
 		}
@@ -285,6 +294,12 @@ func TestAppendErrors(t *testing.T) {
 		{"a locator with a zone", &R2{Options: Options{&LocatorList{Locators: []Locator{{zone, 1}}}}}, "Locator List: fe80::1%eth0: not an IPv6"},
 		{"256 locators", &R2{Options: Options{&LocatorList{Locators: make([]Locator, 256)}}}, "255 are the most"},
 		{"an Element Len of 0", &R2{Options: Options{&LocatorPreferences{}}}, "Element Len of 0"},
+		{"malformed preferences with elements", &R2{Options: Options{&LocatorPreferences{Malformed: true, Elements: make([]Preference, 1)}}},
+			"malformed, and with elements"},
+		{"malformed preferences that are not", &R2{Options: Options{&LocatorPreferences{ElementLen: 3, Malformed: true, Raw: make([]byte, 6)}}},
+			"an Element Len of 3 and 6 octets nothing is wrong"},
+		{"malformed preferences without any", &R2{Options: Options{&LocatorPreferences{ElementLen: 3, Malformed: true}}}, "nothing is wrong"},
+		{"raw octets of preferences", &R2{Options: Options{&LocatorPreferences{ElementLen: 3, Raw: make([]byte, 2)}}}, "not malformed"},
 		{"a priority without room", &R2{Options: Options{&LocatorPreferences{ElementLen: 1, Elements: []Preference{{}, {Priority: 1}}}}},
 			"element 1 is not one of 1 octets"},
 		{"a weight without room", &R2{Options: Options{&LocatorPreferences{ElementLen: 2, Elements: []Preference{{Weight: 1}}}}},

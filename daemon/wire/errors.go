@@ -38,7 +38,7 @@ const (
 	// CodeDebugDuplicate: an option is there twice.
 	CodeDebugDuplicate ErrorCode = 123
 	// CodeDebugAddress: an address of the packet is multicast or
-	// unspecified.
+	// unspecified. Not even for debugging is there an answer to it.
 	CodeDebugAddress ErrorCode = 124
 	// CodeDebugKind: a payload extension header in place of a control
 	// message or the other way round, or the S bit is 1, as in HIP.

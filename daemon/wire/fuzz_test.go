@@ -138,6 +138,14 @@ func randomOption(r *rand.Rand, kind OptionType) Option {
 		return o
 	case OptionLocatorPreferences:
 		o := &LocatorPreferences{Generation: r.Uint32(), ElementLen: uint8(1 + r.IntN(8))}
+		if r.IntN(4) == 0 {
+			o.ElementLen = uint8(r.IntN(9))
+			o.Raw = randomOctets(r, r.IntN(60))
+			if o.Malformed = o.odd(len(o.Raw)); o.Malformed {
+				return o
+			}
+			o.Raw = nil
+		}
 		for range r.IntN(20) {
 			e := Preference{Flags: PreferenceFlags(r.Uint32())}
 			if o.ElementLen > 1 {
@@ -224,6 +232,7 @@ func TestCorpus(t *testing.T) {
 	}
 	seeds = append(seeds,
 		fixed16(t, TypeR2, "0006 0008 00000001 00 000000 00000000"), // Element Len 0
+		fixed16(t, TypeR2, "0006 0008 00000001 02 010203 00000000"), // one and a half elements
 		fixed16(t, TypeR2, "0004 000c 00000009 00 f1f2f3f4f5f6f7"),  // an empty list with padding
 		fixed16(t, TypeKeepalive, "0012 0000 00000000 0013 0004 01020304"),
 		fixed16(t, TypeI1, "000f 0004 00000007"),

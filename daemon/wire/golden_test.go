@@ -195,7 +195,7 @@ var goldens = []struct {
 				&ResponderValidator{Validator: []byte{1, 2, 3, 4}},
 				&ForkedInstanceIdentifier{FII: 1},
 			}}},
-	// Shows: 5533-4.4-01 5533-5.3-18 5533-5.10-01 5533-5.10-08 5533-5.15.3-04 5534-5.3-01
+	// Shows: 5533-5.3-18 5533-5.10-01 5533-5.10-08 5533-5.15.3-04 5534-5.3-01
 	{"Update Request", `
 		3b 0b 40 00
 		97 f5 12 34  // Receiver Context Tag
@@ -242,21 +242,21 @@ var goldens = []struct {
 				{Flags: FlagTransient, Priority: 4, Weight: 5, Rest: []byte{0xf3, 0xf4}},
 			}},
 		}}},
-	// Shows: 5533-4.4-01 5533-5.3-19 5533-5.11-01
+	// Shows: 5533-5.3-19 5533-5.11-01
 	{"Update Acknowledgement", `
 		3b 01 41 00
 		1c 2f 12 34
 		56 78 9a bc
 		31 32 33 34`,
 		&UpdateAcknowledgement{ReceiverContextTag: 0x123456789abc, RequestNonce: 0x31323334}},
-	// Shows: 5533-4.4-01 5533-5.3-20 5533-5.12-01 5534-5.1-01 5534-5.1-02
+	// Shows: 5533-5.3-20 5533-5.12-01 5534-5.1-01 5534-5.1-02
 	{"Keepalive", `
 		3b 01 42 00
 		7f 95 12 34
 		56 78 9a bc
 		00 00 00 00  // Reserved2`,
 		&Keepalive{ReceiverContextTag: 0x123456789abc}},
-	// Shows: 5533-4.4-01 5533-5.3-21 5533-5.13-01 5534-5.2-01 5534-5.2-02 5534-5.2-03 5534-5.2-04 5534-5.2-05
+	// Shows: 5533-5.3-21 5533-5.13-01 5534-5.2-01 5534-5.2-02 5534-5.2-03 5534-5.2-04 5534-5.2-05
 	// Shows: 5534-5.2-06 5534-5.2-16 5534-5.2-21
 	{"Probe with reports of both kinds", `
 		3b 10 43 00

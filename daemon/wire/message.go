@@ -44,7 +44,8 @@ type Message interface {
 // is CheckAddresses. Reserved bits and padding are not checked, and any Next
 // Header is taken, because the RFC names no other value but no action either.
 // Options that are critical and not known come before whatever else is wrong
-// with options.
+// with options. What takes a context to decide is left to the receiver, and with
+// it a Locator Preferences option that is Malformed.
 func Decode(b []byte) (Message, error) {
 	if len(b) < 8 {
 		return nil, fail(0, CodeDebugLength, 0, "a Shim6 header has 8 octets or more, and there are %d", len(b))

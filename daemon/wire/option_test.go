@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -191,6 +192,125 @@ func TestLocatorPreferences(t *testing.T) {
 			if d := cmp.Diff(m, mustDecode(t, mustAppend(t, m)), same); d != "" {
 				t.Fatalf("%d elements of %d: %s", n, size, d)
 			}
+		}
+	}
+}
+
+// Whether the number of elements is right is decided last, by who knows the context:
+// so an option of no whole number of elements is not an error yet. It fits no list,
+// not even an empty one, and comes out as it came in.
+//
+// Shows: 5533-5.15.3-11 5533-5.14-10
+func TestMalformedPreferences(t *testing.T) {
+	for _, test := range []struct {
+		name, option string
+		want         LocatorPreferences
+		says         string
+	}{
+		{"an Element Len of 0", "0006 0008 00000001 00 010203 00000000",
+			LocatorPreferences{Generation: 1, Malformed: true, Raw: []byte{1, 2, 3}}, "Element Len of 0"},
+		{"an Element Len of 0 and no element", "0006 0005 00000001 00 000000 00000000",
+			LocatorPreferences{Generation: 1, Malformed: true}, "Element Len of 0"},
+		{"one and a half elements", "0006 0008 00000001 02 010203 00000000",
+			LocatorPreferences{Generation: 1, ElementLen: 2, Malformed: true, Raw: []byte{1, 2, 3}}, "3 octets of elements, which is no multiple of the Element Len 2"},
+		{"less than an element", "0006 0008 80000001 ff 010203 00000000",
+			LocatorPreferences{Generation: 0x80000001, ElementLen: 255, Malformed: true, Raw: []byte{1, 2, 3}}, "no multiple of the Element Len 255"},
+		{"with padding that is not 0", "0006 0008 00000001 02 010203 f1f2f3f4",
+			LocatorPreferences{Generation: 1, ElementLen: 2, Malformed: true, Raw: []byte{1, 2, 3}}, "no multiple of the Element Len 2"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			for _, kind := range []Type{TypeR2, TypeUpdateRequest} {
+				// Before it there is what has a place of its own.
+				b := fixed16(t, kind, "0004 000c 00000001 00 00000000000000"+test.option)
+				m := mustDecode(t, b)
+				options, _ := m.parts()
+				got := options.LocatorPreferences()
+				if d := cmp.Diff(&test.want, got, same); d != "" {
+					t.Errorf("-want +got\n%s", d)
+				}
+				for n := range 4 {
+					if got.Fits(n) {
+						t.Errorf("it fits %d locators", n)
+					}
+				}
+				if again := mustAppend(t, m); !bytes.Equal(again, b) {
+					t.Errorf("appended again:\n got % x\nwant % x", again, b)
+				}
+				e := LocatorCountMismatch(m, 0)
+				if e.Code != CodeLocatorCount || e.Pointer != 34 || e.Type != kind || !e.Answer() || !strings.Contains(e.Reason, test.says) {
+					t.Errorf("%+v", e)
+				}
+			}
+		})
+	}
+	o := LocatorPreferences{ElementLen: 3}
+	for n := range 3 {
+		for listed := range 3 {
+			if o.Fits(listed) != (n == listed) {
+				t.Errorf("%d elements and %d locators: %t", n, listed, o.Fits(listed))
+			}
+		}
+		o.Elements = append(o.Elements, Preference{})
+	}
+}
+
+// A message with more wrong than its preferences is refused for that.
+func TestMalformedPreferencesAmongOthers(t *testing.T) {
+	const preferences = "0006 0008 00000001 00 010203 00000000"
+	for _, test := range []struct {
+		name, options string
+		code          ErrorCode
+	}{
+		{"twice", preferences + preferences, CodeDebugDuplicate},
+		{"a critical option after it", preferences + "0013 0000 00000000", CodeCriticalOption},
+		{"a list that is wrong after it", preferences + "0004 0004 00000001", CodeDebugLength},
+	} {
+		if e := wrong(t, fixed16(t, TypeUpdateRequest, test.options)); e.Code != test.code {
+			t.Errorf("%s: %v, want code %d", test.name, e, test.code)
+		}
+	}
+}
+
+// What is appended to one field of a decoded message does not run into the next.
+func TestDecodedFieldsAreApart(t *testing.T) {
+	m := &I2{Options: append(everyOption(), &UnknownOption{OptionType: 9, Contents: []byte{1, 2, 3}},
+		&UnknownOption{OptionType: 11, Contents: []byte{4, 5, 6, 7}}, &UnknownOption{OptionType: 12, Contents: []byte{8}})}
+	m.Options[4] = &LocatorPreferences{ElementLen: 5, Elements: []Preference{{Rest: []byte{1, 2}}, {Rest: []byte{3, 4}}, {Rest: []byte{5, 6}}}}
+	malformed := &R2{Options: Options{&LocatorPreferences{Malformed: true, Raw: []byte{1, 2, 3}}, &KeepaliveTimeout{Seconds: 10}}}
+	report := ProbeReport{Source: ulidA, Destination: ulidB}
+	probe := &Probe{Sent: []ProbeReport{report, report}, Received: []ProbeReport{report, report}}
+	for _, m := range []Message{m, malformed, probe} {
+		b := mustAppend(t, m)
+		got := mustDecode(t, b)
+		options, _ := got.parts()
+		// Few enough that there would be room for them.
+		more := bytes.Repeat([]byte{0xaa}, 5)
+		for _, o := range *options {
+			switch o := o.(type) {
+			case *ResponderValidator:
+				_ = append(o.Validator, more...)
+			case *LocatorList:
+				_ = append(o.Locators, Locator{locatorB, MethodCGA})
+			case *LocatorPreferences:
+				_ = append(o.Elements, Preference{Flags: 0xff})
+				_ = append(o.Raw, more...)
+				for _, e := range o.Elements {
+					_ = append(e.Rest, more...)
+				}
+			case *CGAParameterDataStructure:
+				_ = append(o.PDS, more...)
+			case *CGASignature:
+				_ = append(o.Signature, more...)
+			case *UnknownOption:
+				_ = append(o.Contents, more...)
+			}
+		}
+		if p, ok := got.(*Probe); ok {
+			_ = append(p.Sent, ProbeReport{Nonce: 99})
+			_ = append(p.Received, ProbeReport{Nonce: 99})
+		}
+		if again := mustAppend(t, got); !bytes.Equal(again, b) {
+			t.Errorf("%s:\n got % x\nwant % x", m.Type(), again, b)
 		}
 	}
 }

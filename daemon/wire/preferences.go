@@ -33,6 +33,12 @@ type Preference struct {
 
 // LocatorPreferences is the Locator Preferences option (RFC 5533, section
 // 5.15.3).
+//
+// A receiver must see that it Fits the Locator List that it is about, and that is
+// the last thing to be seen to: a message that belongs to no context, or whose
+// locators do not verify, or whose generation is another, has another answer or
+// none (RFC 5533, section 10.4). So Decode returns an option that is Malformed as
+// well. If it does not fit, LocatorCountMismatch is the error.
 type LocatorPreferences struct {
 	// Generation is that of the Locator List which the elements are about.
 	Generation uint32
@@ -43,7 +49,23 @@ type LocatorPreferences struct {
 	// Elements are in the order of the locators. Their number is not in the
 	// option but follows from its Length. There may be none.
 	Elements []Preference
+
+	// Malformed says that the octets of a received option are no whole number
+	// of elements, or that ElementLen is 0, which leaves their number unknown.
+	// Then there are no Elements, and the octets are in Raw. A sender leaves
+	// both alone.
+	Malformed bool
+	Raw       []byte
 }
+
+// Fits reports whether o is about so many locators. One that is Malformed is about
+// no number of them, not even 0.
+func (o *LocatorPreferences) Fits(locators int) bool {
+	return !o.Malformed && len(o.Elements) == locators
+}
+
+// odd reports whether n octets after the Element Len make the option malformed.
+func (o *LocatorPreferences) odd(n int) bool { return o.ElementLen == 0 || n%int(o.ElementLen) != 0 }
 
 // The octets of the contents before the elements.
 const preferencesHead = 4 + 1
@@ -52,13 +74,14 @@ const preferencesHead = 4 + 1
 func (o *LocatorPreferences) Type() OptionType     { return OptionLocatorPreferences }
 func (o *LocatorPreferences) reserved() (int, int) { return 0, 0 }
 func (o *LocatorPreferences) contentsLen() int {
+	if o.Malformed {
+		return preferencesHead + len(o.Raw)
+	}
 	return preferencesHead + len(o.Elements)*int(o.ElementLen)
 }
 
-// decodeLocatorPreferences: what is wrong with the number of elements is an
-// Error with code 4, whose pointer is at the Length, as in RFC 5533, section
-// 10.4. That an element has no octets leaves their number unknown, and is the
-// same error.
+// decodeLocatorPreferences leaves it to the receiver what is wrong with the number
+// of elements.
 func decodeLocatorPreferences(t Type, c []byte, p int) (Option, *ProtocolError) {
 	if len(c) < preferencesHead {
 		return nil, fail(t, CodeDebugLength, p+2, "Locator Preferences has a Length of %d, and the least is %d",
@@ -67,12 +90,9 @@ func decodeLocatorPreferences(t Type, c []byte, p int) (Option, *ProtocolError) 
 	o := &LocatorPreferences{Generation: binary.BigEndian.Uint32(c), ElementLen: c[4]}
 	size := int(o.ElementLen)
 	c = c[preferencesHead:]
-	if size == 0 {
-		return nil, fail(t, CodeLocatorCount, p+2, "Locator Preferences has an Element Len of 0")
-	}
-	if len(c)%size != 0 {
-		return nil, fail(t, CodeLocatorCount, p+2,
-			"Locator Preferences has %d octets of elements, which is no multiple of the Element Len %d", len(c), size)
+	if o.odd(len(c)) {
+		o.Malformed, o.Raw = true, orNil(c)
+		return o, nil
 	}
 	if len(c) == 0 {
 		return o, nil
@@ -96,11 +116,21 @@ func decodeLocatorPreferences(t Type, c []byte, p int) (Option, *ProtocolError) 
 
 func (o *LocatorPreferences) appendContents(b []byte) ([]byte, error) {
 	size := int(o.ElementLen)
-	if size == 0 {
+	switch {
+	case o.Malformed && len(o.Elements) > 0:
+		return b, errors.New("malformed, and with elements")
+	case o.Malformed && !o.odd(len(o.Raw)):
+		return b, fmt.Errorf("malformed, and with an Element Len of %d and %d octets nothing is wrong", size, len(o.Raw))
+	case !o.Malformed && len(o.Raw) > 0:
+		return b, errors.New("raw octets, and not malformed")
+	case !o.Malformed && size == 0:
 		return b, errors.New("an Element Len of 0")
 	}
 	b = binary.BigEndian.AppendUint32(b, o.Generation)
 	b = append(b, o.ElementLen)
+	if o.Malformed {
+		return append(b, o.Raw...), nil
+	}
 	for i := range o.Elements {
 		e := &o.Elements[i]
 		if size < 2 && e.Priority != 0 || size < 3 && e.Weight != 0 || len(e.Rest) != max(size-3, 0) {

@@ -29,12 +29,20 @@ func GenerationMismatch(m Message, inUse uint32) *ProtocolError {
 }
 
 // LocatorCountMismatch is the error for m's Locator Preferences that are about
-// another number of locators than the list in use has: code 4, and the pointer
-// at the Length (RFC 5533, section 10.4). It is nil if m has no such option.
+// another number of locators than the list in use has, or that are Malformed:
+// code 4, and the pointer at the Length (RFC 5533, section 10.4). It is nil if m
+// has no such option. It is the caller who has found that the option does not fit
+// (see LocatorPreferences.Fits), after all else that section 10.4 wants seen to.
 func LocatorCountMismatch(m Message, inUse int) *ProtocolError {
 	o, at := located[*LocatorPreferences](m)
-	if o == nil {
+	switch {
+	case o == nil:
 		return nil
+	case o.Malformed && o.ElementLen == 0:
+		return fail(m.Type(), CodeLocatorCount, at+2, "Locator Preferences has an Element Len of 0")
+	case o.Malformed:
+		return fail(m.Type(), CodeLocatorCount, at+2,
+			"Locator Preferences has %d octets of elements, which is no multiple of the Element Len %d", len(o.Raw), o.ElementLen)
 	}
 	return fail(m.Type(), CodeLocatorCount, at+2,
 		"Locator Preferences is about %d locators, and there are %d", len(o.Elements), inUse)
