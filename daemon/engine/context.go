@@ -14,9 +14,6 @@ import (
 // Update Request that was superseded can't be played again.
 const requestsKept = 16
 
-// ackedKept is how many Request Nonces of ours are remembered.
-const ackedKept = 4
-
 // context is a ULID-pair context (RFC 5533, section 6.1).
 type context struct {
 	ulids      ULIDs
@@ -56,11 +53,12 @@ type context struct {
 	local           *localSet
 	localGeneration uint32
 	update          *update
-	// acked are the Request Nonces that were acknowledged last. Acknowledgements
-	// of others are of older requests, and againAt is from when they may cause
-	// another one.
-	acked   []uint32
-	againAt time.Duration
+	// acked is the Request Nonce that was acknowledged last, if hasAcked.
+	// Acknowledgements of others are of older requests, and againAt is from
+	// when they may cause another one.
+	acked    uint32
+	hasAcked bool
+	againAt  time.Duration
 
 	// peers is Ls(peer), the ULID first.
 	peers          []PeerLocator

@@ -18,6 +18,9 @@ const (
 	// againPause is how long not to say the same again because of late
 	// acknowledgements.
 	againPause = time.Second
+	// latePause is how long a request that was superseded may still be on its
+	// way, and overtaken.
+	latePause = 30 * time.Second
 )
 
 // update is an Update Request that waits for its acknowledgement. There is one at
@@ -32,10 +35,11 @@ type update struct {
 	withList bool
 	// refused: an Error message was answered with a request that has the list.
 	refused bool
-	// again: the peer may have got an older request after this one.
-	again   bool
-	retries uint8
-	timer   timer
+	// again: the peer may get, or have got, an older request after this one.
+	// So this one is made again: if late, after latePause.
+	again, late bool
+	retries     uint8
+	timer       timer
 }
 
 // refresh has the peer told of our locators if it knows others. tellPeers does it.
@@ -105,6 +109,7 @@ func (e *Engine) makeUpdate(c *context, s *localSet, withList bool, delay time.D
 	if !u.withList {
 		u.generation = c.localGeneration
 	}
+	u.late = c.update != nil || c.local.incomplete
 	if c.update != nil {
 		u.refused, u.again = c.update.refused, c.update.again
 	}
@@ -257,24 +262,27 @@ func (e *Engine) receivedUpdateAcknowledgement(p packet, m *wire.UpdateAcknowled
 		return
 	}
 	u := c.update
-	again := u.again
-	c.acked = keep(c.acked, u.nonce, ackedKept)
+	c.acked, c.hasAcked = u.nonce, true
 	c.local, c.localGeneration = u.set, u.generation
 	e.dropUpdate(c)
 	e.touch(c)
-	e.settle(c, again)
-}
-
-// lateAcknowledgement deals with the acknowledgement of a request that isn't the last
-// one, nor one that was acknowledged before: a superseded one, or from before a
-// restart. The peer may have got it after the newest, so that is said again; but when
-// it has itself been acknowledged, or else each would supersede the other for ever.
-func (e *Engine) lateAcknowledgement(c *context, nonce uint32) {
-	if slices.Contains(c.acked, nonce) || c.state != Established {
+	if u.late && !u.again {
+		// The one that it has superseded may come after it, and its
+		// acknowledgement be lost.
+		e.makeUpdate(c, e.localSet(c.ulids), true, latePause)
 		return
 	}
-	c.acked = keep(c.acked, nonce, ackedKept)
+	e.settle(c, u.again)
+}
+
+// lateAcknowledgement deals with the acknowledgement of a request that is not the one
+// that was acknowledged last: one that was superseded, or from before a restart, or
+// that the peer had, has lost and has got again. It may have got it after the newest,
+// so that is said again; but when it has itself been acknowledged, or else each would
+// supersede the other for ever.
+func (e *Engine) lateAcknowledgement(c *context, nonce uint32) {
 	switch {
+	case c.hasAcked && c.acked == nonce || c.state != Established:
 	case c.update != nil:
 		c.update.again = true
 	default:

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package sim
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"shim6/daemon/cga"
+	"shim6/daemon/engine"
+	"shim6/daemon/wire"
+)
+
+// host is a kernel, and a daemon that comes and goes.
+type host struct {
+	w    *world
+	name string
+	// all are the addresses that the host can have, with what they were made
+	// with; up says which it has, and broken which don't work.
+	all    []engine.LocalLocator
+	up     []bool
+	broken []bool
+	config engine.Config
+	// e is the daemon, nil while it is down.
+	e        *engine.Engine
+	explorer *explorer
+	// The kernel, and the state file.
+	kernel  map[engine.ULIDs]*engine.KernelContext
+	records map[engine.ULIDs]engine.Record
+	// order is the kernel's list of contexts, for runs to repeat.
+	order []engine.ULIDs
+	rates rates
+	boots int
+}
+
+// testKey is an RSA key for CGAs. It is fixed, for runs to repeat.
+var testKey = sync.OnceValue(func() *rsa.PrivateKey {
+	b, _ := pem.Decode([]byte(keyPEM))
+	k, err := x509.ParsePKCS1PrivateKey(b.Bytes)
+	if err != nil {
+		panic(err)
+	}
+	return k
+})
+
+// source is a random source as an io.Reader.
+type source struct{ rand.Source }
+
+func (s source) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = byte(s.Uint64())
+	}
+	return len(b), nil
+}
+
+// kind is what a host proves its locators with.
+type kind int
+
+const (
+	hba kind = iota
+	cgaHBA
+	plain
+	single
+)
+
+func (w *world) newHost(k kind) *host {
+	i := len(w.hosts)
+	h := &host{
+		w: w, name: string(rune('A' + i)),
+		kernel:  make(map[engine.ULIDs]*engine.KernelContext),
+		records: make(map[engine.ULIDs]engine.Record),
+	}
+	n := 2 + w.rand.IntN(3)
+	if k == single {
+		n = 1
+	}
+	var prefixes []cga.SubnetPrefix
+	for j := range n {
+		a := netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::1", i+1, j+1))
+		prefixes = append(prefixes, cga.PrefixOf(a))
+		if k == plain || k == single {
+			h.all = append(h.all, engine.LocalLocator{Address: a})
+		}
+	}
+	if k == hba || k == cgaHBA {
+		o := cga.Options{Workers: 1}
+		var key *rsa.PrivateKey
+		if k == cgaHBA {
+			key = testKey()
+			o.PublicKey = &key.PublicKey
+			// One prefix that isn't in the set, and so needs a signature.
+			n--
+		}
+		set, err := cga.GenerateHBA(context.Background(), source{rand.NewPCG(w.seed, uint64(i))}, prefixes[:n], o)
+		if err != nil {
+			panic(err)
+		}
+		for _, a := range set {
+			h.all = append(h.all, engine.LocalLocator{Address: a.Addr, PDS: a.PDS, Key: key})
+		}
+		if k == cgaHBA {
+			h.all = append(h.all, engine.LocalLocator{Address: netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:ff::1", i+1))})
+		}
+	}
+	for range h.all {
+		h.up = append(h.up, true)
+		h.broken = append(h.broken, false)
+	}
+	for _, l := range h.all {
+		w.owner[l.Address] = h
+	}
+	if k == plain {
+		h.config.TrustedPrefixes = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}
+	}
+	if w.chance(0.2) {
+		h.config.SendTimeout = 20 * time.Second
+	}
+	h.w.hosts = append(h.w.hosts, h)
+	return h
+}
+
+// boot starts the daemon, with the Records or, if they were lost, without.
+func (h *host) boot(keep bool) {
+	if h.e != nil {
+		return
+	}
+	h.boots++
+	c := h.config
+	c.Random = rand.NewPCG(h.w.seed^uint64(h.boots)<<32, uint64(h.name[0]))
+	h.explorer = newExplorer(h)
+	c.Explorer = h.explorer
+	e, err := engine.New(c)
+	if err != nil {
+		panic(err)
+	}
+	h.e = e
+	if !keep {
+		clear(h.records)
+	}
+	var records []engine.Record
+	for _, u := range h.order {
+		if r, ok := h.records[u]; ok {
+			records = append(records, r)
+		}
+	}
+	// Records of what the kernel lacks come last, in an order that repeats.
+	var rest []engine.ULIDs
+	for u := range h.records {
+		if h.kernel[u] == nil {
+			rest = append(rest, u)
+		}
+	}
+	slices.SortFunc(rest, compareULIDs)
+	for _, u := range rest {
+		records = append(records, h.records[u])
+	}
+	h.w.logf("%s: the daemon starts, %d contexts, %d records", h.name, len(h.kernel), len(records))
+	starting := func(ev engine.Event) {
+		for _, a := range e.Handle(h.w.now, ev) {
+			if s, ok := a.(engine.Send); ok {
+				h.w.fail("%s: at its start the daemon sends %v to %v", h.name, s.Type, s.Destination)
+			}
+			h.do(a)
+		}
+	}
+	// Those whose ULID is gone are the only ones that may go.
+	before := 0
+	for _, u := range h.order {
+		if h.has(u.Local) {
+			before++
+		}
+	}
+	if h.w.chance(0.5) {
+		starting(engine.Locators{Local: h.locals()})
+		starting(engine.Start{Contexts: h.dump(), Records: records})
+	} else {
+		starting(engine.Start{Contexts: h.dump(), Records: records})
+		h.handle(engine.Locators{Local: h.locals()})
+	}
+	after := 0
+	for range e.Contexts() {
+		after++
+	}
+	if before > after {
+		h.w.fail("%s: of %d contexts the daemon has adopted %d", h.name, before, after)
+	}
+}
+
+func compareULIDs(a, b engine.ULIDs) int {
+	if c := a.Local.Compare(b.Local); c != 0 {
+		return c
+	}
+	if c := a.Peer.Compare(b.Peer); c != 0 {
+		return c
+	}
+	return int(int64(a.FII) - int64(b.FII))
+}
+
+// crash ends the daemon; the kernel goes on.
+func (h *host) crash() {
+	h.w.logf("%s: the daemon is gone", h.name)
+	h.e = nil
+}
+
+// reboot loses the kernel's contexts as well.
+func (h *host) reboot() {
+	h.crash()
+	clear(h.kernel)
+	h.order = nil
+}
+
+func (h *host) locals() []engine.LocalLocator {
+	var l []engine.LocalLocator
+	for i, a := range h.all {
+		if !h.up[i] {
+			continue
+		}
+		if h.broken[i] {
+			a.Preference.Flags |= wire.FlagBroken
+		}
+		if i > 0 {
+			a.Preference.Priority = uint8(i)
+		}
+		l = append(l, a)
+	}
+	return l
+}
+
+func (h *host) has(a netip.Addr) bool {
+	for i := range h.all {
+		if h.all[i].Address == a {
+			return h.up[i]
+		}
+	}
+	return false
+}
+
+func (h *host) works(a netip.Addr) bool {
+	for i := range h.all {
+		if h.all[i].Address == a {
+			return h.up[i] && !h.broken[i]
+		}
+	}
+	return false
+}
+
+func (h *host) dump() []engine.KernelContext {
+	var d []engine.KernelContext
+	for _, u := range h.order {
+		d = append(d, *h.kernel[u])
+	}
+	return d
+}
+
+func (h *host) handle(ev engine.Event) {
+	if h.e == nil {
+		return
+	}
+	resync := false
+	for _, a := range h.e.Handle(h.w.now, ev) {
+		if _, ok := a.(engine.Resync); ok {
+			resync = true
+		}
+		h.do(a)
+	}
+	if resync {
+		h.handle(engine.Dump{Contexts: h.dump()})
+	}
+}
+
+// do does an action, as the shell of the daemon and the kernel would.
+func (h *host) do(a engine.Action) {
+	switch a := a.(type) {
+	case engine.Send:
+		h.checkSend(a)
+		h.w.logf("%s: %v %v -> %v", h.name, a.Type, a.Source, a.Destination)
+		if h.has(a.Source) && h.works(a.Source) {
+			h.w.transmit(packet{source: a.Source, destination: a.Destination, message: a.Message})
+		}
+	case engine.ContextNew:
+		k := a.Context
+		if h.kernel[k.ULIDs] != nil {
+			h.w.fail("%s: new context %v, which the kernel has", h.name, k.ULIDs)
+		}
+		h.checkTag(&k)
+		h.kernel[k.ULIDs] = &k
+		h.order = append(h.order, k.ULIDs)
+		h.checkKernel(&k)
+	case engine.ContextSet:
+		k := h.kernel[a.Context.ULIDs]
+		if k == nil || k.TagLocal != a.Context.TagLocal {
+			h.w.fail("%s: set of context %v, which the kernel lacks", h.name, a.Context.ULIDs)
+		}
+		set(k, a)
+		h.checkKernel(k)
+	case engine.ContextDel:
+		h.remove(a.ULIDs)
+	case engine.Persist:
+		if a.Record == nil {
+			delete(h.records, a.ULIDs)
+		} else {
+			h.records[a.ULIDs] = *a.Record
+		}
+	case engine.StateChange:
+		h.w.logf("%s: %v fii %d: %v -> %v: %s", h.name, a.Peer, a.FII, a.From, a.To, a.Why)
+	case engine.Note:
+		h.w.logf("%s: note: %s", h.name, a.Text)
+	}
+}
+
+func (h *host) remove(u engine.ULIDs) {
+	delete(h.kernel, u)
+	if i := slices.Index(h.order, u); i >= 0 {
+		h.order = slices.Delete(h.order, i, i+1)
+	}
+}
+
+func set(k *engine.KernelContext, a engine.ContextSet) {
+	c, f := a.Context, a.Fields
+	if f&engine.FieldTagPeer != 0 {
+		k.TagPeer, k.HasTagPeer = c.TagPeer, true
+	}
+	if f&engine.FieldState != 0 {
+		k.State = c.State
+	}
+	if f&engine.FieldLocator != 0 {
+		k.Locator = c.Locator
+	}
+	if f&engine.FieldLocatorsLocal != 0 {
+		k.LocatorsLocal = c.LocatorsLocal
+	}
+	if f&engine.FieldLocatorsPeer != 0 {
+		k.LocatorsPeer = c.LocatorsPeer
+	}
+	if f&engine.FieldInbound != 0 {
+		k.Inbound = c.Inbound
+	}
+	if f&engine.FieldKeepaliveTimeout != 0 {
+		k.KeepaliveTimeout = c.KeepaliveTimeout
+	}
+	if f&engine.FieldReapState != 0 {
+		k.ReapState = c.ReapState
+	}
+}
+
+// receive is the kernel's side of a packet that arrives.
+func (h *host) receive(p packet) {
+	if !h.works(p.destination) {
+		return
+	}
+	if p.message != nil {
+		h.handle(engine.Control{Source: p.source, Destination: p.destination, Message: p.message})
+		return
+	}
+	tag := wire.ContextTag(p.tag)
+	for _, u := range h.order {
+		k := h.kernel[u]
+		if k.TagLocal != tag {
+			continue
+		}
+		if k.State == engine.I2Sent || k.State == engine.I2bisSent {
+			h.handle(engine.Reap{ULIDs: u, Tag: tag, Kind: engine.ReapPayload})
+		}
+		return
+	}
+	h.handle(engine.NoContext{Source: p.source, Destination: p.destination, Tag: tag})
+}
+
+// payload sends a packet of a ULP in a context, and a Keepalive: what the kernel
+// does while there is traffic.
+func (h *host) payload(u engine.ULIDs) {
+	k := h.kernel[u]
+	if k == nil || !k.State.Sends() || !h.works(k.Locator.Local) {
+		return
+	}
+	h.checkPayload(k)
+	p := packet{source: k.Locator.Local, destination: k.Locator.Peer}
+	if k.Locator != (engine.Pair{Local: u.Local, Peer: u.Peer}) {
+		p.tag = uint64(k.TagPeer)
+		h.w.transmit(p)
+	}
+	b, err := wire.Append(nil, &wire.Keepalive{ReceiverContextTag: k.TagPeer})
+	if err != nil {
+		panic(err)
+	}
+	p.message = b
+	h.w.transmit(p)
+}
