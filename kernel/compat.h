@@ -13,6 +13,7 @@
 #include <net/genetlink.h>
 #include <net/gro.h>
 #include <net/ip6_fib.h>
+#include <net/tcp.h>
 #include <net/xfrm.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
@@ -89,6 +90,22 @@ static inline void shim6_decode_session(struct net *net, struct sk_buff *skb,
 #else
 	xfrm_decode_session(net, skb, fl, AF_INET6);
 #endif
+}
+
+/*
+ * An ACK, now. The function got a third argument in some release after 6.12,
+ * and in older ones' updates as well: its type tells.
+ */
+static inline void shim6_tcp_send_ack(struct sock *sk)
+{
+	typedef void (*old)(struct sock *sk, u32 rcv_nxt);
+	typedef void (*new)(struct sock *sk, u32 rcv_nxt, u16 flags);
+	void *send = __tcp_send_ack;
+
+	if (__builtin_types_compatible_p(typeof(&__tcp_send_ack), old))
+		((old)send)(sk, tcp_sk(sk)->rcv_nxt);
+	else
+		((new)send)(sk, tcp_sk(sk)->rcv_nxt, 0);
 }
 
 /* The IPv6 header by which a packet was merged, in a gro_complete. */

@@ -3,7 +3,9 @@
  * TCP after a switch (RFC 5533 section 15.1): what a connection knows of the
  * old path's round trip and capacity means nothing on the new one, and a timer
  * that has backed off for seconds would keep a healthy path idle. So the
- * connections of the ULID pair start anew, and retransmit at once.
+ * connections of the ULID pair start anew, and retransmit at once. Who has
+ * nothing to retransmit sends an ACK: the peer may have switched before, and
+ * what we have answered since went by the old pair.
  *
  * One walk over the established connections serves all contexts that have
  * switched since the last: many switch together when a provider fails.
@@ -40,6 +42,7 @@ static void shim6_tcp_restart_sock(struct sock *sk)
 					  TCP_RTO_MAX);
 		return;
 	}
+	shim6_tcp_send_ack(sk);
 	tp->snd_ssthresh = TCP_INFINITE_SSTHRESH;
 	tcp_snd_cwnd_set(tp, min_t(u32, tcp_snd_cwnd(tp), TCP_INIT_CWND));
 	if (icsk->icsk_pending == ICSK_TIME_PROBE0)

@@ -36,7 +36,7 @@ part()
 # selftests KERNEL: all of them in one guest.
 selftests()
 {
-	part "selftests-$1" $run -k "$1" -T 1200 -o "$PWD/$out/selftests-$1" \
+	part "selftests-$1" $run -k "$1" -T 1800 -o "$PWD/$out/selftests-$1" -m tests/selftests/nic \
 		-e SHIM6_NO_SKIP=1 -- tests/selftests/run.sh
 }
 
@@ -44,7 +44,7 @@ selftests()
 leaks()
 {
 	part leaks-debug $run -k debug -leaks -T 1200 -o "$PWD/$out/leaks-debug" \
-		-e SHIM6_NO_SKIP=1 -- tests/selftests/run.sh test_config.sh
+		-e SHIM6_NO_SKIP=1 -- tests/selftests/run.sh test_config.sh test_context.sh test_traffic.sh
 }
 
 for k in 6.12 6.1 latest debug; do

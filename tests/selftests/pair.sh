@@ -77,14 +77,14 @@ stream()
 	local seconds=$1 sink source d=$TEST_TMP/stream
 
 	shift
-	in_ns b timeout 60 /usr/bin/python3 "$here/stream.py" sink $B1 >"$d.sink" &
+	in_ns b timeout 60 /usr/bin/python3 "$here/stream.py" sink $B1 >"$d.sink" 2>"$d.longest" &
 	sink=$!
 	busywait 20 grep -q ready "$d.sink" || { fail "the sink is not ready"; return 1; }
-	in_ns a timeout 60 /usr/bin/python3 "$here/stream.py" source $B1 "$seconds" >"$d.source" 2>"$d.longest" &
+	in_ns a timeout 60 /usr/bin/python3 "$here/stream.py" source $B1 "$seconds" >"$d.source" &
 	source=$!
 	sleep "$((seconds / 3))"
 	"$@" || return
-	wait $source || { cat "$d.longest"; fail "the source fails"; return 1; }
-	wait $sink || { fail "the sink fails"; return 1; }
+	wait $source || { fail "the source fails"; return 1; }
+	wait $sink || { cat "$d.longest"; fail "the sink fails"; return 1; }
 	expect_eq "what arrived" "$(sed 1d "$d.sink")" "$(cat "$d.source")"
 }

@@ -2,8 +2,8 @@
 """usage: stream.py sink ADDRESS | source ADDRESS SECONDS
 
 A TCP stream that is checked octet by octet: both ends print how many octets
-there were and their SHA-256. The source says, on standard error, for how many
-seconds at most it stood still."""
+there were and their SHA-256. The sink says, on standard error, for how many
+seconds at most nothing arrived."""
 
 import hashlib
 import socket
@@ -15,20 +15,20 @@ if sys.argv[1] == "sink":
     server = socket.create_server((sys.argv[2], 5000), family=socket.AF_INET6)
     print("ready", flush=True)
     s, _ = server.accept()
+    longest, last = 0, time.monotonic()
     while data := s.recv(1 << 18):
         h.update(data)
         n += len(data)
+        now = time.monotonic()
+        longest, last = max(longest, now - last), now
+    print(f"{longest:.2f}", file=sys.stderr)
 else:
     s = socket.create_connection((sys.argv[2], 5000))
     block = bytes(i * i % 251 for i in range(1 << 16))
-    last = time.monotonic()
-    end, longest = last + float(sys.argv[3]), 0
-    while last < end:
+    end = time.monotonic() + float(sys.argv[3])
+    while time.monotonic() < end:
         s.sendall(block)
         h.update(block)
         n += len(block)
-        now = time.monotonic()
-        longest, last = max(longest, now - last), now
     s.close()
-    print(f"{longest:.2f}", file=sys.stderr)
 print(n, h.hexdigest(), flush=True)
