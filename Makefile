@@ -19,7 +19,7 @@ RUN := tests/vm/run
 .PHONY: build module generate check test demo bench-crypto bench-datapath clean
 
 build:
-	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool ./daemon/shim6d
 
 module:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules

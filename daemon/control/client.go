@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+
+	"golang.org/x/sys/unix"
+)
+
+// Client asks a daemon. Its methods may be called by several goroutines. What the
+// daemon refuses is an *Error.
+type Client struct {
+	path string
+	http http.Client
+}
+
+// Error is what the daemon answers to what it does not do.
+type Error struct {
+	// Status is that of HTTP.
+	Status  int
+	Message string
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Is makes 403 an fs.ErrPermission and 404 an fs.ErrNotExist.
+func (e *Error) Is(target error) bool {
+	return e.Status == http.StatusForbidden && target == fs.ErrPermission ||
+		e.Status == http.StatusNotFound && target == fs.ErrNotExist
+}
+
+// NewClient returns a Client of the daemon with a control socket. It connects when
+// there is something to ask.
+func NewClient(path string) *Client {
+	c := &Client{path: path}
+	c.http.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	}}
+	return c
+}
+
+// Close closes connections that are open.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Status asks how the daemon is.
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	return s, c.ask(ctx, http.MethodGet, "/status", nil, &s)
+}
+
+// Contexts asks for all contexts, the oldest first.
+func (c *Client) Contexts(ctx context.Context) (l []Context, err error) {
+	return l, c.ask(ctx, http.MethodGet, "/contexts", nil, &l)
+}
+
+// Locators asks for the addresses of the host.
+func (c *Client) Locators(ctx context.Context) (l []Locator, err error) {
+	return l, c.ask(ctx, http.MethodGet, "/locators", nil, &l)
+}
+
+// History asks what has happened lately.
+func (c *Client) History(ctx context.Context) (l []Change, err error) {
+	return l, c.ask(ctx, http.MethodGet, "/history", nil, &l)
+}
+
+// Open has a context made. It returns when that has begun.
+func (c *Client) Open(ctx context.Context, r OpenRequest) error {
+	return c.ask(ctx, http.MethodPost, "/contexts/open", r, nil)
+}
+
+// CloseContext has a context discarded.
+func (c *Client) CloseContext(ctx context.Context, n Name) error {
+	return c.ask(ctx, http.MethodPost, "/contexts/close", n, nil)
+}
+
+// Refresh has the peer told of all our locators again.
+func (c *Client) Refresh(ctx context.Context, n Name) error {
+	return c.ask(ctx, http.MethodPost, "/contexts/refresh", n, nil)
+}
+
+// Use has payload sent by another locator pair.
+func (c *Client) Use(ctx context.Context, r UseRequest) error {
+	return c.ask(ctx, http.MethodPost, "/contexts/use", r, nil)
+}
+
+func (c *Client) ask(ctx context.Context, method, path string, request, reply any) error {
+	var body io.Reader
+	if request != nil {
+		b, err := json.Marshal(request)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://shim6d"+path, body)
+	if err != nil {
+		return err
+	}
+	w, err := c.http.Do(r)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
+			return fmt.Errorf("nobody listens at %s: is shim6d running? ('systemctl start shim6d')", c.path)
+		}
+		return fmt.Errorf("asking shim6d: %w", err)
+	}
+	defer w.Body.Close()
+	b, err := io.ReadAll(w.Body)
+	if err != nil {
+		return fmt.Errorf("asking shim6d: %w", err)
+	}
+	if w.StatusCode != http.StatusOK {
+		var f failure
+		if json.Unmarshal(b, &f) != nil || f.Error == "" {
+			f.Error = "shim6d answers " + w.Status
+		}
+		return &Error{w.StatusCode, f.Error}
+	}
+	if reply == nil {
+		return nil
+	}
+	if err := json.Unmarshal(b, reply); err != nil {
+		return fmt.Errorf("shim6d's answer can't be read: %w: is it of another version?", err)
+	}
+	return nil
+}

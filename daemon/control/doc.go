@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Package control is the control socket of shim6d: HTTP with JSON on a Unix
+// socket, and a client of it.
+//
+//	GET  /status            a Status
+//	GET  /contexts          a list of Context
+//	GET  /locators          a list of Locator
+//	GET  /history           a list of Change, the oldest first
+//	POST /contexts/open     an OpenRequest: make a context
+//	POST /contexts/close    a Name: discard it; the peer isn't told
+//	POST /contexts/refresh  a Name: tell the peer all our locators again
+//	POST /contexts/use      a UseRequest: send by another locator pair
+//
+// Keys are the names of the netlink specification, times are in milliseconds. What
+// goes wrong is an object with the key "error", and the status 400 for a request
+// that makes no sense, 403, 404, 409 if it can't be done, or 503.
+//
+// # Who may what
+//
+// The kernel says who is at the other end (SO_PEERCRED and SO_PEERGROUPS). root,
+// the user that shim6d runs as, and members of the group of the socket may change
+// things and see context tags. Everybody else on the host may look at the rest.
+package control

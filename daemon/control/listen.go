@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package control
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Listen makes the socket, which everybody on the host may connect to. If group is
+// not "", it is the socket's. A socket that nobody listens to any more is
+// replaced.
+func Listen(path, group string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("the control socket: %w", err)
+	}
+	if err := stale(path); err != nil {
+		return nil, err
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("the control socket: %w", err)
+	}
+	if group != "" {
+		err = setGroup(path, group)
+	}
+	if err == nil {
+		err = os.Chmod(path, 0o666)
+	}
+	if err != nil {
+		l.Close()
+		return nil, fmt.Errorf("the control socket: %w", err)
+	}
+	return l, nil
+}
+
+// stale removes a socket that a daemon has left that was killed.
+func stale(path string) error {
+	st, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the control socket: %w", err)
+	}
+	if st.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("the control socket: %s is there and is no socket: move it away, or name another in control.socket", path)
+	}
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		c.Close()
+		return fmt.Errorf("the control socket: another shim6d listens at %s: end it, or name another in control.socket", path)
+	}
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return fmt.Errorf("the control socket: %w", err)
+	}
+	return os.Remove(path)
+}
+
+func setGroup(path, group string) error {
+	g, err := user.LookupGroup(group)
+	if err != nil {
+		return fmt.Errorf("%w: take another control.group", err)
+	}
+	gid, err := strconv.Atoi(g.Gid)
+	if err != nil {
+		return err
+	}
+	if err := os.Chown(path, -1, gid); err != nil {
+		return fmt.Errorf("%w: shim6d must be a member of control.group %q", err, group)
+	}
+	return nil
+}
+
+// limit lets a number of connections be open at a time; others wait.
+func limit(l net.Listener) net.Listener {
+	return &limited{Listener: l, slots: make(chan struct{}, maxConnections), done: make(chan struct{})}
+}
+
+type limited struct {
+	net.Listener
+	slots chan struct{}
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (l *limited) Accept() (net.Conn, error) {
+	select {
+	case l.slots <- struct{}{}:
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.slots
+		return nil, err
+	}
+	return &slot{Conn: c, free: sync.OnceFunc(func() { <-l.slots })}, nil
+}
+
+func (l *limited) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return l.Listener.Close()
+}
+
+type slot struct {
+	net.Conn
+	free func()
+}
+
+func (s *slot) Close() error {
+	defer s.free()
+	return s.Conn.Close()
+}

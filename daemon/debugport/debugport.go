@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Package debugport is the debugging port of the first shim6d: commands by UDP, one
+// a datagram, answered with text.
+//
+//	dump                                      all contexts, with their ids
+//	context SRC-ULID DST-ULID                 make a context
+//	delete SRC-ULID DST-ULID                  discard it
+//	update CONTEXT-ID                         tell the peer all our locators
+//	shim CONTEXT-ID SRC-LOCATOR DST-LOCATOR   send by another locator pair
+//	deshim CONTEXT-ID                         send by the ULIDs again
+//
+// It listens on the loopback alone, and is off unless the configuration wants it:
+// UDP does not say who asks, so any program of the host may use it. It tells no
+// context tags. The control socket can do more, and asks who you are.
+package debugport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"shim6/daemon/control"
+)
+
+const (
+	// maxCommand is more octets than any command has.
+	maxCommand = 512
+	// maxAnswer is what fits a datagram; of a longer dump the rest is left out.
+	maxAnswer = 60000
+	timeout   = 5 * time.Second
+)
+
+// Server answers commands.
+type Server struct {
+	conn    *net.UDPConn
+	backend control.Backend
+	log     *slog.Logger
+
+	// ids are given to contexts when they are first seen.
+	ids   map[control.Name]int
+	names map[int]control.Name
+	last  int
+}
+
+// Listen begins to answer at a port of the IPv6 loopback; 0 is any that is free.
+func Listen(port uint16, b control.Backend, log *slog.Logger) (*Server, error) {
+	conn, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.IPv6loopback, Port: int(port)})
+	if err != nil {
+		return nil, fmt.Errorf("the debug port: %w", err)
+	}
+	s := &Server{conn: conn, backend: b, log: log, ids: map[control.Name]int{}, names: map[int]control.Name{}}
+	go s.serve()
+	return s, nil
+}
+
+// Addr is where it listens.
+func (s *Server) Addr() netip.AddrPort { return s.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
+
+// Close ends it. A command that is being done may still be done.
+func (s *Server) Close() error { return s.conn.Close() }
+
+func (s *Server) serve() {
+	b := make([]byte, maxCommand+1)
+	for {
+		n, from, err := s.conn.ReadFromUDPAddrPort(b)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			s.log.Debug("the debug port can't read", "error", err)
+			continue
+		}
+		answer := "error: the command is too long\n"
+		if n <= maxCommand {
+			answer = s.answer(string(b[:n]))
+		}
+		if len(answer) > maxAnswer {
+			answer = answer[:strings.LastIndexByte(answer[:maxAnswer], '\n')+1] + "...\n"
+		}
+		if _, err := s.conn.WriteToUDPAddrPort([]byte(answer), from); err != nil {
+			s.log.Debug("the debug port can't answer", "error", err)
+		}
+	}
+}
+
+// commands are what can be said, with the names of the words that follow.
+var commands = map[string]struct {
+	words []string
+	do    func(*Server, context.Context, []string) (string, error)
+}{
+	"dump":    {nil, (*Server).dump},
+	"context": {[]string{"SRC-ULID", "DST-ULID"}, (*Server).open},
+	"delete":  {[]string{"SRC-ULID", "DST-ULID"}, (*Server).delete},
+	"update":  {[]string{"CONTEXT-ID"}, (*Server).update},
+	"shim":    {[]string{"CONTEXT-ID", "SRC-LOCATOR", "DST-LOCATOR"}, (*Server).shim},
+	"deshim":  {[]string{"CONTEXT-ID"}, (*Server).deshim},
+}
+
+// answer does one command.
+func (s *Server) answer(text string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	words := strings.Fields(text)
+	if len(words) == 0 {
+		return "error: no command: take one of dump, context, delete, update, shim, deshim\n"
+	}
+	c, ok := commands[words[0]]
+	if !ok {
+		return fmt.Sprintf("error: there is no command %q: take one of dump, context, delete, update, shim, deshim\n", words[0])
+	}
+	if len(words)-1 != len(c.words) {
+		return fmt.Sprintf("error: usage: %s\n", strings.Join(append(words[:1], c.words...), " "))
+	}
+	if words[0] != "dump" {
+		s.log.Info("command of the debug port", "command", words)
+	}
+	out, err := c.do(s, ctx, words[1:])
+	if err != nil {
+		return "error: " + err.Error() + "\n"
+	}
+	return out + "ok\n"
+}
+
+func (s *Server) dump(ctx context.Context, _ []string) (string, error) {
+	list, err := s.backend.Contexts(ctx)
+	if err != nil {
+		return "", err
+	}
+	s.number(list)
+	var b strings.Builder
+	for _, c := range list {
+		fmt.Fprintf(&b, "%d %v %v fii %d %s", s.ids[c.Name], c.ULIDLocal, c.ULIDPeer, c.FII, c.State)
+		if c.LocatorLocal.IsValid() {
+			fmt.Fprintf(&b, " by %v %v", c.LocatorLocal, c.LocatorPeer)
+		}
+		if c.ReapState != "" {
+			fmt.Fprintf(&b, " %s", c.ReapState)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String(), nil
+}
+
+// number gives ids to contexts that have none, and forgets those that are gone.
+func (s *Server) number(list []control.Context) {
+	there := map[control.Name]bool{}
+	for _, c := range list {
+		there[c.Name] = true
+		if s.ids[c.Name] == 0 {
+			s.last++
+			s.ids[c.Name], s.names[s.last] = s.last, c.Name
+		}
+	}
+	for name, id := range s.ids {
+		if !there[name] {
+			delete(s.ids, name)
+			delete(s.names, id)
+		}
+	}
+}
+
+func address(s string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(s)
+	if err != nil || !a.Is6() || a.Zone() != "" {
+		return a, fmt.Errorf("%q is no IPv6 address", s)
+	}
+	return a, nil
+}
+
+func pair(words []string) (a, b netip.Addr, err error) {
+	if a, err = address(words[0]); err == nil {
+		b, err = address(words[1])
+	}
+	return a, b, err
+}
+
+func (s *Server) context(word string) (control.Name, error) {
+	id, err := strconv.Atoi(word)
+	name, ok := s.names[id]
+	if err != nil || !ok {
+		return name, fmt.Errorf("there is no context with the id %q: dump shows those that there are", word)
+	}
+	return name, nil
+}
+
+func (s *Server) open(ctx context.Context, words []string) (string, error) {
+	local, peer, err := pair(words)
+	if err != nil {
+		return "", err
+	}
+	return "", s.backend.Open(ctx, control.OpenRequest{Name: control.Name{ULIDLocal: local, ULIDPeer: peer}})
+}
+
+func (s *Server) delete(ctx context.Context, words []string) (string, error) {
+	local, peer, err := pair(words)
+	if err != nil {
+		return "", err
+	}
+	return "", s.backend.Close(ctx, control.Name{ULIDLocal: local, ULIDPeer: peer})
+}
+
+func (s *Server) update(ctx context.Context, words []string) (string, error) {
+	name, err := s.context(words[0])
+	if err != nil {
+		return "", err
+	}
+	return "", s.backend.Refresh(ctx, name)
+}
+
+func (s *Server) shim(ctx context.Context, words []string) (string, error) {
+	name, err := s.context(words[0])
+	if err != nil {
+		return "", err
+	}
+	local, peer, err := pair(words[1:])
+	if err != nil {
+		return "", err
+	}
+	return "", s.backend.Use(ctx, control.UseRequest{Name: name, LocatorLocal: local, LocatorPeer: peer})
+}
+
+func (s *Server) deshim(ctx context.Context, words []string) (string, error) {
+	name, err := s.context(words[0])
+	if err != nil {
+		return "", err
+	}
+	return "", s.backend.Use(ctx, control.UseRequest{Name: name, LocatorLocal: name.ULIDLocal, LocatorPeer: name.ULIDPeer})
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"errors"
+	"time"
+
+	"shim6/daemon/control"
+	"shim6/daemon/engine"
+	"shim6/daemon/kernel"
+)
+
+// errNoModule: a context is nothing without it.
+var errNoModule = errors.New("the kernel module is not loaded")
+
+// handle hands an event to the engine, and does what it answers. What the kernel
+// refuses is the next event.
+func (d *daemon) handle(ev engine.Event) {
+	for events := []engine.Event{ev}; len(events) > 0; events = events[1:] {
+		events = append(events, d.do(d.engine.Handle(d.now(), events[0]))...)
+	}
+}
+
+// do does actions in their order. It returns what was refused, after which nothing
+// is sent for the same context.
+func (d *daemon) do(actions []engine.Action) (refused []engine.Event) {
+	without := map[engine.ULIDs]bool{}
+	refuse := func(u engine.ULIDs, err error) {
+		d.log.Warn("the kernel refuses a context", append(attributes(u), "error", err)...)
+		without[u] = true
+		refused = append(refused, engine.ContextRefused{ULIDs: u, Err: err})
+	}
+	for _, a := range actions {
+		switch a := a.(type) {
+		case engine.ContextNew:
+			if err := d.newContext(a); err != nil {
+				refuse(a.Context.ULIDs, err)
+			}
+		case engine.ContextSet:
+			if without[a.Context.ULIDs] || d.kernel == nil {
+				break
+			}
+			if err := kernel.Set(d.kernel, a); err != nil {
+				refuse(a.Context.ULIDs, err)
+			}
+		case engine.ContextDel:
+			d.deleteContext(a)
+		case engine.Persist:
+			d.state.Put(a.ULIDs, a.Record)
+		case engine.Send:
+			if !without[a.Context] {
+				d.send(a)
+			}
+		case engine.Resync:
+			d.resyncSoon()
+		case engine.StateChange:
+			d.log.Info("context", append(attributes(a.ULIDs), "from", control.StateName(a.From), "to", control.StateName(a.To), "why", a.Why)...)
+			d.remember(control.Change{Name: control.NameOf(a.ULIDs), From: control.StateName(a.From), To: control.StateName(a.To), Why: a.Why})
+		case engine.Note:
+			d.log.Info(a.Text, attributes(a.ULIDs)...)
+			d.remember(control.Change{Name: control.NameOf(a.ULIDs), Why: a.Text})
+		case engine.Done:
+			if done := d.waiting[a.ID]; done != nil {
+				delete(d.waiting, a.ID)
+				done(a.Err)
+			}
+		}
+	}
+	d.flush()
+	return refused
+}
+
+func (d *daemon) newContext(a engine.ContextNew) error {
+	if d.kernel == nil {
+		return errNoModule
+	}
+	return kernel.New(d.kernel, a)
+}
+
+func (d *daemon) deleteContext(a engine.ContextDel) {
+	if d.kernel == nil {
+		return
+	}
+	if err := kernel.Delete(d.kernel, a); err != nil {
+		d.log.Warn("the kernel does not delete a context", append(attributes(a.ULIDs), "error", err)...)
+		d.resyncSoon()
+	}
+}
+
+// send sends a message. One that can't be sent is like one that was lost on its
+// way; what it tells of is on record before.
+func (d *daemon) send(a engine.Send) {
+	d.flush()
+	if d.kernel == nil {
+		return
+	}
+	if err := kernel.Send(d.kernel, a); err != nil {
+		d.sendErrors.Add(1)
+		d.log.Debug("a message can't be sent", "type", a.Type, "source", a.Source, "destination", a.Destination, "error", err)
+		return
+	}
+	d.log.Debug("sent", "type", a.Type, "source", a.Source, "destination", a.Destination)
+}
+
+// flush writes Records. If that fails the daemon goes on: a restart will know less.
+func (d *daemon) flush() {
+	err := d.state.Flush()
+	switch {
+	case err != nil && !d.stateFailed:
+		d.log.Error("contexts are not kept for a restart until this works again", "error", err)
+	case err == nil && d.stateFailed:
+		d.log.Info("contexts are kept for a restart again")
+	}
+	d.stateFailed = err != nil
+}
+
+// remember adds to the history.
+func (d *daemon) remember(c control.Change) {
+	c.Time = time.Now()
+	if len(d.history) >= 2*historySize {
+		d.history = append(d.history[:0], d.history[len(d.history)-historySize:]...)
+	}
+	d.history = append(d.history, c)
+}
+
+// attributes are the names of a context for the log.
+func attributes(u engine.ULIDs) []any {
+	a := []any{"ulid-local", u.Local, "ulid-peer", u.Peer}
+	if u.FII != 0 {
+		a = append(a, "fii", u.FII)
+	}
+	return a
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"context"
+	"os"
+
+	"shim6/daemon/control"
+	"shim6/daemon/engine"
+	"shim6/daemon/locator"
+	"shim6/daemon/wire"
+)
+
+// backend is what the control socket and the debug port see of the daemon. All that
+// it does is done by the daemon's own goroutine.
+type backend struct{ d *daemon }
+
+var _ control.Backend = backend{}
+
+// ask has do done by the daemon, which calls done with the result: at once, or
+// later.
+func ask[T any](ctx context.Context, d *daemon, do func(done func(T, error))) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	// With room for the result, since nobody may wait for it any more.
+	results := make(chan result, 1)
+	var zero T
+	select {
+	case d.requests <- func() { do(func(v T, err error) { results <- result{v, err} }) }:
+	case <-d.ended:
+		return zero, control.ErrUnavailable
+	case <-ctx.Done():
+		return zero, ctx.Err()
+	}
+	select {
+	case r := <-results:
+		return r.v, r.err
+	case <-d.ended:
+		return zero, control.ErrUnavailable
+	case <-ctx.Done():
+		return zero, ctx.Err()
+	}
+}
+
+// look is ask for what is only looked at.
+func look[T any](ctx context.Context, d *daemon, do func() T) (T, error) {
+	return ask(ctx, d, func(done func(T, error)) { done(do(), nil) })
+}
+
+// command hands a command to the engine, which answers by a Done.
+func (b backend) command(ctx context.Context, event func(id uint64) engine.Event) error {
+	d := b.d
+	_, err := ask(ctx, d, func(done func(struct{}, error)) {
+		d.lastID++
+		d.waiting[d.lastID] = func(err error) { done(struct{}{}, err) }
+		d.handle(event(d.lastID))
+	})
+	return err
+}
+
+func (b backend) Open(ctx context.Context, r control.OpenRequest) error {
+	return b.command(ctx, func(id uint64) engine.Event {
+		return engine.Open{ID: id, ULIDs: r.ULIDs(), Pair: engine.Pair{Local: r.LocatorLocal, Peer: r.LocatorPeer}, Force: r.Force}
+	})
+}
+
+func (b backend) Close(ctx context.Context, n control.Name) error {
+	return b.command(ctx, func(id uint64) engine.Event { return engine.Close{ID: id, ULIDs: n.ULIDs()} })
+}
+
+func (b backend) Refresh(ctx context.Context, n control.Name) error {
+	return b.command(ctx, func(id uint64) engine.Event { return engine.Refresh{ID: id, ULIDs: n.ULIDs()} })
+}
+
+func (b backend) Use(ctx context.Context, r control.UseRequest) error {
+	_, err := ask(ctx, b.d, func(done func(struct{}, error)) {
+		b.d.operator.Use(r.ULIDs(), engine.Pair{Local: r.LocatorLocal, Peer: r.LocatorPeer},
+			func(err error) { done(struct{}{}, err) })
+	})
+	return err
+}
+
+func (b backend) Contexts(ctx context.Context) ([]control.Context, error) {
+	return look(ctx, b.d, func() []control.Context {
+		list := []control.Context{}
+		for i := range b.d.engine.Contexts() {
+			list = append(list, control.ContextOf(i))
+		}
+		return list
+	})
+}
+
+func (b backend) Locators(ctx context.Context) ([]control.Locator, error) {
+	return look(ctx, b.d, func() []control.Locator {
+		list, now := []control.Locator{}, b.d.now()
+		for _, l := range locator.Assess(&b.d.table, b.d.config, now) {
+			list = append(list, control.LocatorOf(l, now))
+		}
+		return list
+	})
+}
+
+func (b backend) History(ctx context.Context) ([]control.Change, error) {
+	return look(ctx, b.d, func() []control.Change {
+		h := b.d.history
+		return append([]control.Change{}, h[max(0, len(h)-historySize):]...)
+	})
+}
+
+func (b backend) Status(ctx context.Context) (control.Status, error) {
+	return look(ctx, b.d, func() control.Status {
+		d := b.d
+		size, stats := d.engine.Size(), d.engine.Stats()
+		return control.Status{
+			Version: version, PID: os.Getpid(), Uptime: d.now().Milliseconds(), Config: d.path,
+			Kernel:   d.kernel != nil,
+			Contexts: size.Contexts, HoldDowns: size.HoldDowns, Records: d.state.Len(), Locators: len(d.locators),
+			EventsLost: d.eventsLost.Load(), SendErrors: d.sendErrors.Load(),
+			Sent: byType(stats.Sent[:]), Received: byType(stats.Received[:]), Dropped: dropped(stats),
+		}
+	})
+}
+
+func byType(counters []uint64) map[string]uint64 {
+	m := map[string]uint64{}
+	for t, n := range counters {
+		if n > 0 {
+			m[wire.Type(t).String()] = n
+		}
+	}
+	return m
+}
+
+func dropped(s engine.Stats) map[string]uint64 {
+	m := map[string]uint64{
+		"malformed": s.Malformed, "unmatched": s.Unmatched, "not-ours": s.NotOurs,
+		"invalid-validator": s.InvalidValidator, "replayed": s.Replayed, "unverified": s.Unverified,
+		"full": s.Full, "limited": s.Limited, "held-down": s.HeldDown, "confusions": s.Confusions,
+		"unprovable": s.Unprovable, "unencodable": s.Unencodable,
+	}
+	for k, n := range m {
+		if n == 0 {
+			delete(m, k)
+		}
+	}
+	return m
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"errors"
+
+	mnetlink "github.com/mdlayher/netlink"
+
+	"shim6/daemon/engine"
+	"shim6/daemon/locator"
+)
+
+// rtnlBatch is what rtnetlink has told.
+type rtnlBatch struct {
+	messages []mnetlink.Message
+	lost     bool
+	err      error
+}
+
+// listen receives from rtnetlink until there is an error or the daemon ends.
+func (d *daemon) listen() {
+	for {
+		messages, err := d.watcher.Receive()
+		b := rtnlBatch{messages: messages, lost: errors.Is(err, locator.ErrOverflow), err: err}
+		select {
+		case d.rtnl <- b:
+		case <-d.ended:
+			return
+		}
+		if err != nil && !b.lost {
+			return
+		}
+	}
+}
+
+func (d *daemon) dumpLocators() error {
+	messages, err := d.watcher.Dump()
+	if err != nil {
+		return err
+	}
+	return d.table.Dump(d.now(), messages)
+}
+
+// applyLocators takes over what rtnetlink has told. What follows from it is looked
+// at a little later, when all that belongs together is there.
+func (d *daemon) applyLocators(b rtnlBatch) {
+	if b.lost {
+		d.eventsLost.Add(1)
+		d.log.Warn("messages of rtnetlink were lost, which is made good")
+		d.dumpDue = true
+	}
+	for _, m := range b.messages {
+		changed, err := d.table.Apply(d.now(), m)
+		if err != nil {
+			d.log.Warn(err.Error())
+			continue
+		}
+		if changed&locator.Routes != 0 {
+			d.routesDue = true
+		}
+		if changed != 0 && d.settleAt == 0 {
+			d.settleAt = d.now() + settle
+		}
+	}
+	if d.dumpDue && d.settleAt == 0 {
+		d.settleAt = d.now() + settle
+	}
+}
+
+// settle has the engine told if its locators have changed.
+func (d *daemon) settle() error {
+	d.settleAt = 0
+	var err error
+	switch {
+	case d.dumpDue:
+		err = d.dumpLocators()
+	case d.routesDue:
+		var routes []mnetlink.Message
+		if routes, err = d.watcher.Routes(); err == nil {
+			err = d.table.SetRoutes(routes)
+		}
+	}
+	if err != nil {
+		// It stays due.
+		d.log.Warn("the addresses of this host can't be read", "error", err)
+		d.settleAt = d.now() + retryPause
+		return nil
+	}
+	d.dumpDue, d.routesDue = false, false
+	d.tellLocators()
+	return nil
+}
+
+func (d *daemon) tellLocators() {
+	all := locator.Assess(&d.table, d.config, d.now())
+	list := locator.Local(all)
+	if locator.Same(list, d.locators) {
+		return
+	}
+	for _, l := range all {
+		d.log.Debug("locator", "address", l.Address, "interface", l.Interface,
+			"available", l.Available, "operational", l.Operational, "why", l.Why)
+	}
+	d.log.Info("the locators of this host have changed", "available", len(list))
+	d.locators = list
+	d.handle(engine.Locators{Local: list})
+}

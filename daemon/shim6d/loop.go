@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"shim6/daemon/engine"
+	"shim6/daemon/kernel"
+	"shim6/netlink"
+)
+
+// never is when nothing is due.
+const never = time.Duration(1<<63 - 1)
+
+// loop drives the engine: what happens, and what time brings, one after another,
+// until a signal ends it.
+func (d *daemon) loop(signals <-chan os.Signal) error {
+	defer close(d.ended)
+	if err := d.notify.ready(d.status()); err != nil {
+		d.log.Warn(err.Error())
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	var watchdog <-chan time.Time
+	if d.notify.watchdog > 0 {
+		t := time.NewTicker(d.notify.watchdog)
+		defer t.Stop()
+		watchdog = t.C
+	}
+	for {
+		timer.Reset(max(0, d.next()-d.now()))
+		var main, outside <-chan kernel.Batch
+		if d.kernel != nil {
+			main, outside = d.kernel.Main, d.kernel.Outside
+		}
+		select {
+		case b := <-main:
+			d.kernelBatch(b)
+		case b := <-outside:
+			d.kernelBatch(b)
+		case b := <-d.rtnl:
+			if err := d.rtnlBatch(b); err != nil {
+				return err
+			}
+		case do := <-d.requests:
+			do()
+		case <-timer.C:
+		case <-watchdog:
+			if err := d.notify.alive(); err != nil {
+				d.log.Warn(err.Error())
+			}
+		case s := <-signals:
+			if s != syscall.SIGHUP {
+				d.log.Info("shim6d ends; contexts and sessions go on in the kernel", "signal", s)
+				return d.notify.stopping()
+			}
+			d.reload()
+		}
+		if err := d.due(); err != nil {
+			return err
+		}
+	}
+}
+
+// next is when something is due.
+func (d *daemon) next() time.Duration {
+	at := never
+	if t, ok := d.engine.Next(); ok {
+		at = t
+	}
+	for _, t := range []time.Duration{d.settleAt, d.resyncAt, d.reconnectAt} {
+		if t != 0 {
+			at = min(at, t)
+		}
+	}
+	return at
+}
+
+// due does what is due.
+func (d *daemon) due() error {
+	now := d.now()
+	if d.reconnectAt != 0 && d.reconnectAt <= now {
+		d.reconnect()
+	}
+	if d.settleAt != 0 && d.settleAt <= now {
+		if err := d.settle(); err != nil {
+			return err
+		}
+	}
+	if d.resyncAt != 0 && d.resyncAt <= now {
+		d.resync()
+	}
+	if t, ok := d.engine.Next(); ok && t <= now {
+		d.handle(engine.Tick{})
+	}
+	return nil
+}
+
+// kernelBatch deals with what the kernel tells.
+func (d *daemon) kernelBatch(b kernel.Batch) {
+	for _, ev := range b.Events {
+		switch ev := ev.(type) {
+		case netlink.GoneEvent:
+			d.moduleGone("the module was unloaded")
+			return
+		case netlink.ChangeEvent, netlink.DeleteEvent:
+			// What there is now, a dump tells for sure: later events may be
+			// on their way.
+			d.resyncSoon()
+		default:
+			if e := kernel.Event(ev, kernel.InUse); e != nil {
+				d.handle(e)
+			}
+		}
+	}
+	if b.Lost {
+		d.eventsLost.Add(1)
+		d.log.Warn("events of the kernel were lost, which is made good")
+		d.resyncSoon()
+	}
+	if b.Err != nil {
+		d.moduleGone(b.Err.Error())
+	}
+}
+
+// resyncSoon has the kernel dumped: at once, unless that has just been done.
+func (d *daemon) resyncSoon() {
+	if d.resyncAt == 0 {
+		d.resyncAt = max(d.now(), d.resynced+resyncPause)
+	}
+}
+
+func (d *daemon) resync() {
+	d.resyncAt = 0
+	d.resynced = d.now()
+	if d.kernel == nil {
+		return
+	}
+	contexts, err := d.dump()
+	if err != nil {
+		d.log.Warn("the kernel's contexts can't be read", "error", err)
+		d.resyncAt = d.now() + retryPause
+		return
+	}
+	d.handle(engine.Dump{Contexts: contexts})
+}
+
+// moduleGone drops the connection, and with it all contexts: there are none
+// without the module. Peers that still have them will learn it by R1bis when it is
+// back.
+func (d *daemon) moduleGone(why string) {
+	if d.kernel == nil {
+		return
+	}
+	d.log.Warn("shim6d has lost the kernel module, and waits for it", "reason", why)
+	d.kernel.Close()
+	d.kernel = nil
+	d.reconnectAt = d.now() + retryPause
+	d.handle(engine.Dump{})
+}
+
+// reconnect looks for the module. It does not have the kernel load it: who has
+// unloaded it has had a reason.
+func (d *daemon) reconnect() {
+	d.reconnectAt = d.now() + retryPause
+	there, err := d.loaded()
+	if err != nil || !there {
+		return
+	}
+	k, err := d.connect()
+	if err != nil {
+		d.log.Warn("the module is back, but can't be used", "error", err)
+		return
+	}
+	d.kernel, d.reconnectAt = k, 0
+	d.log.Info("the kernel module is back")
+	if err := d.configureKernel(); err != nil {
+		d.log.Error("the kernel's configuration can't be set", "error", err)
+	}
+	d.resync()
+}
+
+// errGone: without rtnetlink nothing is known of the host's addresses.
+var errGone = errors.New("rtnetlink is of no use any more")
+
+func (d *daemon) rtnlBatch(b rtnlBatch) error {
+	if b.err != nil && !b.lost {
+		return fmt.Errorf("%w: %w", errGone, b.err)
+	}
+	d.applyLocators(b)
+	return nil
+}
+
+func (d *daemon) status() string {
+	return fmt.Sprintf("%d contexts, %d locators", d.engine.Size().Contexts, len(d.locators))
+}
