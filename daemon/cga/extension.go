@@ -64,6 +64,10 @@ type MultiPrefix struct {
 	PublicKey bool
 	// Prefixes are Prefix[1] to Prefix[n]. Their order is hashed.
 	Prefixes []SubnetPrefix
+	// Misplaced says that a reserved bit is set where an earlier
+	// implementation, LinShim6, has the P flag. With it, too, the key may
+	// sign. It is never encoded.
+	Misplaced bool
 }
 
 const (
@@ -72,7 +76,8 @@ const (
 	flagP            = 1 << 31
 	// flagPSwapped is where the P flag ends up when a little-endian host
 	// writes the word as it stands in memory: LinShim6 does. It is a
-	// reserved bit, which says nothing, save that such a key may sign.
+	// reserved bit, which says nothing, save that such a key may sign (see
+	// docs/decisions.md).
 	flagPSwapped = 1 << 7
 )
 
@@ -91,13 +96,13 @@ func (m MultiPrefix) Extension() Extension {
 }
 
 // MultiPrefix returns the Multi-Prefix extension of p. The reserved bits are
-// ignored. Its errors are ErrMultiPrefix.
+// ignored, but for Misplaced. Its errors are ErrMultiPrefix.
 func (p *PDS) MultiPrefix() (MultiPrefix, error) {
 	flags, data, err := p.multiPrefix()
 	if err != nil {
 		return MultiPrefix{}, err
 	}
-	m := MultiPrefix{PublicKey: flags&flagP != 0}
+	m := MultiPrefix{PublicKey: flags&flagP != 0, Misplaced: flags&flagPSwapped != 0}
 	for ; len(data) > 0; data = data[8:] {
 		m.Prefixes = append(m.Prefixes, SubnetPrefix(data[:8]))
 	}

@@ -19,11 +19,16 @@ func TestMultiPrefixEncoding(t *testing.T) {
 		m    MultiPrefix
 		want string
 	}{
-		{"nonce", MultiPrefix{false, two}, "00120014" + "00000000" + "20010db800020001" + "20010db800010001"},
-		{"key", MultiPrefix{true, two[1:]}, "0012000c" + "80000000" + "20010db800010001"},
+		{"nonce", MultiPrefix{Prefixes: two}, "00120014" + "00000000" + "20010db800020001" + "20010db800010001"},
+		{"key", MultiPrefix{PublicKey: true, Prefixes: two[1:]}, "0012000c" + "80000000" + "20010db800010001"},
 		{"no prefix", MultiPrefix{}, "00120004" + "00000000"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			misplaced := tt.m
+			misplaced.Misplaced = true
+			if d := cmp.Diff(tt.m.Extension(), misplaced.Extension()); d != "" {
+				t.Errorf("the misplaced flag is encoded: %s", d)
+			}
 			b, err := appendExtensions(nil, []Extension{tt.m.Extension()})
 			if got := hex.EncodeToString(b); err != nil || got != tt.want {
 				t.Errorf("%s, %v, want %s", got, err, tt.want)
@@ -40,17 +45,24 @@ func TestMultiPrefixEncoding(t *testing.T) {
 	}
 }
 
-// The reserved bits are ignored, each of them, though they are hashed.
+// The reserved bits are ignored, each of them, though they are hashed: as to the P
+// flag, the prefixes and who is a member. That is all of what RFC 5535 has them
+// ignored for but one thing, in which one bit deviates: with bit 24, where an earlier
+// implementation has the P flag, the key may sign.
 //
 // Shows: 5535-5-05
 func TestMultiPrefixReserved(t *testing.T) {
 	list := eight(t)[:2]
+	key, err := EncodePublicKey(&testKey(t, 1024).PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for bit := 1; bit < 32; bit++ {
 		e := MultiPrefix{Prefixes: list}.Extension()
 		e.Data[bit/8] |= 0x80 >> (bit % 8)
-		p := &PDS{PublicKey: appendixA().PublicKey, Extensions: []Extension{e}, SubnetPrefix: list[0]}
+		p := &PDS{PublicKey: key, Extensions: []Extension{e}, SubnetPrefix: list[0]}
 		m, err := p.MultiPrefix()
-		if err != nil || m.PublicKey || !cmp.Equal(m.Prefixes, list) {
+		if err != nil || m.PublicKey || m.Misplaced != (bit == 24) || !cmp.Equal(m.Prefixes, list) {
 			t.Errorf("bit %d: %v, %v", bit, m, err)
 		}
 		set, err := p.Members(0)
@@ -59,6 +71,9 @@ func TestMultiPrefixReserved(t *testing.T) {
 		}
 		if err := p.VerifyHBA(set[1].Addr); err != nil {
 			t.Errorf("bit %d: %v", bit, err)
+		}
+		if _, err := p.RSAPublicKey(); (err == nil) != (bit == 24) {
+			t.Errorf("bit %d: whether the key may sign: %v", bit, err)
 		}
 	}
 }
@@ -118,6 +133,9 @@ func TestMultiPrefixEmpty(t *testing.T) {
 	}
 }
 
+// An interface identifier has the 64 bits that a prefix leaves.
+//
+// Shows: 6629-3.2-01
 func TestSubnetPrefix(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"2001:db8:1:2::/64", "2001:db8:1:2::/64"},

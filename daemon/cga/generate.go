@@ -3,6 +3,7 @@
 package cga
 
 import (
+	"bytes"
 	"context"
 	"crypto/rsa"
 	"encoding/binary"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"net/netip"
 	"runtime"
+	"slices"
 )
 
 const (
@@ -37,7 +39,7 @@ type Options struct {
 	// some 2^(16*Sec) hashes, and to forge one 2^(16*Sec) times as many as
 	// for 0.
 	Sec uint8
-	// PublicKey, of MinKeyBits to MaxKeyBits, is what the addresses are
+	// PublicKey, of MinKeyBits to MaxNewKeyBits, is what the addresses are
 	// bound to. A CGA must have one; without one, HBAs are HBA-only.
 	PublicKey *rsa.PublicKey
 	// Extensions are further extension fields. They come after the
@@ -220,10 +222,13 @@ func (p *PDS) deriveSet(prefixes []SubnetPrefix, collisionCount, sec uint8) ([]A
 // members of an HBA set change together (RFC 5535 section 6 step 6.4). For a CGA,
 // set is that address alone.
 //
-// The error is ErrCollisionCount for a count above MaxCollisionCount: after
-// three collisions one is to give up (RFC 3972 section 4 step 8). Other errors
-// are those of Derive.
+// The error is ErrPrefixes if there is a part of an HBA set, without the rest of it.
+// It is ErrCollisionCount for a count above MaxCollisionCount: after three collisions
+// one is to give up (RFC 3972 section 4 step 8). Other errors are those of Derive.
 func Regenerate(set []Address, collisionCount uint8) ([]Address, error) {
+	if err := checkWhole(set); err != nil {
+		return nil, err
+	}
 	out := make([]Address, 0, len(set))
 	for _, a := range set {
 		again, err := a.PDS.Derive(a.PDS.SubnetPrefix, collisionCount, SecOf(a.Addr))
@@ -233,6 +238,45 @@ func Regenerate(set []Address, collisionCount uint8) ([]Address, error) {
 		out = append(out, again)
 	}
 	return out, nil
+}
+
+// checkWhole says what is wrong if some of the addresses are in an HBA set, and they
+// are not all the members of one.
+func checkWhole(set []Address) error {
+	at := slices.IndexFunc(set, func(a Address) bool {
+		_, err := a.PDS.MultiPrefix()
+		return err == nil
+	})
+	if at < 0 {
+		return nil
+	}
+	one := set[at].PDS
+	there := make(map[SubnetPrefix]bool)
+	for _, a := range set {
+		if !one.sameSet(a.PDS) {
+			return fmt.Errorf("%w: %v and %v are not of one HBA set", ErrPrefixes, set[at].Addr, a.Addr)
+		}
+		there[a.PDS.SubnetPrefix] = true
+	}
+	m, err := one.MultiPrefix()
+	if err != nil {
+		return err
+	}
+	for _, p := range m.Prefixes {
+		if !there[p] {
+			return fmt.Errorf("%w: the member in %v is missing, and all members of an HBA set change together (RFC 5535 section 6 step 6.4)",
+				ErrPrefixes, p)
+		}
+	}
+	return nil
+}
+
+// sameSet reports whether q differs from p in no more than members of one set do.
+func (p *PDS) sameSet(q *PDS) bool {
+	return p.Modifier == q.Modifier && p.CollisionCount == q.CollisionCount && bytes.Equal(p.PublicKey, q.PublicKey) &&
+		slices.EqualFunc(p.Extensions, q.Extensions, func(a, b Extension) bool {
+			return a.Type == b.Type && bytes.Equal(a.Data, b.Data)
+		})
 }
 
 // Members returns the addresses of the HBA set of p, in the order of the

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,7 +49,7 @@ func verifyPlainly(pds []byte, addr netip.Addr) bool {
 // member; for each Sec that is cheap, 1 to 8 prefixes, and both kinds.
 //
 // Shows: 3972-4-14 3972-2-01 3972-2-02 3972-2-03 3972-2-04 3972-4-07 3972-4-08 5535-3.2-01 5535-4-01
-// Shows: 5535-6-06 5535-6-09 5535-6-10 5535-6-11 5535-6-12 5535-6-13 5535-6-14 5535-6-16 5535-7.2-02 6629-3.2-01 6629-7.2-01
+// Shows: 5535-6-06 5535-6-09 5535-6-10 5535-6-11 5535-6-12 5535-6-13 5535-6-14 5535-6-16 5535-7.2-02 6629-7.2-01
 func TestGenerateVerifies(t *testing.T) {
 	all := eight(t)
 	for sec := range uint8(2) {
@@ -344,12 +345,61 @@ func TestRegenerate(t *testing.T) {
 					}
 				}
 			}
-			_, err := Regenerate(first, 3)
+			// A set changes as a whole, in whatever order it comes.
+			turned := slices.Clone(first)
+			slices.Reverse(turned)
+			again, err := Regenerate(turned, 1)
+			if err != nil || len(again) != len(first) {
+				t.Errorf("%v, %v", again, err)
+			}
+			_, err = Regenerate(first, 3)
 			wantError(t, err, ErrCollisionCount)
 			if first[0].PDS.CollisionCount != 0 {
 				t.Error("what was there has changed")
 			}
 		}
+	}
+}
+
+// What is not all of one set is not changed: what was left out would be an address
+// that the others' PDSs no longer prove.
+//
+// Shows: 5535-6-15 5535-6-17
+func TestRegeneratePart(t *testing.T) {
+	key := &testKey(t, 1024).PublicKey
+	set, other := mustHBA(t, 1, eight(t)[:3], Options{}), mustHBA(t, 2, eight(t)[:3], Options{})
+	only := mustCGA(t, 1, eight(t)[0], Options{PublicKey: key})
+	ahead, err := Regenerate(set, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		set  []Address
+		want error
+	}{
+		{"nothing", nil, nil},
+		{"all", set, nil},
+		{"a CGA", []Address{only}, nil},
+		{"the first", set[:1], ErrPrefixes},
+		{"all but the first", set[1:], ErrPrefixes},
+		{"one twice, another not", []Address{set[0], set[1], set[1]}, ErrPrefixes},
+		{"a member of another set", []Address{set[0], set[1], other[2]}, ErrPrefixes},
+		{"a member that is ahead", []Address{set[0], set[1], ahead[2]}, ErrPrefixes},
+		{"a CGA as well", append(slices.Clone(set), only), ErrPrefixes},
+		{"a CGA in the place of one", []Address{only, set[1], set[2]}, ErrPrefixes},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			again, err := Regenerate(tt.set, 2)
+			wantError(t, err, tt.want)
+			if err != nil && again != nil {
+				t.Errorf("addresses beside the error: %v", again)
+			}
+		})
+	}
+	_, err = Regenerate(set[:2], 1)
+	if want := "2001:db8:3:1::/64 is missing, and all members of an HBA set change together"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v does not say %q", err, want)
 	}
 }
 

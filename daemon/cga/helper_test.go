@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -133,7 +134,7 @@ func decodeKey(t testing.TB, text []byte) *rsa.PrivateKey {
 }
 
 // testKey returns one of the keys of the vectors, of 1024 or 2048 bits, or one
-// of the files, of a length that is not to be used.
+// of the files: of 512, 1016, 3072, 4096 or 4104.
 func testKey(t testing.TB, length int) *rsa.PrivateKey {
 	t.Helper()
 	switch length {
@@ -148,7 +149,7 @@ func testKey(t testing.TB, length int) *rsa.PrivateKey {
 		}
 		t.Fatalf("no key of %d bits", length)
 	}
-	b, err := os.ReadFile("testdata/keys/rsa" + map[int]string{512: "512", 1016: "1016", 4104: "4104"}[length] + ".pem")
+	b, err := os.ReadFile("testdata/keys/rsa" + strconv.Itoa(length) + ".pem")
 	if err != nil {
 		t.Fatal(err)
 	}

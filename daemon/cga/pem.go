@@ -37,11 +37,12 @@ func EncodePEM(list []Address) ([]byte, error) {
 // DecodePEM reads what EncodePEM wrote. It also takes the bare octets of one PDS,
 // as other programs write them: its address, which is not in them, is then the
 // zero Addr. Addresses that are there have been verified with their PDS
-// (VerifyCGA).
+// (VerifyCGA). Around and between PEM blocks there may be white space, and nothing
+// else: who has lost a member of a set has to know.
 //
 // Errors are ErrPDS if there is no PDS, and those of Parse and VerifyCGA.
 func DecodePEM(b []byte) ([]Address, error) {
-	if !bytes.Contains(b, []byte("-----BEGIN ")) {
+	if !bytes.Contains(b, pemBegin) {
 		p, err := Parse(b)
 		if err != nil {
 			return nil, err
@@ -49,11 +50,12 @@ func DecodePEM(b []byte) ([]Address, error) {
 		return []Address{{PDS: p}}, nil
 	}
 	var list []Address
-	for {
-		var block *pem.Block
-		if block, b = pem.Decode(b); block == nil {
-			break
+	for b = bytes.TrimSpace(b); len(b) > 0; b = bytes.TrimSpace(b) {
+		block, rest, err := decodeNext(b)
+		if err != nil {
+			return nil, fmt.Errorf("PEM block %d: %w", len(list)+1, err)
 		}
+		b = rest
 		if block.Type != pemType {
 			return nil, fmt.Errorf("%w: there is a PEM block %q, where %q is looked for", ErrPDS, block.Type, pemType)
 		}
@@ -63,14 +65,23 @@ func DecodePEM(b []byte) ([]Address, error) {
 		}
 		list = append(list, a)
 	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("%w: there is no PEM block that can be read", ErrPDS)
-	}
-	if len(bytes.TrimSpace(b)) > 0 {
-		return nil, fmt.Errorf("%w: after PEM block %d there is something else", ErrPDS, len(list))
-	}
 	return list, nil
 }
+
+// decodeNext reads the PEM block that begins b, and no other: pem.Decode goes on to
+// the next one if it is damaged, or if there is something else before it.
+func decodeNext(b []byte) (block *pem.Block, rest []byte, err error) {
+	if !bytes.HasPrefix(b, pemBegin) {
+		return nil, nil, fmt.Errorf("%w: there is something that is no PEM block", ErrPDS)
+	}
+	block, rest = pem.Decode(b)
+	if block == nil || bytes.Count(b[:len(b)-len(rest)], pemBegin) != 1 {
+		return nil, nil, fmt.Errorf("%w: it cannot be read", ErrPDS)
+	}
+	return block, rest, nil
+}
+
+var pemBegin = []byte("-----BEGIN ")
 
 func decodeBlock(block *pem.Block) (Address, error) {
 	p, err := Parse(block.Bytes)

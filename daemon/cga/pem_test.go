@@ -79,6 +79,14 @@ func TestDecodePEMErrors(t *testing.T) {
 		{"an end missing", good[:len(good)-20], ErrPDS},
 		{"half of a second one", append(bytes.Clone(good), good[:60]...), ErrPDS},
 		{"space around it", []byte("\n" + string(good) + "\n \n"), nil},
+		{"text before it", append([]byte("text\n"), good...), ErrPDS},
+		{"text between two", slices.Concat(good, []byte("text\n"), good), ErrPDS},
+		{"space between two", slices.Concat(good, []byte("\n \n\t"), good), nil},
+		// pem.Decode would go on to the next one.
+		{"a damaged one before it", append(bytes.Replace(good, []byte("\n-----END"), []byte("!\n-----END"), 1), good...), ErrPDS},
+		{"a damaged one between two", slices.Concat(good, good[:len(good)-20], []byte("\n"), good), ErrPDS},
+		{"one without an end before it", append(good[:len(good)-20:len(good)-20], good...), ErrPDS},
+		{"another end before it", append(bytes.Replace(good, []byte("-----END CGA"), []byte("-----END HBA"), 1), good...), ErrPDS},
 		{"text after it", append(bytes.Clone(good), "text"...), ErrPDS},
 		{"two", []byte(strings.Repeat(string(good), 2)), nil},
 	} {

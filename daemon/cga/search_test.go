@@ -79,10 +79,19 @@ func TestSearchFirst(t *testing.T) {
 }
 
 // The modifier is one number of 128 bits, in the middle of a chunk as well: here the
-// first that fits is a little above 2^64, and the search begins below.
+// first that fits is 2^64, or a little above it, and the search begins below.
 func TestSearchCarry(t *testing.T) {
+	for _, above := range []byte{0, 1, 5} {
+		for _, back := range []uint64{1, 10, searchChunk - 1, searchChunk, searchChunk + 1} {
+			searchCarry(t, above, back+uint64(above))
+		}
+	}
+}
+
+func searchCarry(t *testing.T, above byte, back uint64) {
+	t.Helper()
 	data := make([]byte, 8)
-	p := &PDS{Modifier: Modifier{7: 1, 15: 5}, PublicKey: appendixA().PublicKey, Extensions: []Extension{{0xfffd, data}}}
+	p := &PDS{Modifier: Modifier{7: 1, 15: above}, PublicKey: appendixA().PublicKey, Extensions: []Extension{{0xfffd, data}}}
 	want := p.Modifier
 	for fits := false; !fits; {
 		binary.BigEndian.PutUint64(data, binary.BigEndian.Uint64(data)+1)
@@ -92,9 +101,18 @@ func TestSearchCarry(t *testing.T) {
 		}
 		fits = zeroBits(hash2[:], 1)
 	}
-	p.Modifier = before(want, 10)
-	if err := (Options{Sec: 1}).search(t.Context(), p); err != nil || p.Modifier != want {
-		t.Errorf("%x, %v, want %x", p.Modifier, err, want)
+	p.Modifier = before(want, back)
+	err := (Options{Sec: 1, Workers: 2}).search(t.Context(), p)
+	// Far before it there may be another one, and it is not to be passed over.
+	if binary.BigEndian.Uint64(p.Modifier[:8]) == 0 && back > 100 {
+		hash2, _ := p.Hash2()
+		if !zeroBits(hash2[:], 1) {
+			t.Errorf("from %d before it: Hash2 of %x is %x", back, p.Modifier, hash2)
+		}
+		return
+	}
+	if err != nil || p.Modifier != want {
+		t.Errorf("from %d before it: %x, %v, want %x", back, p.Modifier, err, want)
 	}
 }
 

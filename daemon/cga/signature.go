@@ -21,10 +21,13 @@ const (
 	MinKeyBits = 1024
 	// DefaultKeyBits is the length of key to make if nobody says otherwise.
 	DefaultKeyBits = 2048
-	// MaxKeyBits is the greatest length that is made use of. A signature of
-	// a longer key does not fit, with its PDS, the 1280 octets of a control
-	// message (RFC 5533 section 5.1); and how long a peer keeps us busy
-	// needs a limit.
+	// MaxNewKeyBits is the greatest length of a key in an address that is
+	// made here. An I2 or I2bis has 1280 octets (RFC 5533 section 5.1), of
+	// which PDS and signature take their part: 3072 bits leave room for 10
+	// to 16 locators, as other options have it, and 4096 for one or none.
+	MaxNewKeyBits = 3072
+	// MaxKeyBits is the greatest length with which signatures of others are
+	// verified: for how long a peer keeps us busy needs a limit.
 	MaxKeyBits = 4096
 )
 
@@ -57,16 +60,16 @@ func (p *PDS) RSAPublicKey() (*rsa.PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return key, checkKeyBits(key)
+	return key, checkKeyBits(key, MaxKeyBits)
 }
 
-func checkKeyBits(key *rsa.PublicKey) error {
+func checkKeyBits(key *rsa.PublicKey, greatest int) error {
 	n := key.N.BitLen()
 	if n < MinKeyBits {
 		return fmt.Errorf("%w: RSA key of %d bits, where %d is the least (RFC 5533 section 16)", ErrKey, n, MinKeyBits)
 	}
-	if n > MaxKeyBits {
-		return fmt.Errorf("%w: RSA key of %d bits, where %d is the greatest that is supported", ErrKey, n, MaxKeyBits)
+	if n > greatest {
+		return fmt.Errorf("%w: RSA key of %d bits, where %d is the greatest that is supported", ErrKey, n, greatest)
 	}
 	return nil
 }
@@ -128,12 +131,12 @@ func encodeRSA(n, e []byte) []byte {
 
 // EncodePublicKey returns the DER-encoded SubjectPublicKeyInfo of an RSA key, as
 // it stands in a PDS. The error is ErrKey if the key is not of MinKeyBits to
-// MaxKeyBits.
+// MaxNewKeyBits.
 func EncodePublicKey(key *rsa.PublicKey) ([]byte, error) {
 	if key == nil || key.N == nil || key.N.Sign() <= 0 || key.E <= 0 {
 		return nil, fmt.Errorf("%w: there is none", ErrKey)
 	}
-	if err := checkKeyBits(key); err != nil {
+	if err := checkKeyBits(key, MaxNewKeyBits); err != nil {
 		return nil, err
 	}
 	return encodeRSA(key.N.Bytes(), big.NewInt(int64(key.E)).Bytes()), nil
@@ -188,18 +191,30 @@ func (p *PDS) VerifySignature(ulid netip.Addr, list *wire.LocatorList, signature
 	if err := p.VerifyULID(ulid); err != nil {
 		return err
 	}
-	return p.verifySigned(list, signature)
-}
-
-// verifySigned is VerifySignature when p is known to be that of the ULID.
-func (p *PDS) verifySigned(list *wire.LocatorList, signature []byte) error {
-	key, err := p.RSAPublicKey()
+	key, err := p.signer(signature)
 	if err != nil {
 		return err
 	}
-	if len(signature) == 0 {
-		return fmt.Errorf("%w: the message has no CGA Signature option (RFC 5533 section 5.15.5)", ErrSignature)
+	return verifySigned(key, list, signature)
+}
+
+// signer returns the key in p, if it may sign, and if the signature can be one of it
+// for all that is to be seen without arithmetic: anybody can send us one that is not.
+func (p *PDS) signer(signature []byte) (*rsa.PublicKey, error) {
+	key, err := p.RSAPublicKey()
+	if err != nil {
+		return nil, err
 	}
+	if len(signature) == 0 {
+		return nil, fmt.Errorf("%w: the message has no CGA Signature option (RFC 5533 section 5.15.5)", ErrSignature)
+	}
+	if len(signature) != key.Size() {
+		return nil, fmt.Errorf("%w: it has %d octets, and one of this key has %d", ErrSignature, len(signature), key.Size())
+	}
+	return key, nil
+}
+
+func verifySigned(key *rsa.PublicKey, list *wire.LocatorList, signature []byte) error {
 	digest := signedDigest(list)
 	if err := rsa.VerifyPKCS1v15(key, crypto.SHA1, digest[:], signature); err != nil {
 		return fmt.Errorf("%w for generation %d (RFC 5533 section 5.15.5): %w", ErrSignature, list.Generation, err)

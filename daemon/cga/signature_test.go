@@ -8,9 +8,11 @@ import (
 	"crypto/rsa"
 	"crypto/sha1"
 	"crypto/x509"
+	"fmt"
 	"math/big"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"shim6/daemon/wire"
@@ -92,6 +94,11 @@ func TestSignature(t *testing.T) {
 				wantError(t, tt.a.PDS.VerifySignature(tt.a.Addr, listOf(tt.generation, tt.locators...), tt.signature), tt.want)
 			})
 		}
+		// One of another length is refused before anything is calculated.
+		err = a.PDS.VerifySignature(a.Addr, listOf(7, signedList()...), signature[1:])
+		if want := fmt.Sprintf("it has %d octets, and one of this key has %d", len(signature)-1, len(signature)); !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
 		for bit := range 8 * len(signature) {
 			changed := slices.Clone(signature)
 			changed[bit/8] ^= 1 << (bit % 8)
@@ -150,6 +157,53 @@ func TestSignatureScheme(t *testing.T) {
 	}
 }
 
+// How many locators fit an I2bis with what an address with a key takes: so many that a
+// host's are among them, or the key is too long to be offered.
+func TestKeyLengthFits(t *testing.T) {
+	for _, tt := range []struct {
+		bits        int
+		least, full int // locators with what there must be, and with all options
+	}{{1024, 47, 36}, {2048, 31, 23}, {3072, 16, 10}, {4096, 1, 0}} {
+		key := testKey(t, tt.bits)
+		a := cgaOf(t, encodeRSA(key.N.Bytes(), big.NewInt(int64(key.E)).Bytes()))
+		pds, err := a.PDS.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fits := func(n int, full bool) bool {
+			list := &wire.LocatorList{}
+			for range n {
+				list.Locators = append(list.Locators, locator(a.Addr, wire.MethodCGA))
+			}
+			m := &wire.I2bis{Options: wire.Options{
+				&wire.ResponderValidator{Validator: make([]byte, 16)},
+				&wire.ULIDPair{Sender: a.Addr, Receiver: a.Addr}, list,
+				&wire.CGAParameterDataStructure{PDS: pds}, &wire.CGASignature{Signature: make([]byte, tt.bits/8)},
+			}}
+			if full {
+				// The validator is the responder's, and as long as it likes.
+				m.Options[0] = &wire.ResponderValidator{Validator: make([]byte, 64)}
+				m.Options = append(m.Options, &wire.ForkedInstanceIdentifier{}, &wire.KeepaliveTimeout{},
+					&wire.LocatorPreferences{ElementLen: 3, Elements: make([]wire.Preference, n)})
+			}
+			_, err := wire.Append(nil, m)
+			return err == nil
+		}
+		for _, want := range []struct {
+			full bool
+			n    int
+		}{{false, tt.least}, {true, tt.full}} {
+			n := 0
+			for n < 100 && fits(n+1, want.full) {
+				n++
+			}
+			if n != want.n {
+				t.Errorf("%d bits, all options %v: %d locators, want %d", tt.bits, want.full, n, want.n)
+			}
+		}
+	}
+}
+
 // cgaOf returns an address with any key in it, as a peer may make it.
 func cgaOf(t *testing.T, der []byte, extensions ...Extension) Address {
 	t.Helper()
@@ -170,8 +224,12 @@ func TestKeyLength(t *testing.T) {
 	weakKeys(t)
 	for _, tt := range []struct {
 		bits int
-		want error
-	}{{512, ErrKey}, {1016, ErrKey}, {1024, nil}, {2048, nil}, {4104, ErrKey}} {
+		want error // of who verifies a signature
+		make error // of who makes an address
+	}{
+		{512, ErrKey, ErrKey}, {1016, ErrKey, ErrKey}, {1024, nil, nil}, {2048, nil, nil}, {3072, nil, nil},
+		{4096, nil, ErrKey}, {4104, ErrKey, ErrKey},
+	} {
 		key := testKey(t, tt.bits)
 		if n := key.N.BitLen(); n != tt.bits {
 			t.Fatalf("key of %d bits", n)
@@ -188,11 +246,11 @@ func TestKeyLength(t *testing.T) {
 		_, err = a.PDS.Sign(key, listOf(7, signedList()...))
 		wantError(t, err, tt.want)
 		_, err = EncodePublicKey(&key.PublicKey)
-		wantError(t, err, tt.want)
+		wantError(t, err, tt.make)
 		_, err = GenerateCGA(t.Context(), seeded(1), eight(t)[0], Options{PublicKey: &key.PublicKey})
-		wantError(t, err, tt.want)
+		wantError(t, err, tt.make)
 		_, err = GenerateHBA(t.Context(), seeded(1), eight(t), Options{PublicKey: &key.PublicKey})
-		wantError(t, err, tt.want)
+		wantError(t, err, tt.make)
 	}
 	v := appendixA()
 	p := mustParse(t, v.PDS)

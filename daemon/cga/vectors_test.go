@@ -133,7 +133,7 @@ func TestVectorNegative(t *testing.T) {
 // Every member's PDS proves every member, whoever made the set, with the P flag
 // where they put it, and a nonce in the form that they gave it.
 //
-// Shows: 5535-7.1-01 5535-7.2-04 5535-7.2-01 5535-7.2-02 5535-8-01 5535-8-02 5535-8-03 5533-16-03 5535-5-05
+// Shows: 5535-7.1-01 5535-7.2-04 5535-7.2-01 5535-7.2-02 5535-8-01 5535-8-02 5535-8-03 5533-16-03
 func TestVectorHBA(t *testing.T) {
 	for _, v := range vectors().HBA {
 		t.Run(v.Name, func(t *testing.T) {

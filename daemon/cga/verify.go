@@ -3,6 +3,8 @@
 package cga
 
 import (
+	"crypto/rsa"
+	"crypto/sha1"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -69,6 +71,11 @@ func (p *PDS) VerifyCGA(addr netip.Addr) error {
 	if err != nil {
 		return err
 	}
+	return compare(addr, hash1, hash2)
+}
+
+// compare does steps 4, 5 and 7 of RFC 3972 section 5.
+func compare(addr netip.Addr, hash1 [8]byte, hash2 [14]byte) error {
 	// Step 4.
 	id := interfaceID(addr)
 	if (id^binary.BigEndian.Uint64(hash1[:]))&hash1Mask != 0 {
@@ -115,15 +122,67 @@ func (p *PDS) VerifyHBA(addr netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	prefix := PrefixOf(addr)
-	if !isMember(prefixes, prefix) {
-		return fmt.Errorf("%w: the Multi-Prefix extension has no %v, that of %v (RFC 5535 section 7.2 step 1)",
-			ErrNotMember, prefix, addr)
+	prefix, err := memberPrefix(prefixes, addr)
+	if err != nil {
+		return err
 	}
 	member := *p
 	member.SubnetPrefix = prefix
 	// Step 2.
 	return member.VerifyCGA(addr)
+}
+
+// memberPrefix does step 1 of RFC 5535 section 7.2: it returns the prefix of addr, if
+// it is among the octets of prefixes.
+func memberPrefix(prefixes []byte, addr netip.Addr) (SubnetPrefix, error) {
+	prefix := PrefixOf(addr)
+	if !isMember(prefixes, prefix) {
+		return prefix, fmt.Errorf("%w: the Multi-Prefix extension has no %v, that of %v (RFC 5535 section 7.2 step 1)",
+			ErrNotMember, prefix, addr)
+	}
+	return prefix, nil
+}
+
+// members verifies many addresses of one HBA set. Their PDSs differ in the subnet
+// prefix alone, which Hash2 leaves out: so it is that of all of them, and each takes
+// one hash.
+type members struct {
+	prefixes []byte
+	octets   []byte // of a PDS whose prefix is that of who was verified last
+	hash2    [14]byte
+}
+
+// members returns what verifies the members of the set of p, whose collision count
+// has been checked. Errors are ErrMultiPrefix and those of AppendBinary.
+func (p *PDS) members() (*members, error) {
+	_, prefixes, err := p.multiPrefix()
+	if err != nil {
+		return nil, err
+	}
+	octets, err := p.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	m := &members{prefixes: prefixes, octets: octets}
+	clear(octets[prefixAt:publicKeyAt])
+	sum := sha1.Sum(octets)
+	m.hash2 = [14]byte(sum[:])
+	octets[collisionCountAt] = p.CollisionCount
+	return m, nil
+}
+
+// verify does what VerifyHBA does.
+func (m *members) verify(addr netip.Addr) error {
+	if !addr.Is6() {
+		return fmt.Errorf("%w: %v", ErrAddress, addr)
+	}
+	prefix, err := memberPrefix(m.prefixes, addr)
+	if err != nil {
+		return err
+	}
+	copy(m.octets[prefixAt:], prefix[:])
+	sum := sha1.Sum(m.octets)
+	return compare(addr, [8]byte(sum[:]), m.hash2)
 }
 
 // VerifyULID verifies that p corresponds to the ULID of who sent it, as RFC
@@ -148,7 +207,9 @@ func (p *PDS) VerifyULID(ulid netip.Addr) error {
 // section 10.4).
 type LocatorError struct {
 	// Index is the place in the list, from 0. If the signature is what is
-	// wrong, it is that of the first locator that needs it.
+	// wrong, it is that of the first locator that needs it. Whether it is,
+	// is found out last, and only if nothing else is wrong with the list:
+	// that takes more work than all else.
 	Index int
 	Addr  netip.Addr
 	// Err says what is wrong.
@@ -171,7 +232,10 @@ func (e *LocatorError) Unwrap() error { return e.Err }
 // the message has none.
 //
 // It says nothing about whether a locator can be reached, nor who is there: send
-// it nothing but a probe before it has answered one (RFC 5533 section 7.2).
+// it nothing but a probe before it has answered one (RFC 5533 section 7.2). Nor
+// does it say that it is an address of which that could be asked: whoever has a
+// key can sign for any, and a set may have any prefixes. The caller has to refuse
+// unspecified, loopback, multicast, link-local and IPv4-mapped addresses.
 //
 // Errors are those of VerifyULID, and for the first locator that does not verify
 // a LocatorError, which wraps ErrMethod, or an error of VerifyHBA or
@@ -180,25 +244,30 @@ func (p *PDS) VerifyLocators(ulid netip.Addr, list *wire.LocatorList, signature 
 	if err := p.VerifyULID(ulid); err != nil {
 		return err
 	}
-	inSet, signed := false, false
+	var (
+		set    *members
+		key    *rsa.PublicKey
+		signed int // the first locator that needs the signature
+	)
 	for i, l := range list.Locators {
 		var err error
 		switch l.Method {
 		case wire.MethodHBA:
 			// The ULID must be of the set as well (RFC 5533 section 3),
 			// which a PDS that lacks its own prefix does not show.
-			if !inSet {
-				err = p.VerifyHBA(ulid)
-				inSet = true
+			if set == nil {
+				if set, err = p.members(); err == nil {
+					err = set.verify(ulid)
+				}
 			}
 			if err == nil {
-				err = p.VerifyHBA(l.Address)
+				err = set.verify(l.Address)
 			}
 		case wire.MethodCGA:
 			// One signature is for all of them.
-			if !signed {
-				err = p.verifySigned(list, signature)
-				signed = true
+			if key == nil {
+				key, err = p.signer(signature)
+				signed = i
 			}
 		default:
 			err = fmt.Errorf("%w: it is the %v, not HBA or CGA (RFC 5533 section 5.15.2)", ErrMethod, l.Method)
@@ -206,6 +275,12 @@ func (p *PDS) VerifyLocators(ulid netip.Addr, list *wire.LocatorList, signature 
 		if err != nil {
 			return &LocatorError{Index: i, Addr: l.Address, Err: err}
 		}
+	}
+	if key == nil {
+		return nil
+	}
+	if err := verifySigned(key, list, signature); err != nil {
+		return &LocatorError{Index: signed, Addr: list.Locators[signed].Address, Err: err}
 	}
 	return nil
 }

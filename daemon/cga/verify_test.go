@@ -118,10 +118,36 @@ func TestVerifyCGAOrder(t *testing.T) {
 	wantError(t, p.VerifyCGA(addr), nil)
 }
 
+// Hash2 is to begin with 16*Sec zero bits, not one less and not one more, whatever
+// comes after them.
+//
+// Shows: 4982-6-01 4982-6-02 4982-6-03 3972-5-07
+func TestZeroBits(t *testing.T) {
+	for sec := range uint8(MaxSec + 1) {
+		var all [14]byte
+		if !zeroBits(all[:], sec) {
+			t.Errorf("Sec %d: no bit is set", sec)
+		}
+		for bit := range 8 * len(all) {
+			var one [14]byte
+			one[bit/8] = 0x80 >> (bit % 8)
+			rest := one
+			for i := bit/8 + 1; i < len(rest); i++ {
+				rest[i] = 0xff
+			}
+			for _, hash2 := range [][14]byte{one, rest} {
+				if got, want := zeroBits(hash2[:], sec), bit >= 16*int(sec); got != want {
+					t.Errorf("Sec %d: Hash2 %x fits: %v", sec, hash2, got)
+				}
+			}
+		}
+	}
+}
+
 // Sec values of which the registry says nothing mean nothing. In particular they
 // do not mean what RFC 3972 alone would have them mean.
 //
-// Shows: 4982-4.1-01 4982-4.1-02 5535-7-01 3972-5-14
+// Shows: 5535-7-01 3972-5-14
 func TestUnassignedSec(t *testing.T) {
 	set := mustHBA(t, 1, eight(t)[:2], Options{})
 	for sec := uint8(3); sec < 8; sec++ {
@@ -259,6 +285,18 @@ func TestVerifyLocators(t *testing.T) {
 		// Shows: 5535-4-04
 		{"HBA-only, a stranger as CGA", nonce[0].PDS, nonce[0].Addr, with(hba(nonce...), outside, wire.MethodCGA),
 			make([]byte, 48), ErrKey, 3},
+		// What takes arithmetic comes last: a list that is wrong without
+		// it is refused for that.
+		{"a wrong signature, and then a method of none", only.PDS, only.Addr, with(outsideCGA, outside, 0),
+			make([]byte, 128), ErrMethod, 1},
+		{"a wrong signature, and then a stranger as HBA", both[0].PDS, both[0].Addr, with(with(hba(both[0]), outside, wire.MethodCGA), outside, wire.MethodHBA),
+			make([]byte, 128), ErrNotMember, 2},
+		{"a wrong signature", both[0].PDS, both[0].Addr, with(with(hba(both...), outside, wire.MethodCGA), outside.Next(), wire.MethodCGA),
+			make([]byte, 128), ErrSignature, 3},
+		{"a signature of another length, and then a method of none", only.PDS, only.Addr, with(outsideCGA, outside, 0),
+			make([]byte, 127), ErrSignature, 0},
+		{"a method of none, and then no signature", only.PDS, only.Addr, append([]wire.Locator{locator(outside, 3)}, outsideCGA...),
+			nil, ErrMethod, 0},
 		{"the ULID itself as CGA", only.PDS, only.Addr, []wire.Locator{locator(only.Addr, wire.MethodCGA)},
 			sign(only.PDS, []wire.Locator{locator(only.Addr, wire.MethodCGA)}), nil, -1},
 		{"nobody needs the signature", nonce[0].PDS, nonce[0].Addr, hba(nonce...), []byte("not one"), nil, -1},
@@ -284,10 +322,42 @@ func TestVerifyLocators(t *testing.T) {
 	}
 }
 
-// A host without HBAs of its own verifies those of others: nothing is needed
-// for it but address and PDS. It takes at most two hashes.
-//
-// Shows: 5535-8-03
+// The members of a set are verified as VerifyHBA does it, each with its own Hash1, and
+// the Hash2 that was made once.
+func TestMembers(t *testing.T) {
+	for _, o := range []Options{{}, {Sec: 1}, {Sec: 1, PublicKey: &testKey(t, 1024).PublicKey}} {
+		set := mustHBA(t, 1, eight(t)[:4], o)
+		set, err := Regenerate(set, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, own := range set {
+			m, err := own.PDS.members()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range set {
+				for bit := range 128 {
+					for _, addr := range []netip.Addr{a.Addr, flip(a.Addr, bit)} {
+						got, want := m.verify(addr), own.PDS.VerifyHBA(addr)
+						if fmt.Sprint(got) != fmt.Sprint(want) {
+							t.Fatalf("%v: %v, want %v", addr, got, want)
+						}
+					}
+				}
+			}
+			wantError(t, m.verify(netip.Addr{}), ErrAddress)
+			if o.Sec > 0 {
+				m.hash2[0] = 1
+				wantError(t, m.verify(set[1].Addr), ErrHash2)
+			}
+		}
+	}
+	_, err := mustCGA(t, 1, eight(t)[0], Options{PublicKey: &testKey(t, 1024).PublicKey}).PDS.members()
+	wantError(t, err, ErrMultiPrefix)
+}
+
+// To verify an address takes no memory that has to be freed.
 func TestVerifyAllocates(t *testing.T) {
 	set := mustHBA(t, 1, eight(t), Options{PublicKey: &testKey(t, 2048).PublicKey})
 	if n := testing.AllocsPerRun(100, func() {

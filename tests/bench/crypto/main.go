@@ -29,7 +29,7 @@ import (
 	"shim6/daemon/wire"
 )
 
-var keyBits = []int{1024, 2048, 4096}
+var keyBits = []int{1024, 2048, 3072}
 
 func main() {
 	seconds := flag.Int("seconds", 1, "how long each thing is measured")
