@@ -3,11 +3,29 @@
 package engine
 
 import (
+	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"shim6/daemon/wire"
 )
 
+func addrs(l []LocalLocator) (out []netip.Addr) {
+	for i := range l {
+		out = append(out, l[i].Address)
+	}
+	return out
+}
+
+func listed(l *wire.LocatorList) (out []netip.Addr) {
+	for _, x := range l.Locators {
+		out = append(out, x.Address)
+	}
+	return out
+}
+
+// Shows: 5533-7.3-01 5533-7.3-02 5533-5.4-04 5533-5.5-04 5533-5.5-05 5533-5.6-04 5533-5.6-05 5533-5.6-08 5533-5.6-10 5533-5.7-04 5533-5.7-05 5533-7.10-01 5533-7.11-05 5533-7.14-02 5533-7.6-01 5533-5.15.2-03 5533-6.1-01 5533-6.2-04 5533-2.2-01 5533-7.7-01 5533-7.7-02
 func TestEstablish(t *testing.T) {
 	n, a, b, ab, ba := pairOf(t)
 	a.handle(Acquire{ab.Local, ab.Peer})
@@ -16,14 +34,531 @@ func TestEstablish(t *testing.T) {
 	b.inState(ba, Established)
 	a.sends(wire.TypeI1, wire.TypeI2)
 	b.sends(wire.TypeR1, wire.TypeR2)
+
+	i1, i2 := decode[*wire.I1](t, a.sent[0]), decode[*wire.I2](t, a.sent[1])
+	r1, r2 := decode[*wire.R1](t, b.sent[0]), decode[*wire.R2](t, b.sent[1])
+	if len(i1.Options) != 0 {
+		t.Errorf("the I1 between the ULIDs has options %v", i1.Options)
+	}
+	if r1.InitiatorNonce != i1.InitiatorNonce || i2.InitiatorContextTag != i1.InitiatorContextTag ||
+		i2.ResponderNonce != r1.ResponderNonce || r2.InitiatorNonce != i2.InitiatorNonce {
+		t.Errorf("numbers are not copied: %+v %+v %+v %+v", i1, r1, i2, r2)
+	}
+	if v, w := r1.Options.ResponderValidator(), i2.Options.ResponderValidator(); v == nil || w == nil || !slices.Equal(v.Validator, w.Validator) {
+		t.Errorf("the validator is not copied: %v, %v", v, w)
+	}
+	if l := i2.Options.LocatorList(); l == nil || !slices.Equal(listed(l), addrs(a.locals)) || i2.Options.CGAParameterDataStructure() == nil {
+		t.Errorf("the I2 has locators %v", l)
+	}
+	if l := r2.Options.LocatorList(); l == nil || !slices.Equal(listed(l), addrs(b.locals)) || r2.Options.CGAParameterDataStructure() == nil {
+		t.Errorf("the R2 has locators %v", l)
+	}
+
 	ia, ib := a.context(ab), b.context(ba)
-	if ia.TagLocal != ib.TagPeer || ia.TagPeer != ib.TagLocal {
+	if ia.TagLocal != ib.TagPeer || ia.TagPeer != ib.TagLocal || ia.TagLocal == ia.TagPeer {
 		t.Errorf("tags differ: %+v and %+v", ia, ib)
 	}
-	if len(ia.PeerLocators) != 2 || len(ib.PeerLocators) != 2 || ia.PeerLocators[1].Address != b.addr(1) || !ia.PeerLocators[1].Verified || ia.PeerLocators[1].Probed {
-		t.Errorf("peers: %+v and %+v", ia.PeerLocators, ib.PeerLocators)
+	if len(ia.PeerLocators) != 2 || ia.PeerLocators[0].Address != ab.Peer || ia.PeerLocators[1].Address != b.addr(1) {
+		t.Errorf("Ls(peer) is %+v", ia.PeerLocators)
 	}
-	n.pass(1000 * I1Timeout)
+	if ia.Current != (Pair{ab.Local, ab.Peer}) || ib.Current != (Pair{ba.Local, ba.Peer}) {
+		t.Errorf("current pairs are %v and %v", ia.Current, ib.Current)
+	}
+	if ia.PeerGeneration != ib.LocalGeneration || ib.PeerGeneration != ia.LocalGeneration {
+		t.Error("generations differ")
+	}
+	n.pass(time.Hour)
 	a.sends(wire.TypeI1, wire.TypeI2)
 	b.sends(wire.TypeR1, wire.TypeR2)
+}
+
+// The numbers are not the same in another exchange.
+//
+// Shows: 5533-5.4-04 5533-7.1-03 5533-9-06
+func TestNumbersDiffer(t *testing.T) {
+	n, a, _, ab, _ := pairOf(t)
+	nonces, tags := make(map[uint32]bool), make(map[wire.ContextTag]bool)
+	for i := range 50 {
+		a.handle(Acquire{ab.Local, ab.Peer})
+		m := decode[*wire.I1](t, a.sent[len(a.sent)-1])
+		if nonces[m.InitiatorNonce] || tags[m.InitiatorContextTag] {
+			t.Fatalf("exchange %d has numbers of an earlier one", i)
+		}
+		nonces[m.InitiatorNonce], tags[m.InitiatorContextTag] = true, true
+		a.handle(Close{ULIDs: ab})
+	}
+	n.run()
+}
+
+// same is a source that repeats itself.
+type same struct{ numbers []uint64 }
+
+func (s *same) Uint64() uint64 {
+	n := s.numbers[0]
+	if len(s.numbers) > 1 {
+		s.numbers = s.numbers[1:]
+	}
+	return n
+}
+
+// Shows: 5533-7.1-01 5533-7.1-02 5533-7.1-04
+func TestTags(t *testing.T) {
+	n := newNetwork(t)
+	h := n.host("A", Config{}, hbaSet(t, 1, 0xa1)...)
+	c := h.e.newContext(ULIDs{Local: h.addr(0), Peer: addrIn(0xb1, 1)}, noTag)
+	h.e.random.Source = &same{[]uint64{uint64(c.tagLocal), uint64(c.tagLocal) | 1<<63, 0x77, 0x78}}
+	if tag := h.e.newTag(0x77); tag != 0x78 {
+		t.Errorf("newTag is %v: one that is taken and the one to exclude must not be drawn", tag)
+	}
+	// All bits are random: each is 0 and 1 about as often.
+	h.e.random.Source = seed(9)
+	var ones [48]int
+	for range 1000 {
+		tag := h.e.newTag(noTag)
+		for b := range ones {
+			ones[b] += int(tag >> b & 1)
+		}
+	}
+	for b, n := range ones[:47] {
+		if n < 400 || n > 600 {
+			t.Errorf("bit %d is 1 in %d of 1000 tags", b, n)
+		}
+	}
+	if ones[47] != 0 {
+		t.Error("a tag has more than 47 bits")
+	}
+}
+
+// A host with one plain address needs no list, PDS or signature.
+//
+// Shows: 5533-3-05 5533-3-01
+func TestPlainSingle(t *testing.T) {
+	n := newNetwork(t)
+	a := n.host("A", Config{}, plain(0xa1, 1))
+	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1, 0xb2)...)
+	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	a.inState(ab, Established)
+	b.inState(ab.reverse(), Established)
+	if o := decode[*wire.I2](t, a.sent[1]).Options; len(o) != 1 {
+		t.Errorf("the I2 has options %v", o)
+	}
+	if l := a.context(ab).PeerLocators; len(l) != 2 {
+		t.Errorf("A knows %v of B", l)
+	}
+	if l := b.context(ab.reverse()).PeerLocators; len(l) != 1 {
+		t.Errorf("B knows %v of A", l)
+	}
+}
+
+// cgaPair are hosts whose second address is in no HBA set and needs a signature.
+func cgaPair(t testing.TB) (n *network, a, b *host, ab ULIDs) {
+	n = newNetwork(t)
+	a = n.host("A", Config{}, append(hbaSetWithKey(t, 1, testKey(), 0xa1, 0xa2), plain(0xa3, 1))...)
+	b = n.host("B", Config{}, cgaAddress(t, 2, testKey(), 0xb1), plain(0xb2, 1))
+	return n, a, b, ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+}
+
+// Shows: 5533-5.6-11 5533-5.7-05 5533-2.2-02 5533-7.11-09
+func TestCGA(t *testing.T) {
+	n, a, b, ab := cgaPair(t)
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	a.inState(ab, Established)
+	b.inState(ab.reverse(), Established)
+	i2, r2 := decode[*wire.I2](t, a.sent[1]), decode[*wire.R2](t, b.sent[1])
+	if i2.Options.CGASignature() == nil || r2.Options.CGASignature() == nil {
+		t.Error("there is no signature")
+	}
+	var methods []wire.VerificationMethod
+	for _, l := range b.context(ab.reverse()).PeerLocators {
+		methods = append(methods, l.Method)
+		if !l.Verified {
+			t.Errorf("%v is not verified", l)
+		}
+	}
+	if want := []wire.VerificationMethod{wire.MethodHBA, wire.MethodHBA, wire.MethodCGA}; !slices.Equal(methods, want) {
+		t.Errorf("methods are %v, want %v", methods, want)
+	}
+}
+
+// A signature that is bent, or a PDS of somebody else: no context.
+func TestNotProved(t *testing.T) {
+	for _, x := range []struct {
+		name string
+		bend func(o *wire.Options)
+		err  bool
+	}{
+		// Shows: 5533-7.2-06 5533-7.13-08
+		{"signature", func(o *wire.Options) { o.CGASignature().Signature[9] ^= 1 }, true},
+		// Shows: 5533-7.2-05 5533-7.2-06
+		{"method that the PDS is not for", func(o *wire.Options) { o.LocatorList().Locators[1].Method = wire.MethodHBA }, true},
+		// Shows: 5533-7.2-05 5533-7.2-06
+		{"unknown method", func(o *wire.Options) { o.LocatorList().Locators[1].Method = 9 }, true},
+		{"locator that is none", func(o *wire.Options) {
+			o.LocatorList().Locators[1].Address = netip.MustParseAddr("ff02::1")
+		}, true},
+		{"PDS", func(o *wire.Options) { o.CGAParameterDataStructure().PDS[3] ^= 1 }, false},
+		// Shows: 5533-5.6-08
+		{"no PDS", func(o *wire.Options) {
+			*o = slices.DeleteFunc(*o, func(o wire.Option) bool { return o.Type() == wire.OptionCGAParameterDataStructure })
+		}, true},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			n, a, b, ab := cgaPair(t)
+			// B begins, for its second locator needs the signature.
+			b.handle(Acquire{ab.Peer, ab.Local})
+			n.drop = func(s Send) bool {
+				if s.Type != wire.TypeI2 {
+					return false
+				}
+				m := decode[*wire.I2](t, s)
+				x.bend(&m.Options)
+				s.Message = encode(t, m)
+				n.deliver(s)
+				return true
+			}
+			n.run()
+			a.inState(ab, Idle)
+			b.inState(ab.reverse(), I2Sent)
+			if got := slices.Contains(a.types(), wire.TypeError); got != x.err {
+				t.Errorf("Error message sent: %v, want %v", got, x.err)
+			}
+			if x.err {
+				m := decode[*wire.ErrorMessage](t, a.sent[len(a.sent)-1])
+				if m.Code != wire.CodeVerification {
+					t.Errorf("code %v, want %v", m.Code, wire.CodeVerification)
+				}
+			}
+		})
+	}
+}
+
+// When the ULIDs are not the locators of the packet, I1 and I2 say so, and replies
+// leave from the address that was asked.
+//
+// Shows: 5533-5.4-05 5533-5.6-06 5533-5.15.6-03 5533-5.15.6-04 5533-5.15.6-05 5533-7.7-04 5533-7.11-06 5533-7.9-02 5533-7.13-02 5533-7.10-04 5533-1.3-03
+func TestULIDPair(t *testing.T) {
+	n := newNetwork(t)
+	lab := Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}}
+	a := n.host("A", lab, plain(0xa1, 1), plain(0xa2, 1))
+	b := n.host("B", lab, plain(0xb1, 1), plain(0xb2, 1))
+	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+	other := Pair{a.addr(1), b.addr(1)}
+	a.handle(Open{ID: 3, ULIDs: ab, Pair: other})
+	n.run()
+	a.inState(ab, Established)
+	b.inState(ab.reverse(), Established)
+	if len(a.done) != 1 || a.done[0] != (Done{ID: 3}) {
+		t.Errorf("done: %v", a.done)
+	}
+	for _, s := range a.sent {
+		if (Pair{s.Source, s.Destination}) != other {
+			t.Errorf("A sends %v from %v to %v", s.Type, s.Source, s.Destination)
+		}
+	}
+	for _, s := range b.sent {
+		if (Pair{s.Destination, s.Source}) != other {
+			t.Errorf("B sends %v from %v to %v", s.Type, s.Source, s.Destination)
+		}
+	}
+	want := wire.ULIDPair{Sender: ab.Local, Receiver: ab.Peer}
+	if p := decode[*wire.I1](t, a.sent[0]).Options.ULIDPair(); p == nil || *p != want {
+		t.Errorf("the I1 has ULID pair %v", p)
+	}
+	if p := decode[*wire.I2](t, a.sent[1]).Options.ULIDPair(); p == nil || *p != want {
+		t.Errorf("the I2 has ULID pair %v", p)
+	}
+	// The exchange has shown that the peer is there.
+	if c := b.context(ab.reverse()); c.Current != (Pair{b.addr(1), a.addr(1)}) {
+		t.Errorf("B sends by %v", c.Current)
+	}
+}
+
+// Shows: 5533-5.15.6-06
+func TestNotOurULID(t *testing.T) {
+	f := in(t, Idle)
+	for _, u := range []wire.ULIDPair{
+		{Sender: f.ab.Peer, Receiver: addrIn(0xa1, 99)},
+		{Sender: netip.MustParseAddr("fe80::1"), Receiver: f.ab.Local},
+		{Sender: f.ab.Local, Receiver: f.ab.Local},
+	} {
+		m := f.i1()
+		m.Options = wire.Options{&u}
+		f.fromB(m)
+		v := &f.a.e.validator
+		i2 := &wire.I2{InitiatorContextTag: tagB, ResponderNonce: v.nonce(f.n.now)}
+		names := ULIDs{Local: u.Receiver, Peer: u.Sender}
+		i2.Options = wire.Options{&wire.ResponderValidator{Validator: v.r1(f.n.now, 0, i2.ResponderNonce, f.fromBPacket(), tagB, names)}, &u}
+		f.fromB(i2)
+	}
+	f.a.sends()
+	if f.a.e.Size().Contexts != 0 || f.a.e.Stats().NotOurs != 6 {
+		t.Errorf("contexts %v, counted %d", f.a.e.Size(), f.a.e.Stats().NotOurs)
+	}
+}
+
+// Shows: 5533-5.4-06 5533-5.6-07 5533-7.7-05 5533-7.11-07 5533-4.2-01 5533-4.2-02 5533-4.2-03 5533-1.6-04 5533-7.9-03 5533-12.4-01 5533-12.4-02 5533-12.4-03
+func TestFork(t *testing.T) {
+	n, a, b, ab, ba := establishedPair(t)
+	fork := ab
+	fork.FII = 7
+	a.handle(Open{ULIDs: fork})
+	n.run()
+	a.inState(fork, Established)
+	b.inState(fork.reverse(), Established)
+	a.inState(ab, Established)
+	b.inState(ba, Established)
+	if decode[*wire.I1](t, a.sent[0]).Options.FII() != 7 || decode[*wire.I2](t, a.sent[1]).Options.FII() != 7 {
+		t.Error("the FII is not in I1 and I2")
+	}
+	if x, y := a.context(ab), a.context(fork); x.TagLocal == y.TagLocal || x.TagPeer == y.TagPeer {
+		t.Error("the fork shares a tag with what it was forked from")
+	}
+	// It has its own end.
+	a.handle(Close{ULIDs: fork})
+	a.inState(fork, Idle)
+	a.inState(ab, Established)
+}
+
+// Two I1s cross, and each is answered by an R2.
+//
+// Shows: 5533-7.4-01 5533-7.9-08 5533-5.7-07 5533-7.10-03
+func TestCrossing(t *testing.T) {
+	n, a, b, ab, ba := pairOf(t)
+	a.handle(Acquire{ab.Local, ab.Peer})
+	b.handle(Acquire{ba.Local, ba.Peer})
+	n.run()
+	a.sends(wire.TypeI1, wire.TypeR2)
+	b.sends(wire.TypeI1, wire.TypeR2)
+	a.inState(ab, Established)
+	b.inState(ba, Established)
+	x, y := a.context(ab), b.context(ba)
+	if x.TagPeer != y.TagLocal || y.TagPeer != x.TagLocal {
+		t.Errorf("tags %+v and %+v", x, y)
+	}
+	if decode[*wire.R2](t, a.sent[1]).InitiatorNonce != decode[*wire.I1](t, b.sent[0]).InitiatorNonce {
+		t.Error("the R2 does not have the nonce of the I1")
+	}
+	n.pass(time.Hour)
+	a.sends(wire.TypeI1, wire.TypeR2)
+}
+
+// An I1 crosses an I2.
+//
+// Shows: 5533-7.4-02 5533-7.4-03 5533-7.10-02
+func TestCrossingI2(t *testing.T) {
+	f := in(t, I2Sent)
+	// B has sent R1 and knows nothing of it.
+	f.b.handle(Acquire{f.ba.Local, f.ba.Peer})
+	f.n.run()
+	f.a.sends(wire.TypeR2)
+	f.a.inState(f.ab, I2Sent)
+	f.b.inState(f.ba, Established)
+	f.n.pass(6 * time.Second)
+	f.a.inState(f.ab, Established)
+	if x, y := f.a.context(f.ab), f.b.context(f.ba); x.TagPeer != y.TagLocal || y.TagPeer != x.TagLocal {
+		t.Errorf("tags %+v and %+v", x, y)
+	}
+}
+
+// Shows: 5533-7.11-08 5533-7.11-11
+func TestNonceOfI2(t *testing.T) {
+	n, a, _, ab, _ := pairOf(t)
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	if decode[*wire.I1](t, a.sent[0]).InitiatorNonce != decode[*wire.I2](t, a.sent[1]).InitiatorNonce {
+		t.Error("an R2 to the I1 that is late would be lost")
+	}
+	// And we take another one of a peer.
+	f := in(t, Idle)
+	m := f.i2()
+	m.InitiatorNonce++
+	f.fromB(m)
+	f.a.inState(f.ab, Established)
+}
+
+// Shows: 5533-7.11-12
+func TestR1WithoutValidator(t *testing.T) {
+	f := in(t, I1Sent)
+	f.fromB(&wire.R1{InitiatorNonce: f.nonce(), ResponderNonce: 5})
+	f.fromB(&wire.R1{InitiatorNonce: f.nonce(), ResponderNonce: 5, Options: wire.Options{&wire.ResponderValidator{Validator: make([]byte, maxValidator+1)}}})
+	f.a.inState(f.ab, I1Sent)
+	f.a.sends()
+}
+
+// R1 and R2 from another address than the one that was asked.
+//
+// Shows: 5533-7.11-02 5533-7.11-10 5533-7.16-02 5533-12.4-04 5533-12.4-05
+func TestAnswerByOtherPair(t *testing.T) {
+	f := in(t, I1Sent)
+	r1 := encode(t, &wire.R1{InitiatorNonce: f.nonce(), Options: wire.Options{validatorOption()}})
+	r2 := encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.nonce()})
+	for _, m := range [][]byte{r1, r2} {
+		f.a.handle(Control{Source: f.b.addr(1), Destination: f.ab.Local, Message: m})
+		f.a.handle(Control{Source: f.ab.Peer, Destination: f.a.addr(1), Message: m})
+	}
+	f.a.inState(f.ab, I1Sent)
+	f.a.sends()
+}
+
+// An I2 may come from a locator of the peer only.
+func TestI2FromElsewhere(t *testing.T) {
+	for _, x := range []struct {
+		state   State
+		ok      bool
+		i2bis   bool
+		withSet bool
+	}{
+		// Shows: 5533-7.13-09
+		{state: I1Sent},
+		// Shows: 5533-7.13-11
+		{state: Established},
+		{state: I2Sent},
+		{state: I2bisSent},
+		// Shows: 5533-7.20-09
+		{state: I1Sent, i2bis: true},
+		// Shows: 5533-7.20-11
+		{state: Established, i2bis: true},
+		// Shows: 5533-7.13-08
+		{state: I1Sent, withSet: true, ok: true},
+		// Shows: 5533-7.13-10
+		{state: I2Sent, withSet: true, ok: true},
+		// Shows: 5533-7.20-09
+		{state: I1Sent, withSet: true, ok: true, i2bis: true},
+		// Shows: 5533-7.20-10
+		{state: I2bisSent, withSet: true, ok: true, i2bis: true},
+	} {
+		f := in(t, x.state)
+		source := f.b.addr(1)
+		if !x.withSet {
+			source = netip.MustParseAddr("2001:db8:bad::1")
+		}
+		p := packet{source: source, destination: f.ab.Local}
+		v, now := &f.a.e.validator, f.n.now
+		o := wire.Options{&wire.ULIDPair{Sender: f.ab.Peer, Receiver: f.ab.Local}}
+		if x.withSet {
+			o = appendList(o, f.b.e.localSet(f.ba))
+		}
+		var m wire.Message
+		if x.i2bis {
+			m = &wire.I2bis{InitiatorContextTag: tagB, ResponderNonce: v.nonce(now), PacketContextTag: 4,
+				Options: append(o, &wire.ResponderValidator{Validator: v.r1bis(now, 0, v.nonce(now), p, 4)})}
+		} else {
+			m = &wire.I2{InitiatorContextTag: tagB, ResponderNonce: v.nonce(now),
+				Options: append(o, &wire.ResponderValidator{Validator: v.r1(now, 0, v.nonce(now), p, tagB, f.ab)})}
+		}
+		before := f.context().tagPeer
+		f.a.handle(Control{Source: p.source, Destination: p.destination, Message: encode(t, m)})
+		if x.ok {
+			f.a.sends(wire.TypeR2)
+			if got := f.context().tagPeer; got != tagB {
+				t.Errorf("%+v: CT(peer) is %v", x, got)
+			}
+			continue
+		}
+		f.a.sends()
+		f.a.inState(f.ab, x.state)
+		if f.context().tagPeer != before {
+			t.Errorf("%+v: CT(peer) has changed", x)
+		}
+	}
+}
+
+// Shows: 5533-7.9-05
+func TestI1FromElsewhere(t *testing.T) {
+	for _, x := range []struct {
+		source func(f *fixture) netip.Addr
+		want   wire.Type
+	}{
+		{func(f *fixture) netip.Addr { return netip.MustParseAddr("2001:db8:bad::1") }, wire.TypeR1},
+		{func(f *fixture) netip.Addr { return f.b.addr(1) }, wire.TypeR2},
+	} {
+		f := in(t, Established)
+		m := &wire.I1{InitiatorContextTag: f.tagPeer(), InitiatorNonce: nonceB, Options: wire.Options{&wire.ULIDPair{Sender: f.ab.Peer, Receiver: f.ab.Local}}}
+		f.a.handle(Control{Source: x.source(f), Destination: f.ab.Local, Message: encode(t, m)})
+		f.a.sends(x.want)
+		f.a.inState(f.ab, Established)
+	}
+}
+
+// Shows: 5533-7.14-03 5533-5.6-09 5533-5.15.3-02 5533-5.15.3-09 5533-6.1-02 5533-6.1-04
+func TestPreferences(t *testing.T) {
+	n := newNetwork(t)
+	set := hbaSet(t, 1, 0xa1, 0xa2)
+	set[1].Preference = wire.Preference{Flags: wire.FlagTransient, Priority: 3, Weight: 9}
+	a := n.host("A", Config{}, set...)
+	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1, 0xb2)...)
+	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	l := b.context(ab.reverse()).PeerLocators
+	if l[0].Priority != 0 || l[1].Flags != wire.FlagTransient || l[1].Priority != 3 || l[1].Weight != 9 {
+		t.Errorf("B knows %+v", l)
+	}
+	if decode[*wire.R2](t, b.sent[1]).Options.LocatorPreferences() != nil {
+		t.Error("B has no preferences, and says so")
+	}
+}
+
+// The Keepalive Timeout option is there if our Send Timeout is not the default, and
+// the peer's kernel gets it.
+func TestKeepaliveTimeout(t *testing.T) {
+	n, a, b, ab, ba := pairOf(t, Config{SendTimeout: 20 * time.Second})
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	if o := decode[*wire.I2](t, a.sent[1]).Options.KeepaliveTimeout(); o == nil || o.Seconds != 20 {
+		t.Errorf("the I2 has %v", o)
+	}
+	if o := decode[*wire.R2](t, b.sent[1]).Options.KeepaliveTimeout(); o != nil {
+		t.Errorf("the R2 has %v", o)
+	}
+	if d := b.kernel[ba].KeepaliveTimeout; d != 20*time.Second {
+		t.Errorf("B's kernel has %v", d)
+	}
+	if d := a.kernel[ab].KeepaliveTimeout; d != DefaultSendTimeout {
+		t.Errorf("A's kernel has %v", d)
+	}
+}
+
+// Only as many locators are told as there is room for in any message.
+//
+// Shows: 5533-5.1-05 5533-5.1-06
+func TestManyLocators(t *testing.T) {
+	n := newNetwork(t)
+	var prefixes []int
+	for i := range 60 {
+		prefixes = append(prefixes, 0xa00+i)
+	}
+	a := n.host("A", Config{SendTimeout: 30 * time.Second}, hbaSet(t, 1, prefixes...)...)
+	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1)...)
+	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0), FII: 4}
+	a.handle(Open{ULIDs: ab})
+	n.run()
+	a.inState(ab, Established)
+	b.inState(ab.reverse(), Established)
+	b.handle(Close{ULIDs: ab.reverse()})
+	b.handle(NoContext{Source: ab.Local, Destination: ab.Peer, Tag: a.context(ab).TagPeer})
+	n.run()
+	b.inState(ab.reverse(), Established)
+	if len(b.context(ab.reverse()).PeerLocators) < 10 {
+		t.Errorf("only %d locators were told", len(b.context(ab.reverse()).PeerLocators))
+	}
+}
+
+// A peer that names more locators than the kernel takes.
+func TestPeerNamesMany(t *testing.T) {
+	f := in(t, Idle, Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}})
+	list := &wire.LocatorList{Generation: 5}
+	for i := range 50 {
+		list.Locators = append(list.Locators, wire.Locator{Address: addrIn(0xb000+i/2, 1), Method: wire.MethodHBA})
+	}
+	list.Locators = append(list.Locators, wire.Locator{Address: f.ab.Peer, Method: wire.MethodHBA})
+	f.fromB(f.i2(list))
+	f.a.inState(f.ab, Established)
+	c := f.a.context(f.ab)
+	if len(c.PeerLocators) != 26 || c.PeerLocators[0].Address != f.ab.Peer || c.PeerLocators[0].Index != 50 {
+		t.Errorf("%d locators, the first is %+v", len(c.PeerLocators), c.PeerLocators[0])
+	}
 }

@@ -28,15 +28,13 @@ type world struct {
 	loss, dup, delay float64
 	attackers        []attacker
 	flows            []flow
-	log              []string
 	verbose          bool
 }
 
 // flow is traffic between two ULIDs.
 type flow struct {
-	a, b         *host
-	local, peer  netip.Addr
-	quiet, begun bool
+	a, b        *host
+	local, peer netip.Addr
 }
 
 // packet is in flight.

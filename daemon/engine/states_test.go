@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"shim6/daemon/wire"
+)
+
+// fixture is host A in a state, and its peer B, which need not be in any.
+type fixture struct {
+	t      testing.TB
+	n      *network
+	a, b   *host
+	ab, ba ULIDs
+}
+
+// in brings A to a state by what the protocol has for that.
+func in(t testing.TB, s State, configs ...Config) *fixture {
+	t.Helper()
+	f := &fixture{t: t}
+	f.n, f.a, f.b, f.ab, f.ba = pairOf(t, configs...)
+	acquire := Acquire{f.ab.Local, f.ab.Peer}
+	drop := func(types ...wire.Type) {
+		f.n.drop = func(s Send) bool { return slices.Contains(types, s.Type) }
+	}
+	switch s {
+	case Idle:
+	case I1Sent:
+		drop(wire.TypeI1)
+		f.a.handle(acquire)
+	case I2Sent:
+		drop(wire.TypeI2)
+		f.a.handle(acquire)
+	case Established:
+		f.a.handle(acquire)
+	case I2bisSent:
+		f.a.handle(acquire)
+		f.n.run()
+		drop(wire.TypeI2bis)
+		f.b.handle(Close{ULIDs: f.ba})
+		f.keepalive(f.a, f.ab)
+	case EFailed:
+		drop(wire.TypeI1)
+		f.a.handle(acquire)
+		f.n.pass(124 * 3 * time.Second / 2)
+	case NoSupport:
+		drop(wire.TypeI1)
+		f.a.handle(acquire)
+		f.a.handle(f.noSupport())
+	}
+	f.n.run()
+	f.n.drop = nil
+	f.a.inState(f.ab, s)
+	f.a.forget()
+	f.b.forget()
+	return f
+}
+
+// keepalive has the kernel of h send a Keepalive.
+func (f *fixture) keepalive(h *host, u ULIDs) {
+	f.t.Helper()
+	k := h.kernel[u]
+	b := encode(f.t, &wire.Keepalive{ReceiverContextTag: k.TagPeer})
+	f.n.deliver(Send{Source: k.Locator.Local, Destination: k.Locator.Peer, Message: b})
+}
+
+// last is the last message that A has sent.
+func (f *fixture) last() Send {
+	f.t.Helper()
+	if len(f.a.sent) == 0 {
+		f.t.Fatal("A has sent nothing")
+	}
+	return f.a.sent[len(f.a.sent)-1]
+}
+
+// noSupport is the ICMPv6 error for A's I1.
+func (f *fixture) noSupport() ICMP {
+	f.t.Helper()
+	s := f.last()
+	return ICMP{Type: 4, Code: 1, Info: 6, Source: s.Source, Destination: s.Destination, Message: s.Message}
+}
+
+// context is A's.
+func (f *fixture) context() *context {
+	f.t.Helper()
+	c := f.a.e.byULIDs[f.ab]
+	if c == nil {
+		f.t.Fatal("A has no context")
+	}
+	return c
+}
+
+// fromB has A get a message from B's ULID at its own.
+func (f *fixture) fromB(m wire.Message) {
+	f.t.Helper()
+	f.a.handle(Control{Source: f.ab.Peer, Destination: f.ab.Local, Message: encode(f.t, m)})
+}
+
+// The messages of a peer that could be B: tagB and nonceB are its tag and nonce.
+const (
+	tagB   wire.ContextTag = 0x123456789abc
+	nonceB uint32          = 0xb0b0b0b0
+)
+
+func (f *fixture) i1() *wire.I1 {
+	return &wire.I1{InitiatorContextTag: tagB, InitiatorNonce: nonceB}
+}
+
+func (f *fixture) fromBPacket() packet {
+	return packet{source: f.ab.Peer, destination: f.ab.Local}
+}
+
+// i2 is an I2 with a validator that A would have made.
+func (f *fixture) i2(options ...wire.Option) *wire.I2 {
+	v := &f.a.e.validator
+	now := f.n.now
+	m := &wire.I2{InitiatorContextTag: tagB, InitiatorNonce: nonceB, ResponderNonce: v.nonce(now)}
+	o := &wire.ResponderValidator{Validator: v.r1(now, 0, m.ResponderNonce, f.fromBPacket(), tagB, f.ab)}
+	m.Options = append(wire.Options{o}, options...)
+	return m
+}
+
+// i2bis is an I2bis with a validator that A would have made.
+func (f *fixture) i2bis(options ...wire.Option) *wire.I2bis {
+	v := &f.a.e.validator
+	now := f.n.now
+	m := &wire.I2bis{InitiatorContextTag: tagB, InitiatorNonce: nonceB, ResponderNonce: v.nonce(now), PacketContextTag: 99}
+	o := &wire.ResponderValidator{Validator: v.r1bis(now, 0, m.ResponderNonce, f.fromBPacket(), 99)}
+	m.Options = append(wire.Options{o}, options...)
+	return m
+}
+
+func validatorOption() *wire.ResponderValidator {
+	return &wire.ResponderValidator{Validator: []byte("whatever B hashes")}
+}
+
+// tagPeer is CT(peer) of A, or a number if there is none.
+func (f *fixture) tagPeer() wire.ContextTag {
+	if c := f.a.e.byULIDs[f.ab]; c != nil {
+		return c.tagPeer
+	}
+	return 1
+}
+
+// nonce is A's Initiator Nonce, or a number if there is none.
+func (f *fixture) nonce() uint32 {
+	if c := f.a.e.byULIDs[f.ab]; c != nil {
+		return c.nonce
+	}
+	return 1
+}
+
+func (f *fixture) tagLocal() wire.ContextTag {
+	if c := f.a.e.byULIDs[f.ab]; c != nil {
+		return c.tagLocal
+	}
+	return 2
+}
+
+// occurrences are the columns of Appendix B.
+var occurrences = map[string]func(f *fixture){
+	"I1":           func(f *fixture) { f.fromB(f.i1()) },
+	"I1, CT(peer)": func(f *fixture) { f.fromB(&wire.I1{InitiatorContextTag: f.tagPeer(), InitiatorNonce: nonceB}) },
+	"I2":           func(f *fixture) { f.fromB(f.i2()) },
+	"I2, bad validator": func(f *fixture) {
+		m := f.i2()
+		m.Options.ResponderValidator().Validator[3] ^= 1
+		f.fromB(m)
+	},
+	"I2, old nonce": func(f *fixture) {
+		m := f.i2()
+		m.ResponderNonce -= nonceAge + 1
+		m.Options.ResponderValidator().Validator = f.a.e.validator.r1(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), tagB, f.ab)
+		f.fromB(m)
+	},
+	"I2bis": func(f *fixture) { f.fromB(f.i2bis()) },
+	"I2bis, bad validator": func(f *fixture) {
+		m := f.i2bis()
+		m.Options.ResponderValidator().Validator[3] ^= 1
+		f.fromB(m)
+	},
+	"R1": func(f *fixture) {
+		f.fromB(&wire.R1{InitiatorNonce: f.nonce(), ResponderNonce: 5, Options: wire.Options{validatorOption()}})
+	},
+	"R1, other nonce": func(f *fixture) {
+		f.fromB(&wire.R1{InitiatorNonce: f.nonce() ^ 1, ResponderNonce: 5, Options: wire.Options{validatorOption()}})
+	},
+	"R2":              func(f *fixture) { f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.nonce()}) },
+	"R2, other nonce": func(f *fixture) { f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.nonce() ^ 1}) },
+	"R1bis": func(f *fixture) {
+		f.fromB(&wire.R1bis{PacketContextTag: f.tagPeer(), ResponderNonce: 5, Options: wire.Options{validatorOption()}})
+	},
+	"control": func(f *fixture) { f.fromB(&wire.Keepalive{ReceiverContextTag: f.tagLocal()}) },
+	"payload": func(f *fixture) {
+		// What the kernel tells of a payload extension header.
+		if c := f.a.e.byULIDs[f.ab]; c == nil {
+			f.a.handle(NoContext{Source: f.ab.Peer, Destination: f.ab.Local, Tag: f.tagLocal()})
+		} else if c.state == I2Sent || c.state == I2bisSent {
+			f.a.handle(Reap{ULIDs: f.ab, Tag: c.tagLocal, Kind: ReapPayload})
+		}
+	},
+	"trigger": func(f *fixture) { f.a.handle(Acquire{f.ab.Local, f.ab.Peer}) },
+	"timeout": func(f *fixture) {
+		if d, ok := f.a.e.Next(); ok {
+			f.n.now = d
+			f.a.handle(Tick{})
+		}
+	},
+	"last timeout": func(f *fixture) {
+		c := f.context()
+		c.retries = map[State]uint8{I1Sent: I1RetriesMax, I2Sent: I2RetriesMax, I2bisSent: I2bisRetriesMax}[c.state]
+		f.n.now, _ = f.a.e.Next()
+		f.a.handle(Tick{})
+	},
+	"ICMP": func(f *fixture) {
+		i1 := &wire.I1{InitiatorContextTag: f.tagLocal(), InitiatorNonce: f.nonce()}
+		f.a.handle(ICMP{Type: 4, Code: 1, Source: f.ab.Local, Destination: f.ab.Peer, Message: encode(f.t, i1)})
+	},
+	"quiescent": func(f *fixture) {
+		f.a.handle(Expire{ULIDs: f.ab, Tag: f.tagLocal(), Idle: MinIdleTimeout})
+	},
+	"hold-down over": func(f *fixture) { f.n.pass(ICMPHolddownTime) },
+}
+
+func send(t ...wire.Type) []wire.Type { return t }
+
+// TestStates is the state machine of RFC 5533, Appendix B: what is sent, and the
+// state after it.
+func TestStates(t *testing.T) {
+	cells := []struct {
+		state State
+		event string
+		sends []wire.Type
+		to    State
+	}{
+		// Shows: 5533-B-01 5533-7.9-04 5533-7.3-02
+		{Idle, "I1", send(wire.TypeR1), Idle},
+		// Shows: 5533-B-02 5533-7.7-03
+		{Idle, "trigger", send(wire.TypeI1), I1Sent},
+		// Shows: 5533-B-03 5533-7.13-06 5533-7.3-02
+		{Idle, "I2", send(wire.TypeR2), Established},
+		// Shows: 5533-B-03 5533-7.13-03
+		{Idle, "I2, bad validator", nil, Idle},
+		// Shows: 5533-B-03 5533-7.13-03
+		{Idle, "I2, old nonce", nil, Idle},
+		// Shows: 5533-B-04 5533-7.20-06
+		{Idle, "I2bis", send(wire.TypeR2), Established},
+		// Shows: 5533-B-04 5533-7.20-03
+		{Idle, "I2bis, bad validator", nil, Idle},
+		// Shows: 5533-B-05 5533-12.4-04
+		{Idle, "R1", nil, Idle},
+		// Shows: 5533-B-05
+		{Idle, "R1bis", nil, Idle},
+		// Shows: 5533-B-05 5533-7.16-03 5533-12.4-05
+		{Idle, "R2", nil, Idle},
+		// Shows: 5533-B-06 5533-7.17-02 5533-5.8-04 5533-5.3-11
+		{Idle, "control", send(wire.TypeR1bis), Idle},
+		// Shows: 5533-B-06 5533-7.17-01 5533-5.8-04 5533-12.2-01
+		{Idle, "payload", send(wire.TypeR1bis), Idle},
+
+		// Shows: 5533-B-07 5533-7.11-03 5533-7.3-01
+		{I1Sent, "R1", send(wire.TypeI2), I2Sent},
+		// Shows: 5533-B-07 5533-7.11-02 5533-12.4-04
+		{I1Sent, "R1, other nonce", nil, I1Sent},
+		// Shows: 5533-B-08 5533-7.9-08 5533-7.4-01 5533-5.7-07
+		{I1Sent, "I1", send(wire.TypeR2), I1Sent},
+		// Shows: 5533-B-09 5533-7.16-05 5533-7.4-01
+		{I1Sent, "R2", nil, Established},
+		// Shows: 5533-B-09 5533-7.16-02
+		{I1Sent, "R2, other nonce", nil, I1Sent},
+		// Shows: 5533-B-10 5533-7.13-08 5533-7.4-02
+		{I1Sent, "I2", send(wire.TypeR2), Established},
+		// Shows: 5533-B-10
+		{I1Sent, "I2, bad validator", nil, I1Sent},
+		// Shows: 5533-B-11 5533-7.20-09
+		{I1Sent, "I2bis", send(wire.TypeR2), Established},
+		// Shows: 5533-B-11
+		{I1Sent, "I2bis, bad validator", nil, I1Sent},
+		// Shows: 5533-B-12 5533-7.8-01
+		{I1Sent, "timeout", send(wire.TypeI1), I1Sent},
+		// Shows: 5533-B-12 5533-7.8-03
+		{I1Sent, "last timeout", nil, EFailed},
+		// Shows: 5533-B-44 5533-7.8-05 5533-6.2-07
+		{I1Sent, "ICMP", nil, NoSupport},
+		// Shows: 5533-B-14 5533-7.18-03
+		{I1Sent, "R1bis", nil, I1Sent},
+		// Shows: 5533-B-15
+		{I1Sent, "control", nil, I1Sent},
+		{I1Sent, "trigger", nil, I1Sent},
+
+		// Shows: 5533-B-16 5533-7.16-05 5533-7.3-01
+		{I2Sent, "R2", nil, Established},
+		// Shows: 5533-B-16
+		{I2Sent, "R2, other nonce", nil, I2Sent},
+		// Shows: 5533-B-17 5533-7.9-08 5533-7.4-02
+		{I2Sent, "I1", send(wire.TypeR2), I2Sent},
+		// Shows: 5533-B-18 5533-7.13-10
+		{I2Sent, "I2", send(wire.TypeR2), I2Sent},
+		{I2Sent, "I2, bad validator", nil, I2Sent},
+		// Shows: 5533-B-19 5533-7.20-10
+		{I2Sent, "I2bis", send(wire.TypeR2), I2Sent},
+		// Shows: 5533-B-20 5533-7.11-04
+		{I2Sent, "R1", nil, I2Sent},
+		// Shows: 5533-B-21
+		{I2Sent, "timeout", send(wire.TypeI2), I2Sent},
+		// Shows: 5533-B-21 5533-7.12-02
+		{I2Sent, "last timeout", send(wire.TypeI1), I1Sent},
+		// Shows: 5533-B-22 5533-7.18-03
+		{I2Sent, "R1bis", nil, I2Sent},
+		// Shows: 5533-B-23
+		{I2Sent, "control", send(wire.TypeI2), I2Sent},
+		// Shows: 5533-B-23 5533-12.2-04
+		{I2Sent, "payload", send(wire.TypeI2), I2Sent},
+		{I2Sent, "ICMP", nil, I2Sent},
+
+		// Shows: 5533-B-32 5533-7.9-07 5533-7.5-03
+		{Established, "I1", send(wire.TypeR1), Established},
+		// Shows: 5533-B-32 5533-7.9-06
+		{Established, "I1, CT(peer)", send(wire.TypeR2), Established},
+		// Shows: 5533-B-33 5533-7.13-10
+		{Established, "I2", send(wire.TypeR2), Established},
+		// Shows: 5533-B-33
+		{Established, "I2, bad validator", nil, Established},
+		// Shows: 5533-B-34 5533-7.20-10
+		{Established, "I2bis", send(wire.TypeR2), Established},
+		// Shows: 5533-B-34
+		{Established, "I2bis, bad validator", nil, Established},
+		// Shows: 5533-B-35 5533-7.16-07
+		{Established, "R2", nil, Established},
+		// Shows: 5533-B-36 5533-7.11-04
+		{Established, "R1", nil, Established},
+		// Shows: 5533-B-37 5533-7.18-04
+		{Established, "R1bis", send(wire.TypeI2bis), I2bisSent},
+		// Shows: 5533-B-38
+		{Established, "control", nil, Established},
+		{Established, "ICMP", nil, Established},
+		// Shows: 5533-B-39
+		{Established, "quiescent", nil, Idle},
+
+		// Shows: 5533-B-24 5533-7.16-05
+		{I2bisSent, "R2", nil, Established},
+		// Shows: 5533-B-24
+		{I2bisSent, "R2, other nonce", nil, I2bisSent},
+		// Shows: 5533-B-25 5533-7.9-08
+		{I2bisSent, "I1", send(wire.TypeR2), I2bisSent},
+		// Shows: 5533-B-26 5533-7.13-10
+		{I2bisSent, "I2", send(wire.TypeR2), I2bisSent},
+		// Shows: 5533-B-27 5533-7.20-10
+		{I2bisSent, "I2bis", send(wire.TypeR2), I2bisSent},
+		// Shows: 5533-B-28 5533-7.11-04
+		{I2bisSent, "R1", nil, I2bisSent},
+		// Shows: 5533-B-29 5533-7.19-01
+		{I2bisSent, "timeout", send(wire.TypeI2bis), I2bisSent},
+		// Shows: 5533-B-29 5533-7.19-02
+		{I2bisSent, "last timeout", send(wire.TypeI1), I1Sent},
+		// Shows: 5533-B-30 5533-7.18-03
+		{I2bisSent, "R1bis", nil, I2bisSent},
+		// Shows: 5533-B-31
+		{I2bisSent, "control", send(wire.TypeI2bis), I2bisSent},
+		// Shows: 5533-B-31 5533-12.2-05
+		{I2bisSent, "payload", send(wire.TypeI2bis), I2bisSent},
+
+		// Shows: 5533-B-40
+		{EFailed, "hold-down over", nil, Idle},
+		// Shows: 5533-7.8-03
+		{EFailed, "trigger", nil, EFailed},
+		// Shows: 5533-B-41 5533-7.9-09
+		{EFailed, "I1", send(wire.TypeR1), EFailed},
+		// Shows: 5533-B-41
+		{EFailed, "I2", send(wire.TypeR2), Established},
+		// Shows: 5533-B-41
+		{EFailed, "I2bis", send(wire.TypeR2), Established},
+		// Shows: 5533-B-41
+		{EFailed, "R2", nil, EFailed},
+		// Shows: 5533-B-41
+		{EFailed, "control", send(wire.TypeR1bis), EFailed},
+
+		// Shows: 5533-B-42
+		{NoSupport, "hold-down over", nil, Idle},
+		// Shows: 5533-7.8-05
+		{NoSupport, "trigger", nil, NoSupport},
+		// Shows: 5533-B-43 5533-7.9-09
+		{NoSupport, "I1", send(wire.TypeR1), NoSupport},
+		// Shows: 5533-B-43
+		{NoSupport, "I2", send(wire.TypeR2), Established},
+		// Shows: 5533-B-43
+		{NoSupport, "payload", send(wire.TypeR1bis), NoSupport},
+	}
+	for _, x := range cells {
+		t.Run(fmt.Sprintf("%v/%s", x.state, x.event), func(t *testing.T) {
+			f := in(t, x.state)
+			before := f.tagPeer()
+			occurrences[x.event](f)
+			f.a.sends(x.sends...)
+			f.a.inState(f.ab, x.to)
+			if x.event == "I1" && f.tagPeer() != before {
+				t.Error("CT(peer) was taken from an I1")
+			}
+		})
+	}
+}
+
+// Every state has a cell for every message, but for what only the kernel tells.
+// Without it a new message could be forgotten.
+func TestStatesSurvive(t *testing.T) {
+	for s := Idle; s <= NoSupport; s++ {
+		for name, happen := range occurrences {
+			if name == "last timeout" && (s == Idle || s == Established || s >= EFailed) {
+				continue
+			}
+			f := in(t, s)
+			happen(f)
+			f.n.run()
+			f.n.pass(time.Hour)
+		}
+	}
+}
