@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"shim6/daemon/wire"
+)
+
+// Shows: 5533-7.5-01 5533-7.5-02 5533-5.8-05 5533-5.9-04 5533-5.9-05 5533-5.9-08 5533-7.17-03 5533-7.18-04 5533-7.20-07 5533-12.4-07 5533-6.2-05 5533-C-01 5533-1.5-02
+func TestRecover(t *testing.T) {
+	n, a, b, ab, ba := establishedPair(t)
+	old := *a.context(ab)
+	b.handle(Close{ULIDs: ba})
+	b.forget()
+	b.handle(NoContext{Source: ab.Local, Destination: ab.Peer, Tag: old.TagPeer})
+	if b.e.Size().Contexts != 0 {
+		t.Error("the R1bis has made a context")
+	}
+	n.run()
+	b.sends(wire.TypeR1bis, wire.TypeR2)
+	a.sends(wire.TypeI2bis)
+	r1bis, i2bis := decode[*wire.R1bis](t, b.sent[0]), decode[*wire.I2bis](t, a.sent[0])
+	if r1bis.PacketContextTag != old.TagPeer || i2bis.PacketContextTag != old.TagPeer ||
+		i2bis.ResponderNonce != r1bis.ResponderNonce || i2bis.InitiatorContextTag != old.TagLocal ||
+		!slices.Equal(i2bis.Options.ResponderValidator().Validator, r1bis.Options.ResponderValidator().Validator) {
+		t.Errorf("numbers are not copied: %+v, %+v", r1bis, i2bis)
+	}
+	if l := i2bis.Options.LocatorList(); l == nil || !slices.Equal(listed(l), addrs(a.locals)) || i2bis.Options.CGAParameterDataStructure() == nil {
+		t.Errorf("the I2bis has locators %v", l)
+	}
+	a.inState(ab, Established)
+	b.inState(ba, Established)
+	x, y := a.context(ab), b.context(ba)
+	if x.TagPeer != y.TagLocal || y.TagPeer != x.TagLocal || x.TagLocal != old.TagLocal {
+		t.Errorf("tags %+v and %+v", x, y)
+	}
+	if y.TagLocal == old.TagPeer {
+		t.Error("B has taken the tag of the packet again")
+	}
+}
+
+// The Packet Context Tag is not drawn again even if the numbers want it.
+//
+// Shows: 5533-7.20-07
+func TestRecoverOtherTag(t *testing.T) {
+	f := in(t, Idle)
+	m := f.i2bis()
+	f.a.e.random.Source = &same{[]uint64{99, 100}}
+	f.fromB(m)
+	if tag := f.tagLocal(); tag != 100 {
+		t.Errorf("the tag is %v", tag)
+	}
+}
+
+// The peer of a re-homed context has lost it, and the ULIDs don't work: the R1bis
+// comes by the pair in use, or one that was probed.
+//
+// Shows: 5533-7.18-02 5533-7.18-05 5533-7.18-06 5533-7.18-07 5533-5.9-06 5533-5.9-07 5533-7.18-09 5533-7.16-09 5533-12.4-06 5533-2.1-02
+func TestRecoverByOtherPair(t *testing.T) {
+	n, a, b, ab, _ := establishedPair(t)
+	ab.FII = 6
+	a.handle(Open{ULIDs: ab})
+	n.run()
+	for _, pair := range []Pair{{a.addr(1), b.addr(1)}, {a.addr(0), b.addr(1)}} {
+		moved(t, a, ab, Pair{a.addr(1), b.addr(1)})
+		b.handle(Close{ULIDs: ab.reverse()})
+		a.forget()
+		n.drop = func(s Send) bool {
+			return (Pair{s.Source, s.Destination}) != pair && (Pair{s.Destination, s.Source}) != pair
+		}
+		b.handle(NoContext{Source: pair.Local, Destination: pair.Peer, Tag: a.context(ab).TagPeer})
+		n.run()
+		a.inState(ab, Established)
+		b.inState(ab.reverse(), Established)
+		m := decode[*wire.I2bis](t, a.sent[0])
+		if p := m.Options.ULIDPair(); p == nil || p.Sender != ab.Local || p.Receiver != ab.Peer || m.Options.FII() != 6 {
+			t.Errorf("the I2bis has names %v, %d", p, m.Options.FII())
+		}
+		if k := a.kernel[ab]; k.Locator != (Pair{a.addr(1), b.addr(1)}) {
+			t.Errorf("A's pair is now %v", k.Locator)
+		}
+		// What has lost all goes by the pair that is known to work.
+		if k := b.kernel[ab.reverse()]; k.Locator != (Pair{pair.Peer, pair.Local}) {
+			t.Errorf("B's pair is %v", k.Locator)
+		}
+	}
+}
+
+// Shows: 5533-7.18-02 5533-12.4-06
+func TestR1bisOfNothing(t *testing.T) {
+	f := in(t, Established)
+	r := func(tag wire.ContextTag) []byte {
+		return encode(t, &wire.R1bis{PacketContextTag: tag, Options: wire.Options{validatorOption()}})
+	}
+	for _, ev := range []Control{
+		{f.ab.Peer, f.ab.Local, r(f.tagPeer() ^ 1)},
+		{addrIn(0xbad, 1), f.ab.Local, r(f.tagPeer())},
+		{f.ab.Peer, addrIn(0xa1, 99), r(f.tagPeer())},
+		// Without a validator there is nothing to return.
+		{f.ab.Peer, f.ab.Local, encode(t, &wire.R1bis{PacketContextTag: f.tagPeer()})},
+	} {
+		f.a.handle(ev)
+	}
+	f.a.inState(f.ab, Established)
+	f.a.sends()
+}
+
+// Messages of types 64 to 127 with a tag that nobody has, or between locators that
+// are not those of the context.
+func TestR1bisDue(t *testing.T) {
+	messages := map[string]func(tag wire.ContextTag) wire.Message{
+		"Update Request": func(tag wire.ContextTag) wire.Message {
+			return &wire.UpdateRequest{ReceiverContextTag: tag}
+		},
+		"Update Acknowledgement": func(tag wire.ContextTag) wire.Message {
+			return &wire.UpdateAcknowledgement{ReceiverContextTag: tag}
+		},
+		"Keepalive": func(tag wire.ContextTag) wire.Message {
+			return &wire.Keepalive{ReceiverContextTag: tag}
+		},
+		"Probe": func(tag wire.ContextTag) wire.Message {
+			return &wire.Probe{ReceiverContextTag: tag, Sent: []wire.ProbeReport{{Source: addrIn(1, 1), Destination: addrIn(1, 2)}}}
+		},
+	}
+	for name, m := range messages {
+		t.Run(name, func(t *testing.T) {
+			f := in(t, Established)
+			// Shows: 5533-10.4-02 5533-10.5-02 5533-7.17-02
+			f.fromB(m(f.tagLocal() ^ 1))
+			f.a.sends(wire.TypeR1bis)
+			if r := decode[*wire.R1bis](t, f.last()); r.PacketContextTag != f.tagLocal()^1 {
+				t.Errorf("the R1bis has tag %v", r.PacketContextTag)
+			}
+			f.a.forget()
+			// Shows: 5533-10.4-03 5533-10.5-03 5533-12.4-09
+			f.a.handle(Control{addrIn(0xbad, 1), f.ab.Local, encode(t, m(f.tagLocal()))})
+			f.a.handle(Control{f.ab.Peer, addrIn(0xa1, 99), encode(t, m(f.tagLocal()))})
+			f.a.sends(wire.TypeR1bis, wire.TypeR1bis)
+			f.a.forget()
+			// Between locators that are, there is none.
+			f.a.handle(Control{f.b.addr(1), f.a.addr(1), encode(t, m(f.tagLocal()))})
+			if slices.Contains(f.a.types(), wire.TypeR1bis) {
+				t.Error("R1bis for a context that is there")
+			}
+		})
+	}
+	// Shows: 5533-5.14-15 5533-7.17-02 5533-5.3-11
+	t.Run("none", func(t *testing.T) {
+		f := in(t, Idle)
+		f.fromB(&wire.ErrorMessage{PacketInError: make([]byte, 64)})
+		f.fromB(&wire.R1{InitiatorNonce: 1, Options: wire.Options{validatorOption()}})
+		f.fromB(&wire.R2{ResponderContextTag: 5, InitiatorNonce: 1})
+		f.fromB(&wire.I2{InitiatorContextTag: 5, Options: wire.Options{validatorOption()}})
+		f.a.sends()
+	})
+	// An unknown type gets an Error message: where its tag is nobody knows.
+	//
+	// Shows: 5533-7.17-05 5533-12.3-04
+	t.Run("unknown type", func(t *testing.T) {
+		f := in(t, Idle)
+		b := encode(t, &wire.Keepalive{})
+		b[2] = 100
+		resum(b)
+		f.a.handle(Control{f.ab.Peer, f.ab.Local, b})
+		f.a.sends(wire.TypeError)
+		if m := decode[*wire.ErrorMessage](t, f.last()); m.Code != wire.CodeUnknownType || m.Pointer != 42 {
+			t.Errorf("code %v at %d", m.Code, m.Pointer)
+		}
+	})
+}
+
+// resum puts the checksum of a message right.
+func resum(b []byte) {
+	b[4], b[5] = 0, 0
+	var sum uint32
+	for i := 0; i < len(b); i += 2 {
+		sum += uint32(b[i])<<8 | uint32(b[i+1])
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	b[4], b[5] = byte(^sum>>8), byte(^sum)
+}
+
+// The peer uses its tag for another context: the one that had it is discarded, and
+// not before the peer has proved to be there.
+//
+// Shows: 5533-7.15-01 5533-7.15-02 5533-7.15-03 5533-7.15-04 5533-7.15-05 5533-7.6-02 5533-7.6-04 5533-7.13-13 5533-7.14-01 5533-C-02
+func TestConfusion(t *testing.T) {
+	n, a, b, ab, ba := establishedPair(t)
+	tag := a.context(ab).TagPeer
+	b.handle(Close{ULIDs: ba})
+	// B makes another context, of its other ULID, with the tag that it had.
+	second := ULIDs{Local: b.addr(1), Peer: a.addr(0)}
+	b.e.random.Source = &same{[]uint64{uint64(tag), 0x1234567890, 0x3334567890}}
+	a.forget()
+	b.handle(Acquire{second.Local, second.Peer})
+	if got := b.context(second).TagLocal; got != tag {
+		t.Fatalf("B's tag is %v, and should be %v", got, tag)
+	}
+	n.drop = func(s Send) bool { return s.Type == wire.TypeI2 }
+	n.run()
+	a.inState(ab, Established)
+	n.drop = nil
+	n.pass(10 * time.Second)
+	a.inState(ab, Idle)
+	a.inState(second.reverse(), Established)
+	if a.e.Stats().Confusions != 1 {
+		t.Errorf("%d confusions", a.e.Stats().Confusions)
+	}
+	// The kernel would refuse two of them: the deletion comes first.
+	del := slices.IndexFunc(a.order, func(x Action) bool { _, ok := x.(ContextDel); return ok })
+	est := slices.IndexFunc(a.order, func(x Action) bool { c, ok := x.(ContextNew); return ok && c.Context.ULIDs == second.reverse() })
+	if del < 0 || est < 0 || del > est {
+		t.Errorf("deletion is action %d, the new context %d", del, est)
+	}
+}
+
+// As in TestConfusion, but it is an R2 or an Update Request that brings it up.
+//
+// Shows: 5533-7.16-08 5533-7.15-01
+func TestConfusionByR2(t *testing.T) {
+	f := in(t, Established)
+	other := ULIDs{Local: f.a.addr(1), Peer: f.ab.Peer}
+	f.n.drop = func(Send) bool { return true }
+	f.a.handle(Acquire{other.Local, other.Peer})
+	c := f.a.e.byULIDs[other]
+	f.a.handle(Control{other.Peer, other.Local, encode(t, &wire.R2{ResponderContextTag: f.tagPeer(), InitiatorNonce: c.nonce})})
+	f.a.inState(other, Established)
+	f.a.inState(f.ab, Idle)
+}
+
+// Contexts of different peers may have the same CT(peer), and so may a context that
+// is made anew.
+//
+// Shows: 5533-7.15-02 5533-7.15-06
+func TestNoConfusion(t *testing.T) {
+	f := in(t, Established)
+	f.fromB(f.i2())
+	f.fromB(f.i2())
+	f.a.inState(f.ab, Established)
+	third := addrIn(0xc1, 1)
+	u := ULIDs{Local: f.ab.Local, Peer: third}
+	f.a.handle(Acquire{u.Local, u.Peer})
+	c := f.a.e.byULIDs[u]
+	f.a.handle(Control{third, u.Local, encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.nonce})})
+	f.a.inState(u, Established)
+	f.a.inState(f.ab, Established)
+	if f.a.e.Stats().Confusions != 0 {
+		t.Error("there is no confusion here")
+	}
+}
+
+// The side that lost all begins itself, by I1.
+//
+// Shows: 5533-7.5-03 5533-7.9-07
+func TestRecoverByI1(t *testing.T) {
+	n, a, b, ab, ba := establishedPair(t)
+	tag := b.context(ba).TagLocal
+	b.handle(Close{ULIDs: ba})
+	b.handle(Acquire{ba.Local, ba.Peer})
+	n.run()
+	a.sends(wire.TypeR1, wire.TypeR2)
+	x, y := a.context(ab), b.context(ba)
+	if x.TagPeer == tag || x.TagPeer != y.TagLocal || y.TagPeer != x.TagLocal {
+		t.Errorf("tags %+v and %+v", x, y)
+	}
+	for _, c := range a.changes {
+		t.Errorf("A's state has changed: %v", c)
+	}
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"shim6/daemon/wire"
+)
+
+// Shows: 5533-14-01 5533-14-02 5533-14-03 5533-14-04 5533-14-05 5533-14-06 5533-14-07 5533-14-08 5533-14-09 5533-14-10 5533-14-11
+func TestConstants(t *testing.T) {
+	for _, x := range []struct{ got, want any }{
+		{I1RetriesMax, 4}, {I2RetriesMax, 2}, {I2bisRetriesMax, 2},
+		{I1Timeout, 4 * time.Second}, {I2Timeout, 4 * time.Second}, {I2bisTimeout, 4 * time.Second},
+		{UpdateTimeout, 4 * time.Second}, {MaxUpdateTimeout, 120 * time.Second},
+		{NoR1HolddownTime, time.Minute}, {ICMPHolddownTime, 10 * time.Minute},
+		{ValidatorMinLifetime, 30 * time.Second},
+	} {
+		if x.got != x.want {
+			t.Errorf("%v, want %v", x.got, x.want)
+		}
+	}
+}
+
+// waits are the pauses between the messages that A sends while nobody answers.
+func waits(t *testing.T, f *fixture, end time.Duration) (types []wire.Type, pauses []time.Duration) {
+	t.Helper()
+	f.n.drop = func(Send) bool { return true }
+	last := f.n.now
+	for stop := f.n.now + end; f.n.now < stop; {
+		at, ok := f.a.e.Next()
+		if !ok || at > stop {
+			break
+		}
+		f.a.forget()
+		f.n.now = at
+		f.a.handle(Tick{})
+		f.n.run()
+		for _, s := range f.a.types() {
+			types = append(types, s)
+			pauses = append(pauses, at-last)
+			last = at
+		}
+	}
+	return types, pauses
+}
+
+// within checks pauses against what they are nominally, and that they are spread: no
+// more than the mean of two uniform numbers can tell.
+func within(t *testing.T, pauses, nominal []time.Duration) {
+	t.Helper()
+	if len(pauses) != len(nominal) {
+		t.Fatalf("%d pauses, want %d: %v", len(pauses), len(nominal), pauses)
+	}
+	for i, p := range pauses {
+		if p < nominal[i]/2 || p > nominal[i]*3/2 {
+			t.Errorf("pause %d is %v, want %v to %v", i, p, nominal[i]/2, nominal[i]*3/2)
+		}
+	}
+}
+
+const s = time.Second
+
+// Shows: 5533-7.8-01 5533-7.8-02 5533-7.8-03 5533-7.8-04 5533-7.8-08 5533-14-01 5533-14-02 5533-14-03 5533-14-12 5533-B-12 5533-B-40 5533-6.2-06
+func TestI1Schedule(t *testing.T) {
+	var first []time.Duration
+	for seed := range uint64(20) {
+		f := in(t, I1Sent, Config{Random: seedFor(seed)})
+		f.a.e.timers.stop(&f.context().retransmit)
+		f.a.e.await(f.context(), I1Timeout)
+		start := f.n.now
+		types, pauses := waits(t, f, time.Hour)
+		if want := []wire.Type{wire.TypeI1, wire.TypeI1, wire.TypeI1, wire.TypeI1}; !slices.Equal(types, want) {
+			t.Fatalf("sent %v, want %v", types, want)
+		}
+		within(t, pauses, []time.Duration{4 * s, 8 * s, 16 * s, 32 * s})
+		first = append(first, pauses[0])
+		// Then 64 s more, and the hold-down of a minute.
+		if total := f.n.now - start; total < 62*s+time.Minute || total > 186*s+time.Minute {
+			t.Errorf("given up and held down after %v", total)
+		}
+		f.a.inState(f.ab, Idle)
+	}
+	slices.Sort(first)
+	if first[len(first)-1]-first[0] < s {
+		t.Errorf("the first pauses hardly differ: %v", first)
+	}
+}
+
+func seedFor(n uint64) interface{ Uint64() uint64 } { return seed(1000 + n) }
+
+// Shows: 5533-7.12-01 5533-7.12-02 5533-7.12-03 5533-14-05 5533-14-06 5533-14-12
+func TestI2Schedule(t *testing.T) {
+	f := in(t, I2Sent)
+	types, pauses := waits(t, f, 100*s)
+	if want := []wire.Type{wire.TypeI2, wire.TypeI2, wire.TypeI1}; len(types) < 3 || !slices.Equal(types[:3], want) {
+		t.Fatalf("sent %v, want %v and I1s", types, want)
+	}
+	within(t, pauses[1:3], []time.Duration{8 * s, 16 * s})
+}
+
+// Shows: 5533-7.19-01 5533-7.19-02 5533-14-07 5533-14-08 5533-14-12
+func TestI2bisSchedule(t *testing.T) {
+	f := in(t, I2bisSent)
+	types, pauses := waits(t, f, 100*s)
+	if want := []wire.Type{wire.TypeI2bis, wire.TypeI2bis, wire.TypeI1}; len(types) < 3 || !slices.Equal(types[:3], want) {
+		t.Fatalf("sent %v, want %v and I1s", types, want)
+	}
+	within(t, pauses[1:3], []time.Duration{8 * s, 16 * s})
+}
+
+// In I1-SENT after I2bis payload goes by the ULIDs again, and comes back to the pair
+// of the exchange when that is over.
+//
+// Shows: 5533-7.19-03 5533-7.5-01
+func TestFallBackFromOtherPair(t *testing.T) {
+	n, a, b, ab, ba := establishedPair(t)
+	pair := Pair{a.addr(1), b.addr(1)}
+	moved(t, a, ab, pair)
+	// The ULIDs don't work any more, and the peer has lost the context.
+	b.handle(Close{ULIDs: ba})
+	n.drop = func(s Send) bool {
+		return s.Source != pair.Local && s.Destination != pair.Local || s.Type == wire.TypeI2bis
+	}
+	b.handle(NoContext{Source: pair.Local, Destination: pair.Peer, Tag: a.context(ab).TagPeer})
+	n.run()
+	a.inState(ab, I2bisSent)
+	if k := a.kernel[ab]; k.Locator != pair {
+		t.Errorf("in I2BIS-SENT the pair is %v", k.Locator)
+	}
+	for a.e.State(ab) == I2bisSent {
+		n.now, _ = a.e.Next()
+		a.handle(Tick{})
+	}
+	a.inState(ab, I1Sent)
+	if k := a.kernel[ab]; k.Locator != (Pair{ab.Local, ab.Peer}) {
+		t.Errorf("in I1-SENT the pair is %v", k.Locator)
+	}
+	n.run()
+	a.inState(ab, Established)
+	b.inState(ba, Established)
+	if k := a.kernel[ab]; k.Locator != pair {
+		t.Errorf("in ESTABLISHED the pair is %v", k.Locator)
+	}
+}
+
+// moved has a context use another pair, as the Explorer would.
+func moved(t testing.TB, h *host, u ULIDs, pair Pair) {
+	t.Helper()
+	s, ok := h.e.Session(u)
+	if !ok {
+		t.Fatalf("%s has no context %v", h.name, u)
+	}
+	s.Answered(pair.Peer)
+	if !s.SetPair(pair) {
+		t.Fatalf("%s: SetPair(%v) refuses", h.name, pair)
+	}
+	h.handle(Tick{})
+	if h.kernel[u].Locator != pair {
+		t.Fatalf("%s: the kernel was not told of %v", h.name, pair)
+	}
+}
+
+// A peer that answers every I1 and no I2 is given up at last.
+func TestGivesUpRounds(t *testing.T) {
+	f := in(t, I2Sent)
+	f.n.drop = func(s Send) bool { return s.Type == wire.TypeI2 }
+	f.n.pass(10 * time.Minute)
+	f.a.inState(f.ab, Idle)
+	if n := len(f.a.sent); n > 30 {
+		t.Errorf("A has sent %d messages", n)
+	}
+}
+
+// Shows: 5533-7.8-05 5533-7.8-06 5533-14-04
+func TestNoSupport(t *testing.T) {
+	for _, x := range []struct {
+		name string
+		bend func(e *ICMP)
+		ok   bool
+	}{
+		{"as sent", func(*ICMP) {}, true},
+		{"cut short", func(e *ICMP) { e.Message = e.Message[:16] }, true},
+		{"too short", func(e *ICMP) { e.Message = e.Message[:15] }, false},
+		{"type", func(e *ICMP) { e.Type = 1 }, false},
+		{"code", func(e *ICMP) { e.Code = 2 }, false},
+		{"source", func(e *ICMP) { e.Source = addrIn(0xa2, 9) }, false},
+		{"destination", func(e *ICMP) { e.Destination = addrIn(0xb2, 9) }, false},
+		{"message type", func(e *ICMP) { e.Message[2] = byte(wire.TypeI2) }, false},
+		{"tag", func(e *ICMP) { e.Message[9] ^= 1 }, false},
+		{"nonce", func(e *ICMP) { e.Message[15] ^= 1 }, false},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			n, a, _, ab, _ := pairOf(t)
+			n.drop = func(Send) bool { return true }
+			a.handle(Acquire{ab.Local, ab.Peer})
+			i1 := a.sent[0]
+			ev := ICMP{Type: 4, Code: 1, Source: i1.Source, Destination: i1.Destination, Message: slices.Clone(i1.Message)}
+			x.bend(&ev)
+			a.handle(ev)
+			if !x.ok {
+				a.inState(ab, I1Sent)
+				return
+			}
+			a.inState(ab, NoSupport)
+			n.pass(10*time.Minute - s)
+			a.handle(Acquire{ab.Local, ab.Peer})
+			a.inState(ab, NoSupport)
+			n.pass(s)
+			a.handle(Acquire{ab.Local, ab.Peer})
+			a.inState(ab, I1Sent)
+		})
+	}
+}
+
+// A hold-down is of one pair; a command may ignore it; the peer isn't kept out.
+//
+// Shows: 5533-7.8-07 5533-7.9-09 5533-4-02
+func TestHoldDown(t *testing.T) {
+	f := in(t, EFailed)
+	f.a.handle(Acquire{f.ab.Local, f.ab.Peer})
+	f.a.sends()
+	f.a.handle(Open{ID: 1, ULIDs: f.ab})
+	if len(f.a.done) != 1 || f.a.done[0].Err == nil {
+		t.Errorf("Open: %v", f.a.done)
+	}
+	f.a.handle(Acquire{f.a.addr(1), f.ab.Peer})
+	f.a.sends(wire.TypeI1)
+	f.n.run()
+	f.a.inState(ULIDs{Local: f.a.addr(1), Peer: f.ab.Peer}, Established)
+	f.a.handle(Open{ID: 2, ULIDs: f.ab, Force: true})
+	f.n.run()
+	f.a.inState(f.ab, Established)
+
+	f = in(t, NoSupport)
+	f.b.handle(Acquire{f.ba.Local, f.ba.Peer})
+	f.n.run()
+	f.a.inState(f.ab, Established)
+	if f.a.e.Size().HoldDowns != 0 {
+		t.Error("the hold-down outlives the proof that the peer has Shim6")
+	}
+}
+
+// Messages of an established peer in I2-SENT bring another I2, but not each of them.
+//
+// Shows: 5533-12.2-09 5533-12.2-04
+func TestResendLimited(t *testing.T) {
+	for _, s := range []State{I2Sent, I2bisSent} {
+		f := in(t, s)
+		want := wire.TypeI2
+		if s == I2bisSent {
+			want = wire.TypeI2bis
+		}
+		for range 100 {
+			f.a.handle(Reap{ULIDs: f.ab, Tag: f.tagLocal(), Kind: ReapPayload})
+			f.fromB(&wire.Keepalive{ReceiverContextTag: f.tagLocal()})
+		}
+		f.a.sends(want)
+	}
+}
