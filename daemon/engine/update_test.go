@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"shim6/daemon/wire"
+)
+
+// locate gives h other addresses.
+func (h *host) locate(l ...LocalLocator) {
+	h.t.Helper()
+	h.locals = l
+	h.handle(Locators{Local: l})
+}
+
+func broken(l LocalLocator) LocalLocator {
+	l.Preference.Flags |= wire.FlagBroken
+	return l
+}
+
+// Shows: 5533-10-01 5533-10-02 5533-10.1-01 5533-10.1-02 5533-10.1-04 5533-10.1-05 5533-5.10-04 5533-5.10-05 5533-5.10-06 5533-5.11-04 5533-10.4-05 5533-10.4-10 5533-10.4-14 5533-10.5-04 5533-10.5-09 5533-1.5-03 5533-4-04
+func TestUpdate(t *testing.T) {
+	n, a, b, ab, ba := establishedPair(t)
+	set := a.locals
+	before := a.context(ab).LocalGeneration
+	a.locate(set[0])
+	n.run()
+	a.sends(wire.TypeUpdateRequest)
+	b.sends(wire.TypeUpdateAcknowledgement)
+	m := decode[*wire.UpdateRequest](t, a.sent[0])
+	ack := decode[*wire.UpdateAcknowledgement](t, b.sent[0])
+	x, y := a.context(ab), b.context(ba)
+	if m.ReceiverContextTag != x.TagPeer || ack.ReceiverContextTag != y.TagPeer || ack.RequestNonce != m.RequestNonce {
+		t.Errorf("tags or nonces: %+v, %+v", m, ack)
+	}
+	l := m.Options.LocatorList()
+	if l == nil || l.Generation == before || l.Generation != x.LocalGeneration || l.Generation != y.PeerGeneration || m.Options.CGAParameterDataStructure() == nil {
+		t.Errorf("list %v, generations %v, %v, %v", l, before, x.LocalGeneration, y.PeerGeneration)
+	}
+	if len(y.PeerLocators) != 1 || x.Updating {
+		t.Errorf("B knows %v; A is updating: %v", y.PeerLocators, x.Updating)
+	}
+	// And back: a member of the HBA set is verified again.
+	a.locate(set...)
+	n.run()
+	if y := b.context(ba); len(y.PeerLocators) != 2 || !y.PeerLocators[1].Verified || y.PeerLocators[1].Probed {
+		t.Errorf("B knows %v", y.PeerLocators)
+	}
+	if m2 := decode[*wire.UpdateRequest](t, a.sent[1]); m2.RequestNonce == m.RequestNonce {
+		t.Error("the nonce is that of another update")
+	}
+	n.pass(time.Hour)
+	if len(a.sent) != 2 {
+		t.Errorf("A has sent %v", a.types())
+	}
+}
+
+// A locator outside of the HBA set needs a signature.
+//
+// Shows: 5533-10.1-05 5533-5.10-07 5533-10-01
+func TestUpdateSigned(t *testing.T) {
+	n := newNetwork(t)
+	set := hbaSetWithKey(t, 1, testKey(), 0xa1, 0xa2)
+	a := n.host("A", Config{}, set...)
+	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1)...)
+	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	a.forget()
+	a.locate(append(slices.Clone(set), plain(0xa9, 1))...)
+	n.run()
+	if decode[*wire.UpdateRequest](t, a.sent[0]).Options.CGASignature() == nil {
+		t.Error("there is no signature")
+	}
+	if l := b.context(ab.reverse()).PeerLocators; len(l) != 3 {
+		t.Errorf("B knows %v", l)
+	}
+	// The generation that was signed stays while the locators do.
+	a.locate(broken(set[0]), set[1], plain(0xa9, 1))
+	n.run()
+	if m := decode[*wire.UpdateRequest](t, a.sent[len(a.sent)-1]); m.Options.LocatorList() != nil {
+		t.Error("the list is told again")
+	}
+}
+
+// Only the preferences change.
+//
+// Shows: 5533-10.1-01 5533-10.1-03 5533-10.4-13 5533-5.15.3-02 5533-4-04
+func TestUpdatePreferences(t *testing.T) {
+	n, a, b, ab, ba := establishedPair(t)
+	set := a.locals
+	a.locate(set[0], broken(set[1]))
+	n.run()
+	m := decode[*wire.UpdateRequest](t, a.sent[0])
+	if m.Options.LocatorList() != nil || m.Options.LocatorPreferences() == nil || m.Options.LocatorPreferences().Generation != a.context(ab).LocalGeneration {
+		t.Errorf("the update has %v", m.Options)
+	}
+	if l := b.context(ba).PeerLocators; l[1].Flags != wire.FlagBroken || l[0].Flags != 0 {
+		t.Errorf("B knows %v", l)
+	}
+	// That it works again must be said as well.
+	a.locate(set...)
+	n.run()
+	if l := b.context(ba).PeerLocators; l[1].Flags != 0 {
+		t.Errorf("B knows %v", l)
+	}
+}
+
+// Shows: 5533-10.2-01 5533-10.2-02 5533-10.2-03 5533-10.2-04 5533-10.1-04 5533-14-10 5533-14-11 5533-14-12
+func TestUpdateSchedule(t *testing.T) {
+	f := in(t, Established)
+	f.n.drop = func(Send) bool { return true }
+	f.a.locate(f.a.locals[0])
+	f.n.run()
+	first := decode[*wire.UpdateRequest](t, f.last())
+	_, pauses := waits(t, f, 2*time.Hour)
+	if len(pauses) < 40 {
+		t.Fatalf("only %d retransmissions", len(pauses))
+	}
+	nominal := []time.Duration{4 * s, 8 * s, 16 * s, 32 * s, 64 * s}
+	within(t, pauses[:5], nominal)
+	for _, p := range pauses[5:] {
+		if p < 60*s || p > 180*s {
+			t.Errorf("a pause of %v", p)
+		}
+	}
+	if m := decode[*wire.UpdateRequest](t, f.last()); m.RequestNonce != first.RequestNonce {
+		t.Error("the nonce of a retransmission differs")
+	}
+	// Only the end of the context ends it.
+	f.a.handle(Expire{ULIDs: f.ab, Tag: f.tagLocal(), Idle: MinIdleTimeout})
+	if n := f.a.e.Size().Timers; n != 0 {
+		t.Errorf("%d timers are left", n)
+	}
+}
+
+// Shows: 5533-10.3-01 5533-10.3-02 5533-10.3-03 5533-10.5-08
+func TestUpdateSuperseded(t *testing.T) {
+	n, a, b, ab, ba := establishedPair(t)
+	set := a.locals
+	n.drop = func(s Send) bool { return true }
+	a.locate(set[0])
+	a.locate(broken(set[0]))
+	n.run()
+	a.sends(wire.TypeUpdateRequest, wire.TypeUpdateRequest)
+	x, y := decode[*wire.UpdateRequest](t, a.sent[0]), decode[*wire.UpdateRequest](t, a.sent[1])
+	if x.RequestNonce == y.RequestNonce {
+		t.Error("the nonce is the same")
+	}
+	// What was not acknowledged is in the second as well.
+	if y.Options.LocatorList() == nil || y.Options.LocatorPreferences() == nil {
+		t.Errorf("the second has %v", y.Options)
+	}
+	// Only the second is repeated.
+	n.pass(10 * time.Second)
+	for _, s := range a.sent[2:] {
+		if m := decode[*wire.UpdateRequest](t, s); m.RequestNonce != y.RequestNonce {
+			t.Error("the first update is repeated")
+		}
+	}
+	// An acknowledgement of the first ends nothing.
+	a.handle(Control{ab.Peer, ab.Local, encode(t, &wire.UpdateAcknowledgement{ReceiverContextTag: a.context(ab).TagLocal, RequestNonce: x.RequestNonce})})
+	if !a.context(ab).Updating {
+		t.Error("the update has ended")
+	}
+	n.drop = nil
+	n.pass(time.Minute)
+	if a.context(ab).Updating || len(b.context(ba).PeerLocators) != 1 {
+		t.Errorf("A is updating: %v, B knows %v", a.context(ab).Updating, b.context(ba).PeerLocators)
+	}
+}
+
+// The first request was late and comes after the second: A must say it again.
+func TestUpdateOvertaken(t *testing.T) {
+	n, a, b, _, ba := establishedPair(t)
+	set := a.locals
+	n.drop = func(s Send) bool { return true }
+	a.locate(set[0])
+	n.run()
+	late := a.sent[0]
+	n.drop = nil
+	a.locate(set...)
+	n.run()
+	n.deliver(late)
+	if l := b.context(ba).PeerLocators; len(l) != 1 {
+		t.Fatalf("B knows %v", l)
+	}
+	n.pass(time.Minute)
+	if l := b.context(ba).PeerLocators; len(l) != 2 {
+		t.Errorf("B knows %v", l)
+	}
+}
+
+// Shows: 5533-10.4-18 5533-10.3-03
+func TestUpdateTwice(t *testing.T) {
+	n, a, b, _, ba := establishedPair(t)
+	set := a.locals
+	a.locate(set[0])
+	n.run()
+	first := a.sent[0]
+	n.deliver(first)
+	n.run()
+	b.sends(wire.TypeUpdateAcknowledgement, wire.TypeUpdateAcknowledgement)
+	if x, y := decode[*wire.UpdateAcknowledgement](t, b.sent[0]), decode[*wire.UpdateAcknowledgement](t, b.sent[1]); x.RequestNonce != y.RequestNonce {
+		t.Error("acknowledgements differ")
+	}
+	a.locate(set...)
+	n.run()
+	// The one before may not come back.
+	n.deliver(first)
+	n.run()
+	if l := b.context(ba).PeerLocators; len(l) != 2 {
+		t.Errorf("B knows %v", l)
+	}
+}
+
+// Shows: 5533-10.4-06
+func TestUpdateInI1Sent(t *testing.T) {
+	f := in(t, I1Sent)
+	f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 1})
+	// Shows: 5533-10.5-05
+	f.fromB(&wire.UpdateAcknowledgement{ReceiverContextTag: f.tagLocal(), RequestNonce: 1})
+	f.a.sends()
+	f.a.inState(f.ab, I1Sent)
+}
+
+// Shows: 5533-10.4-07 5533-10.4-17 5533-10.5-06 5533-10.5-10
+func TestUpdateInI2Sent(t *testing.T) {
+	f := in(t, I2Sent)
+	f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 1})
+	f.a.sends(wire.TypeI2)
+	f.a.inState(f.ab, I2Sent)
+	f = in(t, I2Sent)
+	f.fromB(&wire.UpdateAcknowledgement{ReceiverContextTag: f.tagLocal(), RequestNonce: 1})
+	f.a.sends(wire.TypeI2)
+}
+
+// In I2BIS-SENT it is processed; it is acknowledged when the exchange is over, which
+// may bring an older list.
+//
+// Shows: 5533-10.4-08 5533-10.5-07 5533-10.5-10
+func TestUpdateInI2bisSent(t *testing.T) {
+	f := in(t, I2bisSent)
+	list := &wire.LocatorList{Generation: 77, Locators: []wire.Locator{{Address: f.ab.Peer, Method: wire.MethodHBA}}}
+	m := &wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 1, Options: wire.Options{list}}
+	f.fromB(m)
+	f.a.sends(wire.TypeI2bis)
+	if c := f.a.context(f.ab); c.PeerGeneration != 77 || len(c.PeerLocators) != 1 {
+		t.Errorf("it was not processed: %+v", c)
+	}
+	f.a.forget()
+	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.nonce()})
+	f.fromB(m)
+	f.a.sends(wire.TypeUpdateAcknowledgement)
+
+	f = in(t, I2bisSent)
+	f.fromB(&wire.UpdateAcknowledgement{ReceiverContextTag: f.tagLocal(), RequestNonce: 1})
+	f.a.sends(wire.TypeI2bis)
+}
+
+// What is wrong with an Update Request is answered by an Error message, and nothing
+// of it comes into force.
+func TestUpdateRefused(t *testing.T) {
+	hba := func(f *fixture) *wire.LocatorList { return f.b.e.localSet(f.ba).list }
+	pds := func(f *fixture) wire.Option {
+		return &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}
+	}
+	for _, x := range []struct {
+		name    string
+		options func(f *fixture) wire.Options
+		code    wire.ErrorCode
+		pointer uint16
+	}{
+		// The Pointer counts from the IPv6 header: 40 octets of it, 16 of
+		// the message, and within the options.
+		//
+		// Shows: 5533-10.4-09 5533-7.2-05 5533-7.2-06
+		{"locator not proved", func(f *fixture) wire.Options {
+			l := &wire.LocatorList{Generation: 8, Locators: append(slices.Clone(hba(f).Locators), wire.Locator{Address: addrIn(0xbad, 1), Method: wire.MethodHBA})}
+			return wire.Options{l, pds(f)}
+		}, wire.CodeVerification, 40 + 16 + 9 + 2},
+		// Shows: 5533-10.4-09
+		{"no signature", func(f *fixture) wire.Options {
+			l := &wire.LocatorList{Generation: 8, Locators: []wire.Locator{{Address: addrIn(0xbad, 1), Method: wire.MethodCGA}}}
+			return wire.Options{l}
+		}, wire.CodeVerification, 40 + 16 + 9},
+		// Shows: 5533-10.4-11
+		{"generation", func(f *fixture) wire.Options {
+			return wire.Options{&wire.LocatorPreferences{Generation: hba(f).Generation + 1, ElementLen: 1, Elements: make([]wire.Preference, 2)}}
+		}, wire.CodeGeneration, 40 + 16 + 4},
+		// Shows: 5533-10.4-12
+		{"count", func(f *fixture) wire.Options {
+			return wire.Options{&wire.LocatorPreferences{Generation: hba(f).Generation, ElementLen: 1, Elements: make([]wire.Preference, 3)}}
+		}, wire.CodeLocatorCount, 40 + 16 + 2},
+		// Shows: 5533-10.4-16
+		{"good list, generation", func(f *fixture) wire.Options {
+			l := &wire.LocatorList{Generation: 8, Locators: hba(f).Locators[:1]}
+			return wire.Options{l, &wire.LocatorPreferences{Generation: 9, ElementLen: 1, Elements: make([]wire.Preference, 1)}}
+		}, wire.CodeGeneration, 40 + 16 + 32 + 4},
+		// Shows: 5533-10.4-16
+		{"good list, count", func(f *fixture) wire.Options {
+			l := &wire.LocatorList{Generation: 8, Locators: hba(f).Locators[:1]}
+			return wire.Options{l, &wire.LocatorPreferences{Generation: 8, ElementLen: 1, Elements: make([]wire.Preference, 2)}}
+		}, wire.CodeLocatorCount, 40 + 16 + 32 + 2},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			f := in(t, Established)
+			before := *f.a.context(f.ab)
+			f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 3, Options: x.options(f)})
+			f.a.sends(wire.TypeError)
+			m := decode[*wire.ErrorMessage](t, f.last())
+			if m.Code != x.code || m.Pointer != x.pointer {
+				t.Errorf("code %v at %d, want %v at %d", m.Code, m.Pointer, x.code, x.pointer)
+			}
+			after := *f.a.context(f.ab)
+			if after.PeerGeneration != before.PeerGeneration || !slices.Equal(after.PeerLocators, before.PeerLocators) {
+				t.Errorf("some of it is in force: %+v", after)
+			}
+		})
+	}
+	// A PDS of somebody else: not a word.
+	t.Run("PDS", func(t *testing.T) {
+		f := in(t, Established)
+		o := wire.Options{&wire.CGAParameterDataStructure{PDS: f.a.e.localSet(f.ab).pds}}
+		f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 3, Options: o})
+		f.a.sends()
+	})
+	// HBA members without the PDS, which was there before.
+	//
+	// Shows: 5533-10-02
+	t.Run("PDS of before", func(t *testing.T) {
+		f := in(t, Established)
+		f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 3, Options: wire.Options{hba(f)}})
+		f.a.sends(wire.TypeUpdateAcknowledgement)
+	})
+}
+
+// Checks of RFC 5533, section 12.3: too short, or bent, means not a word.
+//
+// Shows: 5533-7.9-01 5533-7.11-01 5533-7.13-01 5533-7.16-01 5533-7.18-01 5533-7.20-01 5533-10.4-01 5533-10.5-01
+func TestTooShort(t *testing.T) {
+	f := in(t, Established)
+	least := map[wire.Type]byte{
+		wire.TypeI1: 1, wire.TypeR1: 1, wire.TypeI2: 2, wire.TypeR2: 1, wire.TypeR1bis: 1, wire.TypeI2bis: 3,
+		wire.TypeUpdateRequest: 1, wire.TypeUpdateAcknowledgement: 1,
+	}
+	for typ, n := range least {
+		b := make([]byte, int(n)*8)
+		b[0], b[1], b[2] = wire.NoNextHeader, n-1, byte(typ)
+		resum(b)
+		f.a.handle(Control{f.ab.Peer, f.ab.Local, b})
+		// The whole, with a checksum that is wrong.
+		b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
+		b[1] = n
+		resum(b)
+		b[5] ^= 1
+		f.a.handle(Control{f.ab.Peer, f.ab.Local, b})
+		resum(b)
+		f.a.handle(Control{netip.MustParseAddr("ff02::1"), f.ab.Local, b})
+	}
+	f.a.sends()
+	if got := f.a.e.Stats().Malformed; got != uint64(3*len(least)) {
+		t.Errorf("%d were discarded, want %d", got, 3*len(least))
+	}
+}
+
+// The peer drops the locator in use: it stays in use until there is another one.
+//
+// Shows: 5533-10.4-19
+func TestUpdateDropsCurrent(t *testing.T) {
+	hints := &recorder{}
+	n := newNetwork(t)
+	a := n.host("A", Config{Explorer: hints}, hbaSet(t, 1, 0xa1, 0xa2)...)
+	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1, 0xb2, 0xb3)...)
+	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	moved(t, a, ab, Pair{a.addr(0), b.addr(1)})
+	hints.hints = nil
+	dropped := b.addr(1)
+	b.locate(b.locals[0], b.locals[2])
+	n.run()
+	l := a.e.byULIDs[ab].peerLocator(dropped)
+	if l == nil || !l.Dropped || a.kernel[ab].Locator.Peer != dropped || len(hints.hints) == 0 {
+		t.Fatalf("locator %+v, pair %v, hints %v", l, a.kernel[ab].Locator, hints.hints)
+	}
+	s, _ := a.e.Session(ab)
+	if s.SendProbe(Pair{a.addr(1), dropped}, &wire.Probe{Sent: make([]wire.ProbeReport, 1)}) {
+		t.Error("it can be chosen again")
+	}
+	moved(t, a, ab, Pair{a.addr(0), b.addr(1)})
+	if a.e.byULIDs[ab].peerLocator(dropped) != nil || slices.Contains(a.kernel[ab].LocatorsPeer, dropped) {
+		t.Error("it is still known")
+	}
+}
+
+// recorder is an Explorer that only notes what it is told.
+type recorder struct {
+	noExplorer
+	hints       []string
+	reaps       []ReapKind
+	probes      int
+	established int
+	gone        int
+}
+
+func (r *recorder) Established(*Session)                                { r.established++ }
+func (r *recorder) Reap(_ *Session, k ReapKind)                         { r.reaps = append(r.reaps, k) }
+func (r *recorder) Probe(*Session, netip.Addr, netip.Addr, *wire.Probe) { r.probes++ }
+func (r *recorder) Hint(_ *Session, why string)                         { r.hints = append(r.hints, why) }
+func (r *recorder) Gone(*Session)                                       { r.gone++ }
+
+// Our own address goes while it is in use: the update leaves from one that the peer
+// knows as well.
+//
+// Shows: 5533-1.5-03
+func TestUpdateWithoutCurrent(t *testing.T) {
+	n, a, b, ab, ba := establishedPair(t)
+	set := a.locals
+	moved(t, a, ab, Pair{a.addr(1), b.addr(0)})
+	a.forget()
+	a.locate(set[0])
+	n.run()
+	if s := a.sent[0]; s.Source != set[0].Address {
+		t.Errorf("the update leaves from %v", s.Source)
+	}
+	if l := b.context(ba).PeerLocators; len(l) != 1 {
+		t.Errorf("B knows %v", l)
+	}
+}
+
+// Very many peers are not told all at once.
+func TestUpdatePaced(t *testing.T) {
+	n := newNetwork(t)
+	n.drop = func(Send) bool { return true }
+	a := n.host("A", Config{MaxPeerContexts: 10000, MaxPrefixContexts: 10000}, hbaSet(t, 1, 0xa1, 0xa2)...)
+	for i := range 1000 {
+		u := ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, i+1)}
+		a.handle(Acquire{u.Local, u.Peer})
+		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.byULIDs[u].nonce})})
+	}
+	a.forget()
+	a.locate(a.locals[0])
+	if len(a.sent) != tellAtOnce {
+		t.Errorf("%d are told at once", len(a.sent))
+	}
+	n.pass(3 * tellPause)
+	if len(a.sent) != 1000 {
+		t.Errorf("%d were told", len(a.sent))
+	}
+}
+
+func TestRefresh(t *testing.T) {
+	n, a, _, ab, _ := establishedPair(t)
+	a.handle(Refresh{ID: 4, ULIDs: ab})
+	n.run()
+	a.sends(wire.TypeUpdateRequest)
+	if len(a.done) != 1 || a.done[0] != (Done{ID: 4}) || decode[*wire.UpdateRequest](t, a.sent[0]).Options.LocatorList() == nil {
+		t.Errorf("done %v", a.done)
+	}
+	a.handle(Refresh{ID: 5, ULIDs: ab.reverse()})
+	if a.done[1].Err == nil {
+		t.Error("there is no such context")
+	}
+}
