@@ -161,14 +161,17 @@ const (
 	boundToSet  = "hba-only"
 )
 
+// boundTo goes by what the Multi-Prefix extension says is in the place of the key,
+// not by whether that could sign.
 func boundTo(p *cga.PDS) string {
-	if _, err := p.MultiPrefix(); err != nil {
+	m, err := p.MultiPrefix()
+	switch {
+	case err != nil:
 		return boundToKey
+	case m.PublicKey || m.Misplaced:
+		return boundToBoth
 	}
-	if _, err := p.RSAPublicKey(); err != nil {
-		return boundToSet
-	}
-	return boundToBoth
+	return boundToSet
 }
 
 // keyBits is the length of what is in the place of the key, 0 if it is no RSA
@@ -216,7 +219,11 @@ func addressObject(a cga.Address) (object, error) {
 	}
 	m, err := p.MultiPrefix()
 	if err == nil {
-		o = append(o, field{"p-flag", m.PublicKey}, field{"prefixes", append([]cga.SubnetPrefix{}, m.Prefixes...)})
+		o = append(o, field{"p-flag", m.PublicKey})
+		if m.Misplaced {
+			o = append(o, field{"p-flag-misplaced", true})
+		}
+		o = append(o, field{"prefixes", append([]cga.SubnetPrefix{}, m.Prefixes...)})
 	}
 	extensions := []object{}
 	for _, e := range p.Extensions {
@@ -257,7 +264,11 @@ func addressText(a cga.Address) (string, error) {
 	}
 	b.WriteByte('\n')
 	if list, ok := values["prefixes"].([]cga.SubnetPrefix); ok {
-		fmt.Fprintf(&b, "    p-flag %v prefixes %s\n", values["p-flag"], strings.Join(texts(list), ","))
+		fmt.Fprintf(&b, "    p-flag %v", values["p-flag"])
+		if values["p-flag-misplaced"] != nil {
+			b.WriteString(" p-flag-misplaced true")
+		}
+		fmt.Fprintf(&b, " prefixes %s\n", strings.Join(texts(list), ","))
 	}
 	for _, e := range a.PDS.Extensions {
 		if _, err := a.PDS.MultiPrefix(); e.Type != cga.ExtensionMultiPrefix || err != nil {

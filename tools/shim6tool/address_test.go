@@ -169,6 +169,32 @@ func TestAddressShow(t *testing.T) {
 			}
 		}
 	}
+	// One whose P flag is where others do not look for it: its key may sign all the
+	// same, and what is shown says why.
+	_, pds, _ = writeVector(t, "hbacga-2-sec0")
+	if out := good(t, "hba show pds %s", pds); !strings.HasPrefix(out, "pds bound-to cga-hba\n") ||
+		!strings.Contains(out, "\n    public-key ") || !strings.Contains(out, "\n    p-flag false p-flag-misplaced true prefixes 2001:db8:1:1::/64,") {
+		t.Error(out)
+	}
+	if out := good(t, "-j hba show pds %s", pds); !strings.Contains(out, `"bound-to":"cga-hba"`) ||
+		!strings.Contains(out, `"p-flag":false,"p-flag-misplaced":true,"prefixes":[`) {
+		t.Error(out)
+	}
+	// Nor does a key that is too short become a nonce.
+	list, err := readPDS(pds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := *list[0].PDS
+	_, path, _ := writeVector(t, "rfc3972-appendix-a")
+	appendix, err := readPDS(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short.PublicKey = appendix[0].PDS.PublicKey
+	if got := boundTo(&short); got != boundToBoth {
+		t.Errorf("with a short key it is bound to %s", got)
+	}
 	_, pds, _ = writeVector(t, "hbacga-2-rfc-pflag")
 	out := good(t, "-j hba show pds %s", pds)
 	for _, want := range []string{`"bound-to":"cga-hba"`, `"p-flag":true,"prefixes":["2001:db8:1:1::/64","2001:db8:2:1::/64"]`} {
@@ -311,7 +337,7 @@ func TestHBAGenerate(t *testing.T) {
 // A key of another program, in both of its forms.
 func TestGenerateKeyFile(t *testing.T) {
 	_, pds, key := writeVector(t, "sec1-linklocal")
-	good(t, "cga generate prefix fe80:: key %s pds %s.2", key, pds)
+	good(t, "cga generate prefix 2001:db8:: key %s pds %s.2", key, pds)
 	a, err := readPDS(pds)
 	if err != nil {
 		t.Fatal(err)
@@ -325,11 +351,14 @@ func TestGenerateKeyFile(t *testing.T) {
 		{"a PDS", "-----BEGIN CGA PARAMETERS-----\nAAAA\n-----END CGA PARAMETERS-----\n", `PEM block "CGA PARAMETERS", where "PRIVATE KEY"`},
 		{"noise", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "/key: "},
 		{"older noise", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n", "/key: "},
+		{"an encrypted key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", "the key is encrypted, and there is nobody to ask for the passphrase"},
+		{"an older encrypted key", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+			"the key is encrypted, and there is nobody"},
 		{"Ed25519", "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n-----END PRIVATE KEY-----\n", "the key is not RSA"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			write(t, key, []byte(tt.text))
-			refused(t, tt.want, "cga generate prefix fe80:: key %s pds %s.3", key, pds)
+			refused(t, tt.want, "cga generate prefix 2001:db8:: key %s pds %s.3", key, pds)
 			if _, err := os.Stat(pds + ".3"); err == nil {
 				t.Error("there is a PDS")
 			}
@@ -337,8 +366,10 @@ func TestGenerateKeyFile(t *testing.T) {
 	}
 	write(t, key, read(t, "../../daemon/cga/testdata/keys/rsa1016.pem"))
 	t.Setenv("GODEBUG", "rsa1024min=0")
-	refused(t, "RSA key of 1016 bits, where 1024 is the least (RFC 5533 section 16)", "cga generate prefix fe80:: key %s pds %s.3", key, pds)
-	refused(t, "no such file", "cga generate prefix fe80:: key %s.not pds %s.3", key, pds)
+	refused(t, "RSA key of 1016 bits, where 1024 is the least (RFC 5533 section 16)", "cga generate prefix 2001:db8:: key %s pds %s.3", key, pds)
+	write(t, key, read(t, "../../daemon/cga/testdata/keys/rsa4096.pem"))
+	refused(t, "RSA key of 4096 bits, where 3072 is the greatest", "cga generate prefix 2001:db8:: key %s pds %s.3", key, pds)
+	refused(t, "no such file", "cga generate prefix 2001:db8:: key %s.not pds %s.3", key, pds)
 }
 
 // What is there stays as it is, and nothing is left of the attempt.
@@ -350,17 +381,17 @@ func TestGenerateExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, words := range []string{
-		"hba generate prefix fe80:: pure pds %[1]s/there",
-		"hba generate prefix fe80:: pure pds %[1]s/link",
-		"cga generate prefix fe80:: new-key %[1]s/there pds %[1]s/pds",
-		"cga generate prefix fe80:: new-key %[1]s/key pds %[1]s/there",
+		"hba generate prefix 2001:db8:: pure pds %[1]s/there",
+		"hba generate prefix 2001:db8:: pure pds %[1]s/link",
+		"cga generate prefix 2001:db8:: new-key %[1]s/there pds %[1]s/pds",
+		"cga generate prefix 2001:db8:: new-key %[1]s/key pds %[1]s/there",
 	} {
 		refused(t, "file already exists, and is not overwritten", words, dir)
 	}
-	refused(t, "no such file or directory", "hba generate prefix fe80:: pure pds %s/not/there", dir)
-	refused(t, "not a directory", "hba generate prefix fe80:: pure pds %s/there/pds", dir)
+	refused(t, "no such file or directory", "hba generate prefix 2001:db8:: pure pds %s/not/there", dir)
+	refused(t, "not a directory", "hba generate prefix 2001:db8:: pure pds %s/there/pds", dir)
 	// The key is written first: without the PDS it goes again.
-	refused(t, "no such file or directory", "cga generate prefix fe80:: new-key %s/key key-bits 1024 pds %s/not/there", dir, dir)
+	refused(t, "no such file or directory", "cga generate prefix 2001:db8:: new-key %s/key key-bits 1024 pds %s/not/there", dir, dir)
 	if string(read(t, there)) != "precious" {
 		t.Error("it was overwritten")
 	}
@@ -369,28 +400,95 @@ func TestGenerateExists(t *testing.T) {
 	}
 }
 
-// Who comes second does not win, though both found nothing there.
-func TestWriteNew(t *testing.T) {
+// Who comes second does not win, though both found nothing there; with hard links and
+// without.
+func TestNewFile(t *testing.T) {
+	for name, l := range map[string]func(string, string) error{
+		"links": os.Link, "no links": func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.EPERM} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			link = l
+			defer func() { link = os.Link }()
+			dir := t.TempDir()
+			// As long as a name can be.
+			path := filepath.Join(dir, strings.Repeat("f", 255))
+			var files []*newFile
+			for range 2 {
+				f, err := create(path, 0o600)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer f.discard()
+				files = append(files, f)
+			}
+			for i, f := range files {
+				if err := f.write(fmt.Appendf(nil, "by %d", i)); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := os.Stat(path); (err == nil) != (i > 0) {
+					t.Errorf("before it is published: %v", err)
+				}
+				if err := f.publish(); errors.Is(err, fs.ErrExist) != (i > 0) || i == 0 && err != nil {
+					t.Errorf("%v", err)
+				}
+			}
+			if string(read(t, path)) != "by 0" {
+				t.Error("it was overwritten")
+			}
+			if _, err := create(path, 0o600); !errors.Is(err, fs.ErrExist) {
+				t.Errorf("%v", err)
+			}
+			for _, f := range files {
+				f.discard()
+			}
+			if d := cmp.Diff([]string{filepath.Base(path)}, names(t, dir)); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// What cannot be written is found before a search that would take hours.
+func TestUnusableDestination(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "file")
-	if err := absent(path); err != nil {
-		t.Fatal(err)
+	write(t, filepath.Join(dir, "file"), nil)
+	for _, tt := range []struct {
+		pds, key string
+		want     error
+	}{
+		{"/not/pds", "", fs.ErrNotExist},
+		{"/pds", "/not/key", fs.ErrNotExist},
+		{"/file/pds", "", syscall.ENOTDIR},
+		{"/file", "", fs.ErrExist},
+		{"/" + strings.Repeat("f", 256), "", syscall.ENAMETOOLONG},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		sec := uint8(2)
+		r := request{kind: kindHBA, prefixes: make([]cga.SubnetPrefix, 1), pds: dir + tt.pds, sec: &sec, pure: true}
+		if tt.key != "" {
+			r.newKey, r.pure = dir+tt.key, false
+		}
+		if _, err := (&tool{err: new(bytes.Buffer)}).generate(ctx, r); !errors.Is(err, tt.want) {
+			t.Errorf("pds %s, key %s: %v, want %v", tt.pds, tt.key, err, tt.want)
+		}
+		if d := cmp.Diff([]string{"file"}, names(t, dir)); d != "" {
+			t.Error(d)
+		}
 	}
-	if err := writeNew(path, []byte("first"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := writeNew(path, []byte("second"), 0o600); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("%v", err)
-	}
-	if string(read(t, path)) != "first" {
-		t.Error("it was overwritten")
-	}
-	if d := cmp.Diff([]string{"file"}, names(t, dir)); d != "" {
-		t.Error(d)
+	// A file system whose files cannot be renamed without a risk.
+	link = func(string, string) error { return syscall.EPERM }
+	defer func() { link = os.Link }()
+	if _, err := create("/proc/self/pds", 0o600); err == nil {
+		t.Error("there is a file in /proc")
 	}
 }
 
 func TestAddressUsageErrors(t *testing.T) {
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct{ words, want string }{
 		{"cga", "cga show needs 'pds FILE'"},
 		{"hba show", "hba show needs 'pds FILE'"},
@@ -403,22 +501,29 @@ func TestAddressUsageErrors(t *testing.T) {
 		{"hba verify fe80::1 key x", `no key of hba verify "key"`},
 		{"cga generate", "needs 'prefix PREFIX', that of"},
 		{"hba generate", "needs 'prefix PREFIX[,...]', the prefixes"},
-		{"cga generate prefix fe80::", "needs 'pds FILE', where to put"},
-		{"cga generate prefix fe80:: pds x", "cga generate needs one of 'key FILE' or 'new-key FILE'"},
-		{"hba generate prefix fe80:: pds x", "hba generate needs one of 'key FILE', 'new-key FILE' or 'pure'"},
-		{"hba generate prefix fe80:: pds x key y pure", "needs one of"},
-		{"cga generate prefix fe80:: pds x key y new-key z", "needs one of"},
-		{"cga generate prefix fe80:: pds x pure", `no key of cga generate "pure"`},
-		{"cga generate prefix fe80::,fd00:: pds x key y", "'hba generate' makes a set"},
-		{"cga generate prefix fe80::/10 pds x key y", "has 10 bits: a subnet prefix has 64"},
-		{"cga generate prefix fe80::1 pds x key y", "bits set after the 64th"},
-		{"hba generate prefix fe80::, pds x pure", `"" is not an IPv6 prefix`},
-		{"cga generate prefix fe80:: pds x key y key-bits 2048", "key-bits is about a 'new-key FILE'"},
-		{"cga generate prefix fe80:: pds x new-key y key-bits 1023", "key-bits is from 1024 to 4096"},
-		{"cga generate prefix fe80:: pds x new-key y key-bits 4097", "key-bits is from 1024 to 4096"},
-		{"cga generate prefix fe80:: pds x new-key y key-bits many", `"many" is not a number`},
-		{"cga generate prefix fe80:: pds x key y sec 3", "sec is from 0 to 2"},
-		{"cga generate prefix fe80:: pds x new-key ./x", "the same file"},
+		{"cga generate prefix 2001:db8::", "needs 'pds FILE', where to put"},
+		{"cga generate prefix 2001:db8:: pds x", "cga generate needs one of 'key FILE' or 'new-key FILE'"},
+		{"hba generate prefix 2001:db8:: pds x", "hba generate needs one of 'key FILE', 'new-key FILE' or 'pure'"},
+		{"hba generate prefix 2001:db8:: pds x key y pure", "needs one of"},
+		{"cga generate prefix 2001:db8:: pds x key y new-key z", "needs one of"},
+		{"cga generate prefix 2001:db8:: pds x pure", `no key of cga generate "pure"`},
+		{"cga generate prefix 2001:db8::,fd00:: pds x key y", "'hba generate' makes a set"},
+		{"cga generate prefix 2001:db8::/32 pds x key y", "has 32 bits: a subnet prefix has 64"},
+		{"cga generate prefix 2001:db8::1 pds x key y", "bits set after the 64th"},
+		{"hba generate prefix 2001:db8::, pds x pure", `"" is not an IPv6 prefix`},
+		{"cga generate prefix 2001:db8:: pds x key y key-bits 2048", "key-bits is about a 'new-key FILE'"},
+		{"cga generate prefix 2001:db8:: pds x new-key y key-bits 1023", "key-bits is from 1024 to 3072"},
+		{"cga generate prefix 2001:db8:: pds x new-key y key-bits 3073", "key-bits is from 1024 to 3072"},
+		{"cga generate prefix 2001:db8:: pds x new-key y key-bits many", `"many" is not a number`},
+		{"cga generate prefix 2001:db8:: pds x key y sec 3", "sec is from 0 to 2"},
+		{"cga generate prefix 2001:db8:: pds x new-key ./x", "the same file twice"},
+		{"cga generate prefix 2001:db8:: pds x new-key " + here + "/y/../x", "the same file twice"},
+		{"hba generate prefix 2001:db8::,fd00::,2001:db8::/64 pds x pure", "2001:db8::/64 is there twice"},
+		{"hba generate prefix fe80:: pds x pure", "fe80::/64 is link-local"},
+		{"hba generate prefix 2001:db8::,febf:1:: pds x pure", "febf:1::/64 is link-local"},
+		{"cga generate prefix fe80:: pds x key y", "fe80::/64 is link-local"},
+		{"hba generate prefix ff0e:: pds x pure", "ff0e::/64 is multicast"},
+		{"hba generate prefix :: pds x pure", "::/64 is reserved"},
 		{"hba generate p fe80::", `"p" may be prefix or pds or pure`},
 		{"hba drop", `no command of hba "drop": take one of show, verify, generate, help`},
 	} {
@@ -431,40 +536,61 @@ func TestAddressUsageErrors(t *testing.T) {
 	if status, _, errs := call(newFake(), "cga", "show", "pds", ""); status != exitUsage || !strings.Contains(errs, "not empty") {
 		t.Errorf("status %d, %q", status, errs)
 	}
-	// A prefix twice is found by who makes the set.
-	refused(t, "unusable list of prefixes", "hba generate prefix fe80::,fe80:: pds %s/x pure", t.TempDir())
 }
 
-// Ctrl-C ends a search that would take hours, and a key of which the PDS will
-// never be is not left behind.
+// Ctrl-C ends a search that would take hours, and so does the end of a session; and
+// neither a key of which the PDS will never be is left behind, nor what it was begun
+// as.
 func TestGenerateInterrupted(t *testing.T) {
-	// Before the tool listens to the signal it must not be what ends the test.
-	ignored := make(chan os.Signal, 1)
-	signal.Notify(ignored, os.Interrupt)
-	defer signal.Stop(ignored)
-	dir := t.TempDir()
-	var status int
-	var errs string
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		status, _, errs = call(newFake(), strings.Fields("hba generate prefix fe80::,fd00:: sec 2 key-bits 1024 new-key "+dir+"/key pds "+dir+"/pds")...)
-	}()
-	for running := true; running; {
-		select {
-		case <-done:
-			running = false
-		case <-time.After(20 * time.Millisecond):
-			if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
-				t.Fatal(err)
+	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(sig.String(), func(t *testing.T) {
+			// Before the tool listens to the signal it must not be what
+			// ends the test.
+			ignored := make(chan os.Signal, 1)
+			signal.Notify(ignored, sig)
+			defer signal.Stop(ignored)
+			dir := t.TempDir()
+			var status int
+			var errs string
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				status, _, errs = call(newFake(), strings.Fields("hba generate prefix 2001:db8::,fd00:: sec 2 key-bits 1024 new-key "+dir+"/key pds "+dir+"/pds")...)
+			}()
+			for deadline := time.Now().Add(time.Minute); len(names(t, dir)) < 2; time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("it begins no files")
+				}
 			}
-		}
+			for running := true; running; {
+				select {
+				case <-done:
+					running = false
+				case <-time.After(20 * time.Millisecond):
+					if err := syscall.Kill(os.Getpid(), sig); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if status != exitRefused || errs != "shim6tool: interrupted; nothing was written\n" {
+				t.Errorf("status %d, %q", status, errs)
+			}
+			if list := names(t, dir); len(list) > 0 {
+				t.Errorf("%v is left", list)
+			}
+		})
 	}
-	if status != exitRefused || errs != "shim6tool: interrupted; nothing was written\n" {
-		t.Errorf("status %d, %q", status, errs)
+}
+
+// Who runs it by nohup wants it to go on.
+func TestEndings(t *testing.T) {
+	if d := cmp.Diff([]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}, endings()); d != "" {
+		t.Error(d)
 	}
-	if list := names(t, dir); len(list) > 0 {
-		t.Errorf("%v is left", list)
+	signal.Ignore(syscall.SIGHUP)
+	defer signal.Reset(syscall.SIGHUP)
+	if d := cmp.Diff([]os.Signal{syscall.SIGINT, syscall.SIGTERM}, endings()); d != "" {
+		t.Error(d)
 	}
 }
 
@@ -521,7 +647,7 @@ func TestKeyForOthers(t *testing.T) {
 		t.Skip("no openssl")
 	}
 	dir := t.TempDir()
-	good(t, "cga generate prefix fe80:: new-key %s/key key-bits 1024 pds %s/pds", dir, dir)
+	good(t, "cga generate prefix 2001:db8:: new-key %s/key key-bits 1024 pds %s/pds", dir, dir)
 	der, err := exec.Command(openssl, "pkey", "-in", dir+"/key", "-pubout", "-outform", "DER").Output()
 	if err != nil {
 		t.Fatal(err)

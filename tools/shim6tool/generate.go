@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -43,6 +44,12 @@ func (r *request) keys() []key {
 				if err := p.UnmarshalText([]byte(s)); err != nil {
 					return err
 				}
+				if err := usable(p); err != nil {
+					return err
+				}
+				if slices.Contains(r.prefixes, p) {
+					return fmt.Errorf("%v is there twice", p)
+				}
 				r.prefixes = append(r.prefixes, p)
 			}
 			return nil
@@ -57,6 +64,24 @@ func (r *request) keys() []key {
 		}})
 	}
 	return keys
+}
+
+// usable says what is wrong with a prefix whose addresses could not be anybody's ULIDs
+// or locators. Nothing is wrong with a unique local one.
+func usable(p cga.SubnetPrefix) error {
+	a := p.Prefix().Addr()
+	what := ""
+	switch {
+	case a.IsMulticast():
+		what = "multicast"
+	case a.IsLinkLocalUnicast():
+		what = "link-local"
+	case a.IsUnspecified():
+		what = "reserved for the unspecified address and the like"
+	default:
+		return nil
+	}
+	return fmt.Errorf("%v is %s, and no address in it can be a ULID or a locator", p, what)
 }
 
 // parse reads the words, and finds what they lack.
@@ -88,14 +113,34 @@ func (r *request) parse(args []string) error {
 		return usageError(fmt.Sprintf("%s needs one of %s", command, choices))
 	case r.keyBits != nil && r.newKey == "":
 		return usageError("key-bits is about a 'new-key FILE'")
-	case r.keyBits != nil && (*r.keyBits < cga.MinKeyBits || *r.keyBits > cga.MaxKeyBits):
-		return usageError(fmt.Sprintf("key-bits is from %d to %d", cga.MinKeyBits, cga.MaxKeyBits))
+	case r.keyBits != nil && (*r.keyBits < cga.MinKeyBits || *r.keyBits > cga.MaxNewKeyBits):
+		return usageError(fmt.Sprintf("key-bits is from %d to %d", cga.MinKeyBits, cga.MaxNewKeyBits))
 	case r.sec != nil && *r.sec > cga.MaxSec:
 		return usageError(fmt.Sprintf("sec is from 0 to %d: RFC 4982 assigns no others", cga.MaxSec))
-	case r.newKey != "" && filepath.Clean(r.newKey) == filepath.Clean(r.pds):
-		return usageError("new-key and pds are the same file")
+	}
+	if r.newKey == "" {
+		return nil
+	}
+	// The same file may have two names, of which one begins at the root.
+	newKey, err := filepath.Abs(r.newKey)
+	if err != nil {
+		return err
+	}
+	pds, err := filepath.Abs(r.pds)
+	if err != nil {
+		return err
+	}
+	if newKey == pds {
+		return usageError("new-key and pds are the same file twice")
 	}
 	return nil
+}
+
+// endings are the signals at which what was begun is cleaned up. One that is ignored
+// already stays so: that is how nohup keeps a long search alive.
+func endings() []os.Signal {
+	all := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
+	return slices.DeleteFunc(all, signal.Ignored)
 }
 
 func (t *tool) addressGenerate(k kind, args []string) error {
@@ -103,7 +148,7 @@ func (t *tool) addressGenerate(k kind, args []string) error {
 	if err := r.parse(args); err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	list, err := t.generate(ctx, r)
 	if errors.Is(err, context.Canceled) {
@@ -125,15 +170,20 @@ func (t *tool) addressGenerate(k kind, args []string) error {
 
 // generate makes the addresses and both files, or neither.
 func (t *tool) generate(ctx context.Context, r request) ([]cga.Address, error) {
-	// What is found when all is done is found too late, so look now.
-	for _, path := range []string{r.pds, r.newKey} {
-		if path == "" {
-			continue
-		}
-		if err := absent(path); err != nil {
+	// What is found when all is done is found too late, so begin with the files.
+	var keyFile *newFile
+	if r.newKey != "" {
+		var err error
+		if keyFile, err = create(r.newKey, 0o600); err != nil {
 			return nil, err
 		}
+		defer keyFile.discard()
 	}
+	pdsFile, err := create(r.pds, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer pdsFile.discard()
 	o := cga.Options{Sec: defaultSec}
 	if r.sec != nil {
 		o.Sec = *r.sec
@@ -164,17 +214,23 @@ func (t *tool) generate(ctx context.Context, r request) ([]cga.Address, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.newKey == "" {
-		return list, writeNew(r.pds, text, 0o644)
+	if err := pdsFile.write(text); err != nil {
+		return nil, err
+	}
+	if keyFile == nil {
+		return list, pdsFile.publish()
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(private)
 	if err != nil {
 		return nil, err
 	}
-	if err := writeNew(r.newKey, pem.EncodeToMemory(&pem.Block{Type: pemPKCS8, Bytes: der}), 0o600); err != nil {
+	if err := keyFile.write(pem.EncodeToMemory(&pem.Block{Type: pemPKCS8, Bytes: der})); err != nil {
 		return nil, err
 	}
-	if err := writeNew(r.pds, text, 0o644); err != nil {
+	if err := keyFile.publish(); err != nil {
+		return nil, err
+	}
+	if err := pdsFile.publish(); err != nil {
 		// A key of no address is good for nothing, and in the way of
 		// the next attempt.
 		return nil, errors.Join(err, os.Remove(r.newKey))
@@ -183,8 +239,9 @@ func (t *tool) generate(ctx context.Context, r request) ([]cga.Address, error) {
 }
 
 const (
-	pemPKCS8 = "PRIVATE KEY"
-	pemPKCS1 = "RSA PRIVATE KEY"
+	pemPKCS8     = "PRIVATE KEY"
+	pemPKCS1     = "RSA PRIVATE KEY"
+	pemEncrypted = "ENCRYPTED PRIVATE KEY"
 )
 
 // privateKey reads the key, or makes one; there is none for HBA-only addresses.
@@ -226,6 +283,11 @@ func readPrivateKey(path string) (*rsa.PrivateKey, error) {
 	block, _ := pem.Decode(b)
 	if block == nil {
 		return nil, fmt.Errorf("%s: there is no PEM block in it, where an RSA private key is looked for", path)
+	}
+	// PKCS#8 says it in the type, and what was before it in a header.
+	if block.Type == pemEncrypted || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
+		return nil, fmt.Errorf("%s: the key is encrypted, and there is nobody to ask for the passphrase: "+
+			"'openssl pkey -in %[1]s -out FILE' writes it to a file without one", path)
 	}
 	var parsed any
 	switch block.Type {

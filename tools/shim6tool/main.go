@@ -94,11 +94,13 @@ COMMAND of cga and hba; FILE has addresses, and what verifies them:
                             make the address, or the set; print and keep it
 
 KEY of cga and hba; files that are there already are never overwritten:
-  prefix PREFIX             64 bits; their order is part of the set
+  prefix PREFIX             64 bits, not link-local; their order is part of
+                            the set
   pds FILE                  PEM, or the bare octets of one PDS (not made here)
-  key FILE                  RSA private key that the addresses are bound to, PEM
+  key FILE                  RSA private key that the addresses are bound to, of
+                            1024 to 3072 bits, PEM without a passphrase
   new-key FILE              make one, with mode 0600
-  key-bits N                its length, 1024 to 4096; 2048 without it
+  key-bits N                its length, 1024 to 3072; 2048 without it
   pure                      no key: HBA-only addresses, which cannot sign
   sec N                     0 to 2: some 65536^N hashes to make the addresses,
                             as many times more to forge one; 1 without it
