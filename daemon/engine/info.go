@@ -82,7 +82,7 @@ func (c *context) info() Info {
 		LocalGeneration:  c.localGeneration,
 		PeerGeneration:   c.peerGeneration,
 		PeerLocators:     slices.Clone(c.peers),
-		Updating:         c.update != nil,
+		Updating:         c.update != nil && c.update.sent,
 		KeepaliveTimeout: c.keepalive,
 		Reap:             c.reap,
 	}

@@ -41,6 +41,9 @@ type Session struct {
 	c *context
 }
 
+// alive reports whether the context is there and can send.
+func (s *Session) alive() bool { return !s.c.gone && s.c.state.Sends() }
+
 // ULIDs are the names of the context.
 func (s *Session) ULIDs() ULIDs { return s.c.ulids }
 
@@ -57,7 +60,7 @@ func (s *Session) Info() Info { return s.c.info() }
 // returns false, if the pair is not of locators that may be used: the peer's must
 // be verified, and ours known to the peer.
 func (s *Session) SendProbe(pair Pair, m *wire.Probe) bool {
-	if !s.c.state.Sends() || !s.c.usable(pair) {
+	if !s.alive() || !s.c.usable(pair) {
 		return false
 	}
 	m.ReceiverContextTag = s.c.tagPeer
@@ -68,7 +71,7 @@ func (s *Session) SendProbe(pair Pair, m *wire.Probe) bool {
 // Answered notes that a Probe sent to a locator of the peer was answered: the peer
 // is there.
 func (s *Session) Answered(locator netip.Addr) {
-	if l := s.c.peerLocator(locator); l != nil && l.Verified && !l.Probed {
+	if l := s.c.peerLocator(locator); s.alive() && l != nil && l.Verified && !l.Probed {
 		l.Probed = true
 		s.c.unsaved = true
 		s.e.touch(s.c)
@@ -79,7 +82,7 @@ func (s *Session) Answered(locator netip.Addr) {
 // returns false, if SendProbe would, or if the peer's locator was not Answered.
 func (s *Session) SetPair(pair Pair) bool {
 	l := s.c.peerLocator(pair.Peer)
-	if !s.c.state.Sends() || !s.c.usable(pair) || !l.Probed {
+	if !s.alive() || !s.c.usable(pair) || !l.Probed {
 		return false
 	}
 	if s.c.current != pair {
@@ -93,7 +96,7 @@ func (s *Session) SetPair(pair Pair) bool {
 
 // SetInbound notes the pair by which the peer sends.
 func (s *Session) SetInbound(pair Pair) {
-	if s.c.inbound != pair {
+	if s.alive() && s.c.inbound != pair {
 		s.c.inbound = pair
 		s.c.changed |= FieldInbound
 		s.e.touch(s.c)
@@ -103,6 +106,9 @@ func (s *Session) SetInbound(pair Pair) {
 // SetReap tells the kernel the state of RFC 5534 and, if timer is not 0, which
 // timer to start anew.
 func (s *Session) SetReap(state ReapState, timer ReapTimer) {
+	if !s.alive() {
+		return
+	}
 	if s.c.reap != state {
 		s.c.reap = state
 		s.c.changed |= FieldReapState

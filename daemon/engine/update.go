@@ -38,13 +38,15 @@ type update struct {
 	// again: the peer may get, or have got, an older request after this one.
 	// So this one is made again: if late, after latePause.
 	again, late bool
-	retries     uint8
-	timer       timer
+	// sent: it has been sent, and is not only to be.
+	sent    bool
+	retries uint8
+	timer   timer
 }
 
 // refresh has the peer told of our locators if it knows others. tellPeers does it.
 func (e *Engine) refresh(c *context) {
-	if c.state != Established || c.stale {
+	if c.state != Established || c.stale || !e.haveLocals {
 		return
 	}
 	s := e.localSet(c.ulids)
@@ -135,6 +137,7 @@ func (e *Engine) makeUpdate(c *context, s *localSet, withList bool, delay time.D
 // ever, but with ever longer pauses (RFC 5533, section 10.2).
 func (e *Engine) transmitUpdate(c *context) {
 	u := c.update
+	u.sent = true
 	m := &wire.UpdateRequest{ReceiverContextTag: c.tagPeer, RequestNonce: u.nonce}
 	if u.withList {
 		m.Options = appendList(m.Options, u.set)

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"net/netip"
+
+	"shim6/daemon/wire"
+)
+
+// dump is what the kernel of h has.
+func (h *host) dump() (d []KernelContext) {
+	for _, k := range h.kernel {
+		d = append(d, *k)
+	}
+	return d
+}
+
+// restart gives h a new Engine, with the Records or without; as JSON, as they may
+// have been kept.
+func (h *host) restart(t testing.TB, keep, localsFirst bool) {
+	t.Helper()
+	var records []Record
+	if keep {
+		for _, r := range h.records {
+			b, err := json.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var back Record
+			if err := json.Unmarshal(b, &back); err != nil {
+				t.Fatalf("%v: %s", err, b)
+			}
+			if d := cmp.Diff(r, back, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmpopts.EquateEmpty()); d != "" {
+				t.Errorf("JSON changes a Record: %s", d)
+			}
+			records = append(records, back)
+		}
+	} else {
+		clear(h.records)
+	}
+	h.config.Random = seed(4711)
+	e, err := New(h.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.e = e
+	h.forget()
+	start := Start{Contexts: h.dump(), Records: records}
+	if localsFirst {
+		h.handle(Locators{Local: h.locals})
+		h.handle(start)
+	} else {
+		h.handle(start)
+		h.handle(Locators{Local: h.locals})
+	}
+	if len(h.sent) != 0 {
+		t.Errorf("the start sends %v", h.types())
+	}
+}
+
+// A new Engine goes on where the last one was, in any state and whatever of the state
+// file is left.
+func TestRestart(t *testing.T) {
+	for s := I1Sent; s <= I2bisSent; s++ {
+		for _, keep := range []bool{true, false} {
+			for _, first := range []bool{true, false} {
+				f := in(t, s)
+				var before Info
+				if s == Established {
+					moved(t, f.a, f.ab, Pair{f.a.addr(1), f.b.addr(1)})
+				}
+				before = *f.a.context(f.ab)
+				f.a.restart(t, keep, first)
+				after := *f.a.context(f.ab)
+				if after.TagLocal != before.TagLocal || after.Current != before.Current {
+					t.Errorf("%v, records %v: %+v, before %+v", s, keep, after, before)
+				}
+				if keep {
+					if after.State != s {
+						t.Errorf("%v: is now %v", s, after.State)
+					}
+					if d := cmp.Diff(before, after, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
+						t.Errorf("%v: %s", s, d)
+					}
+				}
+				f.n.pass(5 * time.Minute)
+				f.a.inState(f.ab, Established)
+				f.b.inState(f.ba, Established)
+				x, y := f.a.context(f.ab), f.b.context(f.ba)
+				if s == I2bisSent && !keep {
+					// Nothing was sent that would tell of the loss.
+					continue
+				}
+				if x.TagPeer != y.TagLocal || y.TagPeer != x.TagLocal || x.Updating || len(x.PeerLocators) != 2 {
+					t.Errorf("%v, records %v: %+v and %+v", s, keep, x, y)
+				}
+				if s == Established && keep && len(f.a.sent) != 0 {
+					t.Errorf("A has sent %v", f.a.types())
+				}
+			}
+		}
+	}
+}
+
+// An update that was not acknowledged is said again after the restart.
+func TestRestartUpdating(t *testing.T) {
+	f := in(t, Established)
+	f.n.drop = func(Send) bool { return true }
+	f.a.locate(f.a.locals[0])
+	f.n.run()
+	f.a.restart(t, true, true)
+	f.n.drop = nil
+	f.n.pass(time.Minute)
+	if l := f.b.context(f.ba).PeerLocators; len(l) != 1 {
+		t.Errorf("B knows %v", l)
+	}
+}
+
+// The addresses have changed while there was no daemon.
+func TestRestartElsewhere(t *testing.T) {
+	f := in(t, Established)
+	second := ULIDs{Local: f.a.addr(1), Peer: f.ab.Peer}
+	f.a.handle(Acquire{second.Local, second.Peer})
+	f.n.run()
+	f.a.locals = f.a.locals[:1]
+	f.a.restart(t, true, true)
+	f.a.inState(second, Idle)
+	f.n.pass(time.Minute)
+	if l := f.b.context(f.ba).PeerLocators; len(l) != 1 {
+		t.Errorf("B knows %v", l)
+	}
+	if _, kept := f.a.records[second]; kept {
+		t.Error("the Record is kept")
+	}
+}
+
+// Records that don't fit what the kernel has are given up.
+func TestRestartStale(t *testing.T) {
+	f := in(t, Established)
+	r := f.a.records[f.ab]
+	f.a.kernel = map[ULIDs]*KernelContext{}
+	f.a.restart(t, true, true)
+	if len(f.a.records) != 0 || f.a.e.Size().Contexts != 0 {
+		t.Errorf("records %v", f.a.records)
+	}
+	f = in(t, Established)
+	r.TagLocal ^= 1
+	r.PeerLocators = append(slices.Clone(r.PeerLocators), PeerLocator{Address: addrIn(0xbad, 1), Verified: true, Probed: true})
+	f.a.records[f.ab] = r
+	f.a.restart(t, true, true)
+	if f.a.e.byULIDs[f.ab].isPeer(addrIn(0xbad, 1)) {
+		t.Error("a Record of another context is taken")
+	}
+	f.a.inState(f.ab, Established)
+}
+
+// The kernel's table is flushed: the Engine notices, and the peer's packets bring the
+// contexts back by R1bis.
+//
+// Shows: 5533-7.5-01 5533-7.5-02
+func TestFlushed(t *testing.T) {
+	n, a, b, ab, ba := establishedPair(t)
+	moved(t, b, ba, Pair{b.addr(1), a.addr(1)})
+	tag := b.context(ba).TagPeer
+	clear(a.kernel)
+	// The kernel tells of the tag that it does not know, and we do.
+	for range 10 {
+		a.handle(NoContext{Source: b.addr(1), Destination: a.addr(1), Tag: tag})
+	}
+	a.sends()
+	if a.resyncs != 1 {
+		t.Errorf("asked for %d dumps", a.resyncs)
+	}
+	a.handle(Dump{Contexts: a.dump()})
+	a.inState(ab, Idle)
+	a.handle(NoContext{Source: b.addr(1), Destination: a.addr(1), Tag: tag})
+	n.run()
+	a.inState(ab, Established)
+	b.inState(ba, Established)
+	if x, y := a.context(ab), b.context(ba); x.TagPeer != y.TagLocal || y.TagPeer != x.TagLocal {
+		t.Errorf("tags %+v and %+v", x, y)
+	}
+}
+
+// A dump that differs in values has them set anew; one with a context that nobody
+// knows has it adopted; the same changes nothing.
+func TestDump(t *testing.T) {
+	f := in(t, Established)
+	f.a.handle(Dump{Contexts: f.a.dump()})
+	if len(f.a.order) != 0 {
+		t.Errorf("actions %v", f.a.order)
+	}
+	k := f.a.kernel[f.ab]
+	want := *k
+	k.TagPeer, k.State, k.KeepaliveTimeout = 1, I2Sent, time.Second
+	k.Locator, k.LocatorsPeer, k.LocatorsLocal = Pair{f.a.addr(1), f.b.addr(1)}, nil, nil
+	f.a.handle(Dump{Contexts: f.a.dump()})
+	if d := cmp.Diff(want, *f.a.kernel[f.ab], cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
+		t.Error(d)
+	}
+	u := ULIDs{Local: f.a.addr(1), Peer: addrIn(0xc1, 1)}
+	other := KernelContext{ULIDs: u, TagLocal: 5, TagPeer: 6, HasTagPeer: true, State: Established, Locator: Pair{u.Local, u.Peer}}
+	f.a.kernel[u] = &other
+	f.a.handle(Dump{Contexts: f.a.dump()})
+	f.a.inState(u, Established)
+	f.a.inState(f.ab, Established)
+	if got := wire.ContextTag(5); f.a.context(u).TagLocal != got {
+		t.Error("the tag differs")
+	}
+}
