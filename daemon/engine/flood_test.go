@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"runtime"
+	"testing"
+	"time"
+
+	"shim6/daemon/wire"
+)
+
+// A flood of any message, from ever new addresses, leaves nothing behind: no context,
+// no entry and no memory; and is answered no more than is allowed.
+//
+// Shows: 5533-7.17-04 5533-5.5-06
+func TestFlood(t *testing.T) {
+	const packets = 30000
+	v := &wire.ResponderValidator{Validator: make([]byte, 16)}
+	list := &wire.LocatorList{Locators: []wire.Locator{{Address: evil, Method: wire.MethodHBA}, {Address: addrIn(0xbad, 1), Method: wire.MethodCGA}}}
+	messages := map[string]func(tag wire.ContextTag, n uint32) wire.Message{
+		"I1": func(tag wire.ContextTag, n uint32) wire.Message {
+			return &wire.I1{InitiatorContextTag: tag, InitiatorNonce: n}
+		},
+		"I1 fork": func(tag wire.ContextTag, n uint32) wire.Message {
+			return &wire.I1{InitiatorContextTag: tag, InitiatorNonce: n, Options: wire.Options{&wire.ForkedInstanceIdentifier{FII: n}}}
+		},
+		"R1": func(tag wire.ContextTag, n uint32) wire.Message {
+			return &wire.R1{InitiatorNonce: n, Options: wire.Options{v}}
+		},
+		"I2": func(tag wire.ContextTag, n uint32) wire.Message {
+			return &wire.I2{InitiatorContextTag: tag, InitiatorNonce: n, Options: wire.Options{v, list}}
+		},
+		"R2": func(tag wire.ContextTag, n uint32) wire.Message {
+			return &wire.R2{ResponderContextTag: tag, InitiatorNonce: n, Options: wire.Options{list}}
+		},
+		"R1bis": func(tag wire.ContextTag, n uint32) wire.Message {
+			return &wire.R1bis{PacketContextTag: tag, Options: wire.Options{v}}
+		},
+		"I2bis": func(tag wire.ContextTag, n uint32) wire.Message {
+			return &wire.I2bis{InitiatorContextTag: tag, PacketContextTag: tag, InitiatorNonce: n, Options: wire.Options{v, list}}
+		},
+		"Update Request": func(tag wire.ContextTag, n uint32) wire.Message {
+			return &wire.UpdateRequest{ReceiverContextTag: tag, RequestNonce: n, Options: wire.Options{list}}
+		},
+		"Update Acknowledgement": func(tag wire.ContextTag, n uint32) wire.Message {
+			return &wire.UpdateAcknowledgement{ReceiverContextTag: tag, RequestNonce: n}
+		},
+		"Keepalive": func(tag wire.ContextTag, n uint32) wire.Message {
+			return &wire.Keepalive{ReceiverContextTag: tag}
+		},
+		"Probe": func(tag wire.ContextTag, n uint32) wire.Message {
+			return &wire.Probe{ReceiverContextTag: tag, Sent: []wire.ProbeReport{{Source: evil, Destination: evil}}}
+		},
+		"Error": func(tag wire.ContextTag, n uint32) wire.Message {
+			return &wire.ErrorMessage{Code: 3, PacketInError: make([]byte, 64)}
+		},
+		"payload": nil,
+		"unknown type": func(tag wire.ContextTag, n uint32) wire.Message {
+			return &wire.Keepalive{ReceiverContextTag: tag}
+		},
+	}
+	for name, make := range messages {
+		t.Run(name, func(t *testing.T) {
+			e, err := New(Config{Random: seed(1)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			local := hbaSet(t, 1, 0xa1, 0xa2)
+			e.Handle(time.Hour, Locators{Local: local})
+			// One context is there, to find if it is disturbed.
+			r := random{seed(5)}
+			now := time.Hour
+			var sent [128]int
+			flood := func() {
+				for range packets {
+					// A flood of a second, from 2^16 prefixes.
+					now += time.Second / packets
+					var a [16]byte
+					binary.BigEndian.PutUint64(a[:], 0x20010db8<<32|r.Uint64()&0xffff)
+					binary.BigEndian.PutUint64(a[8:], r.Uint64())
+					source := netip.AddrFrom16(a)
+					var ev Event
+					if make == nil {
+						ev = NoContext{Source: source, Destination: local[0].Address, Tag: r.tag()}
+					} else {
+						b, err := wire.Append(nil, make(r.tag(), r.nonce()))
+						if err != nil {
+							t.Fatal(err)
+						}
+						if name == "unknown type" {
+							b[2] = 99
+							resum(b)
+						}
+						ev = Control{Source: source, Destination: local[0].Address, Message: b}
+					}
+					for _, x := range e.Handle(now, ev) {
+						s, ok := x.(Send)
+						if !ok {
+							t.Fatalf("a %s has brought %T", name, x)
+						}
+						sent[s.Type]++
+					}
+				}
+			}
+			flood()
+			before := heap()
+			flood()
+			flood()
+			if grown := heap() - before; grown > 64<<10 {
+				t.Errorf("%d octets of memory more", grown)
+			}
+			if s := e.Size(); s != (Size{}) {
+				t.Errorf("the Engine holds %+v", s)
+			}
+			// Three seconds, and what was saved up.
+			for typ, limit := range map[wire.Type]int{wire.TypeR1: 20000, wire.TypeR1bis: 5000, wire.TypeError: 1000} {
+				if sent[typ] > 4*limit+1 {
+					t.Errorf("%d messages %v in three seconds", sent[typ], typ)
+				}
+			}
+		})
+	}
+}
+
+// heap is how many octets are in use.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// A flood of valid exchanges, by who has many addresses, ends at the bounds.
+func TestFloodOfContexts(t *testing.T) {
+	f := in(t, Idle, Config{MaxPeerContexts: 5})
+	v := &f.a.e.validator
+	for i := range uint32(100) {
+		u := f.ab
+		u.FII = i
+		m := &wire.I2{InitiatorContextTag: wire.ContextTag(i), InitiatorNonce: i, ResponderNonce: v.nonce(f.n.now)}
+		m.Options = wire.Options{&wire.ResponderValidator{Validator: v.r1(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), m.InitiatorContextTag, u)},
+			&wire.ForkedInstanceIdentifier{FII: i}}
+		f.fromB(m)
+	}
+	if n := f.a.e.Size().Contexts; n != 5 || f.a.e.Stats().Full != 95 {
+		t.Errorf("%d contexts, %d refused", n, f.a.e.Stats().Full)
+	}
+}
+
+// R1bis and Error messages to one prefix, over a long time.
+//
+// Shows: 5533-7.17-04
+func TestAnswersLimited(t *testing.T) {
+	f := in(t, Idle)
+	bad := encode(t, &wire.Keepalive{})
+	bad[2] = 99
+	resum(bad)
+	for range 10000 {
+		f.n.now += time.Millisecond
+		f.a.handle(NoContext{Source: f.ab.Peer, Destination: f.ab.Local, Tag: 4})
+		f.a.handle(Control{f.ab.Peer, f.ab.Local, bad})
+		f.fromB(f.i1())
+	}
+	f.n.queue = nil
+	count := map[wire.Type]int{}
+	for _, typ := range f.a.types() {
+		count[typ]++
+	}
+	// Ten seconds at the rate, and what was saved up in one.
+	for typ, rate := range map[wire.Type]int{wire.TypeR1: 200, wire.TypeR1bis: 50, wire.TypeError: 10} {
+		if n := count[typ]; n < 10*rate || n > 11*rate {
+			t.Errorf("%d messages %v", n, typ)
+		}
+	}
+	// Another prefix is not kept from its own.
+	f.a.forget()
+	f.a.handle(NoContext{Source: addrIn(0xc1, 1), Destination: f.ab.Local, Tag: 4})
+	f.a.sends(wire.TypeR1bis)
+}
+
+// Hold-downs are bounded, and the oldest go first.
+func TestHoldDownsBounded(t *testing.T) {
+	n := newNetwork(t)
+	n.drop = func(Send) bool { return true }
+	a := n.host("A", Config{}, hbaSet(t, 1, 0xa1)...)
+	for i := range maxHolds + 100 {
+		u := ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, i+1)}
+		a.handle(Acquire{u.Local, u.Peer})
+		c := a.e.byULIDs[u]
+		i1 := encode(t, &wire.I1{InitiatorContextTag: c.tagLocal, InitiatorNonce: c.nonce})
+		a.handle(ICMP{Type: 4, Code: 1, Source: u.Local, Destination: u.Peer, Message: i1})
+	}
+	if got := a.e.Size().HoldDowns; got != maxHolds {
+		t.Errorf("%d hold-downs", got)
+	}
+	if a.e.State(ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, 1)}) != Idle || a.e.State(ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, 101)}) != NoSupport {
+		t.Error("not the oldest have gone")
+	}
+	n.pass(ICMPHolddownTime)
+	if s := a.e.Size(); s != (Size{}) {
+		t.Errorf("left: %+v", s)
+	}
+}
+
+func TestTimers(t *testing.T) {
+	var h timers
+	r := random{seed(8)}
+	all := make([]timer, 500)
+	for range 3000 {
+		x := &all[r.Uint64()%500]
+		if r.Uint64()%4 == 0 {
+			h.stop(x)
+		} else {
+			h.start(x, time.Duration(r.Uint64()%100))
+		}
+	}
+	running := 0
+	for i := range all {
+		if all[i].running() {
+			running++
+		}
+	}
+	var last *timer
+	for x := h.expired(1000); x != nil; x = h.expired(1000) {
+		if last != nil && (x.at < last.at || x.at == last.at && x.seq < last.seq) {
+			t.Fatalf("%v after %v", x.at, last.at)
+		}
+		if x.running() {
+			t.Fatal("it still runs")
+		}
+		last = x
+		running--
+	}
+	if running != 0 || len(h.heap) != 0 {
+		t.Errorf("%d have not fired", running)
+	}
+	h.start(&all[0], 5)
+	if h.expired(4) != nil {
+		t.Error("too early")
+	}
+}

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"shim6/daemon/wire"
+)
+
+// evil is the address of an attacker, in no trusted prefix.
+var evil = netip.MustParseAddr("3fff:bad::1")
+
+// harmless fails if A sends anything to the attacker but what it answers to anybody,
+// or has the attacker among its locators.
+func (f *fixture) harmless() {
+	f.t.Helper()
+	for _, s := range f.a.sent {
+		if s.Destination == evil && s.Type != wire.TypeR1 && s.Type != wire.TypeR1bis && s.Type != wire.TypeError {
+			f.t.Errorf("A sends a %v to the attacker", s.Type)
+		}
+	}
+	for u, k := range f.a.kernel {
+		if k.Locator.Peer == evil || slices.Contains(k.LocatorsPeer, evil) || u.Peer == evil {
+			f.t.Errorf("the kernel has the attacker in %+v", k)
+		}
+	}
+}
+
+// Redirection while packets flow (RFC 4218, section 4.1.1): an Update Request whose
+// tag is right, with a locator that isn't bound to the ULID.
+//
+// Shows: 5533-10.4-09
+func TestThreatRedirect(t *testing.T) {
+	f := in(t, Established)
+	for _, method := range []wire.VerificationMethod{wire.MethodHBA, wire.MethodCGA} {
+		list := &wire.LocatorList{Generation: 1, Locators: []wire.Locator{{Address: evil, Method: method}}}
+		for _, o := range []wire.Options{
+			{list},
+			{list, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}},
+			{list, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}, &wire.CGASignature{Signature: make([]byte, 128)}},
+		} {
+			f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 1, Options: o})
+		}
+	}
+	f.harmless()
+	if slices.Contains(f.a.types(), wire.TypeUpdateAcknowledgement) {
+		t.Error("it was acknowledged")
+	}
+	f.a.inState(f.ab, Established)
+}
+
+// Time-shifted attack (section 4.1.2): who has left the path plays again what it has
+// seen, a signed Update Request of before.
+func TestThreatTimeShifted(t *testing.T) {
+	n := newNetwork(t)
+	set := append(hbaSetWithKey(t, 1, testKey(), 0xa1, 0xa2), plain(0xa3, 1))
+	a := n.host("A", Config{}, set...)
+	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1)...)
+	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	a.forget()
+	a.locate(set[:2]...)
+	n.run()
+	old := a.sent[0]
+	a.locate(set...)
+	n.run()
+	knows := b.context(ab.reverse()).PeerLocators
+	// In the same context.
+	n.deliver(old)
+	n.run()
+	if got := b.context(ab.reverse()).PeerLocators; !slices.Equal(got, knows) {
+		t.Errorf("B knows %v, before %v", got, knows)
+	}
+	// And in a later one, whose tags are others.
+	b.handle(Close{ULIDs: ab.reverse()})
+	a.handle(Close{ULIDs: ab})
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	knows = b.context(ab.reverse()).PeerLocators
+	b.forget()
+	n.deliver(old)
+	b.sends(wire.TypeR1bis)
+	if got := b.context(ab.reverse()).PeerLocators; !slices.Equal(got, knows) {
+		t.Errorf("B knows %v, before %v", got, knows)
+	}
+}
+
+// Premeditated redirection (section 4.1.3): the attacker makes a context in the name
+// of a ULID that isn't its own, before the owner comes.
+func TestThreatPremeditated(t *testing.T) {
+	f := in(t, Idle)
+	names := &wire.ULIDPair{Sender: f.ab.Peer, Receiver: f.ab.Local}
+	f.a.handle(Control{evil, f.ab.Local, encode(t, &wire.I1{InitiatorContextTag: tagB, InitiatorNonce: 4, Options: wire.Options{names}})})
+	f.a.sends(wire.TypeR1)
+	r1 := decode[*wire.R1](t, f.last())
+	// The validator is good. What is missing is the proof.
+	for _, o := range []wire.Options{
+		nil,
+		{&wire.LocatorList{Locators: []wire.Locator{{Address: evil, Method: wire.MethodHBA}}}},
+		{&wire.LocatorList{Locators: []wire.Locator{{Address: evil, Method: wire.MethodHBA}}}, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}},
+		{&wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}},
+	} {
+		m := &wire.I2{InitiatorContextTag: tagB, InitiatorNonce: 4, ResponderNonce: r1.ResponderNonce}
+		m.Options = append(wire.Options{r1.Options.ResponderValidator(), names}, o...)
+		f.a.handle(Control{evil, f.ab.Local, encode(t, m)})
+	}
+	f.a.inState(f.ab, Idle)
+	f.harmless()
+	if f.a.e.Stats().InvalidValidator != 0 || f.a.e.Stats().Unverified != 4 {
+		t.Errorf("%+v", f.a.e.Stats())
+	}
+	// The owner can still come.
+	f.b.handle(Acquire{f.ba.Local, f.ba.Peer})
+	f.n.run()
+	f.a.inState(f.ab, Established)
+}
+
+// Nobody learns our tag by claiming a ULID in an I1, whatever the state. In those
+// states in which R2 is the answer it goes to locators of the peer only.
+func TestThreatTagDisclosed(t *testing.T) {
+	for s := Idle; s <= NoSupport; s++ {
+		f := in(t, s)
+		names := &wire.ULIDPair{Sender: f.ab.Peer, Receiver: f.ab.Local}
+		for _, tag := range []wire.ContextTag{tagB, f.tagPeer()} {
+			f.a.handle(Control{evil, f.ab.Local, encode(t, &wire.I1{InitiatorContextTag: tag, InitiatorNonce: 4, Options: wire.Options{names}})})
+		}
+		f.a.sends(wire.TypeR1, wire.TypeR1)
+	}
+}
+
+// Replay (section 4.1.4): an I2 or I2bis that is older than another, or too old.
+//
+// Shows: 5533-5.15.1-02 5533-7.13-03 5533-7.13-04 5533-7.20-03 5533-7.20-04 5533-14-09
+func TestThreatReplay(t *testing.T) {
+	for _, bis := range []bool{false, true} {
+		f := in(t, Idle)
+		var b []byte
+		if bis {
+			b = encode(t, f.i2bis())
+		} else {
+			b = encode(t, f.i2())
+		}
+		replay := func() { f.a.handle(Control{f.ab.Peer, f.ab.Local, b}) }
+		// As late as may be.
+		f.n.pass(ValidatorMinLifetime)
+		replay()
+		f.a.inState(f.ab, Established)
+		tag := f.tagLocal()
+		// Again it does nothing but to have the R2 sent again.
+		f.a.forget()
+		replay()
+		f.a.sends(wire.TypeR2)
+		if f.tagLocal() != tag || len(f.a.changes) != 0 {
+			t.Error("the replay has changed something")
+		}
+		// The peer has made the context anew, with another tag.
+		m := f.i2()
+		m.InitiatorContextTag = tagB ^ 5
+		m.Options.ResponderValidator().Validator = f.a.e.validator.r1(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), tagB^5, f.ab)
+		f.fromB(m)
+		f.a.forget()
+		replay()
+		f.a.sends()
+		if f.tagPeer() != tagB^5 || f.a.e.Stats().Replayed != 1 {
+			t.Errorf("CT(peer) is %v", f.tagPeer())
+		}
+		// After its time it makes no context.
+		f.a.handle(Close{ULIDs: f.ab})
+		f.n.pass(3 * s)
+		replay()
+		f.a.inState(f.ab, Idle)
+	}
+}
+
+// What the validator covers: everything that the RFC lists, but the Initiator Nonce.
+//
+// Shows: 5533-5.15.1-02 5533-7.10.1-01 5533-7.10.1-02 5533-7.10.1-03 5533-7.10.1-04 5533-7.10.1-05 5533-7.17.1-01 5533-7.13-03 5533-7.20-03
+func TestValidator(t *testing.T) {
+	f := in(t, Idle)
+	names := &wire.ULIDPair{Sender: f.ab.Peer, Receiver: f.ab.Local}
+	second := f.a.addr(1)
+	for name, bend := range map[string]func(m *wire.I2, c *Control){
+		"tag":          func(m *wire.I2, _ *Control) { m.InitiatorContextTag ^= 1 },
+		"nonce":        func(m *wire.I2, _ *Control) { m.ResponderNonce-- },
+		"future nonce": func(m *wire.I2, _ *Control) { m.ResponderNonce += 5 },
+		"FII":          func(m *wire.I2, _ *Control) { m.Options = append(m.Options, &wire.ForkedInstanceIdentifier{FII: 1}) },
+		"source":       func(m *wire.I2, c *Control) { c.Source = f.b.addr(1); m.Options = append(m.Options, names) },
+		"destination":  func(m *wire.I2, c *Control) { c.Destination = second; m.Options = append(m.Options, names) },
+		"peer ULID": func(m *wire.I2, _ *Control) {
+			m.Options = append(m.Options, &wire.ULIDPair{Sender: f.b.addr(1), Receiver: f.ab.Local})
+		},
+		"local ULID": func(m *wire.I2, _ *Control) {
+			m.Options = append(m.Options, &wire.ULIDPair{Sender: f.ab.Peer, Receiver: second})
+		},
+		"cut short": func(m *wire.I2, _ *Control) { v := m.Options.ResponderValidator(); v.Validator = v.Validator[:8] },
+		"none":      func(m *wire.I2, _ *Control) { m.Options = m.Options[1:] },
+		"R1bis's": func(m *wire.I2, _ *Control) {
+			m.Options.ResponderValidator().Validator = f.a.e.validator.r1bis(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), tagB)
+		},
+		"of another": func(m *wire.I2, _ *Control) {
+			m.Options.ResponderValidator().Validator = f.b.e.validator.r1(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), tagB, f.ab)
+		},
+	} {
+		m := f.i2()
+		c := Control{Source: f.ab.Peer, Destination: f.ab.Local}
+		bend(m, &c)
+		c.Message = encode(t, m)
+		f.a.handle(c)
+		if len(f.a.sent) != 0 || f.a.e.Size().Contexts != 0 {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	for name, bend := range map[string]func(m *wire.I2bis, c *Control){
+		"packet tag":  func(m *wire.I2bis, _ *Control) { m.PacketContextTag ^= 1 },
+		"nonce":       func(m *wire.I2bis, _ *Control) { m.ResponderNonce-- },
+		"source":      func(m *wire.I2bis, c *Control) { c.Source = f.b.addr(1); m.Options = append(m.Options, names) },
+		"destination": func(m *wire.I2bis, c *Control) { c.Destination = second; m.Options = append(m.Options, names) },
+	} {
+		m := f.i2bis()
+		c := Control{Source: f.ab.Peer, Destination: f.ab.Local}
+		bend(m, &c)
+		c.Message = encode(t, m)
+		f.a.handle(c)
+		if len(f.a.sent) != 0 || f.a.e.Size().Contexts != 0 {
+			t.Errorf("I2bis, %s: taken", name)
+		}
+	}
+	m := f.i2()
+	m.InitiatorNonce++
+	f.fromB(m)
+	f.a.sends(wire.TypeR2)
+}
+
+// The secret changes, and what was made with the last one is good as long as it may
+// be; with the one before that it isn't.
+//
+// Shows: 5533-16-02
+func TestSecretChanges(t *testing.T) {
+	r := random{seed(3)}
+	v := newValidator(&r)
+	p := packet{source: evil, destination: addrIn(1, 1)}
+	make := func(now time.Duration) []byte { return v.r1bis(now, 0, v.nonce(now), p, 7) }
+	period := secretPeriods * noncePeriod
+	now := 50*period - time.Second
+	nonce, first := v.nonce(now), make(now)
+	now += ValidatorMinLifetime
+	age, ok := v.recent(now, nonce)
+	if !ok || !slices.Equal(v.r1bis(now, age, nonce, p, 7), first) {
+		t.Error("the validator does not outlive the secret")
+	}
+	// The same nonce, with each secret there has been.
+	seen := map[string]bool{}
+	for i := range time.Duration(5) {
+		seen[string(v.r1bis(now+i*period, 0, 1, p, 7))] = true
+	}
+	if len(seen) != 5 {
+		t.Errorf("%d secrets in five periods", len(seen))
+	}
+	if _, ok := v.recent(now+period, nonce); ok {
+		t.Error("the nonce is still recent")
+	}
+}
+
+// Black hole and flooding of third parties (sections 4.2 and 4.3): a locator that is
+// proved, but not there, gets no payload, and no more than a Probe.
+//
+// Shows: 5533-6.1-03
+func TestThreatFlooding(t *testing.T) {
+	n := newNetwork(t)
+	a := n.host("A", Config{}, hbaSet(t, 1, 0xa1)...)
+	// The attacker's own HBA set has a prefix of its victim's.
+	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1, 0xc1)...)
+	victim := b.addr(1)
+	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+	b.handle(Acquire{ab.Peer, ab.Local})
+	n.run()
+	if l := a.context(ab).PeerLocators[1]; l.Address != victim || !l.Verified || l.Probed {
+		t.Fatalf("A has %+v", l)
+	}
+	s, _ := a.e.Session(ab)
+	if s.SetPair(Pair{ab.Local, victim}) {
+		t.Error("payload goes to the victim")
+	}
+	// The attacker says that the locator in use is broken, and comes again.
+	b.locate(broken(b.locals[0]), b.locals[1])
+	n.run()
+	b.handle(Close{ULIDs: ab.reverse()})
+	b.handle(Acquire{ab.Peer, ab.Local})
+	n.pass(time.Hour)
+	for _, s := range a.sent {
+		// The attacker may send under the victim's address, and get an answer
+		// sent there that is no longer than the question.
+		if s.Destination == victim && s.Type != wire.TypeUpdateAcknowledgement {
+			t.Errorf("A sends a %v to the victim", s.Type)
+		}
+	}
+	if k := a.kernel[ab]; k.Locator.Peer == victim {
+		t.Error("payload goes to the victim")
+	}
+}
+
+// Packets from unknown locators (section 4.4): with the right tag they are asked who
+// they are.
+func TestThreatUnknownLocator(t *testing.T) {
+	f := in(t, Established)
+	f.a.handle(Control{evil, f.ab.Local, encode(t, &wire.UpdateAcknowledgement{ReceiverContextTag: f.tagLocal(), RequestNonce: 1})})
+	f.a.sends(wire.TypeR1bis)
+	f.harmless()
+}
+
+// Privacy (section 4.5): an HBA-only host tells of its set alone, and not of other
+// addresses that it has.
+//
+// Shows: 5533-2.2-02
+func TestThreatPrivacy(t *testing.T) {
+	n := newNetwork(t)
+	other := hbaSet(t, 5, 0xa8, 0xa9)
+	a := n.host("A", Config{}, append(append(hbaSet(t, 1, 0xa1, 0xa2), other...), plain(0xa7, 1))...)
+	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1)...)
+	a.handle(Acquire{a.addr(0), b.addr(0)})
+	a.handle(Acquire{other[0].Address, b.addr(0)})
+	n.run()
+	if got := listed(decode[*wire.I2](t, a.sent[2]).Options.LocatorList()); !slices.Equal(got, addrs(a.locals[:2])) {
+		t.Errorf("A tells of %v", got)
+	}
+	if got := listed(decode[*wire.I2](t, a.sent[3]).Options.LocatorList()); !slices.Equal(got, addrs(other)) {
+		t.Errorf("A tells of %v", got)
+	}
+}
+
+// counting counts how often something is proved.
+type counting struct{ n int }
+
+func (v *counting) Verify(ulid netip.Addr, pds []byte, l *wire.LocatorList, s []byte) error {
+	v.n++
+	return CGAVerifier{}.Verify(ulid, pds, l, s)
+}
+
+// State or work on the first packet (section 7): I1 makes no state, and nothing is
+// proved for who has no validator.
+//
+// Shows: 5533-5.5-06 5533-7.10-01 5535-11-03
+func TestThreatFirstPacket(t *testing.T) {
+	v := &counting{}
+	f := in(t, Idle, Config{Verifier: v})
+	for range 1000 {
+		f.fromB(f.i1())
+		m := f.i2()
+		m.Options.ResponderValidator().Validator[0] ^= 1
+		m.Options = appendList(m.Options, f.b.e.localSet(f.ba))
+		f.fromB(m)
+		bis := f.i2bis()
+		bis.Options.ResponderValidator().Validator[0] ^= 1
+		bis.Options = appendList(bis.Options, f.b.e.localSet(f.ba))
+		f.fromB(bis)
+		f.fromB(&wire.UpdateRequest{ReceiverContextTag: 5, Options: appendList(nil, f.b.e.localSet(f.ba))})
+		f.fromB(&wire.R2{ResponderContextTag: 5, Options: appendList(nil, f.b.e.localSet(f.ba))})
+	}
+	if v.n != 0 {
+		t.Errorf("something was proved %d times", v.n)
+	}
+	if s := f.a.e.Size(); s != (Size{}) {
+		t.Errorf("the Engine holds %+v", s)
+	}
+}
