@@ -8,6 +8,7 @@
 # make check	the part of the tests that needs no guest
 # make bench-crypto	how fast addresses are made and verified, beside openssl
 # make bench-datapath	what a packet costs, beside plain IPv6 and the alternatives
+# make bench-engine	how fast contexts are made, updated and recovered
 # make clean	drop what was built here; the cache stays
 
 PATH := $(PATH):/usr/local/go/bin
@@ -16,7 +17,7 @@ GO ?= go
 VERSION := $(shell cat VERSION)
 RUN := tests/vm/run
 
-.PHONY: build module generate check test demo bench-crypto bench-datapath clean
+.PHONY: build module generate check test demo bench-crypto bench-datapath bench-engine clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool ./daemon/shim6d
@@ -36,6 +37,9 @@ test:
 
 bench-crypto:
 	$(GO) run ./tests/bench/crypto
+
+bench-engine:
+	$(GO) run ./tests/bench/engine
 
 demo:
 	$(RUN) -k 6.12 -- tests/selftests/demo.sh
