@@ -78,7 +78,7 @@ func errorAbout(t testing.TB, s Send, code wire.ErrorCode) Control {
 
 // A peer that is out of step about the generation is told the whole list, once.
 //
-// Shows: 5533-12.4-10
+// Shows: 5533-12.4-10 boeing-1.4-06
 func TestErrorMessage(t *testing.T) {
 	n, a, b, ab, ba := establishedPair(t)
 	set := a.locals

@@ -25,7 +25,7 @@ func listed(l *wire.LocatorList) (out []netip.Addr) {
 	return out
 }
 
-// Shows: 5533-7.3-01 5533-7.3-02 5533-5.4-04 5533-5.5-04 5533-5.5-05 5533-5.6-04 5533-5.6-05 5533-5.6-08 5533-5.6-10 5533-5.7-04 5533-5.7-05 5533-7.10-01 5533-7.11-05 5533-7.14-02 5533-7.6-01 5533-5.15.2-03 5533-6.1-01 5533-6.2-04 5533-2.2-01 5533-7.7-01 5533-7.7-02
+// Shows: 5533-7.3-01 5533-7.3-02 5533-5.4-04 5533-5.5-04 5533-5.5-05 5533-5.6-04 5533-5.6-05 5533-5.6-08 5533-5.6-10 5533-5.7-04 5533-5.7-05 5533-7.10-01 5533-7.11-05 5533-7.14-02 5533-7.6-01 5533-5.15.2-03 5533-6.1-01 5533-6.2-04 5533-2.2-01 5533-7.7-01 5533-7.7-02 5533-7.14-04 boeing-1.3-01 boeing-1.4-04
 func TestEstablish(t *testing.T) {
 	n, a, b, ab, ba := pairOf(t)
 	a.handle(Acquire{ab.Local, ab.Peer})
@@ -199,6 +199,7 @@ func TestNotProved(t *testing.T) {
 		{"locator that is none", func(o *wire.Options) {
 			o.LocatorList().Locators[1].Address = netip.MustParseAddr("ff02::1")
 		}, true},
+		// Shows: 5533-7.13-05
 		{"PDS", func(o *wire.Options) { o.CGAParameterDataStructure().PDS[3] ^= 1 }, false},
 		// Shows: 5533-5.6-08
 		{"no PDS", func(o *wire.Options) {
@@ -235,10 +236,118 @@ func TestNotProved(t *testing.T) {
 	}
 }
 
+// The PDS must be that of the ULID in an R2 and an I2bis as well, and the locators
+// proved.
+//
+// Shows: 5533-7.16-04 5533-7.16-06 5533-7.20-05 5533-7.20-08 5533-7.20-12 5533-7.2-01
+func TestNotProvedElsewhere(t *testing.T) {
+	for _, options := range []func(f *fixture) wire.Options{
+		func(f *fixture) wire.Options {
+			return wire.Options{&wire.CGAParameterDataStructure{PDS: f.a.e.localSet(f.ab).pds}}
+		},
+		func(f *fixture) wire.Options {
+			set := f.b.e.localSet(f.ba)
+			list := &wire.LocatorList{Locators: append(slices.Clone(set.list.Locators), wire.Locator{Address: addrIn(0xbad, 1), Method: wire.MethodHBA})}
+			return wire.Options{list, &wire.CGAParameterDataStructure{PDS: set.pds}}
+		},
+	} {
+		for _, s := range []State{I1Sent, I2Sent, I2bisSent} {
+			f := in(t, s)
+			f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.nonce(), Options: options(f)})
+			f.a.inState(f.ab, s)
+		}
+		for _, s := range []State{Idle, I1Sent, Established} {
+			f := in(t, s)
+			before := f.tagPeer()
+			f.fromB(f.i2bis(options(f)...))
+			f.a.inState(f.ab, s)
+			if f.tagPeer() != before {
+				t.Errorf("%v: it is in force", s)
+			}
+		}
+	}
+}
+
+// What is kept in each state.
+//
+// Shows: 5533-6.1-05 5533-6.2-01 5533-6.2-02 5533-6.2-03
+func TestStored(t *testing.T) {
+	f := in(t, Idle)
+	f.fromB(f.i1())
+	if s := f.a.e.Size(); s != (Size{}) {
+		t.Errorf("IDLE: %+v", s)
+	}
+	f = in(t, I1Sent)
+	c := f.context()
+	if c.ulids != f.ab || c.tagLocal == 0 || c.nonce == 0 || c.exchange != c.ulidPair() || len(c.local.addresses) != 2 || c.hasTagPeer || !c.retransmit.running() {
+		t.Errorf("I1-SENT: %+v", c)
+	}
+	f = in(t, I2Sent)
+	c = f.context()
+	if c.nonce == 0 || c.responderNonce == 0 || len(c.validator) == 0 || c.hasTagPeer || !c.retransmit.running() {
+		t.Errorf("I2-SENT: %+v", c)
+	}
+	f = in(t, Established)
+	if c = f.context(); c.validator != nil || c.retransmit.running() {
+		t.Errorf("ESTABLISHED: %+v", c)
+	}
+	f.n.drop = func(Send) bool { return true }
+	f.a.locate(f.a.locals[0])
+	if c.update == nil || !c.update.timer.running() || f.a.records[f.ab].Update == nil {
+		t.Errorf("updating: %+v", c.update)
+	}
+}
+
+// A new locator of ours is no source before the peer has acknowledged it, and an old
+// one stays one meanwhile.
+//
+// Shows: 5533-7.2-02
+func TestNewSource(t *testing.T) {
+	n := newNetwork(t)
+	set := hbaSet(t, 1, 0xa1, 0xa2)
+	a := n.host("A", Config{}, set[0])
+	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1)...)
+	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	n.drop = func(s Send) bool { return s.Type == wire.TypeUpdateAcknowledgement }
+	a.locate(set...)
+	n.run()
+	s, _ := a.e.Session(ab)
+	fresh, old := Pair{set[1].Address, ab.Peer}, Pair{set[0].Address, ab.Peer}
+	probe := func(p Pair) bool {
+		return s.SendProbe(p, &wire.Probe{Sent: []wire.ProbeReport{{Source: p.Local, Destination: p.Peer}}})
+	}
+	if probe(fresh) || s.SetPair(fresh) || !probe(old) {
+		t.Error("before the acknowledgement")
+	}
+	n.drop = nil
+	n.pass(10 * time.Second)
+	if !probe(fresh) || !s.SetPair(fresh) {
+		t.Error("after the acknowledgement")
+	}
+}
+
+// Preferences are by the place in the list, whatever is first in Ls(peer).
+//
+// Shows: 5533-5.15.2-04
+func TestPreferencesByIndex(t *testing.T) {
+	f := in(t, Idle)
+	l := slices.Clone(f.b.e.localSet(f.ba).list.Locators)
+	slices.Reverse(l)
+	list := &wire.LocatorList{Generation: 3, Locators: l}
+	p := &wire.LocatorPreferences{Generation: 3, ElementLen: 2, Elements: []wire.Preference{{Priority: 7}, {Priority: 8}}}
+	f.fromB(f.i2(list, p, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}))
+	got := f.a.context(f.ab).PeerLocators
+	if len(got) != 2 || got[0].Address != f.ab.Peer || got[0].Priority != 8 || got[1].Priority != 7 {
+		t.Errorf("Ls(peer) is %+v", got)
+	}
+}
+
 // When the ULIDs are not the locators of the packet, I1 and I2 say so, and replies
 // leave from the address that was asked.
 //
-// Shows: 5533-5.4-05 5533-5.6-06 5533-5.15.6-03 5533-5.15.6-04 5533-5.15.6-05 5533-7.7-04 5533-7.11-06 5533-7.9-02 5533-7.13-02 5533-7.10-04 5533-1.3-03
+// Shows: 5533-5.4-05 5533-5.6-06 5533-5.15.6-03 5533-5.15.6-04 5533-5.15.6-05 5533-7.7-04 5533-7.11-06 5533-7.9-02 5533-7.13-02 5533-7.10-04 5533-1.3-03 boeing-1.3-01
 func TestULIDPair(t *testing.T) {
 	n := newNetwork(t)
 	lab := Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}}
@@ -299,7 +408,7 @@ func TestNotOurULID(t *testing.T) {
 	}
 }
 
-// Shows: 5533-5.4-06 5533-5.6-07 5533-7.7-05 5533-7.11-07 5533-4.2-01 5533-4.2-02 5533-4.2-03 5533-1.6-04 5533-7.9-03 5533-12.4-01 5533-12.4-02 5533-12.4-03
+// Shows: 5533-5.4-06 5533-5.6-07 5533-7.7-05 5533-7.11-07 5533-4.2-01 5533-4.2-02 5533-4.2-03 5533-1.6-04 5533-7.9-03 5533-12.4-01 5533-12.4-02 5533-12.4-03 boeing-1.4-09
 func TestFork(t *testing.T) {
 	n, a, b, ab, ba := establishedPair(t)
 	fork := ab

@@ -10,7 +10,7 @@ import (
 	"shim6/daemon/wire"
 )
 
-// Shows: 5533-7.5-01 5533-7.5-02 5533-5.8-05 5533-5.9-04 5533-5.9-05 5533-5.9-08 5533-7.17-03 5533-7.18-04 5533-7.20-07 5533-12.4-07 5533-6.2-05 5533-C-01 5533-1.5-02
+// Shows: 5533-7.5-01 5533-7.5-02 5533-5.8-05 5533-5.9-04 5533-5.9-05 5533-5.9-08 5533-7.17-03 5533-7.18-04 5533-7.20-07 5533-12.4-07 5533-6.2-05 5533-C-01 5533-1.5-02 5533-7.18-08 boeing-1.4-03
 func TestRecover(t *testing.T) {
 	n, a, b, ab, ba := establishedPair(t)
 	old := *a.context(ab)
@@ -59,7 +59,7 @@ func TestRecoverOtherTag(t *testing.T) {
 // The peer of a re-homed context has lost it, and the ULIDs don't work: the R1bis
 // comes by the pair in use, or one that was probed.
 //
-// Shows: 5533-7.18-02 5533-7.18-05 5533-7.18-06 5533-7.18-07 5533-5.9-06 5533-5.9-07 5533-7.18-09 5533-7.16-09 5533-12.4-06 5533-2.1-02
+// Shows: 5533-7.18-02 5533-7.18-05 5533-7.18-06 5533-7.18-07 5533-5.9-06 5533-5.9-07 5533-7.18-09 5533-7.16-09 5533-12.4-06 5533-2.1-02 5533-7.20-02
 func TestRecoverByOtherPair(t *testing.T) {
 	n, a, b, ab, _ := establishedPair(t)
 	ab.FII = 6
@@ -189,7 +189,7 @@ func resum(b []byte) {
 // The peer uses its tag for another context: the one that had it is discarded, and
 // not before the peer has proved to be there.
 //
-// Shows: 5533-7.15-01 5533-7.15-02 5533-7.15-03 5533-7.15-04 5533-7.15-05 5533-7.6-02 5533-7.6-04 5533-7.13-13 5533-7.14-01 5533-C-02
+// Shows: 5533-7.15-01 5533-7.15-02 5533-7.15-03 5533-7.15-04 5533-7.15-05 5533-7.6-02 5533-7.6-04 5533-7.13-13 5533-7.14-01 5533-C-02 boeing-1.4-03
 func TestConfusion(t *testing.T) {
 	n, a, b, ab, ba := establishedPair(t)
 	tag := a.context(ab).TagPeer

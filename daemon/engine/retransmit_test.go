@@ -64,7 +64,7 @@ func within(t *testing.T, pauses, nominal []time.Duration) {
 
 const s = time.Second
 
-// Shows: 5533-7.8-01 5533-7.8-02 5533-7.8-03 5533-7.8-04 5533-7.8-08 5533-14-01 5533-14-02 5533-14-03 5533-14-12 5533-B-12 5533-B-40 5533-6.2-06
+// Shows: 5533-7.8-01 5533-7.8-02 5533-7.8-03 5533-7.8-04 5533-7.8-08 5533-14-01 5533-14-02 5533-14-03 5533-14-12 5533-B-12 5533-B-40 5533-6.2-06 boeing-1.4-02
 func TestI1Schedule(t *testing.T) {
 	var first []time.Duration
 	for seed := range uint64(20) {

@@ -11,7 +11,7 @@ import (
 	"shim6/daemon/wire"
 )
 
-// Shows: 5533-9-01 5533-9-02 5533-9-03 5533-9-04
+// Shows: 5533-9-01 5533-9-02 5533-9-03 5533-9-04 boeing-1.4-01
 func TestExpire(t *testing.T) {
 	for _, x := range []struct {
 		name string

@@ -135,7 +135,7 @@ func TestThreatTagDisclosed(t *testing.T) {
 
 // Replay (section 4.1.4): an I2 or I2bis that is older than another, or too old.
 //
-// Shows: 5533-5.15.1-02 5533-7.13-03 5533-7.13-04 5533-7.20-03 5533-7.20-04 5533-14-09
+// Shows: 5533-5.15.1-02 5533-7.13-03 5533-7.13-04 5533-7.20-03 5533-7.20-04 5533-14-09 5533-7.14-04
 func TestThreatReplay(t *testing.T) {
 	for _, bis := range []bool{false, true} {
 		f := in(t, Idle)

@@ -23,7 +23,7 @@ func broken(l LocalLocator) LocalLocator {
 	return l
 }
 
-// Shows: 5533-10-01 5533-10-02 5533-10.1-01 5533-10.1-02 5533-10.1-04 5533-10.1-05 5533-5.10-04 5533-5.10-05 5533-5.10-06 5533-5.11-04 5533-10.4-05 5533-10.4-10 5533-10.4-14 5533-10.5-04 5533-10.5-09 5533-1.5-03 5533-4-04
+// Shows: 5533-10-01 5533-10-02 5533-10.1-01 5533-10.1-02 5533-10.1-04 5533-10.1-05 5533-5.10-04 5533-5.10-05 5533-5.10-06 5533-5.11-04 5533-10.4-05 5533-10.4-10 5533-10.4-14 5533-10.5-04 5533-10.5-09 5533-1.5-03 5533-4-04 5533-5.11-05 5533-5.15.2-05 boeing-1.4-06
 func TestUpdate(t *testing.T) {
 	n, a, b, ab, ba := establishedPair(t)
 	set := a.locals
@@ -324,6 +324,8 @@ func TestUpdateRefused(t *testing.T) {
 		})
 	}
 	// A PDS of somebody else: not a word.
+	//
+	// Shows: 5533-10.4-04
 	t.Run("PDS", func(t *testing.T) {
 		f := in(t, Established)
 		o := wire.Options{&wire.CGAParameterDataStructure{PDS: f.a.e.localSet(f.ab).pds}}
