@@ -130,13 +130,19 @@ func (e *Engine) noContext(ev NoContext) {
 	}
 	if e.byTag[ev.Tag] != nil {
 		// We know it, so the kernel has lost it, or has got it meanwhile.
-		if e.now >= e.resyncAt {
-			e.resyncAt = e.now + resyncPause
-			e.emit(Resync{})
-		}
+		e.resync()
 		return
 	}
 	e.sendR1bis(packet{source: ev.Source, destination: ev.Destination}, ev.Tag)
+}
+
+// resync asks for a Dump, because the kernel has told something that it would not if
+// it had what we have.
+func (e *Engine) resync() {
+	if e.now >= e.resyncAt {
+		e.resyncAt = e.now + resyncPause
+		e.emit(Resync{})
+	}
 }
 
 // ulidsOf are the names of the context that an I1, I2 or I2bis is about, as we see

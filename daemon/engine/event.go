@@ -67,8 +67,10 @@ type LocalLocator struct {
 	// PDS is what the address was made with, nil for one that is neither HBA
 	// nor CGA. Addresses of the same HBA set vouch for each other.
 	PDS *cga.PDS
-	// Key signs for the address, as the ULID of a context, what other
-	// locators it has. It is nil if PDS has no public key.
+	// Key signs for the address, as the ULID of a context, that all other
+	// addresses in the list are locators as well, whatever they were made
+	// with: so those are told that aren't in its HBA set. It is nil if PDS
+	// has no public key, or if they are not to be told.
 	Key *rsa.PrivateKey
 	// ValidUntil is when the address stops being valid, by the clock of
 	// Handle; 0 if it does not. It is as if left out from then on.

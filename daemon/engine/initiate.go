@@ -39,6 +39,8 @@ func (e *Engine) acquire(ev Acquire) {
 	u := ULIDs{Local: ev.Local, Peer: ev.Peer}
 	switch {
 	case e.byULIDs[u] != nil:
+		// The kernel asks for what it should have.
+		e.resync()
 	case e.holds[Pair(ev)] != nil:
 		e.stats.HeldDown++
 	case checkULIDs(u) != nil || e.locals[u.Local] == nil:

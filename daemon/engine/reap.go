@@ -144,7 +144,10 @@ func (e *Engine) Session(u ULIDs) (*Session, bool) {
 // options, or of a context that it doesn't know like that. The kernel has counted
 // it as heard if it was.
 func (e *Engine) receivedKeepalive(p packet, m *wire.Keepalive) {
-	e.receivedTagged(p, m.ReceiverContextTag)
+	c := e.receivedTagged(p, m.ReceiverContextTag)
+	if c != nil && c.state == Established && len(m.Options) == 0 {
+		e.resync()
+	}
 }
 
 func (e *Engine) receivedProbe(p packet, m *wire.Probe) {

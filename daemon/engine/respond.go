@@ -112,13 +112,9 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 		e.stats.Replayed++
 		return
 	}
-	if c != nil && c.state.Sends() && c.hasAccepted && c.acceptedNonce == r.responderNonce && c.acceptedInitiator == r.nonce && c.tagPeer == r.tag {
+	if c != nil && c.state.Sends() && c.hasAccepted && c.acceptedNonce == r.responderNonce && c.acceptedInitiator == r.nonce && c.tagPeer == r.tag && c.isPeer(p.source) {
 		// The same again: its R2 was lost, or it is late, and by now an Update
 		// Request may have said something else.
-		if !c.isPeer(p.source) {
-			e.stats.Unverified++
-			return
-		}
 		e.sendR2(c, p, r.nonce)
 		return
 	}
@@ -130,8 +126,7 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 		e.stats.Unverified++
 		return
 	}
-	made := c == nil
-	if made {
+	if c == nil {
 		c = e.newContext(u, r.packetTag)
 	}
 	c.acceptedNonce, c.acceptedInitiator, c.hasAccepted = r.responderNonce, r.nonce, true
@@ -139,9 +134,6 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 	e.takePeer(c, r.tag, o, p.source)
 	switch c.state {
 	case Idle, I1Sent:
-		if made {
-			e.offer(c)
-		}
 		e.firstPair(c, p.pair())
 		uncertain = e.established(c, r.why)
 	case Established, I2bisSent:

@@ -164,6 +164,73 @@ func moved(t testing.TB, h *host, u ULIDs, pair Pair) {
 	}
 }
 
+// Back in I1-SENT nothing is left of what the peer said, but its locators: an R1bis is
+// not deliverable, and the I1 has all its retries.
+//
+// Shows: 5533-B-14 5533-7.12-02 5533-7.19-02
+func TestFallBack(t *testing.T) {
+	for _, state := range []State{I2Sent, I2bisSent} {
+		f := in(t, state)
+		f.n.drop = func(Send) bool { return true }
+		tag := f.tagPeer()
+		f.context().retries = I2RetriesMax
+		f.n.now = f.context().retransmit.at
+		f.a.handle(Tick{})
+		f.a.inState(f.ab, I1Sent)
+		c := f.context()
+		if c.retries != 0 || c.validator != nil || c.hasTagPeer || len(f.a.e.byPeer) != 0 {
+			t.Errorf("from %v: %+v", state, c)
+		}
+		f.fromB(&wire.R1bis{PacketContextTag: tag, Options: wire.Options{validatorOption()}})
+		f.a.inState(f.ab, I1Sent)
+		// What the peer has got of the exchange is not known, so it is told
+		// again when there is a context.
+		f.a.forget()
+		f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.nonce()})
+		f.a.sends(wire.TypeUpdateRequest)
+	}
+	// If our address of the exchange is gone, the ULIDs are tried.
+	n, a, b, ab, ba := establishedPair(t)
+	moved(t, a, ab, Pair{a.addr(1), b.addr(1)})
+	b.handle(Close{ULIDs: ba})
+	n.drop = func(s Send) bool { return s.Type == wire.TypeI2bis }
+	b.handle(NoContext{Source: a.addr(1), Destination: b.addr(1), Tag: a.context(ab).TagPeer})
+	n.run()
+	a.locate(a.locals[0])
+	a.e.byULIDs[ab].retries = I2bisRetriesMax
+	n.now = a.e.byULIDs[ab].retransmit.at
+	a.forget()
+	a.handle(Tick{})
+	if s := a.sent[0]; s.Type != wire.TypeI1 || s.Source != ab.Local || s.Destination != ab.Peer {
+		t.Errorf("A sends %v from %v to %v", s.Type, s.Source, s.Destination)
+	}
+	n.run()
+	a.inState(ab, Established)
+}
+
+// A new exchange begins with all its retries, and with what our locators are then.
+//
+// Shows: 5533-7.18-08
+func TestR1bisBeginsAnew(t *testing.T) {
+	f := in(t, Established)
+	f.n.drop = func(Send) bool { return true }
+	f.context().retries, f.context().resendAt = 2, f.n.now+time.Hour
+	f.a.locate(f.a.locals[0])
+	f.a.forget()
+	f.fromB(&wire.R1bis{PacketContextTag: f.tagPeer(), Options: wire.Options{validatorOption()}})
+	f.a.sends(wire.TypeI2bis)
+	if o := decode[*wire.I2bis](t, f.last()).Options; o.LocatorList() != nil {
+		t.Errorf("the I2bis has %v", o)
+	}
+	if f.context().update != nil {
+		t.Error("the update goes on as well")
+	}
+	f.a.handle(Reap{ULIDs: f.ab, Tag: f.tagLocal(), Kind: ReapPayload})
+	f.n.now = f.context().retransmit.at
+	f.a.handle(Tick{})
+	f.a.sends(wire.TypeI2bis, wire.TypeI2bis, wire.TypeI2bis)
+}
+
 // A peer that answers every I1 and no I2 is given up at last.
 func TestGivesUpRounds(t *testing.T) {
 	f := in(t, I2Sent)

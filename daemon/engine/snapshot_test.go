@@ -190,6 +190,29 @@ func TestFlushed(t *testing.T) {
 	}
 }
 
+// What else shows that the kernel has lost a context.
+func TestResync(t *testing.T) {
+	for _, ev := range []func(f *fixture) Event{
+		func(f *fixture) Event { return Acquire{f.ab.Local, f.ab.Peer} },
+		func(f *fixture) Event {
+			return Control{f.ab.Peer, f.ab.Local, encode(t, &wire.Keepalive{ReceiverContextTag: f.tagLocal()})}
+		},
+		func(f *fixture) Event { return NoContext{f.ab.Peer, f.ab.Local, f.tagLocal()} },
+	} {
+		f := in(t, Established)
+		f.a.handle(ev(f))
+		f.a.handle(ev(f))
+		if f.a.resyncs != 1 {
+			t.Errorf("%T: asked for %d dumps", ev(f), f.a.resyncs)
+		}
+		f.n.now += s
+		f.a.handle(ev(f))
+		if f.a.resyncs != 2 {
+			t.Errorf("%T: asked for %d dumps", ev(f), f.a.resyncs)
+		}
+	}
+}
+
 // A dump that differs in values has them set anew; one with a context that nobody
 // knows has it adopted; the same changes nothing.
 func TestDump(t *testing.T) {

@@ -34,7 +34,7 @@ func (e *Engine) contextGone(ev ContextGone) {
 }
 
 // contextRefused gives a context up that the kernel will not have: without it the
-// peer's payload could not be received.
+// peer's payload could not be received. Perhaps it has lost others as well.
 func (e *Engine) contextRefused(ev ContextRefused) {
 	c := e.byULIDs[ev.ULIDs]
 	if c == nil {
@@ -45,4 +45,5 @@ func (e *Engine) contextRefused(ev ContextRefused) {
 		why += ": " + ev.Err.Error()
 	}
 	e.discard(c, Idle, why)
+	e.resync()
 }

@@ -126,8 +126,8 @@ func TestKernelSays(t *testing.T) {
 	f = in(t, I1Sent)
 	f.a.handle(ContextRefused{ULIDs: f.ab, Err: errors.New("the namespace holds max-contexts contexts already")})
 	f.a.inState(f.ab, Idle)
-	if f.a.e.Size().Timers != 0 {
-		t.Error("a timer is left")
+	if f.a.e.Size().Timers != 0 || f.a.resyncs != 1 {
+		t.Errorf("left %+v; asked for %d dumps", f.a.e.Size(), f.a.resyncs)
 	}
 }
 

@@ -341,6 +341,30 @@ func (v *counting) Verify(ulid netip.Addr, pds []byte, l *wire.LocatorList, s []
 	return CGAVerifier{}.Verify(ulid, pds, l, s)
 }
 
+// Who has a validator may ask for proofs, but not for many that fail; and only those
+// of its own prefix suffer.
+func TestThreatProofs(t *testing.T) {
+	v := &counting{}
+	f := in(t, Idle, Config{Verifier: v})
+	list := &wire.LocatorList{Locators: []wire.Locator{{Address: evil, Method: wire.MethodHBA}}}
+	m := f.i2(list, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds})
+	for range 1000 {
+		f.fromB(m)
+	}
+	if v.n > 10 {
+		t.Errorf("%d proofs", v.n)
+	}
+	c := addrIn(0xc1, 1)
+	f.a.handle(Control{c, f.ab.Local, encode(t, &wire.I1{InitiatorContextTag: 1, InitiatorNonce: 2})})
+	r1 := decode[*wire.R1](t, f.last())
+	i2 := &wire.I2{InitiatorContextTag: 1, InitiatorNonce: 2, ResponderNonce: r1.ResponderNonce, Options: r1.Options}
+	f.a.handle(Control{c, f.ab.Local, encode(t, i2)})
+	f.a.inState(ULIDs{Local: f.ab.Local, Peer: c}, Established)
+	f.n.now += s
+	f.fromB(f.i2())
+	f.a.inState(f.ab, Established)
+}
+
 // State or work on the first packet (section 7): I1 makes no state, and nothing is
 // proved for who has no validator.
 //

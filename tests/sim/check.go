@@ -134,7 +134,9 @@ func (h *host) checkKnown(tag wire.ContextTag, least engine.State) {
 			return
 		}
 	}
-	h.w.fail("%s: a tag is told that the kernel does not know", h.name)
+	if !h.forgotten {
+		h.w.fail("%s: a tag is told that the kernel does not know", h.name)
+	}
 }
 
 // checkRequest sees that a request is not repeated sooner than half of the least

@@ -129,6 +129,10 @@ func (w *world) fault() {
 		w.logf("%s: the kernel's table is flushed", h.name)
 		clear(h.kernel)
 		h.order = nil
+		if h.e != nil && w.chance(0.5) {
+			h.forgotten = true
+			return
+		}
 		h.handle(engine.Dump{})
 	case 4:
 		if k := h.kernel[u]; k != nil {

@@ -37,8 +37,13 @@ type host struct {
 	records map[engine.ULIDs]engine.Record
 	// order is the kernel's list of contexts, for runs to repeat.
 	order []engine.ULIDs
-	rates rates
-	boots int
+	// refused are contexts of which the kernel has refused an action of the
+	// last event; forgotten is that its table was flushed behind the daemon's
+	// back.
+	refused   []engine.ULIDs
+	forgotten bool
+	rates     rates
+	boots     int
 }
 
 // testKey is an RSA key for CGAs. It is fixed, for runs to repeat.
@@ -207,7 +212,7 @@ func compareULIDs(a, b engine.ULIDs) int {
 // crash ends the daemon; the kernel goes on.
 func (h *host) crash() {
 	h.w.logf("%s: the daemon is gone", h.name)
-	h.e = nil
+	h.e, h.forgotten = nil, false
 }
 
 // reboot loses the kernel's contexts as well.
@@ -265,21 +270,39 @@ func (h *host) handle(ev engine.Event) {
 		return
 	}
 	resync := false
+	h.refused = h.refused[:0]
 	for _, a := range h.e.Handle(h.w.now, ev) {
 		if _, ok := a.(engine.Resync); ok {
 			resync = true
 		}
 		h.do(a)
 	}
+	for _, u := range slices.Clone(h.refused) {
+		h.handle(engine.ContextRefused{ULIDs: u})
+	}
 	if resync {
+		h.forgotten = false
 		h.handle(engine.Dump{Contexts: h.dump()})
 	}
+}
+
+// refuses reports whether the kernel has no memory just now.
+func (h *host) refuses(u engine.ULIDs) bool {
+	if !h.w.faults || !h.w.chance(0.02) {
+		return false
+	}
+	h.w.logf("%s: the kernel refuses %v", h.name, u)
+	h.refused = append(h.refused, u)
+	return true
 }
 
 // do does an action, as the shell of the daemon and the kernel would.
 func (h *host) do(a engine.Action) {
 	switch a := a.(type) {
 	case engine.Send:
+		if slices.Contains(h.refused, a.Context) {
+			return
+		}
 		h.checkSend(a)
 		h.w.logf("%s: %v %v -> %v", h.name, a.Type, a.Source, a.Destination)
 		if h.has(a.Source) && h.works(a.Source) {
@@ -291,17 +314,32 @@ func (h *host) do(a engine.Action) {
 			h.w.fail("%s: new context %v, which the kernel has", h.name, k.ULIDs)
 		}
 		h.checkTag(&k)
+		if h.refuses(k.ULIDs) {
+			return
+		}
 		h.kernel[k.ULIDs] = &k
 		h.order = append(h.order, k.ULIDs)
 		h.checkKernel(&k)
 	case engine.ContextSet:
 		k := h.kernel[a.Context.ULIDs]
-		if k == nil || k.TagLocal != a.Context.TagLocal {
+		switch {
+		case slices.Contains(h.refused, a.Context.ULIDs):
+			return
+		case h.forgotten && (k == nil || k.TagLocal != a.Context.TagLocal):
+			// Its table was flushed, and the daemon does not know yet.
+			h.refused = append(h.refused, a.Context.ULIDs)
+			return
+		case k == nil || k.TagLocal != a.Context.TagLocal:
 			h.w.fail("%s: set of context %v, which the kernel lacks", h.name, a.Context.ULIDs)
+		case h.refuses(a.Context.ULIDs):
+			return
 		}
 		set(k, a)
 		h.checkKernel(k)
 	case engine.ContextDel:
+		if k := h.kernel[a.ULIDs]; k != nil && k.TagLocal != a.TagLocal {
+			h.w.fail("%s: %v is deleted by another tag", h.name, a.ULIDs)
+		}
 		h.remove(a.ULIDs)
 	case engine.Persist:
 		if a.Record == nil {
@@ -357,6 +395,9 @@ func (h *host) receive(p packet) {
 		return
 	}
 	if p.message != nil {
+		if h.consumes(p) {
+			return
+		}
 		h.handle(engine.Control{Source: p.source, Destination: p.destination, Message: p.message})
 		return
 	}
@@ -372,6 +413,22 @@ func (h *host) receive(p packet) {
 		return
 	}
 	h.handle(engine.NoContext{Source: p.source, Destination: p.destination, Tag: tag})
+}
+
+// consumes reports whether a message is a Keepalive that the kernel keeps to itself.
+func (h *host) consumes(p packet) bool {
+	if len(p.message) != 16 || wire.Type(p.message[2]) != wire.TypeKeepalive {
+		return false
+	}
+	tag, _ := wire.ReceiverContextTag(p.message)
+	for u, k := range h.kernel {
+		if k.TagLocal == tag {
+			return k.State == engine.Established &&
+				(p.source == u.Peer || slices.Contains(k.LocatorsPeer, p.source)) &&
+				(p.destination == u.Local || slices.Contains(k.LocatorsLocal, p.destination))
+		}
+	}
+	return false
 }
 
 // payload sends a packet of a ULP in a context, and a Keepalive: what the kernel

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"shim6/daemon/wire"
+)
+
+// cgaPair are hosts whose second address is in no HBA set and needs a signature.
+func cgaPair(t testing.TB) (n *network, a, b *host, ab ULIDs) {
+	n = newNetwork(t)
+	a = n.host("A", Config{}, append(hbaSetWithKey(t, 1, testKey(), 0xa1, 0xa2), plain(0xa3, 1))...)
+	b = n.host("B", Config{}, cgaAddress(t, 2, testKey(), 0xb1), plain(0xb2, 1))
+	return n, a, b, ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+}
+
+// Shows: 5533-5.6-11 5533-5.7-05 5533-2.2-02 5533-7.11-09
+func TestCGA(t *testing.T) {
+	n, a, b, ab := cgaPair(t)
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	a.inState(ab, Established)
+	b.inState(ab.reverse(), Established)
+	i2, r2 := decode[*wire.I2](t, a.sent[1]), decode[*wire.R2](t, b.sent[1])
+	if i2.Options.CGASignature() == nil || r2.Options.CGASignature() == nil {
+		t.Error("there is no signature")
+	}
+	var methods []wire.VerificationMethod
+	for _, l := range b.context(ab.reverse()).PeerLocators {
+		methods = append(methods, l.Method)
+		if !l.Verified {
+			t.Errorf("%v is not verified", l)
+		}
+	}
+	if want := []wire.VerificationMethod{wire.MethodHBA, wire.MethodHBA, wire.MethodCGA}; !slices.Equal(methods, want) {
+		t.Errorf("methods are %v, want %v", methods, want)
+	}
+}
+
+// A signature that is bent, or a PDS of somebody else: no context.
+func TestNotProved(t *testing.T) {
+	for _, x := range []struct {
+		name string
+		bend func(o *wire.Options)
+		err  bool
+	}{
+		// Shows: 5533-7.2-06 5533-7.13-08
+		{"signature", func(o *wire.Options) { o.CGASignature().Signature[9] ^= 1 }, true},
+		// Shows: 5533-7.2-05 5533-7.2-06
+		{"method that the PDS is not for", func(o *wire.Options) { o.LocatorList().Locators[1].Method = wire.MethodHBA }, true},
+		// Shows: 5533-7.2-05 5533-7.2-06
+		{"unknown method", func(o *wire.Options) { o.LocatorList().Locators[1].Method = 9 }, true},
+		{"locator that is none", func(o *wire.Options) {
+			o.LocatorList().Locators[1].Address = netip.MustParseAddr("ff02::1")
+		}, true},
+		// Shows: 5533-7.13-05
+		{"PDS", func(o *wire.Options) { o.CGAParameterDataStructure().PDS[3] ^= 1 }, false},
+		// Shows: 5533-5.6-08
+		{"no PDS", func(o *wire.Options) {
+			*o = slices.DeleteFunc(*o, func(o wire.Option) bool { return o.Type() == wire.OptionCGAParameterDataStructure })
+		}, true},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			n, a, b, ab := cgaPair(t)
+			// B begins, for its second locator needs the signature.
+			b.handle(Acquire{ab.Peer, ab.Local})
+			n.drop = func(s Send) bool {
+				if s.Type != wire.TypeI2 {
+					return false
+				}
+				m := decode[*wire.I2](t, s)
+				x.bend(&m.Options)
+				s.Message = encode(t, m)
+				n.deliver(s)
+				return true
+			}
+			n.run()
+			a.inState(ab, Idle)
+			b.inState(ab.reverse(), I2Sent)
+			if got := slices.Contains(a.types(), wire.TypeError); got != x.err {
+				t.Errorf("Error message sent: %v, want %v", got, x.err)
+			}
+			if x.err {
+				m := decode[*wire.ErrorMessage](t, a.sent[len(a.sent)-1])
+				if m.Code != wire.CodeVerification {
+					t.Errorf("code %v, want %v", m.Code, wire.CodeVerification)
+				}
+			}
+		})
+	}
+}
+
+// The PDS must be that of the ULID in an R2 and an I2bis as well, and the locators
+// proved.
+//
+// Shows: 5533-7.16-04 5533-7.16-06 5533-7.20-05 5533-7.20-08 5533-7.20-12 5533-7.2-01
+func TestNotProvedElsewhere(t *testing.T) {
+	for _, options := range []func(f *fixture) wire.Options{
+		func(f *fixture) wire.Options {
+			return wire.Options{&wire.CGAParameterDataStructure{PDS: f.a.e.localSet(f.ab).pds}}
+		},
+		func(f *fixture) wire.Options {
+			set := f.b.e.localSet(f.ba)
+			list := &wire.LocatorList{Locators: append(slices.Clone(set.list.Locators), wire.Locator{Address: addrIn(0xbad, 1), Method: wire.MethodHBA})}
+			return wire.Options{list, &wire.CGAParameterDataStructure{PDS: set.pds}}
+		},
+	} {
+		for _, s := range []State{I1Sent, I2Sent, I2bisSent} {
+			f := in(t, s)
+			f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.nonce(), Options: options(f)})
+			f.a.inState(f.ab, s)
+		}
+		for _, s := range []State{Idle, I1Sent, Established} {
+			f := in(t, s)
+			before := f.tagPeer()
+			f.fromB(f.i2bis(options(f)...))
+			f.a.inState(f.ab, s)
+			if f.tagPeer() != before {
+				t.Errorf("%v: it is in force", s)
+			}
+		}
+	}
+}
+
+// What is kept in each state.
+//
+// Shows: 5533-6.1-05 5533-6.2-01 5533-6.2-02 5533-6.2-03
+func TestStored(t *testing.T) {
+	f := in(t, Idle)
+	f.fromB(f.i1())
+	if s := f.a.e.Size(); s != (Size{}) {
+		t.Errorf("IDLE: %+v", s)
+	}
+	f = in(t, I1Sent)
+	c := f.context()
+	if c.ulids != f.ab || c.tagLocal == 0 || c.nonce == 0 || c.exchange != c.ulidPair() || len(c.local.addresses) != 2 || c.hasTagPeer || !c.retransmit.running() {
+		t.Errorf("I1-SENT: %+v", c)
+	}
+	f = in(t, I2Sent)
+	c = f.context()
+	if c.nonce == 0 || c.responderNonce == 0 || len(c.validator) == 0 || c.hasTagPeer || !c.retransmit.running() {
+		t.Errorf("I2-SENT: %+v", c)
+	}
+	f = in(t, Established)
+	if c = f.context(); c.validator != nil || c.retransmit.running() {
+		t.Errorf("ESTABLISHED: %+v", c)
+	}
+	f.n.drop = func(Send) bool { return true }
+	f.a.locate(f.a.locals[0])
+	if c.update == nil || !c.update.timer.running() || f.a.records[f.ab].Update == nil {
+		t.Errorf("updating: %+v", c.update)
+	}
+}
+
+// A new locator of ours is no source before the peer has acknowledged it, and an old
+// one stays one meanwhile.
+//
+// Shows: 5533-7.2-02
+func TestNewSource(t *testing.T) {
+	n := newNetwork(t)
+	set := hbaSet(t, 1, 0xa1, 0xa2)
+	a := n.host("A", Config{}, set[0])
+	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1)...)
+	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	n.drop = func(s Send) bool { return s.Type == wire.TypeUpdateAcknowledgement }
+	a.locate(set...)
+	n.run()
+	s, _ := a.e.Session(ab)
+	fresh, old := Pair{set[1].Address, ab.Peer}, Pair{set[0].Address, ab.Peer}
+	probe := func(p Pair) bool {
+		return s.SendProbe(p, &wire.Probe{Sent: []wire.ProbeReport{{Source: p.Local, Destination: p.Peer}}})
+	}
+	if probe(fresh) || s.SetPair(fresh) || !probe(old) {
+		t.Error("before the acknowledgement")
+	}
+	n.drop = nil
+	n.pass(10 * time.Second)
+	if !probe(fresh) || !s.SetPair(fresh) {
+		t.Error("after the acknowledgement")
+	}
+}
+
+// Preferences are by the place in the list, whatever is first in Ls(peer).
+//
+// Shows: 5533-5.15.2-04
+func TestPreferencesByIndex(t *testing.T) {
+	f := in(t, Idle)
+	l := slices.Clone(f.b.e.localSet(f.ba).list.Locators)
+	slices.Reverse(l)
+	list := &wire.LocatorList{Generation: 3, Locators: l}
+	p := &wire.LocatorPreferences{Generation: 3, ElementLen: 2, Elements: []wire.Preference{{Priority: 7}, {Priority: 8}}}
+	f.fromB(f.i2(list, p, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}))
+	got := f.a.context(f.ab).PeerLocators
+	if len(got) != 2 || got[0].Address != f.ab.Peer || got[0].Priority != 8 || got[1].Priority != 7 {
+		t.Errorf("Ls(peer) is %+v", got)
+	}
+}
+
+// Shows: 5533-7.14-03 5533-5.6-09 5533-5.15.3-02 5533-5.15.3-09 5533-6.1-02 5533-6.1-04
+func TestPreferences(t *testing.T) {
+	n := newNetwork(t)
+	set := hbaSet(t, 1, 0xa1, 0xa2)
+	set[1].Preference = wire.Preference{Flags: wire.FlagTransient, Priority: 3, Weight: 9}
+	a := n.host("A", Config{}, set...)
+	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1, 0xb2)...)
+	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	l := b.context(ab.reverse()).PeerLocators
+	if l[0].Priority != 0 || l[1].Flags != wire.FlagTransient || l[1].Priority != 3 || l[1].Weight != 9 {
+		t.Errorf("B knows %+v", l)
+	}
+	if decode[*wire.R2](t, b.sent[1]).Options.LocatorPreferences() != nil {
+		t.Error("B has no preferences, and says so")
+	}
+}
+
+// The Keepalive Timeout option is there if our Send Timeout is not the default, and
+// the peer's kernel gets it.
+func TestKeepaliveTimeout(t *testing.T) {
+	n, a, b, ab, ba := pairOf(t, Config{SendTimeout: 20 * time.Second})
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	if o := decode[*wire.I2](t, a.sent[1]).Options.KeepaliveTimeout(); o == nil || o.Seconds != 20 {
+		t.Errorf("the I2 has %v", o)
+	}
+	if o := decode[*wire.R2](t, b.sent[1]).Options.KeepaliveTimeout(); o != nil {
+		t.Errorf("the R2 has %v", o)
+	}
+	if d := b.kernel[ba].KeepaliveTimeout; d != 20*time.Second {
+		t.Errorf("B's kernel has %v", d)
+	}
+	if d := a.kernel[ab].KeepaliveTimeout; d != DefaultSendTimeout {
+		t.Errorf("A's kernel has %v", d)
+	}
+}
+
+// Only as many locators are told as there is room for in any message.
+//
+// Shows: 5533-5.1-05 5533-5.1-06
+func TestManyLocators(t *testing.T) {
+	n := newNetwork(t)
+	var prefixes []int
+	for i := range 60 {
+		prefixes = append(prefixes, 0xa00+i)
+	}
+	a := n.host("A", Config{SendTimeout: 30 * time.Second}, hbaSet(t, 1, prefixes...)...)
+	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1)...)
+	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0), FII: 4}
+	a.handle(Open{ULIDs: ab})
+	n.run()
+	a.inState(ab, Established)
+	b.inState(ab.reverse(), Established)
+	b.handle(Close{ULIDs: ab.reverse()})
+	b.handle(NoContext{Source: ab.Local, Destination: ab.Peer, Tag: a.context(ab).TagPeer})
+	n.run()
+	b.inState(ab.reverse(), Established)
+	if len(b.context(ab.reverse()).PeerLocators) < 10 {
+		t.Errorf("only %d locators were told", len(b.context(ab.reverse()).PeerLocators))
+	}
+}
+
+// A peer that names more locators than the kernel takes.
+func TestPeerNamesMany(t *testing.T) {
+	f := in(t, Idle, Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}})
+	list := &wire.LocatorList{Generation: 5}
+	for i := range 50 {
+		list.Locators = append(list.Locators, wire.Locator{Address: addrIn(0xb000+i/2, 1), Method: wire.MethodHBA})
+	}
+	list.Locators = append(list.Locators, wire.Locator{Address: f.ab.Peer, Method: wire.MethodHBA})
+	f.fromB(f.i2(list))
+	f.a.inState(f.ab, Established)
+	c := f.a.context(f.ab)
+	if len(c.PeerLocators) != 26 || c.PeerLocators[0].Address != f.ab.Peer || c.PeerLocators[0].Index != 50 {
+		t.Errorf("%d locators, the first is %+v", len(c.PeerLocators), c.PeerLocators[0])
+	}
+}
+
+// An I2 that comes again, late, must not undo what an Update Request has said since.
+func TestI2AfterUpdate(t *testing.T) {
+	for _, again := range []bool{true, false} {
+		n, a, b, ab, ba := pairOf(t)
+		var late Send
+		n.drop = func(s Send) bool {
+			if s.Type == wire.TypeI2 && late.Message == nil {
+				late = s
+				// Either it is another copy that comes late, or another I2.
+				return !again
+			}
+			return false
+		}
+		a.handle(Acquire{ab.Local, ab.Peer})
+		n.run()
+		if !again {
+			// The context comes about by I1s that cross.
+			b.handle(Acquire{ba.Local, ba.Peer})
+			n.run()
+			a.handle(Control{ab.Peer, ab.Local, encode(t, &wire.R2{ResponderContextTag: b.context(ba).TagLocal, InitiatorNonce: a.e.byULIDs[ab].nonce})})
+			n.run()
+		}
+		a.inState(ab, Established)
+		b.inState(ba, Established)
+		n.now += time.Second
+		a.locate(a.locals[0])
+		n.run()
+		if l := b.context(ba).PeerLocators; len(l) != 1 {
+			t.Fatalf("B knows %v", l)
+		}
+		n.deliver(late)
+		if l := b.context(ba).PeerLocators; len(l) != 1 {
+			t.Errorf("copy %v: B knows %v", again, l)
+		}
+	}
+}
+
+// An I2 in other states than IDLE brings a new CT(peer), and with it the check for
+// confusion.
+//
+// Shows: 5533-7.15-01 5533-7.13-13
+func TestConfusionByI2(t *testing.T) {
+	for _, s := range []State{I1Sent, I2Sent, Established, I2bisSent} {
+		r := &recorder{}
+		f := in(t, s, Config{Explorer: r})
+		other := ULIDs{Local: f.a.addr(1), Peer: f.ab.Peer}
+		f.n.drop = func(Send) bool { return true }
+		f.a.handle(Acquire{other.Local, other.Peer})
+		f.a.handle(Control{other.Peer, other.Local, encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.a.e.byULIDs[other].nonce})})
+		f.a.inState(other, Established)
+		r.established = 0
+		f.fromB(f.i2())
+		f.a.inState(other, Idle)
+		if want := s == I1Sent || s == Established; (r.established == 1) != want {
+			t.Errorf("%v: the Explorer was told %d times", s, r.established)
+		}
+	}
+}
+
+// After a restart without Records nobody knows what the peer has been told. An R2 has
+// the whole list, with its proof, and an update follows.
+func TestR2AfterRestart(t *testing.T) {
+	f := in(t, Established)
+	f.a.restart(t, false, true)
+	f.fromB(&wire.I1{InitiatorContextTag: f.tagPeer(), InitiatorNonce: nonceB})
+	f.a.sends(wire.TypeR2, wire.TypeUpdateRequest)
+	m := decode[*wire.R2](t, f.a.sent[0])
+	if l := m.Options.LocatorList(); l == nil || len(l.Locators) != 2 || m.Options.CGAParameterDataStructure() == nil {
+		t.Errorf("the R2 has %v", m.Options)
+	}
+	u := decode[*wire.UpdateRequest](t, f.a.sent[1])
+	if l := u.Options.LocatorList(); l == nil || l.Generation != m.Options.LocatorList().Generation {
+		t.Errorf("the update has %v", u.Options)
+	}
+	f.n.run()
+	f.a.forget()
+	f.fromB(&wire.I1{InitiatorContextTag: f.tagPeer(), InitiatorNonce: nonceB})
+	f.a.sends(wire.TypeR2)
+}
+
+// While an update is not acknowledged, an R2 has what it says: the peer may take the
+// one or the other.
+func TestR2WhileUpdating(t *testing.T) {
+	f := in(t, Established)
+	f.n.drop = func(Send) bool { return true }
+	f.a.locate(f.a.locals[0])
+	f.fromB(&wire.I1{InitiatorContextTag: f.tagPeer(), InitiatorNonce: nonceB})
+	if o := decode[*wire.R2](t, f.last()).Options; o.LocatorList() != nil {
+		t.Errorf("the R2 has %v", o)
+	}
+	f.a.restart(t, true, true)
+	f.fromB(&wire.I1{InitiatorContextTag: f.tagPeer(), InitiatorNonce: nonceB})
+	if o := decode[*wire.R2](t, f.a.sent[0]).Options; o.LocatorList() != nil {
+		t.Errorf("after the restart the R2 has %v", o)
+	}
+}
