@@ -217,7 +217,7 @@ void shim6_mtu_tell(struct shim6_net *sn, struct shim6_context *ctx,
 		ipv6_hdr(skb)->saddr = ctx->ulids.local;
 		ipv6_hdr(skb)->daddr = ctx->ulids.peer;
 		rt->dst.ops->update_pmtu(&rt->dst, NULL, skb, mtu, false);
-		path->told_mtu = mtu;
+		WRITE_ONCE(path->told_mtu, mtu);
 	}
 	kfree_skb(skb);
 	ip6_rt_put(rt);

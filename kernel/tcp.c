@@ -17,16 +17,23 @@
 #include "compat.h"
 #include "context.h"
 #include "netns.h"
+#include "path.h"
 #include "stats.h"
 #include "tcp.h"
 
 /* Sockets taken from a bucket at a time, to be worked on without its lock. */
 #define SHIM6_TCP_BATCH	32
 
-static void shim6_tcp_restart_sock(struct sock *sk)
+static void shim6_tcp_restart_sock(struct sock *sk, u32 mtu)
 {
 	struct inet_connection_sock *icsk = inet_csk(sk);
 	struct tcp_sock *tp = tcp_sk(sk);
+
+	/* What is retransmitted first has to fit, as if a router had said so. */
+	if (mtu) {
+		WRITE_ONCE(tp->mtu_info, mtu);
+		icsk->icsk_af_ops->mtu_reduced(sk);
+	}
 
 	icsk->icsk_backoff = 0;
 	WRITE_ONCE(icsk->icsk_retransmits, 0);
@@ -49,7 +56,9 @@ static void shim6_tcp_restart_sock(struct sock *sk)
 		inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, 1, TCP_RTO_MAX);
 }
 
-static bool shim6_tcp_wanted(struct shim6_net *sn, const struct sock *sk)
+/* The context, if the socket is to be restarted. In an RCU section. */
+static struct shim6_context *shim6_tcp_wanted(struct shim6_net *sn,
+					      const struct sock *sk)
 {
 	struct shim6_context *ctx;
 	struct shim6_ulids ulids = {};
@@ -58,11 +67,13 @@ static bool shim6_tcp_wanted(struct shim6_net *sn, const struct sock *sk)
 	    !(BIT(sk->sk_state) &
 	      (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT | TCPF_FIN_WAIT1 |
 	       TCPF_CLOSING | TCPF_LAST_ACK)))
-		return false;
+		return NULL;
 	ulids.local = sk->sk_v6_rcv_saddr;
 	ulids.peer = sk->sk_v6_daddr;
 	ctx = shim6_context_by_ulids(sn, &ulids);
-	return ctx && READ_ONCE(ctx->restart) == SHIM6_RESTART_NOW;
+	if (ctx && READ_ONCE(ctx->restart) == SHIM6_RESTART_NOW)
+		return ctx;
+	return NULL;
 }
 
 /* The sockets of one bucket, from the n-th on; returns how many. */
@@ -95,14 +106,19 @@ static int shim6_tcp_collect(struct shim6_net *sn, struct inet_hashinfo *table,
 /* It may be closed, or connected elsewhere, by now. */
 static void shim6_tcp_restart_locked(struct shim6_net *sn, struct sock *sk)
 {
-	bool wanted;
+	const struct shim6_context *ctx;
+	const struct shim6_path *path;
+	u32 mtu = 0;
 
 	lock_sock(sk);
 	rcu_read_lock();
-	wanted = shim6_tcp_wanted(sn, sk);
+	ctx = shim6_tcp_wanted(sn, sk);
+	path = ctx ? rcu_dereference(ctx->path) : NULL;
+	if (path)
+		mtu = READ_ONCE(path->told_mtu);
 	rcu_read_unlock();
-	if (wanted) {
-		shim6_tcp_restart_sock(sk);
+	if (ctx) {
+		shim6_tcp_restart_sock(sk, mtu);
 		shim6_count(sn, SHIM6_A_STATS_TCP_RESTARTS);
 	}
 	release_sock(sk);
