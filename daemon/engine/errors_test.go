@@ -83,6 +83,7 @@ func TestErrorMessage(t *testing.T) {
 	n, a, b, ab, ba := establishedPair(t)
 	set := a.locals
 	b.e.byULIDs[ba].peerGeneration++
+	b.lax = true
 	a.locate(set[0], broken(set[1]))
 	n.run()
 	a.sends(wire.TypeUpdateRequest, wire.TypeUpdateRequest)

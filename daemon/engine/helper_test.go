@@ -9,6 +9,7 @@ import (
 	"fmt"
 	mathrand "math/rand/v2"
 	"net/netip"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -29,6 +30,8 @@ type host struct {
 	locals  []LocalLocator
 	kernel  map[ULIDs]*KernelContext
 	records map[ULIDs]Record
+	// lax: the test itself has made the kernel and the Engine differ.
+	lax bool
 	// order are all actions, sent the messages among them since forget.
 	order   []Action
 	sent    []Send
@@ -138,10 +141,69 @@ func (h *host) handle(ev Event) {
 		h.order = append(h.order, a)
 		h.do(a)
 	}
-	for c := h.e.first; c != nil; c = c.next {
-		if c.dirty || c.changed != 0 || c.unsaved {
-			h.t.Fatalf("%s: %v was not told to the kernel or the records: dirty %v, changed %b, unsaved %v", h.name, c.ulids, c.dirty, c.changed, c.unsaved)
+	h.consistent()
+}
+
+// consistent fails if the tables, the timers, the kernel and the Records don't fit each
+// other.
+func (h *host) consistent() {
+	h.t.Helper()
+	e := h.e
+	if len(e.byULIDs) > 20 {
+		return
+	}
+	fail := func(c *context, format string, args ...any) {
+		h.t.Helper()
+		h.t.Fatalf("%s: %v in %v: %s", h.name, c.ulids, c.state, fmt.Sprintf(format, args...))
+	}
+	contexts, nonces, peers := 0, 0, 0
+	for c := e.first; c != nil; c = c.next {
+		contexts++
+		exchange := c.state == I1Sent || c.state == I2Sent || c.state == I2bisSent
+		if exchange {
+			nonces++
 		}
+		if c.dirty || c.changed != 0 || c.unsaved || !c.inKernel || c.gone {
+			fail(c, "not told to the kernel or the Records: dirty %v, changed %b, unsaved %v", c.dirty, c.changed, c.unsaved)
+		}
+		if e.byULIDs[c.ulids] != c || e.byTag[c.tagLocal] != c || exchange && e.byNonce[c.nonce] != c {
+			fail(c, "not in the tables")
+		}
+		if exchange != c.retransmit.running() || (c.update != nil && !c.update.timer.running()) {
+			fail(c, "timers: %v, %+v", c.retransmit.running(), c.update)
+		}
+		for _, l := range c.peers {
+			if !c.state.Sends() || !l.Verified {
+				continue
+			}
+			peers++
+			if e.byPeer[peerKey{c.tagPeer, l.Address.As16()}] != c {
+				fail(c, "not found by the peer's tag and %v", l.Address)
+			}
+		}
+		if c.peers[0].Address != c.ulids.Peer {
+			fail(c, "Ls(peer) is %+v", c.peers)
+		}
+		if l := c.peerLocator(c.current.Peer); l == nil || c.state.Sends() && !l.Probed {
+			fail(c, "the current pair is %v, and Ls(peer) %+v", c.current, c.peers)
+		}
+		if h.lax {
+			continue
+		}
+		k := h.kernel[c.ulids]
+		if k == nil || k.TagLocal != c.tagLocal || c.differs(k) != 0 || k.Inbound != c.inbound {
+			fail(c, "the kernel has %+v", k)
+		}
+		if r := h.records[c.ulids]; !reflect.DeepEqual(*c.record(), r) {
+			fail(c, "the Record is %+v, not %+v", r, *c.record())
+		}
+	}
+	if len(e.byULIDs) != contexts || len(e.byTag) != contexts || len(e.byNonce) != nonces || len(e.byPeer) != peers {
+		h.t.Fatalf("%s: the tables have %d, %d, %d and %d entries, and should %d, %d, %d, %d", h.name,
+			len(e.byULIDs), len(e.byTag), len(e.byNonce), len(e.byPeer), contexts, contexts, nonces, peers)
+	}
+	if !h.lax && len(h.kernel) != contexts {
+		h.t.Fatalf("%s: the kernel has %d contexts of %d", h.name, len(h.kernel), contexts)
 	}
 }
 

@@ -265,8 +265,6 @@ func (e *Engine) takePeer(c *context, tag wire.ContextTag, o offer, source netip
 		c.keepalive = o.keepalive
 		c.changed |= FieldKeepaliveTimeout
 	}
-	c.unsaved = true
-	e.touch(c)
 }
 
 // firstPair makes the pair of an exchange the current one. The exchange has shown

@@ -18,7 +18,8 @@ type Record struct {
 	State    State           `json:"state"`
 	TagLocal wire.ContextTag `json:"tag_local"`
 	TagPeer  wire.ContextTag `json:"tag_peer"`
-	// Exchange is the locator pair of the exchange that makes the context.
+	// Exchange is the locator pair of the exchange that makes the context, and
+	// the next four belong to it: they are there while it lasts.
 	Exchange        Pair            `json:"exchange"`
 	InitiatorNonce  uint32          `json:"initiator_nonce,omitempty"`
 	ResponderNonce  uint32          `json:"responder_nonce,omitempty"`

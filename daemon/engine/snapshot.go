@@ -16,7 +16,6 @@ func (c *context) record() *Record {
 		State:           c.state,
 		TagLocal:        c.tagLocal,
 		TagPeer:         c.tagPeer,
-		Exchange:        c.exchange,
 		PeerGeneration:  c.peerGeneration,
 		PeerListed:      c.peerListed,
 		PeerLocators:    slices.Clone(c.peers),
@@ -28,6 +27,7 @@ func (c *context) record() *Record {
 		LocalPreference: c.local.elements(),
 	}
 	if c.state != Established {
+		r.Exchange = c.exchange
 		r.InitiatorNonce, r.ResponderNonce = c.nonce, c.responderNonce
 		r.Validator, r.PacketTag = c.validator, c.packetTag
 	}
@@ -150,6 +150,10 @@ func (e *Engine) adopt(k *KernelContext, r *Record) {
 	if c.keepalive == 0 {
 		c.keepalive = DefaultSendTimeout
 	}
+	if c.inbound == (Pair{}) {
+		c.inbound = c.ulidPair()
+		c.changed |= FieldInbound
+	}
 	e.insert(c)
 	e.restorePeers(c, k, r)
 	e.restoreLocal(c, k, r)
@@ -158,6 +162,8 @@ func (e *Engine) adopt(k *KernelContext, r *Record) {
 		e.index(c)
 		c.tellExplorer = true
 	}
+	// Between the kernel and the Records the last daemon may have ended.
+	c.changed |= c.differs(k)
 	e.quiet = e.now + UpdateTimeout
 	e.refresh(c)
 	e.tellPeers()
