@@ -6,6 +6,7 @@
 # make module	shim6.ko for the running kernel, or for KDIR
 # make generate	what is made from netlink/shim6.yaml
 # make check	the part of the tests that needs no guest
+# make conformance	which requirements of the RFCs have a test
 # make bench-crypto	how fast addresses are made and verified, beside openssl
 # make bench-datapath	what a packet costs, beside plain IPv6 and the alternatives
 # make bench-engine	how fast contexts are made, updated and recovered
@@ -17,7 +18,7 @@ GO ?= go
 VERSION := $(shell cat VERSION)
 RUN := tests/vm/run
 
-.PHONY: build module generate check test demo bench-crypto bench-datapath bench-engine clean
+.PHONY: build module generate check test demo conformance bench-crypto bench-datapath bench-engine clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool ./daemon/shim6d
@@ -34,6 +35,9 @@ check:
 
 test:
 	tests/all.sh
+
+conformance:
+	$(GO) run ./tools/conformance -v
 
 bench-crypto:
 	$(GO) run ./tests/bench/crypto

@@ -269,5 +269,5 @@ session "with checksum offload and merging" with_offload tx on sg on tso off gso
 session "with all offload" with_offload tx on sg on tso on gso on gro off
 session "without either" with_offload tx off sg off tso off gso off gro off
 session "conntrack and a stateful firewall see the ULIDs alone" behind_firewall
-session "ESP in transport mode between the ULIDs, behind our header [5533-16.1-02 5533-16.1-04]" through_ipsec
+session "ESP in transport mode between the ULIDs, behind our header [5533-16.1-01 5533-16.1-02 5533-16.1-04]" through_ipsec
 tap_end

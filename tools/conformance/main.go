@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+// Command conformance counts the requirements of the RFCs that have a test. A
+// test shows a requirement if it names its id: in a comment "Shows: ID ..." of a
+// Go test, or in the name of a selftest's case. Each id must be one of
+// requirements.tsv.
+//
+// Usage: conformance [-v] [ROOT]
+package main
+
+import (
+	_ "embed"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+//go:embed requirements.tsv
+var table string
+
+// requirement is a row of the table.
+type requirement struct {
+	id, level, part string
+}
+
+// source is the RFC that an id is of.
+func (r requirement) source() string {
+	s, _, _ := strings.Cut(r.id, "-")
+	if s[0] >= '0' && s[0] <= '9' {
+		return "RFC " + s
+	}
+	return s
+}
+
+// counted are the levels that are to have a test.
+var counted = []string{"MUST", "SHOULD", "FORMAT", "STATE", "CONST"}
+
+func requirements() ([]requirement, error) {
+	var rows []requirement
+	for i, l := range strings.Split(table, "\n") {
+		if l == "" || l[0] == '#' {
+			continue
+		}
+		f := strings.Split(l, "\t")
+		if len(f) != 3 {
+			return nil, fmt.Errorf("requirements.tsv, line %d: there are %d fields, not 3", i+1, len(f))
+		}
+		rows = append(rows, requirement{f[0], f[1], f[2]})
+	}
+	return rows, nil
+}
+
+var idPattern = regexp.MustCompile(`\b(?:\d{4}|boeing)-[0-9A-C][0-9.]*-\d\d\b`)
+
+// named returns the ids that a file's tests name.
+func named(path string, text string) []string {
+	switch {
+	case strings.HasSuffix(path, "_test.go"):
+		var ids []string
+		for _, l := range strings.Split(text, "\n") {
+			if _, shown, ok := strings.Cut(l, "Shows:"); ok && strings.Contains(l, "//") {
+				ids = append(ids, idPattern.FindAllString(shown, -1)...)
+			}
+		}
+		return ids
+	case strings.HasSuffix(path, ".sh"), strings.HasSuffix(path, ".py"):
+		return idPattern.FindAllString(text, -1)
+	}
+	return nil
+}
+
+// shown maps each id that a test under root names to the files that do.
+func shown(root string) (map[string][]string, error) {
+	found := map[string][]string{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "build" || strings.HasPrefix(d.Name(), ".") && path != root) {
+			return filepath.SkipDir
+		}
+		in := strings.HasSuffix(path, "_test.go") || strings.Contains(path, "tests/selftests/")
+		// The tests of this program name ids that mean nothing.
+		if !in || d.IsDir() || strings.Contains(path, "tools/conformance/") {
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for _, id := range named(path, string(b)) {
+			if !slices.Contains(found[id], path) {
+				found[id] = append(found[id], path)
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// report writes the count per source and part, and with verbose which
+// requirements have no test. Ids that no row has are an error.
+func report(w io.Writer, rows []requirement, found map[string][]string, verbose bool) error {
+	type group struct{ source, part string }
+	var groups []group
+	have, all := map[group]map[string]int{}, map[group]map[string]int{}
+	missing := map[group][]string{}
+	known := map[string]bool{}
+	for _, r := range rows {
+		known[r.id] = true
+		if !slices.Contains(counted, r.level) {
+			continue
+		}
+		g := group{r.source(), r.part}
+		if all[g] == nil {
+			groups = append(groups, g)
+			have[g], all[g] = map[string]int{}, map[string]int{}
+		}
+		all[g][r.level]++
+		if len(found[r.id]) > 0 {
+			have[g][r.level]++
+		} else {
+			missing[g] = append(missing[g], r.id)
+		}
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "source\tpart\t"+strings.Join(counted, "\t"))
+	for _, g := range groups {
+		fmt.Fprintf(t, "%s\t%s", g.source, g.part)
+		for _, l := range counted {
+			if all[g][l] == 0 {
+				fmt.Fprint(t, "\t-")
+				continue
+			}
+			fmt.Fprintf(t, "\t%d/%d", have[g][l], all[g][l])
+		}
+		fmt.Fprintln(t)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if verbose {
+		for _, g := range groups {
+			if len(missing[g]) > 0 {
+				fmt.Fprintf(w, "\n%s, %s, without a test:\n  %s\n", g.source, g.part, strings.Join(missing[g], " "))
+			}
+		}
+	}
+	var unknown []string
+	for id, files := range found {
+		if !known[id] {
+			unknown = append(unknown, id+" in "+strings.Join(files, ", "))
+		}
+	}
+	if len(unknown) > 0 {
+		slices.Sort(unknown)
+		return fmt.Errorf("tests name ids that no requirement has:\n  %s", strings.Join(unknown, "\n  "))
+	}
+	return nil
+}
+
+func run(w io.Writer, args []string) error {
+	fs := flag.NewFlagSet("conformance", flag.ContinueOnError)
+	verbose := fs.Bool("v", false, "list the requirements without a test")
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	root := "."
+	if fs.NArg() > 0 {
+		root = fs.Arg(0)
+	}
+	rows, err := requirements()
+	if err != nil {
+		return err
+	}
+	found, err := shown(root)
+	if err != nil {
+		return err
+	}
+	return report(w, rows, found, *verbose)
+}
+
+func main() {
+	if err := run(os.Stdout, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "conformance:", err)
+		os.Exit(1)
+	}
+}
