@@ -131,7 +131,7 @@ func TestTags(t *testing.T) {
 
 // A host with one plain address needs no list, PDS or signature.
 //
-// Shows: 5533-3-05 5533-3-01
+// Shows: 5533-3-05
 func TestPlainSingle(t *testing.T) {
 	n := newNetwork(t)
 	a := n.host("A", Config{}, plain(0xa1, 1))
@@ -164,6 +164,9 @@ func TestULIDPair(t *testing.T) {
 	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
 	other := Pair{a.addr(1), b.addr(1)}
 	a.handle(Open{ID: 3, ULIDs: ab, Pair: other})
+	if !a.e.byULIDs[ab].isPeer(other.Peer) {
+		t.Error("the locator of the command is not the peer's")
+	}
 	n.run()
 	a.inState(ab, Established)
 	b.inState(ab.reverse(), Established)
@@ -216,7 +219,7 @@ func TestNotOurULID(t *testing.T) {
 	}
 }
 
-// Shows: 5533-5.4-06 5533-5.6-07 5533-7.7-05 5533-7.11-07 5533-4.2-01 5533-4.2-02 5533-4.2-03 5533-1.6-04 5533-7.9-03 5533-12.4-01 5533-12.4-02 5533-12.4-03 boeing-1.4-09
+// Shows: 5533-5.4-06 5533-5.6-07 5533-7.7-05 5533-7.11-07 5533-4.2-01 5533-4.2-02 5533-1.6-04 5533-7.9-03 5533-12.4-01 5533-12.4-02 5533-12.4-03 boeing-1.4-09
 func TestFork(t *testing.T) {
 	n, a, b, ab, ba := establishedPair(t)
 	fork := ab
@@ -234,6 +237,11 @@ func TestFork(t *testing.T) {
 		t.Error("the fork shares a tag with what it was forked from")
 	}
 	// It has its own end.
+	// And its pair is its own.
+	moved(t, a, fork, Pair{a.addr(1), b.addr(1)})
+	if k := a.kernel[ab]; k.Locator != (Pair{ab.Local, ab.Peer}) {
+		t.Errorf("the pair of the default context is %v", k.Locator)
+	}
 	a.handle(Close{ULIDs: fork})
 	a.inState(fork, Idle)
 	a.inState(ab, Established)

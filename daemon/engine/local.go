@@ -166,33 +166,37 @@ func (e *Engine) complete(s *localSet, ulid *LocalLocator, elements []wire.Prefe
 		}
 		s.pds = pds
 	}
-	for ; len(s.list.Locators) > 0; s.list.Locators = s.list.Locators[:len(s.list.Locators)-1] {
-		n := len(s.list.Locators)
-		if last != nil && s.sameList(last) && bytes.Equal(s.pds, last.pds) {
-			s.list, s.generation, s.signature = last.list, last.generation, last.signature
-		} else {
-			s.list.Generation = e.random.nonce()
-			s.generation, s.signature = s.list.Generation, nil
-			if needsSignature(s.list) {
-				sig, err := ulid.PDS.Sign(ulid.Key, s.list)
-				if err != nil {
-					return false
-				}
-				s.signature = sig
-			}
+	if needsSignature(s.list) {
+		// As long as the one that will be there.
+		s.signature = make([]byte, ulid.Key.Size())
+	}
+	for !s.fits() {
+		if len(s.list.Locators) == 1 {
+			return false
 		}
-		s.preferences = preferencesOf(s.generation, elements[:n])
-		if s.fits() {
-			s.addresses = []netip.Addr{ulid.Address}
-			for _, l := range s.list.Locators {
-				if l.Address != ulid.Address {
-					s.addresses = append(s.addresses, l.Address)
-				}
+		s.list.Locators = s.list.Locators[:len(s.list.Locators)-1]
+	}
+	if last != nil && s.sameList(last) && bytes.Equal(s.pds, last.pds) {
+		s.list, s.generation, s.signature = last.list, last.generation, last.signature
+	} else {
+		s.list.Generation = e.random.nonce()
+		s.generation, s.signature = s.list.Generation, nil
+		if needsSignature(s.list) {
+			signature, err := ulid.PDS.Sign(ulid.Key, s.list)
+			if err != nil {
+				return false
 			}
-			return true
+			s.signature = signature
 		}
 	}
-	return false
+	s.preferences = preferencesOf(s.generation, elements[:len(s.list.Locators)])
+	s.addresses = []netip.Addr{ulid.Address}
+	for _, l := range s.list.Locators {
+		if l.Address != ulid.Address {
+			s.addresses = append(s.addresses, l.Address)
+		}
+	}
+	return true
 }
 
 // preferencesOf is nil if all locators are as good as each other, which needs no

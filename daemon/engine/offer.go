@@ -85,7 +85,10 @@ func (e *Engine) prove(m wire.Message, options wire.Options, ulid netip.Addr, c 
 	list := options.LocatorList()
 	trusted := e.trusted(ulid)
 	if list != nil {
-		if i := slices.IndexFunc(list.Locators, func(l wire.Locator) bool { return !isULID(l.Address) }); i >= 0 {
+		// Nobody else's locator is one of ours, whoever signs for it.
+		if i := slices.IndexFunc(list.Locators, func(l wire.Locator) bool {
+			return !isULID(l.Address) || l.Address != ulid && e.locals[l.Address] != nil
+		}); i >= 0 {
 			return i, false
 		}
 		// A list that needs no proof.

@@ -203,7 +203,7 @@ func TestPreferencesByIndex(t *testing.T) {
 	}
 }
 
-// Shows: 5533-7.14-03 5533-5.6-09 5533-5.15.3-02 5533-5.15.3-09 5533-6.1-02 5533-6.1-04
+// Shows: 5533-7.14-03 5533-5.6-09 5533-5.15.3-02 5533-6.1-02 5533-6.1-04
 func TestPreferences(t *testing.T) {
 	n := newNetwork(t)
 	set := hbaSet(t, 1, 0xa1, 0xa2)
@@ -377,5 +377,38 @@ func TestR2WhileUpdating(t *testing.T) {
 	f.fromB(&wire.I1{InitiatorContextTag: f.tagPeer(), InitiatorNonce: nonceB})
 	if o := decode[*wire.R2](t, f.a.sent[0]).Options; o.LocatorList() != nil {
 		t.Errorf("after the restart the R2 has %v", o)
+	}
+}
+
+// A peer that signs for what is an address of ours.
+func TestPeerNamesUs(t *testing.T) {
+	n := newNetwork(t)
+	a := n.host("A", Config{}, hbaSet(t, 1, 0xa1, 0xa2)...)
+	b := n.host("B", Config{}, cgaAddress(t, 2, testKey(), 0xb1), LocalLocator{Address: a.addr(1)})
+	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+	b.handle(Acquire{ab.Peer, ab.Local})
+	n.run()
+	a.inState(ab, Idle)
+	a.sends(wire.TypeR1, wire.TypeError)
+}
+
+// More locators than there is room for beside a signature: as many as fit are told, and
+// the signature is for those.
+//
+// Shows: 5533-5.1-05
+func TestManySigned(t *testing.T) {
+	n := newNetwork(t)
+	set := []LocalLocator{cgaAddress(t, 1, testKey(), 0xa1)}
+	for i := range 60 {
+		set = append(set, plain(0xa100+i, 1))
+	}
+	a := n.host("A", Config{}, set...)
+	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1)...)
+	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	a.inState(ab, Established)
+	if l := b.context(ab.reverse()).PeerLocators; len(l) < 10 || len(l) > MaxLocators {
+		t.Errorf("%d locators were told", len(l))
 	}
 }

@@ -299,6 +299,9 @@ func TestHoldDown(t *testing.T) {
 	f.n.run()
 	f.a.inState(ULIDs{Local: f.a.addr(1), Peer: f.ab.Peer}, Established)
 	f.a.handle(Open{ID: 2, ULIDs: f.ab, Force: true})
+	if n := f.a.e.Size().HoldDowns; n != 0 {
+		t.Errorf("%d hold-downs beside the I1", n)
+	}
 	f.n.run()
 	f.a.inState(f.ab, Established)
 
