@@ -55,9 +55,14 @@ func Listen(port uint16, b control.Backend, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the debug port: %w", err)
 	}
-	s := &Server{conn: conn, backend: b, log: log, ids: map[control.Name]int{}, names: map[int]control.Name{}}
+	s := newServer(b, log)
+	s.conn = conn
 	go s.serve()
 	return s, nil
+}
+
+func newServer(b control.Backend, log *slog.Logger) *Server {
+	return &Server{backend: b, log: log, ids: map[control.Name]int{}, names: map[int]control.Name{}}
 }
 
 // Addr is where it listens.
@@ -77,14 +82,7 @@ func (s *Server) serve() {
 			s.log.Debug("the debug port can't read", "error", err)
 			continue
 		}
-		answer := "error: the command is too long\n"
-		if n <= maxCommand {
-			answer = s.answer(string(b[:n]))
-		}
-		if len(answer) > maxAnswer {
-			answer = answer[:strings.LastIndexByte(answer[:maxAnswer], '\n')+1] + "...\n"
-		}
-		if _, err := s.conn.WriteToUDPAddrPort([]byte(answer), from); err != nil {
+		if _, err := s.conn.WriteToUDPAddrPort([]byte(s.answer(string(b[:n]))), from); err != nil {
 			s.log.Debug("the debug port can't answer", "error", err)
 		}
 	}
@@ -103,8 +101,19 @@ var commands = map[string]struct {
 	"deshim":  {[]string{"CONTEXT-ID"}, (*Server).deshim},
 }
 
-// answer does one command.
+// answer does one command, and answers with what fits a datagram.
 func (s *Server) answer(text string) string {
+	if len(text) > maxCommand {
+		return "error: the command is too long\n"
+	}
+	answer := s.do(text)
+	if len(answer) > maxAnswer {
+		answer = answer[:strings.LastIndexByte(answer[:maxAnswer], '\n')+1] + "...\n"
+	}
+	return answer
+}
+
+func (s *Server) do(text string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	words := strings.Fields(text)

@@ -113,6 +113,9 @@ func (d *daemon) kernelBatch(b kernel.Batch) {
 			// on their way.
 			d.resyncSoon()
 		default:
+			if a, ok := ev.(netlink.AcquireEvent); ok {
+				d.log.Debug("a context is wanted", "ulid-local", a.Local, "ulid-peer", a.Peer, "packets", a.Packets)
+			}
 			if e := kernel.Event(ev, kernel.InUse); e != nil {
 				d.handle(e)
 			}

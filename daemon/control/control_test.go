@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"shim6/daemon/engine"
+	"shim6/daemon/locator"
+	"shim6/daemon/wire"
+)
+
+var (
+	a1 = netip.MustParseAddr("2001:db8:1::a")
+	a2 = netip.MustParseAddr("2001:db8:2::a")
+	b1 = netip.MustParseAddr("2001:db8:1::b")
+	b2 = netip.MustParseAddr("2001:db8:2::b")
+
+	name    = Name{a1, b1, 7}
+	addrCmp = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+)
+
+// fake is a daemon that notes what it is told, and answers err.
+type fake struct {
+	got any
+	err error
+}
+
+func (f *fake) Status(context.Context) (Status, error) {
+	return Status{Version: "1", PID: 2, Kernel: true, Sent: map[string]uint64{"I1": 3}}, f.err
+}
+
+func (f *fake) Contexts(context.Context) ([]Context, error) {
+	return []Context{ContextOf(info)}, f.err
+}
+
+func (f *fake) Locators(context.Context) ([]Locator, error) {
+	return []Locator{{Address: a1, Available: true}}, f.err
+}
+
+func (f *fake) History(context.Context) ([]Change, error) {
+	return []Change{{Name: name, From: "idle", To: "i1-sent", Why: "x"}}, f.err
+}
+
+func (f *fake) Open(_ context.Context, r OpenRequest) error { f.got = r; return f.err }
+func (f *fake) Close(_ context.Context, n Name) error       { f.got = n; return f.err }
+func (f *fake) Refresh(_ context.Context, n Name) error     { f.got = n; return f.err }
+func (f *fake) Use(_ context.Context, r UseRequest) error   { f.got = r; return f.err }
+
+var info = engine.Info{
+	ULIDs: engine.ULIDs{Local: a1, Peer: b1, FII: 7}, State: engine.Established, TagLocal: 5, TagPeer: 6,
+	Current: engine.Pair{Local: a2, Peer: b2}, Inbound: engine.Pair{Local: a1, Peer: b2},
+	LocalLocators: []netip.Addr{a1, a2},
+	PeerLocators: []engine.PeerLocator{
+		{Address: b1, Verified: true, Probed: true, Index: -1},
+		{Address: b2, Method: wire.MethodHBA, Flags: wire.FlagBroken | wire.FlagTransient, Priority: 1, Weight: 2},
+	},
+	LocalGeneration: 3, PeerGeneration: 4, Updating: true,
+	KeepaliveTimeout: 15 * time.Second, Reap: engine.ReapExploring,
+}
+
+// serve serves a backend on a socket, and returns a client.
+func serve(t *testing.T, b Backend) *Client {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "made", "socket")
+	l, err := Listen(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewServer(b, slog.New(slog.DiscardHandler))
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	c := NewClient(path)
+	t.Cleanup(func() {
+		c.Close()
+		s.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func TestRoundTrip(t *testing.T) {
+	f := &fake{}
+	c, ctx := serve(t, f), t.Context()
+	status, err := c.Status(ctx)
+	if want, _ := f.Status(ctx); err != nil || !cmp.Equal(want, status) {
+		t.Errorf("status %+v, %v", status, err)
+	}
+	contexts, err := c.Contexts(ctx)
+	if want := []Context{ContextOf(info)}; err != nil || !cmp.Equal(want, contexts, addrCmp) {
+		t.Error(cmp.Diff(want, contexts, addrCmp), err)
+	}
+	locators, err := c.Locators(ctx)
+	if want, _ := f.Locators(ctx); err != nil || !cmp.Equal(want, locators, addrCmp) {
+		t.Errorf("locators %+v, %v", locators, err)
+	}
+	history, err := c.History(ctx)
+	if want, _ := f.History(ctx); err != nil || !cmp.Equal(want, history, addrCmp) {
+		t.Errorf("history %+v, %v", history, err)
+	}
+	open := OpenRequest{Name: name, LocatorLocal: a2, LocatorPeer: b2, Force: true}
+	use := UseRequest{Name: name, LocatorLocal: a2, LocatorPeer: b2}
+	for _, r := range []struct {
+		do   func() error
+		want any
+	}{
+		{func() error { return c.Open(ctx, open) }, open},
+		{func() error { return c.Open(ctx, OpenRequest{Name: name}) }, OpenRequest{Name: name}},
+		{func() error { return c.CloseContext(ctx, name) }, name},
+		{func() error { return c.Refresh(ctx, name) }, name},
+		{func() error { return c.Use(ctx, use) }, use},
+	} {
+		f.got = nil
+		if err := r.do(); err != nil || f.got != r.want {
+			t.Errorf("got %+v, %v, wanted %+v", f.got, err, r.want)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	f := &fake{}
+	c := serve(t, f)
+	for _, e := range []struct {
+		err    error
+		status int
+	}{
+		{errors.New("no"), http.StatusConflict},
+		{ErrUnavailable, http.StatusServiceUnavailable},
+		{fs.ErrNotExist, http.StatusNotFound},
+	} {
+		f.err = e.err
+		err := c.CloseContext(t.Context(), name)
+		var ce *Error
+		if !errors.As(err, &ce) || ce.Status != e.status || ce.Message != e.err.Error() {
+			t.Errorf("%v became %v", e.err, err)
+		}
+		if errors.Is(err, fs.ErrNotExist) != (e.status == http.StatusNotFound) {
+			t.Errorf("%v is an fs.ErrNotExist: wrong", err)
+		}
+		if _, err := c.Status(t.Context()); err == nil {
+			t.Error("an error of the backend is lost")
+		}
+	}
+	if _, err := NewClient("/none").Status(t.Context()); err == nil ||
+		err.Error() != "nobody listens at /none: is shim6d running? ('systemctl start shim6d')" {
+		t.Error(err)
+	}
+}
+
+// as serves one request of a peer.
+func as(p peer, b Backend, method, path, body string) *httptest.ResponseRecorder {
+	s := NewServer(b, slog.New(slog.DiscardHandler))
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	s.http.Handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), peerKey{}, p)))
+	return w
+}
+
+const named = `"ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:1::b"`
+
+func TestRequests(t *testing.T) {
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		want               string
+	}{
+		{"POST", "/contexts/close", "{" + named + "}", 200, "{}"},
+		{"POST", "/contexts/close", "{}", 400, "a context is named by ulid-local and ulid-peer"},
+		{"POST", "/contexts/close", `{"ulid-local":"10.0.0.1","ulid-peer":"10.0.0.2"}`, 400, "which are IPv6 addresses"},
+		{"POST", "/contexts/close", `{"ulid":1}`, 400, "unknown field"},
+		{"POST", "/contexts/close", "nothing", 400, "invalid character"},
+		{"POST", "/contexts/close", `"` + strings.Repeat("x", maxBody) + `"`, 400, "too large"},
+		{"POST", "/contexts/open", "{" + named + `,"locator-local":"2001:db8::1"}`, 400, "both"},
+		{"POST", "/contexts/use", "{" + named + "}", 400, "a locator pair is"},
+		{"GET", "/contexts/close", "", 405, ""},
+		{"POST", "/status", "", 405, ""},
+		{"GET", "/nothing", "", 404, ""},
+	} {
+		f := &fake{}
+		w := as(peer{privileged: true}, f, c.method, c.path, c.body)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) {
+			t.Errorf("%s %s %.40q: %d %s", c.method, c.path, c.body, w.Code, w.Body)
+		}
+		if (f.got != nil) != (c.status == 200) {
+			t.Errorf("%s %s: the daemon was told %v", c.path, c.body, f.got)
+		}
+	}
+}
+
+// Who may not change things can't, and sees no tags.
+func TestUnprivileged(t *testing.T) {
+	for _, path := range []string{"/contexts/open", "/contexts/close", "/contexts/refresh", "/contexts/use"} {
+		f := &fake{}
+		w := as(peer{uid: 1000}, f, "POST", path, "{"+named+"}")
+		if w.Code != http.StatusForbidden || f.got != nil || !strings.Contains(w.Body.String(), "only root") {
+			t.Errorf("%s: %d %s, %v", path, w.Code, w.Body, f.got)
+		}
+	}
+	w := as(peer{uid: 1000}, &fake{}, "GET", "/contexts", "")
+	if w.Code != 200 || strings.Contains(w.Body.String(), "tag-") || !strings.Contains(w.Body.String(), "established") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	w = as(peer{privileged: true}, &fake{}, "GET", "/contexts", "")
+	if !strings.Contains(w.Body.String(), `"tag-local":5,"tag-peer":6`) {
+		t.Errorf("%s", w.Body)
+	}
+}
+
+func TestMay(t *testing.T) {
+	const daemon, group = 100, 200
+	for _, c := range []struct {
+		p    peer
+		want bool
+	}{
+		{peer{uid: 0, gid: 5}, true},
+		{peer{uid: daemon, gid: 5}, true},
+		{peer{uid: 1000, gid: group}, true},
+		{peer{uid: 1000, gid: 5, groups: []uint32{1, group}}, true},
+		{peer{uid: 1000, gid: 5, groups: []uint32{1, 2}}, false},
+		{peer{uid: group, gid: daemon}, false},
+	} {
+		if got := c.p.may(daemon, group); got != c.want {
+			t.Errorf("%+v: %v", c.p, got)
+		}
+	}
+}
+
+// The kernel tells who is at the other end.
+func TestCredentials(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	l, err := Listen(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	s, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	p, err := credentials(s.(*net.UnixConn))
+	if err != nil || int(p.uid) != os.Getuid() || int(p.pid) != os.Getpid() || !p.privileged {
+		t.Errorf("%+v, %v", p, err)
+	}
+	if got := peerOf(withPeer(t.Context(), &slot{Conn: s})); got.uid != p.uid || !got.privileged {
+		t.Errorf("a limited connection: %+v", got)
+	}
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	if p := peerOf(withPeer(t.Context(), a)); p.privileged {
+		t.Error("nobody knows who this is, and he may do everything")
+	}
+}
+
+func TestListen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	l, err := Listen(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o666 {
+		t.Errorf("mode %v, %v", st.Mode(), err)
+	}
+	if _, err := Listen(path, ""); err == nil || !strings.Contains(err.Error(), "another shim6d listens at") {
+		t.Error("a second one:", err)
+	}
+	// A daemon that was killed leaves its socket.
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	l.Close()
+	l, err = Listen(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(path, ""); err == nil || !strings.Contains(err.Error(), "is no socket") {
+		t.Error("a file:", err)
+	}
+	if _, err := Listen(filepath.Join(t.TempDir(), "s"), "no-such-group"); err == nil || !strings.Contains(err.Error(), "take another control.group") {
+		t.Error("a group that there is not:", err)
+	}
+}
+
+// More connections than are served wait, and none is lost.
+func TestLimit(t *testing.T) {
+	c := serve(t, &fake{})
+	var idle []net.Conn
+	for range maxConnections - 1 {
+		n, err := net.Dial("unix", c.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		idle = append(idle, n)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := c.Status(ctx); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	for range 3 {
+		n, err := net.Dial("unix", c.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		idle = append(idle, n)
+	}
+	time.AfterFunc(50*time.Millisecond, func() {
+		for _, n := range idle {
+			n.Close()
+		}
+	})
+	if _, err := c.Status(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestContextOf(t *testing.T) {
+	b, err := json.Marshal(ContextOf(info))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:1::b","fii":7,"state":"established","tag-local":5,"tag-peer":6,` +
+		`"locator-local":"2001:db8:2::a","locator-peer":"2001:db8:2::b","inbound-locator-local":"2001:db8:1::a","inbound-locator-peer":"2001:db8:2::b",` +
+		`"locators-local":["2001:db8:1::a","2001:db8:2::a"],"locators-peer":[` +
+		`{"address":"2001:db8:1::b","method":"","verified":true,"probed":true,"priority":0,"weight":0},` +
+		`{"address":"2001:db8:2::b","method":"hba","verified":false,"probed":false,"broken":true,"transient":true,"priority":1,"weight":2}],` +
+		`"generation-local":3,"generation-peer":4,"updating":true,"keepalive-timeout":15000,"reap-state":"exploring"}`
+	if string(b) != want {
+		t.Errorf("got\n%s\nwanted\n%s", b, want)
+	}
+	if c := ContextOf(engine.Info{ULIDs: info.ULIDs, State: engine.NoSupport}); c.State != "no-support" || c.TagLocal != nil {
+		t.Errorf("held down: %+v", c)
+	}
+}
+
+func TestLocatorOf(t *testing.T) {
+	l := LocatorOf(locator.Locator{Address: a1, Interface: "eth0", Available: true, Why: "x",
+		Preference: wire.Preference{Flags: wire.FlagBroken, Priority: 1, Weight: 2}, ValidUntil: 10 * time.Second}, 4*time.Second)
+	b, err := json.Marshal(l)
+	want := `{"address":"2001:db8:1::a","interface":"eth0","available":true,"operational":false,"why":"x","broken":true,"priority":1,"weight":2,"valid-lifetime":6000,"hba":false,"cga":false}`
+	if err != nil || string(b) != want {
+		t.Errorf("got\n%s, %v\nwanted\n%s", b, err, want)
+	}
+}
+
+// An answer is one line, of which a shell can make something.
+func TestOneLine(t *testing.T) {
+	w := as(peer{}, &fake{}, "GET", "/status", "")
+	b, err := io.ReadAll(w.Body)
+	if err != nil || strings.Count(string(b), "\n") != 1 || w.Header().Get("Content-Type") != "application/json" {
+		t.Errorf("%q, %v, %v", b, w.Header(), err)
+	}
+}
