@@ -208,6 +208,36 @@ func TestFallBack(t *testing.T) {
 	a.inState(ab, Established)
 }
 
+// An R1 that comes at last begins anew to count. What our locators are by then is in
+// the I2; and since an R2 has told the peer others, it is told again in the end.
+func TestR1BeginsAnew(t *testing.T) {
+	n := newNetwork(t)
+	set := hbaSet(t, 1, 0xa1, 0xa2, 0xa3)
+	f := &fixture{t: t, n: n}
+	f.a = n.host("A", Config{}, set...)
+	f.b = n.host("B", Config{}, hbaSet(t, 2, 0xb1)...)
+	f.ab = ULIDs{Local: f.a.addr(0), Peer: f.b.addr(0)}
+	n.drop = func(Send) bool { return true }
+	f.a.handle(Acquire{f.ab.Local, f.ab.Peer})
+	f.fromB(f.i1())
+	c := f.context()
+	c.retries, c.resendAt = I1RetriesMax, n.now+time.Hour
+	f.a.locate(set[:2]...)
+	f.a.forget()
+	f.fromB(&wire.R1{InitiatorNonce: c.nonce, Options: wire.Options{validatorOption()}})
+	f.a.handle(Reap{ULIDs: f.ab, Tag: c.tagLocal, Kind: ReapPayload})
+	n.now = c.retransmit.at
+	f.a.handle(Tick{})
+	f.a.sends(wire.TypeI2, wire.TypeI2, wire.TypeI2)
+	l := decode[*wire.I2](t, f.last()).Options.LocatorList()
+	if len(l.Locators) != 2 || l.Generation != c.localGeneration {
+		t.Errorf("the I2 has %v; the generation is %v", l, c.localGeneration)
+	}
+	f.a.forget()
+	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.nonce})
+	f.a.sends(wire.TypeUpdateRequest)
+}
+
 // A new exchange begins with all its retries, and with what our locators are then.
 //
 // Shows: 5533-7.18-08
