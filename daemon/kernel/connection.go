@@ -23,7 +23,8 @@ type Receiver interface {
 	Close() error
 }
 
-// Connection is the daemon's connection to the kernel.
+// Connection is the daemon's connection to the kernel. One that was not made by
+// Connect, but for a test, has what is put in it.
 type Connection struct {
 	Client
 	// Main tells of what happens to this host, and Outside what others can
@@ -86,7 +87,9 @@ func (c *Connection) listen(r Receiver) <-chan Batch {
 
 // Close ends the registration. It leaves the contexts alone.
 func (c *Connection) Close() error {
-	close(c.done)
+	if c.done != nil {
+		close(c.done)
+	}
 	var errs []error
 	for _, f := range c.close {
 		errs = append(errs, f())

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"shim6/daemon/config"
+	"shim6/daemon/control"
+	"shim6/daemon/engine"
+	"shim6/daemon/kernel"
+	"shim6/daemon/locator"
+	"shim6/netlink"
+)
+
+var (
+	a1    = netip.MustParseAddr("2001:db8:1::a")
+	b1    = netip.MustParseAddr("2001:db8:1::b")
+	ulids = engine.ULIDs{Local: a1, Peer: b1}
+)
+
+// fake is a kernel that notes what it is asked, in order, and what the state file
+// holds then.
+type fake struct {
+	d        *daemon
+	calls    []string
+	refuse   error
+	contexts []netlink.Context
+}
+
+func (f *fake) note(what string) {
+	b, _ := os.ReadFile(filepath.Join(f.d.config.StateDirectory, "contexts.jsonl"))
+	f.calls = append(f.calls, fmt.Sprintf("%s %d", what, strings.Count(string(b), "\n")-1))
+}
+
+func (f *fake) NewContext(netlink.ULIDs, uint64, netlink.ContextUpdate) error {
+	f.note("new")
+	return f.refuse
+}
+
+func (f *fake) SetContext(netlink.ULIDs, netlink.ContextUpdate) error {
+	f.note("set")
+	return f.refuse
+}
+
+func (f *fake) DeleteTagged(netlink.ULIDs, uint64) error {
+	f.note("delete")
+	return nil
+}
+
+func (f *fake) Contexts() ([]netlink.Context, error) { return f.contexts, nil }
+
+func (f *fake) SendControl(netip.Addr, netip.Addr, []byte) error {
+	f.note("send")
+	return f.refuse
+}
+
+func (f *fake) SetConfig(netlink.ConfigUpdate) error {
+	f.note("config")
+	return nil
+}
+
+// made is a daemon with a fake kernel and one address, whose log is the Builder.
+func made(t *testing.T) (*daemon, *fake, *strings.Builder) {
+	t.Helper()
+	c := config.Default()
+	c.StateDirectory = t.TempDir()
+	var log strings.Builder
+	d, err := newDaemon(c, "f", newLog(c, &log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.close)
+	f := &fake{d: d}
+	d.kernel = &kernel.Connection{Client: f}
+	if err := d.startEngine(); err != nil {
+		t.Fatal(err)
+	}
+	d.locators = []engine.LocalLocator{{Address: a1}}
+	d.handle(engine.Locators{Local: d.locators})
+	return d, f, &log
+}
+
+// The kernel has the context, and the state file the Record, before the peer hears
+// of it.
+func TestOrder(t *testing.T) {
+	d, f, _ := made(t)
+	d.handle(engine.Acquire{Local: a1, Peer: b1})
+	if want := []string{"new 0", "send 1"}; !slices.Equal(f.calls, want) {
+		t.Errorf("calls with lines of the state file: %q, wanted %q", f.calls, want)
+	}
+	if len(d.history) != 1 || d.history[0].To != "i1-sent" {
+		t.Errorf("history %+v", d.history)
+	}
+}
+
+// What the kernel refuses is not told to the peer, and given up.
+func TestRefused(t *testing.T) {
+	d, f, log := made(t)
+	f.refuse = errors.New("no room")
+	d.handle(engine.Acquire{Local: a1, Peer: b1})
+	if len(f.calls) == 0 || f.calls[0] != "new 0" || slices.ContainsFunc(f.calls, func(s string) bool { return strings.HasPrefix(s, "send") }) {
+		t.Errorf("calls %q", f.calls)
+	}
+	if d.engine.Size().Contexts != 0 || d.state.Len() != 0 || !strings.Contains(log.String(), "no room") {
+		t.Errorf("%d contexts, %d records; log: %s", d.engine.Size().Contexts, d.state.Len(), log)
+	}
+}
+
+// A message that does not leave is like one that is lost.
+func TestSendFails(t *testing.T) {
+	d, f, _ := made(t)
+	d.handle(engine.Acquire{Local: a1, Peer: b1})
+	f.refuse = errors.New("no route")
+	d.send(engine.Send{Source: a1, Destination: b1})
+	if d.engine.Size().Contexts != 1 || d.sendErrors.Load() != 1 {
+		t.Errorf("%d contexts, %d errors", d.engine.Size().Contexts, d.sendErrors.Load())
+	}
+}
+
+// adopted is what the kernel has of a context.
+func adopted() netlink.Context {
+	tag, peer := uint64(5), uint64(6)
+	return netlink.Context{ULIDs: netlink.ULIDs(ulids), TagLocal: &tag, TagPeer: &peer, State: netlink.ContextStateEstablished,
+		LocatorLocal: a1, LocatorPeer: b1, InboundLocatorLocal: a1, InboundLocatorPeer: b1,
+		SendTimeout: 15 * time.Second, KeepaliveTimeout: 15 * time.Second, ReapState: netlink.ReapStateOperational}
+}
+
+// The module goes, with all contexts, and comes back.
+func TestModuleGone(t *testing.T) {
+	d, f, _ := made(t)
+	d.handle(engine.Acquire{Local: a1, Peer: b1})
+	d.kernelBatch(kernel.Batch{Events: []netlink.Event{netlink.GoneEvent{}}})
+	if d.kernel != nil || d.engine.Size().Contexts != 0 || d.reconnectAt == 0 {
+		t.Fatalf("kernel %v, %d contexts", d.kernel, d.engine.Size().Contexts)
+	}
+	// Meanwhile there are no contexts, and nobody is told otherwise.
+	calls := len(f.calls)
+	d.handle(engine.Acquire{Local: a1, Peer: b1})
+	if len(f.calls) != calls || d.engine.Size().Contexts != 0 {
+		t.Errorf("without the module: calls %q, %d contexts", f.calls[calls:], d.engine.Size().Contexts)
+	}
+	there := false
+	d.loaded = func() (bool, error) { return there, nil }
+	d.connect = func() (*kernel.Connection, error) { return &kernel.Connection{Client: f}, nil }
+	d.reconnect()
+	if d.kernel != nil || d.reconnectAt == 0 {
+		t.Error("it has not waited for the module")
+	}
+	there, f.contexts = true, []netlink.Context{adopted()}
+	d.reconnect()
+	if d.kernel == nil || d.reconnectAt != 0 || d.engine.State(ulids) != engine.Established {
+		t.Errorf("the module is back: kernel %v, %v", d.kernel, d.engine.State(ulids))
+	}
+}
+
+// Others change contexts, or events are lost: the kernel is asked what there is.
+func TestResync(t *testing.T) {
+	for _, b := range []kernel.Batch{
+		{Events: []netlink.Event{netlink.ChangeEvent{}}}, {Events: []netlink.Event{netlink.DeleteEvent{}}}, {Lost: true},
+	} {
+		d, f, _ := made(t)
+		f.contexts = []netlink.Context{adopted()}
+		d.kernelBatch(b)
+		if d.resyncAt == 0 {
+			t.Fatalf("%+v: no dump is due", b)
+		}
+		d.resync()
+		if d.engine.State(ulids) != engine.Established || len(f.calls) > 0 && strings.HasPrefix(f.calls[0], "send") {
+			t.Errorf("%+v: %v, calls %q", b, d.engine.State(ulids), f.calls)
+		}
+		// Another one waits a little: who changes much is not followed step by
+		// step.
+		d.resyncSoon()
+		if d.resyncAt < d.resynced+resyncPause {
+			t.Errorf("the next dump is due %v after the last", d.resyncAt-d.resynced)
+		}
+	}
+}
+
+// A new engine takes over everything and sends nothing.
+func TestReload(t *testing.T) {
+	d, f, log := made(t)
+	f.contexts = []netlink.Context{adopted()}
+	d.resync()
+	before := d.engine
+	d.table = tableWith(t)
+	c := *d.config
+	c.Peers.TrustedPrefixes = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}
+	c.Control.Socket = "/elsewhere"
+	c.Log.Level = slog.LevelDebug
+	d.read = func() (*config.Config, error) { return &c, nil }
+	d.reload()
+	if d.engine == before || d.engine.State(ulids) != engine.Established || d.state.Len() != 1 {
+		t.Errorf("%v, %d records", d.engine.State(ulids), d.state.Len())
+	}
+	if slices.ContainsFunc(f.calls, func(s string) bool { return strings.HasPrefix(s, "send") || strings.HasPrefix(s, "delete") }) {
+		t.Errorf("calls %q", f.calls)
+	}
+	if d.config.Control.Socket == "/elsewhere" || !strings.Contains(log.String(), "key=control.socket") || d.log.level.Level() != slog.LevelDebug {
+		t.Errorf("%+v, log: %s", d.config.Control, log)
+	}
+	// One that is wrong changes nothing.
+	was := d.config
+	d.read = func() (*config.Config, error) { return nil, errors.New("f:1: wrong") }
+	d.reload()
+	if d.config != was || !strings.Contains(log.String(), "f:1: wrong") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+// running has the loop run, and returns what the control socket sees, and how to
+// end it.
+func running(t *testing.T, d *daemon) (backend, func()) {
+	t.Helper()
+	signals, ended := make(chan os.Signal, 1), make(chan error, 1)
+	go func() { ended <- d.loop(signals) }()
+	return backend{d}, func() {
+		signals <- syscall.SIGTERM
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestBackend(t *testing.T) {
+	d, f, _ := made(t)
+	b, end := running(t, d)
+	ctx := t.Context()
+	name := control.NameOf(ulids)
+	if err := b.Open(ctx, control.OpenRequest{Name: name}); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Open(ctx, control.OpenRequest{Name: name}); err == nil || !strings.Contains(err.Error(), "I1-SENT") {
+		t.Error("opened twice:", err)
+	}
+	list, err := b.Contexts(ctx)
+	if err != nil || len(list) != 1 || list[0].State != "i1-sent" {
+		t.Errorf("%+v, %v", list, err)
+	}
+	s, err := b.Status(ctx)
+	if err != nil || s.Contexts != 1 || s.Records != 1 || !s.Kernel || s.Sent["I1"] != 1 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if h, err := b.History(ctx); err != nil || len(h) != 1 {
+		t.Errorf("%+v, %v", h, err)
+	}
+	if l, err := b.Locators(ctx); err != nil || l == nil {
+		t.Errorf("%+v, %v", l, err)
+	}
+	use := control.UseRequest{Name: name, LocatorLocal: a1, LocatorPeer: b1}
+	if err := b.Use(ctx, use); !errors.Is(err, errPair) {
+		t.Error("a pair before there is a context:", err)
+	}
+	if err := b.Close(ctx, name); err != nil {
+		t.Error(err)
+	}
+	if err := b.Close(ctx, name); err == nil {
+		t.Error("closed twice")
+	}
+	if err := b.Use(ctx, use); !errors.Is(err, errNoContext) {
+		t.Error("a pair without a context:", err)
+	}
+	canceled, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := b.Refresh(canceled, name); err == nil {
+		t.Error("nobody waits, and there is an answer")
+	}
+	end()
+	if _, err := b.Status(ctx); !errors.Is(err, control.ErrUnavailable) {
+		t.Error("it has ended:", err)
+	}
+	if len(f.calls) != 3 {
+		t.Errorf("calls %q", f.calls)
+	}
+}
+
+// Who ends the daemon ends no context, and no peer is told.
+func TestEnd(t *testing.T) {
+	d, f, _ := made(t)
+	f.contexts = []netlink.Context{adopted()}
+	d.resync()
+	calls := len(f.calls)
+	_, end := running(t, d)
+	end()
+	if len(f.calls) != calls || d.state.Len() != 1 {
+		t.Errorf("calls %q, %d records", f.calls[calls:], d.state.Len())
+	}
+}
+
+func TestHistoryIsBounded(t *testing.T) {
+	d, _, _ := made(t)
+	for i := range 5 * historySize {
+		d.remember(control.Change{Why: fmt.Sprint(i)})
+	}
+	if len(d.history) > 2*historySize || d.history[len(d.history)-1].Why != fmt.Sprint(5*historySize-1) {
+		t.Errorf("%d changes, the last %+v", len(d.history), d.history[len(d.history)-1])
+	}
+}
+
+// tableWith is a table with the address a1.
+func tableWith(t *testing.T) (table locator.Table) {
+	t.Helper()
+	if err := table.Dump(0, addressMessages()); err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
