@@ -240,6 +240,22 @@ func TestKeepaliveTimeout(t *testing.T) {
 	if d := a.kernel[ab].KeepaliveTimeout; d != DefaultSendTimeout {
 		t.Errorf("A's kernel has %v", d)
 	}
+	// The other way round, with what changes in the kernel while the context is
+	// being made: its pair and, after it, the locators.
+	n, a, b, ab, ba = pairOf(t, Config{}, Config{SendTimeout: 30 * time.Second})
+	n.drop = func(s Send) bool { return s.Type == wire.TypeI1 }
+	a.handle(Acquire{ab.Local, ab.Peer})
+	a.locate(a.locals[0])
+	n.run()
+	n.drop = nil
+	b.handle(Acquire{ba.Local, ba.Peer})
+	n.pass(20 * time.Second)
+	if d := a.kernel[ab].KeepaliveTimeout; d != 30*time.Second {
+		t.Errorf("A's kernel has %v", d)
+	}
+	if l := b.context(ba).PeerLocators; len(l) != 1 {
+		t.Errorf("B knows %v", l)
+	}
 }
 
 // Only as many locators are told as there is room for in any message.
@@ -301,7 +317,7 @@ func TestI2AfterUpdate(t *testing.T) {
 		if !again {
 			// The context comes about by I1s that cross.
 			b.handle(Acquire{ba.Local, ba.Peer})
-			n.run()
+			n.pass(20 * time.Second)
 			a.handle(Control{ab.Peer, ab.Local, encode(t, &wire.R2{ResponderContextTag: b.context(ba).TagLocal, InitiatorNonce: a.e.byULIDs[ab].nonce})})
 			n.run()
 		}
