@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# shim6d in the hosts of pair.sh, a library for tests (source lib.sh and pair.sh
+# first). Each host has a folder with configuration, state, socket and log.
+
+# daemon_dir HOST
+daemon_dir() { echo "$TEST_TMP/$1.d"; }
+
+# daemon_conf HOST: its configuration, with what comes on standard input.
+daemon_conf()
+{
+	local d
+
+	d=$(daemon_dir "$1")
+	mkdir -p "$d" && cat >"$d/more" || return
+	{
+		echo "state-directory = \"$d/state\""
+		echo "[control]"
+		echo "socket = \"$d/socket\""
+		cat "$d/more"
+	} >"$d/shim6d.conf"
+}
+
+# daemon_start HOST: returns once it runs.
+daemon_start()
+{
+	local d
+
+	d=$(daemon_dir "$1")
+	: >"$d/log"
+	# Not by in_ns: signals must meet shim6d, not a shell around it.
+	# shellcheck disable=SC2086
+	ip netns exec "$(ns "$1")" ${DAEMON_AS:-} shim6d -config "$d/shim6d.conf" 2>>"$d/log" 9>&- &
+	echo $! >"$d/pid"
+	busywait 20 grep -q 'msg="shim6d runs"' "$d/log" || { cat "$d/log"; fail "$1: shim6d does not run"; return 1; }
+}
+
+# daemon_signal HOST SIGNAL
+daemon_signal() { kill "-$2" "$(cat "$(daemon_dir "$1")/pid")"; }
+
+# daemon_end HOST SIGNAL: and wait until it is gone.
+daemon_end()
+{
+	local pid
+
+	pid=$(cat "$(daemon_dir "$1")/pid")
+	kill "-$2" "$pid" || return
+	wait "$pid" 2>/dev/null
+	# How it ended is not the question.
+	return 0
+}
+
+# daemon_restart HOST: killed in the middle of whatever it did.
+daemon_restart() { daemon_end "$1" KILL && daemon_start "$1"; }
+
+# ask HOST PATH [JSON]: a request to the control socket, and its answer.
+ask()
+{
+	curl -sS --max-time 20 --unix-socket "$(daemon_dir "$1")/socket" ${3:+-d "$3"} "http://shim6d$2"
+}
+
+# context_name LOCAL PEER [FII]: what a request names a context by.
+context_name() { echo "\"ulid-local\":\"$1\",\"ulid-peer\":\"$2\",\"fii\":${3:-0}"; }
+
+# command HOST WHAT REQUEST: it must be done.
+command_ok()
+{
+	local out
+
+	out=$(ask "$1" "/contexts/$2" "{$3}") && [ "$out" = "{}" ] || fail "$1: $2: $out"
+}
+
+# kernel_state HOST [FII]: of the context between the ULIDs of link 1.
+kernel_state()
+{
+	local l=$A1 p=$B1
+
+	[ "$1" = b ] && l=$B1 p=$A1
+	shim6tool -n "$(ns "$1")" -j context show $l $p fii "${2:-0}" 2>/dev/null | sed -n 's/.*"state":"\([^"]*\)".*/\1/p'
+}
+
+# context_is HOST STATE [FII]
+context_is() { [ "$(kernel_state "$1" "${3:-0}")" = "$2" ]; }
+established() { context_is a established "${1:-0}" && context_is b established "${1:-0}"; }
+
+# tags HOST: what makes the context the same one.
+tags() { shim6tool -n "$(ns "$1")" -j context show | grep -o '"tag-[a-z]*":[0-9]*'; }
+
+# count_control: count control messages by type, where both hosts send, and on all
+# links. Counter names are the RFC's.
+count_control()
+{
+	local h
+
+	for h in a b; do
+		in_ns $h nft -f - <<-EOF || return
+			table ip6 control {
+				counter every { }
+				counter i1 { }
+				counter r1 { }
+				counter i2 { }
+				counter r2 { }
+				counter r1bis { }
+				counter i2bis { }
+				counter ur { }
+				counter ua { }
+				counter probe { }
+				chain out {
+					type filter hook output priority 300;
+					ip6 nexthdr != 140 accept
+					@th,16,1 1 accept
+					@th,17,7 66 accept
+					counter name every
+					@th,17,7 1 counter name i1
+					@th,17,7 2 counter name r1
+					@th,17,7 3 counter name i2
+					@th,17,7 4 counter name r2
+					@th,17,7 5 counter name r1bis
+					@th,17,7 6 counter name i2bis
+					@th,17,7 64 counter name ur
+					@th,17,7 65 counter name ua
+					@th,17,7 67 counter name probe
+				}
+			}
+		EOF
+	done
+}
+
+# sent HOST TYPE: how many messages of a type a host has sent.
+sent() { in_ns "$1" nft list counter ip6 control "$2" | awk '$1 == "packets" { print $2 }'; }
+
+# lose HOST MATCH...: control messages that a host receives and that match are lost.
+lose()
+{
+	local h=$1
+
+	shift
+	in_ns "$h" nft -f - <<-EOF
+		table ip6 lose {
+			chain in {
+				type filter hook prerouting priority -470;
+				ip6 nexthdr 140 @th,16,1 0 $* drop
+			}
+		}
+	EOF
+}
+
+# lose_types HOST TYPES: all of these types.
+lose_types() { lose "$1" "@th,17,7 { $2 }"; }
+
+lose_no_more() { in_ns "$1" nft delete table ip6 lose; }
+
+# --- a session ---------------------------------------------------------------
+
+# ssh_up: a server at b.
+ssh_up()
+{
+	local d=$TEST_TMP/ssh
+
+	mkdir -p "$d" /run/sshd && chmod 700 "$d" &&
+	ssh-keygen -q -t ed25519 -N '' -f "$d/host" && ssh-keygen -q -t ed25519 -N '' -f "$d/user" &&
+	cp "$d/user.pub" "$d/authorized" || return
+	in_ns b "$(command -v sshd)" -f /dev/null -h "$d/host" -o "AuthorizedKeysFile=$d/authorized" \
+		-o StrictModes=no -o UsePAM=no -o "PidFile=$d/pid" -o PermitRootLogin=yes \
+		-o "ListenAddress=[$B1]:22" -E "$d/log"
+}
+
+# session_begin: an interactive session from a, whose words come back; it is written
+# to by descriptor 9.
+session_begin()
+{
+	local d=$TEST_TMP/ssh
+
+	rm -f "$d/in" "$d/out" && mkfifo "$d/in" || return
+	in_ns a ssh -F /dev/null -T -i "$d/user" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+		-o BatchMode=yes "root@$B1" cat <"$d/in" >"$d/out" 2>"$d/err" &
+	session_pid=$!
+	exec 9>"$d/in"
+	session_lives 60
+}
+
+# session_lives SECONDS: what is typed comes back.
+session_lives()
+{
+	session_words=$((${session_words:-0} + 1))
+	echo "word-$session_words" >&9
+	busywait "$1" grep -q "word-$session_words\$" "$TEST_TMP/ssh/out" ||
+		{ cat "$TEST_TMP/ssh/err"; fail "nothing comes back"; }
+}
+
+# session_talk N: so many words, one after another; the last one comes back.
+session_talk()
+{
+	local i
+
+	for i in $(seq "$1"); do
+		echo "talk $i" >&9
+		# So that each is a packet.
+		sleep 0.02
+	done
+	session_lives 30
+}
+
+session_end()
+{
+	exec 9>&-
+	busywait 20 session_gone || { kill -9 "$session_pid"; fail "ssh does not end"; return 1; }
+	wait "$session_pid" || fail "ssh ended with $?"
+}
+
+session_gone() { ! kill -0 "$session_pid" 2>/dev/null; }
