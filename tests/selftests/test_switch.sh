@@ -176,14 +176,15 @@ firewall()
 		in_ns $h nft -f - <<-EOF || return
 			table inet fw {
 				counter locators { }
-				set seen { type ipv6_addr . ipv6_addr . inet_proto . icmpv6_type; flags dynamic; }
 				counter invalid { }
 				counter established { }
 				chain in {
 					type filter hook input priority 0; policy drop;
 					iif lo accept
 					icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
-					ip6 saddr 2001:db8:2::/64 icmpv6 type 0-255 update @seen { ip6 saddr . ip6 daddr . meta l4proto . icmpv6 type }
+					# Control messages, a late Keepalive say: P is 0. They
+					# are between locators, and have to be let in.
+					ip6 nexthdr 140 @th,16,8 & 0x80 == 0 accept
 					ip6 saddr 2001:db8:2::/64 counter name locators
 					ip6 nexthdr 140 counter name locators
 					ct state invalid counter name invalid
