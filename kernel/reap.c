@@ -240,9 +240,12 @@ static unsigned long shim6_reap_send_timer(struct shim6_context *ctx,
 	unsigned long elapsed = shim6_clock_elapsed(clock);
 	unsigned long left;
 
-	/* The wheel is late by an eighth: so come early, and then again. */
-	if (elapsed < timeout) {
-		left = timeout - elapsed;
+	/*
+	 * Not before its time, though the first jiffy was not a whole one. The
+	 * wheel is late by an eighth: so come early, and then again.
+	 */
+	if (elapsed <= timeout) {
+		left = timeout + 1 - elapsed;
 		return left - left / 8;
 	}
 	shim6_reap_timeout(ctx, clock);
