@@ -102,7 +102,7 @@ static inline void shim6_tcp_send_ack(struct sock *sk)
 	typedef void (*new)(struct sock *sk, u32 rcv_nxt, u16 flags);
 	void *send = __tcp_send_ack;
 
-	if (__builtin_types_compatible_p(typeof(&__tcp_send_ack), old))
+	if (__builtin_types_compatible_p(typeof(__tcp_send_ack) *, old))
 		((old)send)(sk, tcp_sk(sk)->rcv_nxt);
 	else
 		((new)send)(sk, tcp_sk(sk)->rcv_nxt, 0);
