@@ -58,7 +58,7 @@ func (e *Engine) offered(p packet, m wire.Message, options wire.Options, ulid ne
 		return o, true
 	}
 	o.hasList, o.generation, o.listed = true, list.Generation, len(list.Locators)
-	if l := options.LocatorPreferences(); l != nil && l.Generation == list.Generation && len(l.Elements) == o.listed {
+	if l := options.LocatorPreferences(); l != nil && l.Generation == list.Generation && l.Fits(o.listed) {
 		o.preferences = l
 	}
 	for i, l := range list.Locators {

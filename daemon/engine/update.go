@@ -209,7 +209,7 @@ func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
 			e.sendError(p, wire.GenerationMismatch(m, generation))
 			return
 		}
-		if len(l.Elements) != listed {
+		if !l.Fits(listed) {
 			e.sendError(p, wire.LocatorCountMismatch(m, listed))
 			return
 		}

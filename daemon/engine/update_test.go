@@ -297,6 +297,17 @@ func TestUpdateRefused(t *testing.T) {
 		{"count", func(f *fixture) wire.Options {
 			return wire.Options{&wire.LocatorPreferences{Generation: hba(f).Generation, ElementLen: 1, Elements: make([]wire.Preference, 3)}}
 		}, wire.CodeLocatorCount, 40 + 16 + 2},
+		// Shows: 5533-10.4-12
+		{"no whole number of elements", func(f *fixture) wire.Options {
+			return wire.Options{&wire.LocatorPreferences{Generation: hba(f).Generation, ElementLen: 2, Malformed: true, Raw: make([]byte, 3)}}
+		}, wire.CodeLocatorCount, 40 + 16 + 2},
+		// An empty list has no preferences, and so none of length 0.
+		//
+		// Shows: 5533-10.4-16
+		{"empty list, element length 0", func(f *fixture) wire.Options {
+			l := &wire.LocatorList{Generation: 8}
+			return wire.Options{l, &wire.LocatorPreferences{Generation: 8, Malformed: true, Raw: []byte{0}}}
+		}, wire.CodeLocatorCount, 40 + 16 + 16 + 2},
 		// Shows: 5533-10.4-16
 		{"good list, generation", func(f *fixture) wire.Options {
 			l := &wire.LocatorList{Generation: 8, Locators: hba(f).Locators[:1]}
