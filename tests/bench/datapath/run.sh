@@ -297,10 +297,16 @@ packets_by_turns
 bulk_by_turns
 say "# Data path, Linux $(uname -r), $(nproc) CPU; best of $rounds rounds of $packets packets, and of $tcp_rounds streams"
 say
-say "| way | small packet | of plain's speed | TCP in bulk | of plain |"
-say "|---|---|---|---|---|"
+say "| way | small packet | more than plain | of plain's speed | TCP in bulk | of plain |"
+say "|---|---|---|---|---|---|"
 for w in $ways; do
-	say "| ${text[$w]} | ${best[$w]} ns | $(ratio "${best[plain]}" "${best[$w]}") | $(printf %.2f "${gbit[$w]}") Gbit/s | $(ratio "${gbit[$w]}" "${gbit[plain]}") |"
+	say "| ${text[$w]} | ${best[$w]} ns | $(awk -v a="${best[$w]}" -v b="${best[plain]}" 'BEGIN { printf "%.0f", a - b }') ns | $(ratio "${best[plain]}" "${best[$w]}") | $(printf %.2f "${gbit[$w]}") Gbit/s | $(ratio "${gbit[$w]}" "${gbit[plain]}") |"
 done
+say
+say "A small packet is a datagram of 64 octets, from where an upper layer hands it to IPv6 to where it is handed"
+say "up at the other host, over a veth, without a system call: the shortest way there is, so that every"
+say "nanosecond shows. What the ways add, step by step: contexts of others, two hooks and two look-ups that"
+say "find nothing; on its ULIDs, counters and time stamps; re-homed, the header in and out, another route,"
+say "and a look-up by tag."
 scale || die "the table does not scale"
 modprobe -r s6_bench
