@@ -40,16 +40,29 @@ var splatKinds = []struct {
 // line next to them.
 var follows = regexp.MustCompile(`cut here|---\[ end trace`)
 
+// expects is what a command writes to the kernel log (/dev/kmsg) before it provokes
+// warnings of another part of the kernel, named by its source file, and, with the
+// file "none", after it. Nothing but warnings of that file is excused.
+var expects = regexp.MustCompile(`vm: command expects warnings of (\S+)$`)
+
 // scanLog returns what a kernel log complains of after the last mark.
 func scanLog(log string) []splat {
 	if i := strings.LastIndex(log, logMark); i >= 0 {
 		log = log[i:]
 	}
 	var found []splat
-	opened := ""
+	opened, expected := "", "none"
 	for _, l := range strings.Split(log, "\n") {
 		l = strings.TrimSpace(l)
+		if m := expects.FindStringSubmatch(l); m != nil {
+			expected = m[1]
+			continue
+		}
 		kind := classify(l)
+		if kind == "warning" && strings.Contains(l, " "+expected+":") {
+			opened = ""
+			continue
+		}
 		if kind == "" {
 			continue
 		}

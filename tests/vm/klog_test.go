@@ -55,6 +55,33 @@ func TestScanLog(t *testing.T) {
 	}
 }
 
+// What a command expects of one file is excused there and then, and nothing else.
+func TestScanLogExpected(t *testing.T) {
+	const (
+		begin = "[ 1.0] vm: command expects warnings of kernel/trace/x.c\n"
+		end   = "[ 1.0] vm: command expects warnings of none\n"
+		warn  = "[ 1.0] ------------[ cut here ]------------\n[ 1.0] WARNING: CPU: 0 PID: 7 at kernel/trace/x.c:12 f+0x1/0x2\n[ 1.0] ---[ end trace 0000000000000000 ]---\n"
+		newer = "[ 1.0] WARNING: kernel/trace/x.c:12 at f+0x1/0x2, CPU#0: modprobe/77\n"
+		other = "[ 1.0] WARNING: CPU: 0 PID: 7 at net/trace/x.c:12 f+0x1/0x2\n"
+		kasan = "[ 1.0] BUG: KASAN: slab-out-of-bounds in kernel/trace/x.c:12\n"
+	)
+	for _, tt := range []struct {
+		log  string
+		want int
+	}{
+		{begin + warn + newer + end, 0},
+		{warn, 1},
+		{begin + end + warn, 1},
+		{begin + warn + end + newer, 1},
+		{begin + other + end, 1},
+		{begin + warn + kasan + end, 1},
+	} {
+		if l := scanLog(logMark + "\n" + tt.log); len(l) != tt.want {
+			t.Errorf("%d complaints, want %d: %v, in\n%s", len(l), tt.want, l, tt.log)
+		}
+	}
+}
+
 // A complaint made while the machine booted is not the command's.
 func TestScanLogFromMark(t *testing.T) {
 	log := "WARNING: at boot\n[ 1.0] " + logMark + "\nall is well\n"
