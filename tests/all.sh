@@ -33,15 +33,13 @@ part()
 	flock "$out" cat "$out/$name.shown"
 }
 
-# selftests KERNEL: all of them in one guest; but test_daemon.sh, whose timers are
-# of minutes, where time is virtual only: it is not yet made for slow machines.
+# selftests KERNEL: all of them in one guest, but test_daemon.sh: shim6d is in work,
+# and two daemons do not yet come through all of it each time.
 selftests()
 {
-	local tests=()
+	local tests
 
-	case $1 in
-	6.*) mapfile -t tests < <(find tests/selftests -name 'test_*.sh' ! -name test_daemon.sh | sort) ;;
-	esac
+	mapfile -t tests < <(find tests/selftests -name 'test_*.sh' ! -name test_daemon.sh | sort)
 	part "selftests-$1" $run -k "$1" -T 1800 -o "$PWD/$out/selftests-$1" -m tests/selftests/nic \
 		-e SHIM6_NO_SKIP=1 -- tests/selftests/run.sh "${tests[@]}"
 }
