@@ -81,6 +81,8 @@ under_requests()
 	for i in $(seq $rounds); do
 		modprobe -r shim6
 		modprobe shim6
+		# Long enough to be asked, at times that fall in with nobody's.
+		sleep "0.0$((RANDOM % 5))"
 	done 2>/dev/null
 	wait $asking
 	asked=$(grep -c '^max-flows' "$TEST_TMP/asked")
