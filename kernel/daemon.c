@@ -50,14 +50,20 @@ static struct sk_buff *shim6_event_new(struct shim6_net *sn, u8 cmd,
 	return NULL;
 }
 
-static bool shim6_event_send(struct shim6_net *sn, struct sk_buff *msg,
-			     void *hdr)
+static bool shim6_event_send_to(struct shim6_net *sn, struct sk_buff *msg,
+				void *hdr, u32 port)
 {
 	genlmsg_end(msg, hdr);
-	if (!genlmsg_unicast(sn->net, msg, READ_ONCE(sn->daemon)))
+	if (!genlmsg_unicast(sn->net, msg, port))
 		return true;
 	shim6_count(sn, SHIM6_A_STATS_EVENTS_LOST);
 	return false;
+}
+
+static bool shim6_event_send(struct shim6_net *sn, struct sk_buff *msg,
+			     void *hdr)
+{
+	return shim6_event_send_to(sn, msg, hdr, READ_ONCE(sn->daemon));
 }
 
 /* What others can cause at will goes to a socket of its own, if there is one. */
@@ -66,13 +72,8 @@ static bool shim6_event_send_outside(struct shim6_net *sn, struct sk_buff *msg,
 {
 	const u32 port = READ_ONCE(sn->daemon_outside);
 
-	if (!port)
-		return shim6_event_send(sn, msg, hdr);
-	genlmsg_end(msg, hdr);
-	if (!genlmsg_unicast(sn->net, msg, port))
-		return true;
-	shim6_count(sn, SHIM6_A_STATS_EVENTS_LOST);
-	return false;
+	return shim6_event_send_to(sn, msg, hdr,
+				   port ?: READ_ONCE(sn->daemon));
 }
 
 /* What most events say; each has room for all of it. */

@@ -153,19 +153,6 @@ lose_no_more() { in_ns "$1" nft delete table ip6 lose; }
 
 # --- a session ---------------------------------------------------------------
 
-# ssh_up: a server at b.
-ssh_up()
-{
-	local d=$TEST_TMP/ssh
-
-	mkdir -p "$d" /run/sshd && chmod 700 "$d" &&
-	ssh-keygen -q -t ed25519 -N '' -f "$d/host" && ssh-keygen -q -t ed25519 -N '' -f "$d/user" &&
-	cp "$d/user.pub" "$d/authorized" || return
-	in_ns b "$(command -v sshd)" -f /dev/null -h "$d/host" -o "AuthorizedKeysFile=$d/authorized" \
-		-o StrictModes=no -o UsePAM=no -o "PidFile=$d/pid" -o PermitRootLogin=yes \
-		-o "ListenAddress=[$B1]:22" -E "$d/log"
-}
-
 # session_begin: an interactive session from a, whose words come back; it is written
 # to by descriptor 9.
 session_begin()

@@ -88,3 +88,16 @@ stream()
 	wait $sink || { cat "$d.longest"; fail "the sink fails"; return 1; }
 	expect_eq "what arrived" "$(sed 1d "$d.sink")" "$(cat "$d.source")"
 }
+
+# ssh_up: a server at b.
+ssh_up()
+{
+	local d=$TEST_TMP/ssh
+
+	mkdir -p "$d" /run/sshd && chmod 700 "$d" &&
+	ssh-keygen -q -t ed25519 -N '' -f "$d/host" && ssh-keygen -q -t ed25519 -N '' -f "$d/user" &&
+	cp "$d/user.pub" "$d/authorized" || return
+	in_ns b "$(command -v sshd)" -f /dev/null -h "$d/host" -o "AuthorizedKeysFile=$d/authorized" \
+		-o StrictModes=no -o UsePAM=no -o "PidFile=$d/pid" -o PermitRootLogin=yes \
+		-o "ListenAddress=[$B1]:22" -E "$d/log"
+}

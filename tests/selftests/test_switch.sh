@@ -36,18 +36,6 @@ counted() { in_ns "$1" nft list counter ip6 count "$2" | awk '$1 == "packets" { 
 
 # --- ssh ---------------------------------------------------------------------
 
-ssh_up()
-{
-	local d=$TEST_TMP/ssh
-
-	mkdir -p "$d" /run/sshd && chmod 700 "$d" &&
-	ssh-keygen -q -t ed25519 -N '' -f "$d/host" && ssh-keygen -q -t ed25519 -N '' -f "$d/user" &&
-	cp "$d/user.pub" "$d/authorized" || return
-	in_ns b "$(command -v sshd)" -f /dev/null -h "$d/host" -o "AuthorizedKeysFile=$d/authorized" \
-		-o StrictModes=no -o UsePAM=no -o "PidFile=$d/pid" -o PermitRootLogin=yes \
-		-o "ListenAddress=[$B1]:22" -E "$d/log"
-}
-
 # An interactive session: what is typed comes back, before and after.
 ssh_survives()
 {
