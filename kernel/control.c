@@ -133,7 +133,7 @@ void shim6_control_sent(struct shim6_net *sn, const struct in6_addr *source,
 					shim6_tag(message + SHIM6_CONTROL_TAG),
 					source, destination);
 	if (ctx && READ_ONCE(ctx->state) == SHIM6_CONTEXT_STATE_ESTABLISHED)
-		shim6_reap_sent(ctx);
+		shim6_reap_control_sent(ctx);
 	rcu_read_unlock();
 }
 

@@ -203,10 +203,11 @@ bool shim6_event_acquire(struct shim6_net *sn, const struct shim6_ulids *ulids,
  * shim6_event_reap - the liveness of a context has changed
  * @ctx: the context
  * @event: enum shim6_reap_event
+ * @rtt: round-trip time in microseconds, 0 if that is not known
  *
  * Return: whether the daemon has got it.
  */
-bool shim6_event_reap(struct shim6_context *ctx, u32 event)
+bool shim6_event_reap(struct shim6_context *ctx, u32 event, u32 rtt)
 {
 	struct shim6_net *sn = ctx->sn;
 	struct sk_buff *msg;
@@ -217,6 +218,7 @@ bool shim6_event_reap(struct shim6_context *ctx, u32 event)
 	if (!msg)
 		return false;
 	if (nla_put_u32(msg, SHIM6_A_CONTROL_EVENT, event) ||
+	    (rtt && nla_put_u32(msg, SHIM6_A_CONTROL_RTT, rtt)) ||
 	    shim6_put_ulids(msg, &ctx->ulids) ||
 	    shim6_put_tag(msg, ctx->tag_local)) {
 		nlmsg_free(msg);
@@ -229,15 +231,16 @@ bool shim6_event_reap(struct shim6_context *ctx, u32 event)
  * shim6_event_reap_limited - the same, at most once a second
  * @ctx: the context
  * @event: enum shim6_reap_event
+ * @rtt: as above
  */
-void shim6_event_reap_limited(struct shim6_context *ctx, u32 event)
+void shim6_event_reap_limited(struct shim6_context *ctx, u32 event, u32 rtt)
 {
 	const u32 now = jiffies, was = READ_ONCE(ctx->last_event);
 
 	if (was && now - was < HZ)
 		return;
 	if (cmpxchg(&ctx->last_event, was, now ?: 1) == was)
-		shim6_event_reap(ctx, event);
+		shim6_event_reap(ctx, event, rtt);
 }
 
 /**

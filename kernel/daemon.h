@@ -17,8 +17,8 @@ void shim6_event_no_context(struct shim6_net *sn, const struct sk_buff *skb,
 			    u64 tag);
 bool shim6_event_acquire(struct shim6_net *sn, const struct shim6_ulids *ulids,
 			 u64 packets);
-bool shim6_event_reap(struct shim6_context *ctx, u32 event);
-void shim6_event_reap_limited(struct shim6_context *ctx, u32 event);
+bool shim6_event_reap(struct shim6_context *ctx, u32 event, u32 rtt);
+void shim6_event_reap_limited(struct shim6_context *ctx, u32 event, u32 rtt);
 void shim6_event_expire(struct shim6_context *ctx, u64 idle);
 bool shim6_event_icmp(struct shim6_net *sn, const struct sk_buff *skb,
 		      const struct shim6_context *ctx, unsigned int inner,

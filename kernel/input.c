@@ -88,7 +88,7 @@ static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 	shim6_remove(skb, ctx, prev, offset);
 	shim6_count(sn, SHIM6_A_STATS_IN_PAYLOAD);
 	if (state != SHIM6_CONTEXT_STATE_ESTABLISHED)
-		shim6_event_reap_limited(ctx, SHIM6_REAP_EVENT_PAYLOAD);
+		shim6_event_reap_limited(ctx, SHIM6_REAP_EVENT_PAYLOAD, 0);
 	shim6_reap_heard(ctx);
 	return true;
 }

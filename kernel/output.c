@@ -85,11 +85,42 @@ static bool shim6_offload_blind(const struct sk_buff *skb)
 	       (f & (NETIF_F_IPV6_CSUM | NETIF_F_HW_CSUM)) == NETIF_F_IPV6_CSUM;
 }
 
+/* There is a wire behind it, on which there are no large segments. */
+static bool shim6_hardware(const struct net_device *dev)
+{
+	const struct device *parent = dev->dev.parent;
+
+	return parent && parent->bus && strcmp(parent->bus->name, "virtio") &&
+	       strcmp(parent->bus->name, "xen");
+}
+
+/*
+ * A large segment can get as such to a router that is a namespace or the host of
+ * this machine. Linux looks for the header of TCP right behind that of IPv6 when
+ * it forwards one: it reads a sequence number as the header's length, and drops
+ * what then seems too short or too long. So these are cut here.
+ */
+static bool shim6_forwarded_whole(const struct sk_buff *skb)
+{
+	const struct dst_entry *dst = skb_dst(skb);
+
+	return skb_shinfo(skb)->gso_type & SKB_GSO_TCPV6 && !dst_xfrm(dst) &&
+	       container_of(dst, struct rt6_info, dst)->rt6i_flags &
+	       RTF_GATEWAY && !shim6_hardware(dst->dev);
+}
+
 /* Tell the sender what fits: @mtu octets without our header. */
 static void shim6_too_big(struct sk_buff *skb, u32 mtu)
 {
 	skb->dev = skb_dst(skb)->dev;
 	icmpv6_send(skb, ICMPV6_PKT_TOOBIG, 0, mtu);
+}
+
+/* No fragments of a fragment, and none without data. */
+static bool shim6_can_fragment(const struct shim6_place *place, u32 mtu)
+{
+	return place->nexthdr != NEXTHDR_FRAGMENT &&
+	       mtu >= place->offset + sizeof(struct frag_hdr) + 8;
 }
 
 /* Fragments of a packet, each with a header of its own (section 4.6). */
@@ -103,6 +134,8 @@ static int shim6_fragment(struct net *net, struct sock *sk,
 	struct sk_buff *frag;
 	int err;
 
+	if (!shim6_can_fragment(place, mtu))
+		return -EMSGSIZE;
 	err = shim6_checksum(skb);
 	if (err)
 		return err;
@@ -139,9 +172,13 @@ static void shim6_send_one(struct net *net, struct sock *sk,
 			   struct shim6_place *place, u32 mtu)
 {
 	struct shim6_net *sn = shim6_pernet(net);
+	int err;
 
 	if (skb->len > mtu) {
-		if (shim6_fragment(net, sk, skb, path, place, mtu))
+		err = shim6_fragment(net, sk, skb, path, place, mtu);
+		if (err == -EMSGSIZE)
+			shim6_count_drop(sn, skb, SHIM6_A_STATS_OUT_TOO_BIG);
+		else if (err)
 			shim6_count_drop(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY);
 		consume_skb(skb);
 		return;
@@ -198,9 +235,7 @@ static unsigned int shim6_output_big(struct net *net, struct sock *sk,
 		goto too_big;
 	if (skb_is_gso(skb))
 		return shim6_segment(net, sk, skb, path, place, mtu);
-	/* No fragments of a fragment. */
-	if (place->nexthdr == NEXTHDR_FRAGMENT ||
-	    mtu < place->offset + sizeof(struct frag_hdr) + 8)
+	if (!shim6_can_fragment(place, mtu))
 		goto too_big;
 	shim6_send_one(net, sk, skb, path, place, mtu);
 	return NF_STOLEN;
@@ -209,6 +244,17 @@ too_big:
 	shim6_too_big(skb, max_t(u32, mtu, IPV6_MIN_MTU));
 	return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_TOO_BIG,
 				  -EMSGSIZE);
+}
+
+/*
+ * The link of a packet's route is down, and somebody is about to repair that. The
+ * packet would wait for a neighbour that does not answer, for three seconds, and
+ * TCP does not retransmit what has not left: it is better lost at once.
+ */
+static bool shim6_output_stuck(const struct shim6_net *sn,
+			       const struct sk_buff *skb)
+{
+	return !netif_carrier_ok(skb_dst(skb)->dev) && shim6_has_daemon(sn);
 }
 
 static unsigned int shim6_output_rehomed(struct net *net, struct sk_buff *skb,
@@ -232,13 +278,18 @@ static unsigned int shim6_output_rehomed(struct net *net, struct sk_buff *skb,
 					  PTR_ERR(dst));
 	skb_dst_drop(skb);
 	skb_dst_set(skb, dst);
+	if (shim6_output_stuck(sn, skb)) {
+		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE);
+		return NF_STOLEN;
+	}
 	mtu = dst_mtu(dst) - SHIM6_PAYLOAD_LEN;
 	if (skb_is_gso(skb) ? !skb_gso_validate_network_len(skb, mtu) :
 			      skb->len > mtu)
 		return shim6_output_big(net, sk, skb, path, place, mtu);
 	/* Jumbograms that a device would cut have no room for our header. */
 	if (skb_is_gso(skb) && (skb->len + SHIM6_PAYLOAD_LEN > IPV6_MAXPLEN ||
-				shim6_offload_blind(skb)))
+				shim6_offload_blind(skb) ||
+				shim6_forwarded_whole(skb)))
 		return shim6_segment(net, sk, skb, path, place, mtu);
 	err = shim6_offload_blind(skb) ? shim6_checksum(skb) : 0;
 	if (!err)
@@ -298,8 +349,12 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 		shim6_count(sn, SHIM6_A_STATS_OUT_BYPASSED);
 		return NF_ACCEPT;
 	}
-	shim6_reap_sent(ctx);
+	shim6_reap_sent(ctx, skb->sk);
 	if (!path) {
+		if (shim6_output_stuck(sn, skb)) {
+			shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE);
+			return NF_STOLEN;
+		}
 		shim6_count(sn, SHIM6_A_STATS_OUT_ULID);
 		return NF_ACCEPT;
 	}

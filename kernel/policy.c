@@ -31,6 +31,13 @@ struct shim6_policy_key {
 	bool mptcp;
 };
 
+/* A raw socket may send TCP, and is none. */
+static bool shim6_sent_by_mptcp(const struct sk_buff *skb)
+{
+	return skb->sk && sk_fullsock(skb->sk) && sk_is_tcp(skb->sk) &&
+	       sk_is_mptcp(skb->sk);
+}
+
 static void shim6_policy_key(struct shim6_policy_key *key,
 			     const struct sk_buff *skb,
 			     const struct shim6_ulids *ulids,
@@ -49,9 +56,7 @@ static void shim6_policy_key(struct shim6_policy_key *key,
 				  &key->protocol, &frag_off);
 	if (offset < 0)
 		return;
-	if (skb->sk && sk_fullsock(skb->sk) && key->protocol == IPPROTO_TCP &&
-	    skb->sk->sk_protocol == IPPROTO_TCP)
-		key->mptcp = sk_is_mptcp(skb->sk);
+	key->mptcp = key->protocol == IPPROTO_TCP && shim6_sent_by_mptcp(skb);
 	/* Only the first fragment has the ports. */
 	if (frag_off & htons(IP6_OFFSET))
 		return;
@@ -177,7 +182,7 @@ bool shim6_policy_bypassed(struct shim6_net *sn, const struct sk_buff *skb,
 
 	if (!test_bit(place->nexthdr, p->bypass) &&
 	    (place->nexthdr != IPPROTO_TCP || !READ_ONCE(p->bypass_mptcp) ||
-	     !skb->sk || !sk_fullsock(skb->sk) || !sk_is_mptcp(skb->sk)))
+	     !shim6_sent_by_mptcp(skb)))
 		return false;
 	shim6_policy_match(sn, skb, ulids, place, true, &verdict);
 	return verdict.action == SHIM6_POLICY_ACTION_BYPASS;

@@ -31,6 +31,8 @@
 #include <linux/jiffies.h>
 #include <linux/random.h>
 #include <linux/timer.h>
+#include <net/inet_connection_sock.h>
+#include <net/tcp.h>
 
 #include "compat.h"
 #include "context.h"
@@ -109,13 +111,62 @@ static void shim6_reap_stamp(unsigned long *stamp)
 		WRITE_ONCE(*stamp, now);
 }
 
+/*
+ * How TCP sees that a path is dead, long before the Send Timer does: its timer for
+ * retransmissions has fired, or it is half-way from when the ACK of several
+ * segments was due. A single segment may be left for later by a peer that saves
+ * ACKs. No queue is looked into, since the socket may not be locked: a packet
+ * can come here late, out of IPsec.
+ *
+ * Return: whether it is so; *rtt is the round-trip time in microseconds, 0 if
+ * that is not known.
+ */
+static bool shim6_reap_overdue(const struct sock *sk, u32 *rtt)
+{
+	const struct inet_connection_sock *icsk;
+	const struct tcp_sock *tp;
+	s64 waited;
+
+	if (!sk || !sk_fullsock(sk) || !sk_is_tcp(sk))
+		return false;
+	icsk = inet_csk(sk);
+	tp = tcp_sk(sk);
+	*rtt = READ_ONCE(tp->srtt_us) >> 3;
+	if (READ_ONCE(icsk->icsk_retransmits))
+		return true;
+	if (!*rtt || READ_ONCE(tp->packets_out) < 2)
+		return false;
+	waited = READ_ONCE(tp->tcp_mstamp) - READ_ONCE(tp->delivered_mstamp);
+	return waited > (jiffies_to_usecs(READ_ONCE(icsk->icsk_rto)) + *rtt) / 2;
+}
+
 /**
  * shim6_reap_sent - payload is being sent in a context
  * @ctx: the context; the caller is in an RCU read-side section
+ * @sk: whose it is, or NULL; that TCP waits in vain is a hint for the daemon
+ *	(RFC 5534 section 3.3), and changes nothing here
  */
-void shim6_reap_sent(struct shim6_context *ctx)
+void shim6_reap_sent(struct shim6_context *ctx, const struct sock *sk)
 {
+	u32 rtt;
+
 	shim6_reap_stamp(&ctx->last_sent);
+	shim6_reap_control_sent(ctx);
+	if (READ_ONCE(ctx->state) != SHIM6_CONTEXT_STATE_ESTABLISHED ||
+	    READ_ONCE(ctx->reap_state) != SHIM6_REAP_STATE_OPERATIONAL)
+		return;
+	if (shim6_reap_overdue(sk, &rtt))
+		shim6_event_reap_limited(ctx, SHIM6_REAP_EVENT_RETRANSMISSION,
+					 rtt);
+}
+
+/**
+ * shim6_reap_control_sent - a control message is being sent in a context, which
+ * the peer answers as it would payload, but which is no use of the context
+ * @ctx: the context; the caller is in an RCU read-side section
+ */
+void shim6_reap_control_sent(struct shim6_context *ctx)
+{
 	if (READ_ONCE(ctx->reap_state) != SHIM6_REAP_STATE_EXPLORING)
 		shim6_reap_run(ctx, SHIM6_CLOCK_SEND);
 }
@@ -127,7 +178,7 @@ static void shim6_reap_inbound(struct shim6_context *ctx)
 		    SHIM6_REAP_STATE_INBOUND_OK) != SHIM6_REAP_STATE_EXPLORING)
 		return;
 	shim6_reap_run(ctx, SHIM6_CLOCK_SEND);
-	shim6_event_reap(ctx, SHIM6_REAP_EVENT_INBOUND);
+	shim6_event_reap(ctx, SHIM6_REAP_EVENT_INBOUND, 0);
 }
 
 /**
@@ -224,7 +275,7 @@ static void shim6_reap_timeout(struct shim6_context *ctx, unsigned long clock)
 	/* Before the event: the daemon's answer must not be overtaken. */
 	if (shim6_has_daemon(ctx->sn))
 		WRITE_ONCE(ctx->reap_state, SHIM6_REAP_STATE_EXPLORING);
-	if (shim6_event_reap(ctx, SHIM6_REAP_EVENT_SEND_TIMEOUT) ||
+	if (shim6_event_reap(ctx, SHIM6_REAP_EVENT_SEND_TIMEOUT, 0) ||
 	    !shim6_has_daemon(ctx->sn))
 		return;
 	/* It could not be told: as if nothing had been noticed yet. */

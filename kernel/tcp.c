@@ -24,7 +24,11 @@
 /* Sockets taken from a bucket at a time, to be worked on without its lock. */
 #define SHIM6_TCP_BATCH	32
 
-static void shim6_tcp_restart_sock(struct sock *sk, u32 mtu)
+/*
+ * The caller holds the socket's lock. Returns whether the timer was made to
+ * expire, which it does when the lock is released.
+ */
+static bool shim6_tcp_restart_sock(struct sock *sk, u32 mtu)
 {
 	struct inet_connection_sock *icsk = inet_csk(sk);
 	struct tcp_sock *tp = tcp_sk(sk);
@@ -45,15 +49,42 @@ static void shim6_tcp_restart_sock(struct sock *sk, u32 mtu)
 
 	if (tp->packets_out) {
 		/* The timer's own work begins slow start. */
-		inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, 1,
+		inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, 0,
 					  TCP_RTO_MAX);
-		return;
+		if (!test_and_set_bit(TCP_WRITE_TIMER_DEFERRED,
+				      &sk->sk_tsq_flags))
+			sock_hold(sk);
+		return true;
 	}
 	shim6_tcp_send_ack(sk);
 	tp->snd_ssthresh = TCP_INFINITE_SSTHRESH;
 	tcp_snd_cwnd_set(tp, min_t(u32, tcp_snd_cwnd(tp), TCP_INIT_CWND));
 	if (icsk->icsk_pending == ICSK_TIME_PROBE0)
 		inet_csk_reset_xmit_timer(sk, ICSK_TIME_PROBE0, 1, TCP_RTO_MAX);
+	return false;
+}
+
+/*
+ * What the peer's first answer on the new pair acknowledges may have arrived by
+ * the old pair before that failed, and the answer may be older than what was
+ * retransmitted. TCP would take it for a proof that nothing was lost: it would
+ * take back its slow start and wait for what the old pair has swallowed, for
+ * more than a second. And nothing on the new pair has been waited for in vain
+ * yet, so the timer that was made to expire does not back off.
+ */
+static void shim6_tcp_no_way_back(struct sock *sk)
+{
+	struct inet_connection_sock *icsk = inet_csk(sk);
+	struct tcp_sock *tp = tcp_sk(sk);
+
+	tp->undo_marker = 0;
+	tp->frto = 0;
+	if (!icsk->icsk_backoff || icsk->icsk_pending != ICSK_TIME_RETRANS)
+		return;
+	icsk->icsk_backoff = 0;
+	icsk->icsk_rto = TCP_TIMEOUT_INIT;
+	inet_csk_reset_xmit_timer(sk, ICSK_TIME_RETRANS, TCP_TIMEOUT_INIT,
+				  TCP_RTO_MAX);
 }
 
 /* The context, if the socket is to be restarted. In an RCU section. */
@@ -108,6 +139,7 @@ static void shim6_tcp_restart_locked(struct shim6_net *sn, struct sock *sk)
 {
 	const struct shim6_context *ctx;
 	const struct shim6_path *path;
+	bool expires = false;
 	u32 mtu = 0;
 
 	lock_sock(sk);
@@ -118,9 +150,14 @@ static void shim6_tcp_restart_locked(struct shim6_net *sn, struct sock *sk)
 		mtu = READ_ONCE(path->told_mtu);
 	rcu_read_unlock();
 	if (ctx) {
-		shim6_tcp_restart_sock(sk, mtu);
+		expires = shim6_tcp_restart_sock(sk, mtu);
 		shim6_count(sn, SHIM6_A_STATS_TCP_RESTARTS);
 	}
+	release_sock(sk);
+	if (!expires)
+		return;
+	lock_sock(sk);
+	shim6_tcp_no_way_back(sk);
 	release_sock(sk);
 }
 

@@ -38,7 +38,8 @@
 	__print_symbolic(event,						\
 		{ SHIM6_REAP_EVENT_SEND_TIMEOUT, "send-timeout" },	\
 		{ SHIM6_REAP_EVENT_INBOUND, "inbound" },		\
-		{ SHIM6_REAP_EVENT_PAYLOAD, "payload" })
+		{ SHIM6_REAP_EVENT_PAYLOAD, "payload" },		\
+		{ SHIM6_REAP_EVENT_RETRANSMISSION, "retransmission" })
 
 #define shim6_show_change(what)						\
 	__print_symbolic(what,						\

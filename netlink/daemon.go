@@ -66,6 +66,9 @@ type ReapNotice struct {
 	ULIDs
 	Tag   uint64
 	Event ReapEvent
+	// RTT is the round-trip time that TCP has measured; 0 if the event does not
+	// say.
+	RTT time.Duration
 }
 
 // ExpireEvent says that a context is quiescent.
@@ -269,6 +272,7 @@ func parseEvent(command uint8, b []byte) (Event, error) {
 		idle                time.Duration
 		icmpType, icmpCode  uint8
 		icmpInfo            uint32
+		rtt                 time.Duration
 	}
 	seen := map[uint16]bool{}
 	err := decode(b, "event", func(d *decoder) {
@@ -302,6 +306,8 @@ func parseEvent(command uint8, b []byte) (Event, error) {
 			ev.icmpCode = d.Uint8()
 		case attrControlIcmpInfo:
 			ev.icmpInfo = d.Uint32()
+		case attrControlRtt:
+			ev.rtt = time.Duration(d.Uint32()) * time.Microsecond
 		}
 	})
 	if err != nil {
@@ -320,7 +326,7 @@ func parseEvent(command uint8, b []byte) (Event, error) {
 	case cmdAcquireEvent:
 		return AcquireEvent{Local: ev.ulids.Local, Peer: ev.ulids.Peer, Packets: ev.packets}, nil
 	case cmdReapEvent:
-		return ReapNotice{ULIDs: ev.ulids, Tag: ev.tag, Event: ev.reap}, nil
+		return ReapNotice{ULIDs: ev.ulids, Tag: ev.tag, Event: ev.reap, RTT: ev.rtt}, nil
 	case cmdExpireEvent:
 		return ExpireEvent{ULIDs: ev.ulids, Tag: ev.tag, Idle: ev.idle}, nil
 	}

@@ -51,8 +51,13 @@ var eventCases = []struct {
 		NoContextEvent{Source: ulidB, Destination: ulidA, Interface: 3, Tag: TagMax}},
 	{"acquire", cmdAcquireEvent, func(e *encoder) { names(e); e.Uint64(attrControlPackets, 45) },
 		AcquireEvent{Local: ulidA, Peer: ulidB, Packets: 45}},
-	{"reap", cmdReapEvent, func(e *encoder) { names(e); e.Uint64(attrControlTag, 5); e.Uint32(attrControlEvent, 2) },
-		ReapNotice{ULIDs: pair, Tag: 5, Event: ReapEventInbound}},
+	{"reap", cmdReapEvent, func(e *encoder) {
+		names(e)
+		e.Uint64(attrControlTag, 5)
+		e.Uint32(attrControlEvent, 2)
+		e.Uint32(attrControlRtt, 20_000)
+	},
+		ReapNotice{ULIDs: pair, Tag: 5, Event: ReapEventInbound, RTT: 20 * time.Millisecond}},
 	{"expire", cmdExpireEvent, func(e *encoder) { names(e); e.Uint64(attrControlTag, 5); e.Uint64(attrControlIdle, 600000) },
 		ExpireEvent{ULIDs: pair, Tag: 5, Idle: 10 * time.Minute}},
 	{"icmp of payload", cmdIcmpEvent, func(e *encoder) {

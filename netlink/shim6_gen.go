@@ -135,12 +135,18 @@ const (
 	// Payload arrived in I2-SENT or I2BIS-SENT, which asks for another I2
 	// or I2bis (RFC 5533, section 12.2); at most one event a second.
 	ReapEventPayload ReapEvent = 3
+	// A TCP connection of the ULID pair in an Operational context
+	// retransmits, or an ACK of several segments is overdue: a
+	// hint that the current locator pair may not work (RFC 5534, section
+	// 3.3). At most one event a second.
+	ReapEventRetransmission ReapEvent = 4
 )
 
 var reapEventNames = map[ReapEvent]string{
-	ReapEventSendTimeout: "send-timeout",
-	ReapEventInbound:     "inbound",
-	ReapEventPayload:     "payload",
+	ReapEventSendTimeout:    "send-timeout",
+	ReapEventInbound:        "inbound",
+	ReapEventPayload:        "payload",
+	ReapEventRetransmission: "retransmission",
 }
 
 // String returns the specification's name of the value.
@@ -420,6 +426,8 @@ const (
 	// and ICMPv6 errors. A socket of its own for these keeps a flood of
 	// them from the other events.
 	attrControlFromOutside = 16 // flag
+	// The round-trip time that TCP has measured, in microseconds.
+	attrControlRtt = 17 // u32
 )
 
 // controlAttributes are the names of the set control, by number.
@@ -440,6 +448,7 @@ var controlAttributes = []string{
 	attrControlIcmpInfo:    "icmp-info",
 	attrControlIdle:        "idle",
 	attrControlFromOutside: "from-outside",
+	attrControlRtt:         "rtt",
 }
 
 // Attributes of the set stats.

@@ -78,11 +78,16 @@ enum shim6_reap_timer {
  * @SHIM6_REAP_EVENT_PAYLOAD: Payload arrived in I2-SENT or I2BIS-SENT, which
  *   asks for another I2 or I2bis (RFC 5533, section 12.2); at most one event a
  *   second.
+ * @SHIM6_REAP_EVENT_RETRANSMISSION: A TCP connection of the ULID pair in an
+ *   Operational context retransmits, or an ACK of several segments is overdue:
+ *   a hint that the current locator pair may not work (RFC 5534, section 3.3).
+ *   At most one event a second.
  */
 enum shim6_reap_event {
 	SHIM6_REAP_EVENT_SEND_TIMEOUT = 1,
 	SHIM6_REAP_EVENT_INBOUND,
 	SHIM6_REAP_EVENT_PAYLOAD,
+	SHIM6_REAP_EVENT_RETRANSMISSION,
 };
 
 /**
@@ -178,6 +183,7 @@ enum {
 	SHIM6_A_CONTROL_ICMP_INFO,
 	SHIM6_A_CONTROL_IDLE,
 	SHIM6_A_CONTROL_FROM_OUTSIDE,
+	SHIM6_A_CONTROL_RTT,
 
 	__SHIM6_A_CONTROL_MAX,
 	SHIM6_A_CONTROL_MAX = (__SHIM6_A_CONTROL_MAX - 1)
