@@ -117,7 +117,7 @@ func TestGenerateCGA(t *testing.T) {
 // The initial modifier is what the reader gives, all 128 bits of it, and the
 // modifier that is found the first one from there that fits.
 //
-// Shows: 3972-4-02 3972-4-03 3972-4-04 3972-4-11 3972-4-13 5535-6-08 5535-6-09 5535-6-10
+// Shows: 3972-4-02 3972-4-03 3972-4-04 3972-4-11 3972-4-13 5535-6-08 5535-6-09 5535-6-10 3972-7.3-01
 func TestModifier(t *testing.T) {
 	key := &testKey(t, 1024).PublicKey
 	start := bytes.Repeat([]byte{0xff}, 16) // the count goes round to 0

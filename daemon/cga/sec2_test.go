@@ -3,14 +3,17 @@
 package cga
 
 import (
+	"crypto/sha256"
 	"os"
 	"testing"
+
+	"shim6/daemon/wire"
 )
 
 // A set for Sec 2, which took billions of hashes to make: verified, and found again
 // from a modifier shortly before that which fits.
 //
-// Shows: 4982-6-03 3972-2-04 3972-4-04 3972-5-08 5535-6-10 4982-5-01 5535-6-01
+// Shows: 4982-6-03 3972-2-04 3972-4-04 3972-5-08 5535-6-10 4982-5-01 5535-6-01 4982-4.1-01
 func TestSec2(t *testing.T) {
 	b, err := os.ReadFile("testdata/sec2.pem")
 	if err != nil {
@@ -45,4 +48,47 @@ func TestSec2(t *testing.T) {
 	wantError(t, one[0].PDS.VerifyCGA(withSec(one[0].Addr, 2)), ErrHash2)
 	_, err = one[0].PDS.Derive(eight(t)[0], 0, 2)
 	wantError(t, err, ErrHash2)
+}
+
+// Whatever its Sec, an address is as good as any other: there is no least one.
+//
+// Shows: 3972-5-13
+func TestSecAlike(t *testing.T) {
+	b, err := os.ReadFile("testdata/sec2.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := DecodePEM(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sec, set := range [][]Address{
+		mustHBA(t, 1, eight(t)[:2], Options{}), mustHBA(t, 1, eight(t)[:2], Options{Sec: 1}), two,
+	} {
+		if SecOf(set[0].Addr) != uint8(sec) {
+			t.Fatalf("Sec %d", SecOf(set[0].Addr))
+		}
+		list := listOf(7, wire.Locator{Address: set[0].Addr, Method: wire.MethodHBA}, wire.Locator{Address: set[1].Addr, Method: wire.MethodHBA})
+		wantError(t, set[0].PDS.VerifyULID(set[0].Addr), nil)
+		wantError(t, set[0].PDS.VerifyLocators(set[0].Addr, list, nil), nil)
+	}
+}
+
+// A Sec has the meaning that RFC 4982 gives it, and no other beside that: what was made
+// with a better hash is not an address.
+//
+// Shows: 4982-4.1-02
+func TestSecMeansOne(t *testing.T) {
+	p := mustCGA(t, 5, eight(t)[0], Options{PublicKey: &testKey(t, 1024).PublicKey}).PDS
+	octets, err := p.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sec := range uint8(8) {
+		sum := sha256.Sum256(octets)
+		sum[0] &= 0x1c
+		addr := withSec(p.SubnetPrefix.addr([8]byte(sum[:])), sec)
+		wantError(t, p.VerifyCGA(addr), ErrHash1)
+		wantError(t, p.VerifyULID(addr), ErrHash1)
+	}
 }

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package address
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	"shim6/daemon/cga"
+	"shim6/daemon/wire"
+)
+
+// one is an Identity with a set of p1 and p2, made once: it takes a second.
+var one = sync.OnceValue(func() *Identity { return extended(nil, p1, p2) })
+
+func extended(i *Identity, prefixes ...cga.SubnetPrefix) *Identity {
+	next, err := i.Extend(context.Background(), rand.Reader, prefixes)
+	if err != nil {
+		panic(err)
+	}
+	return next
+}
+
+func addressIn(t *testing.T, i *Identity, p cga.SubnetPrefix) cga.Address {
+	t.Helper()
+	a, _, ok := i.Address(p)
+	if !ok {
+		t.Fatalf("there is no address in %v", p)
+	}
+	return a
+}
+
+// Shows: 5535-4-05
+// Addresses made at once prove each other; for one that comes later the key signs.
+func TestIdentity(t *testing.T) {
+	i := extended(one(), p3)
+	x, y, z := addressIn(t, i, p1), addressIn(t, i, p2), addressIn(t, i, p3)
+	if x.Addr != addressIn(t, one(), p1).Addr {
+		t.Error("a new prefix has changed an old address")
+	}
+	if err := x.PDS.VerifyHBA(y.Addr); err != nil {
+		t.Error(err)
+	}
+	if x.PDS.VerifyHBA(z.Addr) == nil {
+		t.Error("what came later is in the first set")
+	}
+	list := &wire.LocatorList{Generation: 1, Locators: []wire.Locator{
+		{Address: x.Addr, Method: wire.MethodHBA}, {Address: z.Addr, Method: wire.MethodCGA},
+	}}
+	signature, err := x.PDS.Sign(i.Key, list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.PDS.VerifyLocators(x.Addr, list, signature); err != nil {
+		t.Error(err)
+	}
+	if _, _, ok := (*Identity)(nil).Address(p1); ok {
+		t.Error("no Identity has an address")
+	}
+}
+
+// Shows: 5535-6-15
+// A set is made anew as a whole, twice, and then no more.
+func TestCollide(t *testing.T) {
+	i := extended(one(), p3)
+	seen := map[netip.Addr]bool{addressIn(t, i, p1).Addr: true, addressIn(t, i, p2).Addr: true}
+	for range cga.MaxCollisionCount {
+		next, err := i.Collide(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x, y := addressIn(t, next, p1), addressIn(t, next, p2)
+		if seen[x.Addr] || seen[y.Addr] || x.PDS.VerifyHBA(y.Addr) != nil {
+			t.Errorf("%v and %v", x.Addr, y.Addr)
+		}
+		seen[x.Addr], seen[y.Addr] = true, true
+		if addressIn(t, next, p3).Addr != addressIn(t, i, p3).Addr {
+			t.Error("another set has changed, too")
+		}
+		i = next
+	}
+	if _, err := i.Collide(0); !errors.Is(err, ErrTaken) {
+		t.Errorf("the third time: %v", err)
+	}
+}
+
+// No more are remembered than there is a use for.
+func TestMaxSets(t *testing.T) {
+	i := &Identity{Key: one().Key}
+	for range maxSets {
+		i.Sets = append(i.Sets, one().Sets[0])
+	}
+	if i = extended(i, p3); len(i.Sets) != maxSets {
+		t.Errorf("%d sets", len(i.Sets))
+	}
+	addressIn(t, i, p3)
+}
+
+func TestStore(t *testing.T) {
+	dir := t.TempDir()
+	if i, err := Load(dir); i != nil || err != nil {
+		t.Fatalf("of nothing: %v, %v", i, err)
+	}
+	i := extended(one(), p3)
+	if err := i.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !again.Key.Equal(i.Key) || !reflect.DeepEqual(again.Sets, i.Sets) {
+		t.Error("what was saved is not what was loaded")
+	}
+	for _, name := range []string{KeyFile, AddressesFile} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+	if next, err := i.Collide(1); err != nil {
+		t.Error(err)
+	} else if err = next.Save(dir); err != nil {
+		t.Error(err)
+	} else if again, err = Load(dir); err != nil || addressIn(t, again, p3).PDS.CollisionCount != 1 {
+		t.Errorf("after a collision: %v", err)
+	}
+	// Where it can't be written nothing is lost, and nothing left.
+	if err := i.Save(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("to nowhere: %v", err)
+	}
+	names, _ := filepath.Glob(dir + "/*.tmp")
+	if len(names) > 0 {
+		t.Errorf("%v is left", names)
+	}
+	// The host has died before there were addresses.
+	if err := os.Remove(filepath.Join(dir, AddressesFile)); err != nil {
+		t.Fatal(err)
+	}
+	if again, err = Load(dir); err != nil || len(again.Sets) != 0 || !again.Key.Equal(i.Key) {
+		t.Errorf("a key alone: %+v, %v", again, err)
+	}
+}
+
+// What is wrong with the files is said, and nothing else is made of them.
+func TestLoadErrors(t *testing.T) {
+	dir := t.TempDir()
+	if err := one().Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	key, _ := os.ReadFile(filepath.Join(dir, KeyFile))
+	text, _ := os.ReadFile(filepath.Join(dir, AddressesFile))
+	other, err := (*Identity)(nil).Extend(context.Background(), rand.Reader, []cga.SubnetPrefix{p1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := t.TempDir()
+	if err := other.Save(elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	otherKey, _ := os.ReadFile(filepath.Join(elsewhere, KeyFile))
+	second := bytes.Index(text[1:], []byte("-----BEGIN")) + 1
+	for _, c := range []struct {
+		name      string
+		key, text []byte
+		want      string
+	}{
+		{"no key in it", []byte("x"), text, KeyFile + ": there is no private key in it"},
+		{"half a key", key[:len(key)/2], text, KeyFile},
+		{"another key", otherKey, text, "with another key"},
+		{"half a file", key, text[:len(text)-20], AddressesFile},
+		{"half a set", key, text[second:], "its set lacks members"},
+		{"mixed up", key, append(bytes.Clone(text[second:]), text[:second]...), AddressesFile},
+	} {
+		for name, b := range map[string][]byte{KeyFile: c.key, AddressesFile: c.text} {
+			if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Load(dir); c.name != "mixed up" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v", c.name, err)
+		} else if c.name == "mixed up" && err != nil {
+			// Each has its prefix in it, so that nothing depends on the order.
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// A key that is too short, or known to others, is replaced, or removed for another one to
+// be made, and the addresses with it. What was made with the old one is not taken for
+// the new one's.
+//
+// Shows: 3972-7.1-01 3972-7.1-02
+func TestAnotherKey(t *testing.T) {
+	old := one()
+	longer, err := rsa.GenerateKey(rand.Reader, cga.MaxNewKeyBits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := x509.MarshalPKCS8PrivateKey(longer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: pemKey, Bytes: b})
+	for _, c := range []struct {
+		name string
+		key  []byte
+	}{{"a longer one", text}, {"none", nil}} {
+		dir := t.TempDir()
+		if err = old.Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		if c.key == nil {
+			err = os.Remove(filepath.Join(dir, KeyFile))
+		} else {
+			err = os.WriteFile(filepath.Join(dir, KeyFile), c.key, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i, err := Load(dir); err == nil && i != nil && len(i.Sets) > 0 {
+			t.Errorf("%s: the addresses of another key are taken", c.name)
+		}
+		if err := os.RemoveAll(filepath.Join(dir, AddressesFile)); err != nil {
+			t.Fatal(err)
+		}
+		i, err := Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i, err = i.Extend(context.Background(), rand.Reader, []cga.SubnetPrefix{p1, p2}); err != nil {
+			t.Fatal(err)
+		}
+		x, was := addressIn(t, i, p1), addressIn(t, old, p1)
+		if i.Key.Equal(old.Key) || x.Addr == was.Addr || c.key != nil && !i.Key.Equal(longer) {
+			t.Errorf("%s: %v, and was %v", c.name, x.Addr, was.Addr)
+		}
+		// The old key signs for it no more, and the new one does.
+		list := &wire.LocatorList{Generation: 1, Locators: []wire.Locator{{Address: x.Addr, Method: wire.MethodHBA}, {Address: was.Addr, Method: wire.MethodCGA}}}
+		if _, err := x.PDS.Sign(old.Key, list); err == nil {
+			t.Errorf("%s: the old key signs for %v", c.name, x.Addr)
+		}
+		signature, err := x.PDS.Sign(i.Key, list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := x.PDS.VerifyLocators(x.Addr, list, signature); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}

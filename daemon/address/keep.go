@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package address
+
+import (
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"shim6/daemon/locator"
+)
+
+// Keeper has ULIDs live on when their links lose them: because the link is down or
+// removed, or somebody has deleted the address. Sockets and local delivery go on
+// with an address of the loopback, and the contexts have other locators. So it is
+// until the link has the address again, its valid lifetime is over, or no context
+// has it as its ULID any more.
+//
+// An address whose prefix has become invalid is not kept (RFC 5533, section 1.5),
+// nor one that was deprecated and then deleted from a link that is up: who
+// withdraws a prefix wants it gone.
+//
+// What was kept before a restart is known by its mark. The zero Keeper is ready.
+type Keeper struct {
+	// leases are the addresses of links when they were last seen.
+	leases map[netip.Addr]lease
+}
+
+type lease struct {
+	index      uint32
+	deprecated bool
+	// validUntil is 0 for ever.
+	validUntil time.Duration
+}
+
+// slack is how long before its end a lifetime counts as over: rtnetlink tells
+// whole seconds, and the kernel removes an address when it likes in the last of
+// them.
+const slack = 2 * time.Second
+
+// Update says what to do after each message of addresses or links, and now and then
+// while something is kept, since contexts end. used is called if it matters, and
+// returns our ULIDs of all contexts.
+func (k *Keeper) Update(now time.Duration, t *locator.Table, used func() map[netip.Addr]bool) []Action {
+	leases := map[netip.Addr]lease{}
+	// here are the addresses that a link has, and can use.
+	here := map[netip.Addr]bool{}
+	var kept []locator.Assigned
+	for _, a := range t.Assigned() {
+		switch {
+		case !a.Address.IsGlobalUnicast():
+		case a.Kept:
+			kept = append(kept, a)
+		default:
+			here[a.Address] = here[a.Address] || usable(a)
+			// One of two interfaces that have it may be better.
+			if l, ok := leases[a.Address]; !ok || l.validUntil != 0 && (a.ValidUntil == 0 || a.ValidUntil > l.validUntil) {
+				leases[a.Address] = lease{a.Index, a.Flags&unix.IFA_F_DEPRECATED != 0, a.ValidUntil}
+			}
+		}
+	}
+	old := k.leases
+	k.leases = leases
+	// gone are those that no link can use any more, and might be kept.
+	gone := map[netip.Addr]lease{}
+	for a, l := range leases {
+		if !here[a] && !t.Enabled(l.index) {
+			gone[a] = l
+		}
+	}
+	for a, l := range old {
+		if _, ok := leases[a]; !ok {
+			gone[a] = l
+		}
+	}
+	for _, a := range kept {
+		delete(gone, a.Address)
+	}
+	if len(gone) == 0 && len(kept) == 0 {
+		return nil
+	}
+	var actions []Action
+	ulids := used()
+	for _, a := range kept {
+		if here[a.Address] || !ulids[a.Address] {
+			actions = append(actions, DeleteAddress{Index: a.Index, Address: a.Address, Bits: hostBits})
+		}
+	}
+	for a, l := range gone {
+		if seconds := l.left(now); ulids[a] && seconds > 0 && !(l.deprecated && t.Enabled(l.index)) {
+			actions = append(actions, SetAddress{
+				Index: t.Loopback(), Address: a, Bits: hostBits,
+				Flags: unix.IFA_F_NODAD | unix.IFA_F_NOPREFIXROUTE,
+				// Not preferred: no new session is to begin with it.
+				Valid: seconds,
+			})
+		}
+	}
+	return actions
+}
+
+// Keeps reports whether something is kept, so that Update is to be called now and
+// then.
+func Keeps(t *locator.Table) bool {
+	for _, a := range t.Assigned() {
+		if a.Kept {
+			return true
+		}
+	}
+	return false
+}
+
+// hostBits is the prefix length of one address.
+const hostBits = 128
+
+// usable is whether packets for an address are delivered. On a link that is down
+// the kernel may let addresses be (keep_addr_on_down), but not what delivers to
+// them; and before duplicate address detection is through there is nothing either.
+func usable(a locator.Assigned) bool {
+	tentative := a.Flags&unix.IFA_F_TENTATIVE != 0 && a.Flags&unix.IFA_F_OPTIMISTIC == 0
+	return a.Enabled && !tentative && a.Flags&unix.IFA_F_DADFAILED == 0
+}
+
+// left is for how many seconds an address is valid, 0 if it is as good as over.
+func (l lease) left(now time.Duration) uint32 {
+	switch left := l.validUntil - now; {
+	case l.validUntil == 0:
+		return Infinite
+	case left <= slack:
+		return 0
+	default:
+		return uint32(min(left/time.Second, Infinite-1))
+	}
+}

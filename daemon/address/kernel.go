@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package address
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Kernel does Actions by rtnetlink, in the network namespace of the thread that
+// opened it. It needs CAP_NET_ADMIN.
+type Kernel struct{ conn *netlink.Conn }
+
+// Open returns a Kernel.
+func Open() (*Kernel, error) {
+	c, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Strict: true})
+	if err != nil {
+		return nil, fmt.Errorf("opening a socket of rtnetlink: %w", err)
+	}
+	return &Kernel{c}, nil
+}
+
+// Close ends it. What was done stays.
+func (k *Kernel) Close() error { return k.conn.Close() }
+
+// Do does an Action. That what is to be removed is not there is no error.
+func (k *Kernel) Do(a Action) error {
+	_, err := k.conn.Execute(a.Message())
+	if err == nil || removes(a) && isAbsent(err) {
+		return nil
+	}
+	return fmt.Errorf("%v: %w", a, err)
+}
+
+// removes is whether an Action removes something.
+func removes(a Action) bool {
+	switch a.(type) {
+	case DeleteAddress, DeleteRule, DeleteRoute:
+		return true
+	}
+	return false
+}
+
+// Rules reads the rules that have our mark.
+func (k *Kernel) Rules() ([]Rule, error) {
+	b := make([]byte, ruleHeaderLen)
+	b[0] = unix.AF_INET6
+	return list(k, unix.RTM_GETRULE, b, parseRule)
+}
+
+// Routes reads the routes that have our mark.
+func (k *Kernel) Routes() ([]Route, error) {
+	b := make([]byte, unix.SizeofRtMsg)
+	b[0] = unix.AF_INET6
+	return list(k, unix.RTM_GETROUTE, b, parseRoute)
+}
+
+func list[T any](k *Kernel, kind netlink.HeaderType, request []byte, parse func(netlink.Message) (T, bool)) ([]T, error) {
+	messages, err := k.conn.Execute(netlink.Message{
+		Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Dump}, Data: request,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading a list from rtnetlink: %w", err)
+	}
+	// One that was interrupted by a change is followed by another, since the
+	// change is told.
+	var all []T
+	for _, m := range messages {
+		if v, ok := parse(m); ok {
+			all = append(all, v)
+		}
+	}
+	return all, nil
+}
+
+func isAbsent(err error) bool {
+	for _, e := range []error{unix.EADDRNOTAVAIL, unix.ENODEV, unix.ESRCH, unix.ENOENT} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}

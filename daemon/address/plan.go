@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package address
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"shim6/daemon/cga"
+	"shim6/daemon/config"
+	"shim6/daemon/locator"
+)
+
+// State is all that Plan decides by.
+type State struct {
+	Now    time.Duration
+	Config *config.Config
+	Table  *locator.Table
+	// Prefixes are those of all links (Prefixes.Known).
+	Prefixes []Prefix
+	// Identity is nil if there is none yet.
+	Identity   *Identity
+	Collisions *Collisions
+	// Rules and Routes are those that have our mark.
+	Rules  []Rule
+	Routes []Route
+}
+
+// Plan is what to do.
+type Plan struct {
+	Actions []Action
+	// Missing are prefixes in which the Identity has no address.
+	Missing []cga.SubnetPrefix
+	// Duplicates are those of its sets of which another host has an address.
+	Duplicates []int
+}
+
+// metric is that of the first default route of a table.
+const metric = 1024
+
+// Plan compares what there is with what there should be: in each prefix of a link
+// that may be used the Identity's address, with the prefix's lifetimes; and routes
+// by which packets with a source in the prefix leave by that link's routers. If the
+// configuration wants no addresses made, nothing of that should be.
+//
+// What bears our mark and should not be is removed. But an address of ours whose
+// prefix is not known stays until its lifetime ends: routers speak seldom, and after
+// a restart nothing is known of them.
+func (s *State) Plan() Plan {
+	var p Plan
+	on := s.Config.ManagesAddresses()
+	var prefixes []Prefix
+	if on {
+		prefixes = s.usable()
+	}
+	p.addresses(s, on, prefixes)
+	p.routing(s, prefixes)
+	return p
+}
+
+// usable are the prefixes to be used, each on one link: an address on two would be
+// its own duplicate.
+func (s *State) usable() []Prefix {
+	var list []Prefix
+	for _, p := range s.Prefixes {
+		_, ok := s.Config.Allowed(s.Table.Name(p.Index), p.Prefix.Prefix().Addr())
+		if !ok || p.ValidUntil != 0 && p.ValidUntil <= s.Now+slack {
+			continue
+		}
+		if n := len(list); n > 0 && list[n-1].Prefix == p.Prefix {
+			if !s.has(list[n-1]) && s.has(p) {
+				list[n-1] = p
+			}
+			continue
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// has reports whether a link has the Identity's address of a prefix.
+func (s *State) has(p Prefix) bool {
+	a, _, ok := s.Identity.Address(p.Prefix)
+	return ok && slices.ContainsFunc(s.Table.Assigned(), func(x locator.Assigned) bool {
+		return x.Index == p.Index && x.Address == a.Addr && x.Protocol == locator.Protocol
+	})
+}
+
+func (p *Plan) addresses(s *State, on bool, prefixes []Prefix) {
+	type place struct {
+		index   uint32
+		address netip.Addr
+	}
+	wanted := map[place]Prefix{}
+	for _, x := range prefixes {
+		a, _, ok := s.Identity.Address(x.Prefix)
+		if !ok {
+			p.Missing = append(p.Missing, x.Prefix)
+			continue
+		}
+		wanted[place{x.Index, a.Addr}] = x
+	}
+	there := map[place]bool{}
+	elsewhere := map[netip.Addr]bool{}
+	for _, x := range wanted {
+		a, _, _ := s.Identity.Address(x.Prefix)
+		elsewhere[a.Addr] = true
+	}
+	for _, a := range s.Table.Assigned() {
+		at := place{a.Index, a.Address}
+		x, want := wanted[at]
+		switch current, set, ok := s.Identity.Address(cga.PrefixOf(a.Address)); {
+		case a.Protocol != locator.Protocol:
+			// Not of ours, not even if it is the very address.
+			there[at] = true
+		case a.Kept:
+		case !on || !ok || current.Addr != a.Address || elsewhere[a.Address] && !want:
+			p.Actions = append(p.Actions, DeleteAddress{Index: a.Index, Address: a.Address, Bits: a.Bits})
+		case a.Flags&unix.IFA_F_DADFAILED != 0:
+			// It stays until there is another, so that it isn't tried again.
+			there[at] = true
+			p.duplicate(set)
+		default:
+			there[at] = true
+			if want && (!s.same(a.ValidUntil, x.ValidUntil) || !s.same(a.PreferredUntil, x.PreferredUntil)) {
+				p.Actions = append(p.Actions, s.set(a.Address, x))
+			}
+		}
+	}
+	for _, x := range prefixes {
+		switch a, set, ok := s.Identity.Address(x.Prefix); {
+		case !ok || there[place{x.Index, a.Addr}]:
+		case s.Collisions.Taken(a.Addr):
+			p.duplicate(set)
+		default:
+			p.Actions = append(p.Actions, s.set(a.Addr, x))
+		}
+	}
+}
+
+func (p *Plan) duplicate(set int) {
+	if !slices.Contains(p.Duplicates, set) {
+		p.Duplicates = append(p.Duplicates, set)
+	}
+}
+
+// set gives an address the lifetimes of its prefix. It makes no route: whether the
+// prefix is on the link, the router has said, and others have seen to that.
+func (s *State) set(a netip.Addr, p Prefix) SetAddress {
+	return SetAddress{
+		Index: p.Index, Address: a, Bits: subnetBits, Flags: unix.IFA_F_NOPREFIXROUTE,
+		Preferred: seconds(s.Now, p.PreferredUntil), Valid: seconds(s.Now, p.ValidUntil),
+	}
+}
+
+// same compares ends of lifetimes, 0 for never. How long ago one was does not matter.
+func (s *State) same(a, b time.Duration) bool {
+	if a == 0 || b == 0 {
+		return a == b
+	}
+	return (max(a, s.Now) - max(b, s.Now)).Abs() <= slack
+}
+
+// seconds is how long it is until the end of a lifetime.
+func seconds(now, until time.Duration) uint32 {
+	if until == 0 {
+		return Infinite
+	}
+	return uint32(min(max(0, until-now)/time.Second, Infinite-1))
+}
+
+// routing: two rules for a prefix. The first has the main table looked at, but for
+// its default routes: what is on a link, or known better, stays so. The second looks
+// at the default routes of the prefix's link. If there are none now, the main
+// table's are as good as any, for a packet must have a route to get as far as the
+// module.
+func (p *Plan) routing(s *State, prefixes []Prefix) {
+	var rules []Rule
+	var routes []Route
+	for _, x := range prefixes {
+		routers := s.Table.Routers(x.Index)
+		if len(routers) == 0 {
+			continue
+		}
+		c := s.Config.Addresses
+		table := c.Table + x.Index
+		rules = append(rules,
+			Rule{Source: x.Prefix, Priority: c.Priority, Table: unix.RT_TABLE_MAIN, Specific: true},
+			Rule{Source: x.Prefix, Priority: c.Priority + 1, Table: table})
+		for i, r := range unique(routers) {
+			if want := (Route{Table: table, Index: x.Index, Router: r, Metric: metric + uint32(i)}); !slices.Contains(routes, want) {
+				routes = append(routes, want)
+			}
+		}
+	}
+	// What is in the way goes first.
+	for _, r := range s.Routes {
+		if !slices.Contains(routes, r) {
+			p.Actions = append(p.Actions, DeleteRoute(r))
+		}
+	}
+	for _, r := range routes {
+		if !slices.Contains(s.Routes, r) {
+			p.Actions = append(p.Actions, AddRoute(r))
+		}
+	}
+	for _, r := range rules {
+		if !slices.Contains(s.Rules, r) {
+			p.Actions = append(p.Actions, AddRule(r))
+		}
+	}
+	for i, r := range s.Rules {
+		// The kernel has had the same one twice.
+		if !slices.Contains(rules, r) || slices.Index(s.Rules, r) != i {
+			p.Actions = append(p.Actions, DeleteRule(r))
+		}
+	}
+}
+
+// unique leaves out what is there twice: a router may be in several tables.
+func unique(list []netip.Addr) []netip.Addr {
+	list = slices.Clone(list)
+	slices.SortFunc(list, netip.Addr.Compare)
+	return slices.Compact(list)
+}
+
+// Flush removes everything that has our mark, and what is kept for contexts as well.
+func (s *State) Flush() []Action {
+	var actions []Action
+	for _, a := range s.Table.Assigned() {
+		if a.Protocol == locator.Protocol {
+			actions = append(actions, DeleteAddress{Index: a.Index, Address: a.Address, Bits: a.Bits})
+		}
+	}
+	for _, r := range s.Rules {
+		actions = append(actions, DeleteRule(r))
+	}
+	for _, r := range s.Routes {
+		actions = append(actions, DeleteRoute(r))
+	}
+	return actions
+}

@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package address
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"shim6/daemon/cga"
+	"shim6/daemon/config"
+	"shim6/daemon/locator"
+)
+
+// managed is a host whose addresses are made, with all that there is of ours.
+type managed struct {
+	*host
+	config     *config.Config
+	prefixes   Prefixes
+	identity   *Identity
+	collisions Collisions
+	rules      []Rule
+	routes     []Route
+	routers    map[uint32][]string
+}
+
+func newManaged(t *testing.T) *managed {
+	return &managed{host: newHost(t), config: config.Default(), identity: one(), routers: map[uint32][]string{}}
+}
+
+func (m *managed) plan() Plan {
+	s := State{Now: m.now, Config: m.config, Table: &m.table, Identity: m.identity, Collisions: &m.collisions,
+		Rules: m.rules, Routes: m.routes}
+	s.Prefixes = m.prefixes.Known(m.now, &m.table)
+	return s.Plan()
+}
+
+// settles does what is planned, as a kernel would, until nothing is, and returns it.
+func (m *managed) settles() []string {
+	m.t.Helper()
+	var done []string
+	for range 4 {
+		p := m.plan()
+		if len(p.Actions) == 0 {
+			slices.Sort(done)
+			return done
+		}
+		for _, a := range p.Actions {
+			done = append(done, a.String())
+			switch a := a.(type) {
+			case AddRule:
+				m.rules = append(m.rules, Rule(a))
+			case DeleteRule:
+				i := slices.Index(m.rules, Rule(a))
+				m.rules = slices.Delete(m.rules, i, i+1)
+			case AddRoute:
+				m.routes = append(m.routes, Route(a))
+			case DeleteRoute:
+				m.routes = slices.DeleteFunc(m.routes, func(r Route) bool { return r == Route(a) })
+			default:
+				m.apply(a.Message())
+			}
+		}
+	}
+	m.t.Fatalf("it does not come to rest: %q", done)
+	return nil
+}
+
+func (m *managed) does(want ...string) {
+	m.t.Helper()
+	slices.Sort(want)
+	if got := m.settles(); !slices.Equal(got, want) {
+		m.t.Fatalf("after %v: done is\n%q, wanted\n%q", m.now, got, want)
+	}
+}
+
+// router has a default route in the main table, or in another one.
+func (m *managed) router(index uint32, table uint8, gateways ...string) {
+	m.t.Helper()
+	m.routers[index] = gateways
+	var all []netlink.Message
+	for i, list := range m.routers {
+		for _, g := range list {
+			b := []byte{unix.AF_INET6, 0, 0, 0, table, 9, 0, unix.RTN_UNICAST, 0, 0, 0, 0}
+			b = append(b, attributes(func(e *netlink.AttributeEncoder) {
+				e.Uint32(unix.RTA_OIF, i)
+				e.Uint32(unix.RTA_TABLE, uint32(table))
+				e.Bytes(unix.RTA_GATEWAY, netip.MustParseAddr(g).AsSlice())
+			})...)
+			all = append(all, netlink.Message{Header: netlink.Header{Type: unix.RTM_NEWROUTE}, Data: b})
+		}
+	}
+	if err := m.table.SetRoutes(all); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func set(a netip.Addr, index uint32, valid, preferred int) string {
+	return fmt.Sprintf("address replace %v/64 dev %d valid_lft %d preferred_lft %d", a, index, valid, preferred)
+}
+
+func unset(a netip.Addr, index uint32) string {
+	return fmt.Sprintf("address delete %v/64 dev %d", a, index)
+}
+
+// rulesOf are the two rules of a prefix, to be added or deleted.
+func rulesOf(verb string, p cga.SubnetPrefix, index int) []string {
+	return []string{
+		fmt.Sprintf("rule %s from %v lookup 254 priority 32000 suppress_prefixlength 3", verb, p),
+		fmt.Sprintf("rule %s from %v lookup %d priority 32001", verb, p, 14000+index),
+	}
+}
+
+func (m *managed) both() (x, y netip.Addr) {
+	m.t.Helper()
+	return addressIn(m.t, m.identity, p1).Addr, addressIn(m.t, m.identity, p2).Addr
+}
+
+// Lifetimes follow those of the RAs; what is foreign stays as it is.
+func TestPlanLifetimes(t *testing.T) {
+	m := newManaged(t)
+	x, y := m.both()
+	m.address(up2, netip.MustParseAddr("2001:db8:9::9"), 0, Infinite, Infinite)
+	m.does()
+	m.address(up1, a1, 0, 1800, 3600)
+	m.address(up2, a2, 0, 1800, 3600)
+	m.does(set(x, up1, 3600, 1800), set(y, up2, 3600, 1800))
+	// A second later is no news, a minute is.
+	m.now += time.Second
+	m.address(up1, a1, 0, 1800, 3600)
+	m.does()
+	m.now += time.Minute
+	m.address(up1, a1, 0, 1800, 3600)
+	m.does(set(x, up1, 3600, 1800))
+	// Withdrawn: deprecated at once, and again with every RA, which is no news.
+	m.address(up1, a1, 0, 0, 3600)
+	m.does(set(x, up1, 3600, 0))
+	m.now += time.Minute
+	m.address(up1, a1, 0, 0, 3540)
+	m.does()
+	// It is back.
+	m.address(up1, a1, 0, 1800, 3600)
+	m.does(set(x, up1, 3600, 1800))
+	// And for ever.
+	m.address(up1, a1, 0, Infinite, Infinite)
+	m.prefixes.Apply(m.now, announcement(up1, p1, autoconf, Infinite, Infinite))
+	m.does(set(x, up1, Infinite, Infinite))
+}
+
+// The prefix is valid no more. The kernel removes both addresses, whichever first.
+func TestPlanExpiry(t *testing.T) {
+	m := newManaged(t)
+	x, _ := m.both()
+	m.address(up1, a1, 0, 1800, 3600)
+	m.does(set(x, up1, 3600, 1800))
+	m.now += 3599 * time.Second
+	m.does()
+	m.lost(up1, x)
+	m.does()
+	m.lost(up1, a1)
+	m.does()
+}
+
+// A restart: nothing is known of the prefixes, and nothing is removed for that.
+func TestPlanRestart(t *testing.T) {
+	m := newManaged(t)
+	x, _ := m.both()
+	m.prefixes.Apply(m.now, announcement(up1, p1, autoconf, 1800, 3600))
+	m.does(set(x, up1, 3600, 1800))
+	m.prefixes = Prefixes{}
+	m.does()
+	m.now += time.Minute
+	m.prefixes.Apply(m.now, announcement(up1, p1, autoconf, 1800, 3600))
+	m.does(set(x, up1, 3600, 1800))
+}
+
+// The state was lost, and there is another identity: what the old one had is removed.
+func TestPlanAnotherIdentity(t *testing.T) {
+	m := newManaged(t)
+	x, _ := m.both()
+	m.address(up1, a1, 0, 1800, 3600)
+	m.does(set(x, up1, 3600, 1800))
+	m.identity = nil
+	m.does(unset(x, up1))
+	if p := m.plan(); !slices.Equal(p.Missing, []cga.SubnetPrefix{p1}) {
+		t.Errorf("missing is %v", p.Missing)
+	}
+	m.identity = extended(one(), p1)
+	z := addressIn(t, m.identity, p1).Addr
+	if z == x {
+		t.Fatal("the newest set does not count")
+	}
+	m.does(set(z, up1, 3600, 1800))
+}
+
+// Renumbering: a new prefix lacks an address until one is made; the old one stays.
+func TestPlanRenumbering(t *testing.T) {
+	m := newManaged(t)
+	x, _ := m.both()
+	m.address(up1, a1, 0, 1800, 3600)
+	m.does(set(x, up1, 3600, 1800))
+	a3 := netip.MustParseAddr("2001:db8:3::a")
+	m.address(up1, a3, 0, 1800, 3600)
+	m.address(up1, a1, 0, 0, 3600)
+	m.does(set(x, up1, 3600, 0))
+	if p := m.plan(); !slices.Equal(p.Missing, []cga.SubnetPrefix{p3}) {
+		t.Fatalf("missing is %v", p.Missing)
+	}
+	m.identity = extended(m.identity, p3)
+	m.does(set(addressIn(t, m.identity, p3).Addr, up1, 3600, 1800))
+	if p := m.plan(); p.Missing != nil {
+		t.Errorf("missing is %v", p.Missing)
+	}
+}
+
+// A duplicate with a lifetime the kernel removes, one without it keeps. Neither is
+// tried again, until there is another address.
+func TestPlanDuplicate(t *testing.T) {
+	for _, removed := range []bool{true, false} {
+		m := newManaged(t)
+		x, y := m.both()
+		m.address(up1, a1, 0, 1800, 3600)
+		m.address(up2, a2, 0, 1800, 3600)
+		m.does(set(x, up1, 3600, 1800), set(y, up2, 3600, 1800))
+		failed := SetAddress{Index: up1, Address: x, Bits: 64, Flags: unix.IFA_F_DADFAILED | unix.IFA_F_TENTATIVE, Preferred: 1800, Valid: 3600}.Message()
+		want := []string{unset(y, up2)}
+		if removed {
+			failed.Header.Type = unix.RTM_DELADDR
+			m.collisions.Apply(failed)
+		} else {
+			want = append(want, unset(x, up1))
+		}
+		m.apply(failed)
+		m.does()
+		if p := m.plan(); !slices.Equal(p.Duplicates, []int{0}) {
+			t.Fatalf("duplicates are %v", p.Duplicates)
+		}
+		next, err := m.identity.Collide(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.identity = next
+		x, y = m.both()
+		m.does(append(want, set(x, up1, 3600, 1800), set(y, up2, 3600, 1800))...)
+		if p := m.plan(); p.Duplicates != nil {
+			t.Errorf("duplicates are %v", p.Duplicates)
+		}
+	}
+}
+
+// One prefix on two links: the address is on one, stays there, and moves if need be.
+func TestPlanTwoLinks(t *testing.T) {
+	m := newManaged(t)
+	x, _ := m.both()
+	m.address(up2, a1, 0, 1800, 3600)
+	m.does(set(x, up2, 3600, 1800))
+	m.address(up1, netip.MustParseAddr("2001:db8:1::b"), 0, 1800, 3600)
+	m.does()
+	m.down(up2)
+	m.lost(up2, a1)
+	m.lost(up2, x)
+	m.does(set(x, up1, 3600, 1800))
+	// The routers of that link speak of it no more, and those of another one do.
+	m.up(up2)
+	m.address(up2, a1, 0, 1800, 3600)
+	m.does()
+	m.lost(up1, netip.MustParseAddr("2001:db8:1::b"))
+	m.does(unset(x, up1), set(x, up2, 3600, 1800))
+}
+
+// An address of ours that somebody else has set up is his, and so is what has the
+// address of another prefix.
+func TestPlanForeign(t *testing.T) {
+	m := newManaged(t)
+	x, _ := m.both()
+	m.address(up1, a1, 0, 1800, 3600)
+	m.address(up1, x, 0, Infinite, Infinite)
+	m.does()
+	no := false
+	m.config.Addresses.Manage = &no
+	m.does()
+}
+
+// Where policy wants no locators, no addresses are made.
+func TestPlanPolicy(t *testing.T) {
+	m := newManaged(t)
+	x, y := m.both()
+	m.address(up1, a1, 0, 1800, 3600)
+	m.address(up2, a2, 0, 1800, 3600)
+	m.address(up2, netip.MustParseAddr("fd00::a"), 0, 1800, 3600)
+	no := false
+	m.config.Interfaces = []config.Interface{{Name: "up1", Use: &no}}
+	m.does(set(y, up2, 3600, 1800))
+	if p := m.plan(); p.Missing != nil {
+		t.Errorf("missing is %v", p.Missing)
+	}
+	m.config.Interfaces = nil
+	m.config.Locators.Deny = []netip.Prefix{p2.Prefix()}
+	m.does(set(x, up1, 3600, 1800))
+}
+
+// Rules and routes come with a prefix and a router, and go with them.
+func TestPlanRouting(t *testing.T) {
+	m := newManaged(t)
+	x, y := m.both()
+	m.address(up1, a1, 0, 1800, 3600)
+	m.address(up2, a2, 0, 1800, 3600)
+	m.does(set(x, up1, 3600, 1800), set(y, up2, 3600, 1800))
+	m.router(up1, unix.RT_TABLE_MAIN, "fe80::1")
+	r1, r2 := "default via fe80::1 dev 2 table 14002 metric 1024", "default via fe80::2 dev 3 table 14003 metric 1024"
+	m.does(append(rulesOf("add", p1, up1), "route add "+r1)...)
+	m.router(up2, unix.RT_TABLE_MAIN, "fe80::2")
+	m.does(append(rulesOf("add", p2, up2), "route add "+r2)...)
+	// Another router, before the first in order: metrics are those of the order.
+	m.router(up2, unix.RT_TABLE_MAIN, "fe80::2", "fe80::1", "fe80::2")
+	m.does("route delete "+r2, "route add default via fe80::1 dev 3 table 14003 metric 1024",
+		"route add default via fe80::2 dev 3 table 14003 metric 1025")
+	m.router(up2, unix.RT_TABLE_MAIN)
+	m.does(append(rulesOf("delete", p2, up2), "route delete default via fe80::1 dev 3 table 14003 metric 1024",
+		"route delete default via fe80::2 dev 3 table 14003 metric 1025")...)
+	// The link goes down; the kernel has removed the route.
+	m.down(up1)
+	m.lost(up1, a1)
+	m.lost(up1, x)
+	m.routes = nil
+	m.router(up1, unix.RT_TABLE_MAIN)
+	m.does(rulesOf("delete", p1, up1)...)
+}
+
+// What somebody has taken away is put back, and what is there twice is not.
+func TestPlanRepair(t *testing.T) {
+	m := newManaged(t)
+	m.address(up1, a1, 0, 1800, 3600)
+	m.router(up1, unix.RT_TABLE_MAIN, "fe80::1")
+	m.settles()
+	m.does()
+	lost := m.rules[0]
+	m.rules = append(m.rules[1:], m.rules[1])
+	m.does("rule add "+lost.String(), "rule delete "+m.rules[0].String())
+}
+
+// Routers of other tables are of no concern.
+func TestPlanOtherTables(t *testing.T) {
+	m := newManaged(t)
+	x, _ := m.both()
+	m.address(up1, a1, 0, 1800, 3600)
+	m.router(up1, 77, "fe80::1")
+	m.does(set(x, up1, 3600, 1800))
+}
+
+// One switch takes away all of ours, but not what is kept for contexts; Flush does
+// that as well.
+func TestPlanOff(t *testing.T) {
+	m := newManaged(t)
+	x, _ := m.both()
+	m.address(up1, a1, 0, 1800, 3600)
+	m.router(up1, unix.RT_TABLE_MAIN, "fe80::1")
+	m.settles()
+	keep := SetAddress{Index: lo, Address: a2, Bits: hostBits, Valid: 100}
+	m.apply(keep.Message())
+	s := State{Table: &m.table, Rules: m.rules, Routes: m.routes}
+	route := "route delete default via fe80::1 dev 2 table 14002 metric 1024"
+	want := append(rulesOf("delete", p1, up1), route, unset(x, up1), "address delete 2001:db8:2::a/128 dev 1")
+	slices.Sort(want)
+	var flush []string
+	for _, a := range s.Flush() {
+		flush = append(flush, a.String())
+	}
+	slices.Sort(flush)
+	if !slices.Equal(flush, want) {
+		t.Errorf("flushed is %q, wanted %q", flush, want)
+	}
+	no := false
+	m.config.Addresses.Manage = &no
+	m.does(append(rulesOf("delete", p1, up1), route, unset(x, up1))...)
+}
+
+// Rules and routes are read as they are written, and those of others are not ours.
+func TestParse(t *testing.T) {
+	for _, r := range []Rule{{p1, 32000, 254, true}, {p2, 1, 70000, false}} {
+		m := AddRule(r).Message()
+		if got, ok := parseRule(m); !ok || got != r {
+			t.Errorf("%v is read as %v, %v", r, got, ok)
+		}
+		if _, ok := parseRule(foreign(m)); ok {
+			t.Errorf("%v of another protocol is ours", r)
+		}
+	}
+	for _, r := range []Route{{14002, up1, netip.MustParseAddr("fe80::1"), 1024}, {300, up2, netip.Addr{}, 1}} {
+		m := AddRoute(r).Message()
+		if got, ok := parseRoute(m); !ok || got != r {
+			t.Errorf("%v is read as %v, %v", r, got, ok)
+		}
+		m.Data[5] = 9
+		if _, ok := parseRoute(m); ok {
+			t.Errorf("%v of another protocol is ours", r)
+		}
+	}
+}
+
+// foreign is the message of a rule with another protocol.
+func foreign(m netlink.Message) netlink.Message {
+	b := slices.Clone(m.Data)
+	for i := ruleHeaderLen; i < len(b); {
+		if binary.NativeEndian.Uint16(b[i+2:]) == fraProtocol {
+			b[i+4] = locator.Protocol + 1
+		}
+		i += (int(binary.NativeEndian.Uint16(b[i:])) + 3) &^ 3
+	}
+	m.Data = b
+	return m
+}

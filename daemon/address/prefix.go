@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package address
+
+import (
+	"cmp"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"shim6/daemon/cga"
+	"shim6/daemon/locator"
+)
+
+// Prefix is a prefix in which hosts of a link may make addresses (RFC 4862, section
+// 5.5.3), as a router there has announced it.
+type Prefix struct {
+	Index  uint32
+	Prefix cga.SubnetPrefix
+	// PreferredUntil and ValidUntil are 0 for ever.
+	PreferredUntil, ValidUntil time.Duration
+}
+
+// Prefixes learns the prefixes of links. Where the kernel, NetworkManager or
+// systemd-networkd has made an address, that address tells them and their lifetimes,
+// be it before shim6d was started; where nothing has (the sysctl autoconf is 0), the
+// kernel tells what routers announce.
+//
+// The zero Prefixes is ready.
+type Prefixes struct{ announced map[link]lifetimes }
+
+// link is a prefix on an interface.
+type link struct {
+	index  uint32
+	prefix cga.SubnetPrefix
+}
+
+type lifetimes struct{ preferredUntil, validUntil time.Duration }
+
+// What linux/rtnetlink.h has of RTM_NEWPREFIX, and linux/if_addr.h of protocols.
+const (
+	prefixmsgLen      = 12
+	prefixAddress     = 1
+	prefixCacheInfo   = 2
+	ifPrefixAutoconf  = 0x02
+	protoRouter       = 2
+	twoHours          = 2 * time.Hour
+	subnetBits        = 64
+	prefixCacheInfoSz = 8
+)
+
+// Apply takes over a message of what a router has announced, and reports whether it
+// was one. One that makes no sense says nothing.
+func (p *Prefixes) Apply(now time.Duration, m netlink.Message) bool {
+	if m.Header.Type != unix.RTM_NEWPREFIX || len(m.Data) < prefixmsgLen {
+		return false
+	}
+	l := link{index: binary.NativeEndian.Uint32(m.Data[4:])}
+	if m.Data[0] != unix.AF_INET6 || m.Data[9] != subnetBits || m.Data[10]&ifPrefixAutoconf == 0 {
+		return false
+	}
+	ad, err := netlink.NewAttributeDecoder(m.Data[prefixmsgLen:])
+	if err != nil {
+		return false
+	}
+	var address netip.Addr
+	var preferred, valid uint32
+	found := false
+	for ad.Next() {
+		switch b := ad.Bytes(); {
+		case ad.Type() == prefixAddress:
+			address, _ = netip.AddrFromSlice(b)
+		case ad.Type() == prefixCacheInfo && len(b) == prefixCacheInfoSz:
+			preferred, valid = binary.NativeEndian.Uint32(b), binary.NativeEndian.Uint32(b[4:])
+			found = true
+		}
+	}
+	if ad.Err() != nil || !found || !address.Is6() || !address.IsGlobalUnicast() || preferred > valid {
+		return false
+	}
+	l.prefix = cga.PrefixOf(address)
+	if p.announced == nil {
+		p.announced = map[link]lifetimes{}
+	}
+	old, had := p.announced[l]
+	had = had && (old.validUntil == 0 || old.validUntil > now)
+	if !had && valid == 0 {
+		return true
+	}
+	p.announced[l] = lifetimes{until(now, preferred), validity(now, old, had, valid)}
+	return true
+}
+
+// validity is by RFC 4862, section 5.5.3 (e): nobody proves that an RA comes from a
+// router, so none can make a prefix invalid sooner than in two hours.
+func validity(now time.Duration, old lifetimes, had bool, valid uint32) time.Duration {
+	fresh := until(now, valid)
+	switch {
+	case !had || fresh == 0 || fresh-now > twoHours:
+		return fresh
+	case old.validUntil == 0:
+		return now + twoHours
+	case fresh >= old.validUntil:
+		return fresh
+	case old.validUntil-now <= twoHours:
+		return old.validUntil
+	}
+	return now + twoHours
+}
+
+// until is when a lifetime ends, 0 for never.
+func until(now time.Duration, seconds uint32) time.Duration {
+	if seconds == Infinite {
+		return 0
+	}
+	// 0 stands for ever: what ends at once has ended.
+	return max(1, now+time.Duration(seconds)*time.Second)
+}
+
+// Known are the prefixes of links that are up, in their order. A prefix that two
+// links have is there for each.
+func (p *Prefixes) Known(now time.Duration, t *locator.Table) []Prefix {
+	known := map[link]lifetimes{}
+	for _, a := range t.Assigned() {
+		l := link{a.Index, cga.PrefixOf(a.Address)}
+		if !autoconfigured(a) {
+			continue
+		}
+		// The longest of several addresses: temporary ones end sooner.
+		old, had := known[l]
+		if fresh := (lifetimes{a.PreferredUntil, a.ValidUntil}); !had || old.validUntil != 0 && (fresh.validUntil == 0 || fresh.validUntil > old.validUntil) {
+			known[l] = fresh
+		}
+	}
+	for l, announced := range p.announced {
+		// With its link, what routers there have said is forgotten.
+		if !t.Enabled(l.index) || announced.validUntil != 0 && announced.validUntil <= now {
+			delete(p.announced, l)
+			continue
+		}
+		// By the rule of two hours the address may have other lifetimes; who
+		// has made it has seen to that.
+		if _, had := known[l]; !had {
+			known[l] = announced
+		}
+	}
+	list := make([]Prefix, 0, len(known))
+	for l, v := range known {
+		list = append(list, Prefix{l.index, l.prefix, v.preferredUntil, v.validUntil})
+	}
+	slices.SortFunc(list, func(a, b Prefix) int {
+		return cmp.Or(slices.Compare(a.Prefix[:], b.Prefix[:]), cmp.Compare(a.Index, b.Index))
+	})
+	return list
+}
+
+// autoconfigured reports whether an address, not of ours, was made for what a router
+// has announced: by the kernel, which marks it, or by a program, from which it has a
+// lifetime.
+func autoconfigured(a locator.Assigned) bool {
+	const not = unix.IFA_F_DADFAILED | unix.IFA_F_TEMPORARY
+	return a.Enabled && !a.Loopback && a.Protocol != locator.Protocol && a.Bits == subnetBits &&
+		a.Address.IsGlobalUnicast() && a.Flags&not == 0 && (a.Protocol == protoRouter || a.ValidUntil != 0)
+}
