@@ -68,6 +68,8 @@ func (f *file) checkNumbers() error {
 	}{
 		{"protocol.send-timeout", c.Protocol.SendTimeout, netlink.SendTimeoutMin * time.Millisecond, netlink.SendTimeoutMax * time.Millisecond},
 		{"protocol.idle-timeout", c.Protocol.IdleTimeout, engine.MinIdleTimeout, netlink.IdleTimeoutMax * time.Millisecond},
+		{"protocol.hold-down", c.Protocol.HoldDown, time.Second, time.Hour},
+		{"protocol.standby", c.Protocol.Standby, 0, 24 * time.Hour},
 	} {
 		if v := time.Duration(d.v); f.defined(d.key) && (v < d.min || v > d.max || v%time.Millisecond != 0) {
 			return f.wrong(d.key, "%v is out of range: take %v to %v, in whole milliseconds", v, d.min, d.max)
@@ -84,6 +86,14 @@ func (f *file) checkNumbers() error {
 		if f.defined(n.key) && (n.v < 1 || n.v > netlink.MaxContextsLimit) {
 			return f.wrong(n.key, "%d is out of range: take 1 to %d", n.v, netlink.MaxContextsLimit)
 		}
+	}
+	// The rules of the main table and of the local one are no limits: who wants
+	// ours elsewhere will know.
+	if n := c.Addresses.Priority; n < 1 || n > 0xfffffffe {
+		return f.wrong("addresses.priority", "%d is out of range: take 1 to 4294967294, and less than 32766 to come before the main table", n)
+	}
+	if n := c.Addresses.Table; n < 256 || n > 0xf0000000 {
+		return f.wrong("addresses.table", "%d is out of range: take 256 to 4026531840", n)
 	}
 	if n := c.Kernel.TriggerPackets; n != nil && *n > netlink.TriggerPacketsLimit {
 		return f.wrong("kernel.trigger-packets", "%d is out of range: take 0 (never) to %d", *n, netlink.TriggerPacketsLimit)

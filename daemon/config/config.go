@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"shim6/daemon/cga"
+	"shim6/daemon/engine"
 )
 
 // Config is the configuration. Every field of it has the name of its key.
@@ -22,6 +23,7 @@ type Config struct {
 	Kernel         Kernel      `toml:"kernel"`
 	Peers          Peers       `toml:"peers"`
 	Locators       Locators    `toml:"locators"`
+	Addresses      Addresses   `toml:"addresses"`
 	Interfaces     []Interface `toml:"interface"`
 	Sets           []Set       `toml:"set"`
 }
@@ -54,6 +56,9 @@ type Protocol struct {
 	MaxPeerContexts   int      `toml:"max-peer-contexts"`
 	MaxPrefixContexts int      `toml:"max-prefix-contexts"`
 	DebugErrors       bool     `toml:"debug-errors"`
+	// HoldDown and Standby are those of reap.Config.
+	HoldDown Duration `toml:"hold-down"`
+	Standby  Duration `toml:"standby"`
 }
 
 // Kernel are values of the kernel's configuration; nil leaves it alone.
@@ -78,6 +83,26 @@ type Locators struct {
 	Deny  []netip.Prefix `toml:"deny"`
 }
 
+// Addresses is about the addresses that shim6d makes for the prefixes that routers
+// announce.
+type Addresses struct {
+	// Manage has them made. If it is not given, that is so if there is no Set.
+	Manage *bool `toml:"manage"`
+	// Priority is that of the first of two rules for a prefix.
+	Priority uint32 `toml:"priority"`
+	// Table is the routing table of interface 0, so to speak: that of an
+	// interface is its index away.
+	Table uint32 `toml:"table"`
+}
+
+// ManagesAddresses reports whether shim6d is to make addresses.
+func (c *Config) ManagesAddresses() bool {
+	if c.Addresses.Manage != nil {
+		return *c.Addresses.Manage
+	}
+	return len(c.Sets) == 0
+}
+
 // Interface says how good the addresses of interfaces are.
 type Interface struct {
 	// Name may have wildcards, as of a shell. The first that fits counts.
@@ -87,6 +112,8 @@ type Interface struct {
 	// Priority and Weight are told to peers, as those of DNS SRV records.
 	Priority uint8 `toml:"priority"`
 	Weight   uint8 `toml:"weight"`
+	// Policy says which to send from. Peers are not told.
+	Policy engine.InterfacePolicy `toml:"policy"`
 }
 
 // Set names the files of an HBA set or a CGA, as shim6tool makes them.
@@ -104,6 +131,10 @@ const (
 	DefaultStateDirectory = "/var/lib/shim6d"
 	DefaultSocket         = "/run/shim6d/control.sock"
 	DefaultDebugPort      = 19384
+	// DefaultPriority is after all rules that come to mind, and before that
+	// of the main table.
+	DefaultPriority = 32000
+	DefaultTable    = 14000
 )
 
 // Default is the configuration of an empty file.
@@ -113,6 +144,7 @@ func Default() *Config {
 		Log:            Log{Format: "text"},
 		Control:        Control{Socket: DefaultSocket},
 		DebugPort:      DebugPort{Port: DefaultDebugPort},
+		Addresses:      Addresses{Priority: DefaultPriority, Table: DefaultTable},
 	}
 }
 
@@ -130,6 +162,14 @@ func (c *Config) Interface(name string) Interface {
 // Allowed reports whether an address is acceptable on an interface, and if not,
 // why.
 func (c *Config) Allowed(name string, a netip.Addr) (why string, ok bool) {
+	if i := c.Interface(name); i.Use != nil && !*i.Use {
+		return "the configuration does not use interface " + name, false
+	}
+	return c.AllowedAddress(a)
+}
+
+// AllowedAddress is Allowed for an address that is on no interface of note.
+func (c *Config) AllowedAddress(a netip.Addr) (why string, ok bool) {
 	contains := func(list []netip.Prefix) bool {
 		for _, p := range list {
 			if p.Contains(a) {
@@ -138,9 +178,7 @@ func (c *Config) Allowed(name string, a netip.Addr) (why string, ok bool) {
 		}
 		return false
 	}
-	switch i := c.Interface(name); {
-	case i.Use != nil && !*i.Use:
-		return "the configuration does not use interface " + name, false
+	switch {
 	case a.IsPrivate() && !c.Locators.UniqueLocal:
 		return "unique local addresses are not used (locators.unique-local)", false
 	case contains(c.Locators.Deny):

@@ -59,6 +59,10 @@ trusted-prefixes = ["2001:db8::/32", "::/0"]
 unique-local = true
 allow = ["2001:db8:1::/48"]
 deny = ["2001:db8:2::/48"]
+[addresses]
+manage = false
+priority = 1
+table = 256
 [[interface]]
 name = "eth*"
 use = false
@@ -83,6 +87,7 @@ pds = "q"
 		Peers:  Peers{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("::/0")}},
 		Locators: Locators{UniqueLocal: true, Allow: []netip.Prefix{netip.MustParsePrefix("2001:db8:1::/48")},
 			Deny: []netip.Prefix{netip.MustParsePrefix("2001:db8:2::/48")}},
+		Addresses:  Addresses{Manage: pointer(false), Priority: 1, Table: 256},
 		Interfaces: []Interface{{Name: "eth*", Use: pointer(false)}, {Name: "w", Priority: 255, Weight: 7}},
 		Sets:       []Set{{PDS: "p", Key: "k"}, {PDS: "q"}},
 	}
@@ -105,10 +110,10 @@ pds = "q"
 func TestParseErrors(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		// Unknown keys.
-		{"stat-directory = 'x'", "f:1: stat-directory: there is no such key: outside of all tables there is state-directory, log, control, debug-port, protocol, kernel, peers, locators, interface, set"},
+		{"stat-directory = 'x'", "f:1: stat-directory: there is no such key: outside of all tables there is state-directory, log, control, debug-port, protocol, kernel, peers, locators, addresses, interface, set"},
 		{"[log]\n\nlevels = 'info'", "f:3: log.levels: there is no such key: in [log] there is level, format"},
-		{"[[interface]]\nname='x'\n\n[[interface]]\nname='y'\nprio=3", "f:6: interface.prio: there is no such key: in [interface] there is name, use, priority, weight"},
-		{"# x\n[nothing]\na=1", "f:2: nothing: there is no such key: outside of all tables there is state-directory, log, control, debug-port, protocol, kernel, peers, locators, interface, set"},
+		{"[[interface]]\nname='x'\n\n[[interface]]\nname='y'\nprio=3", "f:6: interface.prio: there is no such key: in [interface] there is name, use, priority, weight, policy"},
+		{"# x\n[nothing]\na=1", "f:2: nothing: there is no such key: outside of all tables there is state-directory, log, control, debug-port, protocol, kernel, peers, locators, addresses, interface, set"},
 		{"[log.more]\nx=1", "f:1: log.more: there is no such key: in [log] there is level, format"},
 		{"[peers]\n'trusted prefixes' = []", `f:2: peers."trusted prefixes": there is no such key: in [peers] there is trusted-prefixes`},
 		// Not TOML, or of another type.
@@ -137,6 +142,8 @@ func TestParseErrors(t *testing.T) {
 		{"[locators]\nallow = [\n'2001:db8::1/32']", "f:2: locators.allow: 2001:db8::1/32 has bits after its length: did you mean 2001:db8::/32?"},
 		{"[[interface]]\nname='['", `f:2: interface.name: "[" is no name or pattern of an interface, such as eth0 or wlan*`},
 		{"[[interface]]\nuse=true", `f:1: interface.name: "" is no name or pattern of an interface, such as eth0 or wlan*`},
+		{"[addresses]\npriority = 0", "f:2: addresses.priority: 0 is out of range: take 1 to 4294967294, and less than 32766 to come before the main table"},
+		{"[addresses]\ntable = 254", "f:2: addresses.table: 254 is out of range: take 256 to 4026531840"},
 		{"[[set]]\nkey='x'", "f:1: set: a set needs pds: the file that 'shim6tool hba generate' made"},
 	} {
 		_, err := Parse("f", c.text)
@@ -193,6 +200,24 @@ func TestExample(t *testing.T) {
 func TestDebugPortIsOff(t *testing.T) {
 	if d := Default().DebugPort; d.Enabled || d.Port != 19384 {
 		t.Errorf("the default is %+v", d)
+	}
+}
+
+// Addresses are made unless there are others that prove each other, or it is said.
+func TestManagesAddresses(t *testing.T) {
+	set := []Set{{PDS: "p"}}
+	for _, c := range []struct {
+		config Config
+		want   bool
+	}{
+		{Config{}, true},
+		{Config{Sets: set}, false},
+		{Config{Addresses: Addresses{Manage: pointer(false)}}, false},
+		{Config{Sets: set, Addresses: Addresses{Manage: pointer(true)}}, true},
+	} {
+		if got := c.config.ManagesAddresses(); got != c.want {
+			t.Errorf("%+v: %v", c.config, got)
+		}
 	}
 }
 

@@ -72,6 +72,16 @@ func (c *Client) History(ctx context.Context) (l []Change, err error) {
 	return l, c.ask(ctx, http.MethodGet, "/history", nil, &l)
 }
 
+// Paths asks for the locator pairs of all contexts.
+func (c *Client) Paths(ctx context.Context) (l []Path, err error) {
+	return l, c.ask(ctx, http.MethodGet, "/paths", nil, &l)
+}
+
+// Switches asks how contexts came to other locator pairs lately, the oldest first.
+func (c *Client) Switches(ctx context.Context) (l []Switch, err error) {
+	return l, c.ask(ctx, http.MethodGet, "/paths/history", nil, &l)
+}
+
 // Open has a context made. It returns when that has begun.
 func (c *Client) Open(ctx context.Context, r OpenRequest) error {
 	return c.ask(ctx, http.MethodPost, "/contexts/open", r, nil)

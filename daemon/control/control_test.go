@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,6 +57,20 @@ func (f *fake) Locators(context.Context) ([]Locator, error) {
 
 func (f *fake) History(context.Context) ([]Change, error) {
 	return []Change{{Name: name, From: "idle", To: "i1-sent", Why: "x"}}, f.err
+}
+
+func (f *fake) Paths(context.Context) ([]Path, error) {
+	return []Path{
+		{Name: name, Pair: Pair{a2, b2}, Current: true, State: "working", LastGood: time.Unix(7, 0).UTC(), RTT: 1.5, Policy: "backup", PreferencePeer: Preference{Broken: true, Weight: 3}},
+		{Name: name, Pair: Pair{a1, b1}, Inbound: true, State: "unknown", Policy: "normal"},
+	}, f.err
+}
+
+func (f *fake) Switches(context.Context) ([]Switch, error) {
+	return []Switch{{
+		Time: time.Unix(8, 0).UTC(), Name: name, Direction: "outbound", Trigger: "local", From: Pair{a1, b1}, To: Pair{a2, b2},
+		Probed: []Probed{{Pair{a2, b2}, time.Unix(7, 0).UTC()}}, Answered: []Pair{{a2, b2}}, Outage: 20,
+	}}, f.err
 }
 
 func (f *fake) Open(_ context.Context, r OpenRequest) error { f.got = r; return f.err }
@@ -115,6 +130,14 @@ func TestRoundTrip(t *testing.T) {
 	history, err := c.History(ctx)
 	if want, _ := f.History(ctx); err != nil || !cmp.Equal(want, history, addrCmp) {
 		t.Errorf("history %+v, %v", history, err)
+	}
+	paths, err := c.Paths(ctx)
+	if want, _ := f.Paths(ctx); err != nil || !cmp.Equal(want, paths, addrCmp) {
+		t.Error(cmp.Diff(want, paths, addrCmp), err)
+	}
+	switches, err := c.Switches(ctx)
+	if want, _ := f.Switches(ctx); err != nil || !cmp.Equal(want, switches, addrCmp) {
+		t.Error(cmp.Diff(want, switches, addrCmp), err)
 	}
 	open := OpenRequest{Name: name, LocatorLocal: a2, LocatorPeer: b2, Force: true}
 	use := UseRequest{Name: name, LocatorLocal: a2, LocatorPeer: b2}
@@ -307,37 +330,56 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// More connections than are served wait, and none is lost.
+// More connections of the unprivileged than are served are hung up on, and keep nobody
+// out who is privileged.
 func TestLimit(t *testing.T) {
-	c := serve(t, &fake{})
-	var idle []net.Conn
-	for range maxConnections - 1 {
-		n, err := net.Dial("unix", c.path)
+	path := filepath.Join(t.TempDir(), "socket")
+	l, err := Listen(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root atomic.Bool
+	l = limit(l, func(net.Conn) bool { return root.Load() })
+	defer l.Close()
+	accepted := make(chan net.Conn, 2*maxConnections)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- c
+		}
+	}()
+	dial := func() net.Conn {
+		c, err := net.Dial("unix", path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		idle = append(idle, n)
+		t.Cleanup(func() { c.Close() })
+		return c
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if _, err := c.Status(ctx); err != nil {
-		t.Fatal(err)
+	var first net.Conn
+	for range maxConnections {
+		dial()
+		first = <-accepted
 	}
-	c.Close()
+	// One too many is hung up on.
+	if _, err := dial().Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("one more: %v", err)
+	}
+	root.Store(true)
 	for range 3 {
-		n, err := net.Dial("unix", c.path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		idle = append(idle, n)
+		dial()
+		(<-accepted).Close()
 	}
-	time.AfterFunc(50*time.Millisecond, func() {
-		for _, n := range idle {
-			n.Close()
-		}
-	})
-	if _, err := c.Status(ctx); err != nil {
-		t.Fatal(err)
+	root.Store(false)
+	first.Close()
+	first.Close()
+	dial()
+	<-accepted
+	if _, err := dial().Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("one more: %v", err)
 	}
 }
 
@@ -376,5 +418,16 @@ func TestOneLine(t *testing.T) {
 	b, err := io.ReadAll(w.Body)
 	if err != nil || strings.Count(string(b), "\n") != 1 || w.Header().Get("Content-Type") != "application/json" {
 		t.Errorf("%q, %v, %v", b, w.Header(), err)
+	}
+}
+
+// What is not known is left out.
+func TestPathKeys(t *testing.T) {
+	b, err := json.Marshal(Path{Name: name, Pair: Pair{a1, b1}, State: "unknown", Policy: "normal"})
+	want := `{"ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:1::b","fii":7,"locator-local":"2001:db8:1::a","locator-peer":"2001:db8:1::b",` +
+		`"current":false,"inbound":false,"state":"unknown","policy":"normal",` +
+		`"preference-local":{"priority":0,"weight":0},"preference-peer":{"priority":0,"weight":0}}`
+	if err != nil || string(b) != want {
+		t.Errorf("%s, %v, want %s", b, err, want)
 	}
 }

@@ -7,6 +7,8 @@
 //	GET  /contexts          a list of Context
 //	GET  /locators          a list of Locator
 //	GET  /history           a list of Change, the oldest first
+//	GET  /paths             a list of Path, by context
+//	GET  /paths/history     a list of Switch, the oldest first
 //	POST /contexts/open     an OpenRequest: make a context
 //	POST /contexts/close    a Name: discard it; the peer isn't told
 //	POST /contexts/refresh  a Name: tell the peer all our locators again

@@ -81,35 +81,32 @@ func setGroup(path, group string) error {
 	return nil
 }
 
-// limit lets a number of connections be open at a time; others wait.
-func limit(l net.Listener) net.Listener {
-	return &limited{Listener: l, slots: make(chan struct{}, maxConnections), done: make(chan struct{})}
+// limit lets a number of connections be open at a time, of those who may only look,
+// and hangs up on others. Who is privileged gets through in any case: or else any
+// user could keep root out.
+func limit(l net.Listener, privileged func(net.Conn) bool) net.Listener {
+	return &limited{Listener: l, privileged: privileged, slots: make(chan struct{}, maxConnections)}
 }
 
 type limited struct {
 	net.Listener
-	slots chan struct{}
-	done  chan struct{}
-	once  sync.Once
+	privileged func(net.Conn) bool
+	slots      chan struct{}
 }
 
 func (l *limited) Accept() (net.Conn, error) {
-	select {
-	case l.slots <- struct{}{}:
-	case <-l.done:
-		return nil, net.ErrClosed
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil || l.privileged(c) {
+			return c, err
+		}
+		select {
+		case l.slots <- struct{}{}:
+			return &slot{Conn: c, free: sync.OnceFunc(func() { <-l.slots })}, nil
+		default:
+			c.Close()
+		}
 	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
-	}
-	return &slot{Conn: c, free: sync.OnceFunc(func() { <-l.slots })}, nil
-}
-
-func (l *limited) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return l.Listener.Close()
 }
 
 type slot struct {

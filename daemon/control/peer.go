@@ -48,6 +48,11 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, p)
 }
 
+// privileged reports whether somebody privileged is at the other end.
+func privileged(c net.Conn) bool {
+	return peerOf(withPeer(context.Background(), c)).privileged
+}
+
 func credentials(u *net.UnixConn) (peer, error) {
 	raw, err := u.SyscallConn()
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 const (
 	// maxBody is the octets of a request: more than any that makes sense.
 	maxBody = 64 << 10
-	// maxConnections is how many there are served at a time.
+	// maxConnections is how many of the unprivileged are served at a time.
 	maxConnections = 64
 	idleTimeout    = 30 * time.Second
 	requestTimeout = 30 * time.Second
@@ -38,6 +38,8 @@ func NewServer(b Backend, log *slog.Logger) *Server {
 	get(mux, "/locators", b.Locators)
 	get(mux, "/history", b.History)
 	get(mux, "/contexts", s.contexts)
+	get(mux, "/paths", b.Paths)
+	get(mux, "/paths/history", b.Switches)
 	post(s, mux, "/contexts/open", OpenRequest.check, b.Open)
 	post(s, mux, "/contexts/close", Name.check, b.Close)
 	post(s, mux, "/contexts/refresh", Name.check, b.Refresh)
@@ -56,7 +58,7 @@ func NewServer(b Backend, log *slog.Logger) *Server {
 
 // Serve serves a listener, such as that of Listen, until Close.
 func (s *Server) Serve(l net.Listener) error {
-	err := s.http.Serve(limit(l))
+	err := s.http.Serve(limit(l, privileged))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

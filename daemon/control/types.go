@@ -23,6 +23,10 @@ type Backend interface {
 	Contexts(context.Context) ([]Context, error)
 	Locators(context.Context) ([]Locator, error)
 	History(context.Context) ([]Change, error)
+	// Paths are the locator pairs of all contexts, and Switches how those came
+	// to others lately, the oldest first.
+	Paths(context.Context) ([]Path, error)
+	Switches(context.Context) ([]Switch, error)
 	Open(context.Context, OpenRequest) error
 	Close(context.Context, Name) error
 	Refresh(context.Context, Name) error

@@ -59,7 +59,9 @@ type Config struct {
 	// IdleTimeout is how long a context must have been quiescent before it
 	// is discarded; the default and the least is MinIdleTimeout.
 	IdleTimeout time.Duration
-	// MaxContexts is how many contexts there can be; 131072 by default.
+	// MaxContexts is how many contexts there can be; 131072 by default. Of this
+	// and the next two an eighth is for contexts that this host begins: peers
+	// can't fill it.
 	MaxContexts int
 	// MaxPeerContexts is how many contexts there can be with one ULID of a
 	// peer; 256 by default.

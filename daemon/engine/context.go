@@ -70,15 +70,21 @@ type context struct {
 	requests   []uint32
 	keepalive  time.Duration
 
+	// rtt is what TCP has last measured; 0 if nothing is known.
+	rtt       time.Duration
 	reap      ReapState
 	reapTimer ReapTimer
+	// reapSet is when the kernel was last told which of its timers to start, and
+	// reapSetOnce that it was.
+	reapSet     time.Duration
+	reapSetOnce bool
 
 	// changed is what the kernel doesn't know.
 	changed                               Fields
 	inKernel, unsaved, dirty, gone, stale bool
 	// What the Explorer is to be told.
 	tellExplorer bool
-	hint         string
+	hint         hint
 	// indexed: it is in byPeer.
 	indexed bool
 }

@@ -59,11 +59,11 @@ func (e *Engine) Stats() Stats { return e.stats }
 // control deals with a control message (RFC 5533, sections 12.3 and 12.4).
 func (e *Engine) control(ev Control) {
 	p := packet{ev.Source, ev.Destination, ev.Message}
-	err := wire.CheckAddresses(p.source, p.destination)
-	var m wire.Message
-	if err == nil {
-		m, err = wire.Decode(ev.Message)
+	if !onPath(p.source, p.destination) {
+		e.stats.Malformed++
+		return
 	}
+	m, err := wire.Decode(ev.Message)
 	if err != nil {
 		e.stats.Malformed++
 		var pe *wire.ProtocolError
@@ -99,6 +99,12 @@ func (e *Engine) control(ev Control) {
 	}
 }
 
+// onPath reports whether a packet may be Shim6's, by its addresses: the checks of RFC
+// 5533, section 12.3, and both can be locators. So nothing is ever sent to what can't.
+func onPath(source, destination netip.Addr) bool {
+	return wire.CheckAddresses(source, destination) == nil && isULID(source) && isULID(destination)
+}
+
 // receivedTagged finds the context of a message with a Receiver Context Tag. If
 // there is none, or one that is not between these locators, the sender has a
 // stale one and gets an R1bis; in I1-SENT the message is discarded. In I2-SENT and
@@ -125,7 +131,7 @@ func (e *Engine) receivedTagged(p packet, tag wire.ContextTag) *context {
 // noContext deals with a payload extension header with a tag that the kernel does
 // not know (RFC 5533, section 12.2).
 func (e *Engine) noContext(ev NoContext) {
-	if wire.CheckAddresses(ev.Source, ev.Destination) != nil {
+	if !onPath(ev.Source, ev.Destination) {
 		return
 	}
 	if e.byTag[ev.Tag] != nil {

@@ -174,9 +174,9 @@ func (e *Engine) flush() {
 			c.tellExplorer = false
 			e.explorer.Established(&Session{e, c})
 		}
-		if hint := c.hint; hint != "" && !c.gone && c.state.Sends() {
-			c.hint = ""
-			e.explorer.Hint(&Session{e, c}, hint)
+		if h := c.hint; h.kind != 0 && !c.gone && c.state.Sends() {
+			c.hint = hint{}
+			e.explorer.Hint(&Session{e, c}, h.kind, h.why)
 		}
 		e.sync(c)
 	}

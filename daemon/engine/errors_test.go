@@ -19,7 +19,7 @@ func critical(t testing.TB, m wire.Message) []byte {
 	return b
 }
 
-// Shows: 5533-5.15-18 5533-5.15-19 5533-12.3-06 5533-5.14-05
+// Shows: 5533-5.15-18 5533-5.15-19 5533-12.3-06 5533-5.14-05 5534-5.1-06
 func TestCriticalOption(t *testing.T) {
 	f := in(t, Idle)
 	f.a.handle(Control{f.ab.Peer, f.ab.Local, critical(t, f.i2())})

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -216,6 +217,77 @@ func TestNotOurULID(t *testing.T) {
 	f.a.sends()
 	if f.a.e.Size().Contexts != 0 || f.a.e.Stats().NotOurs != 6 {
 		t.Errorf("contexts %v, counted %d", f.a.e.Size(), f.a.e.Stats().NotOurs)
+	}
+}
+
+// noULIDs can be no ULID, no locator, and no address of a packet. Those after them can.
+var (
+	noULIDs = []string{
+		"::", "::1", "::192.0.2.1", "::ffff:192.0.2.1", "ff02::1", "ff0e::1", "fe80::1", "febf:ffff::1", "fec0::1", "feff::1",
+	}
+	fineULIDs = []string{"2001:db8::1", "3fff::1", "fd00::1", "fc00::1", "2000::1", "2002:c000:201::1", "64:ff9b::c000:201"}
+)
+
+// Shows: 5534-3.1-01 6629-3.1-01
+func TestIsULID(t *testing.T) {
+	for _, s := range noULIDs {
+		if isULID(netip.MustParseAddr(s)) {
+			t.Errorf("%s is taken for a ULID", s)
+		}
+	}
+	for _, s := range fineULIDs {
+		if !isULID(netip.MustParseAddr(s)) {
+			t.Errorf("%s is not taken for a ULID", s)
+		}
+	}
+	for _, a := range []netip.Addr{{}, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1%eth0")} {
+		if isULID(a) {
+			t.Errorf("%v is taken for a ULID", a)
+		}
+	}
+}
+
+// Wherever an address comes in from the wire.
+//
+// Shows: 5533-12.3-03
+func TestNoULIDFromTheWire(t *testing.T) {
+	for _, s := range noULIDs {
+		x := netip.MustParseAddr(s)
+		f := in(t, Established, Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("::/0")}})
+		moved(t, f.a, f.ab, Pair{f.a.addr(1), f.b.addr(1)})
+		f.a.forget()
+		before := *f.a.context(f.ab)
+
+		// As the source and the destination of a packet.
+		tag := before.TagLocal
+		for _, m := range []wire.Message{
+			f.i1(), &wire.UpdateRequest{ReceiverContextTag: tag + 1}, &wire.Keepalive{ReceiverContextTag: tag + 1},
+			&wire.UpdateRequest{ReceiverContextTag: tag, Options: wire.Options{&wire.UnknownOption{OptionType: 99, Critical: true}}},
+		} {
+			b := encode(t, m)
+			f.a.handle(Control{Source: x, Destination: f.ab.Local, Message: b})
+			f.a.handle(Control{Source: f.ab.Peer, Destination: x, Message: b})
+		}
+		f.a.handle(NoContext{Source: x, Destination: f.ab.Local, Tag: 1})
+		// As a ULID.
+		v := &f.a.e.validator
+		for _, u := range []ULIDs{{Local: f.ab.Local, Peer: x}, {Local: x, Peer: f.ab.Peer}} {
+			pair := &wire.ULIDPair{Sender: u.Peer, Receiver: u.Local}
+			i2 := &wire.I2{InitiatorContextTag: tagB, ResponderNonce: v.nonce(f.n.now)}
+			i2.Options = wire.Options{&wire.ResponderValidator{Validator: v.r1(f.n.now, 0, i2.ResponderNonce, f.fromBPacket(), tagB, u)}, pair}
+			f.fromB(i2)
+			f.fromB(&wire.I1{InitiatorContextTag: tagB, Options: wire.Options{pair}})
+		}
+		f.a.sends()
+		// As a locator, which is an error of the peer's.
+		f.fromB(&wire.UpdateRequest{ReceiverContextTag: tag, RequestNonce: 1, Options: wire.Options{&wire.LocatorList{
+			Generation: 1, Locators: []wire.Locator{{Address: f.ab.Peer, Method: wire.MethodHBA}, {Address: x, Method: wire.MethodHBA}},
+		}}})
+		f.a.sends(wire.TypeError)
+		f.a.handle(Acquire{Local: f.ab.Local, Peer: x})
+		if after := *f.a.context(f.ab); f.a.e.Size().Contexts != 1 || !reflect.DeepEqual(after.PeerLocators, before.PeerLocators) {
+			t.Errorf("%s: %d contexts, %+v", s, f.a.e.Size().Contexts, after)
+		}
 	}
 }
 

@@ -72,6 +72,8 @@ type LocalLocator struct {
 	// with: so those are told that aren't in its HBA set. It is nil if PDS
 	// has no public key, or if they are not to be told.
 	Key *rsa.PrivateKey
+	// Policy is what is thought of its interface here. Peers aren't told.
+	Policy InterfacePolicy
 	// ValidUntil is when the address stops being valid, by the clock of
 	// Handle; 0 if it does not. It is as if left out from then on.
 	ValidUntil time.Duration
@@ -109,6 +111,9 @@ const (
 	ReapInbound
 	// ReapPayload: payload arrived in I2-SENT or I2BIS-SENT.
 	ReapPayload
+	// ReapRetransmission: a TCP connection in an Operational context retransmits,
+	// or its acknowledgements are overdue. It is a hint.
+	ReapRetransmission
 )
 
 // Reap tells of the liveness of a context (reap-event).
@@ -116,6 +121,9 @@ type Reap struct {
 	ULIDs
 	Tag  wire.ContextTag
 	Kind ReapKind
+	// RTT is the round-trip time that TCP has measured, with a
+	// ReapRetransmission; 0 if it is not known.
+	RTT time.Duration
 }
 
 // Expire says that a context is quiescent (expire-event).

@@ -150,6 +150,77 @@ func TestFloodOfContexts(t *testing.T) {
 	}
 }
 
+// However many the peers make, this host has room for its own.
+func TestFloodLeavesRoom(t *testing.T) {
+	f := in(t, Idle, Config{MaxContexts: 80, MaxPeerContexts: 40, MaxPrefixContexts: 40})
+	v := &f.a.e.validator
+	flood := func(prefix func(i int) int) {
+		for i := range 100 {
+			source := addrIn(prefix(i), 0x100+i)
+			p := packet{source: source, destination: f.ab.Local}
+			m := &wire.I2{InitiatorContextTag: wire.ContextTag(i), ResponderNonce: v.nonce(f.n.now)}
+			m.Options = wire.Options{&wire.ResponderValidator{Validator: v.r1(f.n.now, 0, m.ResponderNonce, p, m.InitiatorContextTag, ULIDs{Local: f.ab.Local, Peer: source})}}
+			f.a.handle(Control{Source: source, Destination: f.ab.Local, Message: encode(t, m)})
+		}
+	}
+	own := func(peer netip.Addr, want int) {
+		t.Helper()
+		before := f.a.e.Size().Contexts
+		for i := range uint32(50) {
+			f.a.handle(Open{ULIDs: ULIDs{Local: f.ab.Local, Peer: peer, FII: i}})
+		}
+		if got := f.a.e.Size().Contexts - before; got != want {
+			t.Errorf("%d contexts of our own, want %d", got, want)
+		}
+	}
+	flood(func(int) int { return 0xc1 })
+	if n := f.a.e.Size().Contexts; n != 35 {
+		t.Errorf("%d contexts of one prefix", n)
+	}
+	own(addrIn(0xc1, 1), 5)
+	flood(func(i int) int { return 0x1000 + i })
+	if n := f.a.e.Size().Contexts; n != 70 {
+		t.Errorf("%d contexts of peers", n)
+	}
+	own(f.ab.Peer, 10)
+}
+
+// A program that sends to all the world leaves room for the peers and the commands.
+func TestFloodOfTraffic(t *testing.T) {
+	f := in(t, Idle, Config{MaxContexts: 800})
+	for i := range 500 {
+		f.a.handle(Acquire{Local: f.ab.Local, Peer: addrIn(0x1000+i, 1)})
+	}
+	if s := f.a.e.Stats(); f.a.e.Size().Contexts != 100 || s.Full != 400 {
+		t.Errorf("%+v, %d refused", f.a.e.Size(), s.Full)
+	}
+	f.n.queue = nil
+	f.b.handle(Acquire{Local: f.ba.Local, Peer: f.ba.Peer})
+	f.a.handle(Open{ULIDs: ULIDs{Local: f.ab.Local, Peer: f.ab.Peer, FII: 7}})
+	f.n.run()
+	f.a.inState(f.ab, Established)
+	f.a.inState(ULIDs{Local: f.ab.Local, Peer: f.ab.Peer, FII: 7}, Established)
+	// When they have been given up there is room again.
+	f.n.pass(5 * time.Minute)
+	f.a.handle(Acquire{Local: f.ab.Local, Peer: addrIn(0x2000, 1)})
+	f.a.inState(ULIDs{Local: f.ab.Local, Peer: addrIn(0x2000, 1)}, I1Sent)
+}
+
+// I1s in the name of a peer, while an exchange with it goes on.
+func TestFloodOfI1(t *testing.T) {
+	for _, s := range []State{I1Sent, I2Sent, I2bisSent} {
+		f := in(t, s, Config{R1: Limit{PerPrefix: 20, Total: 100}})
+		f.a.forget()
+		f.n.drop = func(Send) bool { return true }
+		for range 500 {
+			f.fromB(f.i1())
+		}
+		if n := len(f.a.sent); n < 15 || n > 20 {
+			t.Errorf("%v: %d R2s", s, n)
+		}
+	}
+}
+
 // R1bis and Error messages to one prefix, over a long time.
 //
 // Shows: 5533-7.17-04

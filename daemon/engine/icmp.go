@@ -48,6 +48,5 @@ func (e *Engine) icmpHint(c *context, ev ICMP) {
 	if ev.Type == icmpTooBig || ev.Type == icmpUnreachable && ev.Code == icmpPortUnreachable {
 		return
 	}
-	c.hint = fmt.Sprintf("ICMPv6 error of type %d, code %d", ev.Type, ev.Code)
-	e.touch(c)
+	e.doubt(c, HintICMP, fmt.Sprintf("ICMPv6 error of type %d, code %d", ev.Type, ev.Code))
 }

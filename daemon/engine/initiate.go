@@ -22,6 +22,10 @@ const (
 	// maxHolds is how many ULID pairs are remembered for which I1 is held
 	// down. The oldest are forgotten first.
 	maxHolds = 4096
+	// leastPending is how many exchanges there may always be; traffic begins no
+	// more than the share of MaxContexts that is kept for this host. Or else any
+	// program could fill the tables, by sending to very many who don't answer.
+	leastPending = 16
 )
 
 // hold keeps a ULID pair in E-FAILED or NO-SUPPORT (RFC 5533, section 7.8). It
@@ -45,7 +49,7 @@ func (e *Engine) acquire(ev Acquire) {
 		e.stats.HeldDown++
 	case checkULIDs(u) != nil || e.locals[u.Local] == nil:
 		e.stats.NotOurs++
-	case e.room(u) != nil:
+	case e.room(u, true) != nil || len(e.byNonce) >= max(e.config.MaxContexts/ownShare, leastPending):
 		e.stats.Full++
 	default:
 		e.begin(u, Pair{u.Local, u.Peer}, "traffic wants a context")
@@ -79,7 +83,7 @@ func (e *Engine) open(ev Open) error {
 		}
 		e.release(h)
 	}
-	if err := e.room(u); err != nil {
+	if err := e.room(u, true); err != nil {
 		return err
 	}
 	e.begin(u, pair, "by command")
@@ -242,7 +246,15 @@ func (e *Engine) receivedR2(p packet, m *wire.R2) {
 	if initial {
 		e.firstPair(c, c.exchange)
 	}
-	e.settle(c, e.established(c, "R2"))
+	// The peer's tag is now this. What an I2 of before says may be older.
+	e.acceptedNow(c)
+	e.established(c, "R2")
+	e.settle(c, false)
+}
+
+// acceptedNow has an I2 or I2bis be too old that answers an R1 or R1bis from before.
+func (e *Engine) acceptedNow(c *context) {
+	c.acceptedNonce, c.acceptedInitiator, c.hasAccepted = e.validator.nonce(e.now), 0, true
 }
 
 // takePeer takes over what the peer has told in an I2, I2bis or R2: its tag and its
@@ -283,26 +295,24 @@ func (e *Engine) firstPair(c *context, p Pair) {
 	}
 }
 
-// established is the end of an exchange. It reports whether the peer may know other
-// locators of ours than Ls(local).
-func (e *Engine) established(c *context, why string) (uncertain bool) {
+// established is the end of an exchange.
+func (e *Engine) established(c *context, why string) {
 	e.timers.stop(&c.retransmit)
 	e.dropNonce(c)
-	uncertain = c.uncertain
 	c.validator, c.retries, c.rounds = nil, 0, 0
-	c.uncertain, c.errorNoted = false, false
+	c.errorNoted = false
 	e.index(c)
 	e.setState(c, Established, why)
 	if h := e.holds[c.ulidPair()]; h != nil {
 		e.release(h)
 	}
 	c.tellExplorer = true
-	return uncertain
 }
 
-// settle has the peer told of what has changed while the context was being made.
-func (e *Engine) settle(c *context, uncertain bool) {
-	if uncertain && c.state == Established {
+// settle has the peer told of what has changed while the context was being made, or,
+// if it may have got something else or again says so, of all.
+func (e *Engine) settle(c *context, again bool) {
+	if (again || c.uncertain) && c.state == Established {
 		e.sendUpdate(c, e.localSet(c.ulids), true)
 		return
 	}

@@ -4,11 +4,19 @@ package engine
 
 import (
 	"bytes"
+	"maps"
 	"net/netip"
 	"slices"
 
 	"shim6/daemon/wire"
 )
+
+// Alike reports whether two say the same but for ValidUntil, which every Router
+// Advertisement moves.
+func (l *LocalLocator) Alike(m *LocalLocator) bool {
+	return l.Address == m.Address && l.PDS == m.PDS && l.Key == m.Key && l.Policy == m.Policy &&
+		samePreference(l.Preference, m.Preference)
+}
 
 // local is an address of this host that can be a ULID, with the locators that go
 // with it.
@@ -92,15 +100,19 @@ func (e *Engine) setLocals() {
 	for i := range list {
 		e.makeSets(&list[i], list, old[list[i].Address])
 	}
+	news := !maps.EqualFunc(old, e.locals, func(a, b *local) bool { return a.Alike(&b.LocalLocator) })
 	for c := e.first; c != nil; {
 		next := c.next
 		if e.locals[c.ulids.Local] == nil {
 			e.discard(c, Idle, "the local ULID is not valid any more")
 		} else {
 			e.refresh(c)
-			if !e.canUse(c.current.Local) && c.state.Sends() {
-				c.hint = "our locator in use is gone or broken"
-				e.touch(c)
+			switch {
+			case !news:
+			case e.canUse(c.current.Local):
+				e.doubt(c, HintChanged, "our locators have changed")
+			default:
+				e.doubt(c, HintLocal, "our locator in use is gone or broken")
 			}
 		}
 		c = next

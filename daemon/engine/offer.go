@@ -169,7 +169,7 @@ func (e *Engine) setPeers(c *context, peers []PeerLocator) {
 			d.Dropped, d.Index = true, -1
 			peers = append(peers, d)
 			e.note(c, "the peer has dropped its locator "+d.Address.String()+", which is in use")
-			c.hint = "the peer has dropped the locator in use"
+			e.doubt(c, HintPeer, "the peer has dropped the locator in use")
 		}
 	}
 	if !sameAddresses(c.peers, peers) {

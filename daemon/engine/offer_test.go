@@ -4,6 +4,7 @@ package engine
 
 import (
 	"net/netip"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func cgaPair(t testing.TB) (n *network, a, b *host, ab ULIDs) {
 	return n, a, b, ULIDs{Local: a.addr(0), Peer: b.addr(0)}
 }
 
-// Shows: 5533-5.6-11 5533-5.7-05 5533-2.2-02 5533-7.11-09
+// Shows: 5533-5.6-11 5533-5.7-05 5533-2.2-02 5533-7.11-09 boeing-1.4-10
 func TestCGA(t *testing.T) {
 	n, a, b, ab := cgaPair(t)
 	a.handle(Acquire{ab.Local, ab.Peer})
@@ -49,7 +50,7 @@ func TestNotProved(t *testing.T) {
 		bend func(o *wire.Options)
 		err  bool
 	}{
-		// Shows: 5533-7.2-06 5533-7.13-08
+		// Shows: 5533-7.2-06 5533-7.13-07 5533-7.13-08
 		{"signature", func(o *wire.Options) { o.CGASignature().Signature[9] ^= 1 }, true},
 		// Shows: 5533-7.2-05 5533-7.2-06
 		{"method that the PDS is not for", func(o *wire.Options) { o.LocatorList().Locators[1].Method = wire.MethodHBA }, true},
@@ -95,10 +96,10 @@ func TestNotProved(t *testing.T) {
 	}
 }
 
-// The PDS must be that of the ULID in an R2 and an I2bis as well, and the locators
-// proved.
+// The PDS must be that of the ULID in an R2 and an I2bis as well, and in an I2 in other
+// states than IDLE, and the locators proved.
 //
-// Shows: 5533-7.16-04 5533-7.16-06 5533-7.20-05 5533-7.20-08 5533-7.20-12 5533-7.2-01
+// Shows: 5533-7.13-12 5533-7.16-04 5533-7.16-06 5533-7.20-05 5533-7.20-08 5533-7.20-12 5533-7.2-01
 func TestNotProvedElsewhere(t *testing.T) {
 	for _, options := range []func(f *fixture) wire.Options{
 		func(f *fixture) wire.Options {
@@ -122,6 +123,15 @@ func TestNotProvedElsewhere(t *testing.T) {
 			f.a.inState(f.ab, s)
 			if f.tagPeer() != before {
 				t.Errorf("%v: it is in force", s)
+			}
+		}
+		for _, s := range []State{I1Sent, I2Sent, Established, I2bisSent} {
+			f := in(t, s)
+			before := *f.a.context(f.ab)
+			f.fromB(f.i2(options(f)...))
+			f.a.inState(f.ab, s)
+			if after := *f.a.context(f.ab); after.TagPeer != before.TagPeer || !reflect.DeepEqual(after.PeerLocators, before.PeerLocators) {
+				t.Errorf("%v: Ls(peer) is %+v after an I2, before it %+v", s, after.PeerLocators, before.PeerLocators)
 			}
 		}
 	}
@@ -224,6 +234,8 @@ func TestPreferences(t *testing.T) {
 
 // The Keepalive Timeout option is there if our Send Timeout is not the default, and
 // the peer's kernel gets it.
+//
+// Shows: 5534-4.1-11 5534-5.3-04 5534-5.3-06 5534-5.3-07 boeing-1.4-07
 func TestKeepaliveTimeout(t *testing.T) {
 	n, a, b, ab, ba := pairOf(t, Config{SendTimeout: 20 * time.Second})
 	a.handle(Acquire{ab.Local, ab.Peer})
@@ -239,6 +251,14 @@ func TestKeepaliveTimeout(t *testing.T) {
 	}
 	if d := a.kernel[ab].KeepaliveTimeout; d != DefaultSendTimeout {
 		t.Errorf("A's kernel has %v", d)
+	}
+	// Once is enough: what says nothing of it changes nothing.
+	update := &wire.UpdateRequest{ReceiverContextTag: b.context(ba).TagLocal, RequestNonce: 9}
+	b.forget()
+	b.handle(Control{Source: ab.Local, Destination: ab.Peer, Message: encode(t, update)})
+	b.sends(wire.TypeUpdateAcknowledgement)
+	if d := b.kernel[ba].KeepaliveTimeout; d != 20*time.Second {
+		t.Errorf("then B's kernel has %v", d)
 	}
 	// The other way round, with what changes in the kernel while the context is
 	// being made: its pair and, after it, the locators.
@@ -336,6 +356,35 @@ func TestI2AfterUpdate(t *testing.T) {
 	}
 }
 
+// The peer's I2 was on its way when it lost the context, and comes after another one of
+// the same names was made by I1s that cross: its tag is of no use any more.
+func TestI2AfterR2(t *testing.T) {
+	n, a, b, ab, ba := pairOf(t)
+	var late Send
+	n.drop = func(s Send) bool {
+		if s.Type == wire.TypeI2 {
+			late = s
+			return true
+		}
+		return false
+	}
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	a.handle(Close{ULIDs: ab})
+	n.now += time.Second
+	a.handle(Acquire{ab.Local, ab.Peer})
+	b.handle(Acquire{ba.Local, ba.Peer})
+	n.run()
+	a.inState(ab, Established)
+	b.inState(ba, Established)
+	b.forget()
+	n.deliver(late)
+	b.sends()
+	if got, want := b.context(ba).TagPeer, a.context(ab).TagLocal; got != want {
+		t.Errorf("B takes %v for A's tag, which is %v", got, want)
+	}
+}
+
 // An I2 in other states than IDLE brings a new CT(peer), and with it the check for
 // confusion.
 //
@@ -426,5 +475,38 @@ func TestManySigned(t *testing.T) {
 	a.inState(ab, Established)
 	if l := b.context(ab.reverse()).PeerLocators; len(l) < 10 || len(l) > MaxLocators {
 		t.Errorf("%d locators were told", len(l))
+	}
+}
+
+// Somebody on the way translates addresses: the PDS is not that of the ULID that the peer
+// sees, who takes no I2 then and does not say so. There is no context, and payload goes
+// on by the ULIDs.
+//
+// Shows: 6629-7.7-01
+func TestTranslated(t *testing.T) {
+	n, a, b, ab, _ := pairOf(t)
+	outside := addrIn(0xc1, 1)
+	n.drop = func(s Send) bool {
+		switch {
+		case s.Source == ab.Local:
+			s.Source = outside
+		case s.Destination == outside:
+			s.Destination = ab.Local
+		default:
+			return false
+		}
+		n.deliver(s)
+		return true
+	}
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.pass(time.Hour)
+	if r1, i2 := slices.Contains(b.types(), wire.TypeR1), slices.Contains(a.types(), wire.TypeI2); !r1 || !i2 {
+		t.Errorf("A has sent %v, B %v", a.types(), b.types())
+	}
+	if slices.Contains(b.types(), wire.TypeR2) || slices.Contains(b.types(), wire.TypeError) || len(b.kernel) != 0 {
+		t.Errorf("B has sent %v, and has %d contexts", b.types(), len(b.kernel))
+	}
+	if k := a.kernel[ab]; k != nil && (k.HasTagPeer || k.Locator != Pair{ab.Local, ab.Peer}) {
+		t.Errorf("A's kernel has %+v", k)
 	}
 }

@@ -3,7 +3,9 @@
 package engine
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"shim6/daemon/wire"
@@ -22,9 +24,9 @@ type Explorer interface {
 	// Probe: a Probe has arrived, of a context that can be used, and between
 	// locators of it.
 	Probe(s *Session, source, destination netip.Addr, m *wire.Probe)
-	// Hint: something makes it doubtful that the current pair works: an
-	// ICMPv6 error, or a locator that is gone or is said to be broken.
-	Hint(s *Session, why string)
+	// Hint: something makes it doubtful that the current pair works, or is the
+	// one to have. Why says what, for people.
+	Hint(s *Session, kind HintKind, why string)
 	// Gone: there is no such context any more.
 	Gone(s *Session)
 	// Tick: the time that Next has told has come.
@@ -32,6 +34,79 @@ type Explorer interface {
 	// Next is when Tick is to be called; false if there is nothing to wait
 	// for.
 	Next() (time.Duration, bool)
+}
+
+// HintKind is what a hint is to be taken for.
+type HintKind uint8
+
+const (
+	// HintChanged: there are other locators or preferences than before; nothing
+	// is the matter with the current pair.
+	HintChanged HintKind = iota + 1
+	// HintICMP is an ICMPv6 error about a packet of the current pair. Anybody can
+	// make one up (RFC 5534, section 3.3).
+	HintICMP
+	// HintULP is negative feedback of a ULP, such as TCP that retransmits for the
+	// second time (RFC 5534, section 3.3).
+	HintULP
+	// HintPeer: the peer has dropped its locator of the current pair, or says
+	// that it is broken.
+	HintPeer
+	// HintLocal: our locator of the current pair is gone, or broken.
+	HintLocal
+)
+
+// hint is what the Explorer is yet to be told; none if kind is 0.
+type hint struct {
+	kind HintKind
+	why  string
+}
+
+// doubt has the Explorer told of a hint, unless it will be of a graver one.
+func (e *Engine) doubt(c *context, kind HintKind, why string) {
+	if c.state.Sends() && kind > c.hint.kind {
+		c.hint = hint{kind, why}
+		e.touch(c)
+	}
+}
+
+// InterfacePolicy says what is thought of an interface, and so of the addresses that
+// it has: which to send from.
+type InterfacePolicy uint8
+
+const (
+	// PolicyNormal is for those of which nothing is said.
+	PolicyNormal InterfacePolicy = iota
+	// PolicyPreferred goes before all others.
+	PolicyPreferred
+	// PolicyBackup goes behind normal ones, and PolicyMetered behind those.
+	PolicyBackup
+	PolicyMetered
+	// PolicyNever is for those that no context is moved to.
+	PolicyNever
+)
+
+var policyNames = [...]string{"normal", "preferred", "backup", "metered", "never"}
+
+// String is the name that the configuration has for it.
+func (p InterfacePolicy) String() string {
+	if int(p) < len(policyNames) {
+		return policyNames[p]
+	}
+	return fmt.Sprintf("InterfacePolicy(%d)", uint8(p))
+}
+
+// MarshalText returns what String does.
+func (p InterfacePolicy) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText takes what MarshalText returns.
+func (p *InterfacePolicy) UnmarshalText(text []byte) error {
+	i := slices.Index(policyNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("unknown policy %q of an interface: it is one of %q", text, policyNames)
+	}
+	*p = InterfacePolicy(i)
+	return nil
 }
 
 // Session is what an Explorer sees of one context, for the time of a call or
@@ -44,6 +119,10 @@ type Session struct {
 // alive reports whether the context is there and can send.
 func (s *Session) alive() bool { return !s.c.gone && s.c.state.Sends() }
 
+// RTT is the round-trip time of the current pair as TCP has last measured it; 0 if
+// that is not known.
+func (s *Session) RTT() time.Duration { return s.c.rtt }
+
 // ULIDs are the names of the context.
 func (s *Session) ULIDs() ULIDs { return s.c.ulids }
 
@@ -52,6 +131,17 @@ func (s *Session) Now() time.Duration { return s.e.now }
 
 // Random is a random number.
 func (s *Session) Random() uint64 { return s.e.random.Uint64() }
+
+// SendTimeout is ours (RFC 5534, section 7).
+func (s *Session) SendTimeout() time.Duration { return s.e.config.SendTimeout }
+
+// Local is what is known of an address of this host; false if it is none any more.
+func (s *Session) Local(a netip.Addr) (LocalLocator, bool) {
+	if l := s.e.locals[a]; l != nil {
+		return l.LocalLocator, true
+	}
+	return LocalLocator{}, false
+}
 
 // Info is the context as it is.
 func (s *Session) Info() Info { return s.c.info() }
@@ -109,10 +199,11 @@ func (s *Session) SetReap(state ReapState, timer ReapTimer) {
 	if !s.alive() {
 		return
 	}
-	if s.c.reap != state {
-		s.c.reap = state
-		s.c.changed |= FieldReapState
-	}
+	// The kernel may have come to another state meanwhile, and its event be on
+	// the way.
+	s.c.reap = state
+	s.c.changed |= FieldReapState
+	s.c.reapSet, s.c.reapSetOnce = s.e.now, true
 	if timer != 0 {
 		s.c.reapTimer = timer
 		s.c.changed |= FieldReapTimer
@@ -120,16 +211,23 @@ func (s *Session) SetReap(state ReapState, timer ReapTimer) {
 	s.e.touch(s.c)
 }
 
+// eventAge is how old a Reap event can be when it comes; the least Send Timeout is
+// ten times that.
+const eventAge = time.Second
+
 // noExplorer is an Explorer that never leaves a pair.
 type noExplorer struct{}
 
 func (noExplorer) Established(*Session)                                {}
 func (noExplorer) Reap(*Session, ReapKind)                             {}
 func (noExplorer) Probe(*Session, netip.Addr, netip.Addr, *wire.Probe) {}
-func (noExplorer) Hint(*Session, string)                               {}
+func (noExplorer) Hint(*Session, HintKind, string)                     {}
 func (noExplorer) Gone(*Session)                                       {}
 func (noExplorer) Tick(*Engine)                                        {}
 func (noExplorer) Next() (time.Duration, bool)                         { return 0, false }
+
+// Now is the time of the event that is being dealt with, or was last.
+func (e *Engine) Now() time.Duration { return e.now }
 
 // Session is the context of a name, for an Explorer that was called by Tick.
 func (e *Engine) Session(u ULIDs) (*Session, bool) {
@@ -156,6 +254,13 @@ func (e *Engine) receivedProbe(p packet, m *wire.Probe) {
 	}
 }
 
+// sameReap tells the kernel again which state c is in: it has just told of another
+// one, and if it is still in that, it would stay there.
+func (e *Engine) sameReap(c *context) {
+	c.changed |= FieldReapState
+	e.touch(c)
+}
+
 // reapEvent deals with what the kernel tells of liveness.
 func (e *Engine) reapEvent(ev Reap) {
 	c := e.byULIDs[ev.ULIDs]
@@ -167,10 +272,23 @@ func (e *Engine) reapEvent(ev Reap) {
 		// The peer is ESTABLISHED: its R2 was probably lost.
 		e.resend(c)
 	case ReapSendTimeout:
+		// The kernel's timer has run for longer than that since it was set: so
+		// the event is from before, and superseded.
+		if c.reapSetOnce && e.now-c.reapSet < eventAge {
+			e.sameReap(c)
+			return
+		}
 		c.reap = ReapExploring
 		e.explorer.Reap(&Session{e, c}, ev.Kind)
 	case ReapInbound:
+		if c.reap != ReapExploring {
+			e.sameReap(c)
+			return
+		}
 		c.reap = ReapInboundOK
+		e.explorer.Reap(&Session{e, c}, ev.Kind)
+	case ReapRetransmission:
+		c.rtt = ev.RTT
 		e.explorer.Reap(&Session{e, c}, ev.Kind)
 	}
 }

@@ -35,6 +35,9 @@ type Record struct {
 	// LocalLocators are Ls(local) as the peer last knew it.
 	LocalLocators   []wire.Locator    `json:"local_locators"`
 	LocalPreference []wire.Preference `json:"local_preference,omitempty"`
+	// Uncertain: the peer has been told others as well, and which it has taken
+	// is not known. It is to be told again once the context is established.
+	Uncertain bool `json:"uncertain,omitempty"`
 	// Update is an Update Request that waits for its acknowledgement.
 	Update *UpdateRecord `json:"update,omitempty"`
 }

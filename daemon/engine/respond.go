@@ -23,6 +23,9 @@ func (e *Engine) receivedI1(p packet, m *wire.I1) {
 		e.sendR1(p, m, u)
 	case c.state == Established && c.tagPeer != m.InitiatorContextTag:
 		e.sendR1(p, m, u)
+	case !e.limits.r1.allow(e.now, p.source):
+		// In other states anybody can have the peer get R2s, which are long.
+		e.stats.Limited++
 	default:
 		e.sendR2(c, p, m.InitiatorNonce)
 	}
@@ -51,9 +54,12 @@ func (e *Engine) sendR2(c *context, p packet, nonce uint32) {
 		// What the peer knew before a restart can't be proved again. Whether
 		// it takes the new list from this R2 it doesn't say.
 		c.local, c.uncertain = e.localSet(c.ulids), true
+		c.changed |= FieldLocatorsLocal
+		c.unsaved = true
 	}
 	s := c.local
 	if c.update == nil {
+		c.unsaved = c.unsaved || c.localGeneration != s.generation
 		c.localGeneration = s.generation
 	} else if !c.update.set.incomplete {
 		// If the peer takes a list from this R2 it must be the newest: it may
@@ -63,9 +69,8 @@ func (e *Engine) sendR2(c *context, p packet, nonce uint32) {
 	m := &wire.R2{ResponderContextTag: c.tagLocal, InitiatorNonce: nonce}
 	m.Options = e.appendSet(nil, s)
 	e.send(c, p.pair(), m)
-	if c.uncertain && c.state == Established {
-		c.uncertain = false
-		e.settle(c, true)
+	if c.uncertain {
+		e.settle(c, false)
 	}
 }
 
@@ -102,21 +107,25 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 		return
 	}
 	c := e.byULIDs[u]
-	if c == nil && e.room(u) != nil {
+	if c == nil && e.room(u, false) != nil {
 		e.stats.Full++
 		return
 	}
-	// The Responder Nonce counts up: an older one was overtaken, and whoever
-	// plays it again would have us use a tag that the peer has given up.
-	if c != nil && c.hasAccepted && int32(r.responderNonce-c.acceptedNonce) < 0 {
-		e.stats.Replayed++
-		return
-	}
-	if c != nil && c.state.Sends() && c.hasAccepted && c.acceptedNonce == r.responderNonce && c.acceptedInitiator == r.nonce && c.tagPeer == r.tag && c.isPeer(p.source) {
-		// The same again: its R2 was lost, or it is late, and by now an Update
-		// Request may have said something else.
-		e.sendR2(c, p, r.nonce)
-		return
+	if c != nil && c.hasAccepted {
+		age := int32(c.acceptedNonce - r.responderNonce)
+		switch {
+		case c.state.Sends() && c.tagPeer == r.tag && c.isPeer(p.source) && (age > 0 || age == 0 && c.acceptedInitiator == r.nonce):
+			// The same again: its R2 was lost, or it is late, and by now an
+			// R2 or Update Request may have said something else.
+			e.sendR2(c, p, r.nonce)
+			return
+		case age > 0:
+			// The Responder Nonce counts up: an older one was overtaken, and
+			// whoever plays it again would have us use a tag that the peer
+			// has given up.
+			e.stats.Replayed++
+			return
+		}
 	}
 	o, ok := e.offered(p, m, options, u.Peer, c)
 	if !ok {
@@ -130,12 +139,11 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 		c = e.newContext(u, r.packetTag)
 	}
 	c.acceptedNonce, c.acceptedInitiator, c.hasAccepted = r.responderNonce, r.nonce, true
-	uncertain := false
 	e.takePeer(c, r.tag, o, p.source)
 	switch c.state {
 	case Idle, I1Sent:
 		e.firstPair(c, p.pair())
-		uncertain = e.established(c, r.why)
+		e.established(c, r.why)
 	case Established, I2bisSent:
 		e.index(c)
 		if c.state == Established {
@@ -145,5 +153,5 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 		e.confusion(c)
 	}
 	e.sendR2(c, p, r.nonce)
-	e.settle(c, uncertain)
+	e.settle(c, false)
 }

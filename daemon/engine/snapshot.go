@@ -25,6 +25,7 @@ func (c *context) record() *Record {
 		LocalGeneration: c.localGeneration,
 		LocalLocators:   c.local.locators(),
 		LocalPreference: c.local.elements(),
+		Uncertain:       c.uncertain,
 	}
 	if c.state != Established {
 		r.Exchange = c.exchange
@@ -192,7 +193,7 @@ func (e *Engine) restorePeers(c *context, k *KernelContext, r *Record) {
 func (e *Engine) restoreLocal(c *context, k *KernelContext, r *Record) {
 	c.local = e.localSet(c.ulids)
 	if r != nil {
-		c.localGeneration = r.LocalGeneration
+		c.localGeneration, c.uncertain = r.LocalGeneration, r.Uncertain
 		c.local = restoredSet(c.ulids, c.localGeneration, r.LocalLocators, r.LocalPreference)
 		if u := r.Update; u != nil && c.state == Established && len(u.Locators) > 0 {
 			// The Update Request is sent anew when it is due; by then there
@@ -266,4 +267,6 @@ func (e *Engine) restoreExchange(c *context, r *Record) {
 		e.setState(c, I1Sent, "the exchange was lost")
 	}
 	e.await(c, I1Timeout)
+	// Payload may just have caused one.
+	c.resendAt = e.now + I2Timeout
 }

@@ -68,6 +68,91 @@ func (h *host) restart(t testing.TB, keep, localsFirst bool) {
 	}
 }
 
+// What an R2 to a crossing I1 has told the peer is on record: a later R2 of the peer's
+// ends our exchange, without our locators in it, and what has changed since must be
+// told.
+func TestRestartAfterR2(t *testing.T) {
+	f := in(t, I1Sent)
+	all := f.a.locals
+	f.a.locals = all[:1]
+	f.a.restart(t, true, true)
+	f.fromB(f.i1())
+	f.a.sends(wire.TypeR2)
+	f.a.locals = all
+	f.a.restart(t, true, true)
+	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.context().nonce})
+	f.a.sends(wire.TypeUpdateRequest)
+	if l := decode[*wire.UpdateRequest](t, f.last()).Options.LocatorList(); l == nil || len(l.Locators) != 2 {
+		t.Errorf("the update has %v", l)
+	}
+}
+
+// An I2 or I2bis that payload has just caused is not caused again by a restart.
+func TestRestartResend(t *testing.T) {
+	for _, s := range []State{I2Sent, I2bisSent} {
+		f := in(t, s)
+		f.a.restart(t, true, true)
+		f.a.handle(Reap{ULIDs: f.ab, Tag: f.context().tagLocal, Kind: ReapPayload})
+		f.a.sends()
+	}
+}
+
+// The Responder Nonce begins anywhere after a restart. Contexts of before must not take
+// it for older than the one that they were made with.
+func TestRestartNonce(t *testing.T) {
+	for _, base := range []uint32{1, 1 << 30, 1 << 31, 3 << 30} {
+		n, a, b, ab, ba := establishedPair(t)
+		last := b.e.validator.nonce(n.now)
+		b.restart(t, true, true)
+		b.e.validator.base = last - base
+		a.handle(Close{ULIDs: ab})
+		a.handle(Acquire{ab.Local, ab.Peer})
+		n.run()
+		a.inState(ab, Established)
+		if got, want := b.context(ba).TagPeer, a.context(ab).TagLocal; got != want {
+			t.Errorf("base %d: B has %v for A's tag, which is %v", base, got, want)
+		}
+	}
+}
+
+// A responder that has restarted does not know its validators of before. Whoever has one
+// goes back to I1, and gets there.
+func TestResponderRestarts(t *testing.T) {
+	for _, s := range []State{I2Sent, I2bisSent} {
+		f := in(t, s)
+		f.n.queue = nil
+		clear(f.b.kernel)
+		f.b.restart(t, false, true)
+		f.n.drop = nil
+		f.n.pass(90 * time.Second)
+		f.a.inState(f.ab, Established)
+		f.b.inState(f.ba, Established)
+	}
+}
+
+// The daemon dies after the R2 that ends an exchange in which the peer may have got
+// other locators, and before the update that says so.
+func TestRestartUncertain(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		f := in(t, I2bisSent)
+		// To I1-SENT, after which it is uncertain.
+		f.n.drop = func(Send) bool { return true }
+		f.n.pass(time.Minute)
+		f.a.inState(f.ab, I1Sent)
+		f.a.restart(t, true, first)
+		f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.context().nonce})
+		f.a.sends(wire.TypeUpdateRequest)
+
+		f = in(t, Established)
+		r := f.a.records[f.ab]
+		r.Uncertain = true
+		f.a.records[f.ab] = r
+		f.a.restart(t, true, first)
+		f.n.pass(10 * time.Second)
+		f.a.sends(wire.TypeUpdateRequest)
+	}
+}
+
 // A new Engine goes on where the last one was, in any state and whatever of the state
 // file is left.
 func TestRestart(t *testing.T) {
@@ -241,5 +326,32 @@ func TestDump(t *testing.T) {
 	f.a.inState(f.ab, Established)
 	if got := wire.ContextTag(5); f.a.context(u).TagLocal != got {
 		t.Error("the tag differs")
+	}
+}
+
+// A locator whose proof is not known, of a Record say, gets nothing, not even a Probe,
+// though somebody has answered from there; with a proof it may be probed.
+//
+// Shows: 5533-7.2-03
+func TestUnverified(t *testing.T) {
+	f := in(t, Established)
+	other := Pair{f.a.addr(1), f.b.addr(1)}
+	r := f.a.records[f.ab]
+	r.PeerLocators = slices.Clone(r.PeerLocators)
+	r.PeerLocators[1].Verified, r.PeerLocators[1].Probed = false, true
+	f.a.records[f.ab] = r
+	f.a.kernel[f.ab].LocatorsPeer = nil
+	f.a.restart(t, true, true)
+	probe := func() bool {
+		s, _ := f.a.e.Session(f.ab)
+		return s.SendProbe(other, &wire.Probe{Sent: []wire.ProbeReport{{Source: other.Local, Destination: other.Peer}}})
+	}
+	s, _ := f.a.e.Session(f.ab)
+	if probe() || s.SetPair(other) {
+		t.Error("something may be sent to a locator that was not verified")
+	}
+	f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 9, Options: appendList(nil, f.b.e.localSet(f.ba))})
+	if l := f.a.context(f.ab).PeerLocators; len(l) != 2 || !l[1].Verified || !probe() {
+		t.Errorf("with its proof nothing may be sent to %+v", l)
 	}
 }

@@ -200,7 +200,8 @@ var occurrences = map[string]func(f *fixture){
 		// What the kernel tells of a payload extension header.
 		if c := f.a.e.byULIDs[f.ab]; c == nil {
 			f.a.handle(NoContext{Source: f.ab.Peer, Destination: f.ab.Local, Tag: f.tagLocal()})
-		} else if c.state == I2Sent || c.state == I2bisSent {
+		} else {
+			// It tells that in I2-SENT and I2BIS-SENT only.
 			f.a.handle(Reap{ULIDs: f.ab, Tag: c.tagLocal, Kind: ReapPayload})
 		}
 	},
@@ -291,6 +292,8 @@ func TestStates(t *testing.T) {
 		{I1Sent, "R1bis", nil, I1Sent},
 		// Shows: 5533-B-15
 		{I1Sent, "control", nil, I1Sent},
+		// Shows: 5533-B-15 5533-12.2-03
+		{I1Sent, "payload", nil, I1Sent},
 		{I1Sent, "trigger", nil, I1Sent},
 
 		// Shows: 5533-B-16 5533-7.16-05 5533-7.3-01

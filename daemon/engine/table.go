@@ -128,30 +128,46 @@ func (e *Engine) confusion(c *context) {
 
 var errLocalULID = errors.New("the local ULID is no address of this host: take one of those that `shim6tool locator` shows")
 
-// room says why there can't be a context more of these names.
-func (e *Engine) room(u ULIDs) error {
+// ownShare is what share of every limit is kept for contexts that this host begins:
+// one in so many. Peers can fill the rest.
+const ownShare = 8
+
+// room says why there can't be a context more of these names. A peer may not have all
+// of the room: own says that we begin the context.
+func (e *Engine) room(u ULIDs, own bool) error {
+	full := func(n, limit int) bool {
+		if !own {
+			limit -= limit / ownShare
+		}
+		return n >= limit
+	}
 	switch {
-	case len(e.byULIDs) >= e.config.MaxContexts:
+	case full(len(e.byULIDs), e.config.MaxContexts):
 		return fmt.Errorf("there are %d contexts, as many as MaxContexts allows: close some, or allow more", len(e.byULIDs))
-	case e.perPeer[u.Peer] >= e.config.MaxPeerContexts:
+	case full(e.perPeer[u.Peer], e.config.MaxPeerContexts):
 		return fmt.Errorf("there are %d contexts with peer %v, as many as MaxPeerContexts allows: close some, or allow more", e.perPeer[u.Peer], u.Peer)
-	case e.perPrefix[prefixOf(u.Peer)] >= e.config.MaxPrefixContexts:
+	case full(e.perPrefix[prefixOf(u.Peer)], e.config.MaxPrefixContexts):
 		return fmt.Errorf("there are %d contexts with peers in the /64 of %v, as many as MaxPrefixContexts allows: close some, or allow more", e.perPrefix[prefixOf(u.Peer)], u.Peer)
 	}
 	return nil
 }
 
+// siteLocal are the site-local addresses of old (RFC 3879), of which every site has
+// the same (RFC 5534, section 3.1); compatible are IPv4-compatible ones, which RFC
+// 4291 has given up, and the unspecified address and loopback.
+var siteLocal, compatible = netip.MustParsePrefix("fec0::/10"), netip.MustParsePrefix("::/96")
+
 // isULID reports whether an address may be a ULID or a locator, as far as its form
-// tells.
+// tells. Prefixes for documentation may: laboratories use them.
 func isULID(a netip.Addr) bool {
-	return a.Is6() && !a.Is4In6() && a.Zone() == "" && !a.IsUnspecified() && !a.IsLoopback() &&
-		!a.IsMulticast() && !a.IsLinkLocalUnicast()
+	return a.Is6() && !a.Is4In6() && a.Zone() == "" && !compatible.Contains(a) &&
+		!a.IsMulticast() && !a.IsLinkLocalUnicast() && !siteLocal.Contains(a)
 }
 
 func checkULIDs(u ULIDs) error {
 	for _, a := range []netip.Addr{u.Local, u.Peer} {
 		if !isULID(a) {
-			return fmt.Errorf("%v can't be a ULID: it must be a unicast IPv6 address, neither link-local nor loopback", a)
+			return fmt.Errorf("%v can't be a ULID: it must be a unicast IPv6 address, not link-local, site-local, loopback or made of an IPv4 address", a)
 		}
 	}
 	if u.Local == u.Peer {

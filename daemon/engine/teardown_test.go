@@ -186,12 +186,13 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// Shows: 5534-7-06 5534-7-07
 func TestConfig(t *testing.T) {
 	for _, c := range []Config{
 		{},
 		{Random: seed(1), MaxContexts: -1},
-		{Random: seed(1), SendTimeout: time.Second},
-		{Random: seed(1), SendTimeout: time.Hour},
+		{Random: seed(1), SendTimeout: 10*time.Second - 1},
+		{Random: seed(1), SendTimeout: 100*time.Second + 1},
 		{Random: seed(1), R1bis: Limit{Total: -1}},
 		{Random: seed(1), TrustedPrefixes: []netip.Prefix{{}}},
 	} {

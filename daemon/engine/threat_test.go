@@ -269,7 +269,7 @@ func TestSecretChanges(t *testing.T) {
 // Black hole and flooding of third parties (sections 4.2 and 4.3): a locator that is
 // proved, but not there, gets no payload, and no more than a Probe.
 //
-// Shows: 5533-6.1-03
+// Shows: 5533-6.1-03 5533-7.2-04
 func TestThreatFlooding(t *testing.T) {
 	n := newNetwork(t)
 	a := n.host("A", Config{}, hbaSet(t, 1, 0xa1)...)

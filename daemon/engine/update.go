@@ -54,13 +54,13 @@ func (e *Engine) refresh(c *context) {
 		if c.update.set.same(s) {
 			return
 		}
-	} else if c.local.same(s) {
+	} else if c.local.same(s) && !c.uncertain {
 		c.local = s
 		return
 	}
 	if c.update == nil && s.list == nil {
 		// Nothing can be told without something to prove it.
-		c.local = s
+		c.local, c.uncertain = s, false
 		c.changed |= FieldLocatorsLocal
 		c.unsaved = true
 		e.touch(c)
@@ -83,8 +83,8 @@ func (e *Engine) tellPeers() {
 	for ; n < len(e.stale) && n < tellAtOnce; n++ {
 		c := e.stale[n]
 		c.stale = false
-		if s := e.localSet(c.ulids); !c.gone && c.state == Established && !(c.update == nil && c.local.same(s)) {
-			e.sendUpdate(c, s, false)
+		if s := e.localSet(c.ulids); !c.gone && c.state == Established && !(c.update == nil && c.local.same(s) && !c.uncertain) {
+			e.sendUpdate(c, s, c.uncertain)
 		}
 	}
 	if n == len(e.stale) {
@@ -116,7 +116,7 @@ func (e *Engine) makeUpdate(c *context, s *localSet, withList bool, delay time.D
 		u.refused, u.again = c.update.refused, c.update.again
 	}
 	e.dropUpdate(c)
-	c.update = u
+	c.update, c.uncertain = u, false
 	u.timer = timer{c: c, fire: func(e *Engine, t *timer) {
 		if u := t.c.update; u.retries < 32 {
 			u.retries++
@@ -225,9 +225,10 @@ func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
 	if l := m.Options.LocatorPreferences(); l != nil {
 		prefer(c.peers, l)
 		if x := c.peerLocator(c.current.Peer); x != nil && x.Flags&wire.FlagBroken != 0 {
-			c.hint = "the peer says that its locator in use is broken"
+			e.doubt(c, HintPeer, "the peer says that its locator in use is broken")
 		}
 	}
+	e.doubt(c, HintChanged, "the peer's locators have changed")
 	if o.pds != nil {
 		c.peerPDS = o.pds
 	}
@@ -243,7 +244,7 @@ func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
 		return
 	}
 	// An I2 that is late must not bring back what it said before this.
-	c.acceptedNonce, c.acceptedInitiator, c.hasAccepted = e.validator.nonce(e.now), 0, true
+	e.acceptedNow(c)
 	c.requests = keep(c.requests, m.RequestNonce, requestsKept)
 	e.acknowledge(c, p, m.RequestNonce)
 }
@@ -268,6 +269,7 @@ func (e *Engine) receivedUpdateAcknowledgement(p packet, m *wire.UpdateAcknowled
 	c.acked, c.hasAcked = u.nonce, true
 	c.local, c.localGeneration = u.set, u.generation
 	e.dropUpdate(c)
+	e.doubt(c, HintChanged, "the peer knows our new locators")
 	e.touch(c)
 	if u.late && !u.again {
 		// The one that it has superseded may come after it, and its

@@ -425,8 +425,12 @@ type recorder struct {
 func (r *recorder) Established(*Session)                                { r.established++ }
 func (r *recorder) Reap(_ *Session, k ReapKind)                         { r.reaps = append(r.reaps, k) }
 func (r *recorder) Probe(*Session, netip.Addr, netip.Addr, *wire.Probe) { r.probes++ }
-func (r *recorder) Hint(_ *Session, why string)                         { r.hints = append(r.hints, why) }
-func (r *recorder) Gone(*Session)                                       { r.gone++ }
+func (r *recorder) Hint(_ *Session, kind HintKind, why string) {
+	if kind != HintChanged {
+		r.hints = append(r.hints, why)
+	}
+}
+func (r *recorder) Gone(*Session) { r.gone++ }
 
 // Our own address goes while it is in use: the update leaves from one that the peer
 // knows as well.

@@ -157,7 +157,7 @@ func Event(ev netlink.Event, inUse func(local, peer netip.Addr) bool) engine.Eve
 	case netlink.AcquireEvent:
 		return engine.Acquire{Local: ev.Local, Peer: ev.Peer}
 	case netlink.ReapNotice:
-		return engine.Reap{ULIDs: engine.ULIDs(ev.ULIDs), Tag: wire.ContextTag(ev.Tag), Kind: engine.ReapKind(ev.Event)}
+		return engine.Reap{ULIDs: engine.ULIDs(ev.ULIDs), Tag: wire.ContextTag(ev.Tag), Kind: engine.ReapKind(ev.Event), RTT: ev.RTT}
 	case netlink.ExpireEvent:
 		return engine.Expire{
 			ULIDs: engine.ULIDs(ev.ULIDs), Tag: wire.ContextTag(ev.Tag), Idle: ev.Idle,

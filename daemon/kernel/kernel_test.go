@@ -201,6 +201,7 @@ func TestNumbers(t *testing.T) {
 		{int(engine.ReapSendTimeout), int(netlink.ReapEventSendTimeout)},
 		{int(engine.ReapInbound), int(netlink.ReapEventInbound)},
 		{int(engine.ReapPayload), int(netlink.ReapEventPayload)},
+		{int(engine.ReapRetransmission), int(netlink.ReapEventRetransmission)},
 		{engine.MaxLocators, netlink.LocatorsLimit},
 	} {
 		if c.engine != c.kernel {

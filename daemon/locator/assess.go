@@ -31,6 +31,8 @@ type Locator struct {
 	ValidUntil time.Duration
 	PDS        *cga.PDS
 	Key        *rsa.PrivateKey
+	// Policy is that of the interface.
+	Policy engine.InterfacePolicy
 }
 
 // What is added to the priority of addresses that are worse than others. Lower
@@ -52,8 +54,13 @@ func Assess(t *Table, c *config.Config, now time.Duration) []Locator {
 		l := Locator{Address: key.address, Interface: t.links[key.index].name, ValidUntil: a.validUntil}
 		l.Why = t.unavailable(c, key, a, now)
 		if l.Available = l.Why == ""; l.Available {
-			l.Why = t.broken(key.index)
+			l.Why = t.broken(key, a)
 			l.Operational = l.Why == ""
+			if t.kept(key, a) {
+				// Deprecated is what it is on the loopback, so that
+				// nothing new begins there.
+				a.flags &^= unix.IFA_F_DEPRECATED
+			}
 			l.prefer(c, a.flags)
 		}
 		list = append(list, l)
@@ -97,13 +104,21 @@ func (t *Table) unavailable(c *config.Config, key assignment, a address, now tim
 		return "tentative: duplicate address detection goes on"
 	case a.validUntil != 0 && a.validUntil <= now:
 		return "its valid lifetime has ended"
+	case t.kept(key, a):
+		// Of which interface it was is not known after a restart.
+		why, _ := c.AllowedAddress(key.address)
+		return why
 	}
 	why, _ := c.Allowed(l.name, key.address)
 	return why
 }
 
-// broken says why addresses of an interface are not operational, "" if they are.
-func (t *Table) broken(index uint32) string {
+// broken says why an address is not operational, "" if it is.
+func (t *Table) broken(key assignment, a address) string {
+	if t.kept(key, a) {
+		return "kept on " + t.links[key.index].name + " for contexts: its link has lost it"
+	}
+	index := key.index
 	l := t.links[index]
 	if l.loopback {
 		// An address there is reached by whichever interface there is.
@@ -131,6 +146,7 @@ func (l *Locator) prefer(c *config.Config, flags uint32) {
 	i := c.Interface(l.Interface)
 	priority := int(i.Priority)
 	l.Preference.Weight = i.Weight
+	l.Policy = i.Policy
 	note := func(why string) {
 		if l.Why == "" {
 			l.Why = why
@@ -170,7 +186,7 @@ func Local(list []Locator) []engine.LocalLocator {
 	for _, l := range list {
 		if l.Available {
 			local = append(local, engine.LocalLocator{
-				Address: l.Address, Preference: l.Preference, PDS: l.PDS, Key: l.Key, ValidUntil: l.ValidUntil,
+				Address: l.Address, Preference: l.Preference, PDS: l.PDS, Key: l.Key, ValidUntil: l.ValidUntil, Policy: l.Policy,
 			})
 		}
 	}
@@ -183,11 +199,13 @@ const lifetimeSlack = 2 * time.Second
 
 // Same reports whether two lists of an engine say the same.
 func Same(a, b []engine.LocalLocator) bool {
-	return slices.EqualFunc(a, b, func(x, y engine.LocalLocator) bool {
+	return Alike(a, b) && slices.EqualFunc(a, b, func(x, y engine.LocalLocator) bool {
 		d := x.ValidUntil - y.ValidUntil
-		return x.Address == y.Address && x.PDS == y.PDS && x.Key == y.Key &&
-			x.Preference.Flags == y.Preference.Flags && x.Preference.Priority == y.Preference.Priority &&
-			x.Preference.Weight == y.Preference.Weight &&
-			(x.ValidUntil == 0) == (y.ValidUntil == 0) && d.Abs() < lifetimeSlack
+		return (x.ValidUntil == 0) == (y.ValidUntil == 0) && d.Abs() < lifetimeSlack
 	})
+}
+
+// Alike reports whether two lists of an engine say the same but for lifetimes.
+func Alike(a, b []engine.LocalLocator) bool {
+	return slices.EqualFunc(a, b, func(x, y engine.LocalLocator) bool { return x.Alike(&y) })
 }

@@ -424,26 +424,29 @@ func TestLocal(t *testing.T) {
 func TestSame(t *testing.T) {
 	a := engine.LocalLocator{Address: netip.MustParseAddr("2001:db8::1"), ValidUntil: 10 * time.Second}
 	for _, c := range []struct {
-		name   string
-		change func(*engine.LocalLocator)
-		want   bool
+		name        string
+		change      func(*engine.LocalLocator)
+		same, alike bool
 	}{
-		{"nothing", func(*engine.LocalLocator) {}, true},
-		{"a lifetime in whole seconds", func(l *engine.LocalLocator) { l.ValidUntil += time.Second }, true},
-		{"a longer lifetime", func(l *engine.LocalLocator) { l.ValidUntil += 3 * time.Second }, false},
-		{"no end", func(l *engine.LocalLocator) { l.ValidUntil = 0 }, false},
-		{"broken", func(l *engine.LocalLocator) { l.Preference.Flags = wire.FlagBroken }, false},
-		{"priority", func(l *engine.LocalLocator) { l.Preference.Priority = 1 }, false},
-		{"a PDS", func(l *engine.LocalLocator) { l.PDS = &cga.PDS{} }, false},
-		{"address", func(l *engine.LocalLocator) { l.Address = netip.MustParseAddr("2001:db8::2") }, false},
+		{"nothing", func(*engine.LocalLocator) {}, true, true},
+		{"a lifetime in whole seconds", func(l *engine.LocalLocator) { l.ValidUntil += time.Second }, true, true},
+		{"a longer lifetime", func(l *engine.LocalLocator) { l.ValidUntil += 3 * time.Second }, false, true},
+		{"no end", func(l *engine.LocalLocator) { l.ValidUntil = 0 }, false, true},
+		{"broken", func(l *engine.LocalLocator) { l.Preference.Flags = wire.FlagBroken }, false, false},
+		{"priority", func(l *engine.LocalLocator) { l.Preference.Priority = 1 }, false, false},
+		{"weight", func(l *engine.LocalLocator) { l.Preference.Weight = 1 }, false, false},
+		{"a policy", func(l *engine.LocalLocator) { l.Policy = engine.PolicyBackup }, false, false},
+		{"a PDS", func(l *engine.LocalLocator) { l.PDS = &cga.PDS{} }, false, false},
+		{"address", func(l *engine.LocalLocator) { l.Address = netip.MustParseAddr("2001:db8::2") }, false, false},
 	} {
 		b := a
 		c.change(&b)
-		if got := Same([]engine.LocalLocator{a}, []engine.LocalLocator{b}); got != c.want {
-			t.Errorf("%s differs: %v", c.name, got)
+		x, y := []engine.LocalLocator{a}, []engine.LocalLocator{b}
+		if same, alike := Same(x, y), Alike(x, y); same != c.same || alike != c.alike {
+			t.Errorf("%s differs: same %v, alike %v", c.name, same, alike)
 		}
 	}
-	if Same([]engine.LocalLocator{a}, nil) {
+	if Same([]engine.LocalLocator{a}, nil) || Alike([]engine.LocalLocator{a}, nil) {
 		t.Error("one and none are the same")
 	}
 }

@@ -20,6 +20,8 @@ type Table struct {
 	links     map[uint32]link
 	addresses map[assignment]address
 	routers   map[uint32][]netip.Addr
+	// mainRouters are those of the main table.
+	mainRouters map[uint32][]netip.Addr
 	// failed are neighbours that Neighbor Unreachability Detection has given
 	// up, until it finds them again.
 	failed map[assignment]bool
@@ -28,9 +30,10 @@ type Table struct {
 }
 
 type link struct {
-	name     string
-	up       bool
-	loopback bool
+	name string
+	// enabled is by the administrator; up is with a carrier as well.
+	enabled, up bool
+	loopback    bool
 }
 
 // assignment is an address on an interface.
@@ -41,8 +44,11 @@ type assignment struct {
 
 type address struct {
 	flags uint32
-	// validUntil is 0 for ever.
-	validUntil time.Duration
+	// protocol says who has set it up.
+	protocol uint8
+	bits     uint8
+	// preferredUntil and validUntil are 0 for ever.
+	preferredUntil, validUntil time.Duration
 }
 
 // Changed says what a message has changed.
@@ -116,7 +122,7 @@ func (t *Table) Dump(now time.Duration, messages []netlink.Message) error {
 // SetRoutes takes over a dump of all routes.
 func (t *Table) SetRoutes(messages []netlink.Message) error {
 	t.init()
-	routers := map[uint32][]netip.Addr{}
+	routers, mainRouters := map[uint32][]netip.Addr{}, map[uint32][]netip.Addr{}
 	for _, m := range messages {
 		hops, err := defaultRoute(m)
 		if err != nil {
@@ -124,9 +130,12 @@ func (t *Table) SetRoutes(messages []netlink.Message) error {
 		}
 		for _, h := range hops {
 			routers[h.index] = append(routers[h.index], h.address)
+			if h.table == unix.RT_TABLE_MAIN {
+				mainRouters[h.index] = append(mainRouters[h.index], h.address)
+			}
 		}
 	}
-	t.routers = routers
+	t.routers, t.mainRouters = routers, mainRouters
 	for index := range maps.Keys(routers) {
 		t.needsRouter[index] = true
 	}
@@ -156,7 +165,7 @@ func (t *Table) applyLink(m netlink.Message) (Changed, error) {
 		}
 		return 0, nil
 	}
-	l := link{up: head.Flags&linkUp == linkUp, loopback: head.Flags&unix.IFF_LOOPBACK != 0}
+	l := link{enabled: head.Flags&unix.IFF_UP != 0, up: head.Flags&linkUp == linkUp, loopback: head.Flags&unix.IFF_LOOPBACK != 0}
 	ad, err := netlink.NewAttributeDecoder(m.Data[unix.SizeofIfInfomsg:])
 	if err == nil {
 		for ad.Next() {
@@ -201,12 +210,33 @@ func (t *Table) applyAddress(now time.Duration, m netlink.Message) (Changed, err
 		delete(t.addresses, key)
 		return Locators, nil
 	}
-	v := address{flags: uint32(a.Flags) | a.Attributes.Flags}
+	v := address{flags: uint32(a.Flags) | a.Attributes.Flags, protocol: protocolOf(m), bits: a.PrefixLength}
 	if lifetime := a.Attributes.CacheInfo.Valid; lifetime != infinite && v.flags&unix.IFA_F_PERMANENT == 0 {
-		v.validUntil = now + time.Duration(lifetime)*time.Second
+		v.validUntil = max(1, now+time.Duration(lifetime)*time.Second)
+	}
+	if lifetime := a.Attributes.CacheInfo.Preferred; lifetime != infinite {
+		// What has ended at the beginning of time has, too.
+		v.preferredUntil = max(1, now+time.Duration(lifetime)*time.Second)
 	}
 	t.addresses[key] = v
 	return Locators, nil
+}
+
+// ifaProto is IFA_PROTO of linux/if_addr.h.
+const ifaProto = 11
+
+// protocolOf says who has set up the address of a message that was read before.
+func protocolOf(m netlink.Message) (protocol uint8) {
+	ad, err := netlink.NewAttributeDecoder(m.Data[unix.SizeofIfAddrmsg:])
+	if err != nil {
+		return 0
+	}
+	for ad.Next() {
+		if ad.Type() == ifaProto && len(ad.Bytes()) == 1 {
+			protocol = ad.Uint8()
+		}
+	}
+	return protocol
 }
 
 // infinite is a lifetime that does not end (RFC 4861, section 4.6.2).
@@ -216,6 +246,7 @@ const infinite = 0xffffffff
 type hop struct {
 	index   uint32
 	address netip.Addr
+	table   uint32
 }
 
 // defaultRoute returns the ways out of a default route, nil if it is another
@@ -226,19 +257,24 @@ func defaultRoute(m netlink.Message) ([]hop, error) {
 	if err := r.UnmarshalBinary(m.Data); err != nil {
 		return nil, fmt.Errorf("rtnetlink's message of a route can't be read: %w", err)
 	}
-	if r.Family != unix.AF_INET6 || r.DstLength > 3 || r.Type != unix.RTN_UNICAST || r.Flags&unix.RTM_F_CLONED != 0 {
+	if r.Family != unix.AF_INET6 || r.DstLength > 3 || r.Type != unix.RTN_UNICAST || r.Flags&unix.RTM_F_CLONED != 0 ||
+		r.Protocol == Protocol {
+		// What shim6d has set up follows from the others.
 		return nil, nil
 	}
 	if dst, ok := addrOf(r.Attributes.Dst); ok && dst.IsMulticast() {
 		return nil, nil
 	}
-	hops := []hop{}
+	hops, table := []hop{}, r.Attributes.Table
+	if table == 0 {
+		table = uint32(r.Table)
+	}
 	add := func(index uint32, flags uint32, gateway net.IP) {
 		if index == 0 || flags&(unix.RTNH_F_DEAD|unix.RTNH_F_LINKDOWN) != 0 {
 			return
 		}
 		a, _ := addrOf(gateway)
-		hops = append(hops, hop{index, a})
+		hops = append(hops, hop{index, a, table})
 	}
 	if len(r.Attributes.Multipath) == 0 {
 		add(r.Attributes.OutIface, r.Flags, r.Attributes.Gateway)

@@ -15,8 +15,10 @@ import (
 // enough. What there is, is to be dumped anew.
 var ErrOverflow = errors.New("messages of rtnetlink were lost")
 
-// The groups that tell of links, neighbours, and IPv6 addresses and routes.
-const groups = unix.RTMGRP_LINK | unix.RTMGRP_NEIGH | unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV6_ROUTE
+// The groups that tell of links, neighbours, and IPv6 addresses and routes, and of
+// the prefixes that routers announce.
+const groups = unix.RTMGRP_LINK | unix.RTMGRP_NEIGH | unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV6_ROUTE |
+	unix.RTMGRP_IPV6_PREFIX
 
 // readBuffer is the socket's room for messages, which come in bursts.
 const readBuffer = 1 << 20

@@ -96,7 +96,7 @@ func (b backend) Contexts(ctx context.Context) ([]control.Context, error) {
 func (b backend) Locators(ctx context.Context) ([]control.Locator, error) {
 	return look(ctx, b.d, func() []control.Locator {
 		list, now := []control.Locator{}, b.d.now()
-		for _, l := range locator.Assess(&b.d.table, b.d.config, now) {
+		for _, l := range locator.Assess(&b.d.table, b.d.policy(), now) {
 			list = append(list, control.LocatorOf(l, now))
 		}
 		return list
@@ -108,6 +108,14 @@ func (b backend) History(ctx context.Context) ([]control.Change, error) {
 		h := b.d.history
 		return append([]control.Change{}, h[max(0, len(h)-historySize):]...)
 	})
+}
+
+func (b backend) Paths(ctx context.Context) ([]control.Path, error) {
+	return look(ctx, b.d, func() []control.Path { return b.d.allPaths() })
+}
+
+func (b backend) Switches(ctx context.Context) ([]control.Switch, error) {
+	return look(ctx, b.d, func() []control.Switch { return b.d.switches() })
 }
 
 func (b backend) Status(ctx context.Context) (control.Status, error) {

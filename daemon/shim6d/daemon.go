@@ -10,12 +10,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"shim6/daemon/address"
 	"shim6/daemon/config"
 	"shim6/daemon/control"
 	"shim6/daemon/debugport"
 	"shim6/daemon/engine"
 	"shim6/daemon/kernel"
 	"shim6/daemon/locator"
+	"shim6/daemon/reap"
 	"shim6/daemon/statefile"
 	"shim6/netlink"
 )
@@ -44,7 +46,9 @@ type daemon struct {
 
 	engine   *engine.Engine
 	operator *operator
-	state    *statefile.File
+	// paths is what REAP remembers, over a reload.
+	paths *reap.History
+	state *statefile.File
 
 	// kernel is nil while the module is not there.
 	kernel *kernel.Connection
@@ -52,10 +56,14 @@ type daemon struct {
 	connect func() (*kernel.Connection, error)
 	loaded  func() (bool, error)
 
-	watcher  *locator.Watcher
-	rtnl     chan rtnlBatch
-	table    locator.Table
-	locators []engine.LocalLocator
+	watcher   *locator.Watcher
+	rtnl      chan rtnlBatch
+	table     locator.Table
+	locators  []engine.LocalLocator
+	keeper    address.Keeper
+	addresses addresses
+	// rtnetlink is an address.Kernel but in tests.
+	rtnetlink addressKernel
 
 	server *control.Server
 	debug  *debugport.Server
@@ -70,7 +78,7 @@ type daemon struct {
 	history []control.Change
 
 	// What is due, and when; zero if it isn't.
-	settleAt, resyncAt, reconnectAt time.Duration
+	settleAt, resyncAt, reconnectAt, keepAt, makeAt time.Duration
 	// dumpDue and routesDue say what settle has to read; resynced is when
 	// resync was done last.
 	dumpDue, routesDue bool
@@ -85,6 +93,7 @@ func newDaemon(c *config.Config, path string, log logger) (*daemon, error) {
 		log: log, path: path, config: c,
 		began: time.Now(), notify: newNotifier(),
 		connect: kernel.Connect, loaded: func() (bool, error) { return netlink.Loaded(nil) },
+		paths:    &reap.History{Size: historySize},
 		requests: make(chan func()), ended: make(chan struct{}),
 		waiting: map[uint64]func(error){},
 	}
@@ -112,6 +121,12 @@ func (d *daemon) start() error {
 	if d.watcher, err = locator.Watch(); err != nil {
 		return err
 	}
+	rtnetlink, err := address.Open()
+	if err != nil {
+		return err
+	}
+	d.rtnetlink = rtnetlink
+	d.loadAddresses()
 	if err := d.dumpLocators(); err != nil {
 		return err
 	}
@@ -123,6 +138,8 @@ func (d *daemon) start() error {
 	if err := d.startEngine(); err != nil {
 		return err
 	}
+	d.keepULIDs()
+	d.manageAddresses()
 	if err := d.serveControl(); err != nil {
 		return err
 	}
@@ -137,7 +154,10 @@ func (d *daemon) start() error {
 // the kernel has, and sends nothing: so it can be done at any time.
 func (d *daemon) startEngine() error {
 	c := d.config
-	d.operator = &operator{Explorer: idleExplorer{}}
+	o := &operator{Explorer: reap.New(reap.Config{
+		HoldDown: time.Duration(c.Protocol.HoldDown), Standby: time.Duration(c.Protocol.Standby),
+		History: d.paths, OnSwitch: d.switched,
+	})}
 	var seed [32]byte
 	if _, err := crand.Read(seed[:]); err != nil {
 		return err
@@ -151,7 +171,7 @@ func (d *daemon) startEngine() error {
 		MaxPeerContexts:   c.Protocol.MaxPeerContexts,
 		MaxPrefixContexts: c.Protocol.MaxPrefixContexts,
 		DebugErrors:       c.Protocol.DebugErrors,
-		Explorer:          d.operator,
+		Explorer:          o,
 	})
 	if err != nil {
 		return err
@@ -164,8 +184,8 @@ func (d *daemon) startEngine() error {
 		done(control.ErrUnavailable)
 	}
 	clear(d.waiting)
-	d.engine = e
-	d.locators = locator.Local(locator.Assess(&d.table, c, d.now()))
+	d.engine, d.operator = e, o
+	d.locators = locator.Local(locator.Assess(&d.table, d.policy(), d.now()))
 	d.handle(engine.Locators{Local: d.locators})
 	d.handle(engine.Start{Contexts: contexts, Records: d.state.Records()})
 	return nil
@@ -255,6 +275,9 @@ func (d *daemon) close() {
 	}
 	if d.watcher != nil {
 		d.watcher.Close()
+	}
+	if d.rtnetlink != nil {
+		d.rtnetlink.Close()
 	}
 	if d.kernel != nil {
 		d.kernel.Close()

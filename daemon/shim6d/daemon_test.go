@@ -220,6 +220,33 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// unreadable is a kernel whose contexts can't be read.
+type unreadable struct{ *fake }
+
+func (unreadable) Contexts() ([]netlink.Context, error) { return nil, errors.New("no memory") }
+
+// A reload that fails leaves the engine, and what explores for it.
+func TestReloadFails(t *testing.T) {
+	d, f, log := made(t)
+	f.contexts = []netlink.Context{adopted()}
+	d.resync()
+	d.kernel = &kernel.Connection{Client: unreadable{f}}
+	was, before := d.config, d.engine
+	c := *d.config
+	c.Protocol.HoldDown = config.Duration(time.Hour)
+	d.read = func() (*config.Config, error) { return &c, nil }
+	d.reload()
+	if d.config != was || d.engine != before || !strings.Contains(log.String(), "no memory") {
+		t.Fatalf("log: %s", log)
+	}
+	// The engine is that of the operator, who gets an answer.
+	var answer error
+	d.operator.Use(ulids, engine.Pair{Local: b1, Peer: a1}, func(err error) { answer = err })
+	if err := d.due(); err != nil || answer != errPair {
+		t.Errorf("%v; the answer is %v", err, answer)
+	}
+}
+
 // running has the loop run, and returns what the control socket sees, and how to
 // end it.
 func running(t *testing.T, d *daemon) (backend, func()) {

@@ -3,7 +3,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 
 	mnetlink "github.com/mdlayher/netlink"
 
@@ -51,6 +53,11 @@ func (d *daemon) applyLocators(b rtnlBatch) {
 		d.dumpDue = true
 	}
 	for _, m := range b.messages {
+		if d.addresses.prefixes.Apply(d.now(), m) {
+			d.settleSoon()
+			continue
+		}
+		d.addresses.collisions.Apply(m)
 		changed, err := d.table.Apply(d.now(), m)
 		if err != nil {
 			d.log.Warn(err.Error())
@@ -59,12 +66,17 @@ func (d *daemon) applyLocators(b rtnlBatch) {
 		if changed&locator.Routes != 0 {
 			d.routesDue = true
 		}
-		if changed != 0 && d.settleAt == 0 {
-			d.settleAt = d.now() + settle
+		if changed&locator.Locators != 0 {
+			// After each, since the last lifetime before an address is
+			// gone says why it is.
+			d.keepULIDs()
+		}
+		if changed != 0 {
+			d.settleSoon()
 		}
 	}
-	if d.dumpDue && d.settleAt == 0 {
-		d.settleAt = d.now() + settle
+	if d.dumpDue {
+		d.settleSoon()
 	}
 }
 
@@ -87,13 +99,18 @@ func (d *daemon) settle() error {
 		d.settleAt = d.now() + retryPause
 		return nil
 	}
+	if d.dumpDue {
+		// What a message that was lost would have told.
+		d.keepULIDs()
+	}
 	d.dumpDue, d.routesDue = false, false
+	d.manageAddresses()
 	d.tellLocators()
 	return nil
 }
 
 func (d *daemon) tellLocators() {
-	all := locator.Assess(&d.table, d.config, d.now())
+	all := locator.Assess(&d.table, d.policy(), d.now())
 	list := locator.Local(all)
 	if locator.Same(list, d.locators) {
 		return
@@ -102,7 +119,12 @@ func (d *daemon) tellLocators() {
 		d.log.Debug("locator", "address", l.Address, "interface", l.Interface,
 			"available", l.Available, "operational", l.Operational, "why", l.Why)
 	}
-	d.log.Info("the locators of this host have changed", "available", len(list))
+	level, what := slog.LevelInfo, "the locators of this host have changed"
+	if locator.Alike(list, d.locators) {
+		// By each Router Advertisement.
+		level, what = slog.LevelDebug, "lifetimes of the locators of this host have changed"
+	}
+	d.log.Log(context.Background(), level, what, "available", len(list))
 	d.locators = list
 	d.handle(engine.Locators{Local: list})
 }

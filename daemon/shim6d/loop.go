@@ -73,7 +73,7 @@ func (d *daemon) next() time.Duration {
 	if t, ok := d.engine.Next(); ok {
 		at = t
 	}
-	for _, t := range []time.Duration{d.settleAt, d.resyncAt, d.reconnectAt} {
+	for _, t := range []time.Duration{d.settleAt, d.resyncAt, d.reconnectAt, d.keepAt, d.makeAt} {
 		if t != 0 {
 			at = min(at, t)
 		}
@@ -86,6 +86,12 @@ func (d *daemon) due() error {
 	now := d.now()
 	if d.reconnectAt != 0 && d.reconnectAt <= now {
 		d.reconnect()
+	}
+	if d.keepAt != 0 && d.keepAt <= now {
+		d.keepULIDs()
+	}
+	if d.makeAt != 0 && d.makeAt <= now {
+		d.makeAddresses()
 	}
 	if d.settleAt != 0 && d.settleAt <= now {
 		if err := d.settle(); err != nil {

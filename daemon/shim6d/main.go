@@ -39,6 +39,8 @@ the kernel loads by itself if it is installed.
 OPTIONS:
   -c, -config FILE   the configuration (default ` + defaultConfig + `, which may be absent)
   -check             read the configuration, say what is wrong with it, and end
+  -flush-addresses   remove the addresses, rules and routes that shim6d has set
+                     up in this network namespace, and end
   -v, -version       print the version
   -h, -help          print this
 
@@ -56,7 +58,7 @@ type usageError struct{ error }
 
 func run(args []string, stdout, stderr io.Writer) int {
 	var path string
-	var check bool
+	var check, flush bool
 	app := &cli.App{
 		Name:                  "shim6d",
 		Version:               version,
@@ -69,10 +71,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "config", Aliases: []string{"c"}, Value: defaultConfig, Destination: &path},
 			&cli.BoolFlag{Name: "check", Destination: &check},
+			&cli.BoolFlag{Name: "flush-addresses", Destination: &flush},
 		},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return usageError{fmt.Errorf("%q: there are options only", c.Args().First())}
+			}
+			if flush {
+				return flushAddresses()
 			}
 			cfg, err := read(path, c.IsSet("config"))
 			if err != nil {

@@ -4,18 +4,16 @@ package main
 
 import (
 	"errors"
-	"net/netip"
 	"time"
 
 	"shim6/daemon/engine"
-	"shim6/daemon/wire"
+	"shim6/daemon/reap"
 )
 
-// operator is an Explorer that also does what an operator says: use this locator
-// pair. All else it leaves to the one behind it, which may well choose another one
-// later.
+// operator is REAP that also does what an operator says: use this locator pair. That
+// is kept until it fails.
 type operator struct {
-	engine.Explorer
+	*reap.Explorer
 	pending []use
 }
 
@@ -49,7 +47,7 @@ func (o *operator) Tick(e *engine.Engine) {
 		switch {
 		case !ok:
 			u.done(errNoContext)
-		case !s.SetPair(u.pair):
+		case !o.Explorer.Use(s, u.pair):
 			u.done(errPair)
 		default:
 			u.done(nil)
@@ -64,14 +62,3 @@ func (o *operator) Next() (time.Duration, bool) {
 	}
 	return o.Explorer.Next()
 }
-
-// idleExplorer explores nothing: no context leaves its pair by itself.
-type idleExplorer struct{}
-
-func (idleExplorer) Established(*engine.Session)                                {}
-func (idleExplorer) Reap(*engine.Session, engine.ReapKind)                      {}
-func (idleExplorer) Probe(*engine.Session, netip.Addr, netip.Addr, *wire.Probe) {}
-func (idleExplorer) Hint(*engine.Session, string)                               {}
-func (idleExplorer) Gone(*engine.Session)                                       {}
-func (idleExplorer) Tick(*engine.Engine)                                        {}
-func (idleExplorer) Next() (time.Duration, bool)                                { return 0, false }

@@ -39,6 +39,7 @@ func (d *daemon) apply(c *config.Config) {
 	}
 	c.StateDirectory, c.Control, c.Log.Format = old.StateDirectory, old.Control, old.Log.Format
 	d.config = c
+	d.addresses.clean = false
 	d.log.level.Set(c.Log.Level)
 	if old.DebugPort != c.DebugPort {
 		if err := d.serveDebug(); err != nil {
@@ -58,5 +59,6 @@ func (d *daemon) apply(c *config.Config) {
 	} else {
 		d.tellLocators()
 	}
+	d.settleSoon()
 	d.log.Info("the configuration was reloaded")
 }

@@ -75,6 +75,10 @@ type File struct {
 	live    map[engine.ULIDs]*engine.Record
 	lines   int
 	pending bytes.Buffer
+	// failed is why not all is written, and skip how many Flushes go by until
+	// that is tried again.
+	failed error
+	skip   int
 }
 
 // Open opens the state file in a folder, which it makes if need be, and returns
@@ -201,10 +205,16 @@ func (f *File) encode(w *bytes.Buffer, v any) {
 }
 
 // Flush writes what Put was told. After an error it is not lost: the next Flush
-// that has something to write will write all.
+// that has something to write will write all. If that fails as well it is tried less
+// often, the more there is to write: a full disk must not take all the time.
 func (f *File) Flush() error {
 	if f.pending.Len() == 0 {
 		return nil
+	}
+	if f.skip > 0 {
+		f.skip--
+		f.pending.Reset()
+		return f.failed
 	}
 	if f.journal == nil || f.lines > 2*len(f.live)+slack {
 		return f.rewrite()
@@ -215,7 +225,8 @@ func (f *File) Flush() error {
 		// Half a line may be there, so nothing can follow it.
 		f.journal.Close()
 		f.journal = nil
-		return fmt.Errorf("writing the state file: %w", err)
+		f.failed = fmt.Errorf("writing the state file: %w", err)
+		return f.failed
 	}
 	return nil
 }
@@ -230,12 +241,18 @@ func (f *File) rewrite() error {
 	}
 	journal, err := replace(f.path(), all.Bytes())
 	if err != nil {
-		return fmt.Errorf("writing the state file: %w", err)
+		if f.journal != nil {
+			// It has not got what was pending.
+			f.journal.Close()
+			f.journal = nil
+		}
+		f.failed, f.skip = fmt.Errorf("writing the state file: %w", err), len(f.live)/8
+		return f.failed
 	}
 	if f.journal != nil {
 		f.journal.Close()
 	}
-	f.journal, f.lines = journal, len(f.live)
+	f.journal, f.lines, f.failed = journal, len(f.live), nil
 	return nil
 }
 
@@ -287,7 +304,13 @@ func (f *File) Len() int { return len(f.live) }
 
 // Close flushes, and gives the folder free.
 func (f *File) Close() error {
-	err := f.Flush()
+	err := f.failed
+	if f.skip = 0; err != nil {
+		err = f.rewrite()
+		f.failed = nil
+	} else {
+		err = f.Flush()
+	}
 	if f.journal != nil {
 		err = errors.Join(err, f.journal.Close())
 		f.journal = nil

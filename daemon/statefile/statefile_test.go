@@ -275,6 +275,48 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
+// A disk that stays full costs a little, not all of the Records each time; and what was
+// not written is not lost, even if a journal that had grown could not be replaced.
+func TestWriteFailsForLong(t *testing.T) {
+	folder := t.TempDir()
+	f, _ := open(t, folder)
+	for i := range 80 {
+		f.Put(ulids(i), record(i))
+	}
+	if err := f.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	// A folder in the way of the temporary file.
+	block := filepath.Join(folder, name+".tmp")
+	if err := os.Mkdir(block, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f.lines = slack + 1000
+	for i := range 5 {
+		f.Put(ulids(100+i), record(100+i))
+		if err := f.Flush(); err == nil {
+			t.Fatal("it was written")
+		}
+		if want := 10 - i; f.skip != want {
+			t.Errorf("%d flushes to skip, want %d", f.skip, want)
+		}
+	}
+	if err := os.Remove(block); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for f.Put(ulids(200), record(200)); f.Flush() != nil; f.Put(ulids(200), record(200)) {
+		n++
+	}
+	if n != 6 {
+		t.Errorf("%d flushes until it was tried again", n)
+	}
+	f.die()
+	if _, records := open(t, folder); len(records) != 86 {
+		t.Errorf("%d records", len(records))
+	}
+}
+
 func TestOpenErrors(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {

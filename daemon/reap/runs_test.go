@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package reap
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"shim6/daemon/engine"
+)
+
+// An idle context sends nothing.
+//
+// Shows: 5534-A-01 5534-3.5-02
+func TestIdle(t *testing.T) {
+	n, a, b, _, _ := two(t, 2)
+	n.pass(time.Hour)
+	if p := n.probes(); p != nil || a.r.Size() != 0 || b.r.Size() != 0 {
+		t.Errorf("sent %q; %d and %d are remembered", p, a.r.Size(), b.r.Size())
+	}
+}
+
+// Traffic in both directions needs no Probes and no Keepalives.
+//
+// Shows: 5534-A-02
+func TestBidirectional(t *testing.T) {
+	n, a, b, ab, ba := two(t, 2)
+	a.flow(ab, time.Second)
+	b.flow(ba, time.Second)
+	n.pass(time.Hour)
+	if p := n.probes(); p != nil {
+		t.Errorf("sent %q", p)
+	}
+}
+
+// Traffic in one direction is answered by Keepalives, and no Probes.
+//
+// Shows: 5534-A-03
+func TestUnidirectionalTraffic(t *testing.T) {
+	n, a, _, ab, _ := two(t, 2)
+	a.flow(ab, time.Second)
+	n.pass(time.Minute)
+	for _, p := range n.trace {
+		if p.m != nil || p.from != "B" {
+			t.Fatalf("sent %q", n.probes())
+		}
+	}
+	if len(n.trace) < 5 {
+		t.Errorf("sent %q", n.probes())
+	}
+}
+
+// Example 4: both directions of a pair fail, and B is the first to see it.
+//
+// Shows: 5534-A-04 5534-4.2-01 5534-4.2-02 5534-3.3-01 5534-6.9-04 5534-6.9-06 5534-6.8-04
+func TestExample4(t *testing.T) {
+	n := newNetwork(t)
+	a, b := n.host("A", 1, Config{}), n.host("B", 2, Config{})
+	ab := engine.ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+	ba := engine.ULIDs{Local: ab.Peer, Peer: ab.Local}
+	a.handle(engine.Acquire{Local: ab.Local, Peer: ab.Peer})
+	n.pass(time.Minute)
+	n.trace = nil
+	// A sends later: its Send Timer is behind.
+	b.flow(ba, time.Second)
+	n.after(2800*time.Millisecond, func() { a.flow(ab, time.Second) })
+	n.pass(3500 * time.Millisecond)
+	n.kill(a.pair(0, b, 0))
+	n.pass(15 * time.Second)
+	if a.current(ab) != a.pair(0, b, 0) || b.current(ba) != b.pair(0, a, 0) {
+		t.Error("payload moves before a pair is confirmed")
+	}
+	n.pass(time.Second)
+	want := []string{
+		"B1>A1 Exploring 0",
+		"B2>A1 Exploring 0",
+		"A1>B2 InboundOk 1",
+		"B2>A1 Operational 1",
+	}
+	if d := cmp.Diff(want, n.probes()); d != "" {
+		t.Error(d)
+	}
+	if a.current(ab) != a.pair(0, b, 1) || b.current(ba) != b.pair(1, a, 0) {
+		t.Errorf("A sends by %v and B by %v", a.current(ab), b.current(ba))
+	}
+	if p := n.trace[1].m; len(p.Sent) != 2 || p.Sent[1] != n.trace[0].m.Sent[0] {
+		t.Errorf("the second Probe has %+v", p.Sent)
+	}
+	n.trace = nil
+	n.pass(30 * time.Second)
+	if p := n.probes(); p != nil {
+		t.Errorf("then %q were sent", p)
+	}
+	k := a.kernel[ab]
+	if n.now-k.heardAt > 2*time.Second || k.Inbound != a.pair(0, b, 1) {
+		t.Errorf("A heard last %v ago, by %v", n.now-k.heardAt, k.Inbound)
+	}
+	l := b.r.History().Switches()
+	if len(l) == 0 {
+		t.Fatal("no history")
+	}
+	s := l[0]
+	if s.Trigger != SendTimeout || s.Inbound || s.From != b.pair(0, a, 0) || s.To != b.pair(1, a, 0) || len(s.Probed) != 2 ||
+		!slices.Equal(s.Answered, []engine.Pair{b.pair(1, a, 0)}) || s.Outage < 15*time.Second || s.Outage > 16*time.Second {
+		t.Errorf("history %+v", s)
+	}
+}
+
+// Example 5: A1 to B1 fails, the other direction does not.
+//
+// Shows: 5534-A-05 5534-3.3-02
+func TestExample5(t *testing.T) {
+	n, a, b, ab, ba := two(t, 2)
+	b.flow(ba, time.Second)
+	n.after(500*time.Millisecond, func() { a.flow(ab, time.Second) })
+	n.pass(3 * time.Second)
+	n.killOneWay(a.pair(0, b, 0))
+	n.pass(16 * time.Second)
+	want := []string{
+		"B1>A1 Exploring 0",
+		"A1>B1 InboundOk 1",
+		"B2>A2 Exploring 0",
+		"A2>B2 InboundOk 2",
+		"B1>A1 Operational 1",
+	}
+	if d := cmp.Diff(want, n.probes()); d != "" {
+		t.Error(d)
+	}
+	if a.current(ab) != a.pair(1, b, 1) || b.current(ba) != b.pair(0, a, 0) {
+		t.Errorf("A sends by %v and B by %v", a.current(ab), b.current(ba))
+	}
+	if p := a.state(ab); p != engine.ReapOperational {
+		t.Errorf("A is in %v", p)
+	}
+}
+
+// Every pair works in one direction only, and each host finds its own.
+//
+// Shows: 5534-3.3-02 5533-5.13-02
+func TestUnidirectionalPairs(t *testing.T) {
+	n, a, b, ab, ba := two(t, 3)
+	a.flow(ab, 100*time.Millisecond)
+	b.flow(ba, 100*time.Millisecond)
+	n.pass(time.Second)
+	// From A only A3 to B2, from B only B3 to A2.
+	n.dead = func(s, d netip.Addr) bool {
+		p := engine.Pair{Local: s, Peer: d}
+		return p != a.pair(2, b, 1) && p != b.pair(2, a, 1)
+	}
+	n.pass(90 * time.Second)
+	if a.current(ab) != a.pair(2, b, 1) || b.current(ba) != b.pair(2, a, 1) ||
+		a.state(ab) != engine.ReapOperational || b.state(ba) != engine.ReapOperational {
+		t.Errorf("A sends by %v and B by %v; %q", a.current(ab), b.current(ba), n.probes())
+	}
+	if i, _ := a.e.Context(ab); i.Inbound != a.pair(1, b, 2) {
+		t.Errorf("inbound %v", i.Inbound)
+	}
+}
+
+// Four locators on either side, and the first three pairs that are probed are dead.
+//
+// Shows: 5534-4.3-05 5534-7-01 5534-7-02
+func TestFourByFour(t *testing.T) {
+	n, a, b, ab, ba := two(t, 4)
+	a.flow(ab, 100*time.Millisecond)
+	b.flow(ba, 100*time.Millisecond)
+	n.pass(time.Second)
+	began := n.now
+	n.dead = func(s, d netip.Addr) bool {
+		i := slices.IndexFunc(a.locals, func(l engine.LocalLocator) bool { return l.Address == s || l.Address == d })
+		return i < 3
+	}
+	n.after(0, func() { a.link(0, false) })
+	n.pass(2 * time.Second)
+	seen := map[netip.Addr]bool{a.addr(0): true}
+	for i, p := range slices.DeleteFunc(slices.Clone(n.trace), func(p probe) bool { return p.from != "A" })[:3] {
+		if seen[p.source] || seen[p.destination] && i < 3 {
+			t.Errorf("Probe %d is not by a most different pair: %q", i, n.probes())
+		}
+		seen[p.source], seen[p.destination] = true, true
+	}
+	if a.current(ab).Local != a.addr(3) || b.current(ba).Peer != a.addr(3) {
+		t.Errorf("A sends by %v, B by %v", a.current(ab), b.current(ba))
+	}
+	if l := a.r.History().Switches(); len(l) == 0 || l[0].Time-began > 2*time.Second || l[0].Trigger != Local {
+		t.Errorf("history %+v", l)
+	}
+}
+
+// A link goes down, and the session is elsewhere as soon as a Probe can be answered.
+//
+// Shows: 5534-3.1-04 5534-3.2-02 5534-8-02
+func TestLinkDown(t *testing.T) {
+	for _, x := range []struct {
+		name   string
+		change func(h *host)
+	}{
+		{"down", func(h *host) { h.link(0, false) }},
+	} {
+		n, a, b, ab, ba := two(t, 2)
+		a.flow(ab, 10*time.Millisecond)
+		b.flow(ba, 10*time.Millisecond)
+		n.pass(time.Second)
+		x.change(a)
+		n.pass(60 * time.Millisecond)
+		if a.current(ab).Local != a.addr(1) || b.current(ba).Peer != a.addr(1) ||
+			a.state(ab) != engine.ReapOperational || b.state(ba) != engine.ReapOperational {
+			t.Errorf("%s: A sends by %v, B by %v: %q", x.name, a.current(ab), b.current(ba), n.probes())
+		}
+		n.pass(time.Second)
+		if n.now-a.kernel[ab].heardAt > 50*time.Millisecond || n.now-b.kernel[ba].heardAt > 50*time.Millisecond {
+			t.Errorf("%s: no payload", x.name)
+		}
+	}
+}
+
+// A black hole is found by the Send Timer, and got around at once.
+func TestBlackHole(t *testing.T) {
+	n, a, b, ab, ba := two(t, 2)
+	a.flow(ab, 100*time.Millisecond)
+	b.flow(ba, 100*time.Millisecond)
+	n.pass(time.Second)
+	began := n.now
+	n.kill(a.pair(0, b, 0))
+	n.pass(16500 * time.Millisecond)
+	if n.now-a.kernel[ab].heardAt > 500*time.Millisecond || n.now-b.kernel[ba].heardAt > 500*time.Millisecond {
+		t.Errorf("no payload %v after the failure: %q", n.now-began, n.probes())
+	}
+}

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	mnetlink "github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"shim6/daemon/address"
+	"shim6/daemon/cga"
+	"shim6/daemon/config"
+	"shim6/daemon/engine"
+	"shim6/daemon/kernel"
+	"shim6/daemon/locator"
+	"shim6/netlink"
+)
+
+// fakeRtnetlink notes what it is asked, and tells it to the daemon as the kernel
+// would.
+type fakeRtnetlink struct {
+	d      *daemon
+	done   []string
+	refuse error
+	rules  []address.Rule
+	routes []address.Route
+}
+
+func (f *fakeRtnetlink) Do(a address.Action) error {
+	f.done = append(f.done, a.String())
+	return f.refuse
+}
+
+func (f *fakeRtnetlink) Rules() ([]address.Rule, error)   { return f.rules, f.refuse }
+func (f *fakeRtnetlink) Routes() ([]address.Route, error) { return f.routes, nil }
+func (f *fakeRtnetlink) Close() error                     { return nil }
+
+func (f *fakeRtnetlink) did(t *testing.T, want ...string) {
+	t.Helper()
+	if !slices.EqualFunc(f.done, want, strings.HasPrefix) {
+		t.Errorf("done is %q, wanted %q", f.done, want)
+	}
+	f.done = nil
+}
+
+// withContext is a daemon with an address on link 2 and a loopback, and a context.
+func withContext(t *testing.T) (*daemon, *fakeRtnetlink, *strings.Builder) {
+	t.Helper()
+	d, k, log := made(t)
+	f := &fakeRtnetlink{d: d}
+	d.rtnetlink = f
+	link := func(index uint32, flags uint32) mnetlink.Message {
+		b := binary.NativeEndian.AppendUint32(make([]byte, 4), index)
+		b = binary.NativeEndian.AppendUint32(b, flags|unix.IFF_UP|unix.IFF_RUNNING|unix.IFF_LOWER_UP)
+		return mnetlink.Message{Header: mnetlink.Header{Type: unix.RTM_NEWLINK}, Data: append(b, 0, 0, 0, 0)}
+	}
+	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{link(1, unix.IFF_LOOPBACK), link(2, 0), assigned()}})
+	k.contexts = []netlink.Context{adopted()}
+	d.kernelBatch(kernel.Batch{Lost: true})
+	d.resync()
+	settled(t, d)
+	if d.engine.State(ulids) != engine.Established {
+		t.Fatal("there is no context")
+	}
+	return d, f, log
+}
+
+// assigned is the address of link 2, which somebody has set up.
+func assigned() mnetlink.Message {
+	m := address.SetAddress{Index: 2, Address: a1, Bits: 64, Preferred: 1800, Valid: 3600}.Message()
+	m.Data = m.Data[:len(m.Data)-8]
+	return m
+}
+
+func lost() mnetlink.Message {
+	return address.DeleteAddress{Index: 2, Address: a1, Bits: 64}.Message()
+}
+
+func settled(t *testing.T, d *daemon) {
+	t.Helper()
+	if err := d.settle(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const keepsA1 = "address replace 2001:db8:1::a/128 dev 1"
+
+// Shows: 5533-1.5-01
+// The ULID is kept before the engine hears that it is lost, and the context lives on.
+func TestULIDIsKept(t *testing.T) {
+	d, f, _ := withContext(t)
+	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{lost()}})
+	f.did(t, keepsA1)
+	settled(t, d)
+	if d.engine.State(ulids) != engine.Established || d.keepAt == 0 {
+		t.Fatalf("%v; next look at %v", d.engine.State(ulids), d.keepAt)
+	}
+	if l := locator.Assess(&d.table, d.config, d.now()); len(l) != 1 || !l[0].Available || l[0].Operational {
+		t.Errorf("locators %+v", l)
+	}
+	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{assigned()}})
+	f.did(t, "address delete 2001:db8:1::a/128 dev 1")
+	settled(t, d)
+	if d.engine.State(ulids) != engine.Established || d.keepAt != 0 {
+		t.Errorf("%v; next look at %v", d.engine.State(ulids), d.keepAt)
+	}
+}
+
+// The last lifetime before it is lost counts, even if both are told at once.
+func TestULIDIsInvalid(t *testing.T) {
+	d, f, _ := withContext(t)
+	m := address.SetAddress{Index: 2, Address: a1, Bits: 64}.Message()
+	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{m, lost()}})
+	f.did(t)
+	settled(t, d)
+	if d.engine.State(ulids) != engine.Idle {
+		t.Errorf("%v", d.engine.State(ulids))
+	}
+}
+
+// What can't be kept ends, and is said.
+func TestULIDCannotBeKept(t *testing.T) {
+	d, f, log := withContext(t)
+	f.refuse = errors.New("no room")
+	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{lost()}})
+	settled(t, d)
+	if d.engine.State(ulids) != engine.Idle || !strings.Contains(log.String(), "no room") {
+		t.Errorf("%v; log: %s", d.engine.State(ulids), log)
+	}
+}
+
+// When the context ends nothing more is kept.
+func TestULIDIsForNobody(t *testing.T) {
+	d, f, _ := withContext(t)
+	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{lost()}})
+	f.did(t, keepsA1)
+	d.handle(engine.Close{ULIDs: ulids})
+	d.keepULIDs()
+	f.did(t, "address delete 2001:db8:1::a/128 dev 1")
+}
+
+// Addresses are made beside, kept in the state directory, and set up; after a restart
+// they are the same, and with a [[set]] there are none.
+func TestAddressesAreMade(t *testing.T) {
+	d, f, log := withContext(t)
+	d.loadAddresses()
+	d.manageAddresses()
+	if d.makeAt < d.now() || d.makeAt > d.now()+gather {
+		t.Fatalf("to be made at %v", d.makeAt)
+	}
+	// While prefixes are gathered their key is made, and it is the one that is used.
+	early := <-d.addresses.newKey
+	d.addresses.newKey <- early
+	d.makeAddresses()
+	// Meanwhile there is nothing else to do.
+	d.makeAddresses()
+	d.manageAddresses()
+	if d.makeAt != 0 {
+		t.Error("it is made twice")
+	}
+	(<-d.requests)()
+	d.manageAddresses()
+	a, _, ok := d.addresses.identity.Address(cga.PrefixOf(a1))
+	if !ok {
+		t.Fatalf("there is no address; log: %s", log)
+	}
+	if !d.addresses.identity.Key.Equal(early.Key) || d.addresses.newKey != nil {
+		t.Error("another key was made")
+	}
+	f.did(t, "address replace "+a.Addr.String()+"/64 dev 2 valid_lft 3")
+	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{
+		address.SetAddress{Index: 2, Address: a.Addr, Bits: 64, Preferred: 1800, Valid: 3600}.Message(),
+	}})
+	d.manageAddresses()
+	f.did(t)
+	proved := func() bool {
+		return slices.ContainsFunc(locator.Assess(&d.table, d.policy(), d.now()), func(l locator.Locator) bool {
+			return l.Address == a.Addr && l.PDS != nil && l.Key != nil
+		})
+	}
+	if !proved() {
+		t.Error("the locator has no proof")
+	}
+	again := &daemon{log: d.log, config: d.config}
+	again.loadAddresses()
+	if b, _, _ := again.addresses.identity.Address(cga.PrefixOf(a1)); b.Addr != a.Addr {
+		t.Errorf("after a restart it is %v, and was %v", b.Addr, a.Addr)
+	}
+	// Another host has it: the kernel removes it, and says why.
+	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{duplicate(a.Addr)}})
+	d.manageAddresses()
+	f.did(t)
+	b, _, _ := d.addresses.identity.Address(cga.PrefixOf(a1))
+	d.manageAddresses()
+	f.did(t, "address replace "+b.Addr.String())
+	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{
+		address.SetAddress{Index: 2, Address: b.Addr, Bits: 64, Preferred: 1800, Valid: 3600}.Message(),
+	}})
+	if a = b; !proved() {
+		t.Error("the new locator has no proof")
+	}
+	c := *d.config
+	c.Sets = []config.Set{{PDS: "p"}}
+	d.config = &c
+	d.manageAddresses()
+	f.did(t, "address delete "+a.Addr.String())
+	if proved() {
+		t.Error("it is a set of the configuration")
+	}
+}
+
+// duplicate is what the kernel tells of an address that it has found taken.
+func duplicate(a netip.Addr) mnetlink.Message {
+	m := address.SetAddress{Index: 2, Address: a, Bits: 64, Flags: unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED, Preferred: 1800, Valid: 3600}.Message()
+	m.Header.Type = unix.RTM_DELADDR
+	return m
+}
+
+// All three have collided: it is said, once.
+func TestCollisions(t *testing.T) {
+	d, _, log := withContext(t)
+	d.loadAddresses()
+	d.manageAddresses()
+	d.makeAddresses()
+	(<-d.requests)()
+	for range 5 {
+		d.collide(0)
+	}
+	if n := strings.Count(log.String(), "there is no other to be had"); n != 1 {
+		t.Errorf("said %d times; log: %s", n, log)
+	}
+}
+
+// Damaged files are left alone, and so is what was set up by them.
+func TestAddressesAreDamaged(t *testing.T) {
+	d, f, log := withContext(t)
+	if err := os.WriteFile(d.config.StateDirectory+"/"+address.KeyFile, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.loadAddresses()
+	f.rules = []address.Rule{{Source: cga.PrefixOf(a1), Priority: 1, Table: 2}}
+	d.manageAddresses()
+	f.did(t)
+	if !strings.Contains(log.String(), "there is no private key in it") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+// An error is logged once, and the addresses are managed when it is over. When
+// nothing is wanted, what is left is looked for once.
+func TestAddressErrors(t *testing.T) {
+	d, f, log := withContext(t)
+	d.loadAddresses()
+	no := false
+	c := *d.config
+	c.Addresses.Manage = &no
+	d.config = &c
+	f.refuse = errors.New("not now")
+	d.manageAddresses()
+	d.manageAddresses()
+	if n := strings.Count(log.String(), "not now"); n != 1 {
+		t.Errorf("said %d times; log: %s", n, log)
+	}
+	f.refuse = nil
+	f.rules = []address.Rule{{Source: cga.PrefixOf(a1), Priority: 1, Table: 2}}
+	d.manageAddresses()
+	f.did(t, "rule delete from 2001:db8:1::/64")
+	d.manageAddresses()
+	f.did(t)
+}
+
+// What routers announce is heard.
+func TestAnnouncements(t *testing.T) {
+	d, _, _ := withContext(t)
+	d.settleAt = 0
+	b := binary.NativeEndian.AppendUint32([]byte{unix.AF_INET6, 0, 0, 0}, 2)
+	b = append(b, 3, 64, 3, 0)
+	e := mnetlink.NewAttributeEncoder()
+	e.Bytes(1, netip.MustParseAddr("2001:db8:9::").AsSlice())
+	e.Bytes(2, binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, 60), 60))
+	more, err := e.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{{Header: mnetlink.Header{Type: unix.RTM_NEWPREFIX}, Data: append(b, more...)}}})
+	if got := d.addresses.prefixes.Known(d.now(), &d.table); len(got) != 2 || d.settleAt == 0 {
+		t.Errorf("known is %v; to settle at %v", got, d.settleAt)
+	}
+	if d.settleAt > d.now()+time.Second {
+		t.Error("it settles late")
+	}
+}
+
+// A router that makes lifetimes longer is no news, but the engine knows; what else
+// changes is.
+func TestLifetimesAreNoNews(t *testing.T) {
+	d, _, log := withContext(t)
+	change := func(flags uint32, valid uint32) string {
+		log.Reset()
+		m := address.SetAddress{Index: 2, Address: a1, Bits: 64, Flags: flags, Preferred: 1800, Valid: valid}.Message()
+		m.Data = m.Data[:len(m.Data)-8]
+		d.applyLocators(rtnlBatch{messages: []mnetlink.Message{m}})
+		settled(t, d)
+		return log.String()
+	}
+	before := d.locators[0].ValidUntil
+	if s := change(0, 7200); s != "" {
+		t.Errorf("longer lifetimes are logged: %s", s)
+	}
+	if d.locators[0].ValidUntil-before < 3590*time.Second {
+		t.Errorf("valid until %v, as before", d.locators[0].ValidUntil)
+	}
+	d.log.level.Set(slog.LevelDebug)
+	if s := change(0, 3600); !strings.Contains(s, "level=DEBUG msg=\"lifetimes of the locators") || strings.Contains(s, "level=INFO") {
+		t.Errorf("shorter lifetimes are logged as: %s", s)
+	}
+	d.log.level.Set(slog.LevelInfo)
+	if s := change(unix.IFA_F_DEPRECATED, 3600); !strings.Contains(s, "the locators of this host have changed") {
+		t.Errorf("a deprecated address is logged as: %q", s)
+	}
+}

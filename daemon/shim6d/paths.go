@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"time"
+
+	"shim6/daemon/control"
+	"shim6/daemon/engine"
+	"shim6/daemon/reap"
+	"shim6/daemon/wire"
+)
+
+// switched logs that a context has come to another locator pair.
+func (d *daemon) switched(s *reap.Switch) {
+	d.log.Info("path", append(attributes(s.ULIDs),
+		"direction", direction(s), "trigger", s.Trigger, "why", s.Why,
+		"from-local", s.From.Local, "from-peer", s.From.Peer, "to-local", s.To.Local, "to-peer", s.To.Peer,
+		"probed", len(s.Probed), "answered", len(s.Answered), "outage", s.Outage)...)
+}
+
+func direction(s *reap.Switch) string {
+	if s.Inbound {
+		return "inbound"
+	}
+	return "outbound"
+}
+
+// at is a time of the engine's clock.
+func (d *daemon) at(t time.Duration) time.Time { return d.began.Add(t).Round(0).UTC() }
+
+// switches are those that are kept, as the control socket has them.
+func (d *daemon) switches() []control.Switch {
+	list := []control.Switch{}
+	for _, s := range d.paths.Switches() {
+		j := control.Switch{
+			Time: d.at(s.Time), Name: control.NameOf(s.ULIDs), Direction: direction(&s),
+			Trigger: s.Trigger.String(), Why: s.Why, From: pair(s.From), To: pair(s.To),
+			Outage: s.Outage.Milliseconds(),
+		}
+		for _, p := range s.Probed {
+			j.Probed = append(j.Probed, control.Probed{Pair: pair(p.Pair), Time: d.at(p.Time)})
+		}
+		for _, p := range s.Answered {
+			j.Answered = append(j.Answered, pair(p))
+		}
+		list = append(list, j)
+	}
+	return list
+}
+
+func pair(p engine.Pair) control.Pair {
+	return control.Pair{LocatorLocal: p.Local, LocatorPeer: p.Peer}
+}
+
+// allPaths are the locator pairs of all contexts that can use them.
+func (d *daemon) allPaths() []control.Path {
+	list := []control.Path{}
+	for c := range d.engine.Contexts() {
+		s, ok := d.engine.Session(c.ULIDs)
+		if !ok || !c.State.Sends() {
+			continue
+		}
+		for _, p := range d.operator.Paths(s) {
+			j := control.Path{
+				Name: control.NameOf(c.ULIDs), Pair: pair(p.Pair), Current: p.Current, Inbound: p.Inbound, State: string(p.State),
+				RTT: float64(p.RTT.Microseconds()) / 1000, Policy: p.Local.Policy.String(),
+				PreferenceLocal: preference(p.Local.Preference),
+				PreferencePeer:  preference(wire.Preference{Flags: p.Peer.Flags, Priority: p.Peer.Priority, Weight: p.Peer.Weight}),
+			}
+			if p.HasLastGood {
+				j.LastGood = d.at(p.LastGood)
+			}
+			list = append(list, j)
+		}
+	}
+	return list
+}
+
+func preference(p wire.Preference) control.Preference {
+	return control.Preference{
+		Broken: p.Flags&wire.FlagBroken != 0, Transient: p.Flags&wire.FlagTransient != 0, Priority: p.Priority, Weight: p.Weight,
+	}
+}
