@@ -3,13 +3,15 @@
 // Command conformance counts the requirements of the RFCs that have a test. A
 // test shows a requirement if it names its id: in a comment "Shows: ID ..." of a
 // Go test, or in the name of a selftest's case. Each id must be one of
-// requirements.tsv.
+// requirements.tsv. Why one has none reasons.tsv says; it fails if one that is
+// required has neither.
 //
 // Usage: conformance [-v] [ROOT]
 package main
 
 import (
 	_ "embed"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -41,6 +43,18 @@ func (r requirement) source() string {
 
 // counted are the levels that are to have a test.
 var counted = []string{"MUST", "SHOULD", "FORMAT", "STATE", "CONST"}
+
+var (
+	requiredSources = []string{"RFC 5533", "RFC 5534", "RFC 5535", "RFC 3972"}
+	requiredLevels  = []string{"MUST", "FORMAT", "STATE", "CONST"}
+	requiredParts   = []string{"kernel", "wire", "daemon", "reap", "crypto"}
+)
+
+// required reports whether a requirement must have a test or a reason.
+func (r requirement) required() bool {
+	return slices.Contains(requiredSources, r.source()) && slices.Contains(requiredLevels, r.level) &&
+		slices.Contains(requiredParts, r.part)
+}
 
 func requirements() ([]requirement, error) {
 	var rows []requirement
@@ -106,50 +120,73 @@ func shown(root string) (map[string][]string, error) {
 }
 
 // report writes the count per source and part, and with verbose which
-// requirements have no test. Ids that no row has are an error.
-func report(w io.Writer, rows []requirement, found map[string][]string, verbose bool) error {
+// requirements have no test, and why. Ids that no row has are an error, and so are
+// rows that are required and have neither a test nor a reason.
+func report(w io.Writer, rows []requirement, found map[string][]string, reasons map[string]string, verbose bool) error {
 	type group struct{ source, part string }
+	// count is of one level; the ids are of all.
+	type count struct{ tested, all int }
 	var groups []group
-	have, all := map[group]map[string]int{}, map[group]map[string]int{}
-	missing := map[group][]string{}
+	counts := map[group]map[string]*count{}
+	explained, bare := map[group][]string{}, map[group][]string{}
 	known := map[string]bool{}
+	var unmet []string
 	for _, r := range rows {
 		known[r.id] = true
 		if !slices.Contains(counted, r.level) {
 			continue
 		}
 		g := group{r.source(), r.part}
-		if all[g] == nil {
+		if counts[g] == nil {
 			groups = append(groups, g)
-			have[g], all[g] = map[string]int{}, map[string]int{}
+			counts[g] = map[string]*count{}
+			for _, l := range counted {
+				counts[g][l] = &count{}
+			}
 		}
-		all[g][r.level]++
-		if len(found[r.id]) > 0 {
-			have[g][r.level]++
-		} else {
-			missing[g] = append(missing[g], r.id)
+		n := counts[g][r.level]
+		n.all++
+		switch {
+		case len(found[r.id]) > 0:
+			n.tested++
+		case reasons[r.id] != "":
+			explained[g] = append(explained[g], r.id)
+		default:
+			bare[g] = append(bare[g], r.id)
+			if r.required() {
+				unmet = append(unmet, r.id)
+			}
 		}
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "source\tpart\t"+strings.Join(counted, "\t"))
+	fmt.Fprintln(t, "source\tpart\t"+strings.Join(counted, "\t")+"\ta reason\tneither")
 	for _, g := range groups {
 		fmt.Fprintf(t, "%s\t%s", g.source, g.part)
 		for _, l := range counted {
-			if all[g][l] == 0 {
+			if n := counts[g][l]; n.all == 0 {
 				fmt.Fprint(t, "\t-")
-				continue
+			} else {
+				fmt.Fprintf(t, "\t%d/%d", n.tested, n.all)
 			}
-			fmt.Fprintf(t, "\t%d/%d", have[g][l], all[g][l])
 		}
-		fmt.Fprintln(t)
+		fmt.Fprintf(t, "\t%d\t%d\n", len(explained[g]), len(bare[g]))
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	if verbose {
 		for _, g := range groups {
-			if len(missing[g]) > 0 {
-				fmt.Fprintf(w, "\n%s, %s, without a test:\n  %s\n", g.source, g.part, strings.Join(missing[g], " "))
+			if len(explained[g]) == 0 {
+				continue
+			}
+			fmt.Fprintf(w, "\n%s, %s, without a test, with a reason:\n", g.source, g.part)
+			for _, id := range explained[g] {
+				fmt.Fprintf(w, "  %s: %s\n", id, reasons[id])
+			}
+		}
+		for _, g := range groups {
+			if len(bare[g]) > 0 {
+				fmt.Fprintf(w, "\n%s, %s, without a test or a reason:\n  %s\n", g.source, g.part, strings.Join(bare[g], " "))
 			}
 		}
 	}
@@ -159,16 +196,20 @@ func report(w io.Writer, rows []requirement, found map[string][]string, verbose 
 			unknown = append(unknown, id+" in "+strings.Join(files, ", "))
 		}
 	}
+	var errs []error
 	if len(unknown) > 0 {
 		slices.Sort(unknown)
-		return fmt.Errorf("tests name ids that no requirement has:\n  %s", strings.Join(unknown, "\n  "))
+		errs = append(errs, fmt.Errorf("tests name ids that no requirement has:\n  %s", strings.Join(unknown, "\n  ")))
 	}
-	return nil
+	if len(unmet) > 0 {
+		errs = append(errs, fmt.Errorf("these are required, and have neither a test nor a reason in reasons.tsv:\n  %s", strings.Join(unmet, " ")))
+	}
+	return errors.Join(errs...)
 }
 
 func run(w io.Writer, args []string) error {
 	fs := flag.NewFlagSet("conformance", flag.ContinueOnError)
-	verbose := fs.Bool("v", false, "list the requirements without a test")
+	verbose := fs.Bool("v", false, "list the requirements without a test, with the reason if there is one")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -184,7 +225,11 @@ func run(w io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	return report(w, rows, found, *verbose)
+	why, err := parseReasons(reasons, rows, found)
+	if err != nil {
+		return err
+	}
+	return report(w, rows, found, why, *verbose)
 }
 
 func main() {

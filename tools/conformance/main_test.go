@@ -45,20 +45,23 @@ func TestReport(t *testing.T) {
 	write("build/b_test.go", "// Shows: 1111-1-02\n")
 	write("tests/selftests/test_c.sh", "run_test \"c [1111-1-03 2222-2-01]\" c\n")
 	rows := []requirement{{"1111-1-01", "MUST", "wire"}, {"1111-1-02", "MUST", "wire"}, {"1111-1-03", "FORMAT", "wire"},
-		{"1111-1-04", "NOTE", "wire"}, {"2222-2-01", "STATE", "daemon"}}
+		{"1111-1-04", "NOTE", "wire"}, {"1111-1-05", "MUST", "wire"}, {"2222-2-01", "STATE", "daemon"}}
 	found, err := shown(root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	if err := report(&b, rows, found, true); err != nil {
+	if err := report(&b, rows, found, map[string]string{"1111-1-05": "Nobody can."}, true); err != nil {
 		t.Fatal(err)
 	}
-	want := `source    part    MUST  SHOULD  FORMAT  STATE  CONST
-RFC 1111  wire    1/2   -       1/1     -      -
-RFC 2222  daemon  -     -       -       1/1    -
+	want := `source    part    MUST  SHOULD  FORMAT  STATE  CONST  a reason  neither
+RFC 1111  wire    1/3   -       1/1     -      -      1         1
+RFC 2222  daemon  -     -       -       1/1    -      0         0
 
-RFC 1111, wire, without a test:
+RFC 1111, wire, without a test, with a reason:
+  1111-1-05: Nobody can.
+
+RFC 1111, wire, without a test or a reason:
   1111-1-02
 `
 	if d := cmp.Diff(want, b.String()); d != "" {
@@ -68,13 +71,68 @@ RFC 1111, wire, without a test:
 	if found, err = shown(root); err != nil {
 		t.Fatal(err)
 	}
-	err = report(&b, rows, found, false)
+	err = report(&b, rows, found, nil, false)
 	if err == nil || !strings.Contains(err.Error(), "9999-1-01 in ") {
 		t.Errorf("an unknown id: %v", err)
 	}
 }
 
-// The tree's own tests name requirements that there are, and the table is whole.
+// What is required has a test, or a reason why not.
+func TestRequired(t *testing.T) {
+	met := map[string][]string{"5533-1-01": {"a_test.go"}}
+	for _, tt := range []struct {
+		row  requirement
+		fine bool
+	}{
+		{requirement{"5533-1-01", "MUST", "daemon"}, true},
+		{requirement{"5533-1-02", "MUST", "daemon"}, false},
+		{requirement{"5534-1-02", "STATE", "reap"}, false},
+		{requirement{"5535-1-02", "CONST", "crypto"}, false},
+		{requirement{"3972-1-02", "FORMAT", "wire"}, false},
+		{requirement{"5533-1-02", "MUST", "kernel"}, false},
+		{requirement{"5533-1-03", "MUST", "daemon"}, true}, // with a reason
+		{requirement{"5533-1-02", "SHOULD", "daemon"}, true},
+		{requirement{"5533-1-02", "NOTE", "daemon"}, true},
+		{requirement{"5533-1-02", "MUST", "tool"}, true},
+		{requirement{"6316-1-02", "MUST", "kernel"}, true},
+	} {
+		err := report(&strings.Builder{}, []requirement{{"5533-1-01", "MUST", "daemon"}, tt.row}, met, map[string]string{"5533-1-03": "Nobody can."}, false)
+		if (err == nil) != tt.fine || err != nil && !strings.Contains(err.Error(), "reasons.tsv:\n  "+tt.row.id) {
+			t.Errorf("%v: %v", tt.row, err)
+		}
+	}
+}
+
+func TestParseReasons(t *testing.T) {
+	rows := []requirement{{"5533-1-01", "MUST", "wire"}, {"5533-1-02", "SHOULD", "wire"}, {"5533-1-03", "NOTE", "wire"}, {"5533-1-04", "MUST", "wire"}}
+	found := map[string][]string{"5533-1-02": {"a_test.go"}}
+	for _, tt := range []struct{ text, err string }{
+		{"# Why.\n\n5533-1-01\tNobody can (5533-1-02).\n5533-1-04\tAs 5533-1-02.\n", ""},
+		{"5533-1-05\tNobody can.", "line 1: no requirement has the id 5533-1-05"},
+		{"5533-*\tNobody can.", "no requirement has the id 5533-*"},
+		{"\n5533-1-02\tNobody can.", "line 2: 5533-1-02 has a test, in a_test.go"},
+		{"5533-1-03\tNobody can.", "5533-1-03 needs no reason, for its level is NOTE"},
+		{"5533-1-01\tNobody can.\n5533-1-01\tNobody can.", "line 2: 5533-1-01 has a reason already"},
+		{"5533-1-01\tNobody can (5533-1-04).", "refers to 5533-1-04, which no test names"},
+		{"5533-1-01", "not an id, a tab and a sentence"},
+		{"5533-1-01\t", "not an id, a tab and a sentence"},
+		{"5533-1-01\tNobody can", "not an id, a tab and a sentence"},
+		{"5533-1-01\t Nobody can.", "not an id, a tab and a sentence"},
+		{"5533-1-01\tNobody\tcan.", "not an id, a tab and a sentence"},
+		{"5533-1-05\tNobody can.\n5533-1-06\tNobody can.", "line 2: no requirement has the id 5533-1-06"},
+	} {
+		why, err := parseReasons(tt.text, rows, found)
+		switch {
+		case tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)):
+			t.Errorf("%q: %v, want %q", tt.text, err, tt.err)
+		case tt.err == "" && (err != nil || len(why) != 2 || why["5533-1-01"] != "Nobody can (5533-1-02)."):
+			t.Errorf("%q: %v, %v", tt.text, why, err)
+		}
+	}
+}
+
+// The tree's own tests name requirements that there are, what is required has a test or
+// a reason, and the table is whole.
 func TestTree(t *testing.T) {
 	var b strings.Builder
 	if err := run(&b, []string{"-v", "../.."}); err != nil {

@@ -64,14 +64,19 @@ func (t *tool) configShow(args []string) error {
 	if t.json {
 		return t.printJSON([]object{configObject(config)})
 	}
+	t.printConfig(config, "")
+	return nil
+}
+
+// printConfig prints a key a line, with an indent.
+func (t *tool) printConfig(config netlink.Config, indent string) {
 	for _, k := range configKeys {
 		if k.number != nil {
-			fmt.Fprintf(t.out, "%-16s%d\n", k.name, k.number(config))
+			fmt.Fprintf(t.out, "%s%-16s%d\n", indent, k.name, k.number(config))
 		} else {
-			fmt.Fprintf(t.out, "%-16s%s\n", k.name, timeText(k.duration(config)))
+			fmt.Fprintf(t.out, "%s%-16s%s\n", indent, k.name, timeText(k.duration(config)))
 		}
 	}
-	return nil
 }
 
 // configObject has the names and units of shim6.yaml.

@@ -3,8 +3,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -61,11 +63,18 @@ func (t *tool) contextAdd(args []string) error {
 	}
 	var tag *uint64
 	var update netlink.ContextUpdate
-	if _, err := parseKeys("key of context", append(contextKeys(&update), number("tag-local", 47, &tag)), args); err != nil {
+	given, err := parseKeys("key of context", append(contextKeys(&update), number("tag-local", 47, &tag)), args)
+	if err != nil {
 		return err
 	}
 	if tag == nil {
-		return usageError("context add needs tag-local")
+		// A context without a tag is one that shim6d has yet to make.
+		for _, name := range given {
+			if name != "locator-local" && name != "locator-peer" {
+				return usageError("context add needs tag-local to set " + name + "; without, shim6d makes the context, by a locator pair that you may name")
+			}
+		}
+		return t.open(ulids, update.LocatorLocal, update.LocatorPeer, false)
 	}
 	return t.with(func(c client) error { return c.NewContext(ulids, *tag, update) })
 }
@@ -93,6 +102,12 @@ func (t *tool) contextDel(args []string) error {
 	}
 	if len(args) > 0 {
 		return usageError(fmt.Sprintf("context del takes no %q", args[0]))
+	}
+	// shim6d would take the context that vanishes for one that was lost. What
+	// it does not know, or if it is not there, the kernel deletes.
+	err = t.ask(func(ctx context.Context, d daemon) error { return d.CloseContext(ctx, nameOf(ulids)) })
+	if !absent(err) && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	return t.with(func(c client) error { return c.DeleteContext(ulids) })
 }

@@ -8,10 +8,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -23,99 +24,6 @@ const (
 	exitUsage   = 1 // the words make no sense
 	exitRefused = 2 // the kernel, or the system, refused
 )
-
-const usage = `usage: shim6tool [OPTIONS] OBJECT [COMMAND [ARGUMENTS]]
-
-OBJECT:
-  context     ULID-pair contexts, by which sessions are re-homed
-  policy      rules that say which packets are
-  config      the configuration of the network namespace
-  stats       counters of the network namespace
-  cga         addresses that are bound to a public key (RFC 3972)
-  hba         sets of addresses that are bound to each other (RFC 5535)
-
-COMMAND of context; CONTEXT is LOCAL-ULID PEER-ULID [fii N]:
-  show [CONTEXT]            print one, or all (the default)
-  add CONTEXT tag-local TAG [KEY VALUE ...]
-  set CONTEXT KEY VALUE [...]
-                            change it: all that is named, or nothing
-  del CONTEXT               delete one
-  flush                     delete all
-
-KEY of context, named as in RFC 5533 and 5534; ADDRS is ADDR[,...] or none:
-  tag-peer TAG              context tag of the peer, 47 bits
-  state STATE               i1-sent, i2-sent, established, i2bis-sent
-  locator-local ADDR        current locator pair: to name another one is to
-  locator-peer ADDR         re-home, to name the ULIDs is to go back to them
-  locators-local ADDRS      Ls(local)
-  locators-peer ADDRS       Ls(peer)
-  inbound-locator-local ADDR, inbound-locator-peer ADDR
-                            the pair by which the peer sends
-  send-timeout TIME         Send Timeout, 10s to 100s
-  keepalive-timeout TIME    Keepalive Timeout
-  reap-state STATE          operational, exploring, inbound-ok
-  reap-timer TIMER          start it anew: send, keepalive, or none of them
-
-COMMAND of policy; the first rule that fits, by preference, decides:
-  show                      print all (the default)
-  add [preference N] [MATCH ...] action shim|ignore|bypass
-      [trigger-packets N] [trigger-time TIME]
-                            ignore: no context is asked for; bypass: and none
-                            is used. Without preference: before all others
-  del preference N          delete one
-  flush                     delete all
-
-MATCH:
-  local PREFIX, peer PREFIX, protocol NAME|N, port-local N, port-peer N,
-  port N (either), mark N[/MASK], mptcp
-
-COMMAND of config:
-  show                      print it (the default)
-  set KEY VALUE [...]       change it: all that is named, or nothing
-
-COMMAND of stats:
-  show                      print them (the default)
-
-KEY of config:
-  max-contexts N            how many contexts the namespace may hold
-  max-flows N               how many ULID pairs without a context are counted
-  trigger-packets N         ask for a context after N packets, 0 for never
-  trigger-time TIME         ask for one after so much exchange, 0s for never
-  send-timeout TIME         Send Timeout of RFC 5534, 10s to 100s
-  idle-timeout TIME         report a context as quiescent after it, 5m to 24h
-  icmp-to-ulp 0|1           1: ICMPv6 errors that a daemon acts on reach the
-                            ULP as well
-
-COMMAND of cga and hba; FILE has addresses, and what verifies them:
-  show pds FILE             print what is in it
-  verify ADDRESS pds FILE   say whether it is the address, or one of the set
-  cga generate prefix PREFIX pds FILE key FILE|new-key FILE [KEY VALUE ...]
-  hba generate prefix PREFIX[,...] pds FILE key FILE|new-key FILE|pure [...]
-                            make the address, or the set; print and keep it
-
-KEY of cga and hba; files that are there already are never overwritten:
-  prefix PREFIX             64 bits, not link-local; their order is part of
-                            the set
-  pds FILE                  PEM, or the bare octets of one PDS (not made here)
-  key FILE                  RSA private key that the addresses are bound to, of
-                            1024 to 3072 bits, PEM without a passphrase
-  new-key FILE              make one, with mode 0600
-  key-bits N                its length, 1024 to 3072; 2048 without it
-  pure                      no key: HBA-only addresses, which cannot sign
-  sec N                     0 to 2: some 65536^N hashes to make the addresses,
-                            as many times more to forge one; 1 without it
-
-OPTIONS:
-  -j, -json                 print JSON; times are in milliseconds
-  -p, -pretty               indent the JSON
-  -n, -netns NETNS          in the named network namespace (or a path)
-  -v, -version              print the version
-  -h, -help                 print this
-
-Words may be shortened: 'shim6tool c s' is 'shim6tool context show'; TIME is a
-number and a unit (ms, s, m, h); TAG may be hexadecimal, with 0x. Exit status: 0, 1 for words that make no
-sense, 2 for what the kernel refuses, or what does not verify.
-`
 
 // version is set by the build.
 var version = "unknown"
@@ -140,14 +48,36 @@ type client interface {
 
 // tool is one call of the program.
 type tool struct {
-	out, err     io.Writer
-	dial         func(netns string) (client, error)
-	json, pretty bool
-	netns        string
+	out, err io.Writer
+	system
+
+	json, pretty, statistics bool
+	// short and long have monitor tell the time.
+	short, long   bool
+	netns, socket string
+}
+
+// system is what the tool needs of the world; tests have their own.
+type system struct {
+	dial func(netns string) (client, error)
+	// loaded says whether the module is there, and does not load it.
+	loaded func(netns string) (bool, error)
+	daemon func(socket string) daemon
+	watch  func(netns string, groups []string) (watcher, error)
+	// network opens sockets for a probe, in a namespace.
+	network func(netns string, local, peer netip.Addr) (network, error)
+	// inspect tells what doctor wants to know of the host.
+	inspect func(netns string) (host, error)
+	now     func() time.Time
+	// root is where files of the system are.
+	root string
 }
 
 func main() {
-	t := &tool{out: os.Stdout, err: os.Stderr, dial: dial}
+	t := &tool{out: os.Stdout, err: os.Stderr, system: system{
+		dial: dial, loaded: loaded, daemon: dialDaemon, watch: watch,
+		network: openNetwork, inspect: inspect, now: time.Now, root: "/",
+	}}
 	os.Exit(t.run(os.Args[1:]))
 }
 
@@ -198,15 +128,18 @@ func (t *tool) app() *cli.App {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "json", Aliases: []string{"j"}, Destination: &t.json},
 			&cli.BoolFlag{Name: "pretty", Aliases: []string{"p"}, Destination: &t.pretty},
+			&cli.BoolFlag{Name: "statistics", Aliases: []string{"s"}, Destination: &t.statistics},
+			&cli.BoolFlag{Name: "timestamp", Aliases: []string{"t"}, Destination: &t.long},
+			&cli.BoolFlag{Name: "tshort", Aliases: []string{"ts"}, Destination: &t.short},
 			&cli.StringFlag{Name: "netns", Aliases: []string{"n"}, Destination: &t.netns},
+			&cli.StringFlag{Name: "socket", Destination: &t.socket},
 		},
-		Action: func(*cli.Context) error {
-			return usageError("which object? There is: context, policy, config, stats, cga, hba")
-		},
+		Action: func(*cli.Context) error { return t.status() },
 		Commands: []*cli.Command{
 			objectWords("context", help, []command{
 				{"show", t.contextShow}, {"add", t.contextAdd}, {"set", t.contextSet},
 				{"del", t.contextDel}, {"flush", t.contextFlush},
+				{"trigger", t.contextTrigger}, {"update", t.contextUpdate},
 			}),
 			objectWords("policy", help, []command{
 				{"show", t.policyShow}, {"add", t.policyAdd}, {"del", t.policyDel}, {"flush", t.policyFlush},
@@ -217,6 +150,19 @@ func (t *tool) app() *cli.App {
 			// Before hba, whose first letter it has had for longer.
 			{Name: "help", HideHelp: true, Action: help},
 			objectWords("hba", help, t.addressCommands(kindHBA)),
+			objectWords("path", help, []command{
+				{"show", t.pathShow}, {"history", t.pathHistory}, {"probe", t.pathProbe}, {"use", t.pathUse},
+			}),
+			objectWords("locator", help, []command{{"show", t.locatorShow}}),
+			objectWords("monitor", help, []command{
+				{"all", t.monitorAll}, {"config", t.monitorConfig}, {"context", t.monitorContext},
+				{"path", t.monitorPath}, {"policy", t.monitorPolicy},
+			}),
+			objectWords("daemon", help, []command{{"status", t.daemonStatus}, {"reload", t.daemonReload}}),
+			objectWords("doctor", help, []command{{"check", t.doctorCheck}, {"peer", t.doctorPeer}}),
+			objectWords("completion", help, []command{
+				{"bash", t.completionBash}, {"zsh", t.completionZsh}, {"fish", t.completionFish},
+			}),
 		},
 	}
 }
@@ -260,8 +206,8 @@ func expand(app *cli.App, args []string) ([]string, error) {
 	i := 0
 	for ; i < len(out) && strings.HasPrefix(out[i], "-"); i++ {
 		name := strings.TrimLeft(out[i], "-")
-		short := len(out[i])-len(name) == 1 && strings.Trim(name, "jpn") == "" && strings.HasSuffix(name, "n")
-		if short || name == "netns" {
+		short := len(out[i])-len(name) == 1 && strings.Trim(name, "jpstn") == "" && strings.HasSuffix(name, "n")
+		if short || name == "netns" || name == "socket" {
 			i++
 		}
 	}
@@ -302,24 +248,25 @@ func words(kind, s string, choices []string) ([]string, error) {
 	return found, nil
 }
 
-// dial connects in a namespace made by 'ip netns', or in that of a path.
+// dial connects in a network namespace.
 func dial(netns string) (client, error) {
-	var options netlink.Options
-	if netns != "" {
-		path := netns
-		if !strings.Contains(netns, "/") {
-			path = filepath.Join("/run/netns", netns)
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("network namespace %q: %w ('ip netns list' shows which there are)", netns, err)
-		}
-		defer f.Close()
-		options.NetNS = int(f.Fd())
+	o, done, err := options(netns)
+	if err != nil {
+		return nil, err
 	}
-	c, err := netlink.Dial(&options)
+	defer done()
+	c, err := netlink.Dial(o)
 	if err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+func loaded(netns string) (bool, error) {
+	o, done, err := options(netns)
+	if err != nil {
+		return false, err
+	}
+	defer done()
+	return netlink.Loaded(o)
 }

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,12 +67,7 @@ func newFake() *fake {
 
 // call runs the tool on f and returns its status and what it printed.
 func call(f *fake, args ...string) (int, string, string) {
-	var out, err bytes.Buffer
-	t := &tool{out: &out, err: &err, dial: func(netns string) (client, error) {
-		f.netns = netns
-		return f, nil
-	}}
-	return t.run(args), out.String(), err.String()
+	return callWorld(&world{kernel: f}, args...)
 }
 
 const text = `max-contexts    131072
@@ -203,10 +197,9 @@ func TestSet(t *testing.T) {
 
 func TestUsageErrors(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
-		{"", "which object"},
 		{"-x", "not defined: -x"},
 		{"-n", "needs an argument"},
-		{"contexts", `no object "contexts": take one of context, policy, config, stats, cga, help, hba`},
+		{"contexts", `no object "contexts": take one of context, policy, config, stats, cga, help, hba, path, locator, monitor, daemon, doctor, completion`},
 		{"config drop", `no command of config "drop"`},
 		{"config show all", `takes no "all"`},
 		{"config set", "needs a key"},
@@ -247,13 +240,9 @@ func TestDialErrors(t *testing.T) {
 	if _, err := dial("no-such-namespace"); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(fmt.Sprint(err), "ip netns list") {
 		t.Errorf("unknown namespace: %v", err)
 	}
-	var out, errs bytes.Buffer
-	tl := &tool{out: &out, err: &errs, dial: func(string) (client, error) {
-		return nil, fmt.Errorf("the kernel has no family: %w", fs.ErrNotExist)
-	}}
-	for _, args := range [][]string{{"config"}, {"config", "set", "max-flows", "1"}} {
-		if status := tl.run(args); status != exitRefused {
-			t.Errorf("%v: status %d", args, status)
+	for _, args := range [][]string{{"config"}, {"config", "set", "max-flows", "1"}, {"monitor", "config"}} {
+		if status, _, errs := callWorld(&world{}, args...); status != exitRefused || !strings.Contains(errs, "modprobe shim6") {
+			t.Errorf("%v: status %d, %s", args, status, errs)
 		}
 	}
 }

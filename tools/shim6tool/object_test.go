@@ -152,7 +152,7 @@ func TestObjectUsageErrors(t *testing.T) {
 		{"context add here there", `local ULID: "here" is not an IPv6 address`},
 		{"context add 2001:db8:1::a 192.0.2.1", `peer's ULID: "192.0.2.1" is not`},
 		{"context add fe80::1%eth0 2001:db8:2::b", "is not an IPv6 address"},
-		{"context add " + pair, "needs tag-local"},
+		{"context add " + pair + "state established", "needs tag-local to set state"},
 		{"context add " + pair + "tag-local 0x800000000000", "not a number from 0 to 140737488355327"},
 		{"context add " + pair + "fii", "fii needs a value"},
 		{"context add " + pair + "fii x", `"x" is not a number`},

@@ -177,14 +177,39 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// UnmarshalJSON reads an object; its values stay as they are written.
+func (o *object) UnmarshalJSON(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	if _, err := d.Token(); err != nil {
+		return err
+	}
+	*o = nil
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return err
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return err
+		}
+		*o = append(*o, field{fmt.Sprint(name), value})
+	}
+	return nil
+}
+
 // printJSON prints an array, as ip -j does.
-func (t *tool) printJSON(list []object) error {
-	if list == nil {
+func (t *tool) printJSON(list any) error {
+	if l, ok := list.([]object); ok && l == nil {
 		list = []object{}
 	}
+	return t.encode(list)
+}
+
+func (t *tool) encode(v any) error {
 	enc := json.NewEncoder(t.out)
 	if t.pretty {
 		enc.SetIndent("", "    ")
 	}
-	return enc.Encode(list)
+	return enc.Encode(v)
 }

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// reasons says of requirements why they have no test: an id, a tab and a sentence
+// a line.
+//
+//go:embed reasons.tsv
+var reasons string
+
+// parseReasons returns the reasons of a text by id. All that is wrong with it is an
+// error: an id that no row has or whose level is not counted, that stands there twice,
+// or that a test names by now; and a reason that is no sentence, or that refers to an id
+// without a test.
+func parseReasons(text string, rows []requirement, found map[string][]string) (map[string]string, error) {
+	levels := map[string]string{}
+	for _, r := range rows {
+		levels[r.id] = r.level
+	}
+	why := map[string]string{}
+	var errs []error
+	for i, l := range strings.Split(text, "\n") {
+		if l == "" || l[0] == '#' {
+			continue
+		}
+		fail := func(format string, args ...any) {
+			errs = append(errs, fmt.Errorf("reasons.tsv, line %d: %s", i+1, fmt.Sprintf(format, args...)))
+		}
+		id, reason, ok := strings.Cut(l, "\t")
+		level, known := levels[id]
+		switch {
+		case !ok || strings.Contains(reason, "\t") || strings.TrimSpace(reason) != reason || !strings.HasSuffix(reason, "."):
+			fail("not an id, a tab and a sentence")
+		case !known:
+			fail("no requirement has the id %s", id)
+		case !slices.Contains(counted, level):
+			fail("%s needs no reason, for its level is %s", id, level)
+		case why[id] != "":
+			fail("%s has a reason already", id)
+		case len(found[id]) > 0:
+			fail("%s has a test, in %s", id, strings.Join(found[id], ", "))
+		default:
+			why[id] = reason
+			for _, other := range idPattern.FindAllString(reason, -1) {
+				if len(found[other]) == 0 {
+					fail("the reason of %s refers to %s, which no test names", id, other)
+				}
+			}
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return why, nil
+}

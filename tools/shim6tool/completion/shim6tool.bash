@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Made by 'shim6tool completion bash'.
+
+_shim6tool()
+{
+	local cur=${COMP_WORDS[COMP_CWORD]} object= command= words= i
+
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		-n | -netns | -socket) i=$((i + 1)) ;;
+		-*) ;;
+		*)
+			if [ -z "$object" ]; then
+				object=${COMP_WORDS[i]}
+			elif [ -z "$command" ]; then
+				command=${COMP_WORDS[i]}
+			fi
+			;;
+		esac
+	done
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	-n | -netns)
+		words=$(ip netns list 2>/dev/null | cut -d ' ' -f 1)
+		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+		return
+		;;
+	-socket | pds | key | new-key)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	esac
+	case "$object${command:+ $command}" in
+	"")
+		words="context policy config stats cga help hba path locator monitor daemon doctor completion"
+		[[ $cur != -* ]] || words="-j -json -p -pretty -s -statistics -t -timestamp -ts -tshort -n -netns -socket -v -version -h -help"
+		;;
+	"context") words="show add set del flush trigger update help" ;;
+	"context show") words="fii" ;;
+	"context add") words="fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer" ;;
+	"context set") words="fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer" ;;
+	"context del") words="fii" ;;
+	"context trigger") words="fii locator-local locator-peer force" ;;
+	"context update") words="fii" ;;
+	"policy") words="show add del flush help" ;;
+	"policy add") words="preference local peer protocol port-local port-peer port mark mptcp action trigger-packets trigger-time" ;;
+	"policy del") words="preference" ;;
+	"config") words="show set help" ;;
+	"config set") words="max-contexts max-flows trigger-packets trigger-time send-timeout idle-timeout icmp-to-ulp" ;;
+	"stats") words="show help" ;;
+	"cga") words="show verify generate help" ;;
+	"cga show") words="pds" ;;
+	"cga verify") words="pds" ;;
+	"cga generate") words="prefix pds key new-key key-bits sec" ;;
+	"hba") words="show verify generate help" ;;
+	"hba show") words="pds" ;;
+	"hba verify") words="pds" ;;
+	"hba generate") words="prefix pds key new-key key-bits sec pure" ;;
+	"path") words="show history probe use help" ;;
+	"path show") words="fii" ;;
+	"path history") words="fii" ;;
+	"path probe") words="from" ;;
+	"path use") words="fii local peer ulids" ;;
+	"locator") words="show help" ;;
+	"monitor") words="all config context path policy help" ;;
+	"daemon") words="status reload help" ;;
+	"doctor") words="check peer help" ;;
+	"doctor peer") words="from" ;;
+	"completion") words="bash zsh fish help" ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+}
+complete -F _shim6tool shim6tool

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// scripts are the files that are installed.
+var scripts = map[string]string{"bash": "shim6tool.bash", "zsh": "_shim6tool", "fish": "shim6tool.fish"}
+
+// The files are what the tool prints.
+func TestCompletionFiles(t *testing.T) {
+	for shell, file := range scripts {
+		_, out, _ := callWorld(&world{}, "completion", shell)
+		b, err := os.ReadFile("completion/" + file)
+		if err != nil || string(b) != out {
+			t.Errorf("completion/%s is out of date (%v): 'go run ./tools/shim6tool completion %s' makes it", file, err, shell)
+		}
+		if cmd, err := exec.LookPath(shell); err == nil {
+			if b, err := exec.Command(cmd, "-n", "completion/"+file).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v: %s", shell, err, b)
+			}
+		}
+	}
+}
+
+// What bash offers.
+func TestCompletionBash(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const script = `source completion/shim6tool.bash
+COMP_WORDS=(shim6tool "$@") COMP_CWORD=$#
+_shim6tool
+echo "${COMPREPLY[*]}"`
+	for _, tt := range []struct {
+		words []string
+		want  string
+	}{
+		{[]string{"co"}, "context config completion"},
+		{[]string{"-ne"}, "-netns"},
+		{[]string{"context", "tr"}, "trigger"},
+		{[]string{"-j", "-n", "context", "policy", "fl"}, "flush"},
+		{[]string{"policy", "add", "action", "bypass", "port-"}, "port-local port-peer"},
+		{[]string{"monitor", ""}, "all config context path policy help"},
+		{[]string{"stats", "show", ""}, ""},
+		{[]string{"hba", "show", "pds", "completion_t"}, "completion_test.go"},
+		{[]string{"nothing", ""}, ""},
+	} {
+		b, err := exec.Command(bash, append([]string{"-c", script, "bash"}, tt.words...)...).CombinedOutput()
+		if got := strings.TrimSpace(string(b)); err != nil || got != tt.want {
+			t.Errorf("%q: %q, %v", tt.words, got, err)
+		}
+	}
+}
+
+// What fish offers, where it is installed.
+func TestCompletionFish(t *testing.T) {
+	fish, err := exec.LookPath("fish")
+	if err != nil {
+		t.Log("there is no fish")
+		return
+	}
+	for _, tt := range []struct{ line, want string }{
+		{"shim6tool co", "completion config context"},
+		{"shim6tool -n context policy fl", "flush"},
+		{"shim6tool context set send", "send-timeout"},
+		{"shim6tool hba show pds completion_t", "completion_test.go"},
+	} {
+		b, err := exec.Command(fish, "--no-config", "-c", "source completion/shim6tool.fish; complete -C '"+tt.line+"'").CombinedOutput()
+		if got := strings.Join(strings.Fields(string(b)), " "); err != nil || got != tt.want {
+			t.Errorf("%q: %q, %v", tt.line, got, err)
+		}
+	}
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"shim6/daemon/control"
+	"shim6/netlink"
+)
+
+const openRules = `{"nftables":[{"metainfo":{"version":"1"}}]}`
+
+// healthy is a world without anything wrong.
+func healthy(t *testing.T) *world {
+	f := newFake()
+	f.contexts = []netlink.Context{fullContext()}
+	f.stats = []netlink.Stat{{Name: "ctl-in-no-daemon", Value: 0}}
+	d := newDaemon()
+	d.status.EventsLost = 0
+	d.locators = []control.Locator{
+		{Address: ulidA, Interface: "up1", Available: true, Operational: true, HBA: true},
+		{Address: locatorA, Interface: "up2", Available: true, Operational: true, HBA: true},
+	}
+	w := &world{kernel: f, daemon: d, network: &fakeNetwork{pathMTU: 1500, shim6: r1, ping: pong},
+		host: &fakeHost{out: map[netip.Addr]string{ulidA: "up1", locatorA: "up2"}, nft: openRules, serving: true}}
+	w.write(t, "etc/shim6d.conf", "")
+	return w
+}
+
+func TestDoctor(t *testing.T) {
+	const wall = `{"nftables":[{"chain":{"family":"inet","table":"filter","name":"in","hook":"input","policy":"drop"}},
+		{"rule":{"family":"inet","table":"filter","chain":"in","expr":[{"match":{"right":"tcp"}}]}}]}`
+	for _, tt := range []struct {
+		name   string
+		words  string
+		ill    func(*testing.T, *world)
+		status int
+		want   []string
+	}{
+		{"healthy", "doctor", func(*testing.T, *world) {}, 0, []string{
+			"ok   config    ", "ok   module    shim6.ko is loaded, 1 contexts\n", "ok   daemon    shim6d 1.2 runs, process 77\n",
+			"ok   addresses locators of 2 prefixes\n", "ok   routes    each address leaves by its own interface\n",
+			"ok   firewall  ", "ok   counters  ", "ok   peer      from 2001:db8:3::a to 2001:db8:4::b protocol 140 passes"}},
+		{"no configuration", "doctor", func(_ *testing.T, w *world) { w.root = "/nonexistent" }, 0, []string{"ok   config    /nonexistent/etc/shim6d.conf is not there"}},
+		{"a wrong configuration", "doctor", func(t *testing.T, w *world) { w.write(t, "etc/shim6d.conf", "colour = 1\n") }, exitRefused,
+			[]string{"fail config    ", "shim6d.conf:1: colour: there is no such key", "systemctl restart shim6d"}},
+		{"trust", "doctor", func(t *testing.T, w *world) { w.write(t, "etc/shim6d.conf", "[peers]\ntrusted-prefixes = ['::/0']\n") }, 0,
+			[]string{"warn config    peers.trusted-prefixes"}},
+		{"no module", "doctor", func(_ *testing.T, w *world) { w.kernel = nil }, exitRefused, []string{"fail module    the kernel has no family shim6: 'modprobe shim6'"}},
+		{"no daemon", "doctor", func(_ *testing.T, w *world) { w.daemon = nil; w.host.list = newDaemon().locators[1:2] }, exitRefused,
+			[]string{"fail daemon    nobody listens", "warn addresses 2001:db8:3::a is not used: the link is down", "2 of "}},
+		{"another's daemon", "doctor", func(_ *testing.T, w *world) { w.host.serving = false }, exitRefused,
+			[]string{"fail daemon    shim6d (process 77) serves another network namespace"}},
+		{"the module has gone", "doctor", func(_ *testing.T, w *world) { w.daemon.status.Kernel = false }, exitRefused,
+			[]string{"fail daemon    shim6d runs, but has lost the module: 'modprobe shim6'"}},
+		{"lost events", "doctor", func(_ *testing.T, w *world) { w.daemon.status.EventsLost = 3 }, 0, []string{"warn daemon    events came faster than shim6d read them, 3 times"}},
+		{"one provider", "doctor", func(_ *testing.T, w *world) { w.daemon.locators = w.daemon.locators[:1] }, 0,
+			[]string{"warn addresses all locators are of one prefix, 2001:db8:1::/64", "second provider"}},
+		{"no address", "doctor", func(_ *testing.T, w *world) { w.daemon.locators = []control.Locator{} }, exitRefused,
+			[]string{"fail addresses there is no address that could be a locator"}},
+		{"an address that is not used", "doctor", func(_ *testing.T, w *world) {
+			w.daemon.locators = append(w.daemon.locators, control.Locator{Address: ulidB, Why: "tentative"})
+		}, 0, []string{"warn addresses 2001:db8:2::b is not used: tentative"}},
+		{"no proof", "doctor", func(_ *testing.T, w *world) { w.daemon.locators[0].HBA, w.daemon.locators[1].HBA = false, false }, 0,
+			[]string{"warn addresses no address proves another", "shim6tool hba generate"}},
+		{"the wrong provider", "doctor", func(_ *testing.T, w *world) { w.host.out[locatorA] = "up1" }, 0,
+			[]string{"warn routes    packets from 2001:db8:3::a to 2001:db8:4::b leave by up1, not by its own up2", "ip -6 route add default from 2001:db8:3::/64"}},
+		{"no way", "doctor", func(_ *testing.T, w *world) { delete(w.host.out, locatorA) }, 0, []string{"warn routes    no route from 2001:db8:3::a to 2001:db8:4::b: network is unreachable"}},
+		{"no default route", "doctor", func(_ *testing.T, w *world) { delete(w.host.out, locatorA); w.kernel.contexts = nil }, 0,
+			[]string{"warn routes    no default route for 2001:db8:3::a", "ok   peer      there is no context"}},
+		{"a wall", "doctor", func(_ *testing.T, w *world) { w.host.nft = wall }, exitRefused,
+			[]string{"fail firewall  chain inet filter in drops", "nft insert rule inet filter in meta l4proto 140 accept"}},
+		{"no nft", "doctor", func(_ *testing.T, w *world) { w.host.nftErr = errors.New("not found") }, 0, []string{"warn firewall  nft does not tell the rules: not found"}},
+		{"counters", "doctor", func(_ *testing.T, w *world) { w.kernel.stats[0].Value = 9 }, 0,
+			[]string{"warn counters  ctl-in-no-daemon: control messages came while no shim6d was there, 9 so far: start shim6d"}},
+		{"no rights", "doctor", func(_ *testing.T, w *world) { w.host.noRights = true }, 0, []string{"warn peer      whether protocol 140 passes can't be tried without CAP_NET_RAW: run it as root"}},
+		{"a deaf peer", "doctor", func(_ *testing.T, w *world) { w.network.shim6 = nil }, exitRefused,
+			[]string{"fail peer      from 2001:db8:3::a to 2001:db8:4::b protocol 140 is not answered, but ping is: let IP protocol 140 through"}},
+		{"a peer that is named", "doctor peer 2001:db8:2::b from 2001:db8:3::a", func(_ *testing.T, w *world) { w.network.shim6 = refuses(ulidB, icmpParameter, 1) },
+			exitRefused, []string{"fail peer      from 2001:db8:3::a to 2001:db8:2::b protocol 140 reaches 2001:db8:2::b, which has no Shim6"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := healthy(t)
+			tt.ill(t, w)
+			status, out, errs := callWorld(w, strings.Fields(tt.words)...)
+			if status != tt.status || (errs == "") != (status == 0) {
+				t.Errorf("status %d, %s", status, errs)
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(out+errs, want) {
+					t.Errorf("lacks %q:\n%s%s", want, out, errs)
+				}
+			}
+			if tt.name == "healthy" && strings.Contains(out, "warn ") {
+				t.Error(out)
+			}
+			// The same as JSON, and nothing else.
+			jsonStatus, j, _ := callWorld(w, append([]string{"-j"}, strings.Fields(tt.words)...)...)
+			var list []struct{ Check, Result, Text, Advice string }
+			if err := json.Unmarshal([]byte(j), &list); err != nil || jsonStatus != status || len(list) != strings.Count(out, "\n") {
+				t.Fatalf("status %d, %v: %s", jsonStatus, err, j)
+			}
+			for _, c := range list {
+				if c.Check == "" || c.Text == "" || !slices.Contains([]string{"ok", "warn", "fail"}, c.Result) {
+					t.Errorf("%+v", c)
+				}
+			}
+		})
+	}
+}
+
+func TestClosedChains(t *testing.T) {
+	chain := func(family, name, hook, policy string) string {
+		return `{"chain":{"family":"` + family + `","table":"t","name":"` + name + `","hook":"` + hook + `","policy":"` + policy + `","prio":0,"handle":1}}`
+	}
+	rule := func(family, name, expr string) string {
+		return `{"rule":{"family":"` + family + `","table":"t","chain":"` + name + `","expr":[` + expr + `]}}`
+	}
+	for _, tt := range []struct {
+		name    string
+		objects []string
+		want    []string
+	}{
+		{"nothing", nil, nil},
+		{"open", []string{chain("inet", "in", "input", "accept")}, nil},
+		{"closed", []string{chain("inet", "in", "input", "drop"), chain("ip6", "out", "output", "drop")}, []string{"inet t in", "ip6 t out"}},
+		{"of IPv4", []string{chain("ip", "in", "input", "drop")}, nil},
+		{"of a router", []string{chain("inet", "fwd", "forward", "drop")}, nil},
+		{"with a rule", []string{chain("inet", "in", "input", "drop"), rule("inet", "in", `{"match":{"right":140}},{"accept":null}`)}, nil},
+		{"with another chain's rule", []string{chain("inet", "in", "input", "drop"), rule("inet", "else", `{"match":{"right":140}}`)}, []string{"inet t in"}},
+		{"with a rule for else", []string{chain("inet", "in", "input", "drop"), rule("inet", "in", `{"match":{"right":"tcp"}}`)}, []string{"inet t in"}},
+	} {
+		got, err := closedChains([]byte(`{"nftables":[` + strings.Join(tt.objects, ",") + `]}`))
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %v, %v", tt.name, got, err)
+		}
+	}
+	if _, err := closedChains([]byte("no JSON")); err == nil {
+		t.Error("nonsense is read")
+	}
+}
+
+func TestModuleAdvice(t *testing.T) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		t.Fatal(err)
+	}
+	release := unix.ByteSliceToString(u.Release[:])
+	for _, tt := range []struct{ dep, want string }{
+		{"kernel/net/ipv6/sit.ko:\n", "no shim6.ko is installed for this kernel, " + release},
+		{"updates/shim6.ko:\n", "'modprobe shim6', as root"},
+	} {
+		w := healthy(t)
+		w.kernel = nil
+		w.write(t, "lib/modules/"+release+"/modules.dep", tt.dep)
+		if _, out, _ := callWorld(w, "doctor"); !strings.Contains(out, tt.want) {
+			t.Errorf("%q: %s", tt.dep, out)
+		}
+	}
+}
+
+// What the kernel answers to a request for a route.
+func TestRouteOut(t *testing.T) {
+	b := make([]byte, unix.SizeofRtMsg)
+	if _, ok := routeOut(b[:4]); ok {
+		t.Error("cut short")
+	}
+	if _, ok := routeOut(b); ok {
+		t.Error("without an interface")
+	}
+	b = append(b, 8, 0, unix.RTA_TABLE, 0, 9, 9, 0, 0, 8, 0, unix.RTA_OIF, 0, 7, 0, 0, 0)
+	if i, ok := routeOut(b); !ok || i != 7 {
+		t.Errorf("interface %d, %v", i, ok)
+	}
+}

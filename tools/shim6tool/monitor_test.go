@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"shim6/daemon/control"
+	"shim6/netlink"
+)
+
+var errEnd = errors.New("the end")
+
+// news of each kind.
+func someNews() []netlink.Notification {
+	config := newFake().config
+	rule := netlink.Policy{Preference: ptr(uint32(5)), Action: netlink.PolicyActionBypass}
+	context := fullContext()
+	context.TagLocal, context.TagPeer = nil, nil
+	return []netlink.Notification{{Config: &config}, {Policy: &rule}, {Policy: &rule, Deleted: true}, {Context: &context, Deleted: true}}
+}
+
+func TestMonitor(t *testing.T) {
+	localTime(t)
+	indented := "    " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n    ") + "\n"
+	f := newFake()
+	for _, tt := range []struct {
+		words  string
+		groups []string
+		want   string
+	}{
+		{"monitor policy", []string{"policy"}, "config\n" + indented + "policy preference 5 action bypass\ndeleted policy preference 5 action bypass\n"},
+		{"-ts mon config", []string{"config"}, "[2026-11-24T12:00:00.123456] config\n" + indented +
+			"[2026-11-24T12:00:00.123456] policy preference 5 action bypass\n[2026-11-24T12:00:00.123456] deleted policy preference 5 action bypass\n"},
+		{"-t m con", []string{"config"}, "Timestamp: Tue Nov 24 12:00:00 2026 .123456 UTC\nconfig\n" + indented +
+			"Timestamp: Tue Nov 24 12:00:00 2026 .123456 UTC\npolicy preference 5 action bypass\n" +
+			"Timestamp: Tue Nov 24 12:00:00 2026 .123456 UTC\ndeleted policy preference 5 action bypass\n"},
+	} {
+		w := &world{kernel: f, watcher: &fakeWatcher{news: someNews(), err: errEnd}}
+		status, out, errs := callWorld(w, strings.Fields(tt.words)...)
+		if status != exitRefused || errs != "shim6tool: the end\n" || out != tt.want {
+			t.Errorf("%s: status %d, %s\n%s", tt.words, status, errs, cmp.Diff(tt.want, out))
+		}
+		if !slices.Equal(w.groups, tt.groups) {
+			t.Errorf("%s: groups %v", tt.words, w.groups)
+		}
+	}
+	w := &world{kernel: f, watcher: &fakeWatcher{news: someNews()[3:], err: errEnd}}
+	_, out, _ := callWorld(w, "monitor", "context")
+	if want := "deleted context 2001:db8:1::a 2001:db8:2::b fii 7\n    state established"; !strings.HasPrefix(out, want) {
+		t.Error(out)
+	}
+	w = &world{kernel: f, watcher: &fakeWatcher{err: netlink.ErrOverflow}}
+	if status, _, errs := callWorld(w, "monitor", "context"); status != exitRefused || !strings.Contains(errs, "too much happens at once") {
+		t.Errorf("status %d, %s", status, errs)
+	}
+}
+
+// One object a line, with the specification's names after those of monitor.
+func TestMonitorJSON(t *testing.T) {
+	w := &world{kernel: newFake(), watcher: &fakeWatcher{news: someNews(), err: errEnd}}
+	_, out, _ := callWorld(w, "-j", "-ts", "monitor", "context")
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if len(lines) != 4 {
+		t.Fatal(out)
+	}
+	for i, want := range []struct {
+		event   string
+		deleted bool
+	}{{"config", false}, {"policy", false}, {"policy", true}, {"context", true}} {
+		var o map[string]any
+		if err := json.Unmarshal([]byte(lines[i]), &o); err != nil {
+			t.Fatal(err)
+		}
+		if o["event"] != want.event || (o["deleted"] == true) != want.deleted || o["timestamp"] == nil {
+			t.Errorf("%v", o)
+		}
+		for k := range o {
+			if !slices.Contains([]string{"event", "deleted", "timestamp"}, k) && !slices.Contains(specSet(t, want.event), k) {
+				t.Errorf("%s: the specification has no %q", want.event, k)
+			}
+		}
+	}
+}
+
+// moves are a context that comes to another pair, stays there, goes, and comes back
+// as another.
+func moves() []netlink.Notification {
+	at := func(p control.Pair) *netlink.Context {
+		return &netlink.Context{ULIDs: netlink.ULIDs{Local: ulidA, Peer: ulidB, FII: 7}, LocatorLocal: p.LocatorLocal, LocatorPeer: p.LocatorPeer}
+	}
+	return []netlink.Notification{{Context: at(ulids)}, {Context: at(other)}, {Context: at(other)}, {Context: at(other), Deleted: true}, {Context: at(ulids)}}
+}
+
+// Without shim6d the kernel's contexts tell of their paths.
+func TestMonitorKernelPaths(t *testing.T) {
+	const want = `path 2001:db8:1::a 2001:db8:2::b fii 7 outbound
+    from 2001:db8:1::a 2001:db8:2::b
+    to   2001:db8:3::a 2001:db8:4::b
+`
+	w := &world{kernel: newFake(), watcher: &fakeWatcher{news: moves(), err: errEnd}}
+	_, out, errs := callWorld(w, "monitor", "path")
+	if out != want || !strings.Contains(errs, "is shim6d running?") || !strings.Contains(errs, "reasons of switches are not told") {
+		t.Errorf("%s\n%s", errs, cmp.Diff(want, out))
+	}
+	// Where a context was before, the kernel has said.
+	f := newFake()
+	f.contexts = []netlink.Context{*moves()[1].Context}
+	w = &world{kernel: f, watcher: &fakeWatcher{news: moves()[1:2], err: errEnd}}
+	if _, out, _ := callWorld(w, "monitor", "path"); out != "" {
+		t.Errorf("news: %s", out)
+	}
+}
+
+// Of the daemon's switches those are told that come after the beginning, once.
+func TestMonitorSwitches(t *testing.T) {
+	localTime(t)
+	synctest.Test(t, func(t *testing.T) {
+		old, one, two := fullSwitch(), fullSwitch(), fullSwitch()
+		one.Time, two.Time = now.Add(time.Second), now.Add(2*time.Second)
+		two.Trigger = "operator"
+		d := newDaemon()
+		d.switches = [][]control.Switch{{old}, {old}, {old, one}, {old, one}, {one, two}}
+		end := make(chan struct{})
+		w := &world{kernel: newFake(), daemon: d, watcher: &fakeWatcher{news: moves(), err: errEnd, end: end}}
+		time.AfterFunc(6*time.Second, func() { close(end) })
+		_, out, errs := callWorld(w, "monitor", "all")
+		if errs != "shim6tool: the end\n" || !slices.Equal(w.groups, []string{"config", "context", "policy"}) {
+			t.Errorf("%s, groups %v", errs, w.groups)
+		}
+		var paths []string
+		for _, l := range strings.Split(out, "\n") {
+			if strings.HasPrefix(l, "path ") {
+				paths = append(paths, l)
+			}
+		}
+		want := []string{
+			"path 2001:db8:1::a 2001:db8:2::b fii 7 outbound trigger send-timeout outage 15400ms",
+			"path 2001:db8:1::a 2001:db8:2::b fii 7 outbound trigger operator outage 15400ms",
+		}
+		if diff := cmp.Diff(want, paths); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

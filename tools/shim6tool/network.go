@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"shim6/daemon/wire"
+)
+
+// network sends what a probe of a pair is made of, and receives what comes back.
+type network interface {
+	local() netip.Addr
+	// mtu is the path MTU as the host knows it.
+	mtu() (int, error)
+	// control sends a control message, echo an ICMPv6 Echo Request. Neither is
+	// ever fragmented: what is too long is a unix.EMSGSIZE.
+	control(message []byte) error
+	echo(data []byte) error
+	// receive waits for something that has to do with the peer.
+	receive(wait time.Duration) (arrival, bool, error)
+	close()
+}
+
+// arrival is what has come: a control message, an Echo Reply, or an ICMPv6 error about
+// something that was sent to the peer.
+type arrival struct {
+	from netip.Addr
+	// message is a control message, reply the data of an Echo Reply.
+	message, reply []byte
+	// failure is an error, quoted what there is of the message in error, which
+	// was of control or not.
+	failure *icmpError
+	quoted  []byte
+	control bool
+}
+
+// icmpError is an ICMPv6 error message.
+type icmpError struct {
+	kind, code uint8
+	// info is the MTU or the pointer.
+	info uint32
+}
+
+// Types and codes of ICMPv6 (RFC 4443).
+const (
+	icmpUnreachable   = 1
+	icmpTooBig        = 2
+	icmpTimeExceeded  = 3
+	icmpParameter     = 4
+	icmpEchoRequest   = 128
+	icmpEchoReply     = 129
+	codeUnknownHeader = 1
+)
+
+// ofRoute reports whether it would have come whatever the protocol was.
+func (e icmpError) ofRoute() bool {
+	const prohibited, portUnreachable, sourceFiltered = 1, 4, 5
+	return e.kind == icmpTimeExceeded || e.kind == icmpUnreachable &&
+		e.code != prohibited && e.code != portUnreachable && e.code != sourceFiltered
+}
+
+func (e icmpError) String() string {
+	switch {
+	case e.kind == icmpTooBig:
+		return fmt.Sprintf("packet too big, MTU %d", e.info)
+	case e.kind == icmpTimeExceeded:
+		return "time exceeded: the routes make a loop"
+	case e.kind == icmpParameter && e.code == codeUnknownHeader:
+		return "unknown next header"
+	case e.kind == icmpUnreachable:
+		for code, text := range []string{"no route", "prohibited by a filter", "beyond the scope of the source",
+			"address unreachable", "port unreachable", "the source address failed a filter", "the route rejects it"} {
+			if int(e.code) == code {
+				return text
+			}
+		}
+	}
+	return fmt.Sprintf("ICMPv6 type %d code %d", e.kind, e.code)
+}
+
+// rawNetwork is the network of the host.
+type rawNetwork struct {
+	shim6, icmp, udp int
+	from, to         netip.Addr
+	id, sequence     uint16
+}
+
+const ipv6HeaderLen = 40
+
+// openNetwork opens the sockets of a probe; the zero local address is whatever the
+// host would take.
+func openNetwork(netns string, local, peer netip.Addr) (network, error) {
+	n := &rawNetwork{shim6: -1, icmp: -1, udp: -1, to: peer}
+	err := inNetns(netns, func() error { return n.open(local) })
+	if err != nil {
+		n.close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *rawNetwork) open(local netip.Addr) (err error) {
+	const flags = unix.SOCK_CLOEXEC
+	if n.udp, err = unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|flags, 0); err != nil {
+		return err
+	}
+	if local.IsValid() {
+		if err := unix.Bind(n.udp, sockaddr(local)); err != nil {
+			return fmt.Errorf("%v is no address of this host: %w ('ip -6 addr' shows which are)", local, err)
+		}
+	}
+	// No packet is sent: the host says by which address it would be.
+	if err := unix.Connect(n.udp, &unix.SockaddrInet6{Addr: n.to.As16(), Port: 9}); err != nil {
+		return fmt.Errorf("there is no way to %v: %w ('ip -6 route get %v' shows more)", n.to, err, n.to)
+	}
+	name, err := unix.Getsockname(n.udp)
+	if err != nil {
+		return err
+	}
+	n.from = netip.AddrFrom16(name.(*unix.SockaddrInet6).Addr)
+	if n.shim6, err = unix.Socket(unix.AF_INET6, unix.SOCK_RAW|flags, wire.Protocol); err == nil {
+		n.icmp, err = unix.Socket(unix.AF_INET6, unix.SOCK_RAW|flags, unix.IPPROTO_ICMPV6)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("opening a raw socket: %w (it takes CAP_NET_RAW: run it as root)", err)
+	}
+	if err != nil {
+		return fmt.Errorf("opening a raw socket: %w", err)
+	}
+	for _, fd := range []int{n.shim6, n.icmp} {
+		if err := unix.Bind(fd, sockaddr(n.from)); err != nil {
+			return err
+		}
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1); err != nil {
+			return err
+		}
+	}
+	n.id = uint16(unix.Getpid())
+	return nil
+}
+
+func sockaddr(a netip.Addr) *unix.SockaddrInet6 { return &unix.SockaddrInet6{Addr: a.As16()} }
+
+func (n *rawNetwork) close() {
+	for _, fd := range []int{n.shim6, n.icmp, n.udp} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+}
+
+func (n *rawNetwork) local() netip.Addr { return n.from }
+
+func (n *rawNetwork) mtu() (int, error) {
+	return unix.GetsockoptInt(n.udp, unix.IPPROTO_IPV6, unix.IPV6_MTU)
+}
+
+func (n *rawNetwork) control(message []byte) error {
+	return unix.Sendto(n.shim6, message, 0, sockaddr(n.to))
+}
+
+func (n *rawNetwork) echo(data []byte) error {
+	n.sequence++
+	// The kernel makes the checksum.
+	b := []byte{icmpEchoRequest, 0, 0, 0}
+	b = binary.BigEndian.AppendUint16(b, n.id)
+	b = binary.BigEndian.AppendUint16(b, n.sequence)
+	return unix.Sendto(n.icmp, append(b, data...), 0, sockaddr(n.to))
+}
+
+func (n *rawNetwork) receive(wait time.Duration) (arrival, bool, error) {
+	until := time.Now().Add(wait)
+	b := make([]byte, 4096)
+	for {
+		left := time.Until(until)
+		if left < 0 {
+			return arrival{}, false, nil
+		}
+		polled := []unix.PollFd{{Fd: int32(n.shim6), Events: unix.POLLIN}, {Fd: int32(n.icmp), Events: unix.POLLIN}}
+		// Rounded up, or the last millisecond would be busy.
+		if _, err := unix.Poll(polled, int(left/time.Millisecond)+1); err != nil && !errors.Is(err, unix.EINTR) {
+			return arrival{}, false, err
+		}
+		for i, p := range polled {
+			if p.Revents == 0 {
+				continue
+			}
+			length, from, err := unix.Recvfrom(int(p.Fd), b, unix.MSG_DONTWAIT)
+			if err != nil {
+				// An error of a packet: what it was the other socket says.
+				continue
+			}
+			sender := netip.AddrFrom16(from.(*unix.SockaddrInet6).Addr)
+			if i == 0 && sender == n.to {
+				return arrival{from: sender, message: b[:length]}, true, nil
+			}
+			if i == 1 {
+				if a, ok := parseICMP(b[:length], sender, n.from, n.to, n.id); ok {
+					return a, true, nil
+				}
+			}
+		}
+	}
+}
+
+// parseICMP reports false for what has nothing to do with packets from local to peer.
+func parseICMP(b []byte, from, local, peer netip.Addr, id uint16) (arrival, bool) {
+	if len(b) < 8 {
+		return arrival{}, false
+	}
+	info := binary.BigEndian.Uint32(b[4:])
+	if b[0] == icmpEchoReply {
+		return arrival{from: from, reply: b[8:]}, from == peer && info>>16 == uint32(id)
+	}
+	quoted := b[8:]
+	if b[0] >= icmpEchoRequest || len(quoted) < ipv6HeaderLen {
+		return arrival{}, false
+	}
+	a := arrival{from: from, failure: &icmpError{b[0], b[1], info}, quoted: quoted[ipv6HeaderLen:]}
+	a.control = quoted[6] == wire.Protocol
+	return a, netip.AddrFrom16([16]byte(quoted[8:])) == local && netip.AddrFrom16([16]byte(quoted[24:])) == peer &&
+		(a.control || quoted[6] == unix.IPPROTO_ICMPV6)
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"shim6/daemon/config"
+	"shim6/daemon/control"
+	"shim6/netlink"
+)
+
+// now is what the clock says in tests.
+var now = time.Date(2026, 11, 24, 12, 0, 0, 123456000, time.UTC)
+
+// world is what a call of the tool sees. What is nil is not there.
+type world struct {
+	kernel  *fake
+	daemon  *fakeDaemon
+	watcher *fakeWatcher
+	network *fakeNetwork
+	host    *fakeHost
+	root    string
+	// What the tool has asked for.
+	socket string
+	groups []string
+}
+
+var errNoFamily = &netlink.Error{Err: fs.ErrNotExist, Message: `the kernel has no family "shim6": load the module with 'modprobe shim6'`}
+
+// callWorld runs the tool and returns its status and what it printed.
+func callWorld(w *world, args ...string) (int, string, string) {
+	var out, errs bytes.Buffer
+	t := &tool{out: &out, err: &errs, system: w.system()}
+	return t.run(args), out.String(), errs.String()
+}
+
+func (w *world) system() system {
+	root := w.root
+	if root == "" {
+		root = "/nonexistent"
+	}
+	return system{
+		root: root,
+		now:  func() time.Time { return now },
+		dial: func(netns string) (client, error) {
+			if w.kernel == nil {
+				return nil, errNoFamily
+			}
+			w.kernel.netns = netns
+			return w.kernel, nil
+		},
+		loaded: func(string) (bool, error) { return w.kernel != nil, nil },
+		daemon: func(socket string) daemon {
+			w.socket = socket
+			if w.daemon == nil {
+				return control.NewClient("/nonexistent/socket")
+			}
+			return w.daemon
+		},
+		watch: func(_ string, groups []string) (watcher, error) {
+			w.groups = groups
+			if w.kernel == nil {
+				return nil, errNoFamily
+			}
+			return w.watcher, nil
+		},
+		network: func(_ string, local, peer netip.Addr) (network, error) {
+			if w.network == nil {
+				return nil, errors.New("no network")
+			}
+			w.network.peer = peer
+			return w.network, nil
+		},
+		inspect: func(string) (host, error) { return w.host, nil },
+	}
+}
+
+// write makes a file of the system.
+func (w *world) write(t *testing.T, name, text string) {
+	t.Helper()
+	if w.root == "" {
+		w.root = t.TempDir()
+	}
+	path := filepath.Join(w.root, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fakeDaemon answers with what it has, and remembers what it was asked.
+type fakeDaemon struct {
+	status   control.Status
+	contexts []control.Context
+	locators []control.Locator
+	paths    []control.Path
+	switches [][]control.Switch
+	asked    any
+	err      error
+}
+
+func (d *fakeDaemon) Status(context.Context) (control.Status, error)       { return d.status, d.err }
+func (d *fakeDaemon) Contexts(context.Context) ([]control.Context, error)  { return d.contexts, d.err }
+func (d *fakeDaemon) Locators(context.Context) ([]control.Locator, error)  { return d.locators, d.err }
+func (d *fakeDaemon) Paths(context.Context) ([]control.Path, error)        { return d.paths, d.err }
+func (d *fakeDaemon) Open(_ context.Context, r control.OpenRequest) error  { d.asked = r; return d.err }
+func (d *fakeDaemon) CloseContext(_ context.Context, n control.Name) error { d.asked = n; return d.err }
+func (d *fakeDaemon) Refresh(_ context.Context, n control.Name) error      { d.asked = n; return d.err }
+func (d *fakeDaemon) Use(_ context.Context, r control.UseRequest) error    { d.asked = r; return d.err }
+func (d *fakeDaemon) Close()                                               {}
+
+// Switches answers with one list after another, and with the last one for ever.
+func (d *fakeDaemon) Switches(context.Context) ([]control.Switch, error) {
+	if len(d.switches) == 0 {
+		return nil, d.err
+	}
+	l := d.switches[0]
+	if len(d.switches) > 1 {
+		d.switches = d.switches[1:]
+	}
+	return l, d.err
+}
+
+// fakeWatcher tells what it has, and ends with err, or when end is closed.
+type fakeWatcher struct {
+	news []netlink.Notification
+	err  error
+	end  chan struct{}
+}
+
+func (w *fakeWatcher) Receive() ([]netlink.Notification, error) {
+	if len(w.news) == 0 {
+		if w.end != nil {
+			<-w.end
+		}
+		return nil, w.err
+	}
+	n := w.news
+	w.news = nil
+	return n, nil
+}
+func (w *fakeWatcher) Close() error { return nil }
+
+// fakeHost is a host for doctor.
+type fakeHost struct {
+	list     []control.Locator
+	out      map[netip.Addr]string
+	nft      string
+	nftErr   error
+	serving  bool
+	noRights bool
+}
+
+func (h *fakeHost) locators(*config.Config) ([]control.Locator, error) { return h.list, nil }
+func (h *fakeHost) route(local, _ netip.Addr) (string, error) {
+	if name, ok := h.out[local]; ok {
+		return name, nil
+	}
+	return "", errors.New("network is unreachable")
+}
+func (h *fakeHost) ruleset() ([]byte, error) { return []byte(h.nft), h.nftErr }
+
+// serves: who asks nothing else of a host has the right one.
+func (h *fakeHost) serves(int) (bool, error) { return h == nil || h.serving, nil }
+func (h *fakeHost) capable(uint) bool        { return !h.noRights }
