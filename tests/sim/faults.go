@@ -20,7 +20,7 @@ const (
 
 // newWorld makes the world of a seed.
 func newWorld(seed uint64) *world {
-	w := &world{seed: seed, rand: rand.New(rand.NewPCG(seed, 0x5317)), now: time.Hour, owner: make(map[netip.Addr]*host)}
+	w := &world{seed: seed, rand: rand.New(rand.NewPCG(seed, 0x5317)), now: time.Hour, owner: make(map[netip.Addr]*host), holes: make(map[engine.Pair]bool)}
 	n := 2
 	if w.chance(0.3) {
 		n += 1 + w.rand.IntN(2)
@@ -60,6 +60,7 @@ func (w *world) live() {
 	}
 	w.suffer()
 	w.heal()
+	w.survive()
 	w.end()
 }
 
@@ -163,29 +164,28 @@ func (w *world) fault() {
 	}
 }
 
-// explore has a context try another locator pair.
-func (w *world) explore(h *host, u engine.ULIDs) {
-	if h.e == nil {
-		return
-	}
-	c, ok := h.e.Context(u)
-	if !ok || len(c.PeerLocators) == 0 {
-		return
-	}
-	h.explorer.try(u, engine.Pair{Local: pick(w, h.all).Address, Peer: pick(w, c.PeerLocators).Address})
-}
-
 // heal ends the faults, and waits for the hosts to agree.
 func (w *world) heal() {
 	w.faults, w.attackers = false, nil
+	clear(w.holes)
 	for _, h := range w.hosts {
 		for i := range h.up {
 			h.up[i], h.broken[i] = true, false
 		}
 		h.boot(true)
 		h.handle(engine.Locators{Local: h.locals()})
+		if h.forgotten {
+			// By now the daemon has heard that its table was flushed.
+			h.forgotten = false
+			h.handle(engine.Dump{Contexts: h.dump()})
+		}
 	}
 	w.logf("all works again")
+	w.agree()
+}
+
+// agree waits for the hosts to have contexts, and the same of each other.
+func (w *world) agree() {
 	deadline := w.now + healing
 	for {
 		w.traffic(1)
@@ -212,6 +212,12 @@ func (w *world) allOpen() bool {
 
 // end has nobody need anything any more, and sees that nothing is left.
 func (w *world) end() {
+	// What is still on its way may make them differ once more.
+	for range 2 * time.Minute / step {
+		w.traffic(1)
+		w.run(step)
+	}
+	w.agree()
 	w.run(time.Minute)
 	if text, u := w.disagreement(); text != "" {
 		w.fail("the hosts had agreed, and don't any more: %s (%v)", text, u)
@@ -225,6 +231,9 @@ func (w *world) end() {
 	for _, h := range w.hosts {
 		if s := h.e.Size(); s != (engine.Size{}) || len(h.kernel) > 0 || len(h.records) > 0 {
 			w.fail("%s: after the last context there are %+v, %d contexts in the kernel, %d records", h.name, s, len(h.kernel), len(h.records))
+		}
+		if n := h.explorer.Size(); n > 0 {
+			w.fail("%s: REAP remembers %d contexts that are gone", h.name, n)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"shim6/daemon/cga"
 	"shim6/daemon/engine"
+	"shim6/daemon/reap"
 	"shim6/daemon/wire"
 )
 
@@ -31,16 +32,24 @@ type host struct {
 	config engine.Config
 	// e is the daemon, nil while it is down.
 	e        *engine.Engine
-	explorer *explorer
+	explorer *reap.Explorer
+	liveness map[engine.ULIDs]*liveness
 	// The kernel, and the state file.
 	kernel  map[engine.ULIDs]*engine.KernelContext
 	records map[engine.ULIDs]engine.Record
+	// unwritten are what the daemon has of Records that are not in the file
+	// yet: it writes before it sends, and when all is done.
+	unwritten []engine.Persist
 	// order is the kernel's list of contexts, for runs to repeat.
 	order []engine.ULIDs
 	// refused are contexts of which the kernel has refused an action of the
 	// last event; forgotten is that its table was flushed behind the daemon's
 	// back.
-	refused   []engine.ULIDs
+	refused []engine.ULIDs
+	// silent: the daemon starts, and must not send. givenUp are contexts that
+	// were refused since.
+	silent    bool
+	givenUp   []engine.ULIDs
 	forgotten bool
 	rates     rates
 	boots     int
@@ -140,7 +149,10 @@ func (h *host) boot(keep bool) {
 	h.boots++
 	c := h.config
 	c.Random = rand.NewPCG(h.w.seed^uint64(h.boots)<<32, uint64(h.name[0]))
-	h.explorer = newExplorer(h)
+	if h.w.few {
+		c.Random = fewTags{c.Random}
+	}
+	h.explorer = newExplorer()
 	c.Explorer = h.explorer
 	e, err := engine.New(c)
 	if err != nil {
@@ -168,34 +180,30 @@ func (h *host) boot(keep bool) {
 		records = append(records, h.records[u])
 	}
 	h.w.logf("%s: the daemon starts, %d contexts, %d records", h.name, len(h.kernel), len(records))
-	starting := func(ev engine.Event) {
-		for _, a := range e.Handle(h.w.now, ev) {
-			if s, ok := a.(engine.Send); ok {
-				h.w.fail("%s: at its start the daemon sends %v to %v", h.name, s.Type, s.Destination)
-			}
-			h.do(a)
-		}
-	}
-	// Those whose ULID is gone are the only ones that may go.
-	before := 0
-	for _, u := range h.order {
-		if h.has(u.Local) {
-			before++
+	// Those whose ULID is gone are the only ones that may go, and those that the
+	// kernel refuses.
+	h.silent, h.givenUp = true, nil
+	var before []engine.KernelContext
+	for _, k := range h.dump() {
+		if h.has(k.Local) {
+			before = append(before, k)
 		}
 	}
 	if h.w.chance(0.5) {
-		starting(engine.Locators{Local: h.locals()})
-		starting(engine.Start{Contexts: h.dump(), Records: records})
+		h.handle(engine.Locators{Local: h.locals()})
+		h.handle(engine.Start{Contexts: h.dump(), Records: records})
 	} else {
-		starting(engine.Start{Contexts: h.dump(), Records: records})
+		h.handle(engine.Start{Contexts: h.dump(), Records: records})
 		h.handle(engine.Locators{Local: h.locals()})
 	}
-	after := 0
-	for range e.Contexts() {
-		after++
+	h.silent = false
+	if h.e != e {
+		return
 	}
-	if before > after {
-		h.w.fail("%s: of %d contexts the daemon has adopted %d", h.name, before, after)
+	for _, k := range before {
+		if c, ok := e.Context(k.ULIDs); (!ok || c.TagLocal != k.TagLocal) && !slices.Contains(h.givenUp, k.ULIDs) {
+			h.w.fail("%s: the daemon has not adopted %v", h.name, k.ULIDs)
+		}
 	}
 }
 
@@ -212,7 +220,32 @@ func compareULIDs(a, b engine.ULIDs) int {
 // crash ends the daemon; the kernel goes on.
 func (h *host) crash() {
 	h.w.logf("%s: the daemon is gone", h.name)
-	h.e, h.forgotten = nil, false
+	h.orphan()
+	h.e, h.forgotten, h.unwritten = nil, false, nil
+}
+
+// dies is true if the daemon crashes before its next action: between any two of them,
+// now and then. It comes back.
+func (h *host) dies() bool {
+	if !h.w.faults || !h.w.chance(0.002) {
+		return false
+	}
+	h.crash()
+	keep := h.w.chance(0.8)
+	h.w.after(h.w.between(0, 30*time.Second), func() { h.boot(keep) })
+	return true
+}
+
+// write puts the Records into the file.
+func (h *host) write() {
+	for _, p := range h.unwritten {
+		if p.Record == nil {
+			delete(h.records, p.ULIDs)
+		} else {
+			h.records[p.ULIDs] = *p.Record
+		}
+	}
+	h.unwritten = h.unwritten[:0]
 }
 
 // reboot loses the kernel's contexts as well.
@@ -275,8 +308,13 @@ func (h *host) handle(ev engine.Event) {
 		if _, ok := a.(engine.Resync); ok {
 			resync = true
 		}
+		if h.dies() {
+			return
+		}
 		h.do(a)
 	}
+	h.write()
+	h.givenUp = append(h.givenUp, h.refused...)
 	for _, u := range slices.Clone(h.refused) {
 		h.handle(engine.ContextRefused{ULIDs: u})
 	}
@@ -300,6 +338,10 @@ func (h *host) refuses(u engine.ULIDs) bool {
 func (h *host) do(a engine.Action) {
 	switch a := a.(type) {
 	case engine.Send:
+		if h.silent {
+			h.w.fail("%s: at its start the daemon sends %v to %v", h.name, a.Type, a.Destination)
+		}
+		h.write()
 		if slices.Contains(h.refused, a.Context) {
 			return
 		}
@@ -335,6 +377,7 @@ func (h *host) do(a engine.Action) {
 			return
 		}
 		set(k, a)
+		h.timed(a)
 		h.checkKernel(k)
 	case engine.ContextDel:
 		if k := h.kernel[a.ULIDs]; k != nil && k.TagLocal != a.TagLocal {
@@ -342,11 +385,7 @@ func (h *host) do(a engine.Action) {
 		}
 		h.remove(a.ULIDs)
 	case engine.Persist:
-		if a.Record == nil {
-			delete(h.records, a.ULIDs)
-		} else {
-			h.records[a.ULIDs] = *a.Record
-		}
+		h.unwritten = append(h.unwritten, a)
 	case engine.StateChange:
 		h.w.logf("%s: %v fii %d: %v -> %v: %s", h.name, a.Peer, a.FII, a.From, a.To, a.Why)
 	case engine.Note:
@@ -398,6 +437,11 @@ func (h *host) receive(p packet) {
 		if h.consumes(p) {
 			return
 		}
+		if tag, ok := wire.ReceiverContextTag(p.message); ok && wire.Type(p.message[2]) != wire.TypeProbe {
+			if k := h.byTag(tag); k != nil && k.State == engine.Established && h.between(k, p) {
+				h.hears(k)
+			}
+		}
 		h.handle(engine.Control{Source: p.source, Destination: p.destination, Message: p.message})
 		return
 	}
@@ -409,6 +453,8 @@ func (h *host) receive(p packet) {
 		}
 		if k.State == engine.I2Sent || k.State == engine.I2bisSent {
 			h.handle(engine.Reap{ULIDs: u, Tag: tag, Kind: engine.ReapPayload})
+		} else if k.State == engine.Established {
+			h.hears(k)
 		}
 		return
 	}
@@ -421,14 +467,18 @@ func (h *host) consumes(p packet) bool {
 		return false
 	}
 	tag, _ := wire.ReceiverContextTag(p.message)
-	for u, k := range h.kernel {
-		if k.TagLocal == tag {
-			return k.State == engine.Established &&
-				(p.source == u.Peer || slices.Contains(k.LocatorsPeer, p.source)) &&
-				(p.destination == u.Local || slices.Contains(k.LocatorsLocal, p.destination))
-		}
+	k := h.byTag(tag)
+	if k == nil || k.State != engine.Established || !h.between(k, p) {
+		return false
 	}
-	return false
+	h.hears(k)
+	return true
+}
+
+// between reports whether a packet is from and to locators of a context.
+func (h *host) between(k *engine.KernelContext, p packet) bool {
+	return (p.source == k.Peer || slices.Contains(k.LocatorsPeer, p.source)) &&
+		(p.destination == k.Local || slices.Contains(k.LocatorsLocal, p.destination))
 }
 
 // payload sends a packet of a ULP in a context, and a Keepalive: what the kernel
@@ -439,6 +489,9 @@ func (h *host) payload(u engine.ULIDs) {
 		return
 	}
 	h.checkPayload(k)
+	if h.pays(k); h.kernel[u] != k {
+		return
+	}
 	p := packet{source: k.Locator.Local, destination: k.Locator.Peer}
 	if k.Locator != (engine.Pair{Local: u.Local, Peer: u.Peer}) {
 		p.tag = uint64(k.TagPeer)

@@ -7,10 +7,12 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // variable is a number in the environment.
@@ -27,7 +29,14 @@ func variable(t *testing.T, name string, def uint64) uint64 {
 }
 
 // try lives the world of a seed, and returns what went wrong.
-func try(seed uint64, verbose bool) (text string) {
+func try(seed uint64, verbose bool) string {
+	w := newWorld(seed)
+	w.verbose = verbose
+	return w.tried()
+}
+
+// tried lives a world, and returns what went wrong.
+func (w *world) tried() (text string) {
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -37,15 +46,38 @@ func try(seed uint64, verbose bool) (text string) {
 			text = fmt.Sprintf("panic: %v\n%s", r, debug.Stack())
 		}
 	}()
-	w := newWorld(seed)
-	w.verbose = verbose
 	w.live()
 	return ""
 }
 
+// progress tells how far a long run is, and from which seed on to go on if it is
+// stopped: none before it is left out.
+func progress(first, worlds uint64, at []atomic.Uint64, done <-chan struct{}) {
+	start := time.Now()
+	tick := time.NewTicker(10 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+		}
+		// A worker is at the seed that it lives, and has finished those before.
+		var low []uint64
+		for i := range at {
+			low = append(low, at[i].Load())
+		}
+		n := slices.Min(low)
+		rate := float64(n) / time.Since(start).Seconds()
+		left := time.Duration(float64(worlds-n) / max(rate, 1) * float64(time.Second))
+		fmt.Fprintf(os.Stderr, "%d worlds of %d, %.0f a second, %v to go; to go on from here: SHIM6_SOAK_FROM=%d make soak\n",
+			n, worlds, rate, left.Round(time.Minute), first+n)
+	}
+}
+
 // TestWorlds lives SHIM6_SIM_WORLDS worlds, from the seed SHIM6_SIM_SEED on. One
 // that fails is lived again by the command that is printed; SHIM6_SIM_VERBOSE=1 then
-// tells what happens.
+// tells what happens. SHIM6_SIM_PROGRESS=1 tells how far it is.
 func TestWorlds(t *testing.T) {
 	worlds := variable(t, "SHIM6_SIM_WORLDS", defaultWorlds(testing.Short()))
 	first := variable(t, "SHIM6_SIM_SEED", 1)
@@ -56,10 +88,17 @@ func TestWorlds(t *testing.T) {
 	if verbose {
 		workers = 1
 	}
-	for range workers {
+	at := make([]atomic.Uint64, workers)
+	if variable(t, "SHIM6_SIM_PROGRESS", 0) != 0 {
+		done := make(chan struct{})
+		defer close(done)
+		go progress(first, worlds, at, done)
+	}
+	for k := range workers {
 		wg.Go(func() {
 			for failed.Load() < 10 {
 				i := next.Add(1) - 1
+				at[k].Store(min(i, worlds))
 				if i >= worlds {
 					return
 				}
@@ -81,4 +120,27 @@ func defaultWorlds(short bool) uint64 {
 		return 500
 	}
 	return 10000
+}
+
+// TestFewTags lives worlds in which there are so few tags that peers come to use one
+// again, for another context.
+//
+// Shows: 5533-C-04
+func TestFewTags(t *testing.T) {
+	var confusions uint64
+	for seed := range uint64(200) {
+		w := newWorld(seed)
+		w.few = true
+		if text := w.tried(); text != "" {
+			t.Errorf("seed %d: %s", seed, text)
+		}
+		for _, h := range w.hosts {
+			if h.e != nil {
+				confusions += h.e.Stats().Confusions
+			}
+		}
+	}
+	if confusions == 0 {
+		t.Error("no contexts were confused")
+	}
 }

@@ -159,8 +159,9 @@ func newPair(way way, n int) (*pair, error) {
 
 func newEnd(way way, n int, which int) (*end, error) {
 	c := engine.Config{
-		Random:      mathrand.NewPCG(uint64(which), 1),
-		MaxContexts: n, MaxPeerContexts: n, MaxPrefixContexts: n,
+		Random: mathrand.NewPCG(uint64(which), 1),
+		// More, because a peer may not fill it.
+		MaxContexts: 2 * n, MaxPeerContexts: 2 * n, MaxPrefixContexts: 2 * n,
 		R1:    engine.Limit{PerPrefix: 1 << 30, Total: 1 << 30},
 		R1bis: engine.Limit{PerPrefix: 1 << 30, Total: 1 << 30},
 	}
