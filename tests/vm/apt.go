@@ -33,6 +33,8 @@ var programs = []struct{ file, pkg string }{
 	{"/usr/lib/python3/dist-packages/jsonschema/__init__.py", "python3-jsonschema"},
 	{"/usr/bin/sparse", "sparse"}, {"/usr/bin/pahole", "dwarves"}, {"/usr/bin/ps", "procps"}, {"/sbin/sysctl", "procps"},
 	{"/usr/bin/wg", "wireguard-tools"}, {"/usr/bin/tshark", "tshark"}, {"/usr/bin/openssl", "openssl"},
+	{"/usr/bin/groff", "groff-base"}, {"/usr/sbin/dkms", "dkms"}, {"/usr/sbin/debootstrap", "debootstrap"},
+	{"/usr/lib/systemd/systemd", "systemd"}, {"/usr/bin/curl", "curl"},
 }
 
 // installMissing installs the packages whose programs are not there. Nothing

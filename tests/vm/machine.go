@@ -149,8 +149,9 @@ func (r *run) boot(stop <-chan os.Signal) (*verdict, error) {
 	for _, l := range lines {
 		l.Close()
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait(); close(ended) }()
+	var end error
+	ended := make(chan struct{})
+	go func() { end = cmd.Wait(); close(ended) }()
 
 	v := &verdict{
 		Kernel: r.o.kernel, Release: r.k.Release, Time: r.o.time,
@@ -189,6 +190,7 @@ func (r *run) boot(stop <-chan os.Signal) (*verdict, error) {
 	// Also sweeps up what a User Mode kernel that died left running.
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	<-ended
+	v.end = end
 	wg.Wait()
 	v.Seconds = time.Since(start).Seconds()
 
@@ -245,7 +247,10 @@ func (r *run) machine() (*exec.Cmd, string, error) {
 	if r.k.UML {
 		return r.uml(), "uml", nil
 	}
-	accel := "tcg,thread=multi"
+	// One thread for both processors: with a thread for each, QEMU may run code that
+	// the other has just written over. Linux does so when a hook of netfilter comes
+	// or goes, and then dies of an int3 that is there no more. It is not slower.
+	accel := "tcg,thread=single"
 	if r.kvmWorks() {
 		accel = "kvm"
 	}

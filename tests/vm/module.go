@@ -127,7 +127,7 @@ func layModules(k *kernel, dir, tree string) error {
 
 // buildTools puts the project's programs where the guest finds them.
 func buildTools(repo string) error {
-	cmd := exec.Command("make", "-s", "build")
+	cmd := exec.Command("make", "-s", "test-programs")
 	cmd.Dir = repo
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the tools: %w\n%s", err, out)

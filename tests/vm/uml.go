@@ -4,7 +4,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,6 +47,10 @@ func (c *cache) makeUML(o *options, kind kernelKind, key string, old *kernel, p 
 	}
 	src, err := c.source(o.kernel, pkg, version, opts, p)
 	if err != nil {
+		return nil, err
+	}
+
+	if err := wideRegisters(src); err != nil {
 		return nil, err
 	}
 
@@ -121,6 +127,25 @@ func (c *cache) source(name, pkg, version string, opts []string, p *progress) (s
 		os.RemoveAll(old)
 	}
 	return dir, os.WriteFile(mark, nil, 0o644)
+}
+
+// wideRegisters lets a User Mode kernel that has a fixed place for a processor's
+// registers, as they had before 6.13, run on processors with AMX, whose state takes
+// 11008 octets: with less the first program dies ("ptrace set fp regs failed").
+func wideRegisters(src string) error {
+	file := filepath.Join(src, "arch/x86/um/user-offsets.c")
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	wide := bytes.Replace(b, []byte("DEFINE_LONGS(HOST_FP_SIZE, 2696);"), []byte("DEFINE_LONGS(HOST_FP_SIZE, 12288);"), 1)
+	if bytes.Equal(wide, b) {
+		return nil
+	}
+	return os.WriteFile(file, wide, 0o644)
 }
 
 func globExcept(pattern, keep string) []string {

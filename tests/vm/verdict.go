@@ -27,6 +27,7 @@ type verdict struct {
 	Leaks    []string `json:"leaks"`
 	Leftover string   `json:"-"` // why the guest did not end by itself
 	limit    time.Duration
+	end      error // of the machine's process
 }
 
 // judge fills in the verdict from what the guest left behind. status is -1 if
@@ -90,7 +91,8 @@ func (v *verdict) report(w io.Writer, kernel, dir string) {
 	case "hung":
 		say("COMMAND hung: it still ran after %v and was stopped (-T sets another limit)", v.limit)
 	case "panicked":
-		say("the guest's kernel panicked or died after %.1f s", v.Seconds)
+		say("the guest's kernel panicked or died after %.1f s (%v); its last words:\n%s", v.Seconds,
+			v.end, tail(filepath.Join(dir, "kernel.log"), 15))
 	case "splat":
 		say("COMMAND passed, but the kernel complained: failed")
 	case "leaked":
