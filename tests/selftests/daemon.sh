@@ -23,7 +23,9 @@ daemon_conf()
 }
 
 # daemon_start HOST: returns once it runs.
-daemon_start()
+daemon_start() { daemon_begin "$1" && daemon_runs "$1"; }
+
+daemon_begin()
 {
 	local d
 
@@ -33,6 +35,13 @@ daemon_start()
 	# shellcheck disable=SC2086
 	ip netns exec "$(ns "$1")" ${DAEMON_AS:-} shim6d -config "$d/shim6d.conf" 2>>"$d/log" 9>&- &
 	echo $! >"$d/pid"
+}
+
+daemon_runs()
+{
+	local d
+
+	d=$(daemon_dir "$1")
 	busywait 20 grep -q 'msg="shim6d runs"' "$d/log" || { cat "$d/log"; fail "$1: shim6d does not run"; return 1; }
 }
 
@@ -154,14 +163,13 @@ lose_no_more() { in_ns "$1" nft delete table ip6 lose; }
 # --- a session ---------------------------------------------------------------
 
 # session_begin: an interactive session from a, whose words come back; it is written
-# to by descriptor 9.
+# to by descriptor 9. It is from the address session_from, if that is set.
 session_begin()
 {
 	local d=$TEST_TMP/ssh
 
 	rm -f "$d/in" "$d/out" && mkfifo "$d/in" || return
-	in_ns a ssh -F /dev/null -T -i "$d/user" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-		-o BatchMode=yes "root@$B1" cat <"$d/in" >"$d/out" 2>"$d/err" &
+	ssh_cat ${session_from:+-b "$session_from"} <"$d/in" >"$d/out" 2>"$d/err" &
 	session_pid=$!
 	exec 9>"$d/in"
 	session_lives 60

@@ -136,14 +136,15 @@ def nothing_received(s):
 HELLO = pkt.udp(b, a, 9, PORT, b"hello")
 
 
-def main():
+def main(*more):
+    """All cases, with one context between A and B, which has more values."""
     for words in ("link set tun0 up mtu 1500", f"-6 addr add {A}/64 dev tun0 nodad", f"-6 addr add {LA}/64 dev tun0 nodad",
                   "-6 route add 2001:db8:b::/48 dev tun0", "-6 route add 2001:db8:c::/48 dev tun0",
                   "-6 route add ff0e::/16 dev tun0 table local"):
         run("ip", *words.split())
     tool("context", "flush")
     tool("context", "add", A, B, "tag-local", str(CT_LOCAL), "tag-peer", str(CT_PEER), "state", "established",
-         "locators-local", LA, "locators-peer", LB)
+         "locators-local", LA, "locators-peer", LB, *more)
     for name, fn in cases:
         if len(sys.argv) > 1 and not any(w in fn.__name__ for w in sys.argv[1:]):
             continue

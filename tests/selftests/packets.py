@@ -4,11 +4,10 @@ which test_packets.sh makes TAP of."""
 
 import socket
 import struct
-import time
 
 import pkt
 from host import *
-from pkt import DEST, FRAGMENT, HOP, ICMPV6, ROUTING, SHIM6, UDP, ip
+from pkt import DEST, FRAGMENT, HOP, ICMPV6, ROUTING, SHIM6, TCP, UDP, ip
 
 # --- output --------------------------------------------------------------------
 
@@ -42,6 +41,48 @@ def out_half():
     context(locator_local=A, locator_peer=LB)
     s.sendto(b"x", (B, 9))
     sent(pkt.ipv6(a, lb, SHIM6, data))
+
+
+@case("every flow goes by the one pair that is current, however many would do, and comes back by the tag",
+      "5534-3.5-01", "6629-5.2-01", "boeing-1.2-03")
+def out_one_pair():
+    flows = [udp_socket(PORT + i) for i in range(8)]
+    for local, peer in ((LA, LB), (A, LB), (LA, B)):
+        context(locator_local=local, locator_peer=peer)
+        for i in range(80):
+            flows[i % 8].sendto(b"x", (B, 9))
+            p = tun.get()
+            same("pair", p and (p[8:24], p[24:40]), (ip(local), ip(peer)))
+        for i in range(8):
+            arrive(UDP, pkt.udp(b, a, 9, PORT + i, b"hello"))
+            received(flows[i])
+    home()
+
+
+@case("a fork is for what is sent by it: what comes by it has nothing sent by it, nor by another pair", "5533-4.2-03")
+def out_fork():
+    fork = ("fii", "7")
+    home()
+    tool("context", "add", A, B, *fork, "tag-local", str(CT_LOCAL ^ 2), "tag-peer", str(CT_PEER ^ 2), "state", "established",
+         "locators-local", LA, "locators-peer", LB)
+    try:
+        tool("context", "set", A, B, *fork, "locator-local", LA, "locator-peer", LB)
+        s = udp_socket()
+        datagram = pkt.udp(a, b, PORT, 9, b"x")
+        for _ in range(3):
+            with Counted(in_payload=1):
+                arrive(UDP, HELLO, tag=CT_LOCAL ^ 2)
+                received(s)
+            s.sendto(b"x", (B, 9))
+            sent(pkt.ipv6(a, b, UDP, datagram))
+        context(locator_local=A, locator_peer=LB)
+        arrive(UDP, HELLO, tag=CT_LOCAL ^ 2)
+        received(s)
+        s.sendto(b"x", (B, 9))
+        sent(pkt.ipv6(a, lb, SHIM6, pkt.payload_header(CT_PEER, UDP) + datagram))
+    finally:
+        tool("context", "del", A, B, *fork)
+        home()
 
 
 @case("back on the ULIDs the header is gone", "5533-11.1-05")
@@ -163,6 +204,35 @@ def out_small():
         run("ip", "-6", "route", "del", "2001:db8:b:2::/64", "dev", "tun0", "mtu", "1280")
 
 
+@case("TCP with so many extension headers that no fragment could hold data is told so")
+def out_no_room():
+    rehome()
+    s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    s.setblocking(False)
+    # It ends at once when it is closed.
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.bind((A, 0))
+    s.connect_ex((B, 9))
+    syn = tun.get()[48:]
+    port = s.getsockname()[1]
+    head = struct.pack("!HHIIBBHHH", 9, port, 1, int.from_bytes(syn[4:8], "big") + 1, 5 << 4, 0x12, 65535, 0, 0)
+    arrive(TCP, head[:16] + struct.pack("!H", pkt.checksum(b, a, TCP, head)) + head[18:])
+    tun.get()
+    # The least path there is, after the connection is made: no SYN would get through.
+    s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RTHDR, pkt.srh(0, [b] + 75 * [ip("2001:db8:c::1")], 75))
+    run("ip", "-6", "route", "replace", "2001:db8:b:2::/64", "dev", "tun0", "mtu", "1280")
+    before = stats()["out-too-big"]
+    try:
+        s.send(bytes(4000))
+        assert stats()["out-too-big"] > before, "nothing is said to be too big"
+        nothing_sent()
+    finally:
+        s.close()
+        home()
+        run("ip", "-6", "route", "del", "2001:db8:b:2::/64", "dev", "tun0", "mtu", "1280")
+        tun.drain()
+
+
 @case("without an established context packets are unaffected", "5533-11-02")
 def out_state():
     rehome()
@@ -232,6 +302,48 @@ def out_no_route():
                 pass
             nothing_sent()
     finally:
+        home()
+
+
+@case("a tunnel on the way is below: its header, that of the locators, ours", "5533-4.6-02")
+def tunnel():
+    end = "2001:db8:c::7"
+    rehome()
+    s = udp_socket()
+    run("ip", "link", "add", "tnl0", "type", "ip6tnl", "mode", "ip6ip6", "local", A, "remote", end, "encaplimit", "none", "dev", "tun0")
+    try:
+        run("ip", "link", "set", "tnl0", "up")
+        run("ip", "-6", "route", "add", "2001:db8:b:2::/64", "dev", "tnl0")
+        s.sendto(b"hello", (B, 9))
+        # Not what the tunnel says of itself to its neighbours.
+        p = tun.get(want=lambda p: p[6] == 41 and p[64] != 0xFF)
+        assert p is not None, "no packet was sent"
+        same("outer header", (p[6], p[8:24], p[24:40]), (41, a, ip(end)))
+        same("what it carries", without_label(p[40:]), rehomed(UDP, pkt.udp(a, b, PORT, 9, b"hello")))
+        with Counted(in_payload=1):
+            tun.put(pkt.ipv6(ip(end), a, 41, pkt.ipv6(lb, la, SHIM6, pkt.payload_header(CT_LOCAL, UDP) + HELLO)))
+            received(s)
+    finally:
+        run("ip", "link", "del", "tnl0")
+        home()
+
+
+@case("IPsec between the locators finds the ULP behind our header", "5533-16.1-03")
+def ipsec_below():
+    rehome()
+    s = udp_socket()
+    run("ip", "xfrm", "policy", "add", "src", LA, "dst", LB, "proto", "udp", "dport", "99", "dir", "out", "action", "block")
+    try:
+        with Counted(out_rehomed=1, out_no_route=1):
+            try:
+                s.sendto(b"x", (B, 99))
+            except OSError:
+                pass
+            nothing_sent()
+            s.sendto(b"x", (B, 98))
+            sent(rehomed(UDP, pkt.udp(a, b, PORT, 98, b"x")))
+    finally:
+        run("ip", "xfrm", "policy", "flush")
         home()
 
 
@@ -378,126 +490,4 @@ def in_home():
     assert "last-heard never" not in tool("context"), tool("context")
 
 
-# --- ICMPv6 errors ---------------------------------------------------------------
-
-def error(kind, code, info, quoted, src=ip("2001:db8:f::1"), dst=la):
-    tun.put(pkt.icmp_error(src, dst, kind, code, info, quoted))
-
-
-def errors_socket():
-    s = udp_socket()
-    s.setsockopt(socket.IPPROTO_IPV6, 25, 1)  # IPV6_RECVERR
-    s.connect((B, 9))
-    return s
-
-
-def queued(s):
-    """What the error queue has: (errno, type, code, info, quoted payload)."""
-    for _ in range(20):
-        try:
-            data, anc, _, _ = s.recvmsg(2000, 2000, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
-        except (BlockingIOError, TimeoutError):
-            time.sleep(0.1)
-            continue
-        for level, kind, value in anc:
-            if (level, kind) == (socket.IPPROTO_IPV6, 25):
-                errno, origin, typ, code, _, info, _ = struct.unpack_from("=IBBBBII", value)
-                return errno, typ, code, info, data
-    return None
-
-
-@case("port unreachable reaches the socket", "5533-8-01", "5533-8-07", "5533-8-10", "5533-8-12")
-def icmp_port():
-    rehome()
-    s = errors_socket()
-    s.send(b"hello")
-    quoted = tun.get()
-    with Counted(icmp_in=1, icmp_mapped=1):
-        error(1, 4, 0, quoted)
-        same("error", queued(s), (111, 1, 4, 0, b"hello"))
-
-
-@case("unreachable reaches the socket while nobody acts on it", "5533-8-01", "5533-8-14")
-def icmp_unreachable():
-    rehome()
-    for code in (0, 1, 2, 3, 5, 6):
-        s = errors_socket()
-        s.send(b"hello")
-        error(1, code, 0, tun.get())
-        got = queued(s)
-        assert got and got[1:3] == (1, code), got
-        s.close()
-
-
-@case("Packet Too Big reaches the socket, less 8", "5533-8-06", "5533-8-13")
-def icmp_too_big():
-    rehome()
-    s = errors_socket()
-    s.setsockopt(socket.IPPROTO_IPV6, 23, 2)
-    s.send(bytes(1400))
-    with Counted(icmp_in=1, icmp_mapped=1):
-        error(2, 0, 1400, tun.get()[:1232])
-        got = queued(s)
-        same("error", got and got[:4], (90, 2, 0, 1392))
-    same("IPV6_MTU", s.getsockopt(socket.IPPROTO_IPV6, 24), 1392)
-    s.send(bytes(1392 - 48))
-    same("length", len(tun.get()), 1400)
-    run("ip", "-6", "route", "flush", "cache")
-
-
-@case("Parameter Problem behind our header: the pointer is right", "5533-8-08", "5533-8-10")
-def icmp_parameter():
-    rehome()
-    s = errors_socket()
-    s.send(b"hello")
-    error(4, 0, 48, tun.get())
-    got = queued(s)
-    same("error", got and got[1:4], (4, 0, 40))
-
-
-@case("RFC 4884 extensions stay where their length says", "5533-8-11")
-def icmp_extended():
-    rehome()
-    s = errors_socket()
-    s.send(bytes(range(100)))
-    quoted = tun.get()
-    quoted += bytes(-len(quoted) % 8)
-    quoted = quoted.ljust(128, b"\0")
-    extension = struct.pack("!BBHHBB", 0x20, 0, 0, 8, 1, 1) + b"\1\2\3\4"
-    error(1, 4, len(quoted) // 8 << 24, quoted + extension)
-    got = queued(s)
-    assert got and got[1:3] == (1, 4), got
-    same("quoted payload", got[4][:100], bytes(range(100)))
-    at = len(quoted) - 40 - 8  # of the extension, from the payload on
-    same("extension", got[4][at:at + len(extension)], extension)
-
-
-@case("errors about packets without our header are as ever", "5533-8-09")
-def icmp_home():
-    home()
-    s = errors_socket()
-    s.send(b"hello")
-    with Counted():
-        error(1, 4, 0, tun.get(), dst=a)
-        same("error", queued(s), (111, 1, 4, 0, b"hello"))
-
-
-@case("forged errors: another tag, other addresses, a bad checksum, cut short", "5533-8-12", "5533-8-16")
-def icmp_forged():
-    rehome()
-    s = errors_socket()
-    s.send(b"hello")
-    q = tun.get()
-    with Counted(icmp_in=6, icmp_unmapped=6):
-        error(1, 4, 0, q[:47] + bytes([q[47] ^ 1]) + q[48:])
-        error(1, 4, 0, q[:8] + ip("2001:db8:a:9::9") + q[24:])
-        error(1, 4, 0, q[:24] + ip("2001:db8:b:9::9") + q[40:])
-        error(1, 4, 0, q[:43] + bytes([CT_LOCAL >> 40 | 0x80]) + CT_LOCAL.to_bytes(6, "big")[1:] + q[49:])
-        p = pkt.icmp_error(ip("2001:db8:f::1"), la, 1, 4, 0, q)
-        tun.put(p[:43] + bytes([p[43] ^ 1]) + p[44:])
-        tun.put(p[:4] + struct.pack("!H", len(p) - 40 - 1) + p[6:])
-    error(1, 4, 0, q[:47])
-    same("error", queued(s), None)
-
-
-main()
+main("keepalive-timeout", "1h")

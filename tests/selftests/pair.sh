@@ -34,25 +34,35 @@ context_up()
 		locators-local $B2 locators-peer $A2
 }
 
-# switch_to LINK: both ends to the pair of a link; of link 1, to the ULIDs.
-switch_to()
+# switch_host HOST LINK: to the pair of a link; of link 1, to the ULIDs.
+switch_host()
 {
-	shim6tool -n "$(ns a)" context set $A1 $B1 \
-		locator-local "2001:db8:$1::a" locator-peer "2001:db8:$1::b" &&
-	shim6tool -n "$(ns b)" context set $B1 $A1 \
-		locator-local "2001:db8:$1::b" locator-peer "2001:db8:$1::a"
+	local l=a p=b l1=$A1 p1=$B1
+
+	[ "$1" = a ] || { l=b p=a l1=$B1 p1=$A1; }
+	shim6tool -n "$(ns "$1")" context set "$l1" "$p1" \
+		locator-local "2001:db8:$2::$l" locator-peer "2001:db8:$2::$p"
 }
 
-# link_set LINK [NETEM WORDS...]: how both ends send. There is a rate, since in
+switch_to() { switch_host a "$1" && switch_host b "$1"; }
+
+# end_set LINK HOST [NETEM WORDS...]: how that end sends. There is a rate, since in
 # virtual time nothing else would end a stream.
+end_set()
+{
+	local link=$1 host=$2
+
+	shift 2
+	in_ns "$host" tc qdisc replace dev "up$link" root netem delay 2ms rate 40mbit limit 2000 "$@"
+}
+
+# link_set LINK [NETEM WORDS...]: both ends.
 link_set()
 {
-	local link=$1 h
+	local link=$1
 
 	shift
-	for h in a b; do
-		in_ns $h tc qdisc replace dev "up$link" root netem delay 2ms rate 40mbit limit 2000 "$@" || return
-	done
+	end_set "$link" a "$@" && end_set "$link" b "$@"
 }
 
 # The link swallows all, both ways, and no host sees anything.
@@ -89,15 +99,37 @@ stream()
 	expect_eq "what arrived" "$(sed 1d "$d.sink")" "$(cat "$d.source")"
 }
 
-# ssh_up: a server at b.
+# What ssh and sshd are told alike. Where processors are emulated its own choice of key
+# exchange takes seconds.
+SSH_OPTIONS="-o KexAlgorithms=curve25519-sha256"
+
+# ssh_keys: of a server and its user.
+ssh_keys()
+{
+	local d=$TEST_TMP/ssh
+
+	mkdir -p "$d" && chmod 700 "$d" &&
+	ssh-keygen -q -t ed25519 -N '' -f "$d/host" && ssh-keygen -q -t ed25519 -N '' -f "$d/user" &&
+	cp "$d/user.pub" "$d/authorized"
+}
+
+# ssh_up: a server at b. The files of root's shell are not read: they are this machine's.
 ssh_up()
 {
 	local d=$TEST_TMP/ssh
 
-	mkdir -p "$d" /run/sshd && chmod 700 "$d" &&
-	ssh-keygen -q -t ed25519 -N '' -f "$d/host" && ssh-keygen -q -t ed25519 -N '' -f "$d/user" &&
-	cp "$d/user.pub" "$d/authorized" || return
-	in_ns b "$(command -v sshd)" -f /dev/null -h "$d/host" -o "AuthorizedKeysFile=$d/authorized" \
+	[ -e "$d/authorized" ] || ssh_keys || return
+	mkdir -p /run/sshd || return
+	# shellcheck disable=SC2086
+	in_ns b "$(command -v sshd)" -f /dev/null $SSH_OPTIONS -o SetEnv=SHLVL=2 -h "$d/host" -o "AuthorizedKeysFile=$d/authorized" \
 		-o StrictModes=no -o UsePAM=no -o "PidFile=$d/pid" -o PermitRootLogin=yes \
 		-o "ListenAddress=[$B1]:22" -E "$d/log"
+}
+
+# ssh_cat [OPTION...]: from a to b; what is typed comes back.
+ssh_cat()
+{
+	# shellcheck disable=SC2086
+	in_ns a ssh -F /dev/null $SSH_OPTIONS -T -i "$TEST_TMP/ssh/user" -o StrictHostKeyChecking=no \
+		-o UserKnownHostsFile=/dev/null -o BatchMode=yes "$@" "root@$B1" cat
 }

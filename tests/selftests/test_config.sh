@@ -105,7 +105,7 @@ who_may_write()
 }
 
 # Every change, and no refusal, is told to who listens; by the kernel's own
-# words, since shim6tool can't listen yet.
+# words.
 notifies()
 {
 	local n log=$TEST_TMP/ntf pid

@@ -47,11 +47,16 @@ quiet_since()
 
 by_ssh()
 {
+	local last
+
 	expect_eq "contexts at first" "$(shim6tool -n "$(ns a)" -j context)" "[]" || return
 	session_begin || return
 	session_talk 45 && busywait 10 established || { ask a /history; fail "no context"; return 1; }
-	# Or 46: two processors may have counted at once.
-	grep 'a context is wanted' "$(daemon_dir a)/log" | head -n 1 | grep -q 'packets=4[56]$' ||
+	# Or 46: two processors may have counted at once. It is a packet that is sent which
+	# asks; where one thread is both processors, a few that arrive together come before.
+	last=6
+	[ "${SHIM6_TIME:-real}" = virtual ] || last=9
+	grep 'a context is wanted' "$(daemon_dir a)/log" | head -n 1 | grep -q "packets=4[5-$last]\$" ||
 		{ cat "$(daemon_dir a)/log"; fail "it was not asked for after 45 packets"; return 1; }
 	expect_eq "messages of a" "$(sent a i1) $(sent a i2) $(sent a every)" "1 1 2" &&
 	expect_eq "messages of b" "$(sent b r1) $(sent b r2) $(sent b every)" "1 1 2"
@@ -64,7 +69,7 @@ by_link_2()
 
 	before=$(stat_of b in-payload)
 	ask a /contexts/close "{$C}" >/dev/null
-	command_ok a open "$C,$BY_LINK_2" || return
+	command_ok a open "$C,$BY_LINK_2,\"force\":true" || return
 	busywait 10 established || { ask a /history; fail "no context"; return 1; }
 	session_lives 20 && grew b in-payload "$before"
 }
@@ -79,32 +84,47 @@ made()
 
 made_at_least() { [ "$(made a)" -ge "$1" ] && [ "$(made b)" -ge "$1" ]; }
 
-# 40 % of the messages that each host receives are lost. Of some exchanges one
-# succeeds soon; and most do, where time costs nothing. Those that give up are begun
-# again.
+# 40 % of the messages that each host receives are lost. Exchanges that give up are
+# begun again, by force, as an operator would, until all are made; where time costs
+# something, until one is. The hold-downs that this leaves are over at its end.
 under_loss()
 {
-	local h i enough=1 status=1
+	local h i enough=1 status=1 round
 
-	[ "${SHIM6_TIME:-real}" = real ] || enough=6
+	[ "${SHIM6_TIME:-real}" = real ] || enough=8
 	for h in a b; do
 		lose $h meta random lt 1717986918 || return
 	done
-	for round in 1 2 3 4 5 6; do
+	for round in $(seq 12); do
 		for i in $LOSSY; do
 			ask a /contexts/open "{$(context_name $A1 $B1 "$i"),\"force\":true}" >/dev/null
 		done
 		# To look costs more than to wait, where waiting costs nothing.
 		[ $enough = 1 ] || sleep 90
-		busywait 60 made_at_least $enough && status=0 && break
+		busywait 10 made_at_least $enough && status=0 && break
 	done
-	[ $status = 0 ] || { ask a /contexts; fail "$(made a) contexts are made after $round rounds"; }
+	[ $status = 0 ] ||
+		{ ask a /history; ask a /contexts; fail "$(made a) and $(made b) contexts are made after $round rounds"; }
 	for h in a b; do
 		lose_no_more $h
-		shim6tool -n "$(ns $h)" context flush
 	done
-	busywait 10 adopted a 0 && busywait 10 adopted b 0 && return $status
+	# Exchanges that still go on would make contexts after all are gone.
+	for i in $LOSSY; do
+		ask a /contexts/close "{$(context_name $A1 $B1 "$i")}" >/dev/null
+	done
+	busywait 20 all_gone || { ask a /contexts; ask b /contexts; fail "there are still contexts"; return 1; }
+	busywait 80 not_held_down a || { ask a /status; fail "a hold-down is not over"; return 1; }
+	return $status
 }
+
+all_gone()
+{
+	shim6tool -n "$(ns a)" context flush
+	shim6tool -n "$(ns b)" context flush
+	adopted a 0 && adopted b 0
+}
+
+not_held_down() { ask "$1" /status | grep -q '"hold-downs":0'; }
 
 # adopted HOST N: the daemon has so many contexts, as the kernel has.
 adopted() { ask "$1" /status | grep -q "\"contexts\":$2,"; }
@@ -128,7 +148,7 @@ killed()
 # A context in I1-SENT, one in I2-SENT and one in I2BIS-SENT, all at once.
 killed_in_the_middle()
 {
-	local before after states one two
+	local before after states one two messages
 
 	one=$(context_name $A1 $B1 1) two=$(context_name $A1 $B1 2)
 	lose_types b 3 && command_ok a open "$two" && busywait 10 context_is a i2-sent 2 || return
@@ -138,8 +158,10 @@ killed_in_the_middle()
 	echo lost >&9
 	busywait 20 context_is a i2bis-sent || { ask a /history; fail "no R1bis"; return 1; }
 	daemon_end a KILL
-	before=$(tags a)
-	daemon_start a
+	before=$(tags a) messages=$(sent a every)
+	daemon_start a || return
+	# What is due goes on when its time comes, and that is not now.
+	expect_eq "messages of a" "$(sent a every)" "$messages" || return
 	after=$(tags a)
 	states="$(kernel_state a) $(kernel_state a 1) $(kernel_state a 2)"
 	lose_no_more b
@@ -182,10 +204,15 @@ told_to_end()
 
 # --- the kernel loses contexts -----------------------------------------------
 
+# use_link_2: a sends by link 2 until that fails. It may have come to the ULIDs
+# meanwhile, by which nothing that b has lost would be missed: no header, no R1bis.
+use_link_2() { command_ok a use "$C,$BY_LINK_2"; }
+
 flushed()
 {
 	local before
 
+	use_link_2 || return
 	before=$(sent b r1bis)
 	shim6tool -n "$(ns b)" context flush || return
 	session_lives 30 && established || { ask a /history; ask b /history; fail "no recovery"; return 1; }
@@ -195,9 +222,14 @@ flushed()
 # All that b knew is gone, but for its sockets, which this can't take.
 rebooted()
 {
+	local before
+
+	use_link_2 || return
+	before=$(sent b r1bis)
 	daemon_end b KILL
 	rm -r "$(daemon_dir b)/state" && shim6tool -n "$(ns b)" context flush && daemon_start b || return
-	session_lives 30 && established || { ask a /history; ask b /history; fail "no recovery"; }
+	session_lives 30 && established || { ask a /history; ask b /history; fail "no recovery"; return 1; }
+	[ "$(sent b r1bis)" -gt "$before" ] || fail "without R1bis"
 }
 
 has_module() { ask "$1" /status | grep -q "\"kernel\":$2"; }
@@ -437,7 +469,7 @@ run_test "two hosts with two links" pair_up
 run_test "control messages are counted" count_control
 run_test "two daemons start" both_start
 run_test "an ssh server" ssh_up
-run_test "ssh makes a context, after 45 packets, by four messages [5533-7.7-01]" by_ssh
+run_test "ssh makes a context, after 45 packets, by four messages [5533-7.7-01 6629-2-02]" by_ssh
 run_test "four messages under 40 % loss" under_loss
 run_test "a context on another locator pair: ssh goes that way" by_link_2
 run_test "the daemon of a is killed" killed a
@@ -450,7 +482,7 @@ run_test "a host that was rebooted: R1bis" rebooted
 run_test "the module is reloaded" module_reloaded
 run_test "a peer without Shim6: one I1, and a hold-down" without_shim6
 [ "${SHIM6_TIME:-real}" = real ] || run_test "a peer that is silent: five I1, and a hold-down" without_answer
-run_test "links and addresses change: the peer is told [5534-3.1-04 5534-3.1-05]" locators_change
+run_test "links and addresses change: the peer is told [5534-3.1-04 5534-3.1-05 boeing-1.2-05]" locators_change
 run_test "addresses that prove each other, and such as prove nothing" hba
 run_test "everybody may look, root may change" permissions
 run_test "CAP_NET_ADMIN is enough" one_capability

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The data path, octet by octet (packets.py), and what the daemon is told
-# (events.py).
+# The data path, octet by octet (packets.py, icmp.py), and what the daemon is told
+# (events.py, timers.py).
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -29,6 +29,10 @@ cases()
 }
 
 cases packets.py "$@"
+cases icmp.py "$@"
 # Its timers are those of RFC 5534, some of minutes.
-[ "${SHIM6_TIME:-real}" = real ] || cases events.py "$@"
+[ "${SHIM6_TIME:-real}" = real ] || {
+	cases events.py "$@"
+	cases timers.py "$@"
+}
 tap_end

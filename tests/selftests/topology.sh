@@ -76,25 +76,31 @@ radvd_set()
 		{ cat "$TEST_TMP/radvd.$p.log"; return 1; }
 }
 
+# Few programs, each with much to do: where processors are emulated, to start one is
+# what takes the time.
 topo_link()
 {
 	local p=$1 host uplink
 
 	host=$(topo_host "$p")
 	uplink=$(topo_uplink "$p")
-	ip link add "$uplink" netns "$(ns "$host")" address "00:00:5e:00:0$p:02" type veth \
-		peer name host netns "$(ns "p$p")" address "00:00:5e:00:0$p:01" &&
-	ip link add core netns "$(ns "p$p")" address "00:00:5e:00:f$p:02" type veth \
-		peer name "p$p" netns "$(ns core)" address "00:00:5e:00:f$p:01" &&
+	ip -batch - <<-EOF &&
+		link add $uplink netns $(ns "$host") address 00:00:5e:00:0$p:02 type veth peer name host netns $(ns "p$p") address 00:00:5e:00:0$p:01
+		link add core netns $(ns "p$p") address 00:00:5e:00:f$p:02 type veth peer name p$p netns $(ns core) address 00:00:5e:00:f$p:01
+	EOF
 	in_ns "p$p" sysctl -qw net.ipv6.conf.all.forwarding=1 &&
-	ip -n "$(ns "p$p")" link set host up &&
-	ip -n "$(ns "p$p")" link set core up &&
-	ip -n "$(ns core)" link set "p$p" up &&
+	ip -n "$(ns "p$p")" -batch - <<-EOF &&
+		link set host up
+		link set core up
+		addr add 2001:db8:$p:1::1/64 dev host nodad
+		addr add 2001:db8:f:$p::2/64 dev core nodad
+	EOF
+	ip -n "$(ns core)" -batch - <<-EOF &&
+		link set p$p up
+		addr add 2001:db8:f:$p::1/64 dev p$p nodad
+		route add 2001:db8:$p::/48 via 2001:db8:f:$p::2
+	EOF
 	ip -n "$(ns "$host")" link set "$uplink" up &&
-	ip -n "$(ns "p$p")" addr add "2001:db8:$p:1::1/64" dev host nodad &&
-	ip -n "$(ns "p$p")" addr add "2001:db8:f:$p::2/64" dev core nodad &&
-	ip -n "$(ns core)" addr add "2001:db8:f:$p::1/64" dev "p$p" nodad &&
-	ip -n "$(ns core)" route add "2001:db8:$p::/48" via "2001:db8:f:$p::2" &&
 	ip -n "$(ns "p$p")" route add 2001:db8::/32 via "2001:db8:f:$p::1"
 }
 

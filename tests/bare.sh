@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# How long a newcomer waits: `make demo` on a Debian 12 on which nothing is but gcc,
+# make, git and Go, and once more when all is there. As root.
+#
+# The Debian is a folder. What this machine says of mirrors and certificates is taken
+# over; nothing of its caches is. LIMITS are in seconds. When warm it may try three
+# times: a minute is little where processors are emulated and somebody else's work can
+# come between, and that of the machine is what is asked for.
+#
+# usage: tests/bare.sh [LIMIT-AT-FIRST LIMIT-WHEN-WARM]
+set -u
+# Its mounts are in a namespace of this script, and end with it.
+if [ "${SHIM6_BARE:-}" != 1 ]; then
+	SHIM6_BARE=1 exec unshare --mount --pid --fork "$0" "$@"
+fi
+cd "$(dirname "$0")/.." || exit 1
+first=${1:-300} warm=${2:-60}
+mkdir -p build
+root=$(mktemp -d "$PWD/build/bare-XXXXXX") || exit 1
+PATH=$PATH:/usr/local/go/bin:/usr/sbin
+goroot=$(go env GOROOT)
+n=0 failed=0
+
+say() { echo "# $*"; }
+
+result()
+{
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n $2"
+	else
+		echo "not ok $n $2"
+		failed=1
+	fi
+}
+
+trap clear_up EXIT
+
+# What is mounted there is this machine's own, so nothing is removed before that is gone.
+clear_up()
+{
+	local m
+
+	for m in dev sys proc usr/local/go; do
+		! mountpoint -q "$root/$m" || umount -R "$root/$m" || umount -l "$root/$m"
+	done
+	if grep -qF " $root/" /proc/self/mounts; then
+		echo "# something is still mounted below $root"
+	else
+		rm -rf --one-file-system "$root"
+	fi
+}
+
+debian()
+{
+	local f uri
+
+	command -v debootstrap >/dev/null || { say "debootstrap is not installed"; return 1; }
+	uri=$(sed -n 's/^URIs: *//p; s/^deb  *\(\[[^]]*\] *\)\?\(http[^ ]*\).*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
+	debootstrap --variant=minbase --include=ca-certificates,gcc,libc6-dev,make,git bookworm "$root" "${uri:-http://deb.debian.org/debian}" >"$root.log" 2>&1 ||
+		{ tail -n 5 "$root.log" | sed 's/^/# /'; return 1; }
+	for f in /etc/apt /etc/ssl/certs /etc/resolv.conf /etc/hosts; do
+		[ -e $f ] && rm -rf "${root:?}$f" && cp -aL $f "$root$f"
+	done
+	mkdir -p "$root/usr/local/go" && mount --bind -o ro "$goroot" "$root/usr/local/go" &&
+	mount --rbind /dev "$root/dev" && mount --rbind /sys "$root/sys" && mount -t proc proc "$root/proc" &&
+	git clone -q . "$root/root/shim6"
+}
+
+# demo LIMIT: as the README says.
+demo()
+{
+	local start=$SECONDS took
+
+	chroot "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin "${passed_on[@]}" \
+		bash -c 'cd ~/shim6 && make demo' >"$root.log" 2>&1 </dev/null ||
+		{ tail -n 20 "$root.log" | sed 's/^/# /'; return 1; }
+	took=$((SECONDS - start))
+	say "$took s, $1 are wanted"
+	[ $took -le "$1" ] && ls "$root"/root/shim6/build/demo/*.{svg,png} >/dev/null
+}
+
+# How this machine reaches the Go proxy.
+passed_on=()
+for v in GOPROXY GONOSUMDB GOSUMDB GOFLAGS GONOPROXY; do
+	passed_on+=("$v=$(go env $v)")
+done
+for v in http_proxy https_proxy no_proxy SSL_CERT_FILE SSL_CERT_DIR; do
+	[ -n "${!v:-}" ] && passed_on+=("$v=${!v}")
+done
+
+echo TAP version 13
+if ! debian; then
+	echo "ok 1 a bare Debian 12 # SKIP debootstrap can't make one here; what it says is above"
+	echo "1..1"
+	exit 0
+fi
+result 0 "a bare Debian 12"
+demo "$first"
+result $? "make demo, the first time: $first s at most"
+for _ in 1 2 3; do
+	demo "$warm"
+	status=$?
+	[ $status != 0 ] || break
+done
+result $status "make demo, once more: $warm s at most"
+echo "1..$n"
+exit $failed

@@ -1,0 +1,270 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The Debian packages on a host with systemd, from the first installation to the purge:
+# DKMS installs the module, modprobe loads it, systemd starts shim6d as its own user,
+# an upgrade drops no session, and nothing is left.
+#
+#	tests/vm/run -k latest -- tests/selftests/run.sh deb.sh
+#	tests/vm/run -k 6.12 -e SHIM6_DEB_IMAGE=build/image -- tests/selftests/run.sh deb.sh
+#
+# Host a is what has the packages. Host b, its peer, runs the same programs without
+# systemd, for whose daemon nobody acts when there is an upgrade.
+#
+# A User Mode kernel compiles as fast as its host, and there DKMS does. An emulated
+# machine takes more than eight minutes for it: there SHIM6_DEB_IMAGE, the artifacts of
+# deb_image.sh, has what such a host gets from an image, where DKMS has compiled the
+# module; and for the upgrade DKMS is told (/etc/dkms/shim6.conf, an administrator's
+# file) to take what it has compiled there of the second version. All else is as it
+# would be.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+. "$here/pair.sh"
+. "$here/daemon.sh"
+. "$here/packages.sh"
+. "$here/systemd.sh"
+need dpkg dpkg-deb dkms ip tc modprobe pgrep nsenter unshare setpriv ssh sshd ssh-keygen \
+	systemctl systemd-analyze systemd-sysusers
+release=$(uname -r)
+modules=/lib/modules/$release
+image=${SHIM6_DEB_IMAGE:+$(realpath "$SHIM6_DEB_IMAGE")}
+debs=${image:-$TEST_TMP}
+
+# few: of the kernel's own modules those that are used here, since DKMS calls depmod at
+# each step, and for thousands that takes an emulated machine three minutes.
+few()
+{
+	modprobe -a --show-depends veth sch_netem | sed -n "s|^insmod $modules/||p" >"$TEST_TMP/few" &&
+		[ -s "$TEST_TMP/few" ] && mkdir "$TEST_TMP/modules" || return
+	(cd "$modules" && xargs cp -L --parents -t "$TEST_TMP/modules") <"$TEST_TMP/few" &&
+		rm "$modules/kernel" && cp -r "$TEST_TMP/modules/kernel" "$modules/" || return
+}
+
+# lab: what a host with this kernel has, and without the runner's module.
+lab()
+{
+	local own make
+
+	own=$(readlink "$modules/kernel") && rm "$modules/updates/shim6.ko" || return
+	if grep -q "User Mode Linux" /proc/cpuinfo; then
+		ln -sfn "${own%/lib/modules/*}/build" "$modules/build"
+		make="make module KDIR=\$kernel_source_dir ARCH=um"
+	else
+		[ -e "$image/$release.tar" ] || { fail "SHIM6_DEB_IMAGE has nothing for $release"; return 1; }
+		ln -sfn "${own%/lib/modules/*}/usr/src/linux-headers-$release" "$modules/build"
+		make="cp $image/$release.two.ko shim6.ko"
+		few || return
+	fi
+	[ -e "$modules/build/Makefile" ] || { fail "no headers at $modules/build"; return 1; }
+	mkdir -p /etc/dkms && echo "MAKE[0]=\"$make\"" >/etc/dkms/shim6.conf
+	quicker
+	PATH=/usr/sbin:/usr/bin:$PATH
+	hash -r
+	depmod && systemd_prepare && pair_up && ssh_up && systemd_boot a
+}
+
+# folders: those that the packages have files in.
+folders()
+{
+	local f
+
+	for f in "$debs"/*/*.deb; do
+		dpkg-deb --fsys-tarfile "$f" | tar t | sed -n 's|^\.\(.*/\)$|\1|p'
+	done | sort -u | xargs -I {} find {} -maxdepth 0 2>/dev/null
+}
+
+# all_ours: where it takes minutes to look everywhere, look where packages have put files,
+# and dpkg, DKMS and systemd what they know of them.
+all_ours()
+{
+	if [ -z "$image" ]; then
+		ours /etc /usr /var "$modules/"
+	else
+		ours /etc /var/lib/{dkms,dpkg/info,systemd} "$modules/"
+		# shellcheck disable=SC2046
+		ours $(folders) -maxdepth 1
+	fi
+}
+
+build() { [ -n "$image" ] || packages_make "$TEST_TMP"; }
+
+module_package()
+{
+	[ ! -d /sys/module/shim6 ] || { fail "the module is loaded already"; return 1; }
+	if [ -n "$image" ]; then
+		tar x -f "$image/$release.tar" -C / && depmod
+	else
+		inside dpkg -i "$debs"/one/shim6-dkms_*.deb || { tail -n 20 /var/lib/dkms/shim6/*/build/make.log; return 1; }
+	fi
+	dpkg_has shim6-dkms "$one" && dkms_built "$one" "$release"
+}
+
+# loaded VERSION
+loaded() { expect_eq "the loaded module" "$(cat /sys/module/shim6/version)" "$1"; }
+
+module_loads() { modprobe shim6 && loaded "$one"; }
+
+unit() { inside systemctl show -P "$1" shim6d.service; }
+
+# unit_runs: as its user, with one capability and as confined as it can be, and from the
+# first attempt.
+unit_runs()
+{
+	local pid
+
+	expect_eq "the unit" "$(unit ActiveState) $(unit SubState) $(unit UnitFileState) $(unit Type) $(unit NRestarts)" \
+		"active running enabled notify 0" || { inside journalctl -u shim6d.service; return 1; }
+	pid=$(unit MainPID)
+	expect_eq "its user" "$(inside ps -o user= -p "$pid")" shim6d &&
+		expect_eq "its capabilities, privileges and system calls" \
+			"$(inside sed -n 's/^\(CapBnd\|CapEff\|NoNewPrivs\|Seccomp\):\t//p' "/proc/$pid/status" | xargs)" \
+			"0000000000001000 0000000000001000 1 2"
+}
+
+daemon_package()
+{
+	local f
+
+	inside dpkg -i "$debs"/one/shim6_*.deb && dpkg_has shim6 "$one" && unit_runs || return
+	for f in /usr/sbin/shim6d /usr/bin/shim6tool /etc/shim6d.conf /usr/share/man/man8/shim6d.8.gz \
+		/usr/share/bash-completion/completions/shim6tool; do
+		[ -e "$f" ] || { fail "there is no $f"; return 1; }
+	done
+	[ "$(command -v shim6d) $(command -v shim6tool)" = "/usr/sbin/shim6d /usr/bin/shim6tool" ] || return
+	inside shim6d -check && expect_eq "what systemd has against the unit" \
+		"$(inside systemd-analyze verify --man=no shim6d.service 2>&1 | grep shim6d)" ""
+}
+
+edited() { shim6tool -n "$(ns a)" -j config show | grep -q '"trigger-packets":7[,}]'; }
+
+# reload: what an administrator writes to /etc/shim6d.conf counts without a restart.
+reload()
+{
+	local pid
+
+	pid=$(unit MainPID)
+	sed -i 's/^#trigger-packets = .*/trigger-packets = 7/
+		s/^#send-timeout = .*/send-timeout = "10s"/
+		s|^#trusted-prefixes = .*|trusted-prefixes = ["2001:db8::/32"]|' /etc/shim6d.conf || return
+	! edited && inside systemctl reload shim6d.service && busywait 20 edited ||
+		{ inside journalctl -u shim6d.service; fail "the kernel did not hear of the configuration"; return 1; }
+	expect_eq "the process" "$(unit MainPID)" "$pid" && cp /etc/shim6d.conf "$TEST_TMP/edited"
+}
+
+# b_starts: as the unit has it, the user and one capability.
+b_starts()
+{
+	chown -R shim6d:shim6d "$(daemon_dir b)" &&
+	DAEMON_AS="setpriv --reuid shim6d --regid shim6d --clear-groups --inh-caps -all,+net_admin --ambient-caps -all,+net_admin" \
+		daemon_start b
+}
+
+# switched LINK: the context of both hosts sends by that link.
+switched()
+{
+	shim6tool -n "$(ns a)" -j context show $A1 $B1 | grep -q "\"locator-peer\":\"2001:db8:$1::b\"" &&
+		shim6tool -n "$(ns b)" -j context show $B1 $A1 | grep -q "\"locator-peer\":\"2001:db8:$1::a\""
+}
+
+# fails LINK OTHER: a link swallows all, and the session goes on by the other.
+fails()
+{
+	link_alive "$2" && link_dead "$1" && session_lives 120 && busywait 60 switched "$2" ||
+		{ shim6tool -n "$(ns a)" context show; inside journalctl -u shim6d.service; cat "$(daemon_dir b)/log"; return 1; }
+}
+
+session()
+{
+	daemon_conf b <<-EOF2 || return
+		[peers]
+		trusted-prefixes = ["2001:db8::/32"]
+		[protocol]
+		send-timeout = "10s"
+		[addresses]
+		manage = false
+	EOF2
+	chmod 711 "$TEST_TMP" && b_starts && session_begin && session_talk 20 && busywait 30 established ||
+		{ inside journalctl -u shim6d.service; cat "$(daemon_dir b)/log"; return 1; }
+	fails 1 2
+}
+
+# talks: words are typed until there is the file quiet.
+talks()
+{
+	local n=0
+
+	while [ ! -e "$TEST_TMP/quiet" ]; do
+		n=$((n + 1))
+		echo "tick $n" >&9 && echo "tick $n" >>"$TEST_TMP/ticks"
+		sleep 0.1
+	done
+}
+
+# An upgrade as unattended-upgrades has it: what was edited stays.
+upgrade()
+{
+	local before pid talker status
+
+	before=$(tags a; tags b) pid=$(unit MainPID)
+	talks &
+	talker=$!
+	inside dpkg -i --force-confdef --force-confold "$debs"/two/*.deb
+	status=$?
+	[ $status = 0 ] || tail -n 20 /var/lib/dkms/shim6/*/build/make.log
+	# b's daemon is nobody's but ours.
+	daemon_end b TERM && b_starts || status=1
+	session_lives 60 || status=1
+	touch "$TEST_TMP/quiet"
+	wait "$talker"
+	session_lives 60 && grep '^tick' "$TEST_TMP/ssh/out" | diff "$TEST_TMP/ticks" - || { fail "words are lost"; return 1; }
+	[ $status = 0 ] && dpkg_has shim6 "$two" && dpkg_has shim6-dkms "$two" && dkms_built "$two" "$release" || return
+	unit_runs && [ "$(unit MainPID)" != "$pid" ] || { fail "it is the daemon of before"; return 1; }
+	loaded "$one" && expect_eq "the context" "$(tags a; tags b)" "$before" && established && edited &&
+		cmp /etc/shim6d.conf "$TEST_TMP/edited" && [ -e /etc/shim6d.conf.dpkg-dist ]
+}
+
+# The daemons that came with the upgrade know the context: they move it.
+moves_on() { fails 2 1 && session_end; }
+
+# The module of the upgrade comes with a boot, and shim6d starts by itself.
+boots()
+{
+	systemd_end || return
+	daemon_end b TERM
+	ns_del_all
+	busywait 20 rmmod shim6 && ns_add a && systemd_boot a && unit_runs && loaded "$two" && busywait 20 edited
+}
+
+purge()
+{
+	touch /var/lib/shim6d/state && inside dpkg -r shim6 || return
+	expect_eq "the unit" "$(unit ActiveState) $(unit LoadState)" "inactive not-found" || return
+	[ -z "$(inside pgrep -x shim6d)" ] || { fail "it runs still"; return 1; }
+	[ -e /var/lib/shim6d/state ] && cmp /etc/shim6d.conf "$TEST_TMP/edited" ||
+		{ fail "what only a purge may take is gone"; return 1; }
+	# What is to be gone is found while it is there.
+	all_ours | diff -q "$TEST_TMP/before" - && { fail "all_ours finds nothing"; return 1; }
+	inside dpkg -P shim6 shim6-dkms || return
+	inside find /run -name '*shim6*' >"$TEST_TMP/run" && [ ! -s "$TEST_TMP/run" ] || { cat "$TEST_TMP/run"; return 1; }
+	systemd_end || return
+	ns_del_all
+	busywait 20 rmmod shim6 || return
+	modinfo shim6 && { fail "there is still a module"; return 1; }
+	all_ours >"$TEST_TMP/after"
+	diff "$TEST_TMP/before" "$TEST_TMP/after"
+}
+
+run_test "deb: a host with headers, DKMS and systemd" lab
+all_ours >"$TEST_TMP/before"
+run_test "deb: the packages are made by dpkg-deb" build
+run_test "deb: shim6-dkms is installed, and DKMS has the module" module_package
+run_test "deb: modprobe loads it" module_loads
+run_test "deb: shim6 brings programs, user and unit, and systemd starts it" daemon_package
+run_test "deb: systemctl reload" reload
+run_test "deb: a session of the packages' daemons is re-homed" session
+run_test "deb: an upgrade of both packages drops no session" upgrade
+run_test "deb: the session is re-homed again" moves_on
+run_test "deb: a boot starts shim6d, and it brings the new module" boots
+run_test "deb: a purge leaves nothing" purge
+tap_end

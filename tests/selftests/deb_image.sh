@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# shim6-dkms in an image that is made for other kernels than the one that runs, as
+# who makes images of Debian installs it: DKMS compiles the module for each kernel
+# whose headers are there, for a new version anew, and a purge leaves nothing.
+#
+#	b="$(tests/vm/run -k 6.1 -path build) $(tests/vm/run -k 6.12 -path build)"
+#	tests/vm/run -k latest -o build/image -e SHIM6_DEB_BUILDS="$b" -- tests/selftests/run.sh deb_image.sh
+#
+# The artifacts are for deb.sh, which goes on in a guest with such a kernel, where it
+# would take more than eight minutes to compile: the packages, for each kernel what a
+# host has that was made from the image (RELEASE.tar), and the module of the second
+# version.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+. "$here/packages.sh"
+need dpkg dpkg-deb dkms modinfo depmod
+out=$SHIM6_ARTIFACTS
+releases=
+
+# image: it has the kernels' headers, and not the kernel that runs. It lacks the kernels'
+# own modules: depmod would read thousands of files, and all it says of them is for others.
+image()
+{
+	local build release from to
+
+	[ -n "${SHIM6_DEB_BUILDS:-}" ] || { fail "SHIM6_DEB_BUILDS names no headers"; return 1; }
+	umount "/lib/modules/$(uname -r)" && rmdir "/lib/modules/$(uname -r)" || return
+	rm -rf /lib/modules/* && quicker
+	for build in $SHIM6_DEB_BUILDS; do
+		release=${build##*/linux-headers-}
+		from=${build%/usr/src/*}/lib/modules/$release to=/lib/modules/$release
+		releases="$releases $release"
+		mkdir -p "$to" && ln -s "$build" "$to/build" && cp "$from"/modules.{order,builtin,builtin.modinfo} "$to" || return
+		depmod "$release" || return
+	done
+}
+
+install_package()
+{
+	local r
+
+	dpkg -i "$out"/one/shim6-dkms_*.deb || { tail -n 20 /var/lib/dkms/shim6/*/build/make.log; return 1; }
+	for r in $releases; do
+		dkms_built "$one" "$r" && [ "$(dpkg-query -W -f '${Version}' shim6-dkms)" = "$one" ] || return
+		tar c -f "$out/$r.tar" -C / "usr/src/shim6-$one" var/lib/dkms/shim6 var/lib/dpkg/status \
+			var/lib/dpkg/info/shim6-dkms.{list,md5sums,postinst,prerm} "usr/lib/modules/$r/updates" || return
+	done
+}
+
+upgrade()
+{
+	local r
+
+	dpkg -i "$out"/two/shim6-dkms_*.deb || { tail -n 20 /var/lib/dkms/shim6/*/build/make.log; return 1; }
+	dpkg_has shim6-dkms "$two" || return
+	for r in $releases; do
+		dkms_built "$two" "$r" && xz -dcf "$(modinfo -k "$r" -n shim6)" >"$out/$r.two.ko" || return
+	done
+	[ ! -e "/usr/src/shim6-$one" ] || fail "the source of version one is still there"
+}
+
+purge()
+{
+	dpkg -P shim6-dkms && ours /etc /usr /var >"$TEST_TMP/after" && diff "$TEST_TMP/before" "$TEST_TMP/after"
+}
+
+run_test "deb image: kernels with headers, none of which runs" image
+ours /etc /usr /var >"$TEST_TMP/before"
+run_test "deb image: the packages are made by dpkg-deb" packages_make "$out"
+run_test "deb image: shim6-dkms has DKMS build the module for each kernel" install_package
+run_test "deb image: a new version replaces it for each kernel" upgrade
+run_test "deb image: a purge leaves nothing" purge
+tap_end

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-2.0
+"""ICMPv6 errors about re-homed packets, octet by octet; host.py says how."""
+
+import socket
+import struct
+import time
+
+import pkt
+from host import *
+from pkt import ip
+
+
+def error(kind, code, info, quoted, src=ip("2001:db8:f::1"), dst=la):
+    tun.put(pkt.icmp_error(src, dst, kind, code, info, quoted))
+
+
+def errors_socket():
+    s = udp_socket()
+    s.setsockopt(socket.IPPROTO_IPV6, 25, 1)  # IPV6_RECVERR
+    s.connect((B, 9))
+    return s
+
+
+def queued(s):
+    """What the error queue has: (errno, type, code, info, quoted payload)."""
+    for _ in range(20):
+        try:
+            data, anc, _, _ = s.recvmsg(2000, 2000, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
+        except (BlockingIOError, TimeoutError):
+            time.sleep(0.1)
+            continue
+        for level, kind, value in anc:
+            if (level, kind) == (socket.IPPROTO_IPV6, 25):
+                errno, origin, typ, code, _, info, _ = struct.unpack_from("=IBBBBII", value)
+                return errno, typ, code, info, data
+    return None
+
+
+@case("port unreachable reaches the socket", "5533-8-01", "5533-8-07", "5533-8-10", "5533-8-12")
+def icmp_port():
+    rehome()
+    s = errors_socket()
+    s.send(b"hello")
+    quoted = tun.get()
+    with Counted(icmp_in=1, icmp_mapped=1):
+        error(1, 4, 0, quoted)
+        same("error", queued(s), (111, 1, 4, 0, b"hello"))
+
+
+@case("unreachable reaches the socket while nobody acts on it", "5533-8-01", "5533-8-14")
+def icmp_unreachable():
+    rehome()
+    for code in (0, 1, 2, 3, 5, 6):
+        s = errors_socket()
+        s.send(b"hello")
+        error(1, code, 0, tun.get())
+        got = queued(s)
+        assert got and got[1:3] == (1, code), got
+        s.close()
+
+
+@case("Packet Too Big reaches the socket, less 8", "5533-8-06", "5533-8-13")
+def icmp_too_big():
+    rehome()
+    s = errors_socket()
+    s.setsockopt(socket.IPPROTO_IPV6, 23, 2)
+    s.send(bytes(1400))
+    with Counted(icmp_in=1, icmp_mapped=1):
+        error(2, 0, 1400, tun.get()[:1232])
+        got = queued(s)
+        same("error", got and got[:4], (90, 2, 0, 1392))
+    same("IPV6_MTU", s.getsockopt(socket.IPPROTO_IPV6, 24), 1392)
+    s.send(bytes(1392 - 48))
+    same("length", len(tun.get()), 1400)
+    run("ip", "-6", "route", "flush", "cache")
+
+
+@case("Parameter Problem behind our header: the pointer is right", "5533-8-08", "5533-8-10")
+def icmp_parameter():
+    rehome()
+    s = errors_socket()
+    s.send(b"hello")
+    error(4, 0, 48, tun.get())
+    got = queued(s)
+    same("error", got and got[1:4], (4, 0, 40))
+
+
+@case("RFC 4884 extensions stay where their length says", "5533-8-11")
+def icmp_extended():
+    rehome()
+    s = errors_socket()
+    s.send(bytes(range(100)))
+    quoted = tun.get()
+    quoted += bytes(-len(quoted) % 8)
+    quoted = quoted.ljust(128, b"\0")
+    extension = struct.pack("!BBHHBB", 0x20, 0, 0, 8, 1, 1) + b"\1\2\3\4"
+    error(1, 4, len(quoted) // 8 << 24, quoted + extension)
+    got = queued(s)
+    assert got and got[1:3] == (1, 4), got
+    same("quoted payload", got[4][:100], bytes(range(100)))
+    at = len(quoted) - 40 - 8  # of the extension, from the payload on
+    same("extension", got[4][at:at + len(extension)], extension)
+
+
+@case("errors about packets without our header are as ever", "5533-8-09")
+def icmp_home():
+    home()
+    s = errors_socket()
+    s.send(b"hello")
+    with Counted():
+        error(1, 4, 0, tun.get(), dst=a)
+        same("error", queued(s), (111, 1, 4, 0, b"hello"))
+
+
+@case("forged errors: another tag, other addresses, a bad checksum, cut short", "5533-8-12", "5533-8-16")
+def icmp_forged():
+    rehome()
+    s = errors_socket()
+    s.send(b"hello")
+    q = tun.get()
+    with Counted(icmp_in=6, icmp_unmapped=6):
+        error(1, 4, 0, q[:47] + bytes([q[47] ^ 1]) + q[48:])
+        error(1, 4, 0, q[:8] + ip("2001:db8:a:9::9") + q[24:])
+        error(1, 4, 0, q[:24] + ip("2001:db8:b:9::9") + q[40:])
+        error(1, 4, 0, q[:43] + bytes([CT_LOCAL >> 40 | 0x80]) + CT_LOCAL.to_bytes(6, "big")[1:] + q[49:])
+        p = pkt.icmp_error(ip("2001:db8:f::1"), la, 1, 4, 0, q)
+        tun.put(p[:43] + bytes([p[43] ^ 1]) + p[44:])
+        tun.put(p[:4] + struct.pack("!H", len(p) - 40 - 1) + p[6:])
+    error(1, 4, 0, q[:47])
+    same("error", queued(s), None)
+
+
+# No Keepalive among what is looked at, though a case may take seconds.
+
+
+main("keepalive-timeout", "1h")

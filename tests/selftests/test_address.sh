@@ -1,0 +1,396 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Addresses that shim6d sets up: ULIDs that live on when their link loses them, and
+# those that it makes for what radvd announces.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+. "$here/pair.sh"
+. "$here/daemon.sh"
+. "$here/topology.sh"
+need ip radvd nft tcpdump ping tc modprobe shim6tool shim6d python3 curl ssh sshd ssh-keygen setpriv
+
+# --- ULIDs that are kept -----------------------------------------------------
+
+C=$(context_name $A1 $B1)
+
+both_start()
+{
+	daemon_conf a <<-EOF2 && daemon_conf b <<-EOF2 && daemon_start a && daemon_start b
+		[log]
+		level = "debug"
+		[peers]
+		trusted-prefixes = ["2001:db8::/32"]
+		[kernel]
+		trigger-packets = 0
+		trigger-time = "0s"
+	EOF2
+		[peers]
+		trusted-prefixes = ["2001:db8::/32"]
+		[kernel]
+		trigger-packets = 0
+		trigger-time = "0s"
+	EOF2
+}
+
+# A session whose packets go by link 2, and whose ULIDs are of link 1.
+session_by_link_2()
+{
+	session_begin && open_by_link_2 || return
+	# As a host with two providers has it: packets for a ULID always have some
+	# route, by which they get as far as the module.
+	ip -n "$(ns a)" route add default via $B2 dev up2 metric 4096 && session_talk 5
+}
+
+open_by_link_2()
+{
+	command_ok a open "$C,\"locator-local\":\"$A2\",\"locator-peer\":\"$B2\",\"force\":true" &&
+		busywait 20 established || { ask a /history; fail "no context"; }
+}
+
+kept() { ip -n "$(ns a)" -6 addr show dev lo to "$1" | grep -q "inet6 $1/128"; }
+not_kept() { ! kept "$1"; }
+
+# lose_link COMMAND...: a loses A1, which is kept, and soon; the session lives.
+lose_link()
+{
+	local d=$TEST_TMP/monitor pid
+
+	ip -n "$(ns a)" -ts monitor address >"$d" &
+	pid=$!
+	sleep 0.5
+	"$@" || return
+	busywait 5 kept $A1 || { ip -n "$(ns a)" -6 addr; cat "$(daemon_dir a)/log"; fail "$A1 is not kept"; return 1; }
+	sleep 0.2
+	kill $pid
+	wait $pid 2>/dev/null
+	soon "$d" || { cat "$d"; return 1; }
+	session_talk 5 || return
+	ask a /locators | tr '{' '\n' | grep "\"$A1\"" | grep '"operational":false' | grep -q 'kept on lo for contexts' ||
+		{ ask a /locators; fail "it is taken for a locator that works"; }
+}
+
+# soon FILE: less than 50 ms went by, or half a second where processors are emulated.
+soon()
+{
+	/usr/bin/python3 - "$1" $A1 "$([ "${SHIM6_TIME:-real}" = real ] && echo 0.5 || echo 0.05)" <<-'EOF2'
+		import datetime, sys
+		lost = kept = None
+		for line in open(sys.argv[1]):
+		    if sys.argv[2] + "/" not in line or not line.startswith("["):
+		        continue
+		    at = datetime.datetime.fromisoformat(line[1:line.index("]")])
+		    if "Deleted" in line and lost is None:
+		        lost = at
+		    elif "/128" in line and "Deleted" not in line and kept is None:
+		        kept = at
+		took = (kept - lost).total_seconds()
+		print("kept after", took, "s")
+		sys.exit(not 0 <= took < float(sys.argv[3]))
+	EOF2
+}
+
+# A link loses what does not come back by itself.
+get_back()
+{
+	ip -n "$(ns a)" link set up1 up && ip -n "$(ns a)" addr replace $A1/64 dev up1 nodad "$@" &&
+	busywait 5 not_kept $A1 || { ip -n "$(ns a)" -6 addr; fail "it stays on the loopback"; return 1; }
+	session_talk 5
+}
+
+link_down() { lose_link ip -n "$(ns a)" link set up1 down; }
+deleted() { lose_link ip -n "$(ns a)" addr del $A1/64 dev up1 && get_back; }
+
+restarted()
+{
+	daemon_restart a && session_talk 5 && kept $A1 && adopted || { ip -n "$(ns a)" -6 addr; fail "it is not kept"; }
+}
+
+adopted() { ask a /status | grep -q '"contexts":1,'; }
+
+flaps()
+{
+	local i
+
+	for i in 1 2 3 4 5; do
+		ip -n "$(ns a)" link set up1 down && ip -n "$(ns a)" link set up1 up &&
+		ip -n "$(ns a)" addr replace $A1/64 dev up1 nodad || return
+	done
+	busywait 5 not_kept $A1 || { fail "it stays on the loopback"; return 1; }
+	session_talk 5 && adopted
+}
+
+# A kept address has what is left of the lifetime, and with it the context goes.
+lifetime_ends()
+{
+	get_back valid_lft 30 preferred_lft 30 && lose_link ip -n "$(ns a)" link set up1 down || return
+	sleep 31
+	busywait 5 not_kept $A1 || { ip -n "$(ns a)" -6 addr; fail "it outlives its lifetime"; return 1; }
+	busywait 5 no_context a || { ask a /contexts; fail "so does its context"; }
+}
+
+no_context() { [ "$(shim6tool -n "$(ns "$1")" -j context)" = "[]" ]; }
+
+# What no context has is not kept; when the context ends, nor is its ULID.
+context_ends()
+{
+	ip -n "$(ns a)" link set up1 up && ip -n "$(ns a)" addr replace $A1/64 dev up1 nodad &&
+	session_end && shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns b)" context flush && sleep 1 || return
+	ip -n "$(ns a)" addr del $A1/64 dev up1 && sleep 1
+	not_kept $A1 || { fail "it is kept for nobody"; return 1; }
+	ip -n "$(ns a)" addr replace $A1/64 dev up1 nodad && sleep 1
+	open_by_link_2 || return
+	ip -n "$(ns a)" addr del $A1/64 dev up1 && busywait 5 kept $A1 || { fail "it is not kept"; return 1; }
+	command_ok a close "$C" && busywait 5 not_kept $A1 || fail "it is kept for nobody"
+}
+
+# --- addresses that are made -------------------------------------------------
+
+# The hosts of topology.sh, whose routing is left to shim6d.
+two_providers()
+{
+	local p
+
+	# shellcheck disable=SC2086
+	ns_add $TOPO_NS && in_ns core sysctl -qw net.ipv6.conf.all.forwarding=1 &&
+	in_ns a sysctl -qw net.ipv6.conf.default.accept_ra=1 && in_ns b sysctl -qw net.ipv6.conf.default.accept_ra=1 || return
+	for p in $TOPO_PROVIDERS; do
+		topo_link $p && busywait 20 no_tentative "p$p" host && radvd_set $p "$(topo_prefix $p)" 1800 3600 || return
+	done
+	for p in $TOPO_PROVIDERS; do
+		busywait 20 has_addr "$(topo_host $p)" "$(topo_uplink $p)" || { fail "no SLAAC address from provider $p"; return 1; }
+	done
+	# Something of an administrator's, which is to stay.
+	ip -n "$(ns a)" addr add 2001:db8:77::a/64 dev up1 nodad && ip -n "$(ns a)" -6 rule add from 2001:db8:77::/64 lookup 77 &&
+	ip -n "$(ns a)" -6 route add default via fe80::1 dev up1 table 77
+}
+
+# made UPLINK [PREFIX]: the address that shim6d has made there, when it is usable.
+made()
+{
+	ip -n "$(ns a)" -6 addr show dev "$1" -tentative | awk -v p="${2:-$(topo_prefix "$(topo_provider a "$1")")}:" \
+		-v s="$(topo_addr a "$1" "${2:-}")/64" '$1 == "inet6" && index($2, p) == 1 && $2 != s { sub("/.*", "", $2); print $2 }'
+}
+
+is_made() { [ -n "$(made "$@")" ]; }
+
+# foreign: all that is not of shim6d, without lifetimes.
+foreign()
+{
+	{
+		ip -n "$(ns a)" -6 -o addr | awk '{ print $2, $4 }' | grep -v -F -e "${M1:-x}/" -e "${M2:-x}/"
+		ip -n "$(ns a)" -6 rule | grep -v 'proto 140'
+		ip -n "$(ns a)" -6 route show table all | grep -v 'proto 140' | grep -v -F -e "${M1:-x} " -e "${M2:-x} " |
+			sed 's/ expires [0-9]*sec//'
+	} | sort
+}
+
+ours() { ip -n "$(ns a)" -6 rule | grep 'proto 140'; ip -n "$(ns a)" -6 route show table all | grep 'proto 140'; }
+
+makes()
+{
+	local up
+
+	BEFORE=$(foreign)
+	echo | daemon_conf a && daemon_start a || return
+	for up in up1 up2; do
+		busywait 60 is_made $up || { ip -n "$(ns a)" -6 addr; cat "$(daemon_dir a)/log"; fail "no address on $up"; return 1; }
+	done
+	M1=$(made up1) M2=$(made up2)
+	expect_eq "what is not shim6d's" "$(foreign)" "$BEFORE" || return
+	! ip -n "$(ns a)" -6 addr show to "$M1" | grep -q forever || fail "$M1 has no lifetime"
+}
+
+# They prove each other, and shim6d says so.
+proved()
+{
+	local d
+
+	d=$(daemon_dir a)/state
+	expect_eq "the mode of the key" "$(stat -c %a "$d/addresses.key")" 600 &&
+	shim6tool hba verify "$M1" pds "$d/addresses.pem" && shim6tool hba verify "$M2" pds "$d/addresses.pem" || return
+	expect_eq "locators with proof" "$(ask a /locators | tr '{' '\n' | grep -e "\"$M1\"" -e "\"$M2\"" | grep -c '"hba":true')" 2
+}
+
+# from UPLINK ADDRESS: a packet reaches the core by that uplink's provider.
+from()
+{
+	local p=${1#up} n
+
+	capture_start "p$p" core "$TEST_TMP/from.pcap" "icmp6 and src $2" || return
+	in_ns a ping -6 -q -n -c 2 -i 0.2 -W 1 -I "$2" 2001:db8:f:1::1 || { ours; ip -n "$(ns a)" -6 route get 2001:db8:f:1::1 from "$2"; fail "nothing comes back to $2"; return 1; }
+	capture_stop "$TEST_TMP/from.pcap"
+	n=$(capture_count "$TEST_TMP/from.pcap")
+	expect_eq "packets by $1" "$n" 2
+}
+
+source_routing()
+{
+	from up1 "$M1" && from up2 "$M2" && from up1 "$(topo_addr a up1)" && from up2 "$(topo_addr a up2)"
+}
+
+# The lifetimes are those of the RAs, again and again.
+renewed()
+{
+	local left
+
+	sleep 30
+	left=$(ip -n "$(ns a)" -6 addr show to "$M1" | sed -n 's/.*valid_lft \([0-9]*\)sec.*/\1/p')
+	[ "${left:-0}" -ge 3590 ] || fail "$left seconds are left"
+}
+
+same_after_restart()
+{
+	local rules
+
+	rules=$(ours)
+	daemon_restart a && sleep 10 || return
+	expect_eq "addresses after SIGKILL" "$(made up1) $(made up2)" "$M1 $M2" || return
+	expect_eq "rules and routes" "$(ours)" "$rules" || return
+	# The host is rebooted, or as good as.
+	daemon_end a TERM
+	shim6d_flush && ! is_made up1 && daemon_start a && busywait 20 is_made up1 && busywait 20 is_made up2 || { fail "no address"; return 1; }
+	expect_eq "addresses after a reboot" "$(made up1) $(made up2)" "$M1 $M2"
+}
+
+shim6d_flush() { in_ns a shim6d -flush-addresses; }
+
+# Host b makes addresses as well, and nothing is trusted: what they know of each other
+# is proved.
+peer()
+{
+	echo | daemon_conf b && daemon_start b && busywait 60 peer_made || { cat "$(daemon_dir b)/log"; fail "no address"; return 1; }
+	MB=$(peer_made)
+	command_ok a open "$(context_name "$M1" "$MB")" && busywait 20 proof "$M2" hba ||
+		{ ask b /contexts; fail "b has no proof of $M2"; return 1; }
+}
+
+peer_made() { ask b /locators | tr '{' '\n' | grep '"hba":true' | sed -n 's/^"address":"\(2001:db8:3:1:[^"]*\)".*/\1/p' | grep .; }
+
+# proof ADDRESS METHOD: b knows the locator, by that method.
+proof() { ask b /contexts | tr '{' '\n' | grep "\"address\":\"$1\"" | grep "\"method\":\"$2\"" | grep -q '"verified":true'; }
+
+# The key has signed for the new address, so b sends to it, and takes what comes from it.
+signed()
+{
+	local before
+
+	busywait 20 proof "$M3" cga || { ask b /contexts; cat "$(daemon_dir b)/log"; fail "b has no proof of $M3"; return 1; }
+	before=$(stat_of b in-payload)
+	command_ok a use "$(context_name "$M1" "$MB"),\"locator-local\":\"$M3\",\"locator-peer\":\"$MB\"" || return
+	in_ns a ping -6 -q -c 5 -i 0.2 -W 1 -I "$M1" "$MB" && grew b in-payload "$before" || return
+	daemon_end b TERM
+}
+
+# A prefix that comes later is of no set, but the key signs for it.
+new_prefix()
+{
+	local d
+
+	d=$(daemon_dir a)/state
+	prefix_add 1 2001:db8:1:2 && busywait 60 is_made up1 2001:db8:1:2 || { cat "$(daemon_dir a)/log"; fail "no address"; return 1; }
+	M3=$(made up1 2001:db8:1:2)
+	shim6tool cga verify "$M3" pds "$d/addresses.pem" || return
+	expect_eq "the others" "$(made up1) $(made up2)" "$M1 $M2" && from up1 "$M3"
+}
+
+# By the rule of two hours the prefix is deprecated at once, and goes in time.
+withdrawn()
+{
+	prefix_restore 1 && prefix_remove 2 || return
+	busywait 20 deprecated "$M2" || { ip -n "$(ns a)" -6 addr; fail "$M2 is not deprecated"; return 1; }
+	is_made up2 || { fail "$M2 is gone before its time"; return 1; }
+	! deprecated "$M1" || { fail "$M1 is deprecated"; return 1; }
+	# Nobody renews the third.
+	[ "${SHIM6_TIME:-real}" = real ] && return
+	# The kernel counts whole seconds from RA to RA, and so some too few.
+	sleep 5400
+	! is_made up1 2001:db8:1:2 || { fail "$M3 outlives its prefix"; return 1; }
+	! is_made up2 || { fail "$M2 outlives its prefix"; return 1; }
+	! ip -n "$(ns a)" -6 rule | grep 2001:db8:2:1: || { fail "so does its rule"; return 1; }
+	prefix_restore 2 && busywait 20 is_made up2 || { fail "it does not come back"; return 1; }
+	expect_eq "the address that came back" "$(made up2)" "$M2"
+}
+
+deprecated() { ip -n "$(ns a)" -6 addr show to "$1" | grep -q deprecated; }
+
+# Another host has the address: there is another set.
+duplicate()
+{
+	local d
+
+	d=$(daemon_dir a)/state
+	daemon_end a TERM
+	shim6d_flush && ip -n "$(ns p1)" addr add "$M1/64" dev host nodad && daemon_start a || return
+	busywait 60 another_set || { ip -n "$(ns a)" -6 addr; cat "$(daemon_dir a)/log"; fail "the addresses are the same"; return 1; }
+	M1=$(made up1) M2=$(made up2)
+	shim6tool hba verify "$M1" pds "$d/addresses.pem" && shim6tool hba verify "$M2" pds "$d/addresses.pem"
+}
+
+another_set() { is_made up1 && is_made up2 && [ "$(made up1)" != "$M1" ] && [ "$(made up2)" != "$M2" ]; }
+
+flap()
+{
+	local i
+
+	for i in 1 2 3; do
+		ip -n "$(ns a)" link set up1 down && ip -n "$(ns a)" link set up1 up || return
+	done
+	ip -n "$(ns a)" addr replace 2001:db8:77::a/64 dev up1 nodad && ip -n "$(ns a)" -6 route replace default via fe80::1 dev up1 table 77
+	busywait 30 is_made up1 && busywait 10 is_made up2 && expect_eq "addresses" "$(made up1) $(made up2)" "$M1 $M2" && source_routing
+}
+
+# One switch takes away all that is shim6d's, and nothing else.
+switched_off()
+{
+	printf '[addresses]\nmanage = false\n' >>"$(daemon_dir a)/shim6d.conf"
+	daemon_signal a HUP && busywait 10 nothing_left || { ip -n "$(ns a)" -6 addr; ours; fail "something is left"; return 1; }
+	expect_eq "what is not shim6d's" "$(foreign)" "$BEFORE" || return
+	sleep 20
+	nothing_left || fail "it is made again"
+}
+
+nothing_left() { [ -z "$(ours)" ] && ! is_made up1 && ! is_made up2; }
+
+one_capability()
+{
+	local d
+
+	d=$(daemon_dir a)
+	daemon_end a TERM
+	echo | daemon_conf a && chown -R 12345:12345 "$d" && chmod 755 "$TEST_TMP" || return
+	DAEMON_AS="setpriv --reuid 12345 --regid 12345 --clear-groups --bounding-set -all,+net_admin \
+		--inh-caps -all,+net_admin --ambient-caps -all,+net_admin --no-new-privs" daemon_start a || return
+	busywait 20 is_made up1 && busywait 20 is_made up2 || { cat "$d/log"; fail "no address"; return 1; }
+	source_routing
+}
+
+modprobe shim6 || exit
+run_test "two hosts with two links" pair_up
+[ "$tap_failed" = 0 ] || tap_end
+run_test "two daemons, and an ssh server" eval "both_start && ssh_up"
+run_test "a session whose packets go by link 2" session_by_link_2
+run_test "a link that goes down leaves the ULID on lo, within 50 ms" link_down
+run_test "a daemon that was killed knows it again" restarted
+run_test "the address comes back to its link" get_back
+run_test "an address that is deleted stays on lo for its contexts" deleted
+run_test "a link that flaps" flaps
+run_test "a lifetime ends, and with it the context [5533-1.5-01]" lifetime_ends
+run_test "a ULID is kept for contexts alone" context_ends
+ns_del_all 2>/dev/null
+run_test "two hosts with two providers each" two_providers
+run_test "addresses appear beside those of others" makes
+run_test "they prove each other, and are known by that [5533-15.3-02]" proved
+run_test "packets leave by the router of their source [6629-4-03]" source_routing
+run_test "lifetimes are renewed" renewed
+run_test "after a restart they are the same" same_after_restart
+run_test "a peer that has proof of all addresses" peer
+run_test "a prefix that comes later" new_prefix
+run_test "the peer believes the signature for it, and packets come by it" signed
+run_test "a prefix that is withdrawn" withdrawn
+run_test "a link that flaps, and its addresses" flap
+run_test "another host has an address: a new set" duplicate
+run_test "one switch, and all is as it was" switched_off
+run_test "CAP_NET_ADMIN is enough" one_capability
+tap_end

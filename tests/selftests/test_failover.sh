@@ -1,0 +1,326 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What an application sees of failures, in the standard topology at 20 ms round
+# trip: with Shim6, and in the same way without, plain and with MPTCP as its
+# documentation has it. A table is shown at the end, and kept in SHIM6_ARTIFACTS.
+# All rows are measured on "latest", where time is virtual: elsewhere they take too
+# long. Where processors are emulated, the local rows are given more time, too.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+. "$here/topology.sh"
+. "$here/pair.sh"
+. "$here/daemon.sh"
+need ip tc nft modprobe shim6tool shim6d python3 curl radvd iperf3 ssh sshd ssh-keygen
+
+A1=$(topo_addr a up1) A2=$(topo_addr a up2)
+B1=$(topo_addr b up1) B2=$(topo_addr b up2)
+TABLE=$TEST_TMP/table
+RESULTS=$TEST_TMP/results
+PLAIN="tcp:5001 udp:5002 mptcp:5003"
+SHIM6="tcp:5001 udp:5002"
+
+# --- the world ---------------------------------------------------------------
+
+world_up()
+{
+	local p h n
+
+	topo_up || return
+	for p in $TOPO_PROVIDERS; do
+		netem_set "$p" 5ms || return
+	done
+	# MPTCP by its documentation: the client opens subflows from all its
+	# addresses to all that the server announces.
+	for h in a b; do
+		n=$(ns $h)
+		ip -n "$n" mptcp limits set subflow 8 add_addr_accepted 8 || return
+	done
+	ip -n "$(ns a)" mptcp endpoint add "$A1" dev up1 subflow fullmesh &&
+	ip -n "$(ns a)" mptcp endpoint add "$A2" dev up2 subflow fullmesh &&
+	ip -n "$(ns b)" mptcp endpoint add "$B2" dev up2 signal && ssh_up
+}
+
+daemons_up()
+{
+	local h
+
+	for h in a b; do
+		daemon_conf $h <<-EOF2 || return
+			[log]
+			level = "debug"
+			[peers]
+			trusted-prefixes = ["2001:db8::/32"]
+			[addresses]
+			manage = false
+			[kernel]
+			trigger-time = "0s"
+		EOF2
+		daemon_start $h || return
+	done
+}
+
+daemons_down()
+{
+	local h
+
+	for h in a b; do
+		daemon_end $h TERM
+		shim6tool -n "$(ns $h)" context flush
+		rm -rf "$(daemon_dir $h)/state"
+	done
+}
+
+addresses_are_there()
+{
+	local h up
+
+	for h in a b; do
+		for up in up1 up2; do
+			has_addr $h $up && has_carrier $h $up && addr_preferred $h $up || return
+		done
+	done
+}
+
+# heal: all as it was at first.
+heal()
+{
+	local h up p
+
+	in_ns core nft delete table ip6 blackhole 2>/dev/null
+	for h in a b; do
+		for up in up1 up2; do
+			ip -n "$(ns $h)" link set $up up
+			p=$(topo_provider $h $up)
+			ip -n "$(ns "p$p")" link set host up
+			ip -n "$(ns "p$p")" addr replace "2001:db8:$p:1::1/64" dev host nodad
+			busywait 20 no_tentative "p$p" host || return
+			has_addr $h $up || ip -n "$(ns $h)" addr add "$(topo_addr $h $up)/64" dev $up nodad
+		done
+	done
+	for p in $TOPO_PROVIDERS; do
+		radvd_set "$p" "$(topo_prefix "$p")" 1800 3600
+	done
+	topo_routes a && topo_routes b && topo_ping_all 20 && busywait 20 addresses_are_there
+}
+
+# Local failures: 150 ms, on a machine that is not emulated.
+SOON=150
+[ "${SHIM6_TIME:-real}" = virtual ] || SOON=1500
+
+# --- one failure -------------------------------------------------------------
+
+# flows SECONDS FAILURE FLOW...: what they see of a failure, in RESULTS.
+flows()
+{
+	local seconds=$1 failure=$2 sink source
+
+	shift 2
+	# Not by in_ns: signals must meet the sink.
+	ip netns exec "$(ns b)" /usr/bin/python3 "$here/flow.py" sink "$B1" "$@" >"$RESULTS" 2>"$RESULTS.err" &
+	sink=$!
+	busywait 20 grep -q ready "$RESULTS" || { cat "$RESULTS.err"; fail "no sink"; return 1; }
+	ip netns exec "$(ns a)" /usr/bin/python3 "$here/flow.py" source 1000 "$A1" "$B1" "$@" 2>>"$RESULTS.err" &
+	source=$!
+	sleep 3
+	if [ "$failure" = "${failure#shim6:}" ]; then
+		:
+	else
+		failure=${failure#shim6:}
+		busywait 20 context_is a established && busywait 20 context_is b established ||
+			{ ask a /history; fail "no context"; return 1; }
+	fi
+	kill -USR1 $sink && busywait 20 grep -q marked "$RESULTS" || return
+	$failure $sink || { fail "$failure fails"; return 1; }
+	sleep "$seconds"
+	kill -TERM $sink
+	wait $sink
+	kill $source 2>/dev/null
+	wait $source 2>/dev/null
+	return 0
+}
+
+# outage FLOW: its milliseconds, or "never" if it has not come back.
+outage() { awk -v f="$1" '$1 == f { print $3 == "back" ? $2 : "never" }' "$RESULTS"; }
+
+# below WHAT LIMIT: in milliseconds.
+below()
+{
+	[ "$2" != never ] && [ "$2" -le "$3" ] || fail "$1: $2 ms, wanted $3 at most"
+}
+
+# row NAME SECONDS FAILURE TCP-LIMIT UDP-LIMIT: the failure without and with Shim6,
+# which is not slower than MPTCP.
+row()
+{
+	local name=$1 seconds=$2 failure=$3 tcp udp plain plain_udp mptcp status=0
+
+	heal && flows "$seconds" "$failure" $PLAIN || { cat "$RESULTS.err"; return 1; }
+	plain=$(outage tcp:5001) plain_udp=$(outage udp:5002) mptcp=$(outage mptcp:5003)
+	heal && daemons_up && session_begin && flows "$seconds" "shim6:$failure" $SHIM6 ||
+		{ cat "$RESULTS.err"; daemons_down; return 1; }
+	# An ssh session beside it, in which nothing was typed.
+	session_lives 60 && session_end || status=1
+	tcp=$(outage tcp:5001) udp=$(outage udp:5002)
+	printf '%s|%s|%s|%s|%s|%s\n' "$name" "$plain" "$mptcp" "$tcp" "$plain_udp" "$udp" >>"$TABLE"
+	echo "plain TCP $plain, MPTCP $mptcp, Shim6 TCP $tcp, plain UDP $plain_udp, Shim6 UDP $udp"
+	below "TCP" "$tcp" "$4" && below "UDP" "$udp" "$5" || status=1
+	if [ "$mptcp" != never ]; then
+		below "TCP, beside MPTCP" "$tcp" "$mptcp" || status=1
+	fi
+	[ $status = 0 ] || { ask a /paths/history; ask b /paths/history; cat "$RESULTS.err"; grep -v level=DEBUG "$(daemon_dir a)/log"; }
+	daemons_down
+	return $status
+}
+
+# alone SECONDS FAILURE LIMIT: a flow without a TCP beside it that could notice.
+alone()
+{
+	local udp status=0
+
+	heal && daemons_up && flows "$1" "shim6:$2" udp:5002 || { cat "$RESULTS.err"; daemons_down; return 1; }
+	udp=$(outage udp:5002)
+	printf 'black hole, UDP alone|-|-|-|-|%s\n' "$udp" >>"$TABLE"
+	below "UDP" "$udp" "$3" || { ask a /paths/history; status=1; }
+	daemons_down
+	return $status
+}
+
+link_down() { link_cut a up1; }
+address_removed() { ip -n "$(ns a)" addr del "$A1/64" dev up1; }
+black_hole() { blackhole 1 both; }
+black_hole_out() { blackhole 1 out; }
+black_hole_in() { blackhole 1 in; }
+both_ends() { link_cut a up1 && link_cut b up1; }
+
+flapping()
+{
+	local i
+
+	for i in 1 2 3 4 5; do
+		link_cut a up1 || return
+		sleep 4
+		link_restore a up1 || return
+		sleep 4
+	done
+}
+
+# The first failure is not counted: it is a row of its own.
+second_failure()
+{
+	link_cut a up1 || return
+	sleep 5
+	kill -USR1 "$1" && busywait 20 eval '[ "$(grep -c marked "$RESULTS")" = 2 ]' && link_cut b up1
+}
+
+# Counted from when one is back.
+all_dead()
+{
+	blackhole 1 both && blackhole 2 both || return
+	sleep 40
+	blackhole_clear && blackhole 1 both && kill -USR1 "$1"
+}
+
+# --- other programs ----------------------------------------------------------
+
+# longest_silence FILE: of iperf3's reports by tenths of a second, how many
+# milliseconds in a row nothing arrived.
+longest_silence()
+{
+	python3 -c 'import json, sys
+longest = now = 0
+for i in json.load(open(sys.argv[1]))["intervals"]:
+    s = i["sum"]
+    now = now + s["seconds"] * 1000 if s["bytes"] == 0 else 0
+    longest = max(longest, now)
+print(round(longest))' "$1"
+}
+
+# unmodified FAILURE LIMIT TRIGGER: ssh, and iperf3 with TCP and UDP, none of which
+# knows anything of Shim6.
+unmodified()
+{
+	local d=$TEST_TMP/iperf p pids=() silence
+
+	heal && daemons_up && session_begin || return
+	rm -f "$d".*
+	for p in 5201 5202; do
+		ip netns exec "$(ns b)" iperf3 -s -1 -B "$B1" -p $p -J --logfile "$d.$p" -i 0.1 &
+		pids+=($!)
+	done
+	sleep 1
+	ip netns exec "$(ns a)" iperf3 -c "$B1" -B "$A1" -p 5201 -t 8 -b 2M -l 1000 >"$d.tcp" 2>&1 &
+	pids+=($!)
+	ip netns exec "$(ns a)" iperf3 -c "$B1" -B "$A1" -p 5202 -t 8 -u -b 1M -l 1000 >"$d.udp" 2>&1 &
+	pids+=($!)
+	sleep 3
+	busywait 20 context_is a established && $1 && session_lives 10 || return
+	for p in "${pids[@]}"; do
+		wait "$p" || { cat "$d".*; fail "iperf3 fails"; return 1; }
+	done
+	for p in 5201 5202; do
+		silence=$(longest_silence "$d.$p") || { cat "$d.$p"; return 1; }
+		# By tenths: one may be empty by half.
+		[ "$silence" -le $(($2 + 150)) ] || { fail "iperf3 at $p: nothing for $silence ms"; return 1; }
+	done
+	ask a /paths/history | grep -q "\"trigger\":\"$3\"" || { ask a /paths/history; fail "it was not moved"; return 1; }
+	session_lives 10 && session_end
+	daemons_down
+}
+
+# Who only listens sends Keepalives, and nobody explores: every third to half of 15
+# seconds.
+one_way_traffic()
+{
+	local before probes sink n status=0
+
+	heal && daemons_up || return
+	command_ok a open "$(context_name "$A1" "$B1")" && busywait 10 context_is b established ||
+		{ daemons_down; return 1; }
+	before=$(stat_of b keepalive-out) probes=$(probes_of a)
+	ip netns exec "$(ns b)" /usr/bin/python3 "$here/flow.py" sink "$B1" udp:5002 >"$RESULTS" &
+	sink=$!
+	busywait 20 grep -q ready "$RESULTS"
+	in_ns a /usr/bin/python3 "$here/flow.py" source 60 "$A1" "$B1" udp:5002
+	kill $sink
+	n=$(($(stat_of b keepalive-out) - before))
+	[ $n -ge 7 ] && [ $n -le 13 ] || { fail "$n Keepalives in 60 seconds"; status=1; }
+	expect_eq "Probes of a" "$(probes_of a)" "$probes" &&
+	expect_eq "moves" "$(ask a /paths/history)" "[]" && expect_eq "moves of b" "$(ask b /paths/history)" "[]" || status=1
+	daemons_down
+	return $status
+}
+
+probes_of() { ask "$1" /status | grep -o '"Probe":[0-9]*'; }
+
+show()
+{
+	printf '%-28s %10s %10s %10s %10s %10s\n' "outage in ms, 20 ms RTT" "plain TCP" MPTCP "Shim6 TCP" "plain UDP" "Shim6 UDP"
+	while IFS='|' read -r name plain mptcp tcp plain_udp udp; do
+		printf '%-28s %10s %10s %10s %10s %10s\n' "$name" "$plain" "$mptcp" "$tcp" "$plain_udp" "$udp"
+	done <"$TABLE"
+}
+
+modprobe shim6 || exit
+: >"$TABLE"
+run_test "the standard topology, at 20 ms" world_up
+[ "$tap_failed" = 0 ] || tap_end
+run_test "local link down" row "local link down" 15 link_down $SOON $SOON
+if [ "${SHIM6_KERNEL:-}" = latest ]; then
+	run_test "address removed" row "address removed" 30 address_removed 150 150
+	run_test "silent black hole, both ways" row "black hole, both ways" 60 black_hole 3000 16500
+	run_test "silent black hole, one way out" row "black hole, one way out" 60 black_hole_out 3000 16500
+	run_test "silent black hole, one way in" row "black hole, one way in" 60 black_hole_in 3000 16500
+	run_test "silent black hole, UDP alone" alone 60 black_hole 16500
+	run_test "provider flapping" row "provider flapping" 30 flapping 150 150
+	run_test "second failure after the first" row "second failure" 30 second_failure 150 150
+	run_test "both hosts at once" row "both hosts at once" 30 both_ends 150 150
+	run_test "all paths dead, then one back" row "all dead, one back" 90 all_dead 15000 15000
+	run_test "traffic one way: Keepalives the other way, and nobody explores [boeing-3.2-03 5534-4.1-02]" one_way_traffic
+fi
+run_test "ssh and iperf3, as they are, and a link that is cut" unmodified link_down $SOON local
+[ "${SHIM6_KERNEL:-}" != latest ] || run_test "ssh and iperf3, and a black hole" unmodified black_hole 2850 ulp
+show | sed 's/^/# /'
+[ -z "${SHIM6_ARTIFACTS:-}" ] || show >"$SHIM6_ARTIFACTS/failover.txt"
+tap_end

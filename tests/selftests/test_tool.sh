@@ -1,0 +1,539 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# shim6tool as its user meets it: with the module and two daemons, without either,
+# without rights, on paths that do not carry protocol 140; completion in bash; and
+# the examples of the manual pages.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+. "$here/pair.sh"
+. "$here/daemon.sh"
+need ip tc nft modprobe rmmod shim6tool shim6d python3 setpriv
+man=$here/../../docs/man
+
+# tool HOST WORDS...: as somebody on the host would say it.
+tool()
+{
+	local h=$1
+
+	shift
+	in_ns "$h" shim6tool "$@"
+}
+
+# says STATUS PATTERN COMMAND...: it ends with the status, and what it prints has the
+# pattern.
+says()
+{
+	local status=$1 pattern=$2 out got
+
+	shift 2
+	out=$("$@" 2>&1)
+	got=$?
+	echo "$out"
+	expect_eq "the status of '$*'" $got "$status" || return
+	echo "$out" | grep -q -- "$pattern" || fail "'$*' does not say '$pattern'"
+}
+
+unprivileged() { setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all "$@"; }
+
+# keys WANTED: standard input is JSON, a list whose first object has these keys.
+keys()
+{
+	/usr/bin/python3 -c '
+import json, sys
+have = json.load(sys.stdin)[0]
+lacks = [k for k in sys.argv[1:] if k not in have]
+sys.exit("lacks %s: %s" % (lacks, have) if lacks else 0)' "$@"
+}
+
+# --- something is not there --------------------------------------------------
+
+without_module()
+{
+	local modprobe status=0
+
+	says 0 '^module *not loaded' shim6tool && says 2 '^fail module .*modprobe shim6' shim6tool doctor || return
+	[ ! -e /sys/module/shim6 ] || { fail "to look at it has loaded it"; return 1; }
+	# The kernel can't load it either.
+	modprobe=$(cat /proc/sys/kernel/modprobe)
+	echo /bin/false >/proc/sys/kernel/modprobe
+	for words in context policy config stats "monitor context" "context flush"; do
+		# shellcheck disable=SC2086
+		says 2 "modprobe shim6" shim6tool $words || status=1
+	done
+	echo "$modprobe" >/proc/sys/kernel/modprobe
+	return $status
+}
+
+without_daemon()
+{
+	local words
+
+	for words in "path" "path history" "locator" "daemon" "daemon reload" "context trigger $A1 $B1" \
+		"context update $A1 $B1" "path use $A1 $B1 ulids"; do
+		# shellcheck disable=SC2086
+		says 2 "is shim6d running?" tool a $words || return
+	done
+	says 2 '^fail daemon .*is shim6d running?' tool a doctor && says 0 '^daemon .*is shim6d running?' tool a || return
+	# What is the kernel's works.
+	context_up && says 0 "^$A1 $B1" tool a context && says 0 '^contexts *1 established' tool a &&
+		tool a context del $A1 $B1 && tool b context del $B1 $A1 &&
+		expect_eq "contexts" "$(tool a -j context)" "[]"
+}
+
+# Another namespace's daemon is not asked instead.
+whose_daemon()
+{
+	says 2 "/etc/netns/$(ns c)/shim6d.conf" shim6tool -n "$(ns c)" path &&
+	says 2 "is shim6d running?" shim6tool -n "$(ns a)" path &&
+	says 2 "listens at /nowhere" shim6tool -n "$(ns c)" -socket /nowhere path
+}
+
+without_rights()
+{
+	says 2 "CAP_NET_ADMIN" unprivileged shim6tool config set max-flows 5 &&
+	says 2 "CAP_NET_RAW" in_ns a setpriv --reuid 65534 --clear-groups --regid 65534 --bounding-set -all shim6tool path probe $B1 &&
+	says 2 "CAP_SYS_ADMIN" unprivileged shim6tool -n "$(ns a)" path probe $B1 &&
+	says 0 "^module *loaded" unprivileged shim6tool && says 0 "^max-flows" unprivileged shim6tool config || return
+	says 2 "^warn peer .*CAP_NET_RAW" unprivileged shim6tool doctor
+}
+
+# --- two daemons -------------------------------------------------------------
+
+configure()
+{
+	local h
+
+	touch /etc/shim6d.conf
+	for h in a b; do
+		daemon_conf $h <<-EOF2 || return
+			[peers]
+			trusted-prefixes = ["2001:db8::/32"]
+			[kernel]
+			trigger-packets = 0
+			trigger-time = "0s"
+		EOF2
+		# Where ip netns exec, and shim6tool, look for it.
+		mkdir -p "/etc/netns/$(ns $h)" && cp "$(daemon_dir $h)/shim6d.conf" "/etc/netns/$(ns $h)/" || return
+	done
+}
+
+start() { daemon_start a && daemon_start b; }
+
+# A context by link 2, as soon as there is one.
+opened()
+{
+	tool a context add $A1 $B1 locator-local $A2 locator-peer $B2 && busywait 20 established ||
+		{ ask a /history; fail "no context"; }
+}
+
+screen()
+{
+	says 0 "^daemon *shim6d .*2 locators" tool a && says 0 '^contexts *1 established' tool a &&
+	says 0 "$A1 $B1 by $A2 $B2" tool a && says 0 '^sent .*I1: 1' tool a -s || return
+	tool a -j | keys module daemon states contexts switches
+}
+
+looks()
+{
+	says 0 "^$A2 dev up2" tool a locator && says 0 "valid-lifetime forever" tool a -s locator &&
+	says 0 "^$A2 dev up2" shim6tool -n "$(ns a)" l && says 0 "kernel true contexts 1" tool a daemon &&
+	says 0 "sent .*I1: 1" tool a -s daemon status || return
+	tool a -j locator | keys address interface available operational hba cga &&
+		tool a -j daemon | keys version pid uptime kernel contexts sent received
+}
+
+# monitoring WORDS...: monitor in host a, which runs until monitored.
+monitoring()
+{
+	: >"$TEST_TMP/monitor"
+	in_ns a timeout -s INT 120 shim6tool "$@" >"$TEST_TMP/monitor" 2>&1 &
+	monitor=$!
+	# It has subscribed when it hears of something.
+	tries=0
+	until [ -s "$TEST_TMP/monitor" ]; do
+		tries=$((tries + 1))
+		[ $tries -lt 50 ] || { fail "monitor hears nothing"; return 1; }
+		tool a policy add preference 9999 action shim && tool a policy del preference 9999 || return
+		sleep 0.2
+	done
+}
+
+monitored()
+{
+	local status
+
+	pkill -INT -P "$monitor"
+	wait "$monitor"
+	status=$?
+	cat "$TEST_TMP/monitor"
+	# timeout's own, for what it did not end.
+	[ $status = 0 ] || [ $status = 124 ] || fail "monitor ended with $status"
+}
+
+heard() { grep -q -- "$1" "$TEST_TMP/monitor"; }
+
+hears() { busywait 20 heard "$1" || { cat "$TEST_TMP/monitor"; fail "monitor does not say '$1'"; }; }
+
+monitors()
+{
+	monitoring -ts monitor all || return
+	tool a policy add preference 77 port 22 action bypass && hears '^\[[-0-9T:.]*\] policy preference 77 port 22 action bypass$' &&
+	tool a policy del preference 77 && hears '^\[[-0-9T:.]*\] deleted policy preference 77 ' &&
+	tool a config set max-flows 4097 && hears '    max-flows *4097$' &&
+	tool a path use $A1 $B1 ulids && hears "\] context $A1 $B1" && hears "    locator-local $A1 locator-peer $B1" ||
+		{ monitored; return 1; }
+	monitored && tool a config set max-flows 4096
+}
+
+monitors_json()
+{
+	monitoring -j -ts monitor policy || return
+	tool a policy add preference 78 protocol tcp action ignore && hears '"preference":78' || { monitored; return 1; }
+	monitored >/dev/null && grep '"preference":78' "$TEST_TMP/monitor" | head -n 1 | sed 's/.*/[&]/' |
+		keys event timestamp preference protocol action && tool a policy del preference 78
+}
+
+# Without a daemon the kernel's contexts tell that there was a switch.
+monitors_paths_without_daemon()
+{
+	context_up || return
+	: >"$TEST_TMP/monitor"
+	in_ns a timeout -s INT 60 shim6tool monitor path >"$TEST_TMP/monitor" 2>&1 &
+	monitor=$!
+	hears "is shim6d running?.*reasons of switches are not told" || { monitored; return 1; }
+	sleep 1
+	switch_to 2 && hears "^path $A1 $B1 outbound" && hears "^    from $A1 $B1" && hears "^    to   $A2 $B2" || { monitored; return 1; }
+	monitored && tool a context flush && tool b context flush
+}
+
+# wall RULE: at b, where packets come in; that of a case that has failed goes.
+wall() { wall_down 2>/dev/null; in_ns b nft "add table ip6 wall; add chain ip6 wall in { type filter hook prerouting priority -470; }; add rule ip6 wall in $*"; }
+wall_down() { in_ns b nft delete table ip6 wall; }
+
+# Why did it switch? A firewall blocks one direction under traffic, and the daemon finds
+# another pair; it may be the peer that begins, whose Send Timer was started before.
+switches()
+{
+	local ping status
+
+	tool a path use $A1 $B1 ulids || return
+	: >"$TEST_TMP/monitor"
+	in_ns a timeout -s INT 300 shim6tool -ts monitor path >"$TEST_TMP/monitor" 2>&1 &
+	monitor=$!
+	in_ns a ping -q -i 0.5 -I $A1 $B1 >/dev/null &
+	ping=$!
+	sleep 2
+	wall iif up1 drop && busywait 60 moved && why && survives
+	status=$?
+	tool a -s path show
+	tool a -s path history
+	kill $ping
+	wait $ping 2>/dev/null
+	monitored && wall_down && afresh && return $status
+}
+
+# The session is answered, by packets with our header.
+survives()
+{
+	local before
+
+	before=$(stat_of b in-payload)
+	in_ns a ping -q -c 3 -i 0.5 -I $A1 $B1 && grew b in-payload "$before" 3
+}
+
+forgotten() { [ "$(ask a /contexts)" = "[]" ] && [ "$(ask b /contexts)" = "[]" ]; }
+
+# afresh: a context on its ULIDs, whatever there was.
+afresh()
+{
+	tool a context flush && tool b context flush && busywait 10 forgotten &&
+		tool a context trigger $A1 $B1 force && busywait 20 established
+}
+
+logged() { grep -q "$1" "$(daemon_dir a)/log" || { cat "$(daemon_dir a)/log"; fail "shim6d does not log '$1'"; }; }
+
+why()
+{
+	says 0 "^    $A2 $B2 working current" tool a path show $A1 $B1 &&
+	says 0 "^....-..-.. ..:..:......* $A1 $B1 outbound trigger \(send-timeout\|peer\) outage [0-9]*m*s" tool a path history &&
+	says 0 "^    to   $A2 $B2" tool a path history $A1 $B1 && says 0 "^    probed .* $A2 $B2 answered" tool a -s path history &&
+	hears "^\[.*\] path $A1 $B1 outbound trigger \(send-timeout\|peer\)" &&
+	logged "msg=path ulid-local=$A1 ulid-peer=$B1 .*direction=outbound .*to-local=$A2 to-peer=$B2" &&
+	says 0 "$A1 $B1 outbound to $A2 $B2, trigger" tool a || return
+	tool a -j path | keys ulid-local ulid-peer fii locator-local locator-peer current inbound state &&
+		tool a -j path history | keys time ulid-local direction trigger from to outage
+}
+
+moved() { tool a path show | grep -q "^    $A2 $B2 .*current"; }
+
+# What the debug port of the first shim6d could do.
+commands()
+{
+	local before
+
+	tool a context update $A1 $B1 || return
+	says 2 "there is no such context" tool a path use $A1 $B1 fii 99 ulids &&
+	says 2 "the pair can't be used" tool a path use $A1 $B1 local 2001:db8:9::1 peer $B2 || return
+	before=$(tags a)
+	tool a context del $A1 $B1 || return
+	expect_eq "the daemon's contexts" "$(ask a /contexts)" "[]" || return
+	tool a context trigger $A1 $B1 force && busywait 20 established && [ "$(tags a)" != "$before" ] || fail "no new context"
+}
+
+reload()
+{
+	local d conf
+
+	d=$(daemon_dir a) conf=/etc/netns/$(ns a)/shim6d.conf
+	tool a daemon reload && busywait 10 grep -q "configuration was reloaded" "$d/log" || { cat "$d/log"; fail "no reload"; return 1; }
+	cp "$d/shim6d.conf" "$d/good"
+	echo 'colour = "red"' >>"$d/shim6d.conf"
+	says 2 'colour: there is no such key.*shim6d goes on' tool a daemon reload || return
+	cp "$d/good" "$d/shim6d.conf"
+}
+
+rights_of_the_daemon()
+{
+	chmod 755 "$TEST_TMP" "$(daemon_dir a)"
+	as_nobody() { in_ns a setpriv --reuid 65534 --regid 65534 --clear-groups shim6tool "$@"; }
+	says 0 "kernel true" as_nobody daemon && says 0 "$A1" as_nobody locator &&
+	says 2 "permission denied" as_nobody context trigger $A1 $B1 && says 2 "permission denied" as_nobody context del $A1 $B1 &&
+	says 2 "not permitted" as_nobody daemon reload
+}
+
+# --- the doctor --------------------------------------------------------------
+
+doctor_healthy()
+{
+	says 0 "^ok   module" tool a doctor && says 0 "^ok   daemon" tool a doctor &&
+	says 0 "^ok   addresses locators of 2 prefixes" tool a doctor && says 0 "^ok   firewall" tool a doctor &&
+	says 0 "^ok   peer .*protocol 140 passes" tool a doctor &&
+	says 0 "^ok   peer .*from $A2 to $B2 protocol 140 passes" tool a doctor peer $B2 from $A2 || return
+	tool a -j doctor | keys check result text
+}
+
+doctor_address()
+{
+	ip -n "$(ns a)" addr add fd00::a/64 dev up2 nodad || return
+	says 0 "^warn addresses fd00::a is not used: unique local addresses" tool a doctor
+	local status=$?
+	ip -n "$(ns a)" addr del fd00::a/64 dev up2
+	return $status
+}
+
+doctor_firewall()
+{
+	in_ns a nft 'add table inet wall; add chain inet wall in { type filter hook input priority 0; policy drop; };
+		add rule inet wall in meta l4proto { icmpv6, tcp } accept'
+	says 2 "^fail firewall .*chain inet wall in .*nft insert rule inet wall in meta l4proto 140 accept" tool a doctor peer $B1 &&
+	says 2 "^fail peer .*not answered, but ping is" tool a doctor peer $B1 || return
+	# What it says is done.
+	in_ns a nft insert rule inet wall in meta l4proto 140 accept && says 0 "^ok   firewall" tool a doctor peer $B1 &&
+	in_ns a nft delete table inet wall
+}
+
+# What goes out by the wrong provider.
+doctor_route()
+{
+	ip -n "$(ns a)" -6 route add 3fff::/16 via $B1 dev up1 || return
+	says 0 "^warn routes *packets from $A2 to 3fff::1 leave by up1, not by its own up2" tool a doctor peer 3fff::1
+	ip -n "$(ns a)" -6 route del 3fff::/16
+}
+
+doctor_wrong_namespace()
+{
+	# As the default socket would be, for who has no configuration of its own.
+	cp "/etc/netns/$(ns a)/shim6d.conf" /etc/shim6d.conf
+	says 2 "serves another network namespace" in_ns c shim6tool path
+	local status=$?
+	: >/etc/shim6d.conf
+	[ $status = 0 ] || return
+	says 2 "^fail daemon .*serves another network namespace" shim6tool -n "$(ns c)" -socket "$(daemon_dir a)/socket" doctor
+}
+
+# --- does protocol 140 pass? -------------------------------------------------
+
+probe_passes()
+{
+	# What a case that has failed may have left.
+	in_ns a nft flush ruleset && in_ns b nft flush ruleset || return
+	says 0 "^    shim6 .*answered rtt" tool a path probe $B1 && says 0 "up to packets of 1496 octets" tool a path probe $B2 from $A2 &&
+	says 0 "up to packets of 1496" shim6tool -n "$(ns a)" pa p $B1 || return
+	# It leaves nothing behind.
+	ask b /contexts | grep -q '"fii":[1-9]' && { ask b /contexts; fail "a probe has made a context"; return 1; }
+	tool a -j path probe $B1 | keys source destination mtu shim6 shim6-full result text
+}
+
+probe_filtered()
+{
+	wall ip6 nexthdr 140 drop || return
+	says 2 "not answered, but ping is; let IP protocol 140 through" tool a path probe $B1 && wall_down || return
+	# A router that forbids it says so.
+	in_ns b sysctl -qw net.ipv6.conf.all.forwarding=1 && ip -n "$(ns b)" -6 route add prohibit 2001:db8:9::/64 &&
+	ip -n "$(ns a)" -6 route add 2001:db8:9::/64 via $B1 &&
+	says 2 "does not pass: $B1 says prohibited by a filter" tool a path probe 2001:db8:9::1 &&
+	in_ns b sysctl -qw net.ipv6.conf.all.forwarding=0 || return
+	# What b answers is lost: no difference for a.
+	in_ns a nft "add table ip6 wall; add chain ip6 wall in { type filter hook input priority 0; };
+		add rule ip6 wall in ip6 nexthdr 140 drop" &&
+	says 2 "not answered, but ping is" tool a path probe $B1 && in_ns a nft delete table ip6 wall
+}
+
+probe_black_hole()
+{
+	# The other end of the cable takes no more than this, and does not say so.
+	ip -n "$(ns b)" link set up1 mtu 1300 &&
+	says 2 "nothing comes back of packets of 1496 octets.*a black hole" tool a path probe $B1 &&
+	ip -n "$(ns b)" link set up1 mtu 1500 || return
+	# A router would.
+	ip -n "$(ns a)" -6 route add $B1 dev up1 mtu 1280 && says 0 "up to packets of 1280 octets" tool a path probe $B1 &&
+	ip -n "$(ns a)" -6 route del $B1 dev up1 && says 0 "up to packets of 1496 octets" tool a path probe $B1
+}
+
+probe_nobody()
+{
+	says 2 "nothing comes back, not even ping\|address unreachable" tool a path probe 2001:db8:1::dead &&
+	says 2 "there is no way to" tool a path probe 3fff::1 && says 2 "is no address of this host" tool a path probe $B1 from $B2
+}
+
+# Ping between re-homed ULIDs would go by the other pair.
+probe_rehomed()
+{
+	tool a context del $A1 $B1
+	tool b context flush
+	opened || return
+	wall ip6 nexthdr 140 @th,16,1 0 drop || return
+	says 2 "the context has left this pair" tool a path probe $B1 && wall_down
+}
+
+probe_without_shim6()
+{
+	local pid
+
+	daemon_end b TERM
+	ip netns exec "$(ns b)" /usr/bin/python3 "$here/noshim6.py" >"$TEST_TMP/noshim6" &
+	pid=$!
+	busywait 20 grep -q ready "$TEST_TMP/noshim6" || return
+	says 2 "reaches $B1, which has no Shim6" tool a path probe $B1
+	local status=$?
+	kill $pid
+	wait $pid 2>/dev/null
+	return $status
+}
+
+# --- completion --------------------------------------------------------------
+
+# completed WORDS...: what bash would offer for the last one.
+completed()
+{
+	bash -c '
+		eval "$(shim6tool completion bash)" || exit
+		COMP_WORDS=(shim6tool "$@") COMP_CWORD=$#
+		_shim6tool
+		echo "${COMPREPLY[*]}"' bash "$@"
+}
+
+completes()
+{
+	local want=$1
+
+	shift
+	expect_eq "what completes '$*'" "$(completed "$@")" "$want"
+}
+
+completion()
+{
+	: >"$TEST_TMP/file.pem"
+	completes "context config completion" co && completes "doctor" do && completes "-netns" -ne &&
+	completes "show history probe use help" path "" && completes "trigger-packets trigger-time" config set trig &&
+	completes "trigger" -j -n x context tr && completes "from" path probe $B1 "" && completes "$TEST_TMP/file.pem" hba show pds "$TEST_TMP/fi" &&
+	completes "$(ns a)" -n "$(ns a)" || return
+	bash -c 'eval "$(shim6tool completion bash)" && complete -p shim6tool' | grep -q '_shim6tool shim6tool' || fail "it is not installed"
+}
+
+# --- the examples of the manual pages ----------------------------------------
+
+# examples PAGE: the commands between the markers, as a user would type them. One that
+# is begun by $ is typed by somebody who is not root.
+examples()
+{
+	awk '/^\.\\" run$/ { on = 1; next } /^\.\\" end$/ { on = 0 } on && /^[#$] / { gsub(/\\-/, "-"); gsub(/\\e/, "\\"); print }' "$1"
+}
+
+run_examples()
+{
+	local page=$1 line n=0 list=$TEST_TMP/examples
+
+	examples "$man/$page" >"$list"
+	mkdir -p "$TEST_TMP/home" && chmod 777 "$TEST_TMP/home"
+	while read -r line; do
+		n=$((n + 1))
+		case $line in
+		'$ '*) (cd "$TEST_TMP/home" && in_ns a setpriv --reuid 65534 --regid 65534 --clear-groups bash -c "${line#??}") ;;
+		*) (cd "$TEST_TMP/home" && in_ns a bash -c "${line#??}") ;;
+		esac </dev/null || { fail "$page: '$line' ends with $?"; return 1; }
+	done <"$list"
+	[ $n -gt 0 ] || fail "$page has no example"
+}
+
+# They are about a network with these addresses and a context.
+examples_ready()
+{
+	daemon_start b && afresh
+}
+
+pages()
+{
+	local page warnings
+
+	for page in shim6.7 shim6d.8 shim6d.conf.5 shim6tool.8; do
+		warnings=$(groff -mandoc -Tutf8 -ww -z "$man/$page" 2>&1) || return
+		expect_eq "what groff says of $page" "$warnings" "" || return
+	done
+}
+
+[ ! -e /sys/module/shim6 ] || busywait 20 modprobe -r shim6 || exit
+run_test "without the module" without_module
+modprobe shim6 || exit
+run_test "two hosts with two links" pair_up
+[ "$tap_failed" = 0 ] || tap_end
+ns_add c
+run_test "a configuration for each host" configure
+run_test "without a daemon" without_daemon
+run_test "monitor: paths without a daemon" monitors_paths_without_daemon
+run_test "no daemon but the namespace's own" whose_daemon
+run_test "without rights" without_rights
+run_test "two daemons start" start
+run_test "context add has shim6d make a context" opened
+run_test "one screen of status" screen
+run_test "locator and daemon" looks
+run_test "monitor: contexts, policies, the configuration" monitors
+run_test "monitor: JSON" monitors_json
+run_test "path show, path history and monitor: why did it switch? [boeing-3.2-02 5534-9-01 5534-9-02]" switches
+run_test "update, del, trigger, shim and deshim [boeing-3.2-01]" commands
+run_test "reload" reload
+run_test "who may have the daemon do something" rights_of_the_daemon
+run_test "doctor: all is well" doctor_healthy
+run_test "doctor: an address that is not used" doctor_address
+run_test "doctor: a firewall" doctor_firewall
+run_test "doctor: a route by the wrong provider" doctor_route
+run_test "doctor: the daemon of another namespace" doctor_wrong_namespace
+run_test "path probe: it passes" probe_passes
+run_test "path probe: it is filtered" probe_filtered
+run_test "path probe: a black hole for long packets" probe_black_hole
+run_test "path probe: nobody" probe_nobody
+run_test "path probe: a pair that its context has left" probe_rehomed
+run_test "path probe: a peer without Shim6" probe_without_shim6
+run_test "completion in bash" completion
+if command -v groff >/dev/null; then
+	run_test "groff has nothing to say of the manual pages" pages
+else
+	tap_skip "groff has nothing to say of the manual pages" "groff is not installed"
+fi
+run_test "a context for the examples" examples_ready
+for page in shim6.7 shim6d.8 shim6d.conf.5 shim6tool.8; do
+	run_test "the examples of $page" run_examples $page
+done
+tap_end

@@ -1,0 +1,110 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The kernel's own netlink client, tools/net/ynl, knows nothing of Shim6 but
+# netlink/shim6.yaml: what it reads is what shim6tool reads, and it tells errors
+# as the kernel has them. An example of how to use the family without our tools:
+#
+#	cli.py --spec netlink/shim6.yaml --dump context-get
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+need modprobe python3 shim6tool
+export PYTHONDONTWRITEBYTECODE=1
+A=2001:db8::a B=2001:db8::b
+
+# The source of the newest kernel in the runner's cache, where the guest's modules
+# are as well; it takes addresses as one writes them, which 6.12's does not.
+source_found()
+{
+	local cache f
+
+	cache=$(readlink "/lib/modules/$(uname -r)/kernel")
+	for f in "${cache%/kernels/*}"/src/linux-source-*/tools/net/ynl/pyynl/cli.py; do
+		[ -e "$f" ] && src=${f%/tools/net/*}
+	done
+	[ -n "${src:-}" ]
+}
+
+# ynl WORDS...
+ynl()
+{
+	/usr/bin/python3 "$src/tools/net/ynl/pyynl/cli.py" --spec "$here/../../netlink/shim6.yaml" \
+		--schema "$src/Documentation/netlink/genetlink.yaml" "$@"
+}
+
+# same YNL SHIM6TOOL: two files of JSON; shim6tool's is a list always.
+same()
+{
+	/usr/bin/python3 - "$@" <<-'EOF2'
+		import json, sys
+		y, s = (json.load(open(f)) for f in sys.argv[1:])
+		y = y if isinstance(y, list) else [y]
+		for c in y + s:
+		    for ticks in "last-sent", "last-heard":
+		        c.pop(ticks, None)
+		key = lambda c: json.dumps(c, sort_keys=True)
+		if not y or sorted(y, key=key) != sorted(s, key=key):
+		    sys.exit(f"ynl: {y}\nshim6tool: {s}")
+	EOF2
+}
+
+config_get()
+{
+	shim6tool config set send-timeout 20s && ynl --do config-get --output-json >"$TEST_TMP/y" &&
+	shim6tool -j config >"$TEST_TMP/s" && grep -q '"send-timeout": 20000' "$TEST_TMP/y" &&
+	same "$TEST_TMP/y" "$TEST_TMP/s"
+}
+
+config_set()
+{
+	ynl --do config-set --json '{"max-flows": 77}' && shim6tool -j config | grep '"max-flows":77,'
+}
+
+context_dump()
+{
+	shim6tool context add $A $B tag-local 1 tag-peer 2 state established &&
+	shim6tool context add $A $B fii 7 tag-local 3 tag-peer 4 state established &&
+	ynl --dump context-get --output-json >"$TEST_TMP/y" && shim6tool -j context >"$TEST_TMP/s" &&
+	[ "$(grep -o '"fii"' "$TEST_TMP/y" | wc -l)" = 2 ] && same "$TEST_TMP/y" "$TEST_TMP/s"
+}
+
+context_get()
+{
+	ynl --do context-get --json "{\"ulid-local\": \"$A\", \"ulid-peer\": \"$B\", \"fii\": 7}" --output-json \
+		>"$TEST_TMP/y" && shim6tool -j context show $A $B fii 7 >"$TEST_TMP/s" &&
+	same "$TEST_TMP/y" "$TEST_TMP/s"
+}
+
+# refused PATTERN WORDS...: with a sentence, and where the request is wrong.
+refused()
+{
+	local pattern=$1
+
+	shift
+	ynl "$@" >"$TEST_TMP/out" 2>&1 && { fail "the kernel takes it"; return 1; }
+	cat "$TEST_TMP/out"
+	tr '\n' ' ' <"$TEST_TMP/out" | grep -qE "$pattern" || fail "not told: $pattern"
+}
+
+out_of_range()
+{
+	refused "integer out of range.*'min-value': 10000, 'max-value': 100000.*'bad-attr': '.send-timeout'" \
+		--do config-set --json '{"send-timeout": 5}'
+}
+
+missing() { refused "a context is named by ulid-local and ulid-peer.*'miss-type': 'ulid-local'" --do context-get --json '{}'; }
+
+modprobe shim6 || exit
+if source_found; then
+	run_test "ynl: config-get is what shim6tool shows" config_get
+	run_test "ynl: config-set sets" config_set
+	run_test "ynl: a dump of contexts is what shim6tool shows" context_dump
+	run_test "ynl: one context, by its ULIDs and FII" context_get
+	run_test "ynl: a value out of range is refused, with its limits" out_of_range
+	run_test "ynl: an attribute that is missing is named" missing
+	shim6tool context flush
+else
+	tap_skip "ynl" "there is no kernel source with tools/net/ynl/pyynl: tests/vm/run -k latest -prepare fetches it"
+fi
+tap_end

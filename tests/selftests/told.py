@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The daemon's side of the netlink family, for programs that stand in for it."""
+
+import genl
+import pkt
+from genl import attr
+from host import *
+from pkt import SHIM6, ip
+
+REGISTER, SEND, CONTROL, NO_CONTEXT, ACQUIRE, REAP, EXPIRE, ICMP = range(18, 26)
+SOURCE, DESTINATION, MESSAGE, IFINDEX, TAG, EVENT, ULID_LOCAL, ULID_PEER, FII, PACKETS, TYPE, CODE, INFO, IDLE, FROM_OUTSIDE = range(2, 17)
+I1, UPDATE, KEEPALIVE, PROBE, ERROR = 1, 64, 66, 67, 68
+SEND_TIMEOUT, INBOUND, PAYLOAD, RETRANSMISSION = 1, 2, 3, 4
+# Octets 6 on of a message with a tag: the tag, and four of anything.
+TAGGED = CT_LOCAL.to_bytes(6, "big") + bytes(4)
+
+
+class Daemon:
+    """A registered socket, until the block ends; attributes say for what."""
+
+    def __init__(self, how=b""):
+        self.how = how
+
+    def __enter__(self):
+        self.sock = genl.Genl()
+        self.family, _ = self.sock.family("shim6")
+        same("register", self.sock.ask(self.family, REGISTER, self.how)[0], 0)
+        return self
+
+    def __exit__(self, *_):
+        self.sock.sock.close()
+
+    def event(self, wait=5.0):
+        """(command, {attribute: octets}), or None."""
+        self.sock.sock.settimeout(wait)
+        try:
+            for _, _, _, data in self.sock.receive():
+                return data[0], genl.attrs(data[4:])
+        except TimeoutError:
+            return None
+
+    def expect(self, cmd, wait=5.0, **want):
+        got = self.event(wait)
+        assert got is not None, f"event {cmd} does not come"
+        same("event", got[0], cmd)
+        for k, v in want.items():
+            value = got[1].get(globals()[k])
+            if isinstance(v, int):
+                value = value and int.from_bytes(value, "little")
+            same(k, value, v)
+        return got[1]
+
+    def silent(self, wait=0.3):
+        same("event", self.event(wait), None)
+
+    def send(self, message, source=A, destination=B):
+        return self.sock.ask(self.family, SEND, attr(SOURCE, ip(source)) + attr(DESTINATION, ip(destination)) +
+                             attr(MESSAGE, message))[:2]
+
+
+def fresh():
+    """A context of which nothing has been heard or sent, on its ULIDs."""
+    tool("context", "flush")
+    tun.drain()
+    tool("context", "add", A, B, "tag-local", str(CT_LOCAL), "tag-peer", str(CT_PEER), "state", "established",
+         "locators-local", LA, "locators-peer", LB)
+
+
+def message_in(message, src=b, dst=a):
+    tun.put(pkt.ipv6(src, dst, SHIM6, message))
+
+
+def keepalive(tag=CT_PEER):
+    return pkt.control(KEEPALIVE, tag.to_bytes(6, "big") + bytes(4))
+
+
+def near(what, got, low, high):
+    assert low <= got <= high, f"{what} after {got:.2f} s, wanted {low} to {high}"
