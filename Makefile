@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# make demo	show the main job in a guest		(as root or with sudo)
+# make demo	show the main job in a guest, and a picture of it in build/demo
+#						(as root or with sudo)
 # make test	all tests, in guests and out of them	(as root or with sudo)
 # make		the programs, to build/bin
 # make module	shim6.ko for the running kernel, or for KDIR
+# make install	the programs, their manual and the unit, once made, below DESTDIR and prefix
+# make module-install	shim6.ko, once made, for the kernel it was made for
+# make deb	the Debian packages shim6-dkms and shim6, to build/deb
 # make generate	what is made from netlink/shim6.yaml
 # make check	the part of the tests that needs no guest
-# make conformance	which requirements of the RFCs have a test
+# make soak	a million simulated worlds, or SHIM6_SIM_WORLDS, from seed SHIM6_SOAK_FROM on
+# make conformance	which requirements of the RFCs have a test, and why others have none
+# make failover	what applications see of failures, beside plain IPv6 and MPTCP
 # make bench-crypto	how fast addresses are made and verified, beside openssl
 # make bench-datapath	what a packet costs, beside plain IPv6 and the alternatives
 # make bench-engine	how fast contexts are made, updated and recovered
@@ -18,13 +24,50 @@ GO ?= go
 VERSION := $(shell cat VERSION)
 RUN := tests/vm/run
 
-.PHONY: build module generate check test demo conformance bench-crypto bench-datapath bench-engine clean
+prefix ?= /usr/local
+sysconfdir ?= /etc
+bashdir ?= $(prefix)/share/bash-completion/completions
+zshdir ?= $(prefix)/share/zsh/site-functions
+fishdir ?= $(prefix)/share/fish/vendor_completions.d
+mandir ?= $(prefix)/share/man
+unitdir ?= $(prefix)/lib/systemd/system
+sysusersdir ?= $(prefix)/lib/sysusers.d
+INSTALL := install -D -m
+
+.PHONY: build test-programs module install module-install deb generate check test soak demo conformance failover bench-crypto bench-datapath bench-engine clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool ./daemon/shim6d
 
+# What the tests in guests need beside the programs.
+test-programs: build
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o build/bin/ ./tests/selftests/plot
+
 module:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+module-install:
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
+
+# Builds nothing, for it is root who calls it. A configuration that is there stays.
+install:
+	$(INSTALL) 755 build/bin/shim6d $(DESTDIR)$(prefix)/sbin/shim6d
+	$(INSTALL) 755 build/bin/shim6tool $(DESTDIR)$(prefix)/bin/shim6tool
+	[ -e $(DESTDIR)$(sysconfdir)/shim6d.conf ] || \
+		$(INSTALL) 644 daemon/shim6d/shim6d.conf $(DESTDIR)$(sysconfdir)/shim6d.conf
+	$(INSTALL) 644 daemon/shim6d/shim6d.service $(DESTDIR)$(unitdir)/shim6d.service
+	sed -i 's|/usr/sbin/|$(prefix)/sbin/|' $(DESTDIR)$(unitdir)/shim6d.service
+	$(INSTALL) 644 daemon/shim6d/shim6d.sysusers $(DESTDIR)$(sysusersdir)/shim6d.conf
+	for f in docs/man/*.[578]; do \
+		$(INSTALL) 644 $$f $(DESTDIR)$(mandir)/man$${f##*.}/$${f##*/} && \
+		gzip -9nf $(DESTDIR)$(mandir)/man$${f##*.}/$${f##*/} || exit; \
+	done
+	$(INSTALL) 644 tools/shim6tool/completion/shim6tool.bash $(DESTDIR)$(bashdir)/shim6tool
+	$(INSTALL) 644 tools/shim6tool/completion/_shim6tool $(DESTDIR)$(zshdir)/_shim6tool
+	$(INSTALL) 644 tools/shim6tool/completion/shim6tool.fish $(DESTDIR)$(fishdir)/shim6tool.fish
+
+deb: build
+	packaging/deb.sh
 
 # The kernel's own generator comes with the source of the debug kernel.
 generate:
@@ -36,6 +79,11 @@ check:
 test:
 	tests/all.sh
 
+# Ctrl-C stops it; what it tells last goes on from there.
+soak:
+	SHIM6_SIM_PROGRESS=1 SHIM6_SIM_WORLDS=$${SHIM6_SIM_WORLDS:-1000000} SHIM6_SIM_SEED=$${SHIM6_SOAK_FROM:-1} \
+		nice $(GO) test -v -count=1 -timeout=0 -run '^TestWorlds$$' ./tests/sim
+
 conformance:
 	$(GO) run ./tools/conformance -v
 
@@ -45,8 +93,13 @@ bench-crypto:
 bench-engine:
 	$(GO) run ./tests/bench/engine
 
+# In virtual time, so that it takes two minutes and shows no load of this machine.
+failover:
+	$(RUN) -k latest -o build/failover -- tests/selftests/run.sh test_failover.sh
+	@cat build/failover/failover.txt
+
 demo:
-	$(RUN) -k 6.12 -- tests/selftests/demo.sh
+	$(RUN) -k 6.12 -o build/demo -e SHIM6_DEMO_SHOWN=build/demo -- tests/selftests/demo.sh
 
 # The machine of virtual time, in real time: native speed, one CPU.
 bench-datapath:

@@ -1,0 +1,68 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Makes the Debian packages shim6-dkms and shim6 of what is here and in build/bin,
+# with dpkg-deb and no other tool of Debian's; `make deb` calls it.
+#
+# usage: packaging/deb.sh [-v VERSION] [-o FOLDER] [-Z COMPRESSION]
+set -eu
+cd "$(dirname "$0")/.."
+version=$(cat VERSION) out=build/deb compression=xz
+while getopts v:o:Z: f; do
+	case $f in
+	v) version=$OPTARG ;;
+	o) out=$OPTARG ;;
+	Z) compression=$OPTARG ;;
+	*) exit 2 ;;
+	esac
+done
+[ $# -lt "$OPTIND" ] || { echo "deb.sh: no such thing as $*" >&2; exit 2; }
+for p in shim6d shim6tool; do
+	[ -x build/bin/$p ] || { echo "deb.sh: there is no build/bin/$p: make it first" >&2; exit 1; }
+done
+# The same source gives the same packages.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
+export SOURCE_DATE_EPOCH
+umask 022
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+# fill FILE: a template, to standard output.
+fill()
+{
+	sed -e "s/@VERSION@/$version/g" -e "s/@ARCH@/$(dpkg --print-architecture)/g" \
+		-e "s/@MAINTAINER@/shim6 for Linux <shim6@localhost>/g" \
+		-e "s/@SIZE@/${size:-0}/g" "packaging/debian/$1"
+}
+
+# pack PACKAGE ARCHITECTURE: the folder of that name becomes a package.
+pack()
+{
+	root=$tmp/$1 doc=$tmp/$1/usr/share/doc/$1
+	install -D -m 644 LICENSE "$doc/copyright"
+	size=$(du -sk --apparent-size "$root" | cut -f1)
+	mkdir "$root/DEBIAN"
+	for part in control conffiles postinst prerm postrm; do
+		[ -e "packaging/debian/$1.$part" ] || continue
+		fill "$1.$part" >"$root/DEBIAN/$part"
+		case $part in p*) chmod 755 "$root/DEBIAN/$part" ;; esac
+	done
+	(cd "$root" && find . -path ./DEBIAN -prune -o -type f -printf '%P\0' | sort -z |
+		xargs -0 md5sum) >"$root/DEBIAN/md5sums"
+	dpkg-deb --root-owner-group -Z"$compression" --build "$root" "$out/$1_${version}_$2.deb"
+}
+
+mkdir -p "$out"
+rm -f "$out"/shim6_*.deb "$out"/shim6-dkms_*.deb
+
+src=$tmp/shim6-dkms/usr/src/shim6-$version
+mkdir -p "$src"
+cp -r Makefile Kbuild kernel "$src"
+# Without what somebody has built here.
+find "$src/kernel" -type f ! -name '*.[ch]' -delete
+echo "$version" >"$src/VERSION"
+sed "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$version\"/" dkms.conf >"$src/dkms.conf"
+pack shim6-dkms all
+
+make -s install DESTDIR="$tmp/shim6" prefix=/usr sysconfdir=/etc zshdir=/usr/share/zsh/vendor-completions
+pack shim6 "$(dpkg --print-architecture)"
