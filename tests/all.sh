@@ -15,7 +15,9 @@ begun=$SECONDS
 
 say() { echo "[$((SECONDS - begun)) s] $*"; }
 
-# part NAME COMMAND...: run, keep the output, then show it.
+# part NAME COMMAND...: run, keep the output, then show it. A guest that QEMU itself
+# has killed (status 118, docs/lab.md) has shown nothing: it runs once more, and both
+# are shown.
 part()
 {
 	local name=$1 start=$SECONDS status
@@ -24,6 +26,13 @@ part()
 	say "$name begins"
 	"$@" >"$out/$name.log" 2>&1 </dev/null
 	status=$?
+	if [ $status = 118 ]; then
+		say "$name: the emulator failed, once more:"
+		tail -n 8 "$out/$name.log" | sed 's/^/    /'
+		mv "$out/$name.log" "$out/$name.emulator"
+		"$@" >"$out/$name.log" 2>&1 </dev/null
+		status=$?
+	fi
 	{
 		say "$name ended with status $status after $((SECONDS - start)) s:"
 		sed 's/^/    /' "$out/$name.log"

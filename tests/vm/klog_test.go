@@ -144,3 +144,40 @@ func TestJudge(t *testing.T) {
 		})
 	}
 }
+
+// A register dump accuses the emulator only if its flags can't be, and only where
+// there is an emulator.
+func TestJudgeEmulator(t *testing.T) {
+	dump := func(cs, flags string) string {
+		return "[  825.035445] Oops: double fault: 0000 [#1] PREEMPT SMP NOPTI\n" +
+			"[  825.042327] RIP: " + cs + ":__kmalloc_node_track_caller_noprof+0xd5/0x440\n" +
+			"[  825.042345] Code: 48 c7 45 c0 <49> 8b 04 24 65 48\n" +
+			"[  825.042353] RSP: 0018:ffffc90001137600 EFLAGS: " + flags + "\n" +
+			"[  825.042562] Kernel panic - not syncing: Fatal exception in interrupt\n"
+	}
+	for _, tt := range []struct {
+		name, machine, log string
+		status, exit       int
+	}{
+		{"seen with QEMU 7.2", "qemu-tcg", dump("0010", "06274202"), -1, exitEmulator},
+		{"virtual 8086 mode", "qemu-tcg", dump("0010", "00020246"), -1, exitEmulator},
+		{"bit 1 is away", "qemu-tcg", dump("0010", "00010244"), -1, exitEmulator},
+		{"each flag that there is", "qemu-tcg", dump("0010", "003d7fd7"), -1, exitPanic},
+		{"an oops as they are", "qemu-tcg", dump("0010", "00010246"), -1, exitPanic},
+		{"a program's", "qemu-tcg", dump("0033", "06274202"), -1, exitPanic},
+		{"a real processor's", "qemu-kvm", dump("0010", "06274202"), -1, exitPanic},
+		{"before the command", "qemu-tcg", dump("0010", "06274202") + logMark + "\nKernel panic - not syncing: x\n", -1, exitPanic},
+		{"a failure stays one", "qemu-tcg", dump("0010", "06274202"), 3, 3},
+		{"no panic", "qemu-tcg", strings.ReplaceAll(strings.ReplaceAll(dump("0010", "06274202"), "Oops", "WARNING"), "Kernel panic - not syncing", "so"), 0, exitSplat},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v := verdict{Machine: tt.machine}
+			v.judge(tt.status, false, false, tt.log, "")
+			var b strings.Builder
+			v.report(&b, "6.12", "/artifacts")
+			if v.exit() != tt.exit || strings.Contains(b.String(), "QEMU's fault") != (tt.exit == exitEmulator) {
+				t.Errorf("exit %d, want %d: %s", v.exit(), tt.exit, b.String())
+			}
+		})
+	}
+}
