@@ -98,8 +98,9 @@ failover:
 	$(RUN) -k latest -o build/failover -- tests/selftests/run.sh test_failover.sh
 	@cat build/failover/failover.txt
 
+# Where processors are emulated, one is quicker than two that take turns.
 demo:
-	$(RUN) -k 6.12 -o build/demo -e SHIM6_DEMO_SHOWN=build/demo -- tests/selftests/demo.sh
+	$(RUN) -k 6.12 -c 1 -o build/demo -e SHIM6_DEMO_SHOWN=build/demo -- tests/selftests/demo.sh
 
 # The machine of virtual time, in real time: native speed, one CPU.
 bench-datapath:

@@ -42,7 +42,7 @@ daemon_runs()
 	local d
 
 	d=$(daemon_dir "$1")
-	busywait 20 grep -q 'msg="shim6d runs"' "$d/log" || { cat "$d/log"; fail "$1: shim6d does not run"; return 1; }
+	busywait 20 holds "$d/log" 'msg="shim6d runs"' || { cat "$d/log"; fail "$1: shim6d does not run"; return 1; }
 }
 
 # daemon_signal HOST SIGNAL
@@ -180,9 +180,12 @@ session_lives()
 {
 	session_words=$((${session_words:-0} + 1))
 	echo "word-$session_words" >&9
-	busywait "$1" grep -q "word-$session_words\$" "$TEST_TMP/ssh/out" ||
+	busywait "$1" session_says "word-$session_words" ||
 		{ cat "$TEST_TMP/ssh/err"; fail "nothing comes back"; }
 }
+
+# Only whole lines count.
+session_says() { [[ $(<"$TEST_TMP/ssh/out")$'\n' == *"$1"$'\n'* ]]; }
 
 # session_talk N: so many words, one after another; the last one comes back.
 session_talk()

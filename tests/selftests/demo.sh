@@ -39,25 +39,10 @@ event()
 
 # --- the world ---------------------------------------------------------------
 
-world_up()
-{
-	local p h
-
-	# shellcheck disable=SC2086
-	ns_add $TOPO_NS && in_ns core sysctl -qw net.ipv6.conf.all.forwarding=1 || return
-	for h in a b; do
-		in_ns $h sysctl -qw net.ipv6.conf.default.accept_ra=1 || return
-	done
-	for p in $TOPO_PROVIDERS; do
-		topo_link "$p" && netem_set "$p" 5ms || return
-	done
-}
-
 # The configuration is the default, but for the places of files.
-daemons_up()
+daemons_begin()
 {
-	daemon_conf a </dev/null && daemon_conf b </dev/null && daemon_begin a && daemon_begin b &&
-	daemon_runs a && daemon_runs b
+	daemon_conf a </dev/null && daemon_conf b </dev/null && daemon_begin a && daemon_begin b
 }
 
 routers_up()
@@ -65,7 +50,7 @@ routers_up()
 	local p
 
 	for p in $TOPO_PROVIDERS; do
-		busywait 20 no_tentative "p$p" host && radvd_set "$p" "$(topo_prefix "$p")" 1800 3600 || return
+		radvd_set "$p" "$(topo_prefix "$p")" 1800 3600 || return
 	done
 }
 
@@ -79,8 +64,7 @@ meanwhile()
 		shim6tool -n "$(ns $h)" policy add protocol tcp port 5003 action bypass &&
 		shim6tool -n "$(ns $h)" policy add protocol tcp port 5004 action bypass || return
 	done
-	# The first rule has nft load modules.
-	blackhole 4 out && blackhole_clear && ssh_keys
+	ssh_up && streams_begin
 }
 
 # made HOST UPLINK: the address that shim6d has made there, when it is usable.
@@ -97,7 +81,7 @@ all_made()
 	local h
 
 	for h in a b; do
-		grep -q "addresses were made" "$(daemon_dir $h)/log" || return
+		holds "$(daemon_dir $h)/log" "addresses were made" || return
 	done
 	A1=$(made a up1) A2=$(made a up2) B1=$(made b up1) B2=$(made b up2)
 	[ -n "$A1" ] && [ -n "$A2" ] && [ -n "$B1" ] && [ -n "$B2" ] &&
@@ -106,6 +90,9 @@ all_made()
 
 # answers LOCAL PEER: does a reach b?
 answers() { in_ns a ping -6 -q -n -c 1 -W 1 -I "$1" "$2" >/dev/null; }
+
+# provider_2_loses PERCENT: of what its customer sends, on the way to the core.
+provider_2_loses() { tc -n "$(ns p2)" qdisc replace dev core root netem delay 5ms loss "$1%"; }
 
 # provider_1_back: the cable is in again.
 provider_1_back()
@@ -118,26 +105,39 @@ provider_1_back()
 # --- what is watched ---------------------------------------------------------
 
 # Not by in_ns: signals must meet the sink, not a shell around it. Descriptor 9 is the
-# ssh session's alone.
-streams_up()
+# ssh session's alone. Fifty blocks a second: more would keep an emulated machine busy.
+streams_begin()
 {
 	: >"$TEST_TMP/sink"
-	ip netns exec "$(ns b)" /usr/bin/python3 "$here/flow.py" record "$TEST_TMP/arrivals" "$B1" tcp:5001 udp:5002 \
-		"$(topo_addr b up1)" tcp:5003 "$(topo_addr b up2)" tcp:5004 >"$TEST_TMP/sink" 9>&- &
+	mkfifo "$TEST_TMP/flows" || return
+	ip netns exec "$(ns b)" /usr/bin/python3 -IS "$here/flow.py" record "$TEST_TMP/arrivals" \
+		:: tcp:5001 udp:5002 tcp:5003 tcp:5004 >"$TEST_TMP/sink" 9>&- &
 	sink=$!
-	busywait 20 grep -q ready "$TEST_TMP/sink" || return
-	ip netns exec "$(ns a)" /usr/bin/python3 "$here/flow.py" source 1000 "$A1" "$B1" tcp:5001 udp:5002 \
-		"$(topo_addr a up1)" "$(topo_addr b up1)" tcp:5003 \
-		"$(topo_addr a up2)" "$(topo_addr b up2)" tcp:5004 2>"$TEST_TMP/source.err" 9>&- &
+	ip netns exec "$(ns a)" /usr/bin/python3 -IS "$here/flow.py" source 1000 20 \
+		<"$TEST_TMP/flows" 2>"$TEST_TMP/source.err" 9>&- &
+}
+
+streams_up()
+{
+	busywait 20 holds "$TEST_TMP/sink" ready &&
+	echo "$A1 $B1 tcp:5001 udp:5002" \
+		"$(topo_addr a up1) $(topo_addr b up1) tcp:5003" \
+		"$(topo_addr a up2) $(topo_addr b up2) tcp:5004" >"$TEST_TMP/flows"
 }
 
 # moves: what shim6d does with the sessions, as it does it.
 moves()
 {
-	local at l p trigger outage why
+	local line at trigger outage pair why
 
-	/usr/bin/python3 "$here/moves.py" "$(daemon_dir a)/socket" "$A1" "$B1" |
-	while read -r at l p trigger outage; do
+	shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" -j monitor path |
+	while read -r line; do
+		[[ $line == *"\"ulid-local\":\"$A1\",\"ulid-peer\":\"$B1\""*'"direction":"outbound"'* ]] || continue
+		[[ $line =~ \"time\":\"([^\"]*)\" ]] && at=${BASH_REMATCH[1]}
+		[[ $line =~ \"trigger\":\"([^\"]*)\" ]] && trigger=${BASH_REMATCH[1]}
+		[[ $line =~ \"outage\":([0-9]*) ]] && outage=${BASH_REMATCH[1]}
+		[[ $line =~ \"to\":\{\"locator-local\":\"2001:db8:([0-9]):[^\"]*\",\"locator-peer\":\"2001:db8:([0-9]): ]] &&
+			pair="provider ${BASH_REMATCH[1]} to ${BASH_REMATCH[2]}"
 		case $trigger in
 		local) why="its own link has failed" ;;
 		ulp) why="TCP gets no answers" ;;
@@ -146,8 +146,8 @@ moves()
 		return) why="the first choice works again" ;;
 		*) why="the reason: $trigger" ;;
 		esac
-		say "Shim6 moves all sessions to provider $l, after $outage ms ($why)"
-		echo "$(since "$at"),pair,provider $l to $p" >>"$EVENTS"
+		say "Shim6 moves all sessions to ${pair% to *}, after $outage ms ($why)"
+		echo "$(since "$(date -d "$at" +%s.%6N)"),pair,$pair" >>"$EVENTS"
 	done
 }
 
@@ -156,7 +156,7 @@ after()
 {
 	local us=$(($1 * 1000 + ${LAST/./} - ${EPOCHREALTIME/./}))
 
-	[ $us -le 0 ] || sleep "$(printf '%d.%06d' $((us / 1000000)) $((us % 1000000)))"
+	[ $us -le 0 ] || pause "$(printf '%d.%06d' $((us / 1000000)) $((us % 1000000)))"
 }
 
 # ssh_lives: what is typed comes back.
@@ -189,9 +189,9 @@ more "a -- provider 1 --+      +-- provider 3 -- b" \
 	"+--- provider 2 --+      +-- provider 4 ---+"
 echo
 modprobe shim6 || give_up "the module does not load"
-world_up || give_up "the network does not come up"
+topo_links 5ms || give_up "the network does not come up"
 say "shim6d starts on both hosts"
-daemons_up || give_up "shim6d does not start"
+daemons_begin && ssh_keys && daemon_runs a && daemon_runs b || give_up "shim6d does not start"
 say "the routers announce a prefix each (radvd)"
 routers_up || give_up "radvd does not start"
 meanwhile || give_up "the demo can't be set up"
@@ -204,12 +204,12 @@ busywait 20 answers "$(topo_addr a up1)" "$(topo_addr b up1)" && busywait 20 ans
 say "all of them answer"
 
 session_from=$A1
-ssh_up && session_begin >"$TEST_TMP/ssh.log" 2>&1 || { cat "$TEST_TMP/ssh.log"; give_up "ssh fails"; }
+session_begin >"$TEST_TMP/ssh.log" 2>&1 || { cat "$TEST_TMP/ssh.log"; give_up "ssh fails"; }
 say "an ssh session from a to b, by providers 1 and 3"
 streams_up || give_up "the streams do not begin"
 say "beside it a TCP and a UDP stream; and, to compare, TCP without Shim6:"
 more "one by providers 1 and 3, one by 2 and 4"
-busywait 20 established || { ask a /history; give_up "there is no Shim6 context"; }
+busywait 20 context_is a established || { ask a /history; give_up "there is no Shim6 context"; }
 say "the hosts have agreed on Shim6 (R2 has come): sessions can be moved from now on"
 # Descriptor 9 is the ssh session's alone.
 moves 9>&- &
@@ -226,13 +226,13 @@ event repair "provider 1 is back"
 provider_1_back || give_up "the link does not come up"
 say "provider 1 is back; the sessions stay where they are, for it could fail again"
 after 3000
-blackhole 2 out || give_up "there is no black hole"
+provider_2_loses 100 || give_up "there is no black hole"
 event failure "$HOLE"
 say "PROVIDER 2 BECOMES A BLACK HOLE for what a sends; what b sends still comes by it"
 ssh_lives
 after 3200
 event repair "provider 2 is back"
-blackhole_clear
+provider_2_loses 0 || give_up "the black hole stays"
 say "provider 2 is back"
 ssh_lives
 after 2000

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """usage: flow.py sink ADDRESS FLOW... | record FILE ADDRESS FLOW... |
-       source SECONDS LOCAL ADDRESS FLOW...
+       source SECONDS MILLISECONDS [LOCAL ADDRESS FLOW...]
 
 Flows whose interruptions are measured. A FLOW is PROTOCOL:PORT, where the protocol
-is tcp, mptcp or udp. Flows of other addresses may follow, behind those. The source sends 1000 octets of each every 10 ms, TCP without
-waiting for room: an application that always has something to send.
+is tcp, mptcp or udp. Flows of other addresses may follow, behind those. The source
+sends 1000 octets of each every so many MILLISECONDS, TCP without waiting for room: an
+application that always has something to send. Without flows it reads them from a line
+of standard input: so it can be started before there are addresses.
 
 The sink says "ready", and at SIGUSR1 "marked". At SIGTERM it prints a line for each
 flow: its name, and for how many milliseconds at most nothing arrived since it was
@@ -22,7 +24,6 @@ import time
 
 MPTCP = 262
 TCP_NOTSENT_LOWAT = 25
-TICK = 0.01
 BLOCK = b"x" * 1000
 
 
@@ -120,7 +121,7 @@ class Sink:
             self.selector.unregister(s)
 
 
-def source(seconds, words):
+def source(seconds, tick, words):
     sockets = {}
     for name, (local, address) in placed(words, 2):
         f = Flow(name)
@@ -144,7 +145,7 @@ def source(seconds, words):
                 if not name.startswith("udp"):
                     print(f"{name}: {e} after {time.monotonic() - begun:.1f} s", file=sys.stderr)
                     del sockets[name]
-        due += TICK
+        due += tick
         time.sleep(max(0, due - time.monotonic()))
 
 
@@ -157,4 +158,4 @@ elif sys.argv[1] == "record":
     with open(sys.argv[2], "w") as file:
         Sink(sys.argv[3:], file).run()
 else:
-    source(float(sys.argv[2]), sys.argv[3:])
+    source(float(sys.argv[2]), float(sys.argv[3]) / 1000, sys.argv[4:] or sys.stdin.readline().split())

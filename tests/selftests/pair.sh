@@ -113,7 +113,7 @@ ssh_keys()
 	cp "$d/user.pub" "$d/authorized"
 }
 
-# ssh_up: a server at b. The files of root's shell are not read: they are this machine's.
+# ssh_up: a server at b, at all of its addresses. The files of root's shell are not read: they are this machine's.
 ssh_up()
 {
 	local d=$TEST_TMP/ssh
@@ -123,7 +123,7 @@ ssh_up()
 	# shellcheck disable=SC2086
 	in_ns b "$(command -v sshd)" -f /dev/null $SSH_OPTIONS -o SetEnv=SHLVL=2 -h "$d/host" -o "AuthorizedKeysFile=$d/authorized" \
 		-o StrictModes=no -o UsePAM=no -o "PidFile=$d/pid" -o PermitRootLogin=yes \
-		-o "ListenAddress=[$B1]:22" -E "$d/log"
+		-o "ListenAddress=[::]:22" -E "$d/log"
 }
 
 # ssh_cat [OPTION...]: from a to b; what is typed comes back.

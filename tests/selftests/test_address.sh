@@ -152,11 +152,9 @@ two_providers()
 {
 	local p
 
-	# shellcheck disable=SC2086
-	ns_add $TOPO_NS && in_ns core sysctl -qw net.ipv6.conf.all.forwarding=1 &&
-	in_ns a sysctl -qw net.ipv6.conf.default.accept_ra=1 && in_ns b sysctl -qw net.ipv6.conf.default.accept_ra=1 || return
+	topo_links || return
 	for p in $TOPO_PROVIDERS; do
-		topo_link $p && busywait 20 no_tentative "p$p" host && radvd_set $p "$(topo_prefix $p)" 1800 3600 || return
+		radvd_set $p "$(topo_prefix $p)" 1800 3600 || return
 	done
 	for p in $TOPO_PROVIDERS; do
 		busywait 20 has_addr "$(topo_host $p)" "$(topo_uplink $p)" || { fail "no SLAAC address from provider $p"; return 1; }

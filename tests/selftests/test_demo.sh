@@ -5,7 +5,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
-need ip tc nft radvd ping python3 modprobe shim6tool shim6d plot curl ssh sshd ssh-keygen
+need ip tc radvd ping python3 modprobe shim6tool shim6d plot ssh sshd ssh-keygen
 
 export SHIM6_ARTIFACTS=$TEST_TMP/out
 D=$SHIM6_ARTIFACTS/demo

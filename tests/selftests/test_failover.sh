@@ -121,7 +121,7 @@ flows()
 	ip netns exec "$(ns b)" /usr/bin/python3 "$here/flow.py" sink "$B1" "$@" >"$RESULTS" 2>"$RESULTS.err" &
 	sink=$!
 	busywait 20 grep -q ready "$RESULTS" || { cat "$RESULTS.err"; fail "no sink"; return 1; }
-	ip netns exec "$(ns a)" /usr/bin/python3 "$here/flow.py" source 1000 "$A1" "$B1" "$@" 2>>"$RESULTS.err" &
+	ip netns exec "$(ns a)" /usr/bin/python3 "$here/flow.py" source 1000 10 "$A1" "$B1" "$@" 2>>"$RESULTS.err" &
 	source=$!
 	sleep 3
 	if [ "$failure" = "${failure#shim6:}" ]; then
@@ -282,7 +282,7 @@ one_way_traffic()
 	ip netns exec "$(ns b)" /usr/bin/python3 "$here/flow.py" sink "$B1" udp:5002 >"$RESULTS" &
 	sink=$!
 	busywait 20 grep -q ready "$RESULTS"
-	in_ns a /usr/bin/python3 "$here/flow.py" source 60 "$A1" "$B1" udp:5002
+	in_ns a /usr/bin/python3 "$here/flow.py" source 60 10 "$A1" "$B1" udp:5002
 	kill $sink
 	n=$(($(stat_of b keepalive-out) - before))
 	[ $n -ge 7 ] && [ $n -le 13 ] || { fail "$n Keepalives in 60 seconds"; status=1; }

@@ -76,53 +76,69 @@ radvd_set()
 		{ cat "$TEST_TMP/radvd.$p.log"; return 1; }
 }
 
-# Few programs, each with much to do: where processors are emulated, to start one is
-# what takes the time.
-topo_link()
+# topo_links: namespaces, links, what is configured by hand and, with DELAY, how long
+# a packet is on its way between core and provider. Few programs, each with much to
+# do: where processors are emulated, to start one is what takes the time.
+topo_links()
 {
-	local p=$1 host uplink
+	local d=$TEST_TMP/topology n=$NS_PREFIX p h u
 
-	host=$(topo_host "$p")
-	uplink=$(topo_uplink "$p")
-	ip -batch - <<-EOF &&
-		link add $uplink netns $(ns "$host") address 00:00:5e:00:0$p:02 type veth peer name host netns $(ns "p$p") address 00:00:5e:00:0$p:01
-		link add core netns $(ns "p$p") address 00:00:5e:00:f$p:02 type veth peer name p$p netns $(ns core) address 00:00:5e:00:f$p:01
-	EOF
-	in_ns "p$p" sysctl -qw net.ipv6.conf.all.forwarding=1 &&
-	ip -n "$(ns "p$p")" -batch - <<-EOF &&
-		link set host up
-		link set core up
-		addr add 2001:db8:$p:1::1/64 dev host nodad
-		addr add 2001:db8:f:$p::2/64 dev core nodad
-	EOF
-	ip -n "$(ns core)" -batch - <<-EOF &&
-		link set p$p up
-		addr add 2001:db8:f:$p::1/64 dev p$p nodad
-		route add 2001:db8:$p::/48 via 2001:db8:f:$p::2
-	EOF
-	ip -n "$(ns "$host")" link set "$uplink" up &&
-	ip -n "$(ns "p$p")" route add 2001:db8::/32 via "2001:db8:f:$p::1"
+	mkdir -p "$d" || return
+	{
+		for h in $TOPO_NS; do
+			echo "netns add $n$h"
+			echo "link set lo up" >"$d/$h"
+		done
+		# A host has no use for the address of a link that it does not know of
+		# before the RA comes. A router's addresses are beyond doubt.
+		for h in a b; do
+			echo "netns exec $n$h sysctl -qw net.ipv6.conf.default.accept_ra=1"
+		done
+		for h in core p1 p2 p3 p4; do
+			echo "netns exec $n$h sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.accept_dad=0"
+		done
+		for p in $TOPO_PROVIDERS; do
+			h=$(topo_host "$p") u=$(topo_uplink "$p")
+			echo "link add $u netns $n$h address 00:00:5e:00:0$p:02 type veth peer name host netns ${n}p$p address 00:00:5e:00:0$p:01"
+			echo "link add core netns ${n}p$p address 00:00:5e:00:f$p:02 type veth peer name p$p netns ${n}core address 00:00:5e:00:f$p:01"
+			echo "link set $u up" >>"$d/$h"
+			cat >>"$d/p$p" <<-EOF
+				link set host up
+				link set core up
+				addr add 2001:db8:$p:1::1/64 dev host nodad
+				addr add 2001:db8:f:$p::2/64 dev core nodad
+				route add 2001:db8::/32 via 2001:db8:f:$p::1
+			EOF
+			cat >>"$d/core" <<-EOF
+				link set p$p up
+				addr add 2001:db8:f:$p::1/64 dev p$p nodad
+				route add 2001:db8:$p::/48 via 2001:db8:f:$p::2
+			EOF
+		done
+		for h in $TOPO_NS; do
+			echo "netns exec $n$h ip -batch $d/$h"
+		done
+		if [ $# = 1 ]; then
+			echo "qdisc replace dev core root netem delay $1" >"$d/tc"
+			for p in $TOPO_PROVIDERS; do
+				echo "netns exec ${n}p$p tc -batch $d/tc"
+			done
+			for p in $TOPO_PROVIDERS; do
+				echo "qdisc replace dev p$p root netem delay $1"
+			done >"$d/tc.core"
+			echo "netns exec ${n}core tc -batch $d/tc.core"
+		fi
+	} >"$d/all"
+	ip -batch "$d/all"
 }
 
 # topo_up: all of it, until every address is usable and all pairs answer.
 topo_up()
 {
-	local p h
+	local p
 
-	# shellcheck disable=SC2086
-	ns_add $TOPO_NS || return
-	in_ns core sysctl -qw net.ipv6.conf.all.forwarding=1 || return
-	for h in a b; do
-		# A host has no use for the address of a link that it does
-		# not know of before the RA comes.
-		in_ns $h sysctl -qw net.ipv6.conf.default.accept_ra=1 || return
-	done
+	topo_links || return
 	for p in $TOPO_PROVIDERS; do
-		topo_link "$p" || return
-	done
-	for p in $TOPO_PROVIDERS; do
-		busywait 20 no_tentative "p$p" host ||
-			{ fail "p$p: no link-local address"; return 1; }
 		radvd_set "$p" "$(topo_prefix "$p")" 1800 3600 || return
 	done
 	topo_routes a && topo_routes b || return
@@ -238,18 +254,15 @@ no_carrier() { ! has_carrier "$@"; }
 # comes from (out) the customers of a provider.
 blackhole()
 {
-	local p=$1 dir
+	local p=$1 rules=
 
-	in_ns core nft add table ip6 blackhole &&
-	in_ns core nft 'add chain ip6 blackhole forward { type filter hook forward priority 0; }' || return
-	for dir in in out; do
-		[ "$2" = $dir ] || [ "$2" = both ] || continue
-		if [ $dir = in ]; then
-			in_ns core nft add rule ip6 blackhole forward oifname "p$p" counter drop comment "\"$p-in\""
-		else
-			in_ns core nft add rule ip6 blackhole forward iifname "p$p" counter drop comment "\"$p-out\""
-		fi || return
-	done
+	[ "$2" = out ] || rules="add rule ip6 blackhole forward oifname p$p counter drop comment \"$p-in\""
+	[ "$2" = in ] || rules+=$'\n'"add rule ip6 blackhole forward iifname p$p counter drop comment \"$p-out\""
+	in_ns core nft -f - <<-EOF
+		add table ip6 blackhole
+		add chain ip6 blackhole forward { type filter hook forward priority 0; }
+		$rules
+	EOF
 }
 
 # blackhole_count PROVIDER in|out: how many packets fell in.

@@ -313,7 +313,7 @@ func (r *run) qemu(accel string) *exec.Cmd {
 		kernelArgs = append(kernelArgs, "norandmaps")
 	}
 	return exec.Command("qemu-system-x86_64",
-		"-M", "q35", "-cpu", "max", "-accel", accel, "-smp", "2", "-m", fmt.Sprintf("%dM", r.memory(2048)),
+		"-M", "q35", "-cpu", "max", "-accel", accel, "-smp", strconv.Itoa(r.o.cpus), "-m", fmt.Sprintf("%dM", r.memory(2048)),
 		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot",
 		"-kernel", r.k.Image, "-initrd", r.k.Initrd, "-append", strings.Join(kernelArgs, " "),
 		"-chardev", "file,id=log,path=/dev/fd/5", "-serial", "chardev:log",

@@ -45,6 +45,7 @@ exits with COMMAND's status. Kernels are fetched or built at first use and kept.
   -o DIR         the artifacts folder; in the guest $SHIM6_ARTIFACTS is the same
   -e NAME=VALUE  set a variable for COMMAND (may be repeated)
   -m DIR         build this folder's module as well (may be repeated)
+  -c COUNT       the guest's processors under QEMU (default 2)
   -M MIB         the guest's memory (default 1536, under QEMU 2048)
   -leaks         debug only: after COMMAND, look for memory that it lost
   -v             show the kernel log while it runs
@@ -77,6 +78,7 @@ type options struct {
 	env     list
 	modules list
 	memory  int
+	cpus    int
 	leaks   bool
 	verbose bool
 	prepare bool
@@ -98,6 +100,7 @@ func parseOptions(args []string) (*options, error) {
 	fs.Var(&o.env, "e", "")
 	fs.Var(&o.modules, "m", "")
 	fs.IntVar(&o.memory, "M", 0, "")
+	fs.IntVar(&o.cpus, "c", 2, "")
 	fs.BoolVar(&o.leaks, "leaks", false, "")
 	fs.BoolVar(&o.verbose, "v", false, "")
 	fs.BoolVar(&o.prepare, "prepare", false, "")
@@ -135,6 +138,9 @@ func parseOptions(args []string) (*options, error) {
 	}
 	if o.memory < 0 || o.memory > 0 && o.memory < 256 {
 		return nil, fmt.Errorf("-M %d: a guest has 256 MiB at least", o.memory)
+	}
+	if o.cpus < 1 || o.cpus > 8 {
+		return nil, fmt.Errorf("-c %d: a guest has 1 to 8 processors", o.cpus)
 	}
 	if o.path != "" && !slices.Contains([]string{"source", "build", "log"}, o.path) {
 		return nil, fmt.Errorf("-path %s: it is source, build or log", o.path)

@@ -46,6 +46,7 @@ bad_input()
 	expect "leaks without kmemleak" 125 'only -k debug' "$run" -leaks -- true
 	expect "bad limit" 125 'positive number' "$run" -T 0 -- true
 	expect "bad variable" 125 'NAME=VALUE' "$run" -e 1A=2 -- true
+	expect "no processor" 125 '1 to 8 processors' "$run" -c 0 -- true
 	expect "module folder without Kbuild" 125 'no Kbuild' "$run" -m "$tmp" -- true
 	expect "help" 0 '^usage: tests/vm/run' "$run" -help
 	chmod 755 "$tmp"
