@@ -106,9 +106,8 @@ say "kernels are ready"
 	part runner-6.12 tests/vm/selftest.sh 6.12
 ) &
 wait
-# It looks at the clock, so nothing else runs. A minute is what is wanted when warm;
-# more is allowed, for a machine that has less to give.
-part bare tests/bare.sh 300 120
+# It looks at the clock, so nothing else runs. A minute is what is wanted when warm.
+part bare tests/bare.sh 300 60
 
 passed=0 failed=0
 for s in "$out"/*.status; do

@@ -130,7 +130,8 @@ moves()
 {
 	local line at trigger outage pair why
 
-	shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" -j monitor path |
+	# In the namespace, so that it ends with that.
+	ip netns exec "$(ns a)" shim6tool -socket "$(daemon_dir a)/socket" -j monitor path |
 	while read -r line; do
 		[[ $line == *"\"ulid-local\":\"$A1\",\"ulid-peer\":\"$B1\""*'"direction":"outbound"'* ]] || continue
 		[[ $line =~ \"time\":\"([^\"]*)\" ]] && at=${BASH_REMATCH[1]}
