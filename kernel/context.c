@@ -380,6 +380,7 @@ shim6_context_new(struct shim6_net *sn, const struct shim6_context_change *c,
 {
 	struct shim6_context_next next;
 	struct shim6_context *ctx;
+	struct shim6_path *path;
 	int err;
 
 	err = shim6_context_check_new(sn, c, extack);
@@ -421,6 +422,9 @@ shim6_context_new(struct shim6_net *sn, const struct shim6_context_change *c,
 	return ctx;
 
 err_table:
+	path = rcu_dereference_protected(ctx->path, 1);
+	if (path)
+		shim6_mtu_untell(sn, ctx, path);
 	ctx->dead = true;
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
 	shim6_hooks_put(sn);

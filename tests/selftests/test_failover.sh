@@ -25,12 +25,9 @@ SHIM6="tcp:5001 udp:5002"
 
 world_up()
 {
-	local p h n
+	local h n
 
-	topo_up || return
-	for p in $TOPO_PROVIDERS; do
-		netem_set "$p" 5ms || return
-	done
+	topo_up 5ms || return
 	# MPTCP by its documentation: the client opens subflows from all its
 	# addresses to all that the server announces.
 	for h in a b; do

@@ -118,7 +118,7 @@ topo_links()
 		for h in $TOPO_NS; do
 			echo "netns exec $n$h ip -batch $d/$h"
 		done
-		if [ $# = 1 ]; then
+		if [ $# -gt 0 ]; then
 			echo "qdisc replace dev core root netem delay $1" >"$d/tc"
 			for p in $TOPO_PROVIDERS; do
 				echo "netns exec ${n}p$p tc -batch $d/tc"
@@ -132,13 +132,15 @@ topo_links()
 	ip -batch "$d/all"
 }
 
-# topo_up: all of it, until every address is usable and all pairs answer.
+# topo_up [DELAY]: all of it, until every address is usable and all pairs answer.
 topo_up()
 {
 	local p
 
-	topo_links || return
+	topo_links "$@" || return
 	for p in $TOPO_PROVIDERS; do
+		busywait 20 no_tentative "p$p" host ||
+			{ fail "p$p: no link-local address"; return 1; }
 		radvd_set "$p" "$(topo_prefix "$p")" 1800 3600 || return
 	done
 	topo_routes a && topo_routes b || return
@@ -324,11 +326,13 @@ capture_start()
 	busywait 10 grep -q 'listening on' "$file.err" || { cat "$file.err"; return 1; }
 }
 
-# capture_stop FILE
+# capture_stop FILE: what has been on the link by now is in it. tcpdump does not look
+# for more when it is told to end, so it first gets the time to read what it has.
 capture_stop()
 {
 	local pid
 
+	pause 0.3
 	pid=$(cat "$1.pid") || return
 	kill -TERM "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null
