@@ -226,7 +226,7 @@ after 3200
 event repair "provider 1 is back"
 provider_1_back || give_up "the link does not come up"
 say "provider 1 is back; the sessions stay where they are, for it could fail again"
-after 3000
+after 2200
 provider_2_loses 100 || give_up "there is no black hole"
 event failure "$HOLE"
 say "PROVIDER 2 BECOMES A BLACK HOLE for what a sends; what b sends still comes by it"
@@ -236,7 +236,7 @@ event repair "provider 2 is back"
 provider_2_loses 0 || give_up "the black hole stays"
 say "provider 2 is back"
 ssh_lives
-after 2000
+after 1200
 event end ""
 session_end >"$TEST_TMP/ssh.log" 2>&1 && say "the ssh session ends, as it should" || { say "the ssh session is LOST"; failed=1; }
 kill "$sink" && wait "$sink"

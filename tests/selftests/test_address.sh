@@ -336,7 +336,9 @@ flap()
 		ip -n "$(ns a)" link set up1 down && ip -n "$(ns a)" link set up1 up || return
 	done
 	ip -n "$(ns a)" addr replace 2001:db8:77::a/64 dev up1 nodad && ip -n "$(ns a)" -6 route replace default via fe80::1 dev up1 table 77
-	busywait 30 is_made up1 && busywait 10 is_made up2 && expect_eq "addresses" "$(made up1) $(made up2)" "$M1 $M2" && source_routing
+	busywait 30 is_made up1 && busywait 10 is_made up2 && expect_eq "addresses" "$(made up1) $(made up2)" "$M1 $M2" || return
+	# The routes come a moment after the addresses that are there again.
+	busywait 10 source_routing
 }
 
 # One switch takes away all that is shim6d's, and nothing else.

@@ -45,7 +45,7 @@ stopped()
 		$2 != flow { next }
 		$1 < failed { before++ }
 		$1 >= repaired - 1 && $1 < repaired { late++ }
-		END { print failed, repaired, before, late + 0; exit !(repaired - failed >= 3 && before > 100 && !late) }' "$D.events.csv" "$D.arrivals.csv" ||
+		END { print failed, repaired, before, late + 0; exit !(repaired - failed >= 3 && before > 50 && !late) }' "$D.events.csv" "$D.arrivals.csv" ||
 		{ cat "$D.outages.csv" "$D.events.csv"; fail "it did not stop"; }
 }
 
