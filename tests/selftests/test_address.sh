@@ -211,16 +211,23 @@ proved()
 	expect_eq "locators with proof" "$(ask a /locators | tr '{' '\n' | grep -e "\"$M1\"" -e "\"$M2\"" | grep -c '"hba":true')" 2
 }
 
-# from UPLINK ADDRESS: a packet reaches the core by that uplink's provider.
+# from UPLINK ADDRESS: packets reach the core by that uplink's provider. The route comes
+# a moment after the address, so it is looked at more than once.
 from()
 {
-	local p=${1#up} n
+	busywait 10 from_once "$@" || { ours; ip -n "$(ns a)" -6 route get 2001:db8:f:1::1 from "$2"; fail "$2 does not go by $1"; }
+}
+
+from_once()
+{
+	local p=${1#up} n status
 
 	capture_start "p$p" core "$TEST_TMP/from.pcap" "icmp6 and src $2" || return
-	in_ns a ping -6 -q -n -c 2 -i 0.2 -W 1 -I "$2" 2001:db8:f:1::1 || { ours; ip -n "$(ns a)" -6 route get 2001:db8:f:1::1 from "$2"; fail "nothing comes back to $2"; return 1; }
+	in_ns a ping -6 -q -n -c 2 -i 0.2 -W 1 -I "$2" 2001:db8:f:1::1
+	status=$?
 	capture_stop "$TEST_TMP/from.pcap"
 	n=$(capture_count "$TEST_TMP/from.pcap")
-	expect_eq "packets by $1" "$n" 2
+	[ $status = 0 ] && expect_eq "packets by $1" "$n" 2
 }
 
 source_routing()
@@ -337,8 +344,7 @@ flap()
 	done
 	ip -n "$(ns a)" addr replace 2001:db8:77::a/64 dev up1 nodad && ip -n "$(ns a)" -6 route replace default via fe80::1 dev up1 table 77
 	busywait 30 is_made up1 && busywait 10 is_made up2 && expect_eq "addresses" "$(made up1) $(made up2)" "$M1 $M2" || return
-	# The routes come a moment after the addresses that are there again.
-	busywait 10 source_routing
+	source_routing
 }
 
 # One switch takes away all that is shim6d's, and nothing else.
