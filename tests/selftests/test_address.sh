@@ -190,6 +190,8 @@ makes()
 {
 	local up
 
+	# What the kernel does by itself, such as with its link-local addresses, is done.
+	sleep 5
 	BEFORE=$(foreign)
 	echo | daemon_conf a && daemon_start a || return
 	for up in up1 up2; do
