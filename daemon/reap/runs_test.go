@@ -195,26 +195,19 @@ func TestFourByFour(t *testing.T) {
 //
 // Shows: 5534-3.1-04 5534-3.2-02 5534-8-02
 func TestLinkDown(t *testing.T) {
-	for _, x := range []struct {
-		name   string
-		change func(h *host)
-	}{
-		{"down", func(h *host) { h.link(0, false) }},
-	} {
-		n, a, b, ab, ba := two(t, 2)
-		a.flow(ab, 10*time.Millisecond)
-		b.flow(ba, 10*time.Millisecond)
-		n.pass(time.Second)
-		x.change(a)
-		n.pass(60 * time.Millisecond)
-		if a.current(ab).Local != a.addr(1) || b.current(ba).Peer != a.addr(1) ||
-			a.state(ab) != engine.ReapOperational || b.state(ba) != engine.ReapOperational {
-			t.Errorf("%s: A sends by %v, B by %v: %q", x.name, a.current(ab), b.current(ba), n.probes())
-		}
-		n.pass(time.Second)
-		if n.now-a.kernel[ab].heardAt > 50*time.Millisecond || n.now-b.kernel[ba].heardAt > 50*time.Millisecond {
-			t.Errorf("%s: no payload", x.name)
-		}
+	n, a, b, ab, ba := two(t, 2)
+	a.flow(ab, 10*time.Millisecond)
+	b.flow(ba, 10*time.Millisecond)
+	n.pass(time.Second)
+	a.link(0, false)
+	n.pass(60 * time.Millisecond)
+	if a.current(ab).Local != a.addr(1) || b.current(ba).Peer != a.addr(1) ||
+		a.state(ab) != engine.ReapOperational || b.state(ba) != engine.ReapOperational {
+		t.Errorf("A sends by %v, B by %v: %q", a.current(ab), b.current(ba), n.probes())
+	}
+	n.pass(time.Second)
+	if n.now-a.kernel[ab].heardAt > 50*time.Millisecond || n.now-b.kernel[ba].heardAt > 50*time.Millisecond {
+		t.Error("no payload")
 	}
 }
 

@@ -94,14 +94,6 @@ answers() { in_ns a ping -6 -q -n -c 1 -W 1 -I "$1" "$2" >/dev/null; }
 # provider_2_loses PERCENT: of what its customer sends, on the way to the core.
 provider_2_loses() { tc -n "$(ns p2)" qdisc replace dev core root netem delay 5ms loss "$1%"; }
 
-# provider_1_back: the cable is in again.
-provider_1_back()
-{
-	ip -n "$(ns p1)" link set host up &&
-	# A router's link that went down has lost its global address.
-	ip -n "$(ns p1)" addr replace 2001:db8:1:1::1/64 dev host nodad
-}
-
 # --- what is watched ---------------------------------------------------------
 
 # Not by in_ns: signals must meet the sink, not a shell around it. Descriptor 9 is the
@@ -224,7 +216,7 @@ say "PROVIDER 1 FAILS: its cable is cut"
 ssh_lives
 after 3200
 event repair "provider 1 is back"
-provider_1_back || give_up "the link does not come up"
+router_up 1 || give_up "the link does not come up"
 say "provider 1 is back; the sessions stay where they are, for it could fail again"
 after 2200
 provider_2_loses 100 || give_up "there is no black hole"

@@ -90,8 +90,7 @@ heal()
 		for up in up1 up2; do
 			ip -n "$(ns $h)" link set $up up
 			p=$(topo_provider $h $up)
-			ip -n "$(ns "p$p")" link set host up
-			ip -n "$(ns "p$p")" addr replace "2001:db8:$p:1::1/64" dev host nodad
+			router_up "$p"
 			busywait 20 no_tentative "p$p" host || return
 			has_addr $h $up || ip -n "$(ns $h)" addr add "$(topo_addr $h $up)/64" dev $up nodad
 		done

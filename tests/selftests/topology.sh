@@ -235,15 +235,21 @@ topo_dump()
 # link_cut HOST UPLINK: the cable is out; the host sees the carrier go.
 link_cut() { ip -n "$(ns "p$(topo_provider "$1" "$2")")" link set host down; }
 
+# router_up PROVIDER: the cable to its host is in again. A router's link that went down
+# has lost its global address.
+router_up()
+{
+	ip -n "$(ns "p$1")" link set host up &&
+	ip -n "$(ns "p$1")" addr replace "$(topo_prefix "$1")::1/64" dev host nodad
+}
+
 # link_restore HOST UPLINK: it is in again; returns when the uplink works.
 link_restore()
 {
 	local p
 
 	p=$(topo_provider "$1" "$2") || return
-	ip -n "$(ns "p$p")" link set host up || return
-	# A router's link that went down has lost its global address.
-	ip -n "$(ns "p$p")" addr replace "2001:db8:$p:1::1/64" dev host nodad || return
+	router_up "$p" || return
 	busywait 20 no_tentative "p$p" host || return
 	radvd_set "$p" "$(topo_prefix "$p")" 1800 3600
 	topo_uplink_routes "$1" "$2"

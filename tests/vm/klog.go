@@ -46,11 +46,14 @@ var follows = regexp.MustCompile(`cut here|---\[ end trace`)
 // file "none", after it. Nothing but warnings of that file is excused.
 var expects = regexp.MustCompile(`vm: command expects warnings of (\S+)$`)
 
+// afterMark returns what a log has from the last mark on, or all of it.
+func afterMark(log string) string {
+	return log[max(strings.LastIndex(log, logMark), 0):]
+}
+
 // scanLog returns what a kernel log complains of after the last mark.
 func scanLog(log string) []splat {
-	if i := strings.LastIndex(log, logMark); i >= 0 {
-		log = log[i:]
-	}
+	log = afterMark(log)
 	var found []splat
 	opened, expected := "", "none"
 	for _, l := range strings.Split(log, "\n") {
@@ -94,9 +97,7 @@ const flagsNever, flagsAlways = 1<<3 | 1<<5 | 1<<15 | 1<<17 | 0x3ff<<22, 1 << 1
 // can't be, or "". Neither a module nor anything else that a guest runs can bring
 // them about, as no instruction lets such bits through: the emulator lost them.
 func impossibleFlags(log string) string {
-	if i := strings.LastIndex(log, logMark); i >= 0 {
-		log = log[i:]
-	}
+	log = afterMark(log)
 	for _, m := range flagsDumped.FindAllStringSubmatch(log, -1) {
 		flags, err := strconv.ParseUint(strings.TrimPrefix(m[1], "EFLAGS: "), 16, 32)
 		if err == nil && (flags&flagsNever != 0 || flags&flagsAlways == 0) {
