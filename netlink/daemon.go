@@ -119,6 +119,8 @@ type Events struct {
 	family genetlink.Family
 	// ours are the ports of sockets whose changes are not told.
 	ours []uint32
+	// early is what was told before the registration was acknowledged.
+	early []Event
 }
 
 // Register makes a socket the namespace's daemon, until it is closed. There can
@@ -150,19 +152,59 @@ func register(conn *genetlink.Conn, role Role, ours []uint32) (*Events, error) {
 	// test's connection has no buffer.
 	_ = conn.SetReadBuffer(readBuffer)
 	e := &Events{conn: conn, family: c.family, ours: ours}
-	err = c.change(cmdDaemonRegister, controlAttributes, func(enc *encoder) {
-		enc.Flag(attrControlFromOutside, role == RoleOutside)
-	})
-	if err != nil {
-		if errors.Is(err, unix.EBUSY) {
-			err = fmt.Errorf("%w: is another shim6d running?", err)
+	if role == RoleMain {
+		if err := e.join(conn); err != nil {
+			return nil, err
 		}
+	}
+	err = e.enrol(role)
+	if errors.Is(err, unix.EBUSY) {
+		err = fmt.Errorf("%w: is another shim6d running?", err)
+	}
+	if err != nil {
 		return nil, err
 	}
-	if role == RoleMain {
-		err = e.join(conn)
+	return e, nil
+}
+
+// enrol asks for the registration. The groups that are joined already, and the
+// request itself, have the kernel tell things before it acknowledges: those are
+// kept for Receive.
+func (e *Events) enrol(role Role) error {
+	enc := newEncoder(controlAttributes)
+	enc.Flag(attrControlFromOutside, role == RoleOutside)
+	attributes, err := enc.encode()
+	if err != nil {
+		return err
 	}
-	return e, err
+	request := genetlink.Message{
+		Header: genetlink.Header{Command: cmdDaemonRegister, Version: familyVersion},
+		Data:   attributes,
+	}
+	sent, err := e.conn.Send(request, e.family.ID, netlink.Request|netlink.Acknowledge)
+	if err != nil {
+		return requestError(err, attributes, controlAttributes)
+	}
+	for acknowledged := false; !acknowledged; {
+		messages, raw, err := e.conn.Receive()
+		if err != nil {
+			return requestError(err, attributes, controlAttributes)
+		}
+		for i, r := range raw {
+			if r.Header.Sequence == sent.Header.Sequence && r.Header.PID == sent.Header.PID {
+				acknowledged = true
+				continue
+			}
+			ev, err := e.parse(messages[i], r.Header)
+			if err != nil {
+				return err
+			}
+			if ev != nil {
+				e.early = append(e.early, ev)
+			}
+		}
+	}
+	return nil
 }
 
 // join has the socket told of contexts, and of families that come and go.
@@ -197,6 +239,10 @@ func (e *Events) Close() error { return e.conn.Close() }
 // other error the socket is of no use. Events of a newer kernel are passed over,
 // so there may be none.
 func (e *Events) Receive() ([]Event, error) {
+	if early := e.early; early != nil {
+		e.early = nil
+		return early, nil
+	}
 	messages, raw, err := e.conn.Receive()
 	if err != nil {
 		if errors.Is(err, unix.ENOBUFS) {

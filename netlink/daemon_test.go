@@ -14,6 +14,7 @@ import (
 	"github.com/mdlayher/genetlink"
 	"github.com/mdlayher/genetlink/genltest"
 	"github.com/mdlayher/netlink"
+	"github.com/mdlayher/netlink/nltest"
 )
 
 // eventData encodes the attributes of an event.
@@ -191,6 +192,54 @@ func TestRegisterTaken(t *testing.T) {
 	})
 	if !errors.Is(err, syscall.EBUSY) || !strings.Contains(err.Error(), "is another shim6d running?") {
 		t.Errorf("a namespace that has a daemon: %v", err)
+	}
+}
+
+// The kernel begins to tell with the registration, and tells of others' contexts
+// before: what comes ahead of the acknowledgement, and with it, is no reply, and
+// is not lost.
+func TestRegisterToldEarly(t *testing.T) {
+	told := func(command uint8, sequence, port uint32, data []byte) netlink.Message {
+		b, err := genetlink.Message{Header: genetlink.Header{Command: command}, Data: data}.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return netlink.Message{Header: netlink.Header{Type: familyID, Sequence: sequence, PID: port}, Data: b}
+	}
+	acquire := eventData(func(e *encoder) {
+		e.addr(attrControlUlidLocal, ulidA)
+		e.addr(attrControlUlidPeer, locatorB)
+	})
+	var request netlink.Message
+	var answers [][]netlink.Message
+	conn := genetlink.NewConn(nltest.Dial(func(req []netlink.Message) ([]netlink.Message, error) {
+		if len(req) > 0 {
+			request = req[0]
+			ack := netlink.Message{Header: request.Header, Data: make([]byte, 20)}
+			ack.Header.Type = netlink.Error
+			answers = [][]netlink.Message{
+				// Another's request may have had the same number.
+				{told(cmdContextDelNtf, request.Header.Sequence, request.Header.PID+1, notification()), ack},
+				{told(cmdContextNtf, 7, 8, notification())},
+			}
+			return []netlink.Message{told(cmdAcquireEvent, 0, 0, acquire)}, nil
+		}
+		next := answers[0]
+		answers = answers[1:]
+		return next, nil
+	}))
+	e := &Events{conn: conn, family: genetlink.Family{ID: familyID}}
+	if err := e.enrol(RoleMain); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range [][]Event{
+		{AcquireEvent{Local: ulidA, Peer: locatorB}, DeleteEvent{pair}},
+		{ChangeEvent{pair}},
+	} {
+		got, err := e.Receive()
+		if d := cmp.Diff(want, got, addrCmp); err != nil || d != "" {
+			t.Error(err, d)
+		}
 	}
 }
 
