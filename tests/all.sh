@@ -15,9 +15,7 @@ begun=$SECONDS
 
 say() { echo "[$((SECONDS - begun)) s] $*"; }
 
-# part NAME COMMAND...: run, keep the output, then show it. A guest that QEMU itself
-# has killed (status 118, docs/lab.md) has shown nothing: it runs once more, and both
-# are shown.
+# part NAME COMMAND...: run, keep the output, then show it.
 part()
 {
 	local name=$1 start=$SECONDS status
@@ -26,13 +24,6 @@ part()
 	say "$name begins"
 	"$@" >"$out/$name.log" 2>&1 </dev/null
 	status=$?
-	if [ $status = 118 ]; then
-		say "$name: the emulator failed, once more:"
-		tail -n 8 "$out/$name.log" | sed 's/^/    /'
-		mv "$out/$name.log" "$out/$name.emulator"
-		"$@" >"$out/$name.log" 2>&1 </dev/null
-		status=$?
-	fi
 	{
 		say "$name ended with status $status after $((SECONDS - start)) s:"
 		sed 's/^/    /' "$out/$name.log"
@@ -109,7 +100,7 @@ wait
 # It looks at the clock, so nothing else runs. A minute is what is wanted when warm.
 part bare tests/bare.sh 300 60
 
-passed=0 failed=0
+passed=0 failed=0 summary=
 for s in "$out"/*.status; do
 	name=$(basename "$s" .status)
 	if [ "$(cat "$s")" = 0 ]; then
@@ -120,10 +111,11 @@ for s in "$out"/*.status; do
 	passed=$((passed + $(grep -cE '^ *ok ' "$out/$name.log")))
 	failed=$((failed + (bad > 0 ? bad : 1)))
 	echo "FAILED: $name (status $(cat "$s")), see $out/$name.log"
-	# What comes last is read first, and may be all that is kept of a run.
 	grep -E -A 12 '^ *not ok ' "$out/$name.log" | cut -c 1-200 | head -n 60 | sed 's/^/    /'
 	echo "    ..."
 	tail -n 20 "$out/$name.log" | cut -c 1-200 | sed 's/^/    /'
+	bad=$(grep -E -A 2 --no-group-separator '^ *not ok ' "$out/$name.log" || tail -n 1 "$out/$name.log")
+	summary+="$name: status $(cat "$s")"$'\n'$(sed 's/^ */  /' <<<"$bad" | cut -c 1-120 | head -n 24)$'\n'
 done
 # A part that never began has failed as well.
 parts=$(ls "$out"/*.status 2>/dev/null | wc -l)
@@ -132,5 +124,7 @@ if [ "$parts" != 16 ]; then
 	failed=$((failed + 1))
 fi
 say "done"
+# What comes last is read first, and may be all that is kept of a run.
+printf %s "$summary"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -4,7 +4,6 @@ package main
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 )
 
@@ -82,29 +81,6 @@ func scanLog(log string) []splat {
 		found = append(found, splat{"bug", opened})
 	}
 	return found
-}
-
-// flagsDumped finds the flags in a register dump of the kernel's own code, and the
-// code segment that tells that it is its own.
-var flagsDumped = regexp.MustCompile(`(?s)RIP: 0010:[^\n]*\n(?:[^\n]*\n)?[^\n]*RSP: \S+ +(EFLAGS: [0-9a-f]{8})\b`)
-
-// Bits of an x86 processor's flags that are never set in 64-bit kernel code, and the
-// one that always is: bits 3, 5, 15 and 22 to 31 are wired to 0, bit 1 is to 1, and
-// bit 17, virtual 8086 mode, does not exist in long mode.
-const flagsNever, flagsAlways = 1<<3 | 1<<5 | 1<<15 | 1<<17 | 0x3ff<<22, 1 << 1
-
-// impossibleFlags returns the flags of a register dump after the last mark if they
-// can't be, or "". Neither a module nor anything else that a guest runs can bring
-// them about, as no instruction lets such bits through: the emulator lost them.
-func impossibleFlags(log string) string {
-	log = afterMark(log)
-	for _, m := range flagsDumped.FindAllStringSubmatch(log, -1) {
-		flags, err := strconv.ParseUint(strings.TrimPrefix(m[1], "EFLAGS: "), 16, 32)
-		if err == nil && (flags&flagsNever != 0 || flags&flagsAlways == 0) {
-			return m[1]
-		}
-	}
-	return ""
 }
 
 func classify(line string) string {

@@ -24,12 +24,11 @@ import (
 
 // Exit statuses of the runner's own. All others are the command's.
 const (
-	exitEmulator = 118 // the emulator failed, and the guest with it
-	exitLeak     = 119 // the command passed, but kmemleak found memory lost
-	exitSplat    = 120 // the command passed, but the kernel complained
-	exitPanic    = 121 // the guest died before the command ended
-	exitHang     = 124 // the command did not end in time
-	exitRunner   = 125 // the command was not run
+	exitLeak   = 119 // the command passed, but kmemleak found memory lost
+	exitSplat  = 120 // the command passed, but the kernel complained
+	exitPanic  = 121 // the guest died before the command ended
+	exitHang   = 124 // the command did not end in time
+	exitRunner = 125 // the command was not run
 )
 
 const usage = `usage: tests/vm/run [OPTIONS] [--] COMMAND [ARG...]
@@ -54,10 +53,9 @@ exits with COMMAND's status. Kernels are fetched or built at first use and kept.
   -update        look for a newer kernel now (otherwise every 14 days)
 
 Exit status: COMMAND's, or
-  118  the guest died of a fault of QEMU      121  the guest died
-  119  COMMAND passed, but memory was lost    124  COMMAND did not end in time
-  120  COMMAND passed, but the kernel log     125  COMMAND was not run
-       has a warning, bug or report
+  119  COMMAND passed, but memory was lost    121  the guest died
+  120  COMMAND passed, but the kernel log     124  COMMAND did not end in time
+       has a warning, bug or report           125  COMMAND was not run
 
 The cache is ${SHIM6_CACHE:-${XDG_CACHE_HOME:-~/.cache}/shim6}.
 `

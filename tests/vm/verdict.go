@@ -19,14 +19,13 @@ type verdict struct {
 	Time     string   `json:"time"`
 	Machine  string   `json:"machine"`
 	Command  []string `json:"command"`
-	Result   string   `json:"result"` // passed, failed, hung, panicked, emulator, splat, leaked, stopped
+	Result   string   `json:"result"` // passed, failed, hung, panicked, splat, leaked, stopped
 	Status   int      `json:"status"` // of the command, -1 if it did not end
 	Exit     int      `json:"exit"`   // of the runner
 	Seconds  float64  `json:"seconds"`
 	Splats   []splat  `json:"splats"`
 	Leaks    []string `json:"leaks"`
 	Leftover string   `json:"-"` // why the guest did not end by itself
-	flags    string   // of a register dump, if no processor can have them
 	limit    time.Duration
 	end      error // of the machine's process
 }
@@ -37,7 +36,6 @@ func (v *verdict) judge(status int, hung, stopped bool, log, kmemleak string) {
 	v.Status = status
 	v.Splats = scanLog(log)
 	v.Leaks = leaks(kmemleak)
-	v.flags = impossibleFlags(log)
 	panicked, lost := false, 0
 	for _, s := range v.Splats {
 		panicked = panicked || s.Kind == "panic"
@@ -48,8 +46,6 @@ func (v *verdict) judge(status int, hung, stopped bool, log, kmemleak string) {
 	switch {
 	case stopped:
 		v.Result, v.Exit = "stopped", 130
-	case status <= 0 && panicked && v.Machine == "qemu-tcg" && v.flags != "":
-		v.Result, v.Exit = "emulator", exitEmulator
 	case status < 0 && panicked:
 		v.Result, v.Exit = "panicked", exitPanic
 	case status < 0 && hung:
@@ -97,9 +93,6 @@ func (v *verdict) report(w io.Writer, kernel, dir string) {
 	case "panicked":
 		say("the guest's kernel panicked or died after %.1f s (%v); its last words:\n%s", v.Seconds,
 			v.end, tail(filepath.Join(dir, "kernel.log"), 15))
-	case "emulator":
-		say("the guest's kernel panicked after %.1f s with flags that no processor has (%s): QEMU's fault, so it says nothing of COMMAND; run it again",
-			v.Seconds, v.flags)
 	case "splat":
 		say("COMMAND passed, but the kernel complained: failed")
 	case "leaked":
