@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"shim6/daemon/cga"
+	"shim6/daemon/engine"
 )
 
 var prefixCmp = cmp.Options{
@@ -200,6 +201,21 @@ func TestExample(t *testing.T) {
 func TestDebugPortIsOff(t *testing.T) {
 	if d := Default().DebugPort; d.Enabled || d.Port != 19384 {
 		t.Errorf("the default is %+v", d)
+	}
+}
+
+func TestInterfacePolicy(t *testing.T) {
+	for text, want := range map[string]engine.InterfacePolicy{
+		"normal": engine.PolicyNormal, "preferred": engine.PolicyPreferred, "backup": engine.PolicyBackup,
+		"metered": engine.PolicyMetered, "never": engine.PolicyNever,
+	} {
+		c, err := Parse("f", "[[interface]]\nname='wwan*'\npolicy='"+text+"'")
+		if err != nil || c.Interfaces[0].Policy != want {
+			t.Errorf("%s: %+v, %v", text, c, err)
+		}
+	}
+	if _, err := Parse("f", "[[interface]]\nname='a'\npolicy='best'"); err == nil || !strings.Contains(err.Error(), `unknown policy "best"`) {
+		t.Errorf("an unknown one: %v", err)
 	}
 }
 

@@ -70,6 +70,7 @@ func (f *fake) Switches(context.Context) ([]Switch, error) {
 	return []Switch{{
 		Time: time.Unix(8, 0).UTC(), Name: name, Direction: "outbound", Trigger: "local", From: Pair{a1, b1}, To: Pair{a2, b2},
 		Probed: []Probed{{Pair{a2, b2}, time.Unix(7, 0).UTC()}}, Answered: []Pair{{a2, b2}}, Outage: 20,
+		LastGood: []LastGood{{Pair{a1, b1}, time.Unix(6, 0).UTC()}},
 	}}, f.err
 }
 

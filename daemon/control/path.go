@@ -58,9 +58,19 @@ type Switch struct {
 	// that the peer has said to work.
 	Probed   []Probed `json:"probed,omitempty"`
 	Answered []Pair   `json:"answered,omitempty"`
+	// LastGood tells of the pairs above when each last worked: when the peer said
+	// that a Probe had come by it or, of the pair that was left, when payload began
+	// to be lost. Pairs that are not known to have worked are left out.
+	LastGood []LastGood `json:"last-good,omitempty"`
 	// Outage is for how long, in milliseconds, payload may have been lost: from
 	// the first sign of it to the switch. It is 0 for a switch without need.
 	Outage int64 `json:"outage"`
+}
+
+// LastGood is when a pair last worked.
+type LastGood struct {
+	Pair
+	Time time.Time `json:"time"`
 }
 
 // Probed is a Probe that was sent.

@@ -61,12 +61,22 @@ type Switch struct {
 	// Answered the pairs that the peer has said to work.
 	Probed   []Probed
 	Answered []engine.Pair
+	// Good tells of From, To and those that were probed when each last worked, as
+	// far as it is known to have.
+	Good []LastGood
 	// Outage is since when payload may have been lost; 0 if none was.
 	Outage time.Duration
 }
 
 // Probed is a Probe that was sent.
 type Probed struct {
+	engine.Pair
+	Time time.Duration
+}
+
+// LastGood is when a pair is known to have worked last: when the peer said that a
+// Probe had come by it or, of the pair that was left, when payload began to be lost.
+type LastGood struct {
 	engine.Pair
 	Time time.Duration
 }

@@ -214,3 +214,74 @@ func TestWeights(t *testing.T) {
 		t.Errorf("contexts by locator: %v", count)
 	}
 }
+
+// Interfaces are used as their policies say: the preferred one, what is said nothing
+// of, the backup, and what costs money only when nothing else is left; one that is
+// never to be used is not used even then. What is better again is gone back to.
+func TestInterfacePolicies(t *testing.T) {
+	n, a, b, ab, ba := two(t, 5, Config{HoldDown: 20 * time.Second})
+	a.flow(ab, 100*time.Millisecond)
+	b.flow(ba, 100*time.Millisecond)
+	const metered, never, preferred, backup, normal = 0, 1, 2, 3, 4
+	a.locals = slices.Clone(a.locals)
+	for i, p := range map[int]engine.InterfacePolicy{
+		metered: engine.PolicyMetered, never: engine.PolicyNever, preferred: engine.PolicyPreferred, backup: engine.PolicyBackup,
+	} {
+		a.locals[i].Policy = p
+	}
+	a.handle(engine.Locators{Local: a.locals})
+	at := func(want int, what string) {
+		t.Helper()
+		if got := a.current(ab).Local; got != a.addr(want) {
+			t.Errorf("%s: sends from %v, wanted %v", what, got, a.addr(want))
+		}
+	}
+	n.pass(time.Minute)
+	at(preferred, "all links work")
+	for _, x := range []struct {
+		down, want int
+	}{{preferred, normal}, {normal, backup}, {backup, metered}} {
+		from := len(n.trace)
+		a.link(x.down, false)
+		n.pass(time.Second)
+		at(x.want, fmt.Sprintf("link %d is down", x.down))
+		for _, p := range n.trace[from:] {
+			if p.from == "A" && (p.source == a.addr(never) || p.source == a.addr(metered) && x.want != metered) {
+				t.Errorf("link %d is down: a Probe from %v", x.down, p.source)
+			}
+		}
+	}
+	a.link(metered, false)
+	n.pass(5 * time.Second)
+	if got := a.current(ab).Local; got == a.addr(never) {
+		t.Error("what is never to be used is used")
+	}
+	a.link(metered, true)
+	n.pass(time.Minute)
+	at(metered, "only what costs money works again")
+	a.link(normal, true)
+	n.pass(10 * time.Minute)
+	at(normal, "a better one works again")
+	a.link(preferred, true)
+	n.pass(10 * time.Minute)
+	at(preferred, "the preferred one works again")
+}
+
+// A history has a bound, and what it loses is the oldest.
+func TestHistoryIsBounded(t *testing.T) {
+	for _, x := range []struct{ size, kept int }{{0, DefaultHistory}, {3, 3}} {
+		h := History{Size: x.size}
+		for i := range 3*x.kept - 1 {
+			h.add(Switch{Time: time.Duration(i)})
+		}
+		l := h.Switches()
+		if len(l) != x.kept {
+			t.Fatalf("%d are kept, wanted %d", len(l), x.kept)
+		}
+		for i := range l {
+			if l[i].Time != time.Duration(2*x.kept-1+i) {
+				t.Errorf("%d of %d: %d", i, x.kept, l[i].Time)
+			}
+		}
+	}
+}

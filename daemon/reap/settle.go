@@ -121,6 +121,7 @@ func (r *Explorer) record(s *engine.Session, x *exploration, sw Switch) {
 		}
 	}
 	sw.Answered = slices.Clone(x.answered)
+	sw.Good = r.lastGood(x, &sw)
 	if !sw.Inbound {
 		r.stats.Switches++
 	}
@@ -128,6 +129,31 @@ func (r *Explorer) record(s *engine.Session, x *exploration, sw Switch) {
 	if r.config.OnSwitch != nil {
 		r.config.OnSwitch(&sw)
 	}
+}
+
+// lastGood is Switch.Good.
+func (r *Explorer) lastGood(x *exploration, sw *Switch) []LastGood {
+	pairs := []engine.Pair{sw.From, sw.To}
+	for _, p := range sw.Probed {
+		pairs = append(pairs, p.Pair)
+	}
+	var list []LastGood
+	for i, p := range pairs {
+		if slices.Contains(pairs[:i], p) {
+			continue
+		}
+		good, has := time.Duration(0), false
+		if v := r.paths.get(p); v != nil {
+			good, has = v.good, v.hasGood
+		}
+		if i == 0 && !sw.Inbound && x.failed && (!has || good < x.failing) {
+			good, has = x.failing, true
+		}
+		if has {
+			list = append(list, LastGood{p, good})
+		}
+	}
+	return list
 }
 
 // finish is for a context that is Operational: it is remembered for a while, and what

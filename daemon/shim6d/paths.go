@@ -3,6 +3,9 @@
 package main
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"shim6/daemon/control"
@@ -16,7 +19,32 @@ func (d *daemon) switched(s *reap.Switch) {
 	d.log.Info("path", append(attributes(s.ULIDs),
 		"direction", direction(s), "trigger", s.Trigger, "why", s.Why,
 		"from-local", s.From.Local, "from-peer", s.From.Peer, "to-local", s.To.Local, "to-peer", s.To.Peer,
-		"probed", len(s.Probed), "answered", len(s.Answered), "outage", s.Outage)...)
+		"probed", d.probedText(s), "last-good", d.goodText(s), "outage", s.Outage)...)
+}
+
+// probedText and goodText are lists for the log: of pairs, with times of the day.
+func (d *daemon) probedText(s *reap.Switch) string {
+	var list []string
+	for _, p := range s.Probed {
+		answered := ""
+		if slices.Contains(s.Answered, p.Pair) {
+			answered = " answered"
+		}
+		list = append(list, d.pairAt(p.Pair, p.Time)+answered)
+	}
+	return strings.Join(list, ", ")
+}
+
+func (d *daemon) goodText(s *reap.Switch) string {
+	var list []string
+	for _, p := range s.Good {
+		list = append(list, d.pairAt(p.Pair, p.Time))
+	}
+	return strings.Join(list, ", ")
+}
+
+func (d *daemon) pairAt(p engine.Pair, t time.Duration) string {
+	return fmt.Sprintf("%v %v at %s", p.Local, p.Peer, d.at(t).Format(time.RFC3339Nano))
 }
 
 func direction(s *reap.Switch) string {
@@ -43,6 +71,9 @@ func (d *daemon) switches() []control.Switch {
 		}
 		for _, p := range s.Answered {
 			j.Answered = append(j.Answered, pair(p))
+		}
+		for _, p := range s.Good {
+			j.LastGood = append(j.LastGood, control.LastGood{Pair: pair(p.Pair), Time: d.at(p.Time)})
 		}
 		list = append(list, j)
 	}

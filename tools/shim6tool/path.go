@@ -119,6 +119,9 @@ func (t *tool) printSwitch(s control.Switch) {
 		}
 		fmt.Fprintf(t.out, "    probed %s %s%s\n", p.Time.Local().Format("15:04:05.000"), pairText(p.Pair), answered)
 	}
+	for _, p := range s.LastGood {
+		fmt.Fprintf(t.out, "    last-good %s %s\n", clockText(p.Time), pairText(p.Pair))
+	}
 }
 
 // pathUse has payload sent by a pair; what the first shim6d called shim, or deshim if

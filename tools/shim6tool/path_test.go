@@ -32,6 +32,7 @@ func fullSwitch() control.Switch {
 		Why: "nothing was heard for 15s", From: ulids, To: other,
 		Probed:   []control.Probed{{Pair: ulids, Time: now.Add(-62 * time.Second)}, {Pair: other, Time: now.Add(-61 * time.Second)}},
 		Answered: []control.Pair{other}, Outage: 15400,
+		LastGood: []control.LastGood{{Pair: ulids, Time: now.Add(-75 * time.Second)}},
 	}
 }
 
@@ -90,6 +91,7 @@ func TestDaemonText(t *testing.T) {
 `},
 		{"-s pa hi 2001:db8:1::a 2001:db8:2::b fii 7", history + `    probed 11:58:58.123 2001:db8:1::a 2001:db8:2::b
     probed 11:58:59.123 2001:db8:3::a 2001:db8:4::b answered
+    last-good 2026-11-24 11:58:45.123 2001:db8:1::a 2001:db8:2::b
 `},
 		{"locator", `2001:db8:1::a dev up1 hba
 2001:db8:3::a dev up2 not-operational (the link is down)
