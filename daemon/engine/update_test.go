@@ -229,7 +229,10 @@ func TestUpdateInI1Sent(t *testing.T) {
 	f.a.inState(f.ab, I1Sent)
 }
 
-// Shows: 5533-10.4-07 5533-10.4-17 5533-10.5-06 5533-10.5-10
+// An I2 is sent, but the Update Request is not processed: see 5533-10.4-07 in
+// tools/conformance/reasons.tsv.
+//
+// Shows: 5533-10.4-17 5533-10.5-06 5533-10.5-10
 func TestUpdateInI2Sent(t *testing.T) {
 	f := in(t, I2Sent)
 	f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 1})

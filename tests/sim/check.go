@@ -18,6 +18,8 @@ type rates struct {
 	requests map[requestKey][2]time.Duration
 	// answers are when those were sent that anybody can ask for.
 	answers map[answerKey][]time.Duration
+	// got and given are how many messages of each type have come and were sent.
+	got, given map[wire.Type]int
 }
 
 type requestKey struct {
@@ -102,6 +104,7 @@ func (h *host) checkSend(s engine.Send) {
 	}
 	switch m := m.(type) {
 	case *wire.R1:
+		h.checkReply(s, wire.TypeI1)
 		return
 	case *wire.R1bis:
 		h.checkAnswer(s, 50)
@@ -118,9 +121,13 @@ func (h *host) checkSend(s engine.Send) {
 		h.checkRequest(requestKey{s.Type, m.InitiatorNonce, m.InitiatorContextTag}, 2)
 		h.checkKnown(m.InitiatorContextTag, engine.I2bisSent)
 	case *wire.R2:
+		h.checkReply(s, wire.TypeI1, wire.TypeI2, wire.TypeI2bis)
 		h.checkKnown(m.ResponderContextTag, engine.I1Sent)
 	case *wire.UpdateRequest:
 		h.checkRequest(requestKey{s.Type, m.RequestNonce, m.ReceiverContextTag}, 1)
+	case *wire.UpdateAcknowledgement:
+		// A request that is older than the last is answered with that one's, too.
+		h.checkReply(s, wire.TypeUpdateRequest, wire.TypeUpdateRequest)
 	}
 	peer := h.w.owner[s.Context.Peer]
 	if peer == nil || h.w.owner[s.Destination] != peer {
@@ -153,6 +160,25 @@ func (h *host) checkRequest(k requestKey, atOnce int) {
 		h.rates.requests = make(map[requestKey][2]time.Duration)
 	}
 	h.rates.requests[k] = [2]time.Duration{h.w.now, last[0]}
+}
+
+// hasGot counts what has come.
+func (h *host) hasGot(message []byte) {
+	if h.rates.got == nil {
+		h.rates.got, h.rates.given = make(map[wire.Type]int), make(map[wire.Type]int)
+	}
+	h.rates.got[wire.Type(message[2])]++
+}
+
+// checkReply sees that there are no more messages than those that they reply to.
+func (h *host) checkReply(s engine.Send, to ...wire.Type) {
+	asked := 0
+	for _, t := range to {
+		asked += h.rates.got[t]
+	}
+	if h.rates.given[s.Type]++; h.rates.given[s.Type] > asked {
+		h.w.fail("%s: %d messages %v, and %d that ask for one", h.name, h.rates.given[s.Type], s.Type, asked)
+	}
 }
 
 // checkAnswer sees that within a second there are no more than what was saved up, and

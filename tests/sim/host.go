@@ -442,6 +442,7 @@ func (h *host) receive(p packet) {
 				h.hears(k)
 			}
 		}
+		h.hasGot(p.message)
 		h.handle(engine.Control{Source: p.source, Destination: p.destination, Message: p.message})
 		return
 	}

@@ -3,12 +3,16 @@
 package sim
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,11 +32,25 @@ func variable(t *testing.T, name string, def uint64) uint64 {
 	return n
 }
 
-// try lives the world of a seed, and returns what went wrong.
-func try(seed uint64, verbose bool) string {
+// verbose is where to tell what happens, nil for nowhere.
+func verbose(t *testing.T) io.Writer {
+	if variable(t, "SHIM6_SIM_VERBOSE", 0) == 0 {
+		return nil
+	}
+	return os.Stdout
+}
+
+// try lives the world of a seed, with few tags or as many as there are, and returns what
+// went wrong.
+func try(seed uint64, few bool, log io.Writer) (string, *world) {
 	w := newWorld(seed)
-	w.verbose = verbose
-	return w.tried()
+	w.few, w.log = few, log
+	return w.tried(), w
+}
+
+// again is how to see a world once more.
+func again(test string, seed uint64) string {
+	return fmt.Sprintf("to see it again: SHIM6_SIM_WORLDS=1 SHIM6_SIM_SEED=%d SHIM6_SIM_VERBOSE=1 go test -count=1 -run '^%s$' ./tests/sim", seed, test)
 }
 
 // tried lives a world, and returns what went wrong.
@@ -81,11 +99,11 @@ func progress(first, worlds uint64, at []atomic.Uint64, done <-chan struct{}) {
 func TestWorlds(t *testing.T) {
 	worlds := variable(t, "SHIM6_SIM_WORLDS", defaultWorlds(testing.Short()))
 	first := variable(t, "SHIM6_SIM_SEED", 1)
-	verbose := variable(t, "SHIM6_SIM_VERBOSE", 0) != 0
+	log := verbose(t)
 	var next, failed atomic.Uint64
 	var wg sync.WaitGroup
 	workers := runtime.GOMAXPROCS(0)
-	if verbose {
+	if log != nil {
 		workers = 1
 	}
 	at := make([]atomic.Uint64, workers)
@@ -102,9 +120,9 @@ func TestWorlds(t *testing.T) {
 				if i >= worlds {
 					return
 				}
-				if text := try(first+i, verbose); text != "" {
+				if text, _ := try(first+i, false, log); text != "" {
 					failed.Add(1)
-					t.Errorf("seed %d: %s\nto see it again: SHIM6_SIM_WORLDS=1 SHIM6_SIM_SEED=%d SHIM6_SIM_VERBOSE=1 go test -count=1 ./tests/sim", first+i, text, first+i)
+					t.Errorf("seed %d: %s\n%s", first+i, text, again("TestWorlds", first+i))
 				}
 			}
 		})
@@ -128,11 +146,12 @@ func defaultWorlds(short bool) uint64 {
 // Shows: 5533-C-04
 func TestFewTags(t *testing.T) {
 	var confusions uint64
-	for seed := range uint64(200) {
-		w := newWorld(seed)
-		w.few = true
-		if text := w.tried(); text != "" {
-			t.Errorf("seed %d: %s", seed, text)
+	first := variable(t, "SHIM6_SIM_SEED", 0)
+	worlds := variable(t, "SHIM6_SIM_WORLDS", 200)
+	for seed := first; seed < first+min(worlds, 200); seed++ {
+		text, w := try(seed, true, verbose(t))
+		if text != "" {
+			t.Errorf("seed %d: %s\n%s", seed, text, again("TestFewTags", seed))
 		}
 		for _, h := range w.hosts {
 			if h.e != nil {
@@ -140,7 +159,35 @@ func TestFewTags(t *testing.T) {
 			}
 		}
 	}
-	if confusions == 0 {
+	if confusions == 0 && worlds >= 200 {
 		t.Error("no contexts were confused")
+	}
+}
+
+// TestReplay lives worlds twice, in which the same happens, to the nonce; others differ.
+func TestReplay(t *testing.T) {
+	seen := map[[sha256.Size]byte]uint64{}
+	for seed := range uint64(20) {
+		var logs [2]bytes.Buffer
+		for i := range logs {
+			if text, _ := try(seed, seed%2 == 0, &logs[i]); text != "" {
+				t.Fatalf("seed %d: %s", seed, text)
+			}
+		}
+		if !bytes.Equal(logs[0].Bytes(), logs[1].Bytes()) {
+			a, b := strings.Split(logs[0].String(), "\n"), strings.Split(logs[1].String(), "\n")
+			for i := range min(len(a), len(b)) {
+				if a[i] != b[i] {
+					t.Errorf("seed %d: %q once and %q again", seed, a[i], b[i])
+					break
+				}
+			}
+			continue
+		}
+		sum := sha256.Sum256(logs[0].Bytes())
+		if other, ok := seen[sum]; ok {
+			t.Errorf("seeds %d and %d are the same", other, seed)
+		}
+		seen[sum] = seed
 	}
 }

@@ -5,6 +5,7 @@ package sim
 import (
 	"container/heap"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -29,8 +30,9 @@ type world struct {
 	attackers        []attacker
 	flows            []flow
 	// holes are black holes: packets by these pairs, as the sender sees them.
-	holes   map[engine.Pair]bool
-	verbose bool
+	holes map[engine.Pair]bool
+	// log is told what happens, unless it is nil.
+	log io.Writer
 	// few has every host draw its tags from fewTags.
 	few bool
 }
@@ -57,8 +59,8 @@ func (w *world) fail(format string, args ...any) {
 }
 
 func (w *world) logf(format string, args ...any) {
-	if w.verbose {
-		fmt.Printf("%10.3f  %s\n", w.now.Seconds(), fmt.Sprintf(format, args...))
+	if w.log != nil {
+		fmt.Fprintf(w.log, "%10.3f  %s\n", w.now.Seconds(), fmt.Sprintf(format, args...))
 	}
 }
 
@@ -165,7 +167,7 @@ func (w *world) transmit(p packet) {
 
 func (w *world) deliver(p packet) {
 	if h := w.owner[p.destination]; h != nil {
-		if w.verbose && p.message != nil {
+		if w.log != nil && p.message != nil {
 			w.logf("%s: gets %s from %v for %v", h.name, describe(p.message), p.source, p.destination)
 		}
 		h.receive(p)
