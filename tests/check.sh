@@ -111,8 +111,8 @@ check "staticcheck" go tool staticcheck ./...
 check "go.mod is tidy" go_mod_tidy
 check "go test -race" go test -race ./...
 # What has to be cut short with the race detector.
-check "ten thousand worlds, and as many contexts at once" go test -count=1 -timeout 20m \
-	-run '^(TestWorlds|TestTenThousand|TestRandomWalk)$' ./tests/sim ./daemon/reap
+check "ten thousand worlds, as many contexts at once, and the engine's figures" go test -count=1 -timeout 20m -p 1 \
+	-run '^(TestWorlds|TestTenThousand|TestRandomWalk|TestWanted)$' ./tests/sim ./daemon/reap ./tests/bench/engine
 check "each requirement has a test, or a reason" go run ./tools/conformance
 check "what is generated is up to date" go run ./tools/nlgen -check -kernel-source "$source"
 check "the newest kernel's schema takes the specification" schema

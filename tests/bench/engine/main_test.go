@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+//go:build !race
+
+package main
+
+import "testing"
+
+// What is wanted of an Engine: 10,000 contexts a second with trusted prefixes, half of
+// that with HBA, 4 KiB a context, and the same however many there are. The figures are
+// for one processor that does both ends, which is more than is asked; those of this
+// machine are printed by make bench-engine.
+func TestWanted(t *testing.T) {
+	const few, many = 1000, 20000
+	for _, way := range ways {
+		made := map[string]float64{"trusted prefixes": 10000, "HBA": 5000}[way.name]
+		var rates [2]figures
+		for i, n := range []int{few, many} {
+			if way.signed && n > few {
+				// RSA's part is the same for each.
+				continue
+			}
+			f, err := measure(way, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%s, %d contexts: %+v", way.name, n, f)
+			if f.made < made || f.recovered < made || f.updated < made {
+				t.Errorf("%s, %d contexts: %.0f made, %.0f recovered and %.0f updated a second, %.0f are wanted",
+					way.name, n, f.made, f.recovered, f.updated, made)
+			}
+			if f.memory <= 0 || f.memory > 4096 {
+				t.Errorf("%s, %d contexts: %d octets each, 4096 are wanted", way.name, n, f.memory)
+			}
+			rates[i] = f
+		}
+		if f := rates[1]; f.made > 0 && (f.made < rates[0].made/2 || f.memory > rates[0].memory*5/4) {
+			t.Errorf("%s: %+v for %d contexts, and %+v for %d", way.name, rates[0], few, f, many)
+		}
+	}
+}
