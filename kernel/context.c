@@ -207,6 +207,12 @@ static int shim6_next_check(struct shim6_net *sn,
 		}
 		return 0;
 	}
+	if ((!ctx->has_peer_tag || ctx->tag_peer != tag) &&
+	    shim6_table_peer_tag_is_full(sn, tag)) {
+		NL_SET_ERR_MSG(extack,
+			       "there are too many contexts with this tag-peer");
+		return -ENOSPC;
+	}
 	if (state == SHIM6_CONTEXT_STATE_ESTABLISHED &&
 	    shim6_context_confused(sn, ctx, c, next->locators, tag)) {
 		NL_SET_ERR_MSG(extack,

@@ -54,7 +54,10 @@ static bool shim6_event_send_to(struct shim6_net *sn, struct sk_buff *msg,
 				void *hdr, u32 port)
 {
 	genlmsg_end(msg, hdr);
-	if (!genlmsg_unicast(sn->net, msg, port))
+	/* The daemon may just have gone, and 0 is the kernel's own port. */
+	if (!port)
+		nlmsg_free(msg);
+	else if (!genlmsg_unicast(sn->net, msg, port))
 		return true;
 	shim6_count(sn, SHIM6_A_STATS_EVENTS_LOST);
 	return false;

@@ -108,7 +108,8 @@ static struct shim6_flow *shim6_flow_new(struct shim6_net *sn,
 	struct shim6_flows *flows = &sn->flows;
 	struct shim6_flow *flow;
 
-	flow = kzalloc(sizeof(*flow), GFP_ATOMIC | __GFP_NOWARN);
+	flow = kzalloc(sizeof(*flow), GFP_ATOMIC | __GFP_ACCOUNT |
+				     __GFP_NOWARN);
 	if (!flow)
 		return NULL;
 	flow->ulids = *ulids;

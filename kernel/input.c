@@ -5,8 +5,11 @@
  * The hook is before defragmentation at PRE_ROUTING, so that conntrack, the
  * firewall and the socket lookup see what the peer's ULP has sent. The
  * protocol handler takes what is left: control messages, payload headers with
- * an unknown tag, and those behind a Routing header with segments left.
+ * an unknown tag, and those behind headers that come first, such as a Fragment
+ * or Destination Options header. What it makes of those arrives once more, for
+ * the firewall has seen no more than IP protocol 140.
  */
+#include <linux/netdevice.h>
 #include <linux/netfilter_ipv6.h>
 #include <net/addrconf.h>
 #include <net/ipv6.h>
@@ -67,6 +70,20 @@ static void shim6_remove(struct sk_buff *skb, const struct shim6_context *ctx,
 		skb->csum = csum_add(skb->csum, csum_partial(iph, offset, 0));
 }
 
+/* Is there another payload header in this one? Nobody sends that. */
+static bool shim6_is_nested(const struct sk_buff *skb, unsigned int offset)
+{
+	const struct shim6_hdr *h = (const struct shim6_hdr *)
+		(skb_network_header(skb) + offset);
+	struct shim6_hdr _inner;
+
+	if (h->nexthdr != SHIM6_IPPROTO)
+		return false;
+	h = skb_header_pointer(skb, skb_network_offset(skb) + offset +
+			       SHIM6_PAYLOAD_LEN, sizeof(_inner), &_inner);
+	return !h || shim6_is_payload(h);
+}
+
 /* Returns false if the packet went no further. */
 static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 			  struct shim6_context *ctx, unsigned int prev,
@@ -83,6 +100,10 @@ static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 				SHIM6_PAYLOAD_LEN) ||
 	    skb_cow_head(skb, 0)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_NO_MEMORY);
+		return false;
+	}
+	if (shim6_is_nested(skb, offset)) {
+		shim6_drop(sn, skb, SHIM6_A_STATS_IN_HEADER);
 		return false;
 	}
 	shim6_remove(skb, ctx, prev, offset);
@@ -160,6 +181,19 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+/*
+ * A packet that the hook has left to the handler, with its ULIDs: PRE_ROUTING
+ * and INPUT took it for IP protocol 140, which a firewall lets in. Each time it
+ * is 8 octets shorter, so there is an end.
+ */
+static void shim6_input_again(struct sk_buff *skb)
+{
+	__skb_push(skb, -skb_network_offset(skb));
+	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+	netif_rx(skb);
+}
+
 /* Data is at our header, which is where the transport header is. */
 static int shim6_rcv(struct sk_buff *skb)
 {
@@ -189,8 +223,8 @@ static int shim6_rcv(struct sk_buff *skb)
 			   skb_transport_offset(skb) -
 			   skb_network_offset(skb)))
 		return -1;
-	/* On with the next header. */
-	return 1;
+	shim6_input_again(skb);
+	return 0;
 
 malformed:
 	shim6_drop(sn, skb, SHIM6_A_STATS_IN_HEADER);

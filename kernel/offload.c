@@ -10,6 +10,7 @@
  * are cut again. That is also why the flag INET6_PROTO_GSO_EXTHDR is no use:
  * with it the core would step over the header and merge all.
  */
+#include <linux/delay.h>
 #include <net/addrconf.h>
 #include <net/gro.h>
 #include <net/ip6_checksum.h>
@@ -22,6 +23,9 @@
 #include "netns.h"
 #include "offload.h"
 #include "stats.h"
+
+/* Nothing more is merged, because the module goes. */
+static bool shim6_offload_ends;
 
 static const struct net_offload *shim6_offload_of(u8 nexthdr)
 {
@@ -127,7 +131,8 @@ static struct sk_buff *shim6_gro_receive(struct list_head *head,
 	 */
 	h = skb_gro_header(skb, off + SHIM6_PAYLOAD_LEN, off);
 	if (unlikely(!h) || NAPI_GRO_CB(skb)->flush ||
-	    skb->dev->features & NETIF_F_GRO_FRAGLIST)
+	    skb->dev->features & NETIF_F_GRO_FRAGLIST ||
+	    READ_ONCE(shim6_offload_ends))
 		goto out;
 	iph = skb_gro_network_header(skb);
 	ops = shim6_offload_of(h->nexthdr);
@@ -210,5 +215,13 @@ int __init shim6_offload_init(void)
  */
 void shim6_offload_exit(void)
 {
+	/*
+	 * What is merged already waits for its completion, until the device's
+	 * poll ends or its gro_flush_timeout, which is much less, is over. The
+	 * core would warn of a packet that nobody completes.
+	 */
+	WRITE_ONCE(shim6_offload_ends, true);
+	synchronize_net();
+	msleep(100);
 	inet6_del_offload(&shim6_offload, SHIM6_IPPROTO);
 }

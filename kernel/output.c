@@ -267,7 +267,8 @@ static unsigned int shim6_output_rehomed(struct net *net, struct sk_buff *skb,
 	u32 mtu;
 	int err;
 
-	dst = shim6_path_route(net, skb, path);
+	dst = shim6_path_route(net, skb, path,
+			       place->final ? &ipv6_hdr(skb)->daddr : NULL);
 	/* Where somebody is about to repair it the ULP need not know. */
 	if (IS_ERR(dst) && shim6_has_daemon(sn)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE);

@@ -120,23 +120,28 @@ static void shim6_route_set(struct shim6_route *slot, struct dst_entry *dst)
  * @net: the namespace
  * @skb: the packet, which has the route of its ULIDs
  * @path: the pair
+ * @to: where it goes first, if a Routing header says so, or NULL
  *
  * The route is kept where it depends on the pair alone. The output hook runs in
- * process context as well, and what is kept is per CPU.
+ * process context as well, and what is kept is per CPU. Where bottom halves can
+ * be preempted (PREEMPT_RT) that is not enough, and nothing is kept.
  *
  * Return: the route with a reference, or an ERR_PTR.
  */
 struct dst_entry *shim6_path_route(struct net *net, struct sk_buff *skb,
-				   struct shim6_path *path)
+				   struct shim6_path *path,
+				   const struct in6_addr *to)
 {
-	bool keep = !skb->mark && !net->xfrm.policy_count[XFRM_POLICY_OUT] &&
+	bool keep = !IS_ENABLED(CONFIG_PREEMPT_RT) && !to && !skb->mark &&
+		    !net->xfrm.policy_count[XFRM_POLICY_OUT] &&
 		    !netif_is_l3_slave(skb_dst(skb)->dev) &&
 		    !netif_is_l3_master(skb_dst(skb)->dev);
 	struct shim6_route *slot;
 	struct dst_entry *dst;
 
 	if (!keep)
-		return shim6_route_lookup(net, skb, &path->local, &path->peer);
+		return shim6_route_lookup(net, skb, &path->local,
+					  to ?: &path->peer);
 	local_bh_disable();
 	slot = this_cpu_ptr(path->routes);
 	dst = shim6_route_get(slot);

@@ -48,7 +48,8 @@ struct shim6_path *shim6_path_new(const struct in6_addr *local,
 void shim6_path_free(struct shim6_path *path);
 void shim6_path_free_rcu(struct rcu_head *rcu);
 struct dst_entry *shim6_path_route(struct net *net, struct sk_buff *skb,
-				   struct shim6_path *path);
+				   struct shim6_path *path,
+				   const struct in6_addr *to);
 u32 shim6_path_mtu(struct shim6_net *sn, const struct shim6_path *path);
 void shim6_mtu_tell(struct shim6_net *sn, struct shim6_context *ctx,
 		    struct shim6_path *path);

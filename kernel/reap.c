@@ -267,7 +267,7 @@ void shim6_reap_orphan(struct shim6_context *ctx)
 
 static void shim6_reap_timeout(struct shim6_context *ctx, unsigned long clock)
 {
-	const u8 was = READ_ONCE(ctx->reap_state);
+	u8 was = READ_ONCE(ctx->reap_state);
 
 	if (cmpxchg(&ctx->clock, clock, 0) != clock)
 		return;
@@ -275,12 +275,17 @@ static void shim6_reap_timeout(struct shim6_context *ctx, unsigned long clock)
 	/* Before the event: the daemon's answer must not be overtaken. */
 	if (shim6_has_daemon(ctx->sn))
 		WRITE_ONCE(ctx->reap_state, SHIM6_REAP_STATE_EXPLORING);
-	if (shim6_event_reap(ctx, SHIM6_REAP_EVENT_SEND_TIMEOUT, 0) ||
-	    !shim6_has_daemon(ctx->sn))
+	if (shim6_event_reap(ctx, SHIM6_REAP_EVENT_SEND_TIMEOUT, 0))
 		return;
-	/* It could not be told: as if nothing had been noticed yet. */
+	/*
+	 * It could not be told: as if nothing had been noticed yet. A daemon that
+	 * has gone meanwhile explores no more, so nobody does.
+	 */
+	if (!shim6_has_daemon(ctx->sn))
+		was = SHIM6_REAP_STATE_OPERATIONAL;
 	if (cmpxchg(&ctx->reap_state, SHIM6_REAP_STATE_EXPLORING, was) ==
-	    SHIM6_REAP_STATE_EXPLORING)
+		    SHIM6_REAP_STATE_EXPLORING &&
+	    shim6_has_daemon(ctx->sn))
 		shim6_reap_run(ctx, SHIM6_CLOCK_SEND);
 }
 

@@ -117,6 +117,29 @@ shim6_table_by_peer_tag(struct shim6_net *sn, u64 tag,
 	return NULL;
 }
 
+/**
+ * shim6_table_peer_tag_is_full - are there as many contexts of a peer tag as may be?
+ * @sn: the namespace's state
+ * @tag: CT(peer)
+ *
+ * Peers choose these tags. Honest ones choose at random from 2^47; of one that gives
+ * thousands of contexts the same, each ICMPv6 error would have us look at all.
+ *
+ * Return: whether there is no room for another.
+ */
+bool shim6_table_peer_tag_is_full(struct shim6_net *sn, u64 tag)
+{
+	struct rhlist_head *list, *pos;
+	unsigned int n = 0;
+
+	rcu_read_lock();
+	list = rhltable_lookup(&sn->table.peer_tags, &tag, shim6_by_peer_tag);
+	rhl_for_each_rcu(pos, list)
+		n++;
+	rcu_read_unlock();
+	return n >= SHIM6_PEER_TAG_CONTEXTS;
+}
+
 static bool shim6_context_between(const struct shim6_context *ctx,
 				  const void *arg)
 {

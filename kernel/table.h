@@ -6,6 +6,9 @@
 #include <linux/rhashtable.h>
 #include <linux/xarray.h>
 
+/* Contexts with the same tag of the peer. */
+#define SHIM6_PEER_TAG_CONTEXTS	64
+
 struct in6_addr;
 struct shim6_context;
 struct shim6_net;
@@ -39,6 +42,7 @@ struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag);
 struct shim6_context *shim6_context_by_peer_tag(struct shim6_net *sn, u64 tag,
 						const struct in6_addr *local,
 						const struct in6_addr *peer);
+bool shim6_table_peer_tag_is_full(struct shim6_net *sn, u64 tag);
 struct shim6_context *
 shim6_table_by_peer_tag(struct shim6_net *sn, u64 tag,
 			bool (*wanted)(const struct shim6_context *ctx,

@@ -218,9 +218,10 @@ def out_no_room():
     head = struct.pack("!HHIIBBHHH", 9, port, 1, int.from_bytes(syn[4:8], "big") + 1, 5 << 4, 0x12, 65535, 0, 0)
     arrive(TCP, head[:16] + struct.pack("!H", pkt.checksum(b, a, TCP, head)) + head[18:])
     tun.get()
-    # The least path there is, after the connection is made: no SYN would get through.
+    # The least path there is to where it goes first, after the connection is made: no SYN
+    # would get through.
     s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RTHDR, pkt.srh(0, [b] + 75 * [ip("2001:db8:c::1")], 75))
-    run("ip", "-6", "route", "replace", "2001:db8:b:2::/64", "dev", "tun0", "mtu", "1280")
+    run("ip", "-6", "route", "replace", "2001:db8:c::/64", "dev", "tun0", "mtu", "1280")
     before = stats()["out-too-big"]
     try:
         s.send(bytes(4000))
@@ -229,7 +230,7 @@ def out_no_room():
     finally:
         s.close()
         home()
-        run("ip", "-6", "route", "del", "2001:db8:b:2::/64", "dev", "tun0", "mtu", "1280")
+        run("ip", "-6", "route", "del", "2001:db8:c::/64", "dev", "tun0", "mtu", "1280")
         tun.drain()
 
 
@@ -465,12 +466,37 @@ def in_truncated():
     received(s)
 
 
-@case("a header in a header is seen for what it is")
+@case("a payload header in a payload header is dropped")
 def in_twice():
     s = udp_socket()
-    with Counted(in_payload=2):
+    with Counted(in_header=2):
         arrive(SHIM6, pkt.payload_header(CT_LOCAL, UDP) + HELLO)
-        received(s)
+        arrive(SHIM6, pkt.payload_header(CT_LOCAL, UDP) + HELLO, before=pkt.options(SHIM6), first=DEST)
+        nothing_received(s)
+
+
+@case("a firewall that lets protocol 140 in sees what is in it, wherever the header is")
+def in_firewall():
+    ways = {
+        "at the front": {},
+        "behind Destination Options": {"before": pkt.options(SHIM6), "first": DEST},
+        "in a packet that is its only fragment": {"before": pkt.fragment(SHIM6, 0, 0, 7), "first": FRAGMENT},
+        "behind nine headers": {"before": pkt.options(DEST) * 8 + pkt.options(SHIM6), "first": DEST},
+    }
+    s = udp_socket()
+    run("nft", "add table inet wall; add chain inet wall in { type filter hook input priority 0; policy drop; };"
+        "add rule inet wall in meta l4proto { 140, ipv6-icmp } accept; add rule inet wall in ct state established,related accept")
+    try:
+        for way in ways.values():
+            arrive(UDP, HELLO, **way)
+            nothing_received(s)
+        # As of a packet without our header.
+        run("nft", f"add rule inet wall in ip6 saddr {B} udp dport {PORT} ct state new accept")
+        for name, way in ways.items():
+            arrive(UDP, pkt.udp(b, a, 9, PORT, name.encode()), **way)
+            received(s, name.encode())
+    finally:
+        run("nft", "delete table inet wall")
 
 
 @case("packets to others are not ours to change")

@@ -84,6 +84,22 @@ says_why()
 	ctx set $A1 $B1 tag-peer 60 state established && ctx flush
 }
 
+# Peers choose these tags; each of an error's look-ups walks over those that are the same.
+peer_tags()
+{
+	local i
+
+	for i in $(seq 64); do
+		ctx add $A1 2001:db8:9::$i tag-local $i tag-peer 60 state i2bis-sent || return
+	done
+	refused "too many contexts with this tag-peer" context add $A1 $B1 tag-local 77 tag-peer 60 state i2bis-sent &&
+	ctx add $A1 $B1 tag-local 77 tag-peer 61 state i2bis-sent &&
+	refused "too many contexts with this tag-peer" context set $A1 $B1 tag-peer 60 &&
+	# One of them may change as before.
+	ctx set $A1 2001:db8:9::5 tag-peer 60 state established &&
+	ctx del $A1 2001:db8:9::6 && ctx set $A1 $B1 tag-peer 60 && ctx flush
+}
+
 limits()
 {
 	local i
@@ -184,6 +200,7 @@ ns_add a b
 pair_link 1 && pair_link 2 || exit
 run_test "made, changed, deleted [5533-2.1-01]" life
 run_test "what is refused, and why [5533-1.4-01]" says_why
+run_test "a tag of the peer is that of few contexts" peer_tags
 run_test "limits are each namespace's own" limits
 run_test "tags are for privileged readers" tags_are_secret
 run_test "policies" policies

@@ -101,9 +101,11 @@ heal()
 	topo_routes a && topo_routes b && topo_ping_all 20 && busywait 20 addresses_are_there
 }
 
-# Local failures: 150 ms, on a machine that is not emulated.
-SOON=150
-[ "${SHIM6_TIME:-real}" = virtual ] || SOON=1500
+# Local failures: 150 ms. Where time is real and processors are emulated, what else the
+# machine does is in each figure, and in one of two that are compared: so more is allowed,
+# and a row is tried again.
+SOON=150 TRIES=1
+[ "${SHIM6_TIME:-real}" = virtual ] || SOON=1500 TRIES=4
 
 # --- one failure -------------------------------------------------------------
 
@@ -147,8 +149,18 @@ below()
 }
 
 # row NAME SECONDS FAILURE TCP-LIMIT UDP-LIMIT: the failure without and with Shim6,
-# which is not slower than MPTCP.
+# which is faster than MPTCP.
 row()
+{
+	local try
+
+	for ((try = 1; try <= TRIES; try++)); do
+		row_once "$@" && return
+	done
+	return 1
+}
+
+row_once()
 {
 	local name=$1 seconds=$2 failure=$3 tcp udp plain plain_udp mptcp status=0
 
@@ -163,7 +175,7 @@ row()
 	echo "plain TCP $plain, MPTCP $mptcp, Shim6 TCP $tcp, plain UDP $plain_udp, Shim6 UDP $udp"
 	below "TCP" "$tcp" "$4" && below "UDP" "$udp" "$5" || status=1
 	if [ "$mptcp" != never ]; then
-		below "TCP, beside MPTCP" "$tcp" "$mptcp" || status=1
+		below "TCP, beside MPTCP" "$tcp" $((mptcp - 1)) || status=1
 	fi
 	[ $status = 0 ] || { ask a /paths/history; ask b /paths/history; cat "$RESULTS.err"; grep -v level=DEBUG "$(daemon_dir a)/log"; }
 	daemons_down

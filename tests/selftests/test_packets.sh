@@ -6,7 +6,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
-need ip modprobe shim6tool python3
+need ip nft modprobe shim6tool python3
 
 export PYTHONDONTWRITEBYTECODE=1
 modprobe shim6 || exit
