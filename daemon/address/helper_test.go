@@ -13,6 +13,7 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
+	"shim6/daemon/cga"
 	"shim6/daemon/locator"
 )
 
@@ -22,6 +23,13 @@ var (
 	a1 = netip.MustParseAddr("2001:db8:1::a")
 	a2 = netip.MustParseAddr("2001:db8:2::a")
 )
+
+// numbered is one of many prefixes, after those of a1 and a2 in their order.
+func numbered(n int) cga.SubnetPrefix {
+	p := cga.PrefixOf(netip.MustParseAddr("2001:db8:ffff::"))
+	binary.BigEndian.PutUint16(p[6:], uint16(n))
+	return p
+}
 
 // host is a kernel of which a Table is told, in virtual time.
 type host struct {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,7 +27,7 @@ import (
 var one = sync.OnceValue(func() *Identity { return extended(nil, p1, p2) })
 
 func extended(i *Identity, prefixes ...cga.SubnetPrefix) *Identity {
-	next, err := i.Extend(context.Background(), rand.Reader, prefixes)
+	next, err := i.Extend(context.Background(), rand.Reader, prefixes, nil)
 	if err != nil {
 		panic(err)
 	}
@@ -108,6 +109,107 @@ func TestMaxSets(t *testing.T) {
 	addressIn(t, i, p3)
 }
 
+// What is in use is not forgotten, though it be the oldest, or more than there is room
+// for otherwise.
+func TestForget(t *testing.T) {
+	made := func(n int) *Identity {
+		i := &Identity{}
+		for k := range n {
+			i.Sets = append(i.Sets, []cga.Address{{PDS: &cga.PDS{SubnetPrefix: numbered(2 * k)}}, {PDS: &cga.PDS{SubnetPrefix: numbered(2*k + 1)}}})
+		}
+		return i
+	}
+	var all []cga.SubnetPrefix
+	for k := range maxSets + 9 {
+		all = append(all, numbered(2*k+1))
+	}
+	for _, c := range []struct {
+		sets  int
+		inUse []cga.SubnetPrefix
+		want  int
+		gone  []int
+	}{
+		{maxSets, nil, maxSets, nil},
+		{maxSets + 2, nil, maxSets, []int{0, 1}},
+		{maxSets + 2, all[:1], maxSets, []int{1, 2}},
+		{maxSets + 2, []cga.SubnetPrefix{all[0], all[2]}, maxSets, []int{1, 3}},
+		{maxSets + 9, all[:maxSets+5], maxSets + 5, []int{maxSets + 5, maxSets + 8}},
+		{maxSets + 9, all, maxSets + 9, nil},
+	} {
+		i := made(c.sets)
+		i.forget(c.inUse)
+		if len(i.Sets) != c.want {
+			t.Errorf("of %d sets, with %d in use, %d are left, wanted %d", c.sets, len(c.inUse), len(i.Sets), c.want)
+		}
+		for _, n := range c.gone {
+			if _, _, ok := i.Address(numbered(2 * n)); ok {
+				t.Errorf("of %d sets, with %d in use, set %d is left", c.sets, len(c.inUse), n)
+			}
+		}
+	}
+}
+
+// In use is what is known, and what has an address of ours, be it kept.
+func TestInUse(t *testing.T) {
+	h := newHost(t)
+	h.address(up2, netip.MustParseAddr("2001:db8:9::9"), 0, Infinite, Infinite)
+	h.apply(SetAddress{Index: up1, Address: a1, Bits: subnetBits, Preferred: 1, Valid: 2}.Message())
+	h.apply(SetAddress{Index: lo, Address: a2, Bits: hostBits, Valid: 2}.Message())
+	got := InUse([]Prefix{{Index: up1, Prefix: p3}}, &h.table)
+	if want := []cga.SubnetPrefix{p3, p1, p2}; !slices.Equal(got, want) {
+		t.Errorf("in use is %v, wanted %v", got, want)
+	}
+}
+
+// Of many prefixes there are several sets, and the PDS of each leaves room in the
+// longest message for all of its locators, or for half as many and a signature.
+func TestManyPrefixes(t *testing.T) {
+	var many []cga.SubnetPrefix
+	for k := range 2*maxSetPrefixes + 1 {
+		many = append(many, numbered(k))
+	}
+	i := extended(one(), many...)
+	if len(i.Sets) != 4 || len(i.Sets[1]) != maxSetPrefixes || len(i.Sets[3]) != 1 {
+		t.Fatalf("%d sets", len(i.Sets))
+	}
+	for _, p := range many {
+		addressIn(t, i, p)
+	}
+	dir := t.TempDir()
+	if err := i.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := Load(dir); err != nil || !reflect.DeepEqual(again.Sets, i.Sets) {
+		t.Errorf("what was saved is not what was loaded: %v", err)
+	}
+	set := i.Sets[1]
+	pds, err := set[0].PDS.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		locators int
+		method   wire.VerificationMethod
+	}{{maxSetPrefixes, wire.MethodHBA}, {maxSetPrefixes / 2, wire.MethodCGA}} {
+		list := &wire.LocatorList{}
+		for _, a := range set[:c.locators] {
+			list.Locators = append(list.Locators, wire.Locator{Address: a.Addr, Method: c.method})
+		}
+		options := wire.Options{
+			&wire.ResponderValidator{Validator: make([]byte, 128)}, &wire.ULIDPair{Sender: set[0].Addr, Receiver: a1},
+			&wire.ForkedInstanceIdentifier{}, &wire.KeepaliveTimeout{}, list,
+			&wire.LocatorPreferences{ElementLen: 3, Elements: make([]wire.Preference, c.locators)},
+			&wire.CGAParameterDataStructure{PDS: pds},
+		}
+		if c.method == wire.MethodCGA {
+			options = append(options, &wire.CGASignature{Signature: make([]byte, i.Key.Size())})
+		}
+		if _, err := wire.Append(nil, &wire.I2bis{Options: options}); err != nil {
+			t.Errorf("of %d locators: %v", c.locators, err)
+		}
+	}
+}
+
 func TestStore(t *testing.T) {
 	dir := t.TempDir()
 	if i, err := Load(dir); i != nil || err != nil {
@@ -161,7 +263,7 @@ func TestLoadErrors(t *testing.T) {
 	}
 	key, _ := os.ReadFile(filepath.Join(dir, KeyFile))
 	text, _ := os.ReadFile(filepath.Join(dir, AddressesFile))
-	other, err := (*Identity)(nil).Extend(context.Background(), rand.Reader, []cga.SubnetPrefix{p1})
+	other, err := (*Identity)(nil).Extend(context.Background(), rand.Reader, []cga.SubnetPrefix{p1}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +341,7 @@ func TestAnotherKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i, err = i.Extend(context.Background(), rand.Reader, []cga.SubnetPrefix{p1, p2}); err != nil {
+		if i, err = i.Extend(context.Background(), rand.Reader, []cga.SubnetPrefix{p1, p2}, nil); err != nil {
 			t.Fatal(err)
 		}
 		x, was := addressIn(t, i, p1), addressIn(t, old, p1)

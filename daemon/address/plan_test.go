@@ -3,6 +3,8 @@
 package address
 
 import (
+	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -216,6 +218,96 @@ func TestPlanRenumbering(t *testing.T) {
 	m.does(set(addressIn(t, m.identity, p3).Addr, up1, 3600, 1800))
 	if p := m.plan(); p.Missing != nil {
 		t.Errorf("missing is %v", p.Missing)
+	}
+}
+
+// Prefixes come and go on one link, more than there is room for. On the other one the
+// first stays, and so does its address; and so it is if no router has spoken of it
+// since a restart.
+func TestPlanPrefixesComeAndGo(t *testing.T) {
+	m := newManaged(t)
+	x, _ := m.both()
+	m.prefixes.Apply(m.now, announcement(up1, p1, autoconf, Infinite, Infinite))
+	m.does(set(x, up1, Infinite, Infinite))
+	first := m.identity.Sets[0]
+	for n := range maxSets + 6 {
+		if n == maxSets+3 {
+			m.prefixes = Prefixes{}
+		}
+		p := numbered(n)
+		m.prefixes.Apply(m.now, announcement(up2, p, autoconf, 60, 60))
+		missing := m.plan().Missing
+		if !slices.Equal(missing, []cga.SubnetPrefix{p}) {
+			t.Fatalf("missing is %v", missing)
+		}
+		next, err := m.identity.Extend(context.Background(), rand.Reader, missing, InUse(m.prefixes.Known(m.now, &m.table), &m.table))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.identity = next
+		a := addressIn(t, next, p).Addr
+		m.does(set(a, up2, 60, 60))
+		m.now += time.Minute
+		m.lost(up2, a)
+		m.does()
+	}
+	if !slices.Equal(m.identity.Sets[0], first) || addressIn(t, m.identity, p1).Addr != x {
+		t.Error("the first set is gone")
+	}
+	if len(m.identity.Sets) != maxSets {
+		t.Errorf("%d sets", len(m.identity.Sets))
+	}
+	if _, _, ok := m.identity.Address(numbered(6)); ok {
+		t.Error("the oldest that is not in use is there")
+	}
+	addressIn(t, m.identity, numbered(7))
+}
+
+// A flood of prefixes leaves a link as many as it may have, and what was there its
+// address, whatever comes before it in order.
+func TestPlanFlood(t *testing.T) {
+	m := newManaged(t)
+	p, a := numbered(2000), netip.MustParseAddr("2001:db8:ffff:7d0::a")
+	m.identity = extended(one(), p)
+	x, _ := m.both()
+	y := addressIn(t, m.identity, p).Addr
+	m.prefixes.Apply(m.now, announcement(up1, p1, autoconf, 1800, 3600))
+	m.prefixes.Apply(m.now, announcement(up2, p, autoconf, 1800, 3600))
+	m.does(set(x, up1, 3600, 1800), set(y, up2, 3600, 1800))
+	flood := func() {
+		for n := range 1000 {
+			m.prefixes.Apply(m.now, announcement(up2, numbered(n), autoconf, Infinite, Infinite))
+		}
+	}
+	flood()
+	if missing := m.plan().Missing; len(missing) != MaxPrefixes-1 {
+		t.Errorf("%d prefixes are to get an address", len(missing))
+	}
+	m.identity = extended(m.identity, m.plan().Missing...)
+	if done := m.settles(); len(done) != MaxPrefixes-1 || slices.Contains(done, unset(y, up2)) {
+		t.Errorf("done is %q", done)
+	}
+	// It is renewed as before.
+	m.now += time.Minute
+	m.prefixes.Apply(m.now, announcement(up1, p1, autoconf, 1800, 3600))
+	m.prefixes.Apply(m.now, announcement(up2, p, autoconf, 1800, 3600))
+	m.does(set(x, up1, 3600, 1800), set(y, up2, 3600, 1800))
+	// A restart, and a program that makes addresses for whatever is announced.
+	m.prefixes = Prefixes{}
+	m.address(up2, a, 0, 1800, 3600)
+	flood()
+	for n := range 40 {
+		b := numbered(n).Prefix().Addr().As16()
+		b[15] = 0xa
+		m.address(up2, netip.AddrFrom16(b), 0, 1800, 3600)
+	}
+	m.settles()
+	known := m.prefixes.Known(m.now, &m.table)
+	if len(known) != MaxPrefixes || !slices.ContainsFunc(known, func(k Prefix) bool { return k.Prefix == p }) {
+		t.Errorf("known is %v", known)
+	}
+	if m.plan().Missing != nil {
+		t.Error("others have come in the place of those that have addresses")
 	}
 }
 

@@ -5,6 +5,7 @@ package address
 import (
 	"cmp"
 	"encoding/binary"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -30,8 +31,20 @@ type Prefix struct {
 // be it before shim6d was started; where nothing has (the sysctl autoconf is 0), the
 // kernel tells what routers announce.
 //
+// A link has MaxPrefixes at most; those that came first stay.
+//
 // The zero Prefixes is ready.
-type Prefixes struct{ announced map[link]lifetimes }
+type Prefixes struct {
+	announced map[link]lifetimes
+	// full are the links of which a prefix was passed over, and whether Full
+	// has told so.
+	full map[uint32]bool
+}
+
+// MaxPrefixes is how many prefixes a link has at most, as by default the kernel makes
+// as many addresses (the sysctl max_addresses): anyone on the link can announce any
+// number, and each would get an address and rules.
+const MaxPrefixes = 16
 
 // link is a prefix on an interface.
 type link struct {
@@ -87,12 +100,57 @@ func (p *Prefixes) Apply(now time.Duration, m netlink.Message) bool {
 		p.announced = map[link]lifetimes{}
 	}
 	old, had := p.announced[l]
-	had = had && (old.validUntil == 0 || old.validUntil > now)
-	if !had && valid == 0 {
+	had = had && !old.ended(now)
+	if !had && (valid == 0 || !p.room(now, l.index)) {
 		return true
 	}
 	p.announced[l] = lifetimes{until(now, preferred), validity(now, old, had, valid)}
 	return true
+}
+
+// ended reports whether a prefix is valid no more.
+func (l lifetimes) ended(now time.Duration) bool { return l.validUntil != 0 && l.validUntil <= now }
+
+// room reports whether a link may have a further prefix announced.
+func (p *Prefixes) room(now time.Duration, index uint32) bool {
+	n := 0
+	for l, announced := range p.announced {
+		switch {
+		case l.index != index:
+		case announced.ended(now):
+			delete(p.announced, l)
+		default:
+			n++
+		}
+	}
+	if n >= MaxPrefixes {
+		p.passOver(index)
+		return false
+	}
+	return true
+}
+
+func (p *Prefixes) passOver(index uint32) {
+	if p.full == nil {
+		p.full = map[uint32]bool{}
+	}
+	if !p.full[index] {
+		p.full[index] = false
+	}
+}
+
+// Full returns the links of which prefixes were passed over since there are too many,
+// in their order: each once, until it is down.
+func (p *Prefixes) Full() []uint32 {
+	var list []uint32
+	for index, told := range p.full {
+		if !told {
+			list = append(list, index)
+			p.full[index] = true
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // validity is by RFC 4862, section 5.5.3 (e): nobody proves that an RA comes from a
@@ -125,8 +183,10 @@ func until(now time.Duration, seconds uint32) time.Duration {
 // links have is there for each.
 func (p *Prefixes) Known(now time.Duration, t *locator.Table) []Prefix {
 	known := map[link]lifetimes{}
+	ours := map[link]bool{}
 	for _, a := range t.Assigned() {
 		l := link{a.Index, cga.PrefixOf(a.Address)}
+		ours[l] = ours[l] || a.Protocol == locator.Protocol
 		if !autoconfigured(a) {
 			continue
 		}
@@ -138,7 +198,7 @@ func (p *Prefixes) Known(now time.Duration, t *locator.Table) []Prefix {
 	}
 	for l, announced := range p.announced {
 		// With its link, what routers there have said is forgotten.
-		if !t.Enabled(l.index) || announced.validUntil != 0 && announced.validUntil <= now {
+		if !t.Enabled(l.index) || announced.ended(now) {
 			delete(p.announced, l)
 			continue
 		}
@@ -148,6 +208,7 @@ func (p *Prefixes) Known(now time.Duration, t *locator.Table) []Prefix {
 			known[l] = announced
 		}
 	}
+	maps.DeleteFunc(p.full, func(index uint32, _ bool) bool { return !t.Enabled(index) })
 	list := make([]Prefix, 0, len(known))
 	for l, v := range known {
 		list = append(list, Prefix{l.index, l.prefix, v.preferredUntil, v.validUntil})
@@ -155,7 +216,27 @@ func (p *Prefixes) Known(now time.Duration, t *locator.Table) []Prefix {
 	slices.SortFunc(list, func(a, b Prefix) int {
 		return cmp.Or(slices.Compare(a.Prefix[:], b.Prefix[:]), cmp.Compare(a.Index, b.Index))
 	})
-	return list
+	return p.bound(list, ours)
+}
+
+// bound leaves out of a list what a link has too many of. By addresses that others
+// have made there may be more than were announced. Where one of ours is came first.
+func (p *Prefixes) bound(list []Prefix, ours map[link]bool) []Prefix {
+	count := map[uint32]int{}
+	fit := map[link]bool{}
+	for _, first := range []bool{true, false} {
+		for _, x := range list {
+			switch l := (link{x.Index, x.Prefix}); {
+			case ours[l] != first:
+			case count[x.Index] == MaxPrefixes:
+				p.passOver(x.Index)
+			default:
+				count[x.Index]++
+				fit[l] = true
+			}
+		}
+	}
+	return slices.DeleteFunc(list, func(x Prefix) bool { return !fit[link{x.Index, x.Prefix}] })
 }
 
 // autoconfigured reports whether an address, not of ours, was made for what a router

@@ -87,6 +87,65 @@ func TestAnnounced(t *testing.T) {
 	h.knows(&p)
 }
 
+// A link has so many prefixes and no more, of which the first stay, until they end. It
+// is told once. Another link has its own.
+func TestTooMany(t *testing.T) {
+	h, p := newHost(t), Prefixes{}
+	p.Apply(h.now, announcement(up1, numbered(5000), autoconf, 60, 60))
+	p.Apply(h.now, announcement(up2, p2, autoconf, 60, 60))
+	flood := func(from int) {
+		for n := range 1000 {
+			if !p.Apply(h.now, announcement(up1, numbered(from+n), autoconf, 600, 600)) {
+				t.Fatal("it is no announcement")
+			}
+		}
+		if len(p.announced) > MaxPrefixes+1 {
+			t.Fatalf("%d are remembered", len(p.announced))
+		}
+	}
+	has := func(n ...int) {
+		t.Helper()
+		var got, want []cga.SubnetPrefix
+		for _, x := range p.Known(h.now, &h.table) {
+			if x.Index == up1 {
+				got = append(got, x.Prefix)
+			}
+		}
+		for _, n := range n {
+			want = append(want, numbered(n))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("after %v: known is %v, wanted %v", h.now, got, want)
+		}
+	}
+	told := func(want ...uint32) {
+		t.Helper()
+		if got := p.Full(); !slices.Equal(got, want) {
+			t.Errorf("after %v: full are links %v, wanted %v", h.now, got, want)
+		}
+	}
+	told()
+	flood(0)
+	has(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 5000)
+	told(up1)
+	// What was there is renewed, and what ends makes room for one.
+	h.now = 30 * time.Second
+	p.Apply(h.now, announcement(up1, numbered(3), autoconf, 1200, 1200))
+	h.now = time.Minute
+	flood(100)
+	has(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 100)
+	told()
+	h.now = 11 * time.Minute
+	has(3)
+	// With the link that is over.
+	h.down(up1)
+	has()
+	h.up(up1)
+	flood(200)
+	has(200, 201, 202, 203, 204, 205, 206, 207, 208, 209, 210, 211, 212, 213, 214, 215)
+	told(up1)
+}
+
 // The rule of two hours (RFC 4862, section 5.5.3 (e)).
 func TestTwoHours(t *testing.T) {
 	for _, c := range []struct {

@@ -126,6 +126,9 @@ func (d *daemon) manageAddresses() {
 	}
 	s := address.State{Now: d.now(), Config: d.config, Table: &d.table, Identity: a.identity, Collisions: &a.collisions}
 	s.Prefixes = a.prefixes.Known(s.Now, s.Table)
+	for _, index := range a.prefixes.Full() {
+		d.log.Warn("routers announce more prefixes than shim6d uses on a link", "interface", d.table.Name(index), "most", address.MaxPrefixes)
+	}
 	if err := readOurs(d.rtnetlink, &s); err != nil {
 		d.addressFailure(err)
 		return
@@ -202,13 +205,14 @@ func (d *daemon) makeAddresses() {
 	}
 	a.making = true
 	identity, missing, folder := a.identity, a.missing, d.config.StateDirectory
+	inUse := address.InUse(a.prefixes.Known(d.now(), &d.table), &d.table)
 	newKey := a.newKey
 	a.newKey = nil
 	go func() {
 		if identity == nil && newKey != nil {
 			identity = <-newKey
 		}
-		next, err := identity.Extend(context.Background(), crand.Reader, missing)
+		next, err := identity.Extend(context.Background(), crand.Reader, missing, inUse)
 		if err == nil {
 			// Nobody must know of addresses that a restart would lose.
 			err = next.Save(folder)

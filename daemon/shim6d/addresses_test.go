@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -151,6 +152,7 @@ func TestULIDIsForNobody(t *testing.T) {
 // Addresses are made beside, kept in the state directory, and set up; after a restart
 // they are the same, and with a [[set]] there are none.
 func TestAddressesAreMade(t *testing.T) {
+	began := time.Now()
 	d, f, log := withContext(t)
 	d.loadAddresses()
 	d.manageAddresses()
@@ -177,8 +179,10 @@ func TestAddressesAreMade(t *testing.T) {
 		t.Error("another key was made")
 	}
 	f.did(t, "address replace "+a.Addr.String()+"/64 dev 2 valid_lft 3")
+	// To make a key may have taken seconds of the lifetimes.
+	gone := uint32(time.Since(began).Seconds())
 	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{
-		address.SetAddress{Index: 2, Address: a.Addr, Bits: 64, Preferred: 1800, Valid: 3600}.Message(),
+		address.SetAddress{Index: 2, Address: a.Addr, Bits: 64, Preferred: 1800 - gone, Valid: 3600 - gone}.Message(),
 	}})
 	d.manageAddresses()
 	f.did(t)
@@ -278,20 +282,39 @@ func TestAddressErrors(t *testing.T) {
 	f.did(t)
 }
 
-// What routers announce is heard.
-func TestAnnouncements(t *testing.T) {
-	d, _, _ := withContext(t)
-	d.settleAt = 0
+// announced is the message of a prefix that a router on link 2 has announced.
+func announced(t *testing.T, prefix string) mnetlink.Message {
+	t.Helper()
 	b := binary.NativeEndian.AppendUint32([]byte{unix.AF_INET6, 0, 0, 0}, 2)
 	b = append(b, 3, 64, 3, 0)
 	e := mnetlink.NewAttributeEncoder()
-	e.Bytes(1, netip.MustParseAddr("2001:db8:9::").AsSlice())
+	e.Bytes(1, netip.MustParseAddr(prefix).AsSlice())
 	e.Bytes(2, binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, 60), 60))
 	more, err := e.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{{Header: mnetlink.Header{Type: unix.RTM_NEWPREFIX}, Data: append(b, more...)}}})
+	return mnetlink.Message{Header: mnetlink.Header{Type: unix.RTM_NEWPREFIX}, Data: append(b, more...)}
+}
+
+// A flood of prefixes is said once.
+func TestTooManyAnnouncements(t *testing.T) {
+	d, _, log := withContext(t)
+	d.loadAddresses()
+	for n := range 2 * address.MaxPrefixes {
+		d.applyLocators(rtnlBatch{messages: []mnetlink.Message{announced(t, fmt.Sprintf("2001:db8:9:%x::", n))}})
+		d.manageAddresses()
+	}
+	if n := strings.Count(log.String(), "more prefixes than shim6d uses"); n != 1 || len(d.addresses.missing) != address.MaxPrefixes {
+		t.Errorf("said %d times; %d prefixes lack an address; log: %s", n, len(d.addresses.missing), log)
+	}
+}
+
+// What routers announce is heard.
+func TestAnnouncements(t *testing.T) {
+	d, _, _ := withContext(t)
+	d.settleAt = 0
+	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{announced(t, "2001:db8:9::")}})
 	if got := d.addresses.prefixes.Known(d.now(), &d.table); len(got) != 2 || d.settleAt == 0 {
 		t.Errorf("known is %v; to settle at %v", got, d.settleAt)
 	}

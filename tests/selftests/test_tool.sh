@@ -462,18 +462,33 @@ examples()
 	awk '/^\.\\" run$/ { on = 1; next } /^\.\\" end$/ { on = 0 } on && /^[#$] / { gsub(/\\-/, "-"); gsub(/\\e/, "\\"); print }' "$1"
 }
 
+example()
+{
+	local line=$1 words=(bash -c "${1#??}") status
+
+	case $line in '$ '*) words=(setpriv --reuid 65534 --regid 65534 --clear-groups "${words[@]}") ;; esac
+	# What goes on until it is stopped is stopped.
+	case $line in *' monitor') words=(timeout -s INT 2 "${words[@]}") ;; esac
+	(cd "$TEST_TMP/home" && in_ns a "${words[@]}" </dev/null)
+	status=$?
+	case $line in *' monitor') [ $status = 124 ] && return ;; esac
+	return $status
+}
+
 run_examples()
 {
-	local page=$1 line n=0 list=$TEST_TMP/examples
+	local page=$1 line before= n=0 list=$TEST_TMP/examples
 
 	examples "$man/$page" >"$list"
 	mkdir -p "$TEST_TMP/home" && chmod 777 "$TEST_TMP/home"
 	while read -r line; do
 		n=$((n + 1))
-		case $line in
-		'$ '*) (cd "$TEST_TMP/home" && in_ns a setpriv --reuid 65534 --regid 65534 --clear-groups bash -c "${line#??}") ;;
-		*) (cd "$TEST_TMP/home" && in_ns a bash -c "${line#??}") ;;
-		esac </dev/null || { fail "$page: '$line' ends with $?"; return 1; }
+		# What was begun in the background takes a moment.
+		case $before in
+		*'&') busywait 20 example "$line" ;;
+		*) example "$line" ;;
+		esac || { fail "$page: '$line' ends with $?"; return 1; }
+		before=$line
 	done <"$list"
 	[ $n -gt 0 ] || fail "$page has no example"
 }
@@ -481,8 +496,21 @@ run_examples()
 # They are about a network with these addresses and a context.
 examples_ready()
 {
+	local d=$TEST_TMP/blue
+
+	in_ns a nft add table inet filter && in_ns a nft add chain inet filter input '{ type filter hook input priority 0; }' || return
+	ip netns add blue && mkdir -p /etc/netns/blue "$d" || return
+	printf '%s\n' "state-directory = \"$d\"" '[control]' "socket = \"$d/socket\"" >/etc/netns/blue/shim6d.conf
 	daemon_start b && afresh
 }
+
+examples_over()
+{
+	ip netns pids blue | xargs -r kill
+	busywait 20 none_in_blue && ip netns del blue && rm -r /etc/netns/blue && in_ns a nft delete table inet filter
+}
+
+none_in_blue() { [ -z "$(ip netns pids blue)" ]; }
 
 pages()
 {
@@ -536,4 +564,5 @@ run_test "a context for the examples" examples_ready
 for page in shim6.7 shim6d.8 shim6d.conf.5 shim6tool.8; do
 	run_test "the examples of $page" run_examples $page
 done
+run_test "what the examples have left" examples_over
 tap_end

@@ -273,8 +273,12 @@ func (p *patient) checkAddresses() {
 	}
 	proved := func(l control.Locator) bool { return l.HBA || l.CGA }
 	if len(p.locators) > 0 && !slices.ContainsFunc(p.locators, proved) && len(p.config.Peers.TrustedPrefixes) == 0 {
-		p.add("addresses", resultWarn, "no address proves another, so that peers will not switch to any",
-			"make them with 'shim6tool hba generate', and name the file in [[set]] of "+p.configPath())
+		remedy := "have shim6d make some, by manage in [addresses] of " + p.configPath() +
+			", or make them with 'shim6tool hba generate', and name the file in [[set]]"
+		if p.config.ManagesAddresses() {
+			remedy = "shim6d makes them from the prefixes that routers announce: its log says what keeps it from that"
+		}
+		p.add("addresses", resultWarn, "no address proves another, so that peers will not switch to any", remedy)
 	}
 }
 

@@ -70,7 +70,11 @@ func TestDoctor(t *testing.T) {
 			w.daemon.locators = append(w.daemon.locators, control.Locator{Address: ulidB, Why: "tentative"})
 		}, 0, []string{"warn addresses 2001:db8:2::b is not used: tentative"}},
 		{"no proof", "doctor", func(_ *testing.T, w *world) { w.daemon.locators[0].HBA, w.daemon.locators[1].HBA = false, false }, 0,
-			[]string{"warn addresses no address proves another", "shim6tool hba generate"}},
+			[]string{"warn addresses no address proves another", "shim6d makes them from the prefixes that routers announce"}},
+		{"no proof, by hand", "doctor", func(t *testing.T, w *world) {
+			w.write(t, "etc/shim6d.conf", "[addresses]\nmanage = false\n")
+			w.daemon.locators[0].HBA, w.daemon.locators[1].HBA = false, false
+		}, 0, []string{"warn addresses no address proves another", "manage in [addresses]", "shim6tool hba generate"}},
 		{"the wrong provider", "doctor", func(_ *testing.T, w *world) { w.host.out[locatorA] = "up1" }, 0,
 			[]string{"warn routes    packets from 2001:db8:3::a to 2001:db8:4::b leave by up1, not by its own up2", "ip -6 route add default from 2001:db8:3::/64"}},
 		{"no way", "doctor", func(_ *testing.T, w *world) { delete(w.host.out, locatorA) }, 0, []string{"warn routes    no route from 2001:db8:3::a to 2001:db8:4::b: network is unreachable"}},
