@@ -98,7 +98,7 @@ say "kernels are ready"
 ) &
 wait
 # It looks at the clock, so nothing else runs. A minute is what is wanted when warm.
-part bare tests/bare.sh 300 60
+part bare env SHIM6_NO_SKIP=1 tests/bare.sh 300 60
 
 passed=0 failed=0 summary=
 for s in "$out"/*.status; do

@@ -39,6 +39,13 @@ silent()
 
 go_mod_tidy() { go mod tidy -diff && go mod verify; }
 
+# Completion is tried in each shell, which guests don't need.
+shells()
+{
+	command -v zsh >/dev/null && command -v fish >/dev/null ||
+		DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends zsh fish
+}
+
 # Which of checkpatch's rules do not hold here, and why.
 #   compat.h is about kernel versions, which a kernel tree would not be, and
 #   about macros that lost an argument.
@@ -79,6 +86,21 @@ dkms()
 	make -s -C "$tmp/dkms" module KDIR="$build" && [ -e "$tmp/dkms/shim6.ko" ]
 }
 
+# Where it goes when nothing is said, and that a configuration stays.
+installs()
+{
+	local i=$tmp/installed f
+
+	make -s build && make -s install DESTDIR="$i" || return
+	for f in usr/local/sbin/shim6d usr/local/bin/shim6tool usr/local/share/man/man8/shim6d.8.gz etc/shim6d.conf; do
+		[ -e "$i/$f" ] || { echo "no $f"; find "$i"; return 1; }
+	done
+	"$i/usr/local/bin/shim6tool" -version && "$i/usr/local/sbin/shim6d" -check -c "$i/etc/shim6d.conf" &&
+	grep -rqx 'ExecStart=/usr/local/sbin/shim6d' "$i" || { grep -r ExecStart "$i"; return 1; }
+	echo "# mine" >"$i/etc/shim6d.conf"
+	make -s install DESTDIR="$i" && grep -qx "# mine" "$i/etc/shim6d.conf"
+}
+
 shell_syntax()
 {
 	local f
@@ -109,6 +131,7 @@ check "gofmt" silent gofmt -l .
 check "go vet" go vet ./...
 check "staticcheck" go tool staticcheck ./...
 check "go.mod is tidy" go_mod_tidy
+check "the shells that have completion" shells
 check "go test -race" go test -race ./...
 # What has to be cut short with the race detector.
 check "ten thousand worlds, as many contexts at once, and the engine's figures" go test -count=1 -timeout 20m -p 1 \
@@ -119,6 +142,7 @@ check "the newest kernel's schema takes the specification" schema
 check "checkpatch --strict" checkpatch
 check "sparse" sparse
 check "make module, as DKMS calls it" dkms
+check "make install" installs
 check "shell syntax" shell_syntax
 echo "1..$n"
 echo "$((n - bad)) passed, $bad failed"
