@@ -73,9 +73,10 @@ err_context:
 
 static void __exit shim6_exit(void)
 {
+	/* It takes its time, in which all else still is as it was. */
+	shim6_offload_exit();
 	shim6_netlink_exit();
 	shim6_daemon_exit();
-	shim6_offload_exit();
 	shim6_input_exit();
 	shim6_netns_exit();
 	shim6_context_exit();

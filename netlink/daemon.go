@@ -121,6 +121,7 @@ type Events struct {
 	ours []uint32
 	// early is what was told before the registration was acknowledged.
 	early []Event
+	queue Queue[Event]
 }
 
 // Register makes a socket the namespace's daemon, until it is closed. There can
@@ -235,19 +236,25 @@ const (
 // Close ends the registration; a Receive that waits returns an error.
 func (e *Events) Close() error { return e.conn.Close() }
 
-// Receive waits for events. ErrOverflow says that some were lost; after any
-// other error the socket is of no use. Events of a newer kernel are passed over,
-// so there may be none.
+// Receive waits for events. ErrOverflow says that some were lost after those that
+// were returned before; after any other error the socket is of no use. Events of a
+// newer kernel are passed over, so there may be none.
 func (e *Events) Receive() ([]Event, error) {
 	if early := e.early; early != nil {
 		e.early = nil
 		return early, nil
 	}
+	events, lost, err := e.queue.Receive(e.conn, e.next)
+	if lost {
+		err = ErrOverflow
+	}
+	return events, err
+}
+
+// next receives one datagram.
+func (e *Events) next() ([]Event, error) {
 	messages, raw, err := e.conn.Receive()
 	if err != nil {
-		if errors.Is(err, unix.ENOBUFS) {
-			return nil, ErrOverflow
-		}
 		return nil, fmt.Errorf("receiving the kernel's events: %w", err)
 	}
 	var events []Event

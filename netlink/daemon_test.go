@@ -5,6 +5,8 @@ package netlink
 import (
 	"encoding/binary"
 	"errors"
+	"io/fs"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"github.com/mdlayher/genetlink/genltest"
 	"github.com/mdlayher/netlink"
 	"github.com/mdlayher/netlink/nltest"
+	"golang.org/x/sys/unix"
 )
 
 // eventData encodes the attributes of an event.
@@ -267,6 +270,101 @@ func TestReceiveOverflow(t *testing.T) {
 		if err == nil || errors.Is(err, ErrOverflow) != c.overflow {
 			t.Errorf("%v: %v", c.errno, err)
 		}
+	}
+}
+
+// congested is a socket of the kernel that has lost messages, and a function that
+// sends it one more: a notification of a context whose FII is its number, from 0.
+func congested(t *testing.T) (*netlink.Conn, func()) {
+	t.Helper()
+	// Tests of other packages run at the same time.
+	group := uint32(1) << (os.Getpid() % 32)
+	conn, err := netlink.Dial(unix.NETLINK_USERSOCK, &netlink.Config{Groups: group})
+	if errors.Is(err, fs.ErrPermission) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetReadBuffer(8192); err != nil {
+		t.Fatal(err)
+	}
+	s, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_USERSOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(s) })
+	number := uint32(0)
+	send := func() {
+		e := newEncoder(contextAttributes)
+		e.ulids(ULIDs{Local: ulidA, Peer: ulidB, FII: number})
+		number++
+		attributes, _ := e.encode()
+		b, err := genetlink.Message{Header: genetlink.Header{Command: cmdContextNtf}, Data: attributes}.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := netlink.Message{Header: netlink.Header{Length: uint32(16 + len(b)), Type: familyID}, Data: b}
+		if b, err = m.MarshalBinary(); err != nil {
+			t.Fatal(err)
+		}
+		// It is refused by port 0, where nobody is, after the group has it.
+		if err := unix.Sendto(s, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: group}); err != nil && err != unix.ECONNREFUSED {
+			t.Fatal(err)
+		}
+	}
+	for range 1000 {
+		send()
+	}
+	return conn, send
+}
+
+// untilError is what is received before an error.
+func untilError[T any](receive func() ([]T, error)) (all []T, err error) {
+	for err == nil {
+		var list []T
+		list, err = receive()
+		all = append(all, list...)
+	}
+	return all, err
+}
+
+// The kernel's own socket: what was queued comes before the loss, and once that is
+// told nothing more is lost.
+func TestEventsOverflow(t *testing.T) {
+	conn, send := congested(t)
+	early := AcquireEvent{Local: ulidA, Peer: ulidB}
+	e := &Events{conn: genetlink.NewConn(conn), family: genetlink.Family{ID: familyID}, early: []Event{early}}
+	if got, err := e.Receive(); err != nil || len(got) != 1 || got[0] != early {
+		t.Fatalf("what came early: %v, %v", got, err)
+	}
+	got, err := untilError(e.Receive)
+	if !errors.Is(err, ErrOverflow) || len(got) == 0 || len(got) == 1000 {
+		t.Fatalf("%d events, %v", len(got), err)
+	}
+	for i, ev := range got {
+		if c, ok := ev.(ChangeEvent); !ok || c.FII != uint32(i) {
+			t.Fatalf("event %d: %+v", i, ev)
+		}
+	}
+	send()
+	got, err = e.Receive()
+	if c, ok := got[0].(ChangeEvent); err != nil || len(got) != 1 || !ok || c.FII != 1000 {
+		t.Errorf("after the loss: %+v, %v", got, err)
+	}
+	// One that waits is still freed by Close.
+	freed := make(chan error)
+	go func() {
+		_, err := e.Receive()
+		freed <- err
+	}()
+	time.Sleep(10 * time.Millisecond)
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-freed; err == nil || errors.Is(err, ErrOverflow) {
+		t.Error("after Close:", err)
 	}
 }
 

@@ -3,12 +3,10 @@
 package netlink
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/mdlayher/genetlink"
 	"github.com/mdlayher/netlink"
-	"golang.org/x/sys/unix"
 )
 
 // The multicast groups, which a Monitor can be told by.
@@ -32,6 +30,7 @@ type Notification struct {
 type Monitor struct {
 	conn   *genetlink.Conn
 	family genetlink.Family
+	queue  Queue[Notification]
 }
 
 // Watch returns a Monitor of some of the groups. It takes no privilege.
@@ -72,21 +71,27 @@ func newMonitor(conn *genetlink.Conn, groups []string) (*Monitor, error) {
 			return nil, fmt.Errorf("joining the multicast group %q: %w", name, err)
 		}
 	}
-	return &Monitor{conn, family}, nil
+	return &Monitor{conn: conn, family: family}, nil
 }
 
 // Close ends it; a Receive that waits returns an error.
 func (m *Monitor) Close() error { return m.conn.Close() }
 
-// Receive waits for notifications. ErrOverflow says that some were lost; after any
-// other error the Monitor is of no use. Those of a newer kernel are passed over, so
-// there may be none.
+// Receive waits for notifications. ErrOverflow says that some were lost after those
+// that were returned before; after any other error the Monitor is of no use. Those
+// of a newer kernel are passed over, so there may be none.
 func (m *Monitor) Receive() ([]Notification, error) {
+	list, lost, err := m.queue.Receive(m.conn, m.next)
+	if lost {
+		err = ErrOverflow
+	}
+	return list, err
+}
+
+// next receives one datagram.
+func (m *Monitor) next() ([]Notification, error) {
 	messages, raw, err := m.conn.Receive()
 	if err != nil {
-		if errors.Is(err, unix.ENOBUFS) {
-			return nil, ErrOverflow
-		}
 		return nil, fmt.Errorf("receiving the kernel's notifications: %w", err)
 	}
 	var list []Notification

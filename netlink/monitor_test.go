@@ -3,6 +3,7 @@
 package netlink
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -46,6 +47,21 @@ func TestParseNotification(t *testing.T) {
 	for _, command := range []uint8{cmdConfigNtf, cmdContextNtf, cmdPolicyDelNtf} {
 		if _, ok, err := parseNotification(genetlink.Message{Header: genetlink.Header{Command: command}}); err == nil || ok {
 			t.Errorf("command %d without attributes: %v, %v", command, ok, err)
+		}
+	}
+}
+
+// What was queued is told before the loss.
+func TestMonitorOverflow(t *testing.T) {
+	conn, _ := congested(t)
+	m := &Monitor{conn: genetlink.NewConn(conn), family: genetlink.Family{ID: familyID}}
+	list, err := untilError(m.Receive)
+	if !errors.Is(err, ErrOverflow) || len(list) == 0 {
+		t.Fatalf("%d notifications, %v", len(list), err)
+	}
+	for i, n := range list {
+		if n.Context == nil || n.Context.FII != uint32(i) {
+			t.Fatalf("notification %d: %+v", i, n)
 		}
 	}
 }

@@ -4,6 +4,7 @@ package kernel
 
 import (
 	"errors"
+	"net/netip"
 
 	"shim6/netlink"
 )
@@ -12,7 +13,8 @@ import (
 // or, after which there is nothing more, that the socket is of no use.
 type Batch struct {
 	Events []netlink.Event
-	// Lost events mean that the kernel is to be dumped.
+	// Lost events of Main mean that the kernel is to be dumped. Those of
+	// Outside are like packets lost, which no dump tells of.
 	Lost bool
 	Err  error
 }
@@ -30,6 +32,8 @@ type Connection struct {
 	// Main tells of what happens to this host, and Outside what others can
 	// cause at will; that one is slow does not hold up the other.
 	Main, Outside <-chan Batch
+
+	sockets sockets
 
 	close []func() error
 	done  chan struct{}
@@ -84,6 +88,12 @@ func (c *Connection) listen(r Receiver) <-chan Batch {
 	}()
 	return batches
 }
+
+// InUse reports whether a program has a socket that is connected between two
+// ULIDs: then the context between them is not idle for good (RFC 5533, section 9).
+// If that can't be known it reports true. The answer is up to a second old, which
+// is little to the time that a context has been idle. It is for one goroutine.
+func (c *Connection) InUse(local, peer netip.Addr) bool { return c.sockets.connected(local, peer) }
 
 // Close ends the registration. It leaves the contexts alone.
 func (c *Connection) Close() error {

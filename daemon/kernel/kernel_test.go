@@ -3,7 +3,10 @@
 package kernel
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
+	"io"
 	"io/fs"
 	"net"
 	"net/netip"
@@ -248,7 +251,7 @@ short
 // Shows: 5533-9-02
 func TestConnected(t *testing.T) {
 	// The table as this host would have it.
-	local, peer := strings.TrimSuffix(procAddress(a1), ":"), strings.TrimSuffix(procAddress(b1), ":")
+	local, peer := procAddress(a1), procAddress(b1)
 	line := func(local, peer, state string) string {
 		return table + "   2: " + local + ":0016 " + peer + ":C784 " + state + " 0\n"
 	}
@@ -262,12 +265,73 @@ func TestConnected(t *testing.T) {
 		{"in TIME_WAIT", line(local, peer, "06"), false},
 		{"closed", line(local, peer, "07"), false},
 		{"the other way", line(peer, local, "01"), false},
+		{"to nobody", line(local, strings.Repeat("0", 32), "07"), false},
+		{"of any address", line(strings.Repeat("0", 32), peer, "01"), false},
+		{"short", line(local[:31], peer, "01"), false},
+		{"no number", line(local, "g"+peer[1:], "01"), false},
 		{"nothing", "", false},
 	} {
-		got, err := connected(strings.NewReader(c.text), a1, b1)
-		if err != nil || got != c.want {
+		pairs := map[endpoints]struct{}{}
+		err := readSockets(strings.NewReader(c.text), pairs)
+		if _, got := pairs[endpoints{a1.As16(), b1.As16()}]; err != nil || got != c.want {
 			t.Errorf("%s: %v, %v", c.name, got, err)
 		}
+	}
+	if err := readSockets(strings.NewReader(strings.Repeat("x", 1<<17)), nil); err == nil {
+		t.Error("a line without an end is read")
+	}
+}
+
+// procAddress is an address as the tables have it.
+func procAddress(a netip.Addr) string {
+	b := a.As16()
+	for i := 0; i < len(b); i += 4 {
+		binary.NativeEndian.PutUint32(b[i:], binary.BigEndian.Uint32(b[i:]))
+	}
+	return strings.ToUpper(hex.EncodeToString(b[:]))
+}
+
+// Many contexts expire at once: the tables are read once a second.
+func TestSocketsAge(t *testing.T) {
+	clock, reads := time.Unix(1, 0), 0
+	text := table
+	var fails error
+	s := sockets{
+		now: func() time.Time { return clock },
+		open: func(string) (io.ReadCloser, error) {
+			reads++
+			return io.NopCloser(strings.NewReader(text)), fails
+		},
+	}
+	ask := func(want bool, times int) {
+		t.Helper()
+		for range 1000 {
+			if got := s.connected(a1, b1); got != want {
+				t.Fatalf("connected: %v", got)
+			}
+		}
+		if reads != times*len(socketTables) {
+			t.Errorf("%d tables were read", reads)
+		}
+	}
+	ask(false, 1)
+	text += "   2: " + procAddress(a1) + ":0016 " + procAddress(b1) + ":C784 01 0\n"
+	clock = clock.Add(socketsAge - 1)
+	ask(false, 1)
+	clock = clock.Add(1)
+	ask(true, 2)
+	text = table
+	clock = clock.Add(socketsAge)
+	ask(false, 3)
+	// What can't be known is not to be discarded, but not asked again at once.
+	clock, fails = clock.Add(socketsAge), errors.New("no memory")
+	for range 10 {
+		if !s.connected(a1, b1) {
+			t.Error("the tables can't be read, and nobody is connected")
+		}
+	}
+	if reads != 3*len(socketTables)+1 {
+		t.Errorf("%d tables were read", reads)
 	}
 }
 
@@ -281,7 +345,7 @@ func TestInUse(t *testing.T) {
 		t.Skip(err)
 	}
 	defer l.Close()
-	if InUse(netip.IPv6Loopback(), a1) {
+	if new(Connection).InUse(netip.IPv6Loopback(), a1) {
 		t.Error("a listening socket is no connection")
 	}
 	c, err := net.Dial("tcp6", l.Addr().String())
@@ -289,13 +353,13 @@ func TestInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if !InUse(netip.IPv6Loopback(), netip.IPv6Loopback()) {
+	if !new(Connection).InUse(netip.IPv6Loopback(), netip.IPv6Loopback()) {
 		t.Error("a connection is not seen")
 	}
 	old := socketTables
 	defer func() { socketTables = old }()
 	socketTables = []string{"/none"}
-	if !InUse(a1, b1) {
+	if !new(Connection).InUse(a1, b1) {
 		t.Error("what can't be known is not to be discarded")
 	}
 }

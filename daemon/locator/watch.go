@@ -9,6 +9,8 @@ import (
 	"github.com/jsimonetti/rtnetlink/v2"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	shim6netlink "shim6/netlink"
 )
 
 // ErrOverflow says that messages were lost because they were not read fast
@@ -30,6 +32,7 @@ const dumpTries = 4
 // thread that made it.
 type Watcher struct {
 	events, requests *netlink.Conn
+	queue            shim6netlink.Queue[netlink.Message]
 }
 
 // Watch returns a Watcher; what happens from now on will be told.
@@ -46,21 +49,22 @@ func Watch() (*Watcher, error) {
 	// More room than the limit of the system takes a privilege; without it
 	// there are more dumps.
 	_ = events.SetReadBuffer(readBuffer)
-	return &Watcher{events, requests}, nil
+	return &Watcher{events: events, requests: requests}, nil
 }
 
 // Close ends it; a Receive that waits returns an error.
 func (w *Watcher) Close() error { return errors.Join(w.events.Close(), w.requests.Close()) }
 
-// Receive waits for messages. ErrOverflow says that some were lost; after any
-// other error the Watcher is of no use.
+// Receive waits for messages. ErrOverflow says that some were lost after those that
+// were returned before; after any other error the Watcher is of no use. It is for
+// one goroutine, and Close for any.
 func (w *Watcher) Receive() ([]netlink.Message, error) {
-	messages, err := w.events.Receive()
+	messages, lost, err := w.queue.Receive(w.events, w.events.Receive)
 	switch {
-	case errors.Is(err, unix.ENOBUFS):
-		return nil, ErrOverflow
 	case err != nil:
 		return nil, fmt.Errorf("receiving from rtnetlink: %w", err)
+	case lost:
+		return nil, ErrOverflow
 	}
 	return messages, nil
 }

@@ -15,22 +15,52 @@ import (
 var errNoModule = errors.New("the kernel module is not loaded")
 
 // handle hands an event to the engine, and does what it answers. What the kernel
-// refuses is the next event.
-func (d *daemon) handle(ev engine.Event) {
-	for events := []engine.Event{ev}; len(events) > 0; events = events[1:] {
-		events = append(events, d.do(d.engine.Handle(d.now(), events[0]))...)
+// refuses of that is the next event. It returns what it refuses of the answer to ev
+// itself.
+func (d *daemon) handle(ev engine.Event) []engine.ContextRefused {
+	refused := d.do(subject(ev), d.engine.Handle(d.now(), ev))
+	for next := refused; len(next) > 0; next = next[1:] {
+		next = append(next, d.do(engine.ULIDs{}, d.engine.Handle(d.now(), next[0]))...)
 	}
+	return refused
+}
+
+// subject is the context that a command is about, or zero.
+func subject(ev engine.Event) engine.ULIDs {
+	switch ev := ev.(type) {
+	case engine.Open:
+		return ev.ULIDs
+	case engine.Close:
+		return ev.ULIDs
+	case engine.Refresh:
+		return ev.ULIDs
+	}
+	return engine.ULIDs{}
+}
+
+// refusal is why a context was refused, or nil if it wasn't.
+func refusal(refused []engine.ContextRefused, u engine.ULIDs) error {
+	for _, r := range refused {
+		if r.ULIDs == u {
+			return r.Err
+		}
+	}
+	return nil
 }
 
 // do does actions in their order. It returns what was refused, after which nothing
-// is sent for the same context.
-func (d *daemon) do(actions []engine.Action) (refused []engine.Event) {
+// is sent for the same context. about is the context of the command that they
+// answer: a command whose context was refused is not done, whatever the engine,
+// which does not know that yet, says.
+func (d *daemon) do(about engine.ULIDs, actions []engine.Action) (refused []engine.ContextRefused) {
 	without := map[engine.ULIDs]bool{}
 	refuse := func(u engine.ULIDs, err error) {
 		d.log.Warn("the kernel refuses a context", append(attributes(u), "error", err)...)
 		without[u] = true
 		refused = append(refused, engine.ContextRefused{ULIDs: u, Err: err})
 	}
+	// An answer may come ahead of what it is about.
+	var answers []engine.Done
 	for _, a := range actions {
 		switch a := a.(type) {
 		case engine.ContextNew:
@@ -61,13 +91,19 @@ func (d *daemon) do(actions []engine.Action) (refused []engine.Event) {
 			d.log.Info(a.Text, attributes(a.ULIDs)...)
 			d.remember(control.Change{Name: control.NameOf(a.ULIDs), Why: a.Text})
 		case engine.Done:
-			if done := d.waiting[a.ID]; done != nil {
-				delete(d.waiting, a.ID)
-				done(a.Err)
-			}
+			answers = append(answers, a)
 		}
 	}
 	d.flush()
+	for _, a := range answers {
+		if a.Err == nil {
+			a.Err = refusal(refused, about)
+		}
+		if done := d.waiting[a.ID]; done != nil {
+			delete(d.waiting, a.ID)
+			done(a.Err)
+		}
+	}
 	return refused
 }
 

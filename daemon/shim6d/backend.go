@@ -77,8 +77,15 @@ func (b backend) Refresh(ctx context.Context, n control.Name) error {
 
 func (b backend) Use(ctx context.Context, r control.UseRequest) error {
 	_, err := ask(ctx, b.d, func(done func(struct{}, error)) {
+		var answer error
 		b.d.operator.Use(r.ULIDs(), engine.Pair{Local: r.LocatorLocal, Peer: r.LocatorPeer},
-			func(err error) { done(struct{}{}, err) })
+			func(err error) { answer = err })
+		// The Tick that is due; the kernel has its say before the answer.
+		refused := b.d.handle(engine.Tick{})
+		if answer == nil {
+			answer = refusal(refused, r.ULIDs())
+		}
+		done(struct{}{}, answer)
 	})
 	return err
 }

@@ -26,6 +26,7 @@ import (
 
 var (
 	a1    = netip.MustParseAddr("2001:db8:1::a")
+	a2    = netip.MustParseAddr("2001:db8:2::a")
 	b1    = netip.MustParseAddr("2001:db8:1::b")
 	ulids = engine.ULIDs{Local: a1, Peer: b1}
 )
@@ -185,6 +186,136 @@ func TestResync(t *testing.T) {
 		d.resyncSoon()
 		if d.resyncAt < d.resynced+resyncPause {
 			t.Errorf("the next dump is due %v after the last", d.resyncAt-d.resynced)
+		}
+	}
+}
+
+// What others can cause at will does not have the kernel dumped.
+func TestOutsideLost(t *testing.T) {
+	d, _, log := made(t)
+	for range 10 {
+		d.outsideBatch(kernel.Batch{Lost: true})
+	}
+	if d.resyncAt != 0 || d.eventsLost.Load() != 10 || !strings.Contains(log.String(), "from outside") {
+		t.Errorf("a dump is due at %v, lost %d; log: %s", d.resyncAt, d.eventsLost.Load(), log)
+	}
+	// The loop knows which is which.
+	outside, main := make(chan kernel.Batch), make(chan kernel.Batch)
+	d.kernel.Outside, d.kernel.Main = outside, main
+	signals, ended := make(chan os.Signal), make(chan error)
+	due := func() (at time.Duration) {
+		done := make(chan struct{})
+		d.requests <- func() { at = max(d.resyncAt, d.resynced); close(done) }
+		<-done
+		return at
+	}
+	go func() { ended <- d.loop(signals) }()
+	outside <- kernel.Batch{Lost: true}
+	if at := due(); at != 0 {
+		t.Errorf("outside: a dump is due at %v", at)
+	}
+	main <- kernel.Batch{Lost: true}
+	if at := due(); at == 0 {
+		t.Error("main: there is no dump")
+	}
+	signals <- syscall.SIGTERM
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// slow is a kernel whose contexts take a while to read.
+type slow struct {
+	*fake
+	read time.Duration
+}
+
+func (s *slow) Contexts() ([]netlink.Context, error) {
+	time.Sleep(10 * time.Millisecond)
+	s.read = s.d.now()
+	return s.contexts, nil
+}
+
+// The pause is after a dump, however long that takes.
+func TestResyncPause(t *testing.T) {
+	d, f, _ := made(t)
+	s := &slow{fake: f}
+	d.kernel.Client = s
+	d.resync()
+	d.resyncSoon()
+	if d.resyncAt < s.read+resyncPause {
+		t.Errorf("the next dump is due %v after the last", d.resyncAt-s.read)
+	}
+	// As after one that asks for another: here, since the kernel refuses what the
+	// engine makes of it.
+	c := adopted()
+	c.LocatorLocal = a2
+	f.contexts = []netlink.Context{c}
+	d.resync()
+	f.contexts[0].LocatorPeer, f.refuse = a2, errors.New("no room")
+	d.resync()
+	if len(f.calls) == 0 || d.resyncAt < s.read+resyncPause {
+		t.Errorf("the next dump is due %v after the last; calls %q", d.resyncAt-s.read, f.calls)
+	}
+}
+
+// Who asks for what the kernel refuses is told so, in the kernel's words.
+func TestCommandRefused(t *testing.T) {
+	no := &netlink.Error{Err: syscall.ENOSPC, Message: "the namespace holds max-contexts contexts already"}
+	name := control.NameOf(ulids)
+	use := control.UseRequest{Name: name, LocatorLocal: a1, LocatorPeer: b1}
+	for _, c := range []struct {
+		name    string
+		adopted bool
+		ask     func(backend, context.Context) error
+	}{
+		{"open", false, func(b backend, ctx context.Context) error { return b.Open(ctx, control.OpenRequest{Name: name}) }},
+		{"use", true, func(b backend, ctx context.Context) error { return b.Use(ctx, use) }},
+	} {
+		for _, refuse := range []error{nil, no} {
+			d, f, _ := made(t)
+			if c.adopted {
+				// By another pair than is asked for.
+				d.handle(engine.Locators{Local: []engine.LocalLocator{{Address: a1}, {Address: a2}}})
+				context := adopted()
+				context.LocatorLocal, context.LocatorsLocal = a2, []netip.Addr{a1, a2}
+				f.contexts = []netlink.Context{context}
+				d.resync()
+			}
+			f.refuse = refuse
+			b, end := running(t, d)
+			err := c.ask(b, t.Context())
+			end()
+			if !errors.Is(err, refuse) || refuse != nil && err.Error() != no.Message {
+				t.Errorf("%s, the kernel says %v: %v", c.name, refuse, err)
+			}
+			if refuse != nil && d.engine.Size().Contexts != 0 {
+				t.Errorf("%s: %v", c.name, d.engine.State(ulids))
+			}
+		}
+	}
+	// Without the module, too.
+	d, _, _ := made(t)
+	d.kernel = nil
+	b, end := running(t, d)
+	defer end()
+	if err := b.Open(t.Context(), control.OpenRequest{Name: name}); !errors.Is(err, errNoModule) {
+		t.Error("without the module:", err)
+	}
+}
+
+// What is refused of another context is none of a command's business; and an answer
+// may come ahead of the action that it is about.
+func TestRefusedOfOthers(t *testing.T) {
+	d, f, _ := made(t)
+	f.refuse = errors.New("no room")
+	other := engine.ULIDs{Local: a1, Peer: a1}
+	for _, about := range []engine.ULIDs{ulids, other} {
+		var answer error
+		d.waiting[1] = func(err error) { answer = err }
+		d.do(about, []engine.Action{engine.Done{ID: 1}, engine.ContextNew{Context: engine.KernelContext{ULIDs: ulids}}})
+		if refused := about == ulids; (answer != nil) != refused || len(d.waiting) != 0 {
+			t.Errorf("%v: %v", about, answer)
 		}
 	}
 }

@@ -42,7 +42,7 @@ func (d *daemon) loop(signals <-chan os.Signal) error {
 		case b := <-main:
 			d.kernelBatch(b)
 		case b := <-outside:
-			d.kernelBatch(b)
+			d.outsideBatch(b)
 		case b := <-d.rtnl:
 			if err := d.rtnlBatch(b); err != nil {
 				return err
@@ -107,6 +107,18 @@ func (d *daemon) due() error {
 	return nil
 }
 
+// outsideBatch deals with what the kernel tells of what others cause. What is lost
+// there is like a packet lost, which no dump repairs; and who floods this host must
+// not have it dump all the time.
+func (d *daemon) outsideBatch(b kernel.Batch) {
+	if b.Lost {
+		b.Lost = false
+		d.eventsLost.Add(1)
+		d.log.Warn("messages or errors from outside were lost, like packets")
+	}
+	d.kernelBatch(b)
+}
+
 // kernelBatch deals with what the kernel tells.
 func (d *daemon) kernelBatch(b kernel.Batch) {
 	for _, ev := range b.Events {
@@ -122,7 +134,7 @@ func (d *daemon) kernelBatch(b kernel.Batch) {
 			if a, ok := ev.(netlink.AcquireEvent); ok {
 				d.log.Debug("a context is wanted", "ulid-local", a.Local, "ulid-peer", a.Peer, "packets", a.Packets)
 			}
-			if e := kernel.Event(ev, kernel.InUse); e != nil {
+			if e := kernel.Event(ev, d.kernel.InUse); e != nil {
 				d.handle(e)
 			}
 		}
@@ -137,7 +149,8 @@ func (d *daemon) kernelBatch(b kernel.Batch) {
 	}
 }
 
-// resyncSoon has the kernel dumped: at once, unless that has just been done.
+// resyncSoon has the kernel dumped: at once, unless that has just been done. However
+// long a dump takes, there is a pause after it.
 func (d *daemon) resyncSoon() {
 	if d.resyncAt == 0 {
 		d.resyncAt = max(d.now(), d.resynced+resyncPause)
@@ -146,7 +159,6 @@ func (d *daemon) resyncSoon() {
 
 func (d *daemon) resync() {
 	d.resyncAt = 0
-	d.resynced = d.now()
 	if d.kernel == nil {
 		return
 	}
@@ -157,6 +169,11 @@ func (d *daemon) resync() {
 		return
 	}
 	d.handle(engine.Dump{Contexts: contexts})
+	d.resynced = d.now()
+	if d.resyncAt != 0 {
+		// What came of it asks for another.
+		d.resyncAt = d.resynced + resyncPause
+	}
 }
 
 // moduleGone drops the connection, and with it all contexts: there are none
