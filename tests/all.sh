@@ -41,7 +41,7 @@ selftests()
 	local tests
 
 	mapfile -t tests < <(find tests/selftests -name 'test_*.sh' | sort |
-		if [[ $1 = 6.* ]]; then grep -vE 'test_(tool|address|ynl)'; else cat; fi)
+		if [[ $1 = 6.* ]]; then grep -vE 'test_(tool|address|networkd|ynl)'; else cat; fi)
 	part "selftests-$1" $run -k "$1" -T 2700 -o "$PWD/$out/selftests-$1" -m tests/selftests/nic \
 		-e SHIM6_NO_SKIP=1 -- tests/selftests/run.sh "${tests[@]}"
 }

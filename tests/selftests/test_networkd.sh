@@ -1,0 +1,153 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Addresses beside those of systemd-networkd, which deals with router advertisements
+# itself, in place of the kernel, and takes away what it does not know when it starts.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+. "$here/topology.sh"
+. "$here/pair.sh"
+. "$here/daemon.sh"
+NETWORKD=/usr/lib/systemd/systemd-networkd
+need ip radvd tcpdump ping modprobe shim6tool shim6d python3 curl unshare $NETWORKD
+
+# networkd_begin: in a's namespace, and with a folder of its own in place of /etc's. It
+# does not wait for udev, which isn't there, if /sys can't be written to.
+networkd_begin()
+{
+	in_ns a unshare --mount --propagation private sh -c '
+		mount --bind "$1" /etc/systemd/network && mount -o remount,ro /sys && exec "$2"' sh "$TEST_TMP/network" $NETWORKD \
+		>>"$TEST_TMP/networkd.log" 2>&1 9>&- &
+	networkd=$!
+}
+
+networkd_end()
+{
+	pkill -P $networkd -x systemd-network 2>/dev/null || kill $networkd
+	wait $networkd
+	return 0
+}
+
+# Two providers, one machine between them and the rest, and networkd at work.
+two_providers()
+{
+	local p
+
+	topo_links || return
+	mkdir -p "$TEST_TMP/network" /etc/systemd/network /run/systemd/netif/links /run/systemd/netif/leases &&
+	chown -R systemd-network: /run/systemd/netif || return
+	cat >"$TEST_TMP/network/up.network" <<-EOF
+		[Match]
+		Name=up*
+
+		[Network]
+		IPv6AcceptRA=yes
+	EOF
+	in_ns a sysctl -qw net.ipv6.conf.up1.accept_ra=0 net.ipv6.conf.up2.accept_ra=0 || return
+	for p in $TOPO_PROVIDERS; do
+		radvd_set "$p" "$(topo_prefix "$p")" 1800 3600 || return
+	done
+	networkd_begin
+	busywait 20 has_addr a up1 && busywait 20 has_addr a up2 && busywait 20 foreign_default ||
+		{ cat "$TEST_TMP/networkd.log"; ip -n "$(ns a)" -6 addr; fail "networkd has set up no address"; }
+}
+
+foreign_default() { ip -n "$(ns a)" -6 route show default | grep -q 'proto ra'; }
+
+# made UPLINK: the address that shim6d has made there, when it is usable.
+made()
+{
+	ip -n "$(ns a)" -6 addr show dev "$1" -tentative | awk -v p="$(topo_prefix "$(topo_provider a "$1")"):" \
+		-v s="$(topo_addr a "$1")/64" '$1 == "inet6" && index($2, p) == 1 && $2 != s { sub("/.*", "", $2); print $2 }'
+}
+
+is_made() { [ -n "$(made "$1")" ]; }
+
+# networkds: what is networkd's, without lifetimes.
+networkds()
+{
+	ip -n "$(ns a)" -6 -o addr show scope global | awk '{ print $2, $4 }' | grep -v -F -e "${M1:-x}/" -e "${M2:-x}/" | sort
+	ip -n "$(ns a)" -6 route show proto ra | sed 's/ expires [0-9]*sec//' | sort
+}
+
+ours()
+{
+	ip -n "$(ns a)" -6 rule | grep 'proto 140'
+	ip -n "$(ns a)" -6 route show table all proto 140 | sed 's/ expires [0-9]*sec//' | sort
+}
+
+makes()
+{
+	local up before
+
+	before=$(networkds)
+	echo | daemon_conf a && daemon_start a || return
+	for up in up1 up2; do
+		busywait 60 is_made $up || { ip -n "$(ns a)" -6 addr; cat "$(daemon_dir a)/log"; fail "no address on $up"; return 1; }
+	done
+	M1=$(made up1) M2=$(made up2)
+	expect_eq "what is networkd's" "$(networkds)" "$before"
+}
+
+# leaves UPLINK ADDRESS: packets reach the core by that uplink's provider.
+leaves()
+{
+	local p=${1#up} n
+
+	capture_start "p$p" core "$TEST_TMP/from.pcap" "icmp6 and src $2" || return
+	in_ns a ping -6 -q -n -c 2 -i 0.2 -W 1 -I "$2" 2001:db8:f:1::1 >/dev/null
+	capture_stop "$TEST_TMP/from.pcap"
+	n=$(capture_count "$TEST_TMP/from.pcap")
+	[ "$n" = 2 ]
+}
+
+source_routing()
+{
+	# The route comes a moment after the address, and so may its rule.
+	busywait 10 leaves up1 "$M1" && busywait 10 leaves up2 "$M2" && busywait 10 leaves up1 "$(topo_addr a up1)" &&
+		busywait 10 leaves up2 "$(topo_addr a up2)" ||
+		{ ours; ip -n "$(ns a)" -6 route show table all; fail "an address does not leave by its provider"; return 1; }
+	OURS=$(ours)
+}
+
+# Many announcements later all is as it was.
+goes_on()
+{
+	local before
+
+	before=$(networkds)
+	sleep 40
+	expect_eq "what is networkd's" "$(networkds)" "$before" &&
+	expect_eq "what shim6d has made" "$(made up1) $(made up2)" "$M1 $M2" && expect_eq "rules and routes" "$(ours)" "$OURS"
+}
+
+# When it starts, networkd takes addresses, routes and rules for its own to remove.
+networkd_restarts()
+{
+	networkd_end
+	networkd_begin
+	sleep 5
+	busywait 30 as_before || { ip -n "$(ns a)" -6 addr; ours; cat "$(daemon_dir a)/log"; fail "it is not as before"; return 1; }
+	source_routing
+}
+
+as_before() { [ "$(made up1) $(made up2)" = "$M1 $M2" ] && [ "$(ours)" = "$OURS" ]; }
+
+
+shim6d_ends()
+{
+	daemon_end a TERM
+	in_ns a shim6d -flush-addresses && ! is_made up1 && ! is_made up2 && expect_eq "what is left" "$(ours)" ""
+}
+
+modprobe shim6 || exit
+run_test "two providers, and systemd-networkd" two_providers
+[ "$tap_failed" = 0 ] || tap_end
+run_test "shim6d makes addresses beside networkd's" makes
+run_test "packets leave by the router of their source" source_routing
+run_test "announcements go on, and nobody takes anything away" goes_on
+run_test "networkd starts anew" networkd_restarts
+run_test "shim6d ends, and what it has made" shim6d_ends
+networkd_end
+tap_end
