@@ -22,5 +22,7 @@
 //
 // The kernel says who is at the other end (SO_PEERCRED and SO_PEERGROUPS). root,
 // the user that shim6d runs as, and members of the group of the socket may change
-// things and see context tags. Everybody else on the host may look at the rest.
+// things and see context tags. Everybody else on the host may look at the rest, and is
+// given lists one at a time, with a pause after each. Whoever does not read an answer
+// within half a minute is hung up on.
 package control

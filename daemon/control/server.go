@@ -21,6 +21,11 @@ const (
 	maxConnections = 64
 	idleTimeout    = 30 * time.Second
 	requestTimeout = 30 * time.Second
+	// answerTimeout is how long a peer may take to read an answer, which is kept
+	// until then.
+	answerTimeout = 30 * time.Second
+	// listPause is between one list for the unprivileged and the next.
+	listPause = 100 * time.Millisecond
 )
 
 // Server serves the control socket.
@@ -28,18 +33,20 @@ type Server struct {
 	backend Backend
 	log     *slog.Logger
 	http    http.Server
+	// turn is for one of the unprivileged, who is given a list.
+	turn chan struct{}
 }
 
 // NewServer returns a Server for a backend.
 func NewServer(b Backend, log *slog.Logger) *Server {
-	s := &Server{backend: b, log: log}
+	s := &Server{backend: b, log: log, turn: make(chan struct{}, 1)}
 	mux := http.NewServeMux()
-	get(mux, "/status", b.Status)
-	get(mux, "/locators", b.Locators)
-	get(mux, "/history", b.History)
-	get(mux, "/contexts", s.contexts)
-	get(mux, "/paths", b.Paths)
-	get(mux, "/paths/history", b.Switches)
+	mux.HandleFunc("GET /status", look(s, b.Status))
+	mux.HandleFunc("GET /locators", s.inTurn(look(s, b.Locators)))
+	mux.HandleFunc("GET /history", s.inTurn(look(s, b.History)))
+	mux.HandleFunc("GET /contexts", s.inTurn(look(s, s.contexts)))
+	mux.HandleFunc("GET /paths", s.inTurn(look(s, b.Paths)))
+	mux.HandleFunc("GET /paths/history", s.inTurn(look(s, b.Switches)))
 	post(s, mux, "/contexts/open", OpenRequest.check, b.Open)
 	post(s, mux, "/contexts/close", Name.check, b.Close)
 	post(s, mux, "/contexts/refresh", Name.check, b.Refresh)
@@ -49,6 +56,7 @@ func NewServer(b Backend, log *slog.Logger) *Server {
 		ConnContext:       withPeer,
 		ReadHeaderTimeout: requestTimeout,
 		ReadTimeout:       requestTimeout,
+		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -86,16 +94,35 @@ func (s *Server) contexts(ctx context.Context) ([]Context, error) {
 	return list, err
 }
 
-// get serves what anybody may see.
-func get[T any](mux *http.ServeMux, path string, do func(context.Context) (T, error)) {
-	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+// look serves what anybody may see.
+func look[T any](s *Server, do func(context.Context) (T, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := do(r.Context())
 		if err != nil {
-			fail(w, err)
+			s.fail(w, err)
 			return
 		}
-		answer(w, http.StatusOK, v)
-	})
+		s.answer(w, http.StatusOK, v)
+	}
+}
+
+// inTurn has the unprivileged wait for each other, and then for a pause: the daemon has
+// to put a list together itself, and any user could keep it from its work. A turn ends
+// when the answer is read or given up, so that no more than one is kept for those who
+// read slowly.
+func (s *Server) inTurn(serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !peerOf(r.Context()).privileged {
+			select {
+			case s.turn <- struct{}{}:
+			case <-r.Context().Done():
+				s.fail(w, fmt.Errorf("%w: too many ask for lists at once: ask again", ErrUnavailable))
+				return
+			}
+			defer time.AfterFunc(listPause, func() { <-s.turn })
+		}
+		serve(w, r)
+	}
 }
 
 // post serves what changes something.
@@ -104,7 +131,7 @@ func post[T any](s *Server, mux *http.ServeMux, path string, check func(T) error
 		p := peerOf(r.Context())
 		if !p.privileged {
 			s.log.Warn("a command was refused", "command", path, "uid", p.uid, "pid", p.pid)
-			refuse(w, http.StatusForbidden, fmt.Errorf("%w: only root, the user of shim6d and the members of the socket's group may do this", fs.ErrPermission))
+			s.refuse(w, http.StatusForbidden, fmt.Errorf("%w: only root, the user of shim6d and the members of the socket's group may do this", fs.ErrPermission))
 			return
 		}
 		var v T
@@ -115,15 +142,15 @@ func post[T any](s *Server, mux *http.ServeMux, path string, check func(T) error
 			err = check(v)
 		}
 		if err != nil {
-			refuse(w, http.StatusBadRequest, err)
+			s.refuse(w, http.StatusBadRequest, err)
 			return
 		}
 		s.log.Info("command", "command", path, "uid", p.uid, "pid", p.pid, "request", v)
 		if err := do(r.Context(), v); err != nil {
-			fail(w, err)
+			s.fail(w, err)
 			return
 		}
-		answer(w, http.StatusOK, struct{}{})
+		s.answer(w, http.StatusOK, struct{}{})
 	})
 }
 
@@ -132,7 +159,7 @@ type failure struct {
 	Error string `json:"error"`
 }
 
-func fail(w http.ResponseWriter, err error) {
+func (s *Server) fail(w http.ResponseWriter, err error) {
 	status := http.StatusConflict
 	switch {
 	case errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
@@ -140,16 +167,21 @@ func fail(w http.ResponseWriter, err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		status = http.StatusNotFound
 	}
-	refuse(w, status, err)
+	s.refuse(w, status, err)
 }
 
-func refuse(w http.ResponseWriter, status int, err error) { answer(w, status, failure{err.Error()}) }
+func (s *Server) refuse(w http.ResponseWriter, status int, err error) {
+	s.answer(w, status, failure{err.Error()})
+}
 
-func answer(w http.ResponseWriter, status int, v any) {
+func (s *Server) answer(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		status, b = http.StatusInternalServerError, []byte(`{"error":"the answer can't be encoded"}`)
 	}
+	// The server counts from the request on; a command or a turn may have taken long.
+	// Only a test has no deadlines.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.http.WriteTimeout))
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	// Who does not listen any more has no use for an error.

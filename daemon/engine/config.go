@@ -52,8 +52,9 @@ type Config struct {
 	// them as well. Whoever can send from there can then take over sessions,
 	// so this is for the laboratory. There are none by default.
 	TrustedPrefixes []netip.Prefix
-	// SendTimeout is ours (RFC 5534, section 7). If it isn't the default,
-	// which is DefaultSendTimeout, peers are told by a Keepalive Timeout
+	// SendTimeout is ours of new contexts (RFC 5534, section 7), in whole
+	// milliseconds; those that are adopted keep what they have. If it isn't the
+	// default, which is DefaultSendTimeout, peers are told by a Keepalive Timeout
 	// option.
 	SendTimeout time.Duration
 	// IdleTimeout is how long a context must have been quiescent before it
@@ -119,6 +120,8 @@ func (c Config) withDefaults() (Config, error) {
 			return c, fmt.Errorf("engine: Config.%s is %v: it must be from %v to %v", d.name, *d.v, d.min, d.max)
 		}
 	}
+	// The kernel has no more of it, and it is compared with the kernel's.
+	c.SendTimeout = c.SendTimeout.Round(time.Millisecond)
 	for _, n := range []struct {
 		name string
 		v    *int

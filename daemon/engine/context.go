@@ -70,6 +70,11 @@ type context struct {
 	requests   []uint32
 	keepalive  time.Duration
 
+	// sendTimeout is ours of this context. It stays as it is when the one of the
+	// configuration changes: the peer was told this one, and must be told what the
+	// kernel's Send Timer does.
+	sendTimeout time.Duration
+
 	// rtt is what TCP has last measured; 0 if nothing is known.
 	rtt       time.Duration
 	reap      ReapState
@@ -127,7 +132,7 @@ func (c *context) ulidPair() Pair { return Pair{c.ulids.Local, c.ulids.Peer} }
 
 // kernel is c as the kernel is to have it, with the lists only if they are among
 // the fields.
-func (c *context) kernel(e *Engine, f Fields) KernelContext {
+func (c *context) kernel(f Fields) KernelContext {
 	k := KernelContext{
 		ULIDs:            c.ulids,
 		TagLocal:         c.tagLocal,
@@ -136,7 +141,7 @@ func (c *context) kernel(e *Engine, f Fields) KernelContext {
 		State:            c.state,
 		Locator:          c.current,
 		Inbound:          c.inbound,
-		SendTimeout:      e.config.SendTimeout,
+		SendTimeout:      c.sendTimeout,
 		KeepaliveTimeout: c.keepalive,
 		ReapState:        c.reap,
 		ReapTimer:        c.reapTimer,
@@ -172,12 +177,13 @@ func (e *Engine) setState(c *context, to State, why string) {
 // that there is room and that the local ULID is an address of ours.
 func (e *Engine) newContext(u ULIDs, exclude wire.ContextTag) *context {
 	c := &context{
-		ulids:     u,
-		tagLocal:  e.newTag(exclude),
-		local:     e.localSet(u),
-		peers:     []PeerLocator{ulidPeerLocator(u)},
-		keepalive: DefaultSendTimeout,
-		reap:      ReapOperational,
+		ulids:       u,
+		tagLocal:    e.newTag(exclude),
+		local:       e.localSet(u),
+		peers:       []PeerLocator{ulidPeerLocator(u)},
+		keepalive:   DefaultSendTimeout,
+		reap:        ReapOperational,
+		sendTimeout: e.config.SendTimeout,
 	}
 	c.localGeneration = c.local.generation
 	c.current, c.inbound, c.exchange = c.ulidPair(), c.ulidPair(), c.ulidPair()

@@ -192,9 +192,9 @@ func (e *Engine) sync(c *context) {
 	switch {
 	case !c.inKernel:
 		c.inKernel = true
-		e.emit(ContextNew{c.kernel(e, FieldsAll)})
+		e.emit(ContextNew{c.kernel(FieldsAll)})
 	case c.changed != 0:
-		e.emit(ContextSet{c.kernel(e, c.changed), c.changed})
+		e.emit(ContextSet{c.kernel(c.changed), c.changed})
 	}
 	c.changed, c.reapTimer = 0, 0
 	if c.unsaved {

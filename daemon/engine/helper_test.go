@@ -271,6 +271,9 @@ func setFields(k *KernelContext, a ContextSet) {
 	if f&FieldInbound != 0 {
 		k.Inbound = c.Inbound
 	}
+	if f&FieldSendTimeout != 0 {
+		k.SendTimeout = c.SendTimeout
+	}
 	if f&FieldKeepaliveTimeout != 0 {
 		k.KeepaliveTimeout = c.KeepaliveTimeout
 	}

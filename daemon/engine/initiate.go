@@ -209,7 +209,7 @@ func (e *Engine) offer(c *context) {
 func (e *Engine) sendI2(c *context) {
 	m := &wire.I2{InitiatorContextTag: c.tagLocal, InitiatorNonce: c.nonce, ResponderNonce: c.responderNonce}
 	m.Options = append(m.Options, &wire.ResponderValidator{Validator: c.validator})
-	m.Options = e.appendSet(appendNames(m.Options, c), c.local)
+	m.Options = c.appendSet(appendNames(m.Options, c), c.local)
 	e.await(c, I2Timeout)
 	e.send(c, c.exchange, m)
 }

@@ -292,16 +292,16 @@ func (e *Engine) controlPair(c *context) Pair {
 	return p
 }
 
-// appendSet appends the options that tell Ls(local) of a context, in a message that
-// makes or renews the context.
-func (e *Engine) appendSet(o wire.Options, s *localSet) wire.Options {
+// appendSet appends the options that tell Ls(local), in a message that makes or renews
+// the context.
+func (c *context) appendSet(o wire.Options, s *localSet) wire.Options {
 	if s.announced() {
 		o = appendList(o, s)
 		if s.preferences != nil {
 			o = append(o, s.preferences)
 		}
 	}
-	return e.appendTimeout(o)
+	return c.appendTimeout(o)
 }
 
 // appendList appends a Locator List with all that is needed to verify it.
@@ -316,11 +316,11 @@ func appendList(o wire.Options, s *localSet) wire.Options {
 	return o
 }
 
-// appendTimeout tells the peer our Send Timeout, if it isn't the one that it takes
-// for granted (RFC 5534, section 4.1).
-func (e *Engine) appendTimeout(o wire.Options) wire.Options {
-	if e.config.SendTimeout == DefaultSendTimeout {
+// appendTimeout tells the peer the context's Send Timeout, if it isn't the one that
+// the peer takes for granted (RFC 5534, section 4.1).
+func (c *context) appendTimeout(o wire.Options) wire.Options {
+	if c.sendTimeout == DefaultSendTimeout {
 		return o
 	}
-	return append(o, &wire.KeepaliveTimeout{Seconds: uint16((e.config.SendTimeout + 999_999_999) / 1_000_000_000)})
+	return append(o, &wire.KeepaliveTimeout{Seconds: uint16((c.sendTimeout + 999_999_999) / 1_000_000_000)})
 }

@@ -132,8 +132,8 @@ func (s *Session) Now() time.Duration { return s.e.now }
 // Random is a random number.
 func (s *Session) Random() uint64 { return s.e.random.Uint64() }
 
-// SendTimeout is ours (RFC 5534, section 7).
-func (s *Session) SendTimeout() time.Duration { return s.e.config.SendTimeout }
+// SendTimeout is ours of this context (RFC 5534, section 7).
+func (s *Session) SendTimeout() time.Duration { return s.c.sendTimeout }
 
 // Local is what is known of an address of this host; false if it is none any more.
 func (s *Session) Local(a netip.Addr) (LocalLocator, bool) {

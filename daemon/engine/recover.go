@@ -53,7 +53,7 @@ func (e *Engine) sendI2bis(c *context) {
 		PacketContextTag:    c.packetTag,
 	}
 	m.Options = append(m.Options, &wire.ResponderValidator{Validator: c.validator})
-	m.Options = e.appendSet(appendNames(m.Options, c), c.local)
+	m.Options = c.appendSet(appendNames(m.Options, c), c.local)
 	e.await(c, I2bisTimeout)
 	e.send(c, c.exchange, m)
 }

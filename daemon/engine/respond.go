@@ -67,7 +67,7 @@ func (e *Engine) sendR2(c *context, p packet, nonce uint32) {
 		s = c.update.set
 	}
 	m := &wire.R2{ResponderContextTag: c.tagLocal, InitiatorNonce: nonce}
-	m.Options = e.appendSet(nil, s)
+	m.Options = c.appendSet(nil, s)
 	e.send(c, p.pair(), m)
 	if c.uncertain {
 		e.settle(c, false)

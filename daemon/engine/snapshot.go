@@ -97,6 +97,9 @@ func (c *context) differs(k *KernelContext) (f Fields) {
 	if c.current != k.Locator {
 		f |= FieldLocator
 	}
+	if c.sendTimeout != k.SendTimeout {
+		f |= FieldSendTimeout
+	}
 	if c.keepalive != k.KeepaliveTimeout {
 		f |= FieldKeepaliveTimeout
 	}
@@ -145,8 +148,11 @@ func (e *Engine) adopt(k *KernelContext, r *Record) {
 	c := &context{
 		ulids: k.ULIDs, state: k.State, tagLocal: k.TagLocal, tagPeer: k.TagPeer, hasTagPeer: k.HasTagPeer,
 		current: k.Locator, inbound: k.Inbound, exchange: k.Locator,
-		keepalive: k.KeepaliveTimeout, reap: k.ReapState,
+		sendTimeout: k.SendTimeout, keepalive: k.KeepaliveTimeout, reap: k.ReapState,
 		inKernel: true, unsaved: r == nil,
+	}
+	if c.sendTimeout == 0 {
+		c.sendTimeout = e.config.SendTimeout
 	}
 	if c.keepalive == 0 {
 		c.keepalive = DefaultSendTimeout

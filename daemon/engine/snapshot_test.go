@@ -355,3 +355,63 @@ func TestUnverified(t *testing.T) {
 		t.Errorf("with its proof nothing may be sent to %+v", l)
 	}
 }
+
+// What a peer is told of our Send Timeout is what the kernel does for its context, also
+// if the configuration has another one by now: that one is for new contexts.
+//
+// Shows: 5534-4.1-11
+func TestRestartSendTimeout(t *testing.T) {
+	const old, other = 20 * time.Second, 30 * time.Second
+	for _, keep := range []bool{true, false} {
+		n, a, b, ab, ba := establishedPair(t, Config{SendTimeout: old})
+		told := func(u ULIDs, want time.Duration) {
+			t.Helper()
+			if d := a.kernel[u].SendTimeout; d != want {
+				t.Errorf("records %v: A's kernel has %v for %v", keep, d, u)
+			}
+			if d := b.kernel[u.reverse()].KeepaliveTimeout; d != want {
+				t.Errorf("records %v: B's kernel has %v for %v", keep, d, u)
+			}
+			if s, _ := a.e.Session(u); s.SendTimeout() != want {
+				t.Errorf("records %v: REAP is told %v for %v", keep, s.SendTimeout(), u)
+			}
+		}
+		a.config.SendTimeout = other
+		a.restart(t, keep, true)
+		// An update, and then an exchange by which B gets the context back.
+		a.locals = a.locals[:1]
+		a.locate(a.locals...)
+		n.pass(time.Minute)
+		if o := decode[*wire.UpdateRequest](t, a.sent[0]).Options.KeepaliveTimeout(); o == nil || o.Seconds != 20 {
+			t.Errorf("records %v: the update has %v", keep, o)
+		}
+		told(ab, old)
+		b.handle(Close{ULIDs: ba})
+		b.handle(NoContext{Source: ab.Local, Destination: ab.Peer, Tag: a.context(ab).TagPeer})
+		n.run()
+		b.inState(ba, Established)
+		told(ab, old)
+		fresh := ULIDs{Local: ab.Local, Peer: ab.Peer, FII: 7}
+		a.handle(Open{ULIDs: fresh})
+		n.run()
+		told(fresh, other)
+		// And what others have set in the kernel is set back.
+		a.kernel[ab].SendTimeout = other
+		a.handle(Dump{Contexts: a.dump()})
+		told(ab, old)
+	}
+	// A peer is told nothing of the default, which stays what the context has.
+	_, a, _, ab, _ := establishedPair(t)
+	a.config.SendTimeout = other
+	a.restart(t, true, true)
+	a.handle(Refresh{ULIDs: ab})
+	if o := decode[*wire.UpdateRequest](t, a.sent[len(a.sent)-1]).Options.KeepaliveTimeout(); o != nil || a.kernel[ab].SendTimeout != DefaultSendTimeout {
+		t.Errorf("the update has %v, the kernel %v", o, a.kernel[ab].SendTimeout)
+	}
+	// A kernel that does not say what it has is told.
+	a.kernel[ab].SendTimeout = 0
+	a.restart(t, true, true)
+	if d := a.kernel[ab].SendTimeout; d != other {
+		t.Errorf("then the kernel has %v", d)
+	}
+}

@@ -150,7 +150,7 @@ func (e *Engine) transmitUpdate(c *context) {
 			Generation: u.generation, ElementLen: 3, Elements: make([]wire.Preference, len(u.set.list.Locators)),
 		})
 	}
-	m.Options = e.appendTimeout(m.Options)
+	m.Options = c.appendTimeout(m.Options)
 	e.timers.start(&u.timer, e.now+e.backoff(UpdateTimeout, u.retries, MaxUpdateTimeout))
 	e.send(c, e.controlPair(c), m)
 }

@@ -46,8 +46,8 @@ type daemon struct {
 
 	engine   *engine.Engine
 	operator *operator
-	// paths is what REAP remembers, over a reload.
-	paths *reap.History
+	// paths are the last switches, the oldest first.
+	paths []control.Switch
 	state *statefile.File
 
 	// kernel is nil while the module is not there.
@@ -93,7 +93,6 @@ func newDaemon(c *config.Config, path string, log logger) (*daemon, error) {
 		log: log, path: path, config: c,
 		began: time.Now(), notify: newNotifier(),
 		connect: kernel.Connect, loaded: func() (bool, error) { return netlink.Loaded(nil) },
-		paths:    &reap.History{Size: historySize},
 		requests: make(chan func()), ended: make(chan struct{}),
 		waiting: map[uint64]func(error){},
 	}
@@ -156,7 +155,7 @@ func (d *daemon) startEngine() error {
 	c := d.config
 	o := &operator{Explorer: reap.New(reap.Config{
 		HoldDown: time.Duration(c.Protocol.HoldDown), Standby: time.Duration(c.Protocol.Standby),
-		History: d.paths, OnSwitch: d.switched,
+		History: &reap.History{Size: 1}, OnSwitch: d.switched,
 	})}
 	var seed [32]byte
 	if _, err := crand.Read(seed[:]); err != nil {

@@ -14,37 +14,44 @@ import (
 	"shim6/daemon/wire"
 )
 
-// switched logs that a context has come to another locator pair.
+// switched logs and keeps that a context has come to another locator pair. The times of
+// the day are those of now: they are not reckoned again when somebody asks, so that a
+// switch has the same in all answers.
 func (d *daemon) switched(s *reap.Switch) {
+	at := d.wall()
 	d.log.Info("path", append(attributes(s.ULIDs),
 		"direction", direction(s), "trigger", s.Trigger, "why", s.Why,
 		"from-local", s.From.Local, "from-peer", s.From.Peer, "to-local", s.To.Local, "to-peer", s.To.Peer,
-		"probed", d.probedText(s), "last-good", d.goodText(s), "outage", s.Outage)...)
+		"probed", probedText(s, at), "last-good", goodText(s, at), "outage", s.Outage)...)
+	if len(d.paths) >= 2*historySize {
+		d.paths = append(d.paths[:0], d.paths[len(d.paths)-historySize:]...)
+	}
+	d.paths = append(d.paths, switchOf(s, at))
 }
 
 // probedText and goodText are lists for the log: of pairs, with times of the day.
-func (d *daemon) probedText(s *reap.Switch) string {
+func probedText(s *reap.Switch, at clock) string {
 	var list []string
 	for _, p := range s.Probed {
 		answered := ""
 		if slices.Contains(s.Answered, p.Pair) {
 			answered = " answered"
 		}
-		list = append(list, d.pairAt(p.Pair, p.Time)+answered)
+		list = append(list, pairAt(p.Pair, at(p.Time))+answered)
 	}
 	return strings.Join(list, ", ")
 }
 
-func (d *daemon) goodText(s *reap.Switch) string {
+func goodText(s *reap.Switch, at clock) string {
 	var list []string
 	for _, p := range s.Good {
-		list = append(list, d.pairAt(p.Pair, p.Time))
+		list = append(list, pairAt(p.Pair, at(p.Time)))
 	}
 	return strings.Join(list, ", ")
 }
 
-func (d *daemon) pairAt(p engine.Pair, t time.Duration) string {
-	return fmt.Sprintf("%v %v at %s", p.Local, p.Peer, d.at(t).Format(time.RFC3339Nano))
+func pairAt(p engine.Pair, t time.Time) string {
+	return fmt.Sprintf("%v %v at %s", p.Local, p.Peer, t.Format(time.RFC3339Nano))
 }
 
 func direction(s *reap.Switch) string {
@@ -54,30 +61,41 @@ func direction(s *reap.Switch) string {
 	return "outbound"
 }
 
-// at is a time of the engine's clock.
-func (d *daemon) at(t time.Duration) time.Time { return d.began.Add(t).Round(0).UTC() }
+// clock tells the time of the day of a time of the engine's clock.
+type clock func(time.Duration) time.Time
+
+// wall is a clock that is right now.
+func (d *daemon) wall() clock { return wallAt(time.Now(), d.now()) }
+
+// wallAt reckons from now, which is so much by the engine's clock, and not from the
+// start: the engine's clock stands still while the host is suspended, and does not
+// follow when the time of the day is set.
+func wallAt(now time.Time, engine time.Duration) clock {
+	return func(t time.Duration) time.Time { return now.Add(t - engine).Round(0).UTC() }
+}
 
 // switches are those that are kept, as the control socket has them.
 func (d *daemon) switches() []control.Switch {
-	list := []control.Switch{}
-	for _, s := range d.paths.Switches() {
-		j := control.Switch{
-			Time: d.at(s.Time), Name: control.NameOf(s.ULIDs), Direction: direction(&s),
-			Trigger: s.Trigger.String(), Why: s.Why, From: pair(s.From), To: pair(s.To),
-			Outage: s.Outage.Milliseconds(),
-		}
-		for _, p := range s.Probed {
-			j.Probed = append(j.Probed, control.Probed{Pair: pair(p.Pair), Time: d.at(p.Time)})
-		}
-		for _, p := range s.Answered {
-			j.Answered = append(j.Answered, pair(p))
-		}
-		for _, p := range s.Good {
-			j.LastGood = append(j.LastGood, control.LastGood{Pair: pair(p.Pair), Time: d.at(p.Time)})
-		}
-		list = append(list, j)
+	return append([]control.Switch{}, d.paths[max(0, len(d.paths)-historySize):]...)
+}
+
+// switchOf is a switch as the control socket has it.
+func switchOf(s *reap.Switch, at clock) control.Switch {
+	j := control.Switch{
+		Time: at(s.Time), Name: control.NameOf(s.ULIDs), Direction: direction(s),
+		Trigger: s.Trigger.String(), Why: s.Why, From: pair(s.From), To: pair(s.To),
+		Outage: s.Outage.Milliseconds(),
 	}
-	return list
+	for _, p := range s.Probed {
+		j.Probed = append(j.Probed, control.Probed{Pair: pair(p.Pair), Time: at(p.Time)})
+	}
+	for _, p := range s.Answered {
+		j.Answered = append(j.Answered, pair(p))
+	}
+	for _, p := range s.Good {
+		j.LastGood = append(j.LastGood, control.LastGood{Pair: pair(p.Pair), Time: at(p.Time)})
+	}
+	return j
 }
 
 func pair(p engine.Pair) control.Pair {
@@ -86,7 +104,7 @@ func pair(p engine.Pair) control.Pair {
 
 // allPaths are the locator pairs of all contexts that can use them.
 func (d *daemon) allPaths() []control.Path {
-	list := []control.Path{}
+	list, at := []control.Path{}, d.wall()
 	for c := range d.engine.Contexts() {
 		s, ok := d.engine.Session(c.ULIDs)
 		if !ok || !c.State.Sends() {
@@ -100,7 +118,7 @@ func (d *daemon) allPaths() []control.Path {
 				PreferencePeer:  preference(wire.Preference{Flags: p.Peer.Flags, Priority: p.Peer.Priority, Weight: p.Peer.Weight}),
 			}
 			if p.HasLastGood {
-				j.LastGood = d.at(p.LastGood)
+				j.LastGood = at(p.LastGood)
 			}
 			list = append(list, j)
 		}

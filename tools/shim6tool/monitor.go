@@ -63,7 +63,7 @@ func (t *tool) monitor(name string, what int, args []string) error {
 	if err := noWords("monitor "+name, args); err != nil {
 		return err
 	}
-	m := &monitoring{tool: t, what: what, pairs: map[netlink.ULIDs]control.Pair{}, last: t.now()}
+	m := &monitoring{tool: t, what: what, pairs: map[netlink.ULIDs]control.Pair{}}
 	all := make(chan news)
 	quit := make(chan struct{})
 	defer close(quit)
@@ -74,7 +74,7 @@ func (t *tool) monitor(name string, what int, args []string) error {
 		}
 	}
 	if what&monitorsPath != 0 {
-		if err := m.poll(nil); err != nil {
+		if err := m.poll(func(control.Switch) error { return nil }); err != nil {
 			// Which context came to which pair the kernel tells as well, but
 			// neither why nor what it has cost.
 			fmt.Fprintf(t.err, "shim6tool: %v; so the reasons of switches are not told\n", err)
@@ -150,8 +150,8 @@ type monitoring struct {
 	// another pair.
 	kernelPaths bool
 	pairs       map[netlink.ULIDs]control.Pair
-	// last is the time of the newest switch that was told, as shim6d has it.
-	last time.Time
+	// last is the newest switch that shim6d has told of; nil if there was none.
+	last *control.Switch
 }
 
 func (m *monitoring) groups() []string {
@@ -182,30 +182,33 @@ func (m *monitoring) learn() error {
 	})
 }
 
-// poll asks shim6d for switches, and tells of new ones.
+// poll asks shim6d for switches, and tells of new ones. Those are what comes after the
+// last one in the list: by their times it can't be said, since the clock may be set.
 func (m *monitoring) poll(tell func(control.Switch) error) error {
 	return m.ask(func(ctx context.Context, d daemon) error {
 		list, err := d.Switches(ctx)
 		if err != nil {
 			return err
 		}
-		last := m.last
-		for _, s := range list {
-			if !s.Time.After(m.last) {
-				continue
+		for _, s := range list[m.known(list):] {
+			if err := tell(s); err != nil {
+				return err
 			}
-			if s.Time.After(last) {
-				last = s.Time
-			}
-			if tell != nil {
-				if err := tell(s); err != nil {
-					return err
-				}
-			}
+			m.last = &s
 		}
-		m.last = last
 		return nil
 	})
+}
+
+// known is how many switches of a list have been told. It is none if the last one is not
+// there: shim6d has been restarted, or has forgotten it over many new ones.
+func (m *monitoring) known(list []control.Switch) int {
+	for i := len(list) - 1; i >= 0 && m.last != nil; i-- {
+		if l, s := m.last, &list[i]; s.Time.Equal(l.Time) && s.Name == l.Name && s.Direction == l.Direction && s.From == l.From && s.To == l.To {
+			return i + 1
+		}
+	}
+	return 0
 }
 
 func (m *monitoring) notified(n netlink.Notification) error {

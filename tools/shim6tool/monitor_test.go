@@ -151,3 +151,49 @@ func TestMonitorSwitches(t *testing.T) {
 		}
 	})
 }
+
+// What is new the list says, and no clock: neither that of the tool nor those of the
+// switches, which are set back here, and far ahead.
+func TestMonitorSwitchesClocks(t *testing.T) {
+	localTime(t)
+	at := func(after time.Duration, trigger string) control.Switch {
+		s := fullSwitch()
+		s.Time, s.Trigger = now.Add(after), trigger
+		return s
+	}
+	behind := func(s control.Switch, fii uint32) control.Switch {
+		s.Name.FII = fii
+		return s
+	}
+	old, back, further, ahead := at(time.Hour, "old"), at(-time.Hour, "back"), at(-2*time.Hour, "further"), at(48*time.Hour, "ahead")
+	for _, tt := range []struct {
+		name  string
+		lists [][]control.Switch
+		want  []string
+	}{
+		{"set back", [][]control.Switch{{old}, {old, back}, {old, back, further}, {old, back, further}}, []string{"back", "further"}},
+		{"ahead", [][]control.Switch{{ahead}, {ahead, back}, {ahead, back}}, []string{"back"}},
+		{"none at first", [][]control.Switch{{}, {}, {back}, {back}}, []string{"back"}},
+		{"the same time", [][]control.Switch{{old, back}, {old, back, behind(back, 1), behind(back, 2)}}, []string{"back", "back"}},
+		{"shim6d restarts", [][]control.Switch{{old, back}, {}, {further}, {further}}, []string{"further"}},
+		{"all are new", [][]control.Switch{{old}, {back, further}, {back, further}}, []string{"back", "further"}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDaemon()
+			d.switches = tt.lists
+			end := make(chan struct{})
+			w := &world{kernel: newFake(), daemon: d, watcher: &fakeWatcher{err: errEnd, end: end}}
+			time.AfterFunc(6*time.Second, func() { close(end) })
+			_, out, _ := callWorld(w, "monitor", "all")
+			var triggers []string
+			for _, l := range strings.Split(out, "\n") {
+				if words := strings.Fields(l); len(words) > 0 && words[0] == "path" {
+					triggers = append(triggers, words[slices.Index(words, "trigger")+1])
+				}
+			}
+			if !slices.Equal(triggers, tt.want) {
+				t.Errorf("%s: %q is told, want %q", tt.name, triggers, tt.want)
+			}
+		})
+	}
+}
