@@ -29,33 +29,35 @@
 
 /*
  * The header out of a packet that can be written to, @prev and @offset from
- * the IPv6 header. All that comes before moves; the payload stays.
+ * the IPv6 header, and what is between it and the first @keep octets. All that
+ * comes before moves; the payload stays.
  */
 static void shim6_remove(struct sk_buff *skb, const struct shim6_context *ctx,
-			 unsigned int prev, unsigned int offset)
+			 unsigned int prev, unsigned int keep,
+			 unsigned int offset)
 {
+	const unsigned int len = offset + SHIM6_PAYLOAD_LEN - keep;
 	unsigned char *net = skb_network_header(skb);
 	const int data = skb_network_offset(skb);
 	struct ipv6hdr *iph;
 
 	if (skb->ip_summed == CHECKSUM_COMPLETE)
 		skb->csum = csum_sub(skb->csum,
-				     csum_partial(net, offset +
-						  SHIM6_PAYLOAD_LEN, 0));
+				     csum_partial(net, keep + len, 0));
 
 	net[prev] = net[offset];
 	if (skb_mac_header_was_set(skb) &&
 	    skb->mac_header <= skb->network_header) {
 		const unsigned int l2 = skb->network_header - skb->mac_header;
 
-		memmove(net - l2 + SHIM6_PAYLOAD_LEN, net - l2, l2 + offset);
-		skb->mac_header += SHIM6_PAYLOAD_LEN;
+		memmove(net - l2 + len, net - l2, l2 + keep);
+		skb->mac_header += len;
 		/* It stands before the MAC header, which has moved. */
 		skb_metadata_clear(skb);
 	} else {
-		memmove(net + SHIM6_PAYLOAD_LEN, net, offset);
+		memmove(net + len, net, keep);
 	}
-	__skb_pull(skb, SHIM6_PAYLOAD_LEN);
+	__skb_pull(skb, len);
 	skb_set_network_header(skb, data);
 	skb->transport_header += SHIM6_PAYLOAD_LEN;
 
@@ -63,31 +65,34 @@ static void shim6_remove(struct sk_buff *skb, const struct shim6_context *ctx,
 	iph->saddr = ctx->ulids.peer;
 	iph->daddr = ctx->ulids.local;
 	if (iph->payload_len)
-		iph->payload_len = htons(ntohs(iph->payload_len) -
-					 SHIM6_PAYLOAD_LEN);
+		iph->payload_len = htons(ntohs(iph->payload_len) - len);
 
 	if (skb->ip_summed == CHECKSUM_COMPLETE)
-		skb->csum = csum_add(skb->csum, csum_partial(iph, offset, 0));
+		skb->csum = csum_add(skb->csum, csum_partial(iph, keep, 0));
 }
 
-/* Is there another payload header in this one? Nobody sends that. */
+/* Is there another payload header behind this one? Nobody sends that. */
 static bool shim6_is_nested(const struct sk_buff *skb, unsigned int offset)
 {
 	const struct shim6_hdr *h = (const struct shim6_hdr *)
 		(skb_network_header(skb) + offset);
+	int at = skb_network_offset(skb) + offset + SHIM6_PAYLOAD_LEN;
+	u8 nexthdr = h->nexthdr;
 	struct shim6_hdr _inner;
+	__be16 frag;
 
-	if (h->nexthdr != SHIM6_IPPROTO)
+	if (ipv6_ext_hdr(nexthdr))
+		at = ipv6_skip_exthdr(skb, at, &nexthdr, &frag);
+	if (at < 0 || nexthdr != SHIM6_IPPROTO)
 		return false;
-	h = skb_header_pointer(skb, skb_network_offset(skb) + offset +
-			       SHIM6_PAYLOAD_LEN, sizeof(_inner), &_inner);
+	h = skb_header_pointer(skb, at, sizeof(_inner), &_inner);
 	return !h || shim6_is_payload(h);
 }
 
 /* Returns false if the packet went no further. */
 static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 			  struct shim6_context *ctx, unsigned int prev,
-			  unsigned int offset)
+			  unsigned int keep, unsigned int offset)
 {
 	const u8 state = READ_ONCE(ctx->state);
 
@@ -106,7 +111,7 @@ static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_HEADER);
 		return false;
 	}
-	shim6_remove(skb, ctx, prev, offset);
+	shim6_remove(skb, ctx, prev, keep, offset);
 	shim6_count(sn, SHIM6_A_STATS_IN_PAYLOAD);
 	if (state != SHIM6_CONTEXT_STATE_ESTABLISHED)
 		shim6_event_reap_limited(ctx, SHIM6_REAP_EVENT_PAYLOAD, 0);
@@ -176,18 +181,24 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 	if (!ctx || !shim6_context_is_here(ctx, state->net,
 					   &ipv6_hdr(skb)->daddr))
 		return NF_ACCEPT;
-	if (!shim6_receive(sn, skb, ctx, place.prev, place.offset))
+	if (!shim6_receive(sn, skb, ctx, place.prev, place.offset,
+			   place.offset))
 		return NF_STOLEN;
 	return NF_ACCEPT;
 }
 
 /*
  * A packet that the hook has left to the handler, with its ULIDs: PRE_ROUTING
- * and INPUT took it for IP protocol 140, which a firewall lets in. Each time it
- * is 8 octets shorter, so there is an end.
+ * and INPUT took it for IP protocol 140, which a firewall lets in. In a VRF it
+ * arrives by the link by which it came.
  */
-static void shim6_input_again(struct sk_buff *skb)
+static void shim6_input_again(struct net *net, struct sk_buff *skb)
 {
+	const int sdif = inet6_sdif(skb);
+	struct net_device *dev = sdif ? dev_get_by_index_rcu(net, sdif) : NULL;
+
+	if (dev)
+		skb->dev = dev;
 	__skb_push(skb, -skb_network_offset(skb));
 	skb_dst_drop(skb);
 	nf_reset_ct(skb);
@@ -219,11 +230,13 @@ static int shim6_rcv(struct sk_buff *skb)
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_NO_CONTEXT);
 		return -1;
 	}
-	if (!shim6_receive(sn, skb, ctx, IP6CB(skb)->nhoff,
+	/* The headers before ours have been dealt with, and go as well. */
+	if (!shim6_receive(sn, skb, ctx, offsetof(struct ipv6hdr, nexthdr),
+			   sizeof(struct ipv6hdr),
 			   skb_transport_offset(skb) -
 			   skb_network_offset(skb)))
 		return -1;
-	shim6_input_again(skb);
+	shim6_input_again(net, skb);
 	return 0;
 
 malformed:

@@ -43,7 +43,7 @@ go_mod_tidy() { go mod tidy -diff && go mod verify; }
 shells()
 {
 	command -v zsh >/dev/null && command -v fish >/dev/null ||
-		DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends zsh fish
+		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends zsh fish; }
 }
 
 # Which of checkpatch's rules do not hold here, and why.

@@ -23,7 +23,7 @@ const (
 	requestTimeout = 30 * time.Second
 	// answerTimeout is how long a peer may take to read an answer, which is kept
 	// until then.
-	answerTimeout = 30 * time.Second
+	answerTimeout = 10 * time.Second
 	// listPause is between one list for the unprivileged and the next.
 	listPause = 100 * time.Millisecond
 )

@@ -67,14 +67,6 @@ meanwhile()
 	ssh_up && streams_begin
 }
 
-# made HOST UPLINK: the address that shim6d has made there, when it is usable.
-made()
-{
-	ip -n "$(ns "$1")" -6 addr show dev "$2" -tentative |
-		awk -v p="$(topo_prefix "$(topo_provider "$1" "$2")"):" -v s="$(topo_addr "$1" "$2")/64" \
-			'$1 == "inet6" && index($2, p) == 1 && $2 != s { sub("/.*", "", $2); print $2 }'
-}
-
 # The log is asked first, for that is cheap, and this is done while a key is made.
 all_made()
 {
@@ -83,7 +75,7 @@ all_made()
 	for h in a b; do
 		holds "$(daemon_dir $h)/log" "addresses were made" || return
 	done
-	A1=$(made a up1) A2=$(made a up2) B1=$(made b up1) B2=$(made b up2)
+	A1=$(made_addr a up1) A2=$(made_addr a up2) B1=$(made_addr b up1) B2=$(made_addr b up2)
 	[ -n "$A1" ] && [ -n "$A2" ] && [ -n "$B1" ] && [ -n "$B2" ] &&
 	for h in a b; do has_addr $h up1 && has_addr $h up2 || return; done
 }

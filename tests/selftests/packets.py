@@ -469,8 +469,9 @@ def in_truncated():
 @case("a payload header in a payload header is dropped")
 def in_twice():
     s = udp_socket()
-    with Counted(in_header=2):
+    with Counted(in_header=3):
         arrive(SHIM6, pkt.payload_header(CT_LOCAL, UDP) + HELLO)
+        arrive(DEST, pkt.options(SHIM6) + pkt.payload_header(CT_LOCAL, UDP) + HELLO)
         arrive(SHIM6, pkt.payload_header(CT_LOCAL, UDP) + HELLO, before=pkt.options(SHIM6), first=DEST)
         nothing_received(s)
 

@@ -164,13 +164,7 @@ two_providers()
 	ip -n "$(ns a)" -6 route add default via fe80::1 dev up1 table 77
 }
 
-# made UPLINK [PREFIX]: the address that shim6d has made there, when it is usable.
-made()
-{
-	ip -n "$(ns a)" -6 addr show dev "$1" -tentative | awk -v p="${2:-$(topo_prefix "$(topo_provider a "$1")")}:" \
-		-v s="$(topo_addr a "$1" "${2:-}")/64" '$1 == "inet6" && index($2, p) == 1 && $2 != s { sub("/.*", "", $2); print $2 }'
-}
-
+made() { made_addr a "$@"; }
 is_made() { [ -n "$(made "$@")" ]; }
 
 # foreign: all that is not of shim6d, without lifetimes.

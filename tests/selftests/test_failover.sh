@@ -112,7 +112,19 @@ SOON=150 TRIES=1
 # flows SECONDS FAILURE FLOW...: what they see of a failure, in RESULTS.
 flows()
 {
-	local seconds=$1 failure=$2 sink source
+	local sink= source= status
+
+	flows_go "$@"
+	status=$?
+	[ -z "$source" ] || kill "$source" 2>/dev/null
+	[ -z "$sink" ] || kill "$sink" 2>/dev/null
+	[ -z "$source$sink" ] || wait $source $sink 2>/dev/null
+	return $status
+}
+
+flows_go()
+{
+	local seconds=$1 failure=$2
 
 	shift 2
 	# Not by in_ns: signals must meet the sink.
@@ -122,9 +134,7 @@ flows()
 	ip netns exec "$(ns a)" /usr/bin/python3 "$here/flow.py" source 1000 10 "$A1" "$B1" "$@" 2>>"$RESULTS.err" &
 	source=$!
 	sleep 3
-	if [ "$failure" = "${failure#shim6:}" ]; then
-		:
-	else
+	if [ "$failure" != "${failure#shim6:}" ]; then
 		failure=${failure#shim6:}
 		busywait 20 context_is a established && busywait 20 context_is b established ||
 			{ ask a /history; fail "no context"; return 1; }
@@ -132,10 +142,10 @@ flows()
 	kill -USR1 $sink && busywait 20 grep -q marked "$RESULTS" || return
 	$failure $sink || { fail "$failure fails"; return 1; }
 	sleep "$seconds"
+	# It tells what it has seen when it ends.
 	kill -TERM $sink
 	wait $sink
-	kill $source 2>/dev/null
-	wait $source 2>/dev/null
+	sink=
 	return 0
 }
 
@@ -155,6 +165,7 @@ row()
 	local try
 
 	for ((try = 1; try <= TRIES; try++)); do
+		sed -i "/^$1|/d" "$TABLE"
 		row_once "$@" && return
 	done
 	return 1

@@ -22,6 +22,11 @@ networkd_begin()
 	networkd=$!
 }
 
+networkd_runs() { ip netns pids "$(ns a)" | xargs -r ps -o comm= -p | grep -qx systemd-network; }
+
+# valid ADDRESS: for how many seconds it still is.
+valid() { ip -n "$(ns a)" -6 addr show to "$1" | sed -n 's/.*valid_lft \([0-9]*\)sec.*/\1/p'; }
+
 networkd_end()
 {
 	pkill -P $networkd -x systemd-network 2>/dev/null || kill $networkd
@@ -55,13 +60,7 @@ two_providers()
 
 foreign_default() { ip -n "$(ns a)" -6 route show default | grep -q 'proto ra'; }
 
-# made UPLINK: the address that shim6d has made there, when it is usable.
-made()
-{
-	ip -n "$(ns a)" -6 addr show dev "$1" -tentative | awk -v p="$(topo_prefix "$(topo_provider a "$1")"):" \
-		-v s="$(topo_addr a "$1")/64" '$1 == "inet6" && index($2, p) == 1 && $2 != s { sub("/.*", "", $2); print $2 }'
-}
-
+made() { made_addr a "$1"; }
 is_made() { [ -n "$(made "$1")" ]; }
 
 # networkds: what is networkd's, without lifetimes.
@@ -118,6 +117,8 @@ goes_on()
 
 	before=$(networkds)
 	sleep 40
+	[ "$(valid "$(topo_addr a up1)")" -ge 3580 ] && [ "$(valid "$M1")" -ge 3580 ] ||
+		{ ip -n "$(ns a)" -6 addr; fail "lifetimes are not renewed"; return 1; }
 	expect_eq "what is networkd's" "$(networkds)" "$before" &&
 	expect_eq "what shim6d has made" "$(made up1) $(made up2)" "$M1 $M2" && expect_eq "rules and routes" "$(ours)" "$OURS"
 }
@@ -128,6 +129,7 @@ networkd_restarts()
 	networkd_end
 	networkd_begin
 	sleep 5
+	networkd_runs || { cat "$TEST_TMP/networkd.log"; fail "networkd does not run"; return 1; }
 	busywait 30 as_before || { ip -n "$(ns a)" -6 addr; ours; cat "$(daemon_dir a)/log"; fail "it is not as before"; return 1; }
 	source_routing
 }

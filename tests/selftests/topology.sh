@@ -166,6 +166,15 @@ has_addr()
 		grep -q inet6
 }
 
+# made_addr HOST UPLINK [PREFIX]: the address there that is not made of the link's own,
+# but by shim6d, if it is not tentative.
+made_addr()
+{
+	ip -n "$(ns "$1")" -6 addr show dev "$2" -tentative |
+		awk -v p="${3:-$(topo_prefix "$(topo_provider "$1" "$2")")}:" -v s="$(topo_addr "$1" "$2" "${3:-}")/64" \
+			'$1 == "inet6" && index($2, p) == 1 && $2 != s { sub("/.*", "", $2); print $2 }'
+}
+
 # The gateway that the RA named, or nothing.
 ra_gateway()
 {
