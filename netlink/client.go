@@ -65,8 +65,20 @@ func newClient(conn *genetlink.Conn) (*Client, error) {
 // Close closes the connection; calls that wait for the kernel return an error.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// execute sends one request and returns the replies. Every request passes
-// here, so that errors are made plain in one place.
+// send sends a request of the family. Every request passes here, so that errors are
+// made plain in one place; requestError does so with what is received for it.
+func send(conn *genetlink.Conn, family uint16, command uint8, flags netlink.HeaderFlags, attributes []byte, names []string) (netlink.Message, error) {
+	sent, err := conn.Send(genetlink.Message{
+		Header: genetlink.Header{Command: command, Version: familyVersion},
+		Data:   attributes,
+	}, family, netlink.Request|flags)
+	if err != nil {
+		return sent, requestError(err, attributes, names)
+	}
+	return sent, nil
+}
+
+// execute sends one request and returns the replies.
 func (c *Client) execute(command uint8, flags netlink.HeaderFlags, attributes []byte, names []string) ([]genetlink.Message, error) {
 	replies, _, err := c.exchange(command, flags, attributes, names)
 	return replies, err
@@ -75,15 +87,11 @@ func (c *Client) execute(command uint8, flags netlink.HeaderFlags, attributes []
 // exchange is execute for who wants to know, too, if the kernel has marked a
 // reply as interrupted.
 func (c *Client) exchange(command uint8, flags netlink.HeaderFlags, attributes []byte, names []string) ([]genetlink.Message, bool, error) {
-	req := genetlink.Message{
-		Header: genetlink.Header{Command: command, Version: familyVersion},
-		Data:   attributes,
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	sent, err := c.conn.Send(req, c.family.ID, netlink.Request|flags)
+	sent, err := send(c.conn, c.family.ID, command, flags, attributes, names)
 	if err != nil {
-		return nil, false, requestError(err, attributes, names)
+		return nil, false, err
 	}
 	replies, raw, err := c.conn.Receive()
 	if err != nil {

@@ -178,13 +178,9 @@ func (e *Events) enrol(role Role) error {
 	if err != nil {
 		return err
 	}
-	request := genetlink.Message{
-		Header: genetlink.Header{Command: cmdDaemonRegister, Version: familyVersion},
-		Data:   attributes,
-	}
-	sent, err := e.conn.Send(request, e.family.ID, netlink.Request|netlink.Acknowledge)
+	sent, err := send(e.conn, e.family.ID, cmdDaemonRegister, netlink.Acknowledge, attributes, controlAttributes)
 	if err != nil {
-		return requestError(err, attributes, controlAttributes)
+		return err
 	}
 	for acknowledged := false; !acknowledged; {
 		messages, raw, err := e.conn.Receive()
@@ -244,11 +240,7 @@ func (e *Events) Receive() ([]Event, error) {
 		e.early = nil
 		return early, nil
 	}
-	events, lost, err := e.queue.Receive(e.conn, e.next)
-	if lost {
-		err = ErrOverflow
-	}
-	return events, err
+	return e.queue.Receive(e.conn, e.next)
 }
 
 // next receives one datagram.

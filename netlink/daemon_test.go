@@ -5,8 +5,6 @@ package netlink
 import (
 	"encoding/binary"
 	"errors"
-	"io/fs"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,7 +15,8 @@ import (
 	"github.com/mdlayher/genetlink/genltest"
 	"github.com/mdlayher/netlink"
 	"github.com/mdlayher/netlink/nltest"
-	"golang.org/x/sys/unix"
+
+	"shim6/netlink/netlinktest"
 )
 
 // eventData encodes the attributes of an event.
@@ -277,57 +276,16 @@ func TestReceiveOverflow(t *testing.T) {
 // sends it one more: a notification of a context whose FII is its number, from 0.
 func congested(t *testing.T) (*netlink.Conn, func()) {
 	t.Helper()
-	// Tests of other packages run at the same time.
-	group := uint32(1) << (os.Getpid() % 32)
-	conn, err := netlink.Dial(unix.NETLINK_USERSOCK, &netlink.Config{Groups: group})
-	if errors.Is(err, fs.ErrPermission) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetReadBuffer(8192); err != nil {
-		t.Fatal(err)
-	}
-	s, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_USERSOCK)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(s) })
-	number := uint32(0)
-	send := func() {
+	return netlinktest.Congested(t, func(number uint32) netlink.Message {
 		e := newEncoder(contextAttributes)
 		e.ulids(ULIDs{Local: ulidA, Peer: ulidB, FII: number})
-		number++
 		attributes, _ := e.encode()
 		b, err := genetlink.Message{Header: genetlink.Header{Command: cmdContextNtf}, Data: attributes}.MarshalBinary()
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := netlink.Message{Header: netlink.Header{Length: uint32(16 + len(b)), Type: familyID}, Data: b}
-		if b, err = m.MarshalBinary(); err != nil {
-			t.Fatal(err)
-		}
-		// It is refused by port 0, where nobody is, after the group has it.
-		if err := unix.Sendto(s, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: group}); err != nil && err != unix.ECONNREFUSED {
-			t.Fatal(err)
-		}
-	}
-	for range 1000 {
-		send()
-	}
-	return conn, send
-}
-
-// untilError is what is received before an error.
-func untilError[T any](receive func() ([]T, error)) (all []T, err error) {
-	for err == nil {
-		var list []T
-		list, err = receive()
-		all = append(all, list...)
-	}
-	return all, err
+		return netlink.Message{Header: netlink.Header{Type: familyID}, Data: b}
+	})
 }
 
 // The kernel's own socket: what was queued comes before the loss, and once that is
@@ -339,8 +297,8 @@ func TestEventsOverflow(t *testing.T) {
 	if got, err := e.Receive(); err != nil || len(got) != 1 || got[0] != early {
 		t.Fatalf("what came early: %v, %v", got, err)
 	}
-	got, err := untilError(e.Receive)
-	if !errors.Is(err, ErrOverflow) || len(got) == 0 || len(got) == 1000 {
+	got, err := netlinktest.UntilError(e.Receive)
+	if !errors.Is(err, ErrOverflow) || len(got) == 0 || len(got) == netlinktest.Sent {
 		t.Fatalf("%d events, %v", len(got), err)
 	}
 	for i, ev := range got {
@@ -350,20 +308,11 @@ func TestEventsOverflow(t *testing.T) {
 	}
 	send()
 	got, err = e.Receive()
-	if c, ok := got[0].(ChangeEvent); err != nil || len(got) != 1 || !ok || c.FII != 1000 {
+	if c, ok := got[0].(ChangeEvent); err != nil || len(got) != 1 || !ok || c.FII != netlinktest.Sent {
 		t.Errorf("after the loss: %+v, %v", got, err)
 	}
 	// One that waits is still freed by Close.
-	freed := make(chan error)
-	go func() {
-		_, err := e.Receive()
-		freed <- err
-	}()
-	time.Sleep(10 * time.Millisecond)
-	if err := e.Close(); err != nil {
-		t.Error(err)
-	}
-	if err := <-freed; err == nil || errors.Is(err, ErrOverflow) {
+	if err := netlinktest.Freed(t, e.Receive, e.Close); err == nil || errors.Is(err, ErrOverflow) {
 		t.Error("after Close:", err)
 	}
 }

@@ -81,11 +81,7 @@ func (m *Monitor) Close() error { return m.conn.Close() }
 // that were returned before; after any other error the Monitor is of no use. Those
 // of a newer kernel are passed over, so there may be none.
 func (m *Monitor) Receive() ([]Notification, error) {
-	list, lost, err := m.queue.Receive(m.conn, m.next)
-	if lost {
-		err = ErrOverflow
-	}
-	return list, err
+	return m.queue.Receive(m.conn, m.next)
 }
 
 // next receives one datagram.

@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/mdlayher/genetlink"
 	"github.com/mdlayher/genetlink/genltest"
+
+	"shim6/netlink/netlinktest"
 )
 
 func TestParseNotification(t *testing.T) {
@@ -55,7 +57,7 @@ func TestParseNotification(t *testing.T) {
 func TestMonitorOverflow(t *testing.T) {
 	conn, _ := congested(t)
 	m := &Monitor{conn: genetlink.NewConn(conn), family: genetlink.Family{ID: familyID}}
-	list, err := untilError(m.Receive)
+	list, err := netlinktest.UntilError(m.Receive)
 	if !errors.Is(err, ErrOverflow) || len(list) == 0 {
 		t.Fatalf("%d notifications, %v", len(list), err)
 	}

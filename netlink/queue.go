@@ -22,13 +22,17 @@ type Queue[T any] struct {
 	left      int
 }
 
-// Receive waits for what next receives from conn, or reports that some was lost:
-// then list is nil. Once the kernel has lost a message (unix.ENOBUFS) it loses all
+// Receive waits for what next receives from conn; ErrOverflow says that some was
+// lost. Once the kernel has lost a message (unix.ENOBUFS) it loses all
 // until it sees the queue empty. So what is queued is received first, and lost told
 // after it: what is then read anew is younger than all of it, and later changes will
-// be told. After an error the socket is of no use.
-func (q *Queue[T]) Receive(conn syscall.Conn, next func() ([]T, error)) (list []T, lost bool, err error) {
-	return q.receive(func() bool { return waits(conn) }, next)
+// be told. After any other error the socket is of no use.
+func (q *Queue[T]) Receive(conn syscall.Conn, next func() ([]T, error)) ([]T, error) {
+	list, lost, err := q.receive(func() bool { return waits(conn) }, next)
+	if lost {
+		return nil, ErrOverflow
+	}
+	return list, err
 }
 
 func (q *Queue[T]) receive(waits func() bool, next func() ([]T, error)) (list []T, lost bool, err error) {

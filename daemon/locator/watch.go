@@ -59,12 +59,12 @@ func (w *Watcher) Close() error { return errors.Join(w.events.Close(), w.request
 // were returned before; after any other error the Watcher is of no use. It is for
 // one goroutine, and Close for any.
 func (w *Watcher) Receive() ([]netlink.Message, error) {
-	messages, lost, err := w.queue.Receive(w.events, w.events.Receive)
+	messages, err := w.queue.Receive(w.events, w.events.Receive)
 	switch {
+	case errors.Is(err, shim6netlink.ErrOverflow):
+		return nil, ErrOverflow
 	case err != nil:
 		return nil, fmt.Errorf("receiving from rtnetlink: %w", err)
-	case lost:
-		return nil, ErrOverflow
 	}
 	return messages, nil
 }

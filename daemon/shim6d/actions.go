@@ -154,11 +154,22 @@ func (d *daemon) flush() {
 // remember adds to the history.
 func (d *daemon) remember(c control.Change) {
 	c.Time = time.Now()
-	if len(d.history) >= 2*historySize {
-		d.history = append(d.history[:0], d.history[len(d.history)-historySize:]...)
-	}
-	d.history = append(d.history, c)
+	d.history.add(c)
 }
+
+// recent is a list of which the last historySize are kept, the oldest first.
+type recent[T any] []T
+
+func (r *recent[T]) add(v T) {
+	// Moved once in so many, there are up to twice as many.
+	if l := *r; len(l) >= 2*historySize {
+		*r = append(l[:0], l[len(l)-historySize:]...)
+	}
+	*r = append(*r, v)
+}
+
+// kept is a copy, and never nil.
+func (r recent[T]) kept() []T { return append([]T{}, r[max(0, len(r)-historySize):]...) }
 
 // attributes are the names of a context for the log.
 func attributes(u engine.ULIDs) []any {

@@ -111,10 +111,7 @@ func (b backend) Locators(ctx context.Context) ([]control.Locator, error) {
 }
 
 func (b backend) History(ctx context.Context) ([]control.Change, error) {
-	return look(ctx, b.d, func() []control.Change {
-		h := b.d.history
-		return append([]control.Change{}, h[max(0, len(h)-historySize):]...)
-	})
+	return look(ctx, b.d, func() []control.Change { return b.d.history.kept() })
 }
 
 func (b backend) Paths(ctx context.Context) ([]control.Path, error) {

@@ -47,7 +47,7 @@ type daemon struct {
 	engine   *engine.Engine
 	operator *operator
 	// paths are the last switches, the oldest first.
-	paths []control.Switch
+	paths recent[control.Switch]
 	state *statefile.File
 
 	// kernel is nil while the module is not there.
@@ -75,7 +75,7 @@ type daemon struct {
 	// waiting are those who wait for a Done.
 	waiting map[uint64]func(error)
 	lastID  uint64
-	history []control.Change
+	history recent[control.Change]
 
 	// What is due, and when; zero if it isn't.
 	settleAt, resyncAt, reconnectAt, keepAt, makeAt time.Duration

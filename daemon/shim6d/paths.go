@@ -23,10 +23,7 @@ func (d *daemon) switched(s *reap.Switch) {
 		"direction", direction(s), "trigger", s.Trigger, "why", s.Why,
 		"from-local", s.From.Local, "from-peer", s.From.Peer, "to-local", s.To.Local, "to-peer", s.To.Peer,
 		"probed", probedText(s, at), "last-good", goodText(s, at), "outage", s.Outage)...)
-	if len(d.paths) >= 2*historySize {
-		d.paths = append(d.paths[:0], d.paths[len(d.paths)-historySize:]...)
-	}
-	d.paths = append(d.paths, switchOf(s, at))
+	d.paths.add(switchOf(s, at))
 }
 
 // probedText and goodText are lists for the log: of pairs, with times of the day.
@@ -76,7 +73,7 @@ func wallAt(now time.Time, engine time.Duration) clock {
 
 // switches are those that are kept, as the control socket has them.
 func (d *daemon) switches() []control.Switch {
-	return append([]control.Switch{}, d.paths[max(0, len(d.paths)-historySize):]...)
+	return d.paths.kept()
 }
 
 // switchOf is a switch as the control socket has it.

@@ -9,6 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/topology.sh"
+. "$here/addresses.sh"
 need ip radvd nft tcpdump ping tc modprobe shim6tool shim6d python3 curl ssh sshd ssh-keygen setpriv
 
 # --- ULIDs that are kept -----------------------------------------------------
@@ -164,9 +165,6 @@ two_providers()
 	ip -n "$(ns a)" -6 route add default via fe80::1 dev up1 table 77
 }
 
-made() { made_addr a "$@"; }
-is_made() { [ -n "$(made "$@")" ]; }
-
 # foreign: all that is not of shim6d, without lifetimes.
 foreign()
 {
@@ -178,20 +176,12 @@ foreign()
 	} | sort
 }
 
-ours() { ip -n "$(ns a)" -6 rule | grep 'proto 140'; ip -n "$(ns a)" -6 route show table all | grep 'proto 140'; }
-
 makes()
 {
-	local up
-
 	# What the kernel does by itself, such as with its link-local addresses, is done.
 	sleep 5
 	BEFORE=$(foreign)
-	echo | daemon_conf a && daemon_start a || return
-	for up in up1 up2; do
-		busywait 60 is_made $up || { ip -n "$(ns a)" -6 addr; cat "$(daemon_dir a)/log"; fail "no address on $up"; return 1; }
-	done
-	M1=$(made up1) M2=$(made up2)
+	echo | daemon_conf a && daemon_start a && both_made || return
 	expect_eq "what is not shim6d's" "$(foreign)" "$BEFORE" || return
 	! ip -n "$(ns a)" -6 addr show to "$M1" | grep -q forever || fail "$M1 has no lifetime"
 }
@@ -207,37 +197,13 @@ proved()
 	expect_eq "locators with proof" "$(ask a /locators | tr '{' '\n' | grep -e "\"$M1\"" -e "\"$M2\"" | grep -c '"hba":true')" 2
 }
 
-# from UPLINK ADDRESS: packets reach the core by that uplink's provider. The route comes
-# a moment after the address, so it is looked at more than once.
-from()
-{
-	busywait 10 from_once "$@" || { ours; ip -n "$(ns a)" -6 route get 2001:db8:f:1::1 from "$2"; fail "$2 does not go by $1"; }
-}
-
-from_once()
-{
-	local p=${1#up} n status
-
-	capture_start "p$p" core "$TEST_TMP/from.pcap" "icmp6 and src $2" || return
-	in_ns a ping -6 -q -n -c 2 -i 0.2 -W 1 -I "$2" 2001:db8:f:1::1
-	status=$?
-	capture_stop "$TEST_TMP/from.pcap"
-	n=$(capture_count "$TEST_TMP/from.pcap")
-	[ $status = 0 ] && expect_eq "packets by $1" "$n" 2
-}
-
-source_routing()
-{
-	from up1 "$M1" && from up2 "$M2" && from up1 "$(topo_addr a up1)" && from up2 "$(topo_addr a up2)"
-}
-
 # The lifetimes are those of the RAs, again and again.
 renewed()
 {
 	local left
 
 	sleep 30
-	left=$(ip -n "$(ns a)" -6 addr show to "$M1" | sed -n 's/.*valid_lft \([0-9]*\)sec.*/\1/p')
+	left=$(valid "$M1")
 	[ "${left:-0}" -ge 3590 ] || fail "$left seconds are left"
 }
 
@@ -254,8 +220,6 @@ same_after_restart()
 	shim6d_flush && ! is_made up1 && daemon_start a && busywait 20 is_made up1 && busywait 20 is_made up2 || { fail "no address"; return 1; }
 	expect_eq "addresses after a reboot" "$(made up1) $(made up2)" "$M1 $M2"
 }
-
-shim6d_flush() { in_ns a shim6d -flush-addresses; }
 
 # Host b makes addresses as well, and nothing is trusted: what they know of each other
 # is proved.

@@ -9,6 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/topology.sh"
 . "$here/pair.sh"
 . "$here/daemon.sh"
+. "$here/addresses.sh"
 NETWORKD=/usr/lib/systemd/systemd-networkd
 need ip radvd tcpdump ping modprobe shim6tool shim6d python3 curl unshare $NETWORKD
 
@@ -23,9 +24,6 @@ networkd_begin()
 }
 
 networkd_runs() { ip netns pids "$(ns a)" | xargs -r ps -o comm= -p | grep -qx systemd-network; }
-
-# valid ADDRESS: for how many seconds it still is.
-valid() { ip -n "$(ns a)" -6 addr show to "$1" | sed -n 's/.*valid_lft \([0-9]*\)sec.*/\1/p'; }
 
 networkd_end()
 {
@@ -60,9 +58,6 @@ two_providers()
 
 foreign_default() { ip -n "$(ns a)" -6 route show default | grep -q 'proto ra'; }
 
-made() { made_addr a "$1"; }
-is_made() { [ -n "$(made "$1")" ]; }
-
 # networkds: what is networkd's, without lifetimes.
 networkds()
 {
@@ -70,45 +65,17 @@ networkds()
 	ip -n "$(ns a)" -6 route show proto ra | sed 's/ expires [0-9]*sec//' | sort
 }
 
-ours()
-{
-	ip -n "$(ns a)" -6 rule | grep 'proto 140'
-	ip -n "$(ns a)" -6 route show table all proto 140 | sed 's/ expires [0-9]*sec//' | sort
-}
-
 makes()
 {
-	local up before
+	local before
 
 	before=$(networkds)
-	echo | daemon_conf a && daemon_start a || return
-	for up in up1 up2; do
-		busywait 60 is_made $up || { ip -n "$(ns a)" -6 addr; cat "$(daemon_dir a)/log"; fail "no address on $up"; return 1; }
-	done
-	M1=$(made up1) M2=$(made up2)
+	echo | daemon_conf a && daemon_start a && both_made || return
 	expect_eq "what is networkd's" "$(networkds)" "$before"
 }
 
-# leaves UPLINK ADDRESS: packets reach the core by that uplink's provider.
-leaves()
-{
-	local p=${1#up} n
-
-	capture_start "p$p" core "$TEST_TMP/from.pcap" "icmp6 and src $2" || return
-	in_ns a ping -6 -q -n -c 2 -i 0.2 -W 1 -I "$2" 2001:db8:f:1::1 >/dev/null
-	capture_stop "$TEST_TMP/from.pcap"
-	n=$(capture_count "$TEST_TMP/from.pcap")
-	[ "$n" = 2 ]
-}
-
-source_routing()
-{
-	# The route comes a moment after the address, and so may its rule.
-	busywait 10 leaves up1 "$M1" && busywait 10 leaves up2 "$M2" && busywait 10 leaves up1 "$(topo_addr a up1)" &&
-		busywait 10 leaves up2 "$(topo_addr a up2)" ||
-		{ ours; ip -n "$(ns a)" -6 route show table all; fail "an address does not leave by its provider"; return 1; }
-	OURS=$(ours)
-}
+# Packets leave by the router of their source, by rules and routes that stay.
+routed() { source_routing && OURS=$(ours); }
 
 # Many announcements later all is as it was.
 goes_on()
@@ -136,18 +103,17 @@ networkd_restarts()
 
 as_before() { [ "$(made up1) $(made up2)" = "$M1 $M2" ] && [ "$(ours)" = "$OURS" ]; }
 
-
 shim6d_ends()
 {
 	daemon_end a TERM
-	in_ns a shim6d -flush-addresses && ! is_made up1 && ! is_made up2 && expect_eq "what is left" "$(ours)" ""
+	shim6d_flush && ! is_made up1 && ! is_made up2 && expect_eq "what is left" "$(ours)" ""
 }
 
 modprobe shim6 || exit
 run_test "two providers, and systemd-networkd" two_providers
 [ "$tap_failed" = 0 ] || tap_end
 run_test "shim6d makes addresses beside networkd's" makes
-run_test "packets leave by the router of their source" source_routing
+run_test "packets leave by the router of their source" routed
 run_test "announcements go on, and nobody takes anything away" goes_on
 run_test "networkd starts anew" networkd_restarts
 run_test "shim6d ends, and what it has made" shim6d_ends

@@ -45,14 +45,9 @@ var follows = regexp.MustCompile(`cut here|---\[ end trace`)
 // file "none", after it. Nothing but warnings of that file is excused.
 var expects = regexp.MustCompile(`vm: command expects warnings of (\S+)$`)
 
-// afterMark returns what a log has from the last mark on, or all of it.
-func afterMark(log string) string {
-	return log[max(strings.LastIndex(log, logMark), 0):]
-}
-
 // scanLog returns what a kernel log complains of after the last mark.
 func scanLog(log string) []splat {
-	log = afterMark(log)
+	log = log[max(strings.LastIndex(log, logMark), 0):]
 	var found []splat
 	opened, expected := "", "none"
 	for _, l := range strings.Split(log, "\n") {
