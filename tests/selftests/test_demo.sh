@@ -49,14 +49,34 @@ stopped()
 		{ cat "$D.outages.csv" "$D.events.csv"; fail "it did not stop"; }
 }
 
-moved_twice() { [ "$(grep -c ',pair,provider' "$D.events.csv")" -ge 3 ] || { cat "$D.events.csv"; fail "it was not"; }; }
+# moved FAILURE REPAIR PROVIDER: between the two the sessions were moved, and each time to
+# a's PROVIDER; to which of b's is a matter of which Probe is answered first.
+moved()
+{
+	awk -F, -v f="$1" -v r="$2" -v to="^provider $3 to [34]\$" '
+		$3 == f { on = 1 }
+		$3 == r { on = 0 }
+		on && $2 == "pair" { $3 ~ to ? right++ : wrong++ }
+		END { exit !(right && !wrong) }' <(sort -t, -g "$D.events.csv")
+}
 
+moved_twice()
+{
+	moved "$CUT" "provider 1 is back" 2 && moved "$HOLE" "provider 2 is back" 1 || { cat "$D.events.csv"; fail "they were not"; }
+}
+
+# The pairs that were in use are named, where there is room for a name.
 svg()
 {
-	/usr/bin/python3 - "$D.svg" <<-'EOF'
-		import sys, xml.etree.ElementTree as tree
+	/usr/bin/python3 - "$D.svg" "$D.events.csv" <<-'EOF'
+		import csv, sys, xml.etree.ElementTree as tree
 		texts = [t.text for t in tree.parse(sys.argv[1]).iter("{http://www.w3.org/2000/svg}text")]
-		for wanted in "Mbit/s", "TCP with Shim6", "UDP with Shim6", "provider 1 is back", "provider 2 to 3", "seconds since the demo began":
+		events = sorted((float(at), kind, text) for at, kind, text in csv.reader(open(sys.argv[2])))
+		begin, end = ([at for at, kind, _ in events if kind == wanted][0] for wanted in ("begin", "end"))
+		pairs = [(at, text) for at, kind, text in events if kind == "pair"] + [(end, "")]
+		long = [a[1] for a, b in zip(pairs, pairs[1:]) if b[0] - a[0] > (end - begin) / 6]
+		assert len(long) >= 2, events
+		for wanted in "Mbit/s", "TCP with Shim6", "UDP with Shim6", "provider 1 is back", *long, "seconds since the demo began":
 		    assert wanted in texts, (wanted, texts)
 	EOF
 }

@@ -36,6 +36,8 @@ const (
 	red    colour = 0xd55e00
 	sky    colour = 0xa6d5f2
 	orange colour = 0xf4d28a
+	mint   colour = 0xb5e3d0
+	rose   colour = 0xf0c9de
 )
 
 // Where things are.
@@ -84,7 +86,7 @@ func (r *record) drawBand(c canvas) {
 			continue
 		}
 		if _, ok := colours[p.text]; !ok {
-			colours[p.text] = []colour{sky, orange}[len(colours)%2]
+			colours[p.text] = []colour{sky, orange, mint, rose}[len(colours)%4]
 		}
 		c.rect(r.x(from), bandTop, r.x(to)-r.x(from), bandLow-bandTop, colours[p.text])
 		if r.x(to)-r.x(from) > float64(len(p.text))*6+10 {
