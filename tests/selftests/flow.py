@@ -75,7 +75,8 @@ class Sink:
             self.flows.append(f)
             s = make(f.protocol)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            s.bind((address, f.port))
+            # What joins an MPTCP connection comes to another address of this host.
+            s.bind(("::" if f.protocol == "mptcp" else address, f.port))
             s.setblocking(False)
             if f.protocol != "udp":
                 s.listen()
