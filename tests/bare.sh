@@ -55,12 +55,18 @@ clear_up()
 
 debian()
 {
-	local f uri
+	local f uri status=1
 
 	command -v debootstrap >/dev/null || { say "debootstrap is not installed"; return 1; }
 	uri=$(sed -n 's/^URIs: *//p; s/^deb  *\(\[[^]]*\] *\)\?\(http[^ ]*\).*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
-	debootstrap --variant=minbase --include=ca-certificates,gcc,libc6-dev,make,git bookworm "$root" "${uri:-http://deb.debian.org/debian}" >"$root.log" 2>&1 ||
-		{ tail -n 5 "$root.log" | sed 's/^/# /'; return 1; }
+	# Mirrors have bad moments, and it goes on from where it was.
+	for _ in 1 2 3; do
+		debootstrap --variant=minbase --include=ca-certificates,gcc,libc6-dev,make,git bookworm "$root" \
+			"${uri:-http://deb.debian.org/debian}" >"$root.log" 2>&1
+		status=$?
+		[ $status != 0 ] || break
+	done
+	[ $status = 0 ] || { tail -n 5 "$root.log" | sed 's/^/# /'; return 1; }
 	for f in /etc/apt /etc/ssl/certs /etc/resolv.conf /etc/hosts; do
 		[ -e $f ] && rm -rf "${root:?}$f" && cp -aL $f "$root$f"
 	done

@@ -42,8 +42,9 @@ go_mod_tidy() { go mod tidy -diff && go mod verify; }
 # Completion is tried in each shell, which guests don't need.
 shells()
 {
-	command -v zsh >/dev/null && command -v fish >/dev/null ||
-		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends zsh fish; }
+	command -v zsh >/dev/null && command -v fish >/dev/null && return
+	apt-get -o Acquire::Retries=3 update &&
+		DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=3 install -y --no-install-recommends zsh fish
 }
 
 # Which of checkpatch's rules do not hold here, and why.

@@ -132,7 +132,7 @@ func TestSearchCancel(t *testing.T) {
 	defer cancel()
 	_, err = GenerateCGA(ctx, seeded(9), eight(t)[0], Options{Sec: 2, PublicKey: &testKey(t, 2048).PublicKey})
 	wantError(t, err, context.DeadlineExceeded)
-	for range 100 {
+	for range 1000 {
 		if runtime.NumGoroutine() <= before {
 			return
 		}

@@ -500,6 +500,27 @@ def in_firewall():
         run("nft", "delete table inet wall")
 
 
+@case("the host's IPsec policies are asked about the ULIDs, not past them", "5533-16.1-04")
+def in_ipsec_policy():
+    """As of a tunnel: what is within is asked for, not only what is around."""
+    s = udp_socket()
+    ways = {"behind our header": {}, "behind an option": {"before": pkt.options(SHIM6), "first": DEST}}
+    for action in (["action", "block"], ["tmpl", "src", B, "dst", A, "proto", "esp", "mode", "transport"]):
+        selector = ["src", f"{B}/128", "dst", f"{A}/128", "proto", "udp", "dir", "in"]
+        for way in ways.values():
+            arrive(UDP, HELLO, **way)
+            received(s)
+        run("ip", "xfrm", "policy", "add", *selector, *action)
+        try:
+            tun.put(pkt.ipv6(b, a, UDP, HELLO))
+            nothing_received(s)
+            for way in ways.values():
+                arrive(UDP, HELLO, **way)
+                nothing_received(s)
+        finally:
+            run("ip", "xfrm", "policy", "delete", *selector)
+
+
 @case("packets to others are not ours to change")
 def in_forwarded():
     s = udp_socket()

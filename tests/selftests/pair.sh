@@ -123,8 +123,11 @@ ssh_up()
 	# shellcheck disable=SC2086
 	in_ns b "$(command -v sshd)" -f /dev/null $SSH_OPTIONS -o SetEnv=SHLVL=2 -h "$d/host" -o "AuthorizedKeysFile=$d/authorized" \
 		-o StrictModes=no -o UsePAM=no -o "PidFile=$d/pid" -o PermitRootLogin=yes \
-		-o "ListenAddress=[::]:22" -E "$d/log"
+		-o "ListenAddress=[::]:22" -E "$d/log" && busywait 20 listens b 22
 }
+
+# listens HOST PORT: to TCP.
+listens() { in_ns "$1" ss -Hltn "sport = :$2" | grep -q .; }
 
 # ssh_cat [OPTION...]: from a to b; what is typed comes back.
 ssh_cat()

@@ -76,7 +76,10 @@ svg()
 		pairs = [(at, text) for at, kind, text in events if kind == "pair"] + [(end, "")]
 		long = [a[1] for a, b in zip(pairs, pairs[1:]) if b[0] - a[0] > (end - begin) / 6]
 		assert len(long) >= 2, events
-		for wanted in "Mbit/s", "TCP with Shim6", "UDP with Shim6", "provider 1 is back", *long, "seconds since the demo began":
+		failures = [text for _, kind, text in events if kind in ("failure", "repair")]
+		assert len(failures) == 4, events
+		for wanted in "Mbit/s", "TCP with Shim6", "UDP with Shim6", "plain TCP, by provider 1", "plain TCP, by provider 2", \
+		    *failures, *long, "seconds since the demo began":
 		    assert wanted in texts, (wanted, texts)
 	EOF
 }

@@ -354,6 +354,15 @@ capture_stop()
 	rm -f "$1.pid"
 }
 
+# captured FILE N [FILTER]: so many packets that match are in it by now.
+captured()
+{
+	local file=$1 n=$2
+
+	shift 2
+	[ "$(capture_count "$file" "$@")" -ge "$n" ]
+}
+
 # capture_count FILE [FILTER]: how many packets of a capture match.
 capture_count()
 {

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What happens to flows from a to b in the standard topology when something fails, a
+# library for tests (source those of topology.sh, pair.sh and daemon.sh first). Locators
+# need no proof, and ULIDs are the addresses of the first links.
+
+A1=$(topo_addr a up1) A2=$(topo_addr a up2)
+B1=$(topo_addr b up1) B2=$(topo_addr b up2)
+RESULTS=$TEST_TMP/results
+
+# daemons_up: their timers are the default; a has what DAEMON_MORE says, too.
+daemons_up()
+{
+	local h more
+
+	for h in a b; do
+		more=
+		[ $h != a ] || more=${DAEMON_MORE:-}
+		daemon_conf $h <<-EOF2 || return
+			[log]
+			level = "debug"
+			[peers]
+			trusted-prefixes = ["2001:db8::/32"]
+			[addresses]
+			manage = false
+			[kernel]
+			trigger-time = "0s"
+			$more
+		EOF2
+		daemon_start $h || return
+	done
+}
+
+daemons_down()
+{
+	local h
+
+	for h in a b; do
+		daemon_end $h TERM
+		shim6tool -n "$(ns $h)" context flush
+		rm -rf "$(daemon_dir $h)/state"
+	done
+}
+
+addresses_are_there()
+{
+	local h up
+
+	for h in a b; do
+		for up in up1 up2; do
+			has_addr $h $up && has_carrier $h $up && addr_preferred $h $up || return
+		done
+	done
+}
+
+# heal: all as it was at first.
+heal()
+{
+	local h up p
+
+	in_ns core nft delete table ip6 blackhole 2>/dev/null
+	for h in a b; do
+		for up in up1 up2; do
+			ip -n "$(ns $h)" link set $up up
+			p=$(topo_provider $h $up)
+			router_up "$p"
+			busywait 20 no_tentative "p$p" host || return
+			has_addr $h $up || ip -n "$(ns $h)" addr add "$(topo_addr $h $up)/64" dev $up nodad
+		done
+	done
+	for p in $TOPO_PROVIDERS; do
+		radvd_set "$p" "$(topo_prefix "$p")" 1800 3600
+	done
+	topo_routes a && topo_routes b && topo_ping_all 20 && busywait 20 addresses_are_there
+}
+
+# --- flows -------------------------------------------------------------------
+
+# flows SECONDS FAILURE FLOW...: what they see of a failure, in RESULTS.
+flows()
+{
+	local sink= source= status
+
+	flows_go "$@"
+	status=$?
+	[ -z "$source" ] || kill "$source" 2>/dev/null
+	[ -z "$sink" ] || kill "$sink" 2>/dev/null
+	[ -z "$source$sink" ] || wait $source $sink 2>/dev/null
+	return $status
+}
+
+flows_go()
+{
+	local seconds=$1 failure=$2
+
+	shift 2
+	# Not by in_ns: signals must meet the sink.
+	ip netns exec "$(ns b)" /usr/bin/python3 "$here/flow.py" sink "$B1" "$@" >"$RESULTS" 2>"$RESULTS.err" &
+	sink=$!
+	busywait 20 grep -q ready "$RESULTS" || { cat "$RESULTS.err"; fail "no sink"; return 1; }
+	ip netns exec "$(ns a)" /usr/bin/python3 "$here/flow.py" source 1000 10 "$A1" "$B1" "$@" 2>>"$RESULTS.err" &
+	source=$!
+	sleep 3
+	if [ "$failure" != "${failure#shim6:}" ]; then
+		failure=${failure#shim6:}
+		busywait 20 context_is a established && busywait 20 context_is b established ||
+			{ ask a /history; fail "no context"; return 1; }
+	fi
+	[[ $* != *mptcp* ]] || busywait 20 mptcp_meshed || { in_ns b ss -tn; fail "MPTCP has not all its subflows"; return 1; }
+	kill -USR1 $sink && busywait 20 grep -q marked "$RESULTS" || return
+	$failure $sink || { fail "$failure fails"; return 1; }
+	sleep "$seconds"
+	# It tells what it has seen when it ends.
+	kill -TERM $sink
+	wait $sink
+	sink=
+	return 0
+}
+
+# From both addresses to both: what MPTCP loses, it loses with all that it can have.
+mptcp_meshed() { [ "$(in_ns b ss -Htn state established sport = :5003 | wc -l)" = 4 ]; }
+
+# outage FLOW: its milliseconds, or "never" if it has not come back.
+outage() { awk -v f="$1" '$1 == f { print $3 == "back" ? $2 : "never" }' "$RESULTS"; }
+
+# below WHAT LIMIT: in milliseconds.
+below()
+{
+	[ "$2" != never ] && [ "$2" -le "$3" ] || fail "$1: $2 ms, wanted $3 at most"
+}
