@@ -16,7 +16,7 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 . "$here/packages.sh"
-need dpkg dpkg-deb dkms modinfo depmod
+need dpkg dpkg-deb dkms modinfo depmod adduser getent pgrep
 out=$SHIM6_ARTIFACTS
 releases=
 
@@ -67,9 +67,32 @@ purge()
 	dpkg -P shim6-dkms && ours /etc /usr /var >"$TEST_TMP/after" && diff "$TEST_TMP/before" "$TEST_TMP/after"
 }
 
+# daemon_package: where no systemd runs nothing is started. The user is made by adduser,
+# if there is nothing of systemd's that could, and stays after a purge.
+daemon_package()
+{
+	local f
+
+	mv /usr/bin/systemd-sysusers /usr/bin/systemd-sysusers.away || return
+	dpkg -i "$out"/one/shim6_*.deb && dpkg_has shim6 "$one" || return
+	mv /usr/bin/systemd-sysusers.away /usr/bin/systemd-sysusers
+	case $(getent passwd shim6d) in
+	shim6d:*:/var/lib/shim6d:*nologin) ;;
+	*) getent passwd shim6d; fail "not the user that it should be"; return 1 ;;
+	esac
+	getent group shim6d || return
+	! pgrep -x shim6d || { fail "it was started"; return 1; }
+	for f in /usr/sbin/shim6d /usr/bin/shim6tool /etc/shim6d.conf; do
+		[ -e $f ] || { fail "there is no $f"; return 1; }
+	done
+	shim6d -check && shim6tool -version || return
+	dpkg -P shim6 && ours /etc /usr /var >"$TEST_TMP/after" && diff "$TEST_TMP/before" "$TEST_TMP/after"
+}
+
 run_test "deb image: kernels with headers, none of which runs" image
 ours /etc /usr /var >"$TEST_TMP/before"
 run_test "deb image: the packages are made by dpkg-deb" packages_make "$out"
+run_test "deb image: shim6, without a systemd that runs" daemon_package
 run_test "deb image: shim6-dkms has DKMS build the module for each kernel" install_package
 run_test "deb image: a new version replaces it for each kernel" upgrade
 run_test "deb image: a purge leaves nothing" purge

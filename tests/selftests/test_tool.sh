@@ -58,7 +58,9 @@ without_module()
 	# The kernel can't load it either.
 	modprobe=$(cat /proc/sys/kernel/modprobe)
 	echo /bin/false >/proc/sys/kernel/modprobe
-	for words in context policy config stats "monitor context" "context flush"; do
+	for words in context policy config stats "monitor context" "monitor policy" "context flush" "context add $A1 $B1 tag-local 1" \
+		"context set $A1 $B1 state established" "context del $A1 $B1" "policy add action bypass" "policy del preference 1" \
+		"policy flush" "config set max-flows 5"; do
 		# shellcheck disable=SC2086
 		says 2 "modprobe shim6" shim6tool $words || status=1
 	done
@@ -92,7 +94,14 @@ whose_daemon()
 
 without_rights()
 {
-	says 2 "CAP_NET_ADMIN" unprivileged shim6tool config set max-flows 5 &&
+	local words
+
+	for words in "config set max-flows 5" "context add $A1 $B1 tag-local 1 tag-peer 2 state established" \
+		"context set $A1 $B1 state established" "context del $A1 $B1" "context flush" "policy add action bypass" \
+		"policy del preference 1" "policy flush"; do
+		# shellcheck disable=SC2086
+		says 2 "CAP_NET_ADMIN" unprivileged shim6tool $words || return
+	done
 	says 2 "CAP_NET_RAW" in_ns a setpriv --reuid 65534 --clear-groups --regid 65534 --bounding-set -all shim6tool path probe $B1 &&
 	says 2 "CAP_SYS_ADMIN" unprivileged shim6tool -n "$(ns a)" path probe $B1 &&
 	says 0 "^module *loaded" unprivileged shim6tool && says 0 "^max-flows" unprivileged shim6tool config || return
@@ -273,7 +282,8 @@ commands()
 {
 	local before
 
-	tool a context update $A1 $B1 || return
+	count_control && before=$(sent a ur) && tool a context update $A1 $B1 || return
+	busywait 10 eval '[ "$(sent a ur)" -gt "$before" ]' || { fail "no Update Request was sent"; return 1; }
 	says 2 "there is no such context" tool a path use $A1 $B1 fii 99 ulids &&
 	says 2 "the pair can't be used" tool a path use $A1 $B1 local 2001:db8:9::1 peer $B2 || return
 	before=$(tags a)
