@@ -304,6 +304,94 @@ func TestThreatFlooding(t *testing.T) {
 	}
 }
 
+// gullible is an Explorer that probes a locator and goes there when there is a doubt, and
+// wherever a Probe says that one was got, if the Engine lets it.
+type gullible struct {
+	noExplorer
+	to     netip.Addr
+	probed bool
+}
+
+func (g *gullible) Hint(s *Session, _ HintKind, _ string) {
+	pair := Pair{s.ULIDs().Local, g.to}
+	g.probed = s.SendProbe(pair, &wire.Probe{State: wire.ProbeExploring, Sent: []wire.ProbeReport{{Source: pair.Local, Destination: g.to, Nonce: 7}}})
+	s.SetPair(pair)
+}
+
+func (g *gullible) Probe(s *Session, _, _ netip.Addr, m *wire.Probe) {
+	for _, r := range m.Received {
+		s.Answered(r.Destination)
+		s.SetPair(Pair{r.Source, r.Destination})
+	}
+}
+
+// Third parties with help on the path (section 4.3.2): somebody there reads the Probe to
+// the victim and answers it. What is not proved is not even probed. What is proved is the
+// peer's own, or of an owner who has signed for it: there the answer is believed, as the
+// RFC has it, and only there.
+//
+// Shows: 5533-7.2-04
+func TestThreatFloodingHelped(t *testing.T) {
+	for _, x := range []struct {
+		name string
+		// set is what B tells, with the victim as the last if it is proved; if not,
+		// the victim is claimed by claim.
+		set    []LocalLocator
+		claim  wire.VerificationMethod
+		proved bool
+	}{
+		{"a prefix of the HBA set", hbaSet(t, 2, 0xb1, 0xc1), 0, true},
+		{"signed for", append(hbaSetWithKey(t, 2, testKey(), 0xb1, 0xb2), plain(0xc1, 1)), 0, true},
+		{"not of the HBA set", hbaSet(t, 2, 0xb1, 0xb2), wire.MethodHBA, false},
+		{"signed by nobody", hbaSetWithKey(t, 2, testKey(), 0xb1, 0xb2), wire.MethodCGA, false},
+	} {
+		n := newNetwork(t)
+		g := &gullible{to: evil}
+		a := n.host("A", Config{Explorer: g}, hbaSet(t, 1, 0xa1)...)
+		b := n.host("B", Config{}, x.set...)
+		ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+		if x.proved {
+			g.to = x.set[len(x.set)-1].Address
+		}
+		a.handle(Acquire{ab.Local, ab.Peer})
+		n.run()
+		a.inState(ab, Established)
+		tag := a.context(ab).TagLocal
+		if !x.proved {
+			own := b.e.localSet(ab.reverse())
+			list := &wire.LocatorList{Generation: 1, Locators: []wire.Locator{own.list.Locators[0], {Address: g.to, Method: x.claim}}}
+			a.handle(Control{ab.Peer, ab.Local, encode(t, &wire.UpdateRequest{ReceiverContextTag: tag, RequestNonce: 1, Options: wire.Options{
+				list, &wire.CGAParameterDataStructure{PDS: own.pds}, &wire.CGASignature{Signature: make([]byte, 128)},
+			}})})
+		}
+		a.forget()
+		a.handle(ICMP{Type: 1, ULIDs: ab})
+		i := slices.IndexFunc(a.sent, func(s Send) bool { return s.Destination == g.to })
+		if g.probed != x.proved || (i >= 0) != x.proved || a.kernel[ab].Locator.Peer != ab.Peer {
+			t.Errorf("%s: probed %v, sent %v; payload goes to %v", x.name, g.probed, a.types(), a.kernel[ab].Locator.Peer)
+		}
+		// If there is no Probe to be read, the helper has it from who has sent it.
+		got := wire.ProbeReport{Source: ab.Local, Destination: g.to, Nonce: 7}
+		if i >= 0 {
+			got = decode[*wire.Probe](t, a.sent[i]).Sent[0]
+		}
+		a.forget()
+		for _, from := range []netip.Addr{g.to, ab.Peer} {
+			a.handle(Control{from, ab.Local, encode(t, &wire.Probe{ReceiverContextTag: tag, State: wire.ProbeInboundOk,
+				Sent: []wire.ProbeReport{{Source: from, Destination: ab.Local, Nonce: 8}}, Received: []wire.ProbeReport{got}})})
+		}
+		if k := a.kernel[ab]; (k.Locator.Peer == g.to) != x.proved || slices.Contains(k.LocatorsPeer, g.to) != x.proved {
+			t.Errorf("%s: after the answer payload goes to %v; the peer's locators are %v", x.name, k.Locator.Peer, k.LocatorsPeer)
+		}
+		if x.proved {
+			a.sends()
+		} else {
+			// Who is not known is asked who it is.
+			a.sends(wire.TypeR1bis)
+		}
+	}
+}
+
 // Packets from unknown locators (section 4.4): with the right tag they are asked who
 // they are.
 func TestThreatUnknownLocator(t *testing.T) {

@@ -5,6 +5,7 @@ package locator
 import (
 	"context"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/hex"
 	"fmt"
 	"net/netip"
@@ -185,6 +186,7 @@ use = false
 name = "up*"
 priority = 10
 weight = 3
+policy = "backup"
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -201,9 +203,23 @@ weight = 3
 			t.Errorf("got %q, wanted %q", g, want)
 		}
 	}
+	// And so the engine is told.
+	told := false
+	for _, l := range Local(list) {
+		if l.Address != netip.MustParseAddr("2001:db8:2::a") {
+			continue
+		}
+		told = true
+		if l.Preference.Priority != 10 || l.Preference.Weight != 3 || l.Policy != engine.PolicyBackup {
+			t.Errorf("the engine has %+v", l)
+		}
+	}
+	if !told {
+		t.Error("the engine is not told")
+	}
 	for _, l := range list {
-		if l.Address == netip.MustParseAddr("2001:db8:2::a") && l.Preference.Weight != 3 {
-			t.Errorf("weight %d", l.Preference.Weight)
+		if l.Interface == "lo" && l.Policy != engine.PolicyNormal {
+			t.Errorf("nothing is said of lo, and it is %v", l.Policy)
 		}
 	}
 }
@@ -402,11 +418,15 @@ func TestLocal(t *testing.T) {
 	// Another program's file has no addresses in it.
 	bare := []cga.Address{{PDS: set[0].PDS}}
 	for _, addresses := range [][]cga.Address{set, bare} {
-		c.Sets = []config.Set{{Addresses: addresses}}
+		key := &rsa.PrivateKey{}
+		c.Sets = []config.Set{{Addresses: addresses, PrivateKey: key}}
 		proved := 0
 		for _, l := range Local(Assess(table, c, 0)) {
 			if l.PDS != nil {
 				proved++
+				if l.Key != key {
+					t.Errorf("%v is not told with the key that signs for it", l.Address)
+				}
 				if err := l.PDS.VerifyULID(l.Address); err != nil {
 					t.Error(err)
 				}

@@ -39,3 +39,30 @@ func TestReceiveOverflow(t *testing.T) {
 		t.Error("after Close:", err)
 	}
 }
+
+// The kernel tells a Watcher of all that a Table and address.Prefixes are made of.
+func TestGroups(t *testing.T) {
+	w, err := Watch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	c, err := w.events.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var joined uint64
+	if e := c.Control(func(fd uintptr) {
+		joined, err = unix.GetsockoptUint64(int(fd), unix.SOL_NETLINK, unix.NETLINK_LIST_MEMBERSHIPS)
+	}); e != nil || err != nil {
+		t.Fatal(e, err)
+	}
+	for what, group := range map[string]uint{
+		"links": unix.RTNLGRP_LINK, "neighbours": unix.RTNLGRP_NEIGH, "addresses": unix.RTNLGRP_IPV6_IFADDR,
+		"routes": unix.RTNLGRP_IPV6_ROUTE, "prefixes of routers": unix.RTNLGRP_IPV6_PREFIX,
+	} {
+		if joined&(1<<(group-1)) == 0 {
+			t.Errorf("it hears nothing of %s: it has joined %#x", what, joined)
+		}
+	}
+}

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,8 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemd is a socket as systemd has it.
-func systemd(t *testing.T) (notifier, func() string) {
+// systemd is a socket as systemd has it. read returns what is told next, and quiet
+// whether, after all that has been told by now, nothing is for a time.
+func systemd(t *testing.T) (n notifier, read func() string, quiet func(time.Duration) bool) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -24,22 +26,34 @@ func systemd(t *testing.T) (notifier, func() string) {
 	}
 	t.Cleanup(func() { l.Close() })
 	t.Setenv("NOTIFY_SOCKET", path)
-	return newNotifier(), func() string {
-		t.Helper()
+	within := func(d time.Duration) (string, error) {
 		b := make([]byte, 1000)
-		if err := l.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-			t.Fatal(err)
+		if err := l.SetReadDeadline(time.Now().Add(d)); err != nil {
+			return "", err
 		}
 		n, err := l.Read(b)
+		return string(b[:n]), err
+	}
+	read = func() string {
+		t.Helper()
+		s, err := within(10 * time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return string(b[:n])
+		return s
 	}
+	quiet = func(d time.Duration) bool {
+		for err := error(nil); err == nil; {
+			_, err = within(time.Millisecond)
+		}
+		_, err := within(d)
+		return errors.Is(err, os.ErrDeadlineExceeded)
+	}
+	return newNotifier(), read, quiet
 }
 
 func TestNotify(t *testing.T) {
-	n, read := systemd(t)
+	n, read, _ := systemd(t)
 	for _, c := range []struct {
 		do   func() error
 		want string
@@ -59,7 +73,7 @@ func TestNotify(t *testing.T) {
 
 // Without the time, by its own clock, systemd takes no reload for one.
 func TestNotifyReloading(t *testing.T) {
-	n, read := systemd(t)
+	n, read, _ := systemd(t)
 	clock := func() int64 {
 		var ts unix.Timespec
 		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
@@ -107,4 +121,41 @@ func TestWatchdog(t *testing.T) {
 			t.Errorf("%q for %q: %v", c.usec, c.pid, got)
 		}
 	}
+}
+
+// As long as the loop goes on systemd is told so, as often as it wants; and not by anybody
+// else while the loop hangs.
+func TestWatchdogIsFed(t *testing.T) {
+	const interval = 10 * time.Millisecond
+	t.Setenv("WATCHDOG_USEC", strconv.FormatInt((2*interval).Microseconds(), 10))
+	t.Setenv("WATCHDOG_PID", "")
+	_, read, quiet := systemd(t)
+	d, _, _ := made(t)
+	began := time.Now()
+	_, end := running(t, d)
+	defer end()
+	if got := read(); !strings.HasPrefix(got, "READY=1\n") {
+		t.Errorf("first it is told %q", got)
+	}
+	fed := func() {
+		t.Helper()
+		if got := read(); got != "WATCHDOG=1" {
+			t.Errorf("told %q", got)
+		}
+	}
+	const times = 5
+	for range times {
+		fed()
+	}
+	if took := time.Since(began); took < (times-1)*interval {
+		t.Errorf("%d times in %v, and not each %v", times, took, interval)
+	}
+	hangs, over := make(chan struct{}), make(chan struct{})
+	d.requests <- func() { close(hangs); <-over }
+	<-hangs
+	if !quiet(5 * interval) {
+		t.Error("all is said to be well while the loop hangs")
+	}
+	close(over)
+	fed()
 }

@@ -45,7 +45,7 @@ func TestSwitchTimes(t *testing.T) {
 	d, _, log := made(t)
 	to := engine.Pair{Local: b1, Peer: a1}
 	s := reap.Switch{
-		Time: d.now(), ULIDs: ulids, Trigger: reap.ICMP, From: engine.Pair{Local: a1, Peer: b1}, To: to,
+		Time: d.now(), ULIDs: ulids, Trigger: reap.ICMP, Why: "somebody says so", Outage: 1500 * time.Millisecond, From: engine.Pair{Local: a1, Peer: b1}, To: to,
 		Probed: []reap.Probed{{Pair: to, Time: d.now() - time.Second}}, Answered: []engine.Pair{to},
 		Good: []reap.LastGood{{Pair: to, Time: d.now() - time.Minute}},
 	}
@@ -59,8 +59,17 @@ func TestSwitchTimes(t *testing.T) {
 			t.Errorf("%v before is %v off", want, off)
 		}
 	}
-	if text := first[0].Probed[0].Time.Format(time.RFC3339Nano); !strings.Contains(log.String(), text+" answered") {
-		t.Errorf("the log has not %s: %s", text, log)
+	text := func(t time.Time) string { return t.Format(time.RFC3339Nano) }
+	for _, want := range []string{
+		"msg=path ", "ulid-local=2001:db8:1::a ", "ulid-peer=2001:db8:1::b ", "direction=outbound ", "trigger=icmp ", `why="somebody says so" `,
+		"from-local=2001:db8:1::a ", "from-peer=2001:db8:1::b ", "to-local=2001:db8:1::b ", "to-peer=2001:db8:1::a ",
+		fmt.Sprintf("probed=%q ", "2001:db8:1::b 2001:db8:1::a at "+text(first[0].Probed[0].Time)+" answered"),
+		fmt.Sprintf("last-good=%q ", "2001:db8:1::b 2001:db8:1::a at "+text(first[0].LastGood[0].Time)),
+		"outage=1.5s\n",
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has not %s: %s", want, log)
+		}
 	}
 	// As if the time of the day had been set back.
 	d.began = d.began.Add(-time.Hour)

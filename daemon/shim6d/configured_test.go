@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"encoding"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jsimonetti/rtnetlink/v2"
+	mnetlink "github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"shim6/daemon/config"
+	"shim6/daemon/control"
+	"shim6/daemon/engine"
+	"shim6/daemon/wire"
+	"shim6/netlink"
+)
+
+// up1 has the address a1 and a router, and up2 has a2. No link of this host has these
+// numbers.
+const (
+	up1 uint32 = 1<<30 + iota
+	up2
+)
+
+var router = netip.MustParseAddr("fe80::1")
+
+// told is a message of rtnetlink.
+func told(kind uint16, m encoding.BinaryMarshaler) mnetlink.Message {
+	b, err := m.MarshalBinary()
+	if err != nil {
+		panic(err)
+	}
+	return mnetlink.Message{Header: mnetlink.Header{Type: mnetlink.HeaderType(kind)}, Data: b}
+}
+
+func toldLink(index uint32, name string, flags uint32) mnetlink.Message {
+	return told(unix.RTM_NEWLINK, &rtnetlink.LinkMessage{Index: index, Flags: flags, Attributes: &rtnetlink.LinkAttributes{Name: name}})
+}
+
+func toldAddress(index uint32, a netip.Addr, flags uint32) mnetlink.Message {
+	return told(unix.RTM_NEWADDR, &rtnetlink.AddressMessage{Family: unix.AF_INET6, PrefixLength: 64, Index: index,
+		Attributes: &rtnetlink.AddressAttributes{Address: a.AsSlice(), Flags: unix.IFA_F_PERMANENT | flags}})
+}
+
+func toldRoute(kind uint16) mnetlink.Message {
+	return told(kind, &rtnetlink.RouteMessage{Family: unix.AF_INET6, Table: unix.RT_TABLE_MAIN, Protocol: unix.RTPROT_RA, Type: unix.RTN_UNICAST,
+		Attributes: rtnetlink.RouteAttributes{OutIface: up1, Gateway: router.AsSlice(), Table: unix.RT_TABLE_MAIN}})
+}
+
+const linkUp = unix.IFF_UP | unix.IFF_RUNNING | unix.IFF_LOWER_UP
+
+func twoLinks() []mnetlink.Message {
+	return []mnetlink.Message{
+		toldLink(up1, "up1", linkUp), toldLink(up2, "up2", linkUp), toldAddress(up1, a1, 0), toldAddress(up2, a2, 0), toldRoute(unix.RTM_NEWROUTE),
+	}
+}
+
+// configured is a daemon with two links that has been started with a configuration, and
+// has found an established context that can use both, by the locator at.
+func configured(t *testing.T, text string, at netip.Addr) (*daemon, *fake, *strings.Builder) {
+	t.Helper()
+	d, f, log := made(t)
+	c, err := config.Parse("f", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.StateDirectory = d.config.StateDirectory
+	d.config = c
+	if err := d.table.Dump(0, twoLinks()); err != nil {
+		t.Fatal(err)
+	}
+	f.contexts = []netlink.Context{adoptedBy(at)}
+	if err := d.startEngine(); err != nil {
+		t.Fatal(err)
+	}
+	if d.engine.State(ulids) != engine.Established {
+		t.Fatal("there is no context")
+	}
+	return d, f, log
+}
+
+// trusting has the context keep both locators of ours: without it they would have to be
+// proved.
+const trusting = "[peers]\ntrusted-prefixes = ['2001:db8::/32']\n"
+
+// adoptedBy is a context between both locators of ours and the peer's ULID.
+func adoptedBy(at netip.Addr) netlink.Context {
+	c := adopted()
+	c.LocatorLocal, c.LocatorsLocal = at, []netip.Addr{a1, a2}
+	return c
+}
+
+// What is said of REAP is what it does: when it looks for a better locator pair, and
+// when for those that may be needed.
+func TestExplorerIsConfigured(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		at   netip.Addr
+		// low and high are when there is something to do; 0 for never.
+		low, high time.Duration
+	}{
+		{"", a1, 0, 0},
+		{"", a2, time.Minute, 75 * time.Second},
+		{"[protocol]\nhold-down = '40m'", a2, 40 * time.Minute, 50 * time.Minute},
+		{"[protocol]\nstandby = '2h'", a1, 2 * time.Hour, 2 * time.Hour},
+		{"[protocol]\nstandby = '30m'\nhold-down = '40m'", a2, 30 * time.Minute, 30 * time.Minute},
+	} {
+		before := time.Now()
+		d, _, _ := configured(t, trusting+c.text, c.at)
+		at, ok := d.operator.Next()
+		at -= d.now()
+		if gone := time.Since(before); ok != (c.high != 0) || ok && (at < c.low-gone || at > c.high) {
+			t.Errorf("%q, by %v: to do in %v (%v), wanted %v to %v", c.text, c.at, at, ok, c.low, c.high)
+		}
+	}
+}
+
+// What REAP moves is told to who asks, and to the log.
+func TestSwitchIsTold(t *testing.T) {
+	d, _, log := configured(t, trusting, a1)
+	d.operator.Use(ulids, engine.Pair{Local: a2, Peer: b1}, func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	if err := d.due(); err != nil {
+		t.Fatal(err)
+	}
+	l := d.switches()
+	if len(l) != 1 || l[0].Trigger != "operator" || l[0].To != (control.Pair{LocatorLocal: a2, LocatorPeer: b1}) {
+		t.Errorf("%+v", l)
+	}
+	if !strings.Contains(log.String(), "msg=path") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+// From the file to the engine: the policies of interfaces, when shim6d starts and when
+// it reads the file again.
+func TestPolicyIsConfigured(t *testing.T) {
+	const text = trusting + "[[interface]]\nname = 'up1'\npolicy = 'metered'\n[[interface]]\nname = 'up*'\npolicy = 'backup'\n"
+	policies := func(d *daemon) string {
+		s, ok := d.engine.Session(ulids)
+		if !ok {
+			t.Fatal("there is no context")
+		}
+		var list []string
+		for _, a := range []netip.Addr{a1, a2} {
+			l, _ := s.Local(a)
+			list = append(list, l.Policy.String())
+		}
+		return strings.Join(list, " ")
+	}
+	d, _, _ := configured(t, text, a1)
+	if got := policies(d); got != "metered backup" {
+		t.Errorf("at the start: %s", got)
+	}
+	// The better link is looked for.
+	if _, ok := d.operator.Next(); !ok {
+		t.Error("it stays where it is metered")
+	}
+	for _, p := range d.allPaths() {
+		if want := map[netip.Addr]string{a1: "metered", a2: "backup"}[p.LocatorLocal]; p.Policy != want {
+			t.Errorf("%v is said to be %s", p.Pair, p.Policy)
+		}
+	}
+	before := d.engine
+	d.read = func() (*config.Config, error) { return config.Parse("f", strings.ReplaceAll(text, "backup", "never")) }
+	d.reload()
+	if got := policies(d); got != "metered never" || d.engine != before {
+		t.Errorf("after a reload: %s", got)
+	}
+}
+
+// What is said of the protocol is what the engine does.
+func TestEngineIsConfigured(t *testing.T) {
+	other := engine.ULIDs{Local: a2, Peer: b1}
+	// open is what is answered to who wants a context.
+	open := func(d *daemon, o engine.Open) (answer string) {
+		o.ID = 1
+		d.waiting[1] = func(err error) {
+			if err != nil {
+				answer, _, _ = strings.Cut(err.Error(), ":")
+			}
+		}
+		d.handle(o)
+		return answer
+	}
+	for _, c := range []struct {
+		name, text string
+		// do tells what comes of it.
+		do          func(d *daemon, f *fake) any
+		without, is any
+	}{
+		{"send-timeout", "[protocol]\nsend-timeout = '20s'", func(d *daemon, _ *fake) any {
+			open(d, engine.Open{ULIDs: other})
+			s, _ := d.engine.Session(other)
+			return s.SendTimeout()
+		}, 15 * time.Second, 20 * time.Second},
+		{"idle-timeout", "[protocol]\nidle-timeout = '1h'", func(d *daemon, _ *fake) any {
+			d.handle(engine.Expire{ULIDs: ulids, Tag: 5, Idle: 50 * time.Minute})
+			return d.engine.State(ulids)
+		}, engine.Idle, engine.Established},
+		{"max-contexts", "[protocol]\nmax-contexts = 1", func(d *daemon, _ *fake) any {
+			return open(d, engine.Open{ULIDs: other})
+		}, "", "there are 1 contexts, as many as MaxContexts allows"},
+		{"max-peer-contexts", "[protocol]\nmax-peer-contexts = 1", func(d *daemon, _ *fake) any {
+			return open(d, engine.Open{ULIDs: other})
+		}, "", "there are 1 contexts with peer 2001"},
+		{"max-prefix-contexts", "[protocol]\nmax-prefix-contexts = 1", func(d *daemon, _ *fake) any {
+			return open(d, engine.Open{ULIDs: other})
+		}, "", "there are 1 contexts with peers in the /64 of 2001"},
+		{"trusted-prefixes", "[peers]\ntrusted-prefixes = ['2001:db8::/32']", func(d *daemon, _ *fake) any {
+			return open(d, engine.Open{ULIDs: other, Pair: engine.Pair{Local: a2, Peer: netip.MustParseAddr("2001:db8:7::b")}}) == ""
+		}, false, true},
+		{"debug-errors", "[protocol]\ndebug-errors = true", func(d *daemon, f *fake) any {
+			b, err := wire.Append(nil, &wire.I1{InitiatorContextTag: 1, InitiatorNonce: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The checksum is wrong.
+			b[5] ^= 1
+			d.handle(engine.Control{Source: b1, Destination: a1, Message: b})
+			return len(f.calls)
+		}, 0, 1},
+	} {
+		for text, want := range map[string]any{"": c.without, c.text: c.is} {
+			d, f, _ := configured(t, text, a1)
+			f.calls = nil
+			if got := c.do(d, f); got != want {
+				t.Errorf("%s, %q: %v, wanted %v", c.name, text, got, want)
+			}
+		}
+	}
+}

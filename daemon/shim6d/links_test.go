@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jsimonetti/rtnetlink/v2"
+	mnetlink "github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"shim6/daemon/config"
+	"shim6/daemon/engine"
+	"shim6/daemon/locator"
+	"shim6/daemon/wire"
+	"shim6/netlink"
+)
+
+// linkEvents are what may happen to the link of the locator in use, as rtnetlink tells
+// it, and how to make it happen; and what comes of it.
+var linkEvents = []struct {
+	name    string
+	message mnetlink.Message
+	// happen is done where up1 and its other end, p1, are.
+	happen func(t *testing.T)
+	// why is what is then said of the locator, and flags what is told to the peer.
+	why   string
+	flags wire.PreferenceFlags
+	// reap: the context explores, or, where the locator still works, asks others.
+	reap engine.ReapState
+}{
+	{"link down", toldLink(up1, "up1", unix.IFF_UP), command("ip link set p1 down"),
+		"the link is down", wire.FlagBroken, engine.ReapExploring},
+	{"route lost", toldRoute(unix.RTM_DELROUTE), command("ip -6 route del default"),
+		"there is no default router any more", wire.FlagBroken, engine.ReapExploring},
+	{"router unreachable", told(unix.RTM_NEWNEIGH, &rtnetlink.NeighMessage{Family: unix.AF_INET6, Index: up1, State: nudFailed,
+		Attributes: &rtnetlink.NeighAttributes{Address: router.AsSlice()}}), useRouter,
+		"the default router does not answer (Neighbor Unreachability Detection)", wire.FlagBroken, engine.ReapExploring},
+	{"address deprecated", toldAddress(up1, a1, unix.IFA_F_DEPRECATED), command("ip addr change 2001:db8:1::a/64 dev up1 preferred_lft 0"),
+		"deprecated: its preferred lifetime has ended", wire.FlagTransient, engine.ReapInboundOK},
+}
+
+// nudFailed is NUD_FAILED of linux/neighbour.h.
+const nudFailed = 0x20
+
+// command does one in the network namespace of the test.
+func command(text string) func(t *testing.T) {
+	return func(t *testing.T) {
+		t.Helper()
+		f := strings.Fields(text)
+		if out, err := exec.Command(f[0], f[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v: %s", text, err, out)
+		}
+	}
+}
+
+// useRouter sends a packet by way of the router, which nobody is.
+func useRouter(t *testing.T) {
+	t.Helper()
+	c, err := net.Dial("udp6", "[2001:db8:8::1]:9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// probing is a kernel that knows from where Probes are sent.
+type probing struct {
+	*fake
+	from []netip.Addr
+}
+
+func (p *probing) SendControl(source, destination netip.Addr, message []byte) error {
+	if m, err := wire.Decode(message); err == nil && m.Type() == wire.TypeProbe {
+		p.from = append(p.from, source)
+	}
+	return p.fake.SendControl(source, destination, message)
+}
+
+// local is what the engine knows of a locator of a context, and the context.
+func local(d *daemon, a netip.Addr) (engine.LocalLocator, engine.Info) {
+	s, ok := d.engine.Session(ulids)
+	if !ok {
+		return engine.LocalLocator{}, engine.Info{}
+	}
+	l, _ := s.Local(a)
+	return l, s.Info()
+}
+
+// From a message of rtnetlink to the Probe by another locator.
+//
+// Shows: 5534-3.2-01 5534-3.2-02
+func TestLinkEvents(t *testing.T) {
+	for _, x := range linkEvents {
+		d, f, _ := configured(t, trusting, a1)
+		k := &probing{fake: f}
+		d.kernel.Client = k
+		// For the routes: this host has none of up1.
+		w, err := locator.Watch()
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.watcher = w
+		if l, c := local(d, a1); l.Preference.Flags != 0 || c.Reap != engine.ReapOperational || c.Current.Local != a1 {
+			t.Fatalf("%s: before: %+v, %+v", x.name, l, c)
+		}
+		d.applyLocators(rtnlBatch{messages: []mnetlink.Message{x.message}})
+		if d.settleAt == 0 {
+			t.Errorf("%s: nothing is looked at", x.name)
+		}
+		settled(t, d)
+		if err := d.due(); err != nil {
+			t.Fatal(err)
+		}
+		l, c := local(d, a1)
+		if l.Preference.Flags != x.flags || c.Reap != x.reap || !slices.Equal(k.from, []netip.Addr{a2}) {
+			t.Errorf("%s: flags %d in %v, Probes from %v", x.name, l.Preference.Flags, c.Reap, k.from)
+		}
+		if l, _ := local(d, a2); l.Preference.Flags != 0 {
+			t.Errorf("%s: the other link: %+v", x.name, l)
+		}
+		for _, l := range locator.Assess(&d.table, d.policy(), d.now()) {
+			if l.Address == a1 && l.Why != x.why {
+				t.Errorf("%s: said is %q", x.name, l.Why)
+			}
+		}
+	}
+}
+
+// namespace has the test go on in a network namespace of its own, in which the kernel
+// has made two links. It is skipped where that takes a privilege which is not there, and
+// where the machine's own kernel has no such links: in guests test_explore.sh shows the
+// same.
+func namespace(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip(err)
+	}
+	// The thread ends with the test.
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); errors.Is(err, unix.EPERM) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range []string{"1", "2"} {
+		if out, err := exec.Command("ip", "link", "add", "up"+i, "type", "veth", "peer", "name", "p"+i).CombinedOutput(); err != nil {
+			t.Skip(string(out), err)
+		}
+	}
+	for _, text := range []string{
+		"ip link set p1 up", "ip link set up1 up", "ip link set p2 up", "ip link set up2 up",
+		"ip addr add 2001:db8:1::a/64 dev up1 nodad", "ip addr add 2001:db8:2::a/64 dev up2 nodad",
+		"ip -6 route add default via fe80::1 dev up1",
+	} {
+		command(text)(t)
+	}
+	for _, name := range []string{"up1", "up2"} {
+		// That there is a carrier is told a little later.
+		for until := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			i, err := net.InterfaceByName(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i.Flags&net.FlagRunning != 0 {
+				break
+			}
+			if time.Now().After(until) {
+				t.Fatalf("%s does not come up", name)
+			}
+		}
+	}
+	// So that nobody has to wait for three seconds until a neighbour is given up.
+	if err := os.WriteFile("/proc/sys/net/ipv6/neigh/up1/retrans_time_ms", []byte("20"), 0); err != nil {
+		t.Log(err)
+	}
+}
+
+// The same with links of the kernel: everything that happens to them is heard.
+//
+// Shows: 5534-3.2-01 5534-3.2-02 5534-4.1-01
+func TestLinkEventsOfKernel(t *testing.T) {
+	for _, x := range linkEvents {
+		t.Run(x.name, func(t *testing.T) {
+			namespace(t)
+			d, f, _ := made(t)
+			k := &probing{fake: f}
+			d.kernel.Client = k
+			c, err := config.Parse("f", trusting)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.StateDirectory = d.config.StateDirectory
+			d.config = c
+			// As start does.
+			if d.watcher, err = locator.Watch(); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.dumpLocators(); err != nil {
+				t.Fatal(err)
+			}
+			d.rtnl = make(chan rtnlBatch)
+			go d.listen()
+			f.contexts = []netlink.Context{adoptedBy(a1)}
+			if err := d.startEngine(); err != nil {
+				t.Fatal(err)
+			}
+			_, end := running(t, d)
+			state := func() string {
+				s, err := look(t.Context(), d, func() string {
+					l, c := local(d, a1)
+					why := ""
+					for _, l := range locator.Assess(&d.table, d.policy(), d.now()) {
+						if l.Address == a1 {
+							why = l.Why
+						}
+					}
+					return fmt.Sprintf("flags %d, probes %v: %s", l.Preference.Flags, c.Reap != engine.ReapOperational, why)
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return s
+			}
+			// await has a state come, in which everything has been heard.
+			await := func(want string) {
+				t.Helper()
+				got := ""
+				for until := time.Now().Add(20 * time.Second); time.Now().Before(until); time.Sleep(5 * time.Millisecond) {
+					if got = state(); got == want {
+						return
+					}
+				}
+				t.Errorf("it stays at %q, wanted %q", got, want)
+			}
+			await("flags 0, probes false: ")
+			x.happen(t)
+			await(fmt.Sprintf("flags %d, probes true: %s", x.flags, x.why))
+			end()
+			if len(k.from) == 0 || k.from[0] != a2 {
+				t.Errorf("Probes from %v", k.from)
+			}
+		})
+	}
+}
