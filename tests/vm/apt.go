@@ -8,15 +8,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // errNetwork is wrapped by every failure to reach the package mirror.
 var errNetwork = errors.New("the package mirror can't be reached")
 
-// programs is what the runner and the commands in the guest call, and the
-// Debian package of each.
-var programs = []struct{ file, pkg string }{
+// program is a file that is called, and the Debian package that brings it.
+type program struct{ file, pkg string }
+
+// programs is what the runner and the commands in the guest call.
+var programs = []program{
 	{"/usr/bin/gcc", "gcc"}, {"/usr/bin/make", "make"}, {"/usr/bin/flex", "flex"},
 	{"/usr/bin/bison", "bison"}, {"/usr/bin/bc", "bc"}, {"/usr/bin/xz", "xz-utils"},
 	{"/usr/bin/zstd", "zstd"}, {"/usr/bin/cpio", "cpio"}, {"/usr/bin/perl", "perl"},
@@ -37,11 +40,21 @@ var programs = []struct{ file, pkg string }{
 	{"/usr/lib/systemd/systemd", "systemd"}, {"/usr/bin/curl", "curl"},
 }
 
+// testPrograms is what only tests of the project call beside these. With -prepare they
+// are installed, too: nobody else, as who wants the demo, has to wait for them.
+var testPrograms = []program{
+	{"/usr/bin/dbus-daemon", "dbus"}, {"/usr/sbin/NetworkManager", "network-manager"},
+}
+
 // installMissing installs the packages whose programs are not there. Nothing
 // is asked of the network when nothing is missing.
-func installMissing(p *progress) error {
+func installMissing(p *progress, tests bool) error {
 	var missing []string
-	for _, prog := range programs {
+	wanted := programs
+	if tests {
+		wanted = slices.Concat(programs, testPrograms)
+	}
+	for _, prog := range wanted {
 		if _, err := os.Stat(prog.file); err != nil {
 			missing = append(missing, prog.pkg)
 		}

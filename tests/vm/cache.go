@@ -136,12 +136,12 @@ func (c *cache) prepare(o *options, p *progress) (*kernel, error) {
 	}
 	old, age := c.load(o.kernel)
 	if old != nil && old.Key == key && age < maxAge && !o.update {
-		return old, c.install(p)
+		return old, c.install(p, o.prepare)
 	}
 	if err := c.room(kind.space); err != nil {
 		return nil, err
 	}
-	if err := c.install(p); err != nil {
+	if err := c.install(p, o.prepare); err != nil {
 		return nil, err
 	}
 	var k *kernel
@@ -165,13 +165,13 @@ func (c *cache) prepare(o *options, p *progress) (*kernel, error) {
 }
 
 // install is installMissing by one runner at a time: apt has one lock.
-func (c *cache) install(p *progress) error {
+func (c *cache) install(p *progress, tests bool) error {
 	unlock, err := c.lock("apt", p)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	return installMissing(p)
+	return installMissing(p, tests)
 }
 
 func (c *cache) load(name string) (*kernel, time.Duration) {

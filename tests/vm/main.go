@@ -48,7 +48,7 @@ exits with COMMAND's status. Kernels are fetched or built at first use and kept.
   -M MIB         the guest's memory (default 1536, under QEMU 2048)
   -leaks         debug only: after COMMAND, look for memory that it lost
   -v             show the kernel log while it runs
-  -prepare       fetch and build only; no COMMAND
+  -prepare       fetch, build, and install what all tests need; no COMMAND
   -path WHAT     print where the kernel's source, build or log folder is
   -update        look for a newer kernel now (otherwise every 14 days)
 

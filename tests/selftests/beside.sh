@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# shim6d's addresses beside those of a program that deals with router advertisements
+# itself, in place of the kernel: what the tests with such programs have in common. To be
+# sourced after addresses.sh.
+#
+# Such a test names the program by MANAGER and has functions for the one on host a:
+# manager_begin, manager_restart, which returns once it has done what it does when it
+# starts, manager_log and manager_end.
+
+# Two providers, one machine between them and the rest, and the program at work.
+two_providers()
+{
+	local p
+
+	topo_links && in_ns a sysctl -qw net.ipv6.conf.up1.accept_ra=0 net.ipv6.conf.up2.accept_ra=0 || return
+	for p in $TOPO_PROVIDERS; do
+		radvd_set "$p" "$(topo_prefix "$p")" 1800 3600 || return
+	done
+	manager_begin || return
+	busywait 30 has_addr a up1 && busywait 30 has_addr a up2 && busywait 30 their_defaults ||
+		{ manager_log; theirs; fail "$MANAGER has not set up both links"; }
+}
+
+# Both routers' default routes, which may be one route.
+their_defaults()
+{
+	[ "$(ip -n "$(ns a)" -6 route show default | grep -o 'dev up[12]' | sort -u | wc -l)" = 2 ]
+}
+
+# theirs: what is the program's, without lifetimes.
+theirs()
+{
+	ip -n "$(ns a)" -6 -o addr show scope global | awk '{ print $2, $4 }' | grep -v -F -e "${M1:-x}/" -e "${M2:-x}/" | sort
+	ip -n "$(ns a)" -6 route show proto ra | sed 's/ expires [0-9]*sec//' | sort
+}
+
+is_theirs() { expect_eq "what is $MANAGER's" "$(theirs)" "$THEIRS"; }
+
+makes()
+{
+	THEIRS=$(theirs)
+	echo | daemon_conf a && daemon_start a && both_made && is_theirs
+}
+
+# Packets leave by the router of their source, by rules and routes that stay.
+routed() { source_routing && OURS=$(ours | sort); }
+
+# Many announcements later all is as it was.
+goes_on()
+{
+	sleep 40
+	[ "$(valid "$(topo_addr a up1)")" -ge 3580 ] && [ "$(valid "$M1")" -ge 3580 ] ||
+		{ ip -n "$(ns a)" -6 addr; fail "lifetimes are not renewed"; return 1; }
+	is_theirs && expect_eq "what shim6d has made" "$(made up1) $(made up2)" "$M1 $M2" &&
+	expect_eq "rules and routes" "$(ours | sort)" "$OURS"
+}
+
+# after COMMAND...: whatever that has taken away, soon all is as it was.
+after()
+{
+	"$@" || { manager_log; return 1; }
+	busywait 30 as_before ||
+		{ ip -n "$(ns a)" -6 addr; ours; theirs; cat "$(daemon_dir a)/log"; manager_log; fail "it is not as before"; return 1; }
+	source_routing
+}
+
+# Of rules with one priority the last one added comes last.
+as_before() { [ "$(made up1) $(made up2)" = "$M1 $M2" ] && [ "$(ours | sort)" = "$OURS" ] && [ "$(theirs)" = "$THEIRS" ]; }
+
+shim6d_ends()
+{
+	daemon_end a TERM
+	shim6d_flush && ! is_made up1 && ! is_made up2 && expect_eq "what is left" "$(ours)" "" && is_theirs
+}
+
+# beside_begin: until the program has been started anew.
+beside_begin()
+{
+	modprobe shim6 || exit
+	run_test "two providers, and $MANAGER" two_providers
+	[ "$tap_failed" = 0 ] || tap_end
+	run_test "shim6d makes addresses beside $MANAGER's" makes
+	run_test "packets leave by the router of their source" routed
+	run_test "announcements go on, and nobody takes anything away" goes_on
+	run_test "$MANAGER starts anew" after manager_restart
+}
+
+beside_end()
+{
+	run_test "shim6d ends, and what it has made" shim6d_ends
+	manager_end
+	tap_end
+}

@@ -1,0 +1,92 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Addresses beside those of NetworkManager, which deals with router advertisements
+# itself, in place of the kernel. It leaves alone what others have added to a link, but
+# not when it sets up the link anew.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+. "$here/topology.sh"
+. "$here/pair.sh"
+. "$here/daemon.sh"
+. "$here/addresses.sh"
+. "$here/beside.sh"
+. "$here/systemd.sh"
+need ip radvd tcpdump ping modprobe shim6tool shim6d python3 curl pgrep nsenter unshare \
+	systemctl journalctl dbus-daemon NetworkManager nmcli
+MANAGER=NetworkManager
+
+# manager_begin: as Debian's systemd starts it. What it is told is on that systemd's own
+# /run, and it calls none of this machine's scripts. It does not wait for udev, which
+# isn't there, since /sys can't be written to. By syslog, as with each line for the
+# journal it complains of virtual time.
+manager_begin()
+{
+	systemd_prepare && systemd_boot a && inside sh -ec '
+		mount -t tmpfs tmpfs /etc/NetworkManager/dispatcher.d
+		umask 077
+		cd /run && mkdir -p NetworkManager/conf.d NetworkManager/system-connections
+		printf "[main]\ndns=none\nhostname-mode=none\n[logging]\nbackend=syslog\n" >NetworkManager/conf.d/test.conf
+		for up in up1 up2; do
+			cat >NetworkManager/system-connections/$up.nmconnection <<-END
+				[connection]
+				id=$up
+				type=ethernet
+				interface-name=$up
+
+				[ipv4]
+				method=disabled
+
+				[ipv6]
+				method=auto
+				addr-gen-mode=eui64
+			END
+		done' || return
+	inside systemctl start NetworkManager || { manager_log; fail "NetworkManager does not start"; }
+}
+
+manager_log() { inside journalctl --no-pager -o short-precise -u NetworkManager; }
+manager_end() { systemd_end; }
+
+connected()
+{
+	busywait 60 is_connected up1 && busywait 60 is_connected up2 ||
+		{ inside nmcli device; fail "NetworkManager does not connect"; }
+}
+
+is_connected() { [ "$(inside nmcli -g GENERAL.STATE device show "$1")" = "100 (connected)" ]; }
+
+# watched COMMAND...: of what goes meanwhile, taken tells what was shim6d's.
+watched()
+{
+	local pid status
+
+	ip -n "$(ns a)" -6 monitor address rule route >"$TEST_TMP/monitor" 2>&1 &
+	pid=$!
+	pause 0.5
+	"$@"
+	status=$?
+	kill $pid
+	wait $pid 2>/dev/null
+	return $status
+}
+
+taken() { grep '^Deleted' "$TEST_TMP/monitor" | grep -e "inet6 $M1/" -e "inet6 $M2/" -e 'proto 140'; }
+
+manager_restart()
+{
+	watched restarts || return
+	! taken || fail "that was taken away"
+}
+
+# With some announcements, by which it sets up the links.
+restarts() { inside systemctl restart NetworkManager && connected && sleep 10; }
+
+activates() { inside nmcli connection up up1 && busywait 10 taken; }
+reapplies() { inside nmcli device reapply up1 && busywait 10 taken; }
+
+beside_begin
+run_test "a connection is activated anew, its link down and up" after watched activates
+run_test "a connection is reapplied, and no address of others kept" after watched reapplies
+beside_end
