@@ -18,6 +18,9 @@ type attacker struct {
 	onPath  bool
 	address netip.Addr
 	seen    []packet
+	// asked are the names of the I1s that it has sent under its own address, by
+	// their nonce, which is their tag as well: so it can go on.
+	asked map[uint32]wire.Options
 }
 
 // seenMax is how much an attacker remembers.
@@ -25,7 +28,7 @@ const seenMax = 48
 
 func (w *world) newAttacker(onPath bool) {
 	w.attackers = append(w.attackers, attacker{
-		onPath: onPath,
+		onPath: onPath, asked: make(map[uint32]wire.Options),
 		// No trusted prefix has it.
 		address: netip.MustParseAddr(fmt.Sprintf("3fff:ee:%x::1", len(w.attackers)+1)),
 	})
@@ -84,8 +87,9 @@ func (a *attacker) guess(w *world) {
 	var m wire.Message
 	switch w.rand.IntN(10) {
 	case 0:
+		a.asked[n] = names
 		for range 30 {
-			a.send(w, source, victim, &wire.I1{InitiatorContextTag: w.tag(), InitiatorNonce: n, Options: names})
+			a.send(w, source, victim, &wire.I1{InitiatorContextTag: wire.ContextTag(n), InitiatorNonce: n, Options: names})
 		}
 		return
 	case 1:
@@ -153,17 +157,19 @@ func (a *attacker) forge(w *world, p packet) {
 		}
 	case *wire.R1:
 		// If it came to us, we have asked in somebody's name: go on with it.
-		if p.destination == a.address {
+		if names := a.asked[m.InitiatorNonce]; p.destination == a.address && names != nil {
+			o := append(wire.Options{m.Options.ResponderValidator()}, names...)
+			if w.chance(0.5) {
+				o = append(o, &wire.LocatorList{Generation: 1, Locators: []wire.Locator{evil}})
+			}
 			a.send(w, a.address, p.source, &wire.I2{
-				InitiatorContextTag: wire.ContextTag(m.InitiatorNonce), InitiatorNonce: m.InitiatorNonce, ResponderNonce: m.ResponderNonce,
-				Options: wire.Options{m.Options.ResponderValidator(), &wire.ULIDPair{Sender: w.anyAddress(), Receiver: p.source}},
+				InitiatorContextTag: wire.ContextTag(m.InitiatorNonce), InitiatorNonce: m.InitiatorNonce, ResponderNonce: m.ResponderNonce, Options: o,
 			})
 			return
 		}
-		a.send(w, a.address, p.source, &wire.I1{
-			InitiatorContextTag: wire.ContextTag(w.rand.Uint32()), InitiatorNonce: w.rand.Uint32(),
-			Options: wire.Options{&wire.ULIDPair{Sender: p.destination, Receiver: p.source}},
-		})
+		n, names := w.rand.Uint32(), wire.Options{&wire.ULIDPair{Sender: p.destination, Receiver: p.source}}
+		a.asked[n] = names
+		a.send(w, a.address, p.source, &wire.I1{InitiatorContextTag: wire.ContextTag(n), InitiatorNonce: n, Options: names})
 	case *wire.I2:
 		m.InitiatorContextTag = w.tag()
 		if l := m.Options.LocatorList(); l != nil && w.chance(0.5) {
@@ -187,7 +193,7 @@ func (a *attacker) forge(w *world, p packet) {
 		a.send(w, p.source, p.destination, m)
 	case *wire.UpdateAcknowledgement, *wire.Keepalive, *wire.Probe:
 		tag, _ := wire.ReceiverContextTag(p.message)
-		switch w.rand.IntN(3) {
+		switch w.rand.IntN(4) {
 		case 0:
 			a.send(w, p.destination, p.source, &wire.R1bis{PacketContextTag: tag, ResponderNonce: w.rand.Uint32(), Options: wire.Options{back}})
 		case 1:
@@ -195,6 +201,15 @@ func (a *attacker) forge(w *world, p packet) {
 				ReceiverContextTag: tag, RequestNonce: w.rand.Uint32(),
 				Options: wire.Options{&wire.LocatorList{Generation: 1, Locators: []wire.Locator{evil}}},
 			})
+		case 2:
+			// It says that the victim's Probes have come to all places of the peer.
+			report := &wire.Probe{ReceiverContextTag: tag, State: wire.ProbeState(w.rand.IntN(3)), Sent: []wire.ProbeReport{{Source: p.source, Destination: p.destination, Nonce: w.rand.Uint32()}}}
+			if h := w.owner[p.source]; h != nil {
+				for _, l := range h.all {
+					report.Received = append(report.Received, wire.ProbeReport{Source: p.destination, Destination: l.Address, Nonce: w.rand.Uint32()})
+				}
+			}
+			a.send(w, p.source, p.destination, report)
 		default:
 			a.send(w, a.address, p.destination, &wire.Probe{ReceiverContextTag: tag, Sent: []wire.ProbeReport{{Source: a.address, Destination: p.destination}}})
 		}

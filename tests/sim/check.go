@@ -4,37 +4,11 @@ package sim
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
-	"time"
 
 	"shim6/daemon/engine"
 	"shim6/daemon/wire"
 )
-
-// rates remembers what a daemon has sent, since it started.
-type rates struct {
-	// requests are when each request was last sent and before that.
-	requests map[requestKey][2]time.Duration
-	// answers are when those were sent that anybody can ask for.
-	answers map[answerKey][]time.Duration
-	// got and given are how many messages of each type have come and were sent.
-	got, given map[wire.Type]int
-}
-
-type requestKey struct {
-	t     wire.Type
-	nonce uint32
-	tag   wire.ContextTag
-}
-
-type answerKey struct {
-	t      wire.Type
-	prefix netip.Prefix
-}
-
-// never is before every world.
-const never = -time.Hour
 
 // checkTag sees that no two contexts of a host share a local tag.
 func (h *host) checkTag(k *engine.KernelContext) {
@@ -55,10 +29,11 @@ func (h *host) checkKernel(k *engine.KernelContext) {
 		h.w.fail("%s: %v has more locators than the kernel takes", h.name, k.ULIDs)
 	}
 	for _, a := range append(slices.Clone(k.LocatorsPeer), k.Locator.Peer) {
-		if h.w.owner[a] != h.w.owner[k.Peer] {
-			h.w.fail("%s: %v, which is not the peer's, is a locator of %v", h.name, a, k.ULIDs)
+		if !h.proved(k.ULIDs, a) {
+			h.w.fail("%s: %v, which is not proved to be the peer's, is a locator of %v", h.name, a, k.ULIDs)
 		}
 	}
+	h.checkReached(k.ULIDs, k.Locator.Peer, "the kernel's payload")
 	if k.State != engine.Established {
 		return
 	}
@@ -77,22 +52,13 @@ func (h *host) checkKernel(k *engine.KernelContext) {
 // checkPayload sees that payload goes to the peer's ULID, or to where something has
 // come back from.
 func (h *host) checkPayload(k *engine.KernelContext) {
-	if h.w.owner[k.Locator.Peer] != h.w.owner[k.Peer] {
-		h.w.fail("%s: payload of %v goes to %v", h.name, k.ULIDs, k.Locator.Peer)
-	}
-	if h.e == nil || k.Locator.Peer == k.Peer {
+	h.checkReached(k.ULIDs, k.Locator.Peer, "payload")
+	if h.e == nil || h.forgotten {
 		return
 	}
-	c, ok := h.e.Context(k.ULIDs)
-	if !ok {
+	if _, ok := h.e.Context(k.ULIDs); !ok {
 		h.w.fail("%s: the daemon does not know %v", h.name, k.ULIDs)
 	}
-	for _, l := range c.PeerLocators {
-		if l.Address == k.Locator.Peer && l.Verified && l.Probed {
-			return
-		}
-	}
-	h.w.fail("%s: payload of %v goes to %v, which is not probed", h.name, k.ULIDs, k.Locator.Peer)
 }
 
 // checkSend sees that a message goes to whom it may, that what it tells is known to
@@ -102,37 +68,60 @@ func (h *host) checkSend(s engine.Send) {
 	if err != nil || len(s.Message) > wire.MaxMessageLen {
 		h.w.fail("%s: sends a %v of %d octets: %v", h.name, s.Type, len(s.Message), err)
 	}
+	if h.w.owner[s.Source] != h {
+		h.w.fail("%s: sends a %v from %v", h.name, s.Type, s.Source)
+	}
 	switch m := m.(type) {
 	case *wire.R1:
-		h.checkReply(s, wire.TypeI1)
-		return
+		h.checkReply(s, 1, wire.TypeI1)
+		h.checkAnswer(s, 200)
 	case *wire.R1bis:
+		if a := h.arrival; a != nil && a.message != nil {
+			h.checkReply(s, 1, wire.TypeUpdateRequest, wire.TypeUpdateAcknowledgement, wire.TypeKeepalive, wire.TypeProbe)
+		} else {
+			h.checkBack(s, 1)
+		}
 		h.checkAnswer(s, 50)
-		return
 	case *wire.ErrorMessage:
+		if h.arrival.is(wire.TypeError) {
+			h.w.fail("%s: an Error message answers another", h.name)
+		}
+		h.checkBack(s, 1)
 		h.checkAnswer(s, 10)
-		return
 	case *wire.I1:
-		h.checkRequest(requestKey{s.Type, m.InitiatorNonce, m.InitiatorContextTag}, 1)
+		h.checkProved(s)
+		h.checkI1(s)
 	case *wire.I2:
-		h.checkRequest(requestKey{s.Type, m.InitiatorNonce, m.InitiatorContextTag}, 2)
+		h.checkProved(s)
+		h.checkI2(s, requestKey{s.Type, m.InitiatorNonce, m.InitiatorContextTag}, wire.TypeR1, engine.I1Sent)
 		h.checkKnown(m.InitiatorContextTag, engine.I2Sent)
 	case *wire.I2bis:
-		h.checkRequest(requestKey{s.Type, m.InitiatorNonce, m.InitiatorContextTag}, 2)
+		h.checkProved(s)
+		h.checkI2(s, requestKey{s.Type, m.InitiatorNonce, m.InitiatorContextTag}, wire.TypeR1bis, engine.Established)
 		h.checkKnown(m.InitiatorContextTag, engine.I2bisSent)
 	case *wire.R2:
-		h.checkReply(s, wire.TypeI1, wire.TypeI2, wire.TypeI2bis)
+		h.checkReply(s, 1, wire.TypeI1, wire.TypeI2, wire.TypeI2bis)
+		if !h.arrival.is(wire.TypeI1) && !h.arrival.validated {
+			h.w.fail("%s: an R2 answers a message without a validator of this host", h.name)
+		}
+		h.checkProved(s)
 		h.checkKnown(m.ResponderContextTag, engine.I1Sent)
+		// Whether the peer takes it is not known.
+		h.rates.news[s.Context]++
 	case *wire.UpdateRequest:
-		h.checkRequest(requestKey{s.Type, m.RequestNonce, m.ReceiverContextTag}, 1)
+		h.checkReached(s.Context, s.Destination, "an Update Request")
+		h.checkUpdate(s)
 	case *wire.UpdateAcknowledgement:
 		// A request that is older than the last is answered with that one's, too.
-		h.checkReply(s, wire.TypeUpdateRequest, wire.TypeUpdateRequest)
+		h.checkReply(s, 2, wire.TypeUpdateRequest)
+		h.checkProved(s)
+	case *wire.Probe:
+		h.checkProved(s)
+		h.checkProbe(s)
+	default:
+		h.w.fail("%s: the daemon sends a %v", h.name, s.Type)
 	}
-	peer := h.w.owner[s.Context.Peer]
-	if peer == nil || h.w.owner[s.Destination] != peer {
-		h.w.fail("%s: a %v of %v goes to %v", h.name, s.Type, s.Context, s.Destination)
-	}
+	h.sends(s, m)
 }
 
 func (h *host) checkKnown(tag wire.ContextTag, least engine.State) {
@@ -144,57 +133,6 @@ func (h *host) checkKnown(tag wire.ContextTag, least engine.State) {
 	if !h.forgotten {
 		h.w.fail("%s: a tag is told that the kernel does not know", h.name)
 	}
-}
-
-// checkRequest sees that a request is not repeated sooner than half of the least
-// timeout. I2 and I2bis may be sent once more in that time, because of payload.
-func (h *host) checkRequest(k requestKey, atOnce int) {
-	last, ok := h.rates.requests[k]
-	if !ok {
-		last = [2]time.Duration{never, never}
-	}
-	if h.w.now-last[atOnce-1] < engine.I1Timeout/2 {
-		h.w.fail("%s: a %v was sent %v ago, and is sent again", h.name, k.t, h.w.now-last[atOnce-1])
-	}
-	if h.rates.requests == nil {
-		h.rates.requests = make(map[requestKey][2]time.Duration)
-	}
-	h.rates.requests[k] = [2]time.Duration{h.w.now, last[0]}
-}
-
-// hasGot counts what has come.
-func (h *host) hasGot(message []byte) {
-	if h.rates.got == nil {
-		h.rates.got, h.rates.given = make(map[wire.Type]int), make(map[wire.Type]int)
-	}
-	h.rates.got[wire.Type(message[2])]++
-}
-
-// checkReply sees that there are no more messages than those that they reply to.
-func (h *host) checkReply(s engine.Send, to ...wire.Type) {
-	asked := 0
-	for _, t := range to {
-		asked += h.rates.got[t]
-	}
-	if h.rates.given[s.Type]++; h.rates.given[s.Type] > asked {
-		h.w.fail("%s: %d messages %v, and %d that ask for one", h.name, h.rates.given[s.Type], s.Type, asked)
-	}
-}
-
-// checkAnswer sees that within a second there are no more than what was saved up, and
-// what that second gives.
-func (h *host) checkAnswer(s engine.Send, limit int) {
-	p, _ := s.Destination.Prefix(64)
-	k := answerKey{s.Type, p}
-	sent := slices.DeleteFunc(h.rates.answers[k], func(t time.Duration) bool { return t <= h.w.now-time.Second })
-	sent = append(sent, h.w.now)
-	if len(sent) > 2*limit*max(1, h.boots) {
-		h.w.fail("%s: %d messages %v to %v within a second", h.name, len(sent), s.Type, p)
-	}
-	if h.rates.answers == nil {
-		h.rates.answers = make(map[answerKey][]time.Duration)
-	}
-	h.rates.answers[k] = sent
 }
 
 // disagreement says where the hosts don't have the same of each other; "" if they do.

@@ -63,6 +63,10 @@ func (h *host) timed(a engine.ContextSet) {
 	if a.Fields&(engine.FieldReapTimer|engine.FieldReapState) != 0 {
 		h.live(a.Context.ULIDs).waits = false
 	}
+	if a.Fields&engine.FieldReapState != 0 {
+		p := h.probing(a.Context.ULIDs)
+		p.rested = a.Context.ReapState == engine.ReapOperational || p.rested && p.begun != h.w.now
+	}
 }
 
 // hears is a packet of the context that has arrived, if it is one of its locators'.
@@ -98,6 +102,7 @@ func (w *world) explore(h *host, u engine.ULIDs) {
 	switch w.rand.IntN(4) {
 	case 0:
 		if s, ok := h.e.Session(u); ok {
+			h.begins(u)
 			h.explorer.Use(s, pair)
 			h.handle(engine.Tick{})
 		}

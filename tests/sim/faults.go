@@ -18,9 +18,18 @@ const (
 	step = 5 * time.Second
 )
 
+// emptyWorld makes a world without hosts.
+func emptyWorld(seed uint64) *world {
+	return &world{
+		seed: seed, rand: rand.New(rand.NewPCG(seed, 0x5317)), now: time.Hour,
+		owner: make(map[netip.Addr]*host), holes: make(map[engine.Pair]bool),
+		hashed: make(map[netip.Addr]bool), signed: make(map[string][]netip.Addr),
+	}
+}
+
 // newWorld makes the world of a seed.
 func newWorld(seed uint64) *world {
-	w := &world{seed: seed, rand: rand.New(rand.NewPCG(seed, 0x5317)), now: time.Hour, owner: make(map[netip.Addr]*host), holes: make(map[engine.Pair]bool)}
+	w := emptyWorld(seed)
 	n := 2
 	if w.chance(0.3) {
 		n += 1 + w.rand.IntN(2)

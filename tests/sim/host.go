@@ -51,8 +51,18 @@ type host struct {
 	silent    bool
 	givenUp   []engine.ULIDs
 	forgotten bool
-	rates     rates
 	boots     int
+	// event is what the daemon is dealing with, and arrival the packet, if it is one.
+	event   engine.Event
+	arrival *arrival
+	rates   rates
+	// What the host was shown of its peers, by the names of contexts; what it
+	// has sent for that, by the nonce; and the validators that it has given away.
+	witnesses  map[engine.ULIDs]*witness
+	exchanges  map[uint32]exchange
+	validators map[validated]bool
+	// tags are those of all contexts that there were.
+	tags map[wire.ContextTag]engine.ULIDs
 }
 
 // testKey is an RSA key for CGAs. It is fixed, for runs to repeat.
@@ -91,6 +101,8 @@ func (w *world) newHost(k kind) *host {
 		w: w, name: string(rune('A' + i)),
 		kernel:  make(map[engine.ULIDs]*engine.KernelContext),
 		records: make(map[engine.ULIDs]engine.Record),
+		rates:   newRates(), witnesses: make(map[engine.ULIDs]*witness),
+		exchanges: make(map[uint32]exchange), validators: make(map[validated]bool), tags: make(map[wire.ContextTag]engine.ULIDs),
 	}
 	n := 2 + w.rand.IntN(3)
 	if k == single {
@@ -119,6 +131,7 @@ func (w *world) newHost(k kind) *host {
 		}
 		for _, a := range set {
 			h.all = append(h.all, engine.LocalLocator{Address: a.Addr, PDS: a.PDS, Key: key})
+			w.hashed[a.Addr] = true
 		}
 		if k == cgaHBA {
 			h.all = append(h.all, engine.LocalLocator{Address: netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:ff::1", i+1))})
@@ -304,6 +317,7 @@ func (h *host) handle(ev engine.Event) {
 	}
 	resync := false
 	h.refused = h.refused[:0]
+	h.happens(ev)
 	for _, a := range h.e.Handle(h.w.now, ev) {
 		if _, ok := a.(engine.Resync); ok {
 			resync = true
@@ -356,11 +370,13 @@ func (h *host) do(a engine.Action) {
 			h.w.fail("%s: new context %v, which the kernel has", h.name, k.ULIDs)
 		}
 		h.checkTag(&k)
+		h.checkBegins(&k)
 		if h.refuses(k.ULIDs) {
 			return
 		}
 		h.kernel[k.ULIDs] = &k
 		h.order = append(h.order, k.ULIDs)
+		h.renew(k.ULIDs, k.TagLocal)
 		h.checkKernel(&k)
 	case engine.ContextSet:
 		k := h.kernel[a.Context.ULIDs]
@@ -383,6 +399,7 @@ func (h *host) do(a engine.Action) {
 		if k := h.kernel[a.ULIDs]; k != nil && k.TagLocal != a.TagLocal {
 			h.w.fail("%s: %v is deleted by another tag", h.name, a.ULIDs)
 		}
+		h.gone(a.ULIDs)
 		h.remove(a.ULIDs)
 	case engine.Persist:
 		h.unwritten = append(h.unwritten, a)
@@ -433,6 +450,10 @@ func (h *host) receive(p packet) {
 	if !h.works(p.destination) {
 		return
 	}
+	if h.e != nil {
+		h.arrives(p)
+		defer func() { h.arrival = nil }()
+	}
 	if p.message != nil {
 		if h.consumes(p) {
 			return
@@ -442,7 +463,6 @@ func (h *host) receive(p packet) {
 				h.hears(k)
 			}
 		}
-		h.hasGot(p.message)
 		h.handle(engine.Control{Source: p.source, Destination: p.destination, Message: p.message})
 		return
 	}

@@ -24,6 +24,10 @@ type world struct {
 	hosts []*host
 	// owner is whose an address is: the truth that Engines have to find out.
 	owner map[netip.Addr]*host
+	// hashed are addresses that are in their owner's HBA set, and signed what
+	// each signature that was sent is for.
+	hashed map[netip.Addr]bool
+	signed map[string][]netip.Addr
 	// faults: packets may be lost, doubled and late.
 	faults           bool
 	loss, dup, delay float64
