@@ -94,6 +94,10 @@ type host struct {
 	// byTag finds contexts.
 	byTag map[wire.ContextTag]*kernel
 	sets  []engine.ContextSet
+	// messages are when those of each type were sent; and asked when a Probe
+	// was asked for.
+	messages map[wire.Type][]time.Duration
+	asked    []time.Duration
 }
 
 func address(host, prefix int) netip.Addr {
@@ -102,7 +106,7 @@ func address(host, prefix int) netip.Addr {
 
 // host makes a host with so many addresses.
 func (n *network) host(name string, addresses int, c Config) *host {
-	h := &host{n: n, name: name, config: c, kernel: map[engine.ULIDs]*kernel{}, records: map[engine.ULIDs]engine.Record{}, byTag: map[wire.ContextTag]*kernel{}}
+	h := &host{n: n, name: name, config: c, kernel: map[engine.ULIDs]*kernel{}, records: map[engine.ULIDs]engine.Record{}, byTag: map[wire.ContextTag]*kernel{}, messages: map[wire.Type][]time.Duration{}}
 	h.engine = engine.Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")},
 		MaxPeerContexts: 100000, MaxPrefixContexts: 100000, R1: engine.Limit{PerPrefix: 1e6, Total: 1e6}}
 	n.hosts = append(n.hosts, h)
@@ -138,9 +142,11 @@ func (h *host) boot() {
 func (h *host) addr(i int) netip.Addr { return h.locals[i].Address }
 
 func (h *host) handle(ev engine.Event) {
+	h.asks(ev)
 	for _, a := range h.e.Handle(h.n.now, ev) {
 		switch a := a.(type) {
 		case engine.Send:
+			h.messages[a.Type] = append(h.messages[a.Type], h.n.now)
 			if a.Type == wire.TypeProbe {
 				m, err := wire.Decode(a.Message)
 				if err != nil {
@@ -171,6 +177,23 @@ func (h *host) handle(ev engine.Event) {
 			if a.Record != nil {
 				h.records[a.ULIDs] = *a.Record
 			}
+		}
+	}
+}
+
+// asks notes an event that asks for a Probe at once (RFC 5534, sections 6.1 and 6.6 to
+// 6.8).
+func (h *host) asks(ev engine.Event) {
+	switch ev := ev.(type) {
+	case engine.Control:
+		if m, err := wire.Decode(ev.Message); err == nil {
+			if p, ok := m.(*wire.Probe); ok && p.State != wire.ProbeOperational {
+				h.asked = append(h.asked, h.n.now)
+			}
+		}
+	case engine.Reap:
+		if ev.Kind == engine.ReapInbound {
+			h.asked = append(h.asked, h.n.now)
 		}
 	}
 }
@@ -218,6 +241,7 @@ func (h *host) keepalive(k *kernel, since time.Duration) {
 			return
 		}
 		h.n.trace = append(h.n.trace, probe{h.n.now, h.name, k.Locator.Local, k.Locator.Peer, nil})
+		h.messages[wire.TypeKeepalive] = append(h.messages[wire.TypeKeepalive], h.n.now)
 		h.n.transmit(k.Locator.Local, k.Locator.Peer, func(to *host) {
 			p := to.byTag[k.TagPeer]
 			if p != nil && p.ReapState == engine.ReapExploring {

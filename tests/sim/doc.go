@@ -12,5 +12,7 @@
 // the hosts must agree again before long: on the contexts, their tags and their
 // locators. At last nobody needs anything any more, and nothing may be left.
 //
-// What must never happen, at no time, is checked with every action: see check.go.
+// What must never happen, at no time, is checked with every action: see check.go,
+// witness.go for where something may be sent to, and rates.go for how often. The world
+// takes no Engine's word for these: it has seen what was delivered to each host.
 package sim

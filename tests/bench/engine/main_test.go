@@ -6,49 +6,64 @@ package main
 
 import "testing"
 
-// best measures again if what else the machine does may have been in it.
-func best(t *testing.T, way way, n int, wanted float64) (f figures) {
-	for range 5 {
+// most are the better ones of two rates; memory is that of the second.
+func most(a, b figures) figures {
+	return figures{max(a.made, b.made), max(a.updated, b.updated), max(a.recovered, b.recovered), b.memory}
+}
+
+// reaches reports whether no rate is less than what is wanted.
+func (f figures) reaches(wanted figures) bool {
+	return f.made >= wanted.made && f.updated >= wanted.updated && f.recovered >= wanted.recovered
+}
+
+// part is so much of f.
+func (f figures) part(x float64) figures {
+	return figures{made: f.made * x, updated: f.updated * x, recovered: f.recovered * x}
+}
+
+// best measures again, so many times at most, if what else the machine does may have been
+// in it: that does not make it less than a quarter.
+func best(t *testing.T, way way, n, times int, wanted figures) (f figures) {
+	for range times {
 		again, err := measure(way, n)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f.made, f.updated, f.recovered = max(f.made, again.made), max(f.updated, again.updated), max(f.recovered, again.recovered)
-		f.memory = again.memory
-		if min(f.made, f.updated, f.recovered) >= wanted {
+		if f = most(f, again); f.reaches(wanted) || !f.reaches(wanted.part(0.25)) {
 			break
 		}
 	}
+	t.Logf("%s, %d contexts: %+v", way.name, n, f)
 	return f
 }
 
 // What is wanted of an Engine: 10,000 contexts a second with trusted prefixes, half of
-// that with HBA, 4 KiB a context, and the same however many there are. The figures are
-// for one processor that does both ends, which is more than is asked; those of this
-// machine are printed by make bench-engine.
+// that with HBA, 4 KiB a context, and the same however many there are: no rate of a
+// hundred thousand contexts is less than half of that of a thousand. The figures are for
+// one processor that does both ends, which is more than is asked; those of this machine
+// are printed by make bench-engine.
 func TestWanted(t *testing.T) {
-	const few, many = 1000, 20000
+	few, many := 1000, 100000
+	if testing.Short() {
+		many = 20000
+	}
 	for _, way := range ways {
-		made := map[string]float64{"trusted prefixes": 10000, "HBA": 5000}[way.name]
-		var rates [2]figures
-		for i, n := range []int{few, many} {
-			if way.signed && n > few {
-				// RSA's part is the same for each.
-				continue
-			}
-			f := best(t, way, n, made)
-			t.Logf("%s, %d contexts: %+v", way.name, n, f)
-			if f.made < made || f.recovered < made || f.updated < made {
-				t.Errorf("%s, %d contexts: %.0f made, %.0f recovered and %.0f updated a second, %.0f are wanted",
-					way.name, n, f.made, f.recovered, f.updated, made)
-			}
-			if f.memory <= 0 || f.memory > 4096 {
-				t.Errorf("%s, %d contexts: %d octets each, 4096 are wanted", way.name, n, f.memory)
-			}
-			rates[i] = f
+		rate := map[string]float64{"trusted prefixes": 10000, "HBA": 5000}[way.name]
+		wanted := figures{made: rate, updated: rate, recovered: rate}
+		f := best(t, way, few, 5, wanted)
+		if !f.reaches(wanted) {
+			t.Errorf("%s, %d contexts: %+v, and %.0f of each a second are wanted", way.name, few, f, rate)
 		}
-		if f := rates[1]; f.made > 0 && (f.made < rates[0].made/4 || f.memory > rates[0].memory*5/4) {
-			t.Errorf("%s: %+v for %d contexts, and %+v for %d", way.name, rates[0], few, f, many)
+		if f.memory <= 0 || f.memory > 4096 {
+			t.Errorf("%s, %d contexts: %d octets each, 4096 are wanted", way.name, few, f.memory)
+		}
+		if way.signed {
+			// RSA's part is the same for each.
+			continue
+		}
+		wanted = most(wanted, f.part(0.5))
+		if g := best(t, way, many, 2, wanted); !g.reaches(wanted) || g.memory > f.memory*5/4 {
+			t.Errorf("%s: %+v for %d contexts, and %+v for %d", way.name, f, few, g, many)
 		}
 	}
 }
