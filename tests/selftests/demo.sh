@@ -136,15 +136,16 @@ moves()
 	done
 }
 
-# stay_on LOCATOR: by which a sends before it fails. On a machine with much else to do, TCP
-# may have waited for so long before that the session was moved already.
+# stay_on PROVIDER LOCATOR: the provider by which a sends before that fails. On a machine
+# with much else to do, TCP may have waited for so long that the session was moved before;
+# it is moved back, and TCP has the time to measure that.
 stay_on()
 {
-	local current peer=$B1
+	local current
 
 	current=$(ask a /paths | tr '{' '\n' | grep '"current":true')
-	[[ $current == *"\"locator-local\":\"$1\""* && $current =~ \"locator-peer\":\"([^\"]*)\" ]] && peer=${BASH_REMATCH[1]}
-	command_ok a use "$(context_name "$A1" "$B1"),\"locator-local\":\"$1\",\"locator-peer\":\"$peer\""
+	[[ $current == *"\"locator-local\":\"$(topo_prefix "$1"):"* ]] && return
+	command_ok a use "$(context_name "$A1" "$B1"),\"locator-local\":\"$2\",\"locator-peer\":\"$B1\"" && pause 1
 }
 
 # after MILLISECONDS: since the last event, or at once if so much has gone by.
@@ -213,7 +214,7 @@ event begin ""
 event pair "provider 1 to 3"
 
 after 2000
-stay_on "$A1" || give_up "the session is not where it should be"
+stay_on 1 "$A1" || give_up "the session is not where it should be"
 event failure "$CUT"
 link_cut a up1
 say "PROVIDER 1 FAILS: its cable is cut"
@@ -223,7 +224,7 @@ event repair "provider 1 is back"
 router_up 1 || give_up "the link does not come up"
 say "provider 1 is back; the sessions stay where they are, for it could fail again"
 after 2200
-stay_on "$A2" || give_up "the session is not where it should be"
+stay_on 2 "$A2" || give_up "the session is not where it should be"
 provider_2_loses 100 || give_up "there is no black hole"
 event failure "$HOLE"
 say "PROVIDER 2 BECOMES A BLACK HOLE for what a sends; what b sends still comes by it"
