@@ -322,11 +322,15 @@ func (e *Engine) settle(c *context, again bool) {
 
 // holdDown gives a context up, and remembers for a time not to begin another (RFC
 // 5533, section 7.8). It is per ULID pair: another pair of the same hosts may take
-// another way.
+// another way. Of two that a pair has, of contexts with different FIIs, the longer one
+// counts.
 func (e *Engine) holdDown(c *context, s State, d time.Duration, why string) {
 	e.discard(c, s, why)
 	p := Pair{c.ulids.Local, c.ulids.Peer}
 	if h := e.holds[p]; h != nil {
+		if h.until >= e.now+d {
+			return
+		}
 		e.release(h)
 	}
 	if e.holdOrder.Len() >= maxHolds {

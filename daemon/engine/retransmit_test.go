@@ -344,6 +344,36 @@ func TestHoldDown(t *testing.T) {
 	}
 }
 
+// A pair is held down for the longer time of two: what is known of the peer does not
+// become less because another of its contexts gets no answer either.
+//
+// Shows: 5533-7.8-05
+func TestHoldDownLonger(t *testing.T) {
+	n, a, _, ab, _ := pairOf(t)
+	n.drop = func(Send) bool { return true }
+	fork := ab
+	fork.FII = 2
+	a.handle(Open{ID: 1, ULIDs: fork, Force: true})
+	a.forget()
+	a.handle(Acquire{ab.Local, ab.Peer})
+	i1 := a.sent[0]
+	a.handle(ICMP{Type: 4, Code: 1, Source: i1.Source, Destination: i1.Destination, Message: i1.Message})
+	a.inState(ab, NoSupport)
+	if a.e.Size().Contexts != 1 {
+		t.Fatalf("%d contexts", a.e.Size().Contexts)
+	}
+	n.pass(3 * time.Minute)
+	if a.e.Size().Contexts != 0 {
+		t.Fatal("the fork has not failed")
+	}
+	n.pass(7*time.Minute - s)
+	a.handle(Acquire{ab.Local, ab.Peer})
+	a.inState(ab, NoSupport)
+	n.pass(s)
+	a.handle(Acquire{ab.Local, ab.Peer})
+	a.inState(ab, I1Sent)
+}
+
 // Messages of an established peer in I2-SENT bring another I2, but not each of them.
 //
 // Shows: 5533-12.2-09 5533-12.2-04

@@ -83,7 +83,12 @@ func (e *Engine) tellPeers() {
 	for ; n < len(e.stale) && n < tellAtOnce; n++ {
 		c := e.stale[n]
 		c.stale = false
-		if s := e.localSet(c.ulids); !c.gone && c.state == Established && !(c.update == nil && c.local.same(s) && !c.uncertain) {
+		s := e.localSet(c.ulids)
+		switch {
+		case c.gone || c.state != Established:
+		case c.update != nil && c.update.set.same(s):
+			// Its timer has sent it meanwhile, or will.
+		case c.update != nil || !c.local.same(s) || c.uncertain:
 			e.sendUpdate(c, s, c.uncertain)
 		}
 	}

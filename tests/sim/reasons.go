@@ -172,9 +172,9 @@ func (h *host) happens(ev engine.Event) {
 		boot.requests, boot.answers = r.requests, r.answers
 		*r = boot
 		for _, u := range h.order {
-			// What was being told is told anew, what has changed since as well,
-			// and all of it once more when what was on its way has arrived.
-			r.news[u] += 3
+			// What was being told is told anew, with what has changed since, and
+			// once more when what was on its way has arrived.
+			r.news[u] += 2
 			r.i2[u] = &schedule{last: h.w.now}
 		}
 	case engine.Locators:
@@ -247,7 +247,7 @@ func (h *host) unsupported(ev engine.ICMP) {
 func (h *host) gone(u engine.ULIDs) {
 	switch h.event.(type) {
 	case engine.Tick:
-		h.rates.held[pairOf(u)] = h.w.now + failedHolddown
+		h.rates.held[pairOf(u)] = max(h.rates.held[pairOf(u)], h.w.now+failedHolddown)
 		delete(h.rates.i1, u)
 	case engine.Control:
 		// Context confusion (section 7.15).
