@@ -211,6 +211,33 @@ func TestRestartUpdating(t *testing.T) {
 	}
 }
 
+// What a Record has not seen acknowledged is said again in its own time, with what has
+// changed since; and not once more when the time comes to tell everybody of that.
+func TestRestartUpdatingOnce(t *testing.T) {
+	n := newNetwork(t)
+	n.drop = func(Send) bool { return true }
+	a := n.host("A", Config{}, hbaSet(t, 1, 0xa1, 0xa2, 0xa3)...)
+	const peers = 50
+	for i := range peers {
+		u := ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, i+1)}
+		a.handle(Acquire{u.Local, u.Peer})
+		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.byULIDs[u].nonce})})
+	}
+	a.locate(a.locals[:2]...)
+	a.locals = a.locals[:1]
+	a.restart(t, true, true)
+	n.pass(UpdateTimeout + time.Millisecond)
+	told := map[netip.Addr]int{}
+	for _, x := range a.sent {
+		if told[x.Destination]++; x.Type != wire.TypeUpdateRequest || told[x.Destination] > 1 {
+			t.Errorf("%v is sent a %v, and is told %d times", x.Destination, x.Type, told[x.Destination])
+		}
+	}
+	if len(told) != peers {
+		t.Errorf("%d of %d are told", len(told), peers)
+	}
+}
+
 // The addresses have changed while there was no daemon.
 func TestRestartElsewhere(t *testing.T) {
 	f := in(t, Established)
