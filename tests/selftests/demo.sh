@@ -213,8 +213,10 @@ say "the hosts have agreed on Shim6 (R2 has come): sessions can be moved from no
 event begin ""
 event pair "provider 1 to 3"
 
-after 2000
+# To look takes its time, where programs start slowly: it is time that is waited for anyway.
+after 800
 stay_on 1 "$A1" || give_up "the session is not where it should be"
+after 2000
 event failure "$CUT"
 link_cut a up1
 say "PROVIDER 1 FAILS: its cable is cut"
@@ -223,8 +225,9 @@ after 3200
 event repair "provider 1 is back"
 router_up 1 || give_up "the link does not come up"
 say "provider 1 is back; the sessions stay where they are, for it could fail again"
-after 2200
+after 800
 stay_on 2 "$A2" || give_up "the session is not where it should be"
+after 2200
 provider_2_loses 100 || give_up "there is no black hole"
 event failure "$HOLE"
 say "PROVIDER 2 BECOMES A BLACK HOLE for what a sends; what b sends still comes by it"
