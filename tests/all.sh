@@ -33,9 +33,9 @@ part()
 	flock "$out" cat "$out/$name.shown"
 }
 
-# selftests KERNEL: all of them in one guest. Those of shim6tool, of addresses, of reasons to move and of
-# the specification, which are about programs and not about a kernel, are not run
-# where processors are emulated and time is real.
+# selftests KERNEL: all of them in one guest. Those of shim6tool, of addresses, of reasons
+# to move and of the specification, which are about programs and not about a kernel, are
+# not run where processors are emulated and time is real.
 selftests()
 {
 	local tests

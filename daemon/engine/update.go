@@ -50,12 +50,10 @@ func (e *Engine) refresh(c *context) {
 		return
 	}
 	s := e.localSet(c.ulids)
-	if c.update != nil {
-		if c.update.set.same(s) {
-			return
+	if c.told(s) {
+		if c.update == nil {
+			c.local = s
 		}
-	} else if c.local.same(s) && !c.uncertain {
-		c.local = s
 		return
 	}
 	if c.update == nil && s.list == nil {
@@ -68,6 +66,15 @@ func (e *Engine) refresh(c *context) {
 	}
 	c.stale = true
 	e.stale = append(e.stale, c)
+}
+
+// told reports whether the peer knows of a set, or is being told: the timer of the update
+// has sent it, or will.
+func (c *context) told(s *localSet) bool {
+	if c.update != nil {
+		return c.update.set.same(s)
+	}
+	return c.local.same(s) && !c.uncertain
 }
 
 // tellPeers sends the Update Requests that refresh has found to be due.
@@ -83,12 +90,7 @@ func (e *Engine) tellPeers() {
 	for ; n < len(e.stale) && n < tellAtOnce; n++ {
 		c := e.stale[n]
 		c.stale = false
-		s := e.localSet(c.ulids)
-		switch {
-		case c.gone || c.state != Established:
-		case c.update != nil && c.update.set.same(s):
-			// Its timer has sent it meanwhile, or will.
-		case c.update != nil || !c.local.same(s) || c.uncertain:
+		if s := e.localSet(c.ulids); !c.gone && c.state == Established && !c.told(s) {
 			e.sendUpdate(c, s, c.uncertain)
 		}
 	}

@@ -59,12 +59,7 @@ func withContext(t *testing.T) (*daemon, *fakeRtnetlink, *strings.Builder) {
 	d, k, log := made(t)
 	f := &fakeRtnetlink{d: d}
 	d.rtnetlink = f
-	link := func(index uint32, flags uint32) mnetlink.Message {
-		b := binary.NativeEndian.AppendUint32(make([]byte, 4), index)
-		b = binary.NativeEndian.AppendUint32(b, flags|unix.IFF_UP|unix.IFF_RUNNING|unix.IFF_LOWER_UP)
-		return mnetlink.Message{Header: mnetlink.Header{Type: unix.RTM_NEWLINK}, Data: append(b, 0, 0, 0, 0)}
-	}
-	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{link(1, unix.IFF_LOOPBACK), link(2, 0), assigned()}})
+	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{toldLink(1, "", unix.IFF_LOOPBACK|linkUp), toldLink(2, "", linkUp), assigned()}})
 	k.contexts = []netlink.Context{adopted()}
 	d.kernelBatch(kernel.Batch{Lost: true})
 	d.resync()

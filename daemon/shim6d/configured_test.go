@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding"
 	"net/netip"
 	"strings"
 	"testing"
@@ -29,30 +28,10 @@ const (
 
 var router = netip.MustParseAddr("fe80::1")
 
-// told is a message of rtnetlink.
-func told(kind uint16, m encoding.BinaryMarshaler) mnetlink.Message {
-	b, err := m.MarshalBinary()
-	if err != nil {
-		panic(err)
-	}
-	return mnetlink.Message{Header: mnetlink.Header{Type: mnetlink.HeaderType(kind)}, Data: b}
-}
-
-func toldLink(index uint32, name string, flags uint32) mnetlink.Message {
-	return told(unix.RTM_NEWLINK, &rtnetlink.LinkMessage{Index: index, Flags: flags, Attributes: &rtnetlink.LinkAttributes{Name: name}})
-}
-
-func toldAddress(index uint32, a netip.Addr, flags uint32) mnetlink.Message {
-	return told(unix.RTM_NEWADDR, &rtnetlink.AddressMessage{Family: unix.AF_INET6, PrefixLength: 64, Index: index,
-		Attributes: &rtnetlink.AddressAttributes{Address: a.AsSlice(), Flags: unix.IFA_F_PERMANENT | flags}})
-}
-
 func toldRoute(kind uint16) mnetlink.Message {
 	return told(kind, &rtnetlink.RouteMessage{Family: unix.AF_INET6, Table: unix.RT_TABLE_MAIN, Protocol: unix.RTPROT_RA, Type: unix.RTN_UNICAST,
 		Attributes: rtnetlink.RouteAttributes{OutIface: up1, Gateway: router.AsSlice(), Table: unix.RT_TABLE_MAIN}})
 }
-
-const linkUp = unix.IFF_UP | unix.IFF_RUNNING | unix.IFF_LOWER_UP
 
 func twoLinks() []mnetlink.Message {
 	return []mnetlink.Message{

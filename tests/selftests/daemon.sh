@@ -80,6 +80,9 @@ command_ok()
 	out=$(ask "$1" "/contexts/$2" "{$3}") && [ "$out" = "{}" ] || fail "$1: $2: $out"
 }
 
+# use_pair ULID-LOCAL ULID-PEER LOCAL PEER: what a sends by, until that fails.
+use_pair() { command_ok a use "$(context_name "$1" "$2"),\"locator-local\":\"$3\",\"locator-peer\":\"$4\""; }
+
 # kernel_state HOST [FII]: of the context between the ULIDs of link 1.
 kernel_state()
 {

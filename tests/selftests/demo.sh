@@ -145,7 +145,7 @@ stay_on()
 
 	current=$(ask a /paths | tr '{' '\n' | grep '"current":true')
 	[[ $current == *"\"locator-local\":\"$(topo_prefix "$1"):"* ]] && return
-	command_ok a use "$(context_name "$A1" "$B1"),\"locator-local\":\"$2\",\"locator-peer\":\"$B1\"" && pause 1
+	use_pair "$A1" "$B1" "$2" "$B1" && pause 1
 }
 
 # after MILLISECONDS: since the last event, or at once if so much has gone by.

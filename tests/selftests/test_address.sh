@@ -243,7 +243,7 @@ signed()
 
 	busywait 20 proof "$M3" cga || { ask b /contexts; cat "$(daemon_dir b)/log"; fail "b has no proof of $M3"; return 1; }
 	before=$(stat_of b in-payload)
-	command_ok a use "$(context_name "$M1" "$MB"),\"locator-local\":\"$M3\",\"locator-peer\":\"$MB\"" || return
+	use_pair "$M1" "$MB" "$M3" "$MB" || return
 	in_ns a ping -6 -q -c 5 -i 0.2 -W 1 -I "$M1" "$MB" && grew b in-payload "$before" || return
 	daemon_end b TERM
 }

@@ -221,7 +221,7 @@ told_to_end()
 
 # use_link_2: a sends by link 2 until that fails. It may have come to the ULIDs
 # meanwhile, by which nothing that b has lost would be missed: no header, no R1bis.
-use_link_2() { command_ok a use "$C,$BY_LINK_2"; }
+use_link_2() { use_pair $A1 $B1 $A2 $B2; }
 
 flushed()
 {

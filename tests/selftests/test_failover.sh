@@ -45,6 +45,17 @@ world_up()
 SOON=150 TRIES=1
 [ "${SHIM6_TIME:-real}" = virtual ] || SOON=1500 TRIES=4
 
+# tries COMMAND...: until it succeeds, or as often as is allowed.
+tries()
+{
+	local try
+
+	for ((try = 1; try <= TRIES; try++)); do
+		"$@" && return
+	done
+	return 1
+}
+
 # --- iperf3 ------------------------------------------------------------------
 
 # iperf_begin: TCP and UDP from a to b, fifty times a second, by a program that knows
@@ -100,21 +111,13 @@ if not any(i["sum"]["bytes"] for i in all["intervals"]) or "server has terminate
 # row NAME SECONDS FAILURE TCP-LIMIT UDP-LIMIT [TRIGGER]: the failure without and with
 # Shim6, which is faster than MPTCP, and moves for that reason. Beside the flows there are
 # an ssh session in which nothing is typed and, where that costs the others no time, iperf3.
-row()
-{
-	local try
-
-	for ((try = 1; try <= TRIES; try++)); do
-		sed -i "/^$1|/d" "$TABLE"
-		row_once "$@" && return
-	done
-	return 1
-}
+row() { tries row_once "$@"; }
 
 row_once()
 {
 	local name=$1 seconds=$2 failure=$3 tcp udp plain plain_udp mptcp iperf_tcp=- iperf_udp=- status=0
 
+	sed -i "/^$name|/d" "$TABLE"
 	heal && flows "$seconds" "$failure" $PLAIN || { cat "$RESULTS.err"; return 1; }
 	plain=$(outage tcp:5001) plain_udp=$(outage udp:5002) mptcp=$(outage mptcp:5003)
 	dead=0
@@ -191,15 +194,7 @@ all_dead()
 
 # unmodified FAILURE LIMIT TRIGGER: ssh, and iperf3 with TCP and UDP, where rows are too
 # much for the machine.
-unmodified()
-{
-	local try
-
-	for ((try = 1; try <= TRIES; try++)); do
-		unmodified_once "$@" && return
-	done
-	return 1
-}
+unmodified() { tries unmodified_once "$@"; }
 
 unmodified_once()
 {
@@ -220,7 +215,7 @@ unmodified_once()
 }
 
 # What else the machine does may have had it leave them.
-on_the_ulids() { command_ok a use "$(context_name "$A1" "$B1"),\"locator-local\":\"$A1\",\"locator-peer\":\"$B1\""; }
+on_the_ulids() { use_pair "$A1" "$B1" "$A1" "$B1"; }
 
 # Who only listens sends Keepalives, and nobody explores: every third to half of 15
 # seconds.

@@ -275,10 +275,16 @@ blackhole()
 
 	[ "$2" = out ] || rules="add rule ip6 blackhole forward oifname p$p counter drop comment \"$p-in\""
 	[ "$2" = in ] || rules+=$'\n'"add rule ip6 blackhole forward iifname p$p counter drop comment \"$p-out\""
+	blackhole_rules "$rules"
+}
+
+# blackhole_rules RULES: what the core drops, as nft has it.
+blackhole_rules()
+{
 	in_ns core nft -f - <<-EOF
 		add table ip6 blackhole
 		add chain ip6 blackhole forward { type filter hook forward priority 0; }
-		$rules
+		$1
 	EOF
 }
 
