@@ -3,13 +3,16 @@
 # make demo	show the main job in a guest, and a picture of it in build/demo
 #						(as root or with sudo)
 # make test	all tests, in guests and out of them	(as root or with sudo)
+# make test ONLY=NAME [K=KERNEL] [REPEAT=COUNT]	one test or case (make test-help says more)
+# make lint	static checks	(no rights, no kernel)
+# make unit	the Go tests	(no rights, no kernel)
 # make		the programs, to build/bin
 # make module	shim6.ko for the running kernel, or for KDIR
 # make install	the programs, their manual and the unit, once made, below DESTDIR and prefix
 # make module-install	shim6.ko, once made, for the kernel it was made for
 # make deb	the Debian packages shim6-dkms and shim6, to build/deb
 # make generate	what is made from netlink/shim6.yaml
-# make check	the part of the tests that needs no guest
+# make check	lint, unit, and what needs kernel sources: all tests that need no guest
 # make soak	a million simulated worlds, or SHIM6_SIM_WORLDS, from seed SHIM6_SOAK_FROM on
 # make conformance	which requirements of the RFCs have a test, and why others have none
 # make failover	what applications see of failures, beside plain IPv6 and MPTCP
@@ -34,7 +37,7 @@ unitdir ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
 INSTALL := install -D -m
 
-.PHONY: build test-programs module install module-install deb generate check test soak demo conformance failover bench-crypto bench-datapath bench-engine clean
+.PHONY: test-help lint unit build test-programs module install module-install deb generate check test soak demo conformance failover bench-crypto bench-datapath bench-engine clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool ./daemon/shim6d
@@ -73,11 +76,18 @@ deb: build
 generate:
 	$(GO) run ./tools/nlgen -kernel-source "$$($(RUN) -k debug -path source)"
 
+# ONLY, K and REPEAT come to it by the environment.
+test:
+	@$(GO) build -buildvcs=false -o build/bin/ ./tests/suite && build/bin/suite
+
+test-help:
+	@$(GO) run ./tests/suite -help
+
+lint unit:
+	tests/check.sh $@
+
 check:
 	tests/check.sh
-
-test:
-	tests/all.sh
 
 # Ctrl-C stops it; what it tells last goes on from there.
 soak:

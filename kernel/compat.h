@@ -10,11 +10,18 @@
 #include <linux/netfilter.h>
 #include <linux/timer.h>
 #include <linux/version.h>
+#include <net/ipv6.h>
 #include <net/genetlink.h>
 #include <net/gro.h>
 #include <net/ip6_fib.h>
 #include <net/tcp.h>
 #include <net/xfrm.h>
+
+struct shim6_place;
+bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place);
+
+/* Exported to modules, but declared in a header that is not installed. */
+void nf_queue_nf_hook_drop(struct net *net);
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 #include <asm/unaligned.h>
@@ -47,6 +54,11 @@ static inline int shim6_register_family(struct genl_family *family)
 		return -ENOMEM;
 	for (i = 0; i < family->n_ops; i++) {
 		if (n && ops[n - 1].cmd == family->ops[i].cmd) {
+			/* One policy for both: the dump's has more, if any. */
+			if (family->ops[i].maxattr > ops[n - 1].maxattr) {
+				ops[n - 1].policy = family->ops[i].policy;
+				ops[n - 1].maxattr = family->ops[i].maxattr;
+			}
 			ops[n - 1].start = family->ops[i].start;
 			ops[n - 1].dumpit = family->ops[i].dumpit;
 			ops[n - 1].done = family->ops[i].done;
@@ -121,6 +133,53 @@ shim6_gro_complete_iph(const struct sk_buff *skb)
 #endif
 }
 
+/*
+ * BIG TCP (large packets of more than 64 KiB): up to 6.x they bear a Hop-by-Hop
+ * jumbo option, which whoever cuts them looks for right before TCP; since 7.0 their
+ * Payload Length is 0, and that is all.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+/* Without the option only what fits into Payload Length leaves as it is. */
+static inline bool shim6_jumbo_foreign(const struct sk_buff *skb)
+{
+	return skb->len + 8 - sizeof(struct ipv6hdr) > IPV6_MAXPLEN;
+}
+
+/* Take the option out; data is at the IPv6 header. Returns 0 or an errno. */
+static inline int shim6_jumbo_remove(struct sk_buff *skb,
+				     struct shim6_place *place)
+{
+	const unsigned int len = sizeof(struct hop_jumbo_hdr);
+	u8 nexthdr = ipv6_has_hopopt_jumbo(skb);
+
+	if (likely(!nexthdr))
+		return 0;
+	if (skb_cow_head(skb, 0))
+		return -ENOMEM;
+	memmove(skb->data + len, skb->data, sizeof(struct ipv6hdr));
+	__skb_pull(skb, len);
+	skb_reset_network_header(skb);
+	ipv6_hdr(skb)->nexthdr = nexthdr;
+	return shim6_header_place(skb, place) ? 0 : -EINVAL;
+}
+#else
+static inline bool shim6_jumbo_foreign(const struct sk_buff *skb)
+{
+	return false;
+}
+
+static inline int shim6_jumbo_remove(struct sk_buff *skb,
+				     struct shim6_place *place)
+{
+	return 0;
+}
+#endif
+
+static inline void shim6_set_payload_len(struct ipv6hdr *iph, unsigned int len)
+{
+	iph->payload_len = len <= IPV6_MAXPLEN ? htons(len) : 0;
+}
+
 /* A hook's verdict that has a reason and, for the sender, an error. */
 static inline int shim6_nf_drop(struct sk_buff *skb,
 				enum skb_drop_reason reason, int err)
@@ -130,6 +189,19 @@ static inline int shim6_nf_drop(struct sk_buff *skb,
 #else
 	/* As NF_DROP_REASON(), which takes constants only. */
 	kfree_skb_reason(skb, reason);
+	return -err << 16 | NF_STOLEN;
+#endif
+}
+
+/*
+ * The verdict on a packet that is gone, with what the sender is told: 0 or a
+ * negative errno, which older kernels have no room for.
+ */
+static inline int shim6_nf_stolen(int err)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 9, 0)
+	return NF_STOLEN;
+#else
 	return -err << 16 | NF_STOLEN;
 #endif
 }

@@ -12,8 +12,10 @@
 #include <net/ipv6.h>
 #include <net/netlink.h>
 
+#include "admit.h"
 #include "compat.h"
 #include "context.h"
+#include "mtu.h"
 #include "netns.h"
 #include "path.h"
 #include "reap.h"
@@ -34,6 +36,24 @@ static bool shim6_in_list(const struct in6_addr *addr,
 }
 
 /**
+ * shim6_context_tag_peer - CT(peer), which our packets bear
+ * @ctx: the context; the caller is in an RCU read-side section or holds the
+ *	table's lock
+ * @tag: where it goes, in host order
+ *
+ * Return: whether it is known.
+ */
+bool shim6_context_tag_peer(const struct shim6_context *ctx, u64 *tag)
+{
+	const struct shim6_peer_tag *t =
+		rcu_dereference_check(ctx->peer_tag, shim6_table_held(ctx->sn));
+
+	if (t)
+		*tag = t->tag;
+	return t;
+}
+
+/**
  * shim6_context_is_local - is an address in Ls(local)?
  * @ctx: the context; the caller is in an RCU read-side section
  * @addr: the address
@@ -41,8 +61,10 @@ static bool shim6_in_list(const struct in6_addr *addr,
 bool shim6_context_is_local(const struct shim6_context *ctx,
 			    const struct in6_addr *addr)
 {
-	const struct shim6_locators *l = rcu_dereference_check(ctx->locators, 1);
-	const struct shim6_path *path = rcu_dereference_check(ctx->path, 1);
+	const struct shim6_locators *l = rcu_dereference_check(ctx->locators,
+						      shim6_table_held(ctx->sn));
+	const struct shim6_path *path = rcu_dereference_check(ctx->path,
+							   shim6_table_held(ctx->sn));
 
 	return ipv6_addr_equal(addr, &ctx->ulids.local) ||
 	       (path && ipv6_addr_equal(addr, &path->local)) ||
@@ -73,64 +95,14 @@ bool shim6_context_is_here(const struct shim6_context *ctx, struct net *net,
 bool shim6_context_is_peer(const struct shim6_context *ctx,
 			   const struct in6_addr *addr)
 {
-	const struct shim6_locators *l = rcu_dereference_check(ctx->locators, 1);
-	const struct shim6_path *path = rcu_dereference_check(ctx->path, 1);
+	const struct shim6_locators *l = rcu_dereference_check(ctx->locators,
+						      shim6_table_held(ctx->sn));
+	const struct shim6_path *path = rcu_dereference_check(ctx->path,
+							   shim6_table_held(ctx->sn));
 
 	return ipv6_addr_equal(addr, &ctx->ulids.peer) ||
 	       (path && ipv6_addr_equal(addr, &path->peer)) ||
 	       (l && shim6_in_list(addr, l->addr + l->locals, l->peers));
-}
-
-static bool shim6_has(const struct shim6_context_change *c, int attr)
-{
-	return c->has & BIT(attr);
-}
-
-/*
- * Would another context be confused with this one (RFC 5533 section 7.6): two
- * that are established, have the same tag of the peer and a locator of the
- * peer in common?
- */
-struct shim6_confusion {
-	const struct shim6_context *self;
-	const struct shim6_context_change *change;
-	const struct shim6_locators *locators;
-};
-
-static bool shim6_context_confuses(const struct shim6_context *ctx,
-				   const void *arg)
-{
-	const struct shim6_confusion *c = arg;
-	const struct shim6_locators *l = c->locators;
-	int i;
-
-	if (ctx == c->self || ctx->state != SHIM6_CONTEXT_STATE_ESTABLISHED)
-		return false;
-	if (shim6_context_is_peer(ctx, &c->change->ulids.peer) ||
-	    (shim6_has(c->change, SHIM6_A_CONTEXT_LOCATOR_PEER) &&
-	     shim6_context_is_peer(ctx, &c->change->locator_peer)))
-		return true;
-	for (i = 0; l && i < l->peers; i++)
-		if (shim6_context_is_peer(ctx, &l->addr[l->locals + i]))
-			return true;
-	return false;
-}
-
-static bool shim6_context_confused(struct shim6_net *sn,
-				   const struct shim6_context *self,
-				   const struct shim6_context_change *c,
-				   const struct shim6_locators *l, u64 tag)
-{
-	const struct shim6_confusion confusion = {
-		.self = self, .change = c, .locators = l,
-	};
-	bool found;
-
-	rcu_read_lock();
-	found = shim6_table_by_peer_tag(sn, tag, shim6_context_confuses,
-					&confusion);
-	rcu_read_unlock();
-	return found;
 }
 
 /* The lists after a change: of each side the new one if it is named. */
@@ -142,11 +114,11 @@ shim6_locators_merge(const struct shim6_locators *old,
 	u16 locals = c->n_locals, peers = c->n_peers;
 	struct shim6_locators *l;
 
-	if (!shim6_has(c, SHIM6_A_CONTEXT_LOCATORS_LOCAL)) {
+	if (!shim6_change_has(c, SHIM6_A_CONTEXT_LOCATORS_LOCAL)) {
 		locals = old ? old->locals : 0;
 		local = old ? old->addr : NULL;
 	}
-	if (!shim6_has(c, SHIM6_A_CONTEXT_LOCATORS_PEER)) {
+	if (!shim6_change_has(c, SHIM6_A_CONTEXT_LOCATORS_PEER)) {
 		peers = old ? old->peers : 0;
 		peer = old ? old->addr + old->locals : NULL;
 	}
@@ -166,13 +138,15 @@ static void shim6_context_free_rcu(struct rcu_head *rcu)
 {
 	struct shim6_context *ctx =
 		container_of(rcu, struct shim6_context, rcu);
-	struct shim6_path *path = rcu_dereference_protected(ctx->path, 1);
+	/* Nobody else has the context any more. */
+	struct shim6_path *path = rcu_dereference_protected(ctx->path, true);
 
 	/* No packet can start it any more, and it does not start itself. */
 	timer_delete_sync(&ctx->timer);
 	if (path)
 		shim6_path_free(path);
-	kfree(rcu_dereference_protected(ctx->locators, 1));
+	kfree(rcu_dereference_protected(ctx->locators, true));
+	kfree(rcu_dereference_protected(ctx->peer_tag, true));
 	kmem_cache_free(shim6_context_cache, ctx);
 }
 
@@ -181,46 +155,11 @@ struct shim6_context_next {
 	struct shim6_path *path;
 	struct shim6_locators *locators;
 	bool rehomed;
+	bool header;
 	bool new_path;
+	/* The current locator pair is another one. */
+	bool moved;
 };
-
-static int shim6_next_check(struct shim6_net *sn,
-			    const struct shim6_context *ctx,
-			    const struct shim6_context_change *c,
-			    const struct shim6_context_next *next,
-			    struct netlink_ext_ack *extack)
-{
-	u32 state = shim6_has(c, SHIM6_A_CONTEXT_STATE) ? c->state : ctx->state;
-	bool has_tag = shim6_has(c, SHIM6_A_CONTEXT_TAG_PEER);
-	u64 tag = has_tag ? c->tag_peer : ctx->tag_peer;
-
-	if (!has_tag && !ctx->has_peer_tag) {
-		if (next->rehomed) {
-			NL_SET_ERR_MSG(extack,
-				       "a context without tag-peer can't be re-homed");
-			return -EINVAL;
-		}
-		if (state >= SHIM6_CONTEXT_STATE_ESTABLISHED) {
-			NL_SET_ERR_MSG(extack,
-				       "in this state a context has a tag-peer");
-			return -EINVAL;
-		}
-		return 0;
-	}
-	if ((!ctx->has_peer_tag || ctx->tag_peer != tag) &&
-	    shim6_table_peer_tag_is_full(sn, tag)) {
-		NL_SET_ERR_MSG(extack,
-			       "there are too many contexts with this tag-peer");
-		return -ENOSPC;
-	}
-	if (state == SHIM6_CONTEXT_STATE_ESTABLISHED &&
-	    shim6_context_confused(sn, ctx, c, next->locators, tag)) {
-		NL_SET_ERR_MSG(extack,
-			       "another context with this tag-peer shares a locator of the peer (context confusion, RFC 5533, section 7.6)");
-		return -EEXIST;
-	}
-	return 0;
-}
 
 static void shim6_next_drop(struct shim6_context_next *next)
 {
@@ -236,19 +175,24 @@ static int shim6_next_prepare(struct shim6_net *sn,
 			      struct shim6_context_next *next,
 			      struct netlink_ext_ack *extack)
 {
-	struct shim6_path *old = rcu_dereference_protected(ctx->path, 1);
-	struct shim6_locators *l = rcu_dereference_protected(ctx->locators, 1);
+	struct shim6_locators *l = shim6_table_get(sn, ctx->locators);
+	struct shim6_path *old = shim6_table_get(sn, ctx->path);
 	const struct in6_addr *local = old ? &old->local : &ctx->ulids.local;
 	const struct in6_addr *peer = old ? &old->peer : &ctx->ulids.peer;
-	u64 tag = ctx->tag_peer;
+	bool known, same;
+	u64 was = 0, tag;
 	int err;
 
 	memset(next, 0, sizeof(*next));
-	if (shim6_has(c, SHIM6_A_CONTEXT_TAG_PEER))
+	known = shim6_context_tag_peer(ctx, &was);
+	tag = was;
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_TAG_PEER)) {
+		known = true;
 		tag = c->tag_peer;
-	if (shim6_has(c, SHIM6_A_CONTEXT_LOCATOR_LOCAL))
+	}
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_LOCAL))
 		local = &c->locator_local;
-	if (shim6_has(c, SHIM6_A_CONTEXT_LOCATOR_PEER))
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_PEER))
 		peer = &c->locator_peer;
 	next->rehomed = !ipv6_addr_equal(local, &ctx->ulids.local) ||
 			!ipv6_addr_equal(peer, &ctx->ulids.peer);
@@ -256,19 +200,29 @@ static int shim6_next_prepare(struct shim6_net *sn,
 	next->locators = shim6_locators_merge(l, c);
 	if (!next->locators)
 		return -ENOMEM;
-	err = shim6_next_check(sn, ctx, c, next, extack);
+	err = shim6_admit_change(sn, ctx, c, next->locators, next->rehomed,
+				 extack);
 	if (err)
 		goto err;
 
-	if (next->rehomed && old && tag == ctx->tag_peer &&
-	    ipv6_addr_equal(local, &old->local) &&
-	    ipv6_addr_equal(peer, &old->peer)) {
+	same = old && tag == was && ipv6_addr_equal(local, &old->local) &&
+	       ipv6_addr_equal(peer, &old->peer);
+	next->moved = !same && (next->rehomed || (old && !old->home));
+	/* A peer that has a new tag knows Shim6 again, if it did not before. */
+	next->header = READ_ONCE(ctx->header) ||
+		       (next->moved && next->rehomed) ||
+		       (tag != was && ctx->switches);
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_HEADER))
+		next->header = c->header;
+
+	if (same && (next->rehomed || next->header)) {
 		next->path = old;
 		return 0;
 	}
-	next->new_path = next->rehomed || old;
-	if (next->rehomed) {
-		next->path = shim6_path_new(local, peer, tag);
+	next->new_path = true;
+	if (next->rehomed || (next->header && known)) {
+		next->path = shim6_path_new(sn, local, peer, tag,
+					    !next->rehomed, GFP_KERNEL);
 		if (!next->path) {
 			err = -ENOMEM;
 			goto err;
@@ -281,27 +235,42 @@ err:
 	return err;
 }
 
+/*
+ * Sockets are bound to the device of their address, and what is re-homed comes by
+ * another one: for them it has come by that of the ULID.
+ */
+static void shim6_context_locate(struct shim6_context *ctx)
+{
+	const struct net_device *dev;
+
+	rcu_read_lock();
+	dev = ipv6_dev_find(ctx->sn->net, &ctx->ulids.local, NULL);
+	if (dev && !(dev->flags & IFF_LOOPBACK))
+		WRITE_ONCE(ctx->device, dev->ifindex);
+	rcu_read_unlock();
+}
+
 /* Nothing fails from here on, but for the peer tag's place in its table. */
 static int shim6_context_apply(struct shim6_net *sn, struct shim6_context *ctx,
 			       const struct shim6_context_change *c,
 			       struct shim6_context_next *next)
 {
-	struct shim6_path *old = rcu_dereference_protected(ctx->path, 1);
-	struct shim6_locators *l = rcu_dereference_protected(ctx->locators, 1);
+	struct shim6_locators *l = shim6_table_get(sn, ctx->locators);
+	struct shim6_path *old;
 	int err;
 
-	if (shim6_has(c, SHIM6_A_CONTEXT_TAG_PEER)) {
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_TAG_PEER)) {
 		err = shim6_table_set_peer_tag(sn, ctx, c->tag_peer);
 		if (err)
 			return err;
 	}
-	if (shim6_has(c, SHIM6_A_CONTEXT_SEND_TIMEOUT))
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_SEND_TIMEOUT))
 		WRITE_ONCE(ctx->send_timeout, c->send_timeout);
-	if (shim6_has(c, SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT))
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT))
 		WRITE_ONCE(ctx->keepalive_timeout, c->keepalive_timeout);
-	if (shim6_has(c, SHIM6_A_CONTEXT_INBOUND_LOCATOR_LOCAL))
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_INBOUND_LOCATOR_LOCAL))
 		ctx->inbound_local = c->inbound_local;
-	if (shim6_has(c, SHIM6_A_CONTEXT_INBOUND_LOCATOR_PEER))
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_INBOUND_LOCATOR_PEER))
 		ctx->inbound_peer = c->inbound_peer;
 
 	if (!next->locators->locals && !next->locators->peers) {
@@ -312,63 +281,27 @@ static int shim6_context_apply(struct shim6_net *sn, struct shim6_context *ctx,
 	if (l)
 		kfree_rcu(l, rcu);
 
+	if (!ctx->device || next->moved)
+		shim6_context_locate(ctx);
+	if (next->header || shim6_change_has(c, SHIM6_A_CONTEXT_HEADER))
+		WRITE_ONCE(ctx->header, next->header);
+	if (next->moved)
+		shim6_reap_probed(ctx);
 	if (next->new_path) {
-		rcu_assign_pointer(ctx->path, next->path);
+		/* A packet may have set it meanwhile. */
+		old = unrcu_pointer(xchg(&ctx->path,
+					 RCU_INITIALIZER(next->path)));
 		if (old) {
-			shim6_mtu_untell(sn, ctx, old);
+			shim6_mtu_untell(old);
 			call_rcu(&old->rcu, shim6_path_free_rcu);
 		}
-		if (next->path)
-			shim6_mtu_tell(sn, ctx, next->path);
 	}
-	if (shim6_has(c, SHIM6_A_CONTEXT_STATE))
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_STATE))
 		WRITE_ONCE(ctx->state, c->state);
-	if (shim6_has(c, SHIM6_A_CONTEXT_REAP_STATE))
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_REAP_STATE))
 		shim6_reap_set_state(ctx, c->reap_state);
-	if (shim6_has(c, SHIM6_A_CONTEXT_REAP_TIMER))
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_REAP_TIMER))
 		shim6_reap_set_timer(ctx, c->reap_timer);
-	return 0;
-}
-
-/**
- * shim6_context_address - can an address be a ULID or a locator?
- * @addr: the address
- */
-bool shim6_context_address(const struct in6_addr *addr)
-{
-	const int never = IPV6_ADDR_MULTICAST | IPV6_ADDR_LOOPBACK |
-			  IPV6_ADDR_LINKLOCAL | IPV6_ADDR_MAPPED;
-	int type = ipv6_addr_type(addr);
-
-	return type != IPV6_ADDR_ANY && !(type & never);
-}
-
-static int shim6_context_check_new(struct shim6_net *sn,
-				   const struct shim6_context_change *c,
-				   struct netlink_ext_ack *extack)
-{
-	if (!shim6_context_address(&c->ulids.local) ||
-	    !shim6_context_address(&c->ulids.peer) ||
-	    ipv6_addr_equal(&c->ulids.local, &c->ulids.peer)) {
-		NL_SET_ERR_MSG(extack,
-			       "a ULID pair is two different unicast addresses, neither link-local nor loopback");
-		return -EINVAL;
-	}
-	if (sn->table.count >= READ_ONCE(sn->config.max_contexts)) {
-		NL_SET_ERR_MSG(extack,
-			       "the namespace holds max-contexts contexts already");
-		return -ENOSPC;
-	}
-	if (shim6_context_by_ulids(sn, &c->ulids)) {
-		NL_SET_ERR_MSG(extack,
-			       "there is a context with this ULID pair and FII");
-		return -EEXIST;
-	}
-	if (shim6_context_by_tag(sn, c->tag_local)) {
-		NL_SET_ERR_MSG(extack,
-			       "there is a context with this tag-local");
-		return -EEXIST;
-	}
 	return 0;
 }
 
@@ -389,7 +322,8 @@ shim6_context_new(struct shim6_net *sn, const struct shim6_context_change *c,
 	struct shim6_path *path;
 	int err;
 
-	err = shim6_context_check_new(sn, c, extack);
+	lockdep_assert_held(&sn->table.lock);
+	err = shim6_admit_new(sn, c, extack);
 	if (err)
 		return ERR_PTR(err);
 
@@ -428,9 +362,9 @@ shim6_context_new(struct shim6_net *sn, const struct shim6_context_change *c,
 	return ctx;
 
 err_table:
-	path = rcu_dereference_protected(ctx->path, 1);
+	path = shim6_table_get(sn, ctx->path);
 	if (path)
-		shim6_mtu_untell(sn, ctx, path);
+		shim6_mtu_untell(path);
 	ctx->dead = true;
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
 	shim6_hooks_put(sn);
@@ -458,6 +392,7 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
 	struct shim6_context_next next;
 	int err;
 
+	lockdep_assert_held(&sn->table.lock);
 	err = shim6_next_prepare(sn, ctx, c, &next, extack);
 	if (err)
 		return err;
@@ -467,7 +402,7 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
 		return err;
 	}
 	trace_shim6_context(ctx, SHIM6_TRACE_SET);
-	if (next.new_path) {
+	if (next.moved) {
 		WRITE_ONCE(ctx->switches, ctx->switches + 1);
 		shim6_count(sn, SHIM6_A_STATS_SWITCHES);
 		trace_shim6_switch(ctx, next.path ? &next.path->local :
@@ -486,13 +421,13 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
  */
 void shim6_context_del(struct shim6_net *sn, struct shim6_context *ctx)
 {
-	struct shim6_path *path = rcu_dereference_protected(ctx->path, 1);
+	struct shim6_path *path = shim6_table_get(sn, ctx->path);
 
 	trace_shim6_context(ctx, SHIM6_TRACE_DEL);
 	WRITE_ONCE(ctx->dead, true);
 	shim6_table_del(sn, ctx);
 	if (path)
-		shim6_mtu_untell(sn, ctx, path);
+		shim6_mtu_untell(path);
 	shim6_hooks_put(sn);
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
 }

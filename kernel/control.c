@@ -12,7 +12,7 @@
 #include "compat.h"
 #include "context.h"
 #include "control.h"
-#include "daemon.h"
+#include "event.h"
 #include "header.h"
 #include "netns.h"
 #include "path.h"
@@ -39,23 +39,62 @@ static bool shim6_control_tagged(const u8 *message, unsigned int len)
 }
 
 /*
- * What a message means for liveness. Returns true for a Keepalive that is
- * dealt with: one of a known context, from and to its locators, without
- * options. Any other goes to the daemon, which knows what to answer.
+ * The context that a message belongs to: it has the context's tag, or answers
+ * what was sent to make it, and comes from a locator of the peer to one of ours
+ * (RFC 5533 sections 12.4 and 12.5). R1bis has the tag that we send. In R1 and
+ * R2 there is none that we know: there the addresses are those of the context,
+ * which is not made yet.
  */
-static bool shim6_control_liveness(struct shim6_net *sn,
-				   const struct sk_buff *skb,
-				   const u8 *message, unsigned int len)
+static struct shim6_context *shim6_control_context(struct shim6_net *sn,
+						   const struct sk_buff *skb,
+						   const u8 *message,
+						   unsigned int len)
 {
+	const struct in6_addr *peer = &ipv6_hdr(skb)->saddr;
+	const struct in6_addr *local = &ipv6_hdr(skb)->daddr;
+	struct shim6_ulids ulids = { .local = *local, .peer = *peer };
 	const u8 type = shim6_control_type(message);
 	struct shim6_context *ctx;
 
-	if (!shim6_control_tagged(message, len) || type == SHIM6_TYPE_PROBE)
-		return false;
+	if (len < SHIM6_KEEPALIVE_LEN)
+		return NULL;
+	switch (type) {
+	case SHIM6_TYPE_R1:
+	case SHIM6_TYPE_R2:
+		ctx = shim6_context_by_ulids(sn, &ulids);
+		if (!ctx ||
+		    READ_ONCE(ctx->state) == SHIM6_CONTEXT_STATE_ESTABLISHED)
+			return NULL;
+		return ctx;
+	case SHIM6_TYPE_R1BIS:
+		return shim6_context_by_peer_tag(sn,
+						 shim6_tag(message +
+							   SHIM6_CONTROL_TAG),
+						 local, peer);
+	}
+	if (!shim6_control_tagged(message, len))
+		return NULL;
 	ctx = shim6_context_by_tag(sn, shim6_tag(message + SHIM6_CONTROL_TAG));
-	if (!ctx || READ_ONCE(ctx->state) != SHIM6_CONTEXT_STATE_ESTABLISHED ||
-	    !shim6_context_is_peer(ctx, &ipv6_hdr(skb)->saddr) ||
-	    !shim6_context_is_local(ctx, &ipv6_hdr(skb)->daddr))
+	if (!ctx || !shim6_context_is_peer(ctx, peer) ||
+	    !shim6_context_is_local(ctx, local))
+		return NULL;
+	return ctx;
+}
+
+/*
+ * What a message means for the liveness of its context. Returns true for a
+ * Keepalive that is dealt with: one without options. Any other message goes to
+ * the daemon, which knows what to answer.
+ */
+static bool shim6_control_liveness(struct shim6_net *sn,
+				   struct shim6_context *ctx,
+				   const u8 *message, unsigned int len)
+{
+	const u8 type = shim6_control_type(message);
+
+	if (!ctx || !shim6_control_tagged(message, len) ||
+	    type == SHIM6_TYPE_PROBE ||
+	    READ_ONCE(ctx->state) != SHIM6_CONTEXT_STATE_ESTABLISHED)
 		return false;
 	if (type != SHIM6_TYPE_KEEPALIVE) {
 		shim6_reap_heard(ctx);
@@ -77,6 +116,7 @@ int shim6_control_in(struct shim6_net *sn, struct sk_buff *skb)
 {
 	const struct in6_addr *saddr = &ipv6_hdr(skb)->saddr;
 	int counter = SHIM6_A_STATS_CTL_IN_HEADER;
+	struct shim6_context *ctx;
 	unsigned int len;
 	u8 *message;
 
@@ -96,10 +136,11 @@ int shim6_control_in(struct shim6_net *sn, struct sk_buff *skb)
 		goto drop;
 	}
 	shim6_count(sn, SHIM6_A_STATS_CTL_IN);
-	if (!shim6_control_liveness(sn, skb, message, len) &&
-	    !shim6_event_control(sn, skb, message, len)) {
-		counter = SHIM6_A_STATS_CTL_IN_NO_DAEMON;
-		goto drop;
+	ctx = shim6_control_context(sn, skb, message, len);
+	if (!shim6_control_liveness(sn, ctx, message, len)) {
+		counter = shim6_event_control(sn, skb, message, len, ctx);
+		if (counter)
+			goto drop;
 	}
 	consume_skb(skb);
 	return 0;
@@ -144,6 +185,8 @@ void shim6_control_sent(struct shim6_net *sn, const struct in6_addr *source,
  * @destination: where to
  * @message: the message, checksum included
  * @len: its octets
+ * @length: octets of the packet, from the IPv6 header on, if it is to be longer
+ *	than the message makes it, or 0; no more than the path is known to carry
  * @gfp: how to allocate
  * @extack: where to say why not, or NULL
  *
@@ -151,9 +194,10 @@ void shim6_control_sent(struct shim6_net *sn, const struct in6_addr *source,
  */
 int shim6_control_out(struct shim6_net *sn, const struct in6_addr *source,
 		      const struct in6_addr *destination, const void *message,
-		      unsigned int len, gfp_t gfp,
+		      unsigned int len, unsigned int length, gfp_t gfp,
 		      struct netlink_ext_ack *extack)
 {
+	unsigned int pad = 0;
 	struct flowi6 fl6 = {
 		.flowi6_proto = SHIM6_IPPROTO,
 		.saddr = *source,
@@ -175,8 +219,12 @@ int shim6_control_out(struct shim6_net *sn, const struct in6_addr *source,
 		err = PTR_ERR(dst);
 		goto err;
 	}
+	length = min(length, dst_mtu(dst));
+	if (length > sizeof(*iph) + len)
+		pad = length - sizeof(*iph) - len;
 	skb = alloc_skb(LL_RESERVED_SPACE(dst->dev) + dst->header_len +
-			sizeof(*iph) + len + dst->dev->needed_tailroom, gfp);
+			sizeof(*iph) + len + pad + dst->dev->needed_tailroom,
+			gfp);
 	if (!skb) {
 		dst_release(dst);
 		err = -ENOMEM;
@@ -188,8 +236,9 @@ int shim6_control_out(struct shim6_net *sn, const struct in6_addr *source,
 	iph = skb_put(skb, sizeof(*iph));
 	skb_set_transport_header(skb, sizeof(*iph));
 	skb_put_data(skb, message, len);
+	skb_put_zero(skb, pad);
 	ip6_flow_hdr(iph, 0, 0);
-	iph->payload_len = htons(len);
+	iph->payload_len = htons(len + pad);
 	iph->nexthdr = SHIM6_IPPROTO;
 	iph->hop_limit = ip6_dst_hoplimit(dst);
 	iph->saddr = *source;
@@ -223,13 +272,16 @@ void shim6_keepalive_out(struct shim6_context *ctx)
 		IPPROTO_NONE, SHIM6_KEEPALIVE_LEN / 8 - 1, SHIM6_TYPE_KEEPALIVE,
 	};
 	__sum16 sum;
+	u64 tag;
 
-	put_unaligned_be48(ctx->tag_peer, m + SHIM6_CONTROL_TAG);
+	if (!shim6_context_tag_peer(ctx, &tag))
+		return;
+	put_unaligned_be48(tag, m + SHIM6_CONTROL_TAG);
 	sum = csum_fold(csum_partial(m, sizeof(m), 0));
 	memcpy(m + SHIM6_CONTROL_CHECKSUM, &sum, sizeof(sum));
 	if (!shim6_control_out(ctx->sn,
 			       path ? &path->local : &ctx->ulids.local,
 			       path ? &path->peer : &ctx->ulids.peer,
-			       m, sizeof(m), GFP_ATOMIC, NULL))
+			       m, sizeof(m), 0, GFP_ATOMIC, NULL))
 		shim6_count(ctx->sn, SHIM6_A_STATS_KEEPALIVE_OUT);
 }

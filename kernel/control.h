@@ -13,7 +13,7 @@ struct sk_buff;
 int shim6_control_in(struct shim6_net *sn, struct sk_buff *skb);
 int shim6_control_out(struct shim6_net *sn, const struct in6_addr *source,
 		      const struct in6_addr *destination, const void *message,
-		      unsigned int len, gfp_t gfp,
+		      unsigned int len, unsigned int length, gfp_t gfp,
 		      struct netlink_ext_ack *extack);
 void shim6_control_sent(struct shim6_net *sn, const struct in6_addr *source,
 			const struct in6_addr *destination, const u8 *message,

@@ -4,25 +4,20 @@
 
 #include <linux/types.h>
 
-struct genl_info;
-struct shim6_context;
-struct shim6_net;
-struct shim6_ulids;
-struct sk_buff;
+struct sock;
 
-bool shim6_has_daemon(const struct shim6_net *sn);
-bool shim6_event_control(struct shim6_net *sn, const struct sk_buff *skb,
-			 const void *message, unsigned int len);
-void shim6_event_no_context(struct shim6_net *sn, const struct sk_buff *skb,
-			    u64 tag);
-bool shim6_event_acquire(struct shim6_net *sn, const struct shim6_ulids *ulids,
-			 u64 packets);
-bool shim6_event_reap(struct shim6_context *ctx, u32 event, u32 rtt);
-void shim6_event_reap_limited(struct shim6_context *ctx, u32 event, u32 rtt);
-void shim6_event_expire(struct shim6_context *ctx, u64 idle);
-bool shim6_event_icmp(struct shim6_net *sn, const struct sk_buff *skb,
-		      const struct shim6_context *ctx, unsigned int inner,
-		      unsigned int offset);
+/**
+ * struct shim6_socket - a socket of the daemon
+ * @sk: the socket, with a reference, or NULL; changed under the table's lock
+ * @port: its netlink port, 0 as soon as the socket is being closed
+ */
+struct shim6_socket {
+	struct sock __rcu *sk;
+	u32 port;
+};
+
+struct shim6_net;
+
 void shim6_daemon_net_exit(struct shim6_net *sn);
 int shim6_daemon_init(void);
 void shim6_daemon_exit(void);

@@ -7,14 +7,18 @@
  * Only what this host sends makes an entry. Others can make it answer, so the
  * table is bounded, and full it drops what has been silent longest
  * (a clock: an entry that was used since it was last looked at gets a second
- * chance).
+ * chance). All of it is allocated at once, by the daemon that registers or by
+ * whoever sets its size, and charged to him: what packets do takes no memory.
  */
+#include <linux/generic-radix-tree.h>
+#include <linux/jhash.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <net/ipv6.h>
 
 #include "compat.h"
 #include "context.h"
-#include "daemon.h"
+#include "event.h"
 #include "flow.h"
 #include "header.h"
 #include "netns.h"
@@ -28,32 +32,70 @@
 /* Entries that get a second chance before one has to go. */
 #define SHIM6_FLOW_CHANCES	8
 
-/* Entries that one packet evicts at the most. */
-#define SHIM6_FLOW_EVICTIONS	16
-
 /*
  * The counters are written by packets without a lock: now and then one packet
- * more or less does not matter.
+ * more or less does not matter. Neither does it matter that an entry may become
+ * another pair's while a packet counts in it.
  */
 struct shim6_flow {
-	struct rhash_head node;
+	struct hlist_node node;
 	struct shim6_ulids ulids;
-	struct list_head lru;
-	u64 packets;
+	u32 packets;
 	unsigned long first;
 	unsigned long last;
 	unsigned long asked;
 	bool heard;
 	bool used;
-	struct rcu_head rcu;
+	bool filled;
 };
 
-static const struct rhashtable_params shim6_flow_params = {
-	.head_offset = offsetof(struct shim6_flow, node),
-	.key_offset = offsetof(struct shim6_flow, ulids),
-	.key_len = sizeof(struct shim6_ulids),
-	.automatic_shrinking = true,
+/**
+ * struct shim6_flow_table - as many entries as the configuration says
+ * @flow: the entries, page by page: a large table needs no large piece
+ * @lock: of all that follows, but for the counters in entries; readers of the
+ *	buckets have RCU
+ * @seed: of the hash
+ * @mask: buckets less one
+ * @size: entries
+ * @hand: of the clock, where the next one is looked for that goes
+ * @bucket: by a hash of the pair
+ */
+struct shim6_flow_table {
+	GENRADIX(struct shim6_flow)
+		flow;
+	spinlock_t lock; /* of the entries' places */
+	u32 seed;
+	u32 mask;
+	u32 size;
+	u32 hand;
+	struct hlist_head bucket[];
 };
+
+static struct hlist_head *shim6_flow_bucket(struct shim6_flow_table *t,
+					    const struct shim6_ulids *ulids)
+{
+	BUILD_BUG_ON(sizeof(*ulids) % sizeof(u32));
+	return &t->bucket[jhash2((const u32 *)ulids,
+				 sizeof(*ulids) / sizeof(u32), t->seed) &
+			  t->mask];
+}
+
+/*
+ * In an RCU section. An entry that becomes another pair's meanwhile can lead
+ * into the other's bucket, or be missed: shim6_flow_new() looks again.
+ */
+static struct shim6_flow *shim6_flow_find(struct shim6_flow_table *t,
+					  const struct shim6_ulids *ulids)
+{
+	struct shim6_flow *flow;
+
+	hlist_for_each_entry_rcu(flow, shim6_flow_bucket(t, ulids), node)
+		if (ipv6_addr_equal(&flow->ulids.peer, &ulids->peer) &&
+		    ipv6_addr_equal(&flow->ulids.local, &ulids->local) &&
+		    flow->ulids.fii == ulids->fii)
+			return flow;
+	return NULL;
+}
 
 static void shim6_flow_reset(struct shim6_flow *flow)
 {
@@ -76,71 +118,63 @@ static void shim6_flow_touch(struct shim6_flow *flow)
 	WRITE_ONCE(flow->packets, READ_ONCE(flow->packets) + 1);
 }
 
-/* Caller holds the lock. Takes out the one that goes, if one has to. */
-static void shim6_flow_make_room(struct shim6_net *sn)
+/* The entry that is free, or goes. */
+static struct shim6_flow *shim6_flow_take(struct shim6_net *sn,
+					  struct shim6_flow_table *t)
 {
-	struct shim6_flows *flows = &sn->flows;
+	int chances = SHIM6_FLOW_CHANCES;
 	struct shim6_flow *flow;
-	int chances = SHIM6_FLOW_CHANCES, gone = 0;
 
-	/* If the limit was lowered, more packets than this one make the room. */
-	while (flows->count && gone < SHIM6_FLOW_EVICTIONS &&
-	       flows->count >= READ_ONCE(sn->config.max_flows)) {
-		flow = list_first_entry(&flows->lru, struct shim6_flow, lru);
-		if (READ_ONCE(flow->used) && chances-- > 0) {
-			WRITE_ONCE(flow->used, false);
-			list_move_tail(&flow->lru, &flows->lru);
-			continue;
-		}
-		list_del(&flow->lru);
-		flows->count--;
-		gone++;
-		rhashtable_remove_fast(&flows->table, &flow->node,
-				       shim6_flow_params);
-		kfree_rcu(flow, rcu);
-		shim6_count(sn, SHIM6_A_STATS_FLOW_EVICTIONS);
+	lockdep_assert_held(&t->lock);
+	for (;;) {
+		flow = genradix_ptr(&t->flow, t->hand);
+		t->hand = t->hand + 1 < t->size ? t->hand + 1 : 0;
+		if (!flow->filled)
+			return flow;
+		if (!READ_ONCE(flow->used) || chances-- <= 0)
+			break;
+		WRITE_ONCE(flow->used, false);
 	}
+	hlist_del_rcu(&flow->node);
+	shim6_count(sn, SHIM6_A_STATS_FLOW_EVICTIONS);
+	return flow;
 }
 
 static struct shim6_flow *shim6_flow_new(struct shim6_net *sn,
+					 struct shim6_flow_table *t,
 					 const struct shim6_ulids *ulids)
 {
-	struct shim6_flows *flows = &sn->flows;
 	struct shim6_flow *flow;
 
-	flow = kzalloc(sizeof(*flow), GFP_ATOMIC | __GFP_ACCOUNT |
-				     __GFP_NOWARN);
-	if (!flow)
-		return NULL;
-	flow->ulids = *ulids;
-	flow->first = jiffies;
-	flow->last = jiffies;
-
-	spin_lock_bh(&flows->lock);
-	shim6_flow_make_room(sn);
-	if (rhashtable_lookup_insert_fast(&flows->table, &flow->node,
-					  shim6_flow_params)) {
-		spin_unlock_bh(&flows->lock);
-		kfree(flow);
-		return NULL;
+	spin_lock_bh(&t->lock);
+	flow = shim6_flow_find(t, ulids);
+	if (!flow) {
+		flow = shim6_flow_take(sn, t);
+		flow->ulids = *ulids;
+		flow->filled = true;
+		shim6_flow_reset(flow);
+		WRITE_ONCE(flow->last, jiffies);
+		WRITE_ONCE(flow->asked, 0);
+		WRITE_ONCE(flow->used, false);
+		hlist_add_head_rcu(&flow->node, shim6_flow_bucket(t, ulids));
 	}
-	list_add_tail(&flow->lru, &flows->lru);
-	flows->count++;
-	spin_unlock_bh(&flows->lock);
+	spin_unlock_bh(&t->lock);
 	return flow;
 }
 
 static bool shim6_flow_due(const struct shim6_flow *flow,
 			   const struct shim6_policy_verdict *v)
 {
+	const unsigned long asked = READ_ONCE(flow->asked);
 	const unsigned long now = jiffies;
 
-	if (flow->asked && now - flow->asked < SHIM6_FLOW_HOLD)
+	if (asked && now - asked < SHIM6_FLOW_HOLD)
 		return false;
-	if (v->trigger_packets && flow->packets >= v->trigger_packets)
+	if (v->trigger_packets &&
+	    READ_ONCE(flow->packets) >= v->trigger_packets)
 		return true;
-	return v->trigger_time && flow->heard &&
-	       time_after_eq(now, flow->first +
+	return v->trigger_time && READ_ONCE(flow->heard) &&
+	       time_after_eq(now, READ_ONCE(flow->first) +
 				  msecs_to_jiffies(v->trigger_time));
 }
 
@@ -159,6 +193,7 @@ void shim6_flow_out(struct net *net, struct shim6_net *sn, struct sk_buff *skb,
 	const int never = IPV6_ADDR_LINKLOCAL | IPV6_ADDR_LOOPBACK |
 			  IPV6_ADDR_MULTICAST;
 	struct shim6_policy_verdict verdict;
+	struct shim6_flow_table *t;
 	struct shim6_flow *flow;
 
 	if (!shim6_has_daemon(sn) ||
@@ -168,16 +203,17 @@ void shim6_flow_out(struct net *net, struct shim6_net *sn, struct sk_buff *skb,
 	shim6_policy_match(sn, skb, ulids, place, true, &verdict);
 	if (verdict.action != SHIM6_POLICY_ACTION_SHIM)
 		return;
-	flow = rhashtable_lookup(&sn->flows.table, ulids, shim6_flow_params);
-	if (!flow)
-		flow = shim6_flow_new(sn, ulids);
-	if (!flow)
+	t = rcu_dereference(sn->flows);
+	if (!t)
 		return;
+	flow = shim6_flow_find(t, ulids);
+	if (!flow)
+		flow = shim6_flow_new(sn, t, ulids);
 	shim6_flow_touch(flow);
 	if (!shim6_flow_due(flow, &verdict))
 		return;
 	WRITE_ONCE(flow->asked, jiffies ?: 1);
-	if (shim6_event_acquire(sn, ulids, flow->packets))
+	if (shim6_event_acquire(sn, ulids, READ_ONCE(flow->packets)))
 		shim6_count(sn, SHIM6_A_STATS_ACQUIRES);
 }
 
@@ -188,11 +224,12 @@ void shim6_flow_out(struct net *net, struct shim6_net *sn, struct sk_buff *skb,
  */
 void shim6_flow_in(struct shim6_net *sn, const struct shim6_ulids *ulids)
 {
+	struct shim6_flow_table *t = rcu_dereference(sn->flows);
 	struct shim6_flow *flow;
 
-	if (!READ_ONCE(sn->flows.count))
+	if (!t)
 		return;
-	flow = rhashtable_lookup(&sn->flows.table, ulids, shim6_flow_params);
+	flow = shim6_flow_find(t, ulids);
 	if (!flow)
 		return;
 	shim6_flow_touch(flow);
@@ -201,28 +238,60 @@ void shim6_flow_in(struct shim6_net *sn, const struct shim6_ulids *ulids)
 }
 
 /**
- * shim6_flow_net_init - nothing is counted yet
- * @sn: the namespace's state
+ * shim6_flow_table_new - a table in which nothing is counted
+ * @size: entries
  *
- * Return: 0 or a negative errno.
+ * Return: the table or NULL.
  */
-int shim6_flow_net_init(struct shim6_net *sn)
+struct shim6_flow_table *shim6_flow_table_new(u32 size)
 {
-	spin_lock_init(&sn->flows.lock);
-	INIT_LIST_HEAD(&sn->flows.lru);
-	return rhashtable_init(&sn->flows.table, &shim6_flow_params);
-}
+	const u32 buckets = roundup_pow_of_two(size);
+	struct shim6_flow_table *t;
 
-static void shim6_flow_gone(void *ptr, void *arg)
-{
-	kfree(ptr);
+	t = kvzalloc(struct_size(t, bucket, buckets), GFP_KERNEL_ACCOUNT);
+	if (!t)
+		return NULL;
+	genradix_init(&t->flow);
+	if (genradix_prealloc(&t->flow, size, GFP_KERNEL_ACCOUNT)) {
+		shim6_flow_table_free(t);
+		return NULL;
+	}
+	spin_lock_init(&t->lock);
+	t->seed = get_random_u32();
+	t->mask = buckets - 1;
+	t->size = size;
+	return t;
 }
 
 /**
- * shim6_flow_net_exit - forget all
- * @sn: the namespace's state, which no packet reaches any more
+ * shim6_flow_table_free - free one that no packet sees: it was never used, or
+ *	a grace period has passed since
+ * @t: the table or NULL
  */
-void shim6_flow_net_exit(struct shim6_net *sn)
+void shim6_flow_table_free(struct shim6_flow_table *t)
 {
-	rhashtable_free_and_destroy(&sn->flows.table, shim6_flow_gone, NULL);
+	if (!t)
+		return;
+	genradix_free(&t->flow);
+	kvfree(t);
+}
+
+/**
+ * shim6_flow_use - count in another table from now on, or, with NULL, nowhere
+ * @sn: the namespace's state, whose table's lock the caller holds
+ * @t: the table, taken over
+ *
+ * Tables are large, so they are not left to kvfree_rcu(), where as many would
+ * wait for their end as somebody likes to set sizes.
+ *
+ * Return: the table until now or NULL: the caller's, to be freed after a grace
+ * period, which is better not waited for under the table's lock.
+ */
+struct shim6_flow_table *shim6_flow_use(struct shim6_net *sn,
+					struct shim6_flow_table *t)
+{
+	struct shim6_flow_table *was = shim6_table_get(sn, sn->flows);
+
+	rcu_assign_pointer(sn->flows, t);
+	return was;
 }

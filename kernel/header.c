@@ -113,6 +113,71 @@ bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
 }
 
 /**
+ * shim6_payload_allowed - may this be behind a payload header?
+ * @skb: a packet; nothing is changed or pulled
+ * @at: where the payload header ends, from data
+ * @nexthdr: its Next Header
+ *
+ * Not another header of protocol 140: once the ULIDs are in the packet, a
+ * control message would have a source that its sender does not have (RFC 5533
+ * section 12.4). Nor Neighbour Discovery, which no sender of ours puts there
+ * and which is believed for its hop limit alone. Either could hide where a
+ * first fragment ends before its last header does, so that is refused as well
+ * (RFC 7112); a later fragment tells nothing, and is nothing without the first.
+ *
+ * Return: true if it may.
+ */
+bool shim6_payload_allowed(const struct sk_buff *skb, unsigned int at,
+			   u8 nexthdr)
+{
+	struct frag_hdr _frag;
+	const struct frag_hdr *frag;
+	struct ipv6_opt_hdr _opt;
+	const struct ipv6_opt_hdr *opt;
+	const u8 *type;
+	u8 _type;
+	int i;
+
+	for (i = 0; i < SHIM6_CHAIN_MAX; i++) {
+		switch (nexthdr) {
+		case SHIM6_IPPROTO:
+			return false;
+		case NEXTHDR_ICMP:
+			type = skb_header_pointer(skb, at, sizeof(_type),
+						  &_type);
+			return type && (*type < NDISC_ROUTER_SOLICITATION ||
+					*type > NDISC_REDIRECT);
+		case NEXTHDR_HOP:
+		case NEXTHDR_ROUTING:
+		case NEXTHDR_FRAGMENT:
+		case NEXTHDR_AUTH:
+		case NEXTHDR_DEST:
+			break;
+		default:
+			return true;
+		}
+		opt = skb_header_pointer(skb, at, sizeof(_opt), &_opt);
+		if (!opt)
+			return false;
+		if (nexthdr == NEXTHDR_FRAGMENT) {
+			frag = skb_header_pointer(skb, at, sizeof(_frag),
+						  &_frag);
+			if (!frag)
+				return false;
+			if (frag->frag_off & htons(IP6_OFFSET))
+				return true;
+			at += sizeof(_frag);
+		} else if (nexthdr == NEXTHDR_AUTH) {
+			at += ipv6_authlen(opt);
+		} else {
+			at += ipv6_optlen(opt);
+		}
+		nexthdr = opt->nexthdr;
+	}
+	return false;
+}
+
+/**
  * shim6_header_delta - what a sum over addresses grows by when they change
  * @a: the first address after the change
  * @b: the second

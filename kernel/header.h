@@ -15,6 +15,9 @@
 
 /* Message types of control messages (RFC 5533 section 5.3, RFC 5534). */
 #define SHIM6_TYPE_MASK		0x7f
+#define SHIM6_TYPE_R1		2
+#define SHIM6_TYPE_R2		4
+#define SHIM6_TYPE_R1BIS	5
 #define SHIM6_TYPE_TAGGED	64
 #define SHIM6_TYPE_KEEPALIVE	66
 #define SHIM6_TYPE_PROBE	67
@@ -63,6 +66,8 @@ struct shim6_place {
 bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place);
 bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
 				  const struct shim6_place *place);
+bool shim6_payload_allowed(const struct sk_buff *skb, unsigned int at,
+			   u8 nexthdr);
 __wsum shim6_header_delta(const struct in6_addr *a, const struct in6_addr *b,
 			  const struct in6_addr *was_a,
 			  const struct in6_addr *was_b);

@@ -16,8 +16,9 @@
 
 #include "compat.h"
 #include "context.h"
-#include "daemon.h"
+#include "event.h"
 #include "header.h"
+#include "home.h"
 #include "icmp.h"
 #include "netns.h"
 #include "path.h"
@@ -44,8 +45,9 @@ static __sum16 shim6_icmp_sum(const struct sk_buff *skb)
 /* Is there a locator pair to which the daemon could switch? */
 static bool shim6_icmp_choice(const struct shim6_context *ctx)
 {
-	return rcu_access_pointer(ctx->path) ||
-	       rcu_access_pointer(ctx->locators);
+	const struct shim6_path *path = rcu_dereference(ctx->path);
+
+	return (path && !path->home) || rcu_access_pointer(ctx->locators);
 }
 
 /* Should Shim6 act on it, and the ULP not hear of it (section 8)? */
@@ -208,6 +210,9 @@ bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 	}
 	if (shim6_icmp_hdr(skb)->icmp6_type == ICMPV6_PKT_TOOBIG)
 		shim6_icmp_pmtu(net, skb);
+	if (ipv6_addr_equal(&in->saddr, &ctx->ulids.local) &&
+	    ipv6_addr_equal(&in->daddr, &ctx->ulids.peer))
+		shim6_home_refused(ctx, shim6_icmp_hdr(skb), &place);
 	if (shim6_event_icmp(sn, skb, ctx, SHIM6_ICMP_INNER, place.offset) &&
 	    shim6_icmp_choice(ctx) &&
 	    shim6_icmp_ours(shim6_icmp_hdr(skb), &place) &&

@@ -14,13 +14,18 @@
 #include <net/addrconf.h>
 #include <net/ipv6.h>
 #include <net/protocol.h>
+#include <net/raw.h>
+#include <net/rawv6.h>
+#include <net/xfrm.h>
 
 #include "compat.h"
 #include "context.h"
 #include "control.h"
-#include "daemon.h"
+#include "event.h"
+#include "filter.h"
 #include "flow.h"
 #include "header.h"
+#include "home.h"
 #include "icmp.h"
 #include "input.h"
 #include "netns.h"
@@ -30,15 +35,14 @@
 /*
  * The header out of a packet that can be written to, @prev and @offset from
  * the IPv6 header, and what is between it and the first @keep octets. All that
- * comes before moves; the payload stays.
+ * comes before moves; the payload and the addresses stay. Data is at the IPv6
+ * header, and all up to the end of our header is linear.
  */
-static void shim6_remove(struct sk_buff *skb, const struct shim6_context *ctx,
-			 unsigned int prev, unsigned int keep,
-			 unsigned int offset)
+static void shim6_remove(struct sk_buff *skb, unsigned int prev,
+			 unsigned int keep, unsigned int offset)
 {
 	const unsigned int len = offset + SHIM6_PAYLOAD_LEN - keep;
 	unsigned char *net = skb_network_header(skb);
-	const int data = skb_network_offset(skb);
 	struct ipv6hdr *iph;
 
 	if (skb->ip_summed == CHECKSUM_COMPLETE)
@@ -58,12 +62,10 @@ static void shim6_remove(struct sk_buff *skb, const struct shim6_context *ctx,
 		memmove(net + len, net, keep);
 	}
 	__skb_pull(skb, len);
-	skb_set_network_header(skb, data);
+	skb_reset_network_header(skb);
 	skb->transport_header += SHIM6_PAYLOAD_LEN;
 
 	iph = ipv6_hdr(skb);
-	iph->saddr = ctx->ulids.peer;
-	iph->daddr = ctx->ulids.local;
 	if (iph->payload_len)
 		iph->payload_len = htons(ntohs(iph->payload_len) - len);
 
@@ -71,50 +73,89 @@ static void shim6_remove(struct sk_buff *skb, const struct shim6_context *ctx,
 		skb->csum = csum_add(skb->csum, csum_partial(iph, keep, 0));
 }
 
-/* Is there another payload header behind this one? Nobody sends that. */
-static bool shim6_is_nested(const struct sk_buff *skb, unsigned int offset)
+/* The ULIDs in place of the locators. */
+static void shim6_restore_ulids(struct sk_buff *skb,
+				const struct shim6_context *ctx)
 {
-	const struct shim6_hdr *h = (const struct shim6_hdr *)
-		(skb_network_header(skb) + offset);
-	int at = skb_network_offset(skb) + offset + SHIM6_PAYLOAD_LEN;
-	u8 nexthdr = h->nexthdr;
-	struct shim6_hdr _inner;
-	__be16 frag;
+	struct ipv6hdr *iph = ipv6_hdr(skb);
 
-	if (ipv6_ext_hdr(nexthdr))
-		at = ipv6_skip_exthdr(skb, at, &nexthdr, &frag);
-	if (at < 0 || nexthdr != SHIM6_IPPROTO)
-		return false;
-	h = skb_header_pointer(skb, at, sizeof(_inner), &_inner);
-	return !h || shim6_is_payload(h);
+	if (skb->ip_summed == CHECKSUM_COMPLETE)
+		skb->csum = csum_add(skb->csum,
+				     shim6_header_delta(&ctx->ulids.peer,
+							&ctx->ulids.local,
+							&iph->saddr,
+							&iph->daddr));
+	iph->saddr = ctx->ulids.peer;
+	iph->daddr = ctx->ulids.local;
+	/* Sockets that are bound to the device of the ULID get it as well. */
+	if (READ_ONCE(ctx->device))
+		IP6CB(skb)->iif = READ_ONCE(ctx->device);
 }
 
-/* Returns false if the packet went no further. */
+/*
+ * Do the host's IPsec policies take a packet that has its locators still, and
+ * our header no more (RFC 5533 section 16.1)? So the selectors of a policy are
+ * compared with the ULP behind it, as they are for what is sent.
+ */
+static bool shim6_policy_allows(struct sk_buff *skb)
+{
+	const u16 nhoff = IP6CB(skb)->nhoff;
+	bool allowed;
+
+	/* Where the headers are read from, in older kernels. */
+	IP6CB(skb)->nhoff = offsetof(struct ipv6hdr, nexthdr);
+	allowed = xfrm6_policy_check(NULL, XFRM_POLICY_IN, skb);
+	IP6CB(skb)->nhoff = nhoff;
+	return allowed;
+}
+
+/*
+ * The same for the hook and the handler: data is at the IPv6 header. Returns
+ * false if the packet went no further.
+ */
 static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 			  struct shim6_context *ctx, unsigned int prev,
 			  unsigned int keep, unsigned int offset)
 {
 	const u8 state = READ_ONCE(ctx->state);
+	bool home;
 
 	/* Section 12.2: known, and discarded; no R1bis. */
 	if (state == SHIM6_CONTEXT_STATE_I1_SENT) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_STATE);
 		return false;
 	}
-	if (!pskb_may_pull(skb, skb_network_offset(skb) + offset +
-				SHIM6_PAYLOAD_LEN) ||
+	if (!pskb_may_pull(skb, offset + SHIM6_PAYLOAD_LEN) ||
 	    skb_cow_head(skb, 0)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_NO_MEMORY);
 		return false;
 	}
-	if (shim6_is_nested(skb, offset)) {
+	if (!shim6_payload_allowed(skb, offset + SHIM6_PAYLOAD_LEN,
+				   skb->data[offset])) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_HEADER);
 		return false;
 	}
-	shim6_remove(skb, ctx, prev, keep, offset);
+	shim6_remove(skb, prev, keep, offset);
+	home = ipv6_addr_equal(&ipv6_hdr(skb)->saddr, &ctx->ulids.peer) &&
+	       ipv6_addr_equal(&ipv6_hdr(skb)->daddr, &ctx->ulids.local);
+	/* With the ULIDs the ULP asks, behind the IPsec that is for them. */
+	if (!home && !shim6_policy_allows(skb)) {
+		shim6_drop(sn, skb, SHIM6_A_STATS_IN_POLICY);
+		return false;
+	}
+	if (!home) {
+		/*
+		 * As at the end of a tunnel: by which IPsec the packet came
+		 * concerns its locators, and policies for the ULIDs ask for
+		 * their own.
+		 */
+		secpath_reset(skb);
+		shim6_restore_ulids(skb, ctx);
+	}
+	shim6_home_heard(ctx);
 	shim6_count(sn, SHIM6_A_STATS_IN_PAYLOAD);
 	if (state != SHIM6_CONTEXT_STATE_ESTABLISHED)
-		shim6_event_reap_limited(ctx, SHIM6_REAP_EVENT_PAYLOAD, 0);
+		shim6_event_reap_limited(ctx, SHIM6_REAP_EVENT_PAYLOAD, NULL);
 	shim6_reap_heard(ctx);
 	return true;
 }
@@ -144,7 +185,7 @@ static void shim6_input_plain(struct shim6_net *sn, const struct sk_buff *skb,
 
 /**
  * shim6_input - the hook at PRE_ROUTING
- * @priv: not used
+ * @priv: the namespace's state
  * @skb: a packet that has arrived; data is at the IPv6 header
  * @state: where
  *
@@ -156,10 +197,11 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 	struct shim6_context *ctx;
 	struct shim6_place place;
 	const struct shim6_hdr *h;
+	struct shim6_net *sn = priv;
 	struct shim6_hdr _h;
-	struct shim6_net *sn;
 
-	sn = shim6_pernet(state->net);
+	if (!shim6_filter_served(skb->dev))
+		return NF_ACCEPT;
 	if (ipv6_hdr(skb)->nexthdr == NEXTHDR_ICMP &&
 	    !shim6_icmp_in(state->net, sn, skb))
 		return NF_STOLEN;
@@ -189,20 +231,50 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 
 /*
  * A packet that the hook has left to the handler, with its ULIDs: PRE_ROUTING
- * and INPUT took it for IP protocol 140, which a firewall lets in. In a VRF it
- * arrives by the link by which it came.
+ * and INPUT took it for IP protocol 140, which a firewall lets in. What they
+ * know of it is of the packet with the locators.
  */
-static void shim6_input_again(struct net *net, struct sk_buff *skb)
+static void shim6_input_again(struct sk_buff *skb)
 {
-	const int sdif = inet6_sdif(skb);
-	struct net_device *dev = sdif ? dev_get_by_index_rcu(net, sdif) : NULL;
-
-	if (dev)
-		skb->dev = dev;
-	__skb_push(skb, -skb_network_offset(skb));
-	skb_dst_drop(skb);
-	nf_reset_ct(skb);
+	skb_scrub_packet(skb, false);
 	netif_rx(skb);
+}
+
+/* Did a raw socket get it, which may have an implementation of its own? */
+static bool shim6_is_raw(struct net *net, const struct sk_buff *skb)
+{
+	const struct ipv6hdr *iph = ipv6_hdr(skb);
+	const struct hlist_head *head;
+	struct sock *sk;
+
+	head = &raw_v6_hashinfo.ht[raw_hashfunc(net, SHIM6_IPPROTO)];
+	sk_for_each_rcu(sk, head)
+		if (raw_v6_match(net, sk, SHIM6_IPPROTO, &iph->daddr,
+				 &iph->saddr, inet6_iif(skb), inet6_sdif(skb)))
+			return true;
+	return false;
+}
+
+/*
+ * The core's own answer, as if there were no handler: a peer is told that
+ * nobody here speaks Shim6, and need not try again.
+ */
+static int shim6_decline(struct net *net, struct sk_buff *skb)
+{
+	if (shim6_is_raw(net, skb)) {
+		consume_skb(skb);
+		return 0;
+	}
+	if (!xfrm6_policy_check(NULL, XFRM_POLICY_IN, skb)) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_XFRM_POLICY);
+		return -1;
+	}
+	IP6_INC_STATS(net, ip6_dst_idev(skb_dst(skb)),
+		      IPSTATS_MIB_INUNKNOWNPROTOS);
+	icmpv6_send(skb, ICMPV6_PARAMPROB, ICMPV6_UNK_NEXTHDR,
+		    IP6CB(skb)->nhoff);
+	kfree_skb_reason(skb, SKB_DROP_REASON_IP_NOPROTO);
+	return -1;
 }
 
 /* Data is at our header, which is where the transport header is. */
@@ -210,12 +282,25 @@ static int shim6_rcv(struct sk_buff *skb)
 {
 	struct net *net = dev_net(skb->dev);
 	struct shim6_net *sn = shim6_pernet(net);
-	struct shim6_context *ctx;
+	struct shim6_context *ctx = NULL;
 	const struct shim6_hdr *h;
-	u64 tag;
+	u64 tag = 0;
 
+	/* Neither a daemon nor a context is here, or none can be. */
+	if (!sn || !READ_ONCE(sn->hooks) || !shim6_filter_served(skb->dev))
+		return shim6_decline(net, skb);
 	if (!pskb_may_pull(skb, sizeof(*h)))
 		goto malformed;
+	h = (const struct shim6_hdr *)skb_transport_header(skb);
+	if (shim6_is_payload(h)) {
+		tag = shim6_tag(h->octet);
+		ctx = shim6_context_by_tag(sn, tag);
+	}
+	/* Of a known context, what is behind the header is asked for. */
+	if (!ctx && !xfrm6_policy_check(NULL, XFRM_POLICY_IN, skb)) {
+		shim6_drop(sn, skb, SHIM6_A_STATS_IN_POLICY);
+		return -1;
+	}
 	h = (const struct shim6_hdr *)skb_transport_header(skb);
 	if (!shim6_is_payload(h))
 		return shim6_control_in(sn, skb);
@@ -223,20 +308,20 @@ static int shim6_rcv(struct sk_buff *skb)
 	if (h->hdrlen || ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr))
 		goto malformed;
 
-	tag = shim6_tag(h->octet);
-	ctx = shim6_context_by_tag(sn, tag);
 	if (!ctx) {
 		shim6_event_no_context(sn, skb, tag);
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_NO_CONTEXT);
 		return -1;
 	}
-	/* The headers before ours have been dealt with, and go as well. */
+	/*
+	 * The headers before ours have been dealt with, and go as well. They
+	 * were pulled, so they are linear, and so is the way back to them.
+	 */
+	__skb_push(skb, -skb_network_offset(skb));
 	if (!shim6_receive(sn, skb, ctx, offsetof(struct ipv6hdr, nexthdr),
-			   sizeof(struct ipv6hdr),
-			   skb_transport_offset(skb) -
-			   skb_network_offset(skb)))
+			   sizeof(struct ipv6hdr), skb_transport_offset(skb)))
 		return -1;
-	shim6_input_again(net, skb);
+	shim6_input_again(skb);
 	return 0;
 
 malformed:
@@ -244,8 +329,10 @@ malformed:
 	return -1;
 }
 
+/* It asks the IPsec policies itself: about the ULP, as far as there is one. */
 static const struct inet6_protocol shim6_protocol = {
 	.handler = shim6_rcv,
+	.flags = INET6_PROTO_NOPOLICY,
 };
 
 /**

@@ -15,6 +15,7 @@
 #include "context.h"
 #include "daemon.h"
 #include "input.h"
+#include "mtu.h"
 #include "netlink.h"
 #include "netns.h"
 #include "offload.h"
@@ -35,6 +36,10 @@ static int __init shim6_init(void)
 	err = shim6_netns_init();
 	if (err)
 		goto err_netns;
+
+	err = shim6_mtu_init();
+	if (err)
+		goto err_mtu;
 
 	err = shim6_input_init();
 	if (err)
@@ -62,6 +67,8 @@ err_daemon:
 err_offload:
 	shim6_input_exit();
 err_input:
+	shim6_mtu_exit();
+err_mtu:
 	shim6_netns_exit();
 err_netns:
 	shim6_path_exit();
@@ -78,6 +85,7 @@ static void __exit shim6_exit(void)
 	shim6_netlink_exit();
 	shim6_daemon_exit();
 	shim6_input_exit();
+	shim6_mtu_exit();
 	shim6_netns_exit();
 	shim6_context_exit();
 	shim6_path_exit();

@@ -12,6 +12,7 @@
 
 #include "control.h"
 #include "header.h"
+#include "event.h"
 #include "netlink_gen.h"
 #include "netlink.h"
 #include "netns.h"
@@ -21,7 +22,7 @@ static size_t shim6_nl_config_size(void)
 	return nla_total_size(sizeof(u32)) * SHIM6_A_CONFIG_MAX;
 }
 
-/* Caller holds config_lock. Returns 0 or -EMSGSIZE, with nothing added. */
+/* Returns 0 or -EMSGSIZE, with nothing added. */
 static int shim6_nl_config_fill(struct sk_buff *skb,
 				const struct shim6_config *config,
 				u32 portid, u32 seq, u8 cmd)
@@ -76,6 +77,7 @@ int shim6_nl_reject_attrs(const struct genl_info *info)
 int shim6_nl_config_get_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
+	struct shim6_config config;
 	struct sk_buff *reply;
 	int err;
 
@@ -87,10 +89,15 @@ int shim6_nl_config_get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!reply)
 		return -ENOMEM;
 
-	mutex_lock(&sn->config_lock);
-	err = shim6_nl_config_fill(reply, &sn->config, info->snd_portid,
+	if (sn) {
+		mutex_lock(&sn->config_lock);
+		config = sn->config;
+		mutex_unlock(&sn->config_lock);
+	} else {
+		shim6_config_init(&config);
+	}
+	err = shim6_nl_config_fill(reply, &config, info->snd_portid,
 				   info->snd_seq, info->genlhdr->cmd);
-	mutex_unlock(&sn->config_lock);
 	if (err) {
 		nlmsg_free(reply);
 		return err;
@@ -142,8 +149,9 @@ static bool shim6_nl_config_empty(const struct genl_info *info)
  */
 int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
+	struct shim6_flow_table *flows = NULL, *was = NULL;
 	struct shim6_config config;
+	struct shim6_net *sn;
 	struct sk_buff *ntf;
 	int err;
 
@@ -153,22 +161,40 @@ int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info)
 		return -EINVAL;
 	}
 
+	sn = shim6_netns_use(genl_info_net(info));
+	if (!sn)
+		return -ENOMEM;
 	ntf = genlmsg_new(shim6_nl_config_size(), GFP_KERNEL);
 	if (!ntf)
 		return -ENOMEM;
 
 	mutex_lock(&sn->config_lock);
+	mutex_lock(&sn->table.lock);
 	config = sn->config;
 	shim6_nl_config_parse(info, &config);
 	err = shim6_nl_config_fill(ntf, &config, info->snd_portid,
 				   info->snd_seq, SHIM6_CMD_CONFIG_NTF);
+	/* With another size there is another table, and counting begins anew. */
+	if (!err && config.max_flows != sn->config.max_flows &&
+	    shim6_has_daemon(sn)) {
+		flows = shim6_flow_table_new(config.max_flows);
+		if (!flows)
+			err = -ENOMEM;
+	}
 	if (err) {
 		nlmsg_free(ntf);
 	} else {
 		shim6_config_store(&sn->config, &config);
+		if (flows)
+			was = shim6_flow_use(sn, flows);
 		/* Under the lock: the last one told is the last one set. */
 		genl_notify(&shim6_nl_family, ntf, info, SHIM6_NLGRP_CONFIG,
 			    GFP_KERNEL);
+	}
+	mutex_unlock(&sn->table.lock);
+	if (was) {
+		synchronize_rcu();
+		shim6_flow_table_free(was);
 	}
 	mutex_unlock(&sn->config_lock);
 	return err;
@@ -197,10 +223,10 @@ int shim6_nl_stats_get_doit(struct sk_buff *skb, struct genl_info *info)
 	if (!hdr)
 		goto err;
 	if (nla_put_u32(reply, SHIM6_A_STATS_CONTEXTS,
-			shim6_stats_sum(sn, SHIM6_A_STATS_CONTEXTS)))
+			sn ? READ_ONCE(sn->table.count) : 0))
 		goto err;
 	for (i = SHIM6_A_STATS_CONTEXTS + 1; i <= SHIM6_A_STATS_MAX; i++)
-		if (nla_put_u64_64bit(reply, i, shim6_stats_sum(sn, i),
+		if (nla_put_u64_64bit(reply, i, sn ? shim6_stats_sum(sn, i) : 0,
 				      SHIM6_A_STATS_PAD))
 			goto err;
 	genlmsg_end(reply, hdr);
@@ -216,10 +242,10 @@ err:
  */
 int shim6_nl_control_send_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
 	struct in6_addr source, destination;
 	const struct nlattr *message;
-	unsigned int len;
+	unsigned int len, length = 0;
+	struct shim6_net *sn;
 	const u8 *m;
 	int err;
 
@@ -247,8 +273,13 @@ int shim6_nl_control_send_doit(struct sk_buff *skb, struct genl_info *info)
 				    "a message goes to a unicast address");
 		return -EINVAL;
 	}
-	err = shim6_control_out(sn, &source, &destination, m, len, GFP_KERNEL,
-				info->extack);
+	if (info->attrs[SHIM6_A_CONTROL_LENGTH])
+		length = nla_get_u32(info->attrs[SHIM6_A_CONTROL_LENGTH]);
+	sn = shim6_netns_use(genl_info_net(info));
+	if (!sn)
+		return -ENOMEM;
+	err = shim6_control_out(sn, &source, &destination, m, len, length,
+				GFP_KERNEL, info->extack);
 	if (!err)
 		shim6_control_sent(sn, &source, &destination, m, len);
 	return err;

@@ -12,6 +12,7 @@
 #include <net/ipv6.h>
 #include <net/sock.h>
 
+#include "admit.h"
 #include "context.h"
 #include "netlink.h"
 #include "netlink_gen.h"
@@ -22,28 +23,43 @@
 static struct sk_buff *shim6_nl_context_msg(const struct shim6_context *ctx)
 {
 	const struct shim6_locators *l =
-		rcu_dereference_protected(ctx->locators, 1);
+		shim6_table_get(ctx->sn, ctx->locators);
 	const size_t addr = nla_total_size(sizeof(struct in6_addr));
 	size_t size = 6 * addr + 4 * nla_total_size_64bit(sizeof(u64)) +
-		      7 * nla_total_size(sizeof(u32));
+		      8 * nla_total_size(sizeof(u32)) + 2 * nla_total_size(0);
 
 	if (l)
 		size += (l->locals + l->peers) * addr;
 	return genlmsg_new(size, GFP_KERNEL);
 }
 
+/* One side's list; there is none if it is empty. */
+static int shim6_nl_fill_list(struct sk_buff *msg, int attr,
+			      const struct in6_addr *list, u16 n)
+{
+	struct nlattr *nest;
+	int i;
+
+	if (!n)
+		return 0;
+	nest = nla_nest_start(msg, attr);
+	if (!nest)
+		return -EMSGSIZE;
+	for (i = 0; i < n; i++)
+		if (nla_put_in6_addr(msg, SHIM6_A_LOCATORS_LOCATOR, &list[i]))
+			return -EMSGSIZE;
+	nla_nest_end(msg, nest);
+	return 0;
+}
+
 static int shim6_nl_fill_locators(struct sk_buff *msg,
 				  const struct shim6_locators *l)
 {
-	int i;
-
-	for (i = 0; l && i < l->locals + l->peers; i++)
-		if (nla_put_in6_addr(msg, i < l->locals ?
-					  SHIM6_A_CONTEXT_LOCATORS_LOCAL :
-					  SHIM6_A_CONTEXT_LOCATORS_PEER,
-				     &l->addr[i]))
-			return -EMSGSIZE;
-	return 0;
+	return l && (shim6_nl_fill_list(msg, SHIM6_A_CONTEXT_LOCATORS_LOCAL,
+					l->addr, l->locals) ||
+		     shim6_nl_fill_list(msg, SHIM6_A_CONTEXT_LOCATORS_PEER,
+					l->addr + l->locals, l->peers)) ?
+		       -EMSGSIZE : 0;
 }
 
 /* How long ago @stamp was, which is 0 for never. */
@@ -58,26 +74,32 @@ static int shim6_nl_fill_age(struct sk_buff *msg, int attr, unsigned long stamp)
 static int shim6_nl_fill_tags(struct sk_buff *msg,
 			      const struct shim6_context *ctx)
 {
+	u64 tag;
+
 	if (nla_put_u64_64bit(msg, SHIM6_A_CONTEXT_TAG_LOCAL, ctx->tag_local,
 			      SHIM6_A_CONTEXT_PAD))
 		return -EMSGSIZE;
-	if (!ctx->has_peer_tag)
+	if (!shim6_context_tag_peer(ctx, &tag))
 		return 0;
-	return nla_put_u64_64bit(msg, SHIM6_A_CONTEXT_TAG_PEER, ctx->tag_peer,
+	return nla_put_u64_64bit(msg, SHIM6_A_CONTEXT_TAG_PEER, tag,
 				 SHIM6_A_CONTEXT_PAD);
 }
 
 static int shim6_nl_fill_path(struct sk_buff *msg,
 			      const struct shim6_context *ctx)
 {
-	struct shim6_path *path = rcu_dereference_protected(ctx->path, 1);
-	u32 mtu = path ? shim6_path_mtu(ctx->sn, path) : 0;
+	struct shim6_path *path = shim6_table_get(ctx->sn, ctx->path);
+	const bool header = READ_ONCE(ctx->header);
+	u32 mtu = 0;
 
+	if (path && (header || !path->home))
+		mtu = shim6_path_mtu(ctx->sn, path);
 	return nla_put_in6_addr(msg, SHIM6_A_CONTEXT_LOCATOR_LOCAL,
 				path ? &path->local : &ctx->ulids.local) ||
 	       nla_put_in6_addr(msg, SHIM6_A_CONTEXT_LOCATOR_PEER,
 				path ? &path->peer : &ctx->ulids.peer) ||
-	       (mtu && nla_put_u32(msg, SHIM6_A_CONTEXT_MTU, mtu));
+	       (mtu && nla_put_u32(msg, SHIM6_A_CONTEXT_MTU, mtu)) ||
+	       nla_put_u32(msg, SHIM6_A_CONTEXT_HEADER, header);
 }
 
 /* Caller holds the table's lock. Returns 0 or -EMSGSIZE, nothing added. */
@@ -85,7 +107,7 @@ static int shim6_nl_context_fill(struct sk_buff *msg,
 				 const struct shim6_context *ctx, bool tags,
 				 void *hdr)
 {
-	struct shim6_locators *l = rcu_dereference_protected(ctx->locators, 1);
+	struct shim6_locators *l = shim6_table_get(ctx->sn, ctx->locators);
 
 	if (nla_put_in6_addr(msg, SHIM6_A_CONTEXT_ULID_LOCAL,
 			     &ctx->ulids.local) ||
@@ -152,7 +174,7 @@ lost:
 		     -ENOBUFS);
 }
 
-/* One side's list, of all attributes of type @type. */
+/* One side's list, which the policy knows to be one of addresses. */
 static int shim6_nl_parse_locators(const struct genl_info *info, int type,
 				   const struct in6_addr *ulid,
 				   struct in6_addr *list, u16 *n)
@@ -162,12 +184,11 @@ static int shim6_nl_parse_locators(const struct genl_info *info, int type,
 	int rem, i;
 
 	*n = 0;
-	nla_for_each_attr(attr, genlmsg_data(info->genlhdr),
-			  genlmsg_len(info->genlhdr), rem) {
-		if (nla_type(attr) != type)
-			continue;
+	if (!info->attrs[type])
+		return 0;
+	nla_for_each_nested(attr, info->attrs[type], rem) {
 		addr = nla_get_in6_addr(attr);
-		if (!shim6_context_address(&addr)) {
+		if (!shim6_admit_address(&addr)) {
 			NL_SET_ERR_MSG_ATTR(info->extack, attr,
 					    "a locator is a unicast address, neither link-local nor loopback");
 			return -EINVAL;
@@ -204,7 +225,7 @@ static int shim6_nl_parse_addr(const struct genl_info *info, int attr,
 	if (!info->attrs[attr])
 		return 0;
 	*to = nla_get_in6_addr(info->attrs[attr]);
-	if (shim6_context_address(to))
+	if (shim6_admit_address(to))
 		return 0;
 	NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[attr],
 			    "a locator is a unicast address, neither link-local nor loopback");
@@ -243,6 +264,7 @@ static int shim6_nl_parse_change(const struct genl_info *info,
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_STATE, &c->state);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_REAP_STATE, &c->reap_state);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_REAP_TIMER, &c->reap_timer);
+	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_HEADER, &c->header);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_SEND_TIMEOUT,
 			   &c->send_timeout);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT,
@@ -279,17 +301,21 @@ static bool shim6_nl_privileged(struct sk_buff *skb, const struct net *net)
 	return netlink_ns_capable(skb, net->user_ns, CAP_NET_ADMIN);
 }
 
-/* The context that a request names; the caller holds the table's lock. */
+/*
+ * The context that a request names; the caller holds the table's lock. Where
+ * nobody has used Shim6, @sn is NULL, there is no lock, and the answer is why
+ * there is no such context.
+ */
 static struct shim6_context *shim6_nl_context_find(struct sk_buff *skb,
 						   struct genl_info *info,
 						   struct shim6_net *sn)
 {
 	const struct nlattr *tag = info->attrs[SHIM6_A_CONTEXT_TAG_LOCAL];
-	struct shim6_context *ctx;
+	struct shim6_context *ctx = NULL;
 	struct shim6_ulids ulids;
 	int err;
 
-	if (tag && !shim6_nl_privileged(skb, sn->net)) {
+	if (tag && !shim6_nl_privileged(skb, genl_info_net(info))) {
 		NL_SET_ERR_MSG_ATTR(info->extack, tag,
 				    "a context can be named by its tag by privileged readers only");
 		return ERR_PTR(-EPERM);
@@ -297,12 +323,14 @@ static struct shim6_context *shim6_nl_context_find(struct sk_buff *skb,
 	if (tag && !info->attrs[SHIM6_A_CONTEXT_ULID_LOCAL] &&
 	    !info->attrs[SHIM6_A_CONTEXT_ULID_PEER] &&
 	    !info->attrs[SHIM6_A_CONTEXT_FII]) {
-		ctx = shim6_context_by_tag(sn, nla_get_u64(tag));
+		if (sn)
+			ctx = shim6_context_by_tag(sn, nla_get_u64(tag));
 	} else {
 		err = shim6_nl_parse_ulids(info, &ulids);
 		if (err)
 			return ERR_PTR(err);
-		ctx = shim6_context_by_ulids(sn, &ulids);
+		if (sn)
+			ctx = shim6_context_by_ulids(sn, &ulids);
 		if (ctx && tag && nla_get_u64(tag) != ctx->tag_local) {
 			NL_SET_ERR_MSG_ATTR(info->extack, tag,
 					    "tag-local is not that of the context");
@@ -320,9 +348,9 @@ static struct shim6_context *shim6_nl_context_find(struct sk_buff *skb,
  */
 int shim6_nl_context_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
 	struct shim6_context_change *c;
 	struct shim6_context *ctx;
+	struct shim6_net *sn;
 	int err;
 
 	if (GENL_REQ_ATTR_CHECK(info, SHIM6_A_CONTEXT_TAG_LOCAL)) {
@@ -337,6 +365,11 @@ int shim6_nl_context_new_doit(struct sk_buff *skb, struct genl_info *info)
 		err = shim6_nl_parse_change(info, c);
 	if (err)
 		goto out;
+	sn = shim6_netns_use(genl_info_net(info));
+	if (!sn) {
+		err = -ENOMEM;
+		goto out;
+	}
 
 	mutex_lock(&sn->table.lock);
 	ctx = shim6_context_new(sn, c, info->extack);
@@ -365,6 +398,8 @@ int shim6_nl_context_set_doit(struct sk_buff *skb, struct genl_info *info)
 	struct shim6_context *ctx;
 	int err;
 
+	if (!sn)
+		return PTR_ERR(shim6_nl_context_find(skb, info, sn));
 	c = kzalloc(sizeof(*c), GFP_KERNEL);
 	if (!c)
 		return -ENOMEM;
@@ -405,6 +440,8 @@ int shim6_nl_context_get_doit(struct sk_buff *skb, struct genl_info *info)
 	void *hdr;
 	int err;
 
+	if (!sn)
+		return PTR_ERR(shim6_nl_context_find(skb, info, sn));
 	mutex_lock(&sn->table.lock);
 	ctx = shim6_nl_context_find(skb, info, sn);
 	if (IS_ERR(ctx)) {
@@ -433,28 +470,72 @@ unlock:
 	return err;
 }
 
+/* Has a context whatever a dump's request names? */
+static bool shim6_nl_context_matches(const struct shim6_context *ctx,
+				     struct nlattr *const *attrs)
+{
+	const struct nlattr *local = attrs[SHIM6_A_CONTEXT_ULID_LOCAL];
+	const struct nlattr *peer = attrs[SHIM6_A_CONTEXT_ULID_PEER];
+	const struct nlattr *state = attrs[SHIM6_A_CONTEXT_STATE];
+	const struct nlattr *reap = attrs[SHIM6_A_CONTEXT_REAP_STATE];
+	const struct nlattr *tag = attrs[SHIM6_A_CONTEXT_TAG_LOCAL];
+	const struct nlattr *fii = attrs[SHIM6_A_CONTEXT_FII];
+
+	return !(local && memcmp(nla_data(local), &ctx->ulids.local,
+				 sizeof(ctx->ulids.local))) &&
+	       !(peer && memcmp(nla_data(peer), &ctx->ulids.peer,
+				sizeof(ctx->ulids.peer))) &&
+	       !(fii && nla_get_u32(fii) != ctx->ulids.fii) &&
+	       !(tag && nla_get_u64(tag) != ctx->tag_local) &&
+	       !(state && nla_get_u32(state) != ctx->state) &&
+	       !(reap && nla_get_u32(reap) != READ_ONCE(ctx->reap_state));
+}
+
+/* Contexts of a dump that are looked at under the lock at a time. */
+#define SHIM6_NL_DUMP_LOOKS	4096
+
 /*
- * shim6_nl_context_get_dumpit - SHIM6_CMD_CONTEXT_GET: all contexts, in the
- * order of their ids, the next of which is the callback's first argument
+ * shim6_nl_context_get_dumpit - SHIM6_CMD_CONTEXT_GET: all contexts, or those
+ * that have what the request names, in the order of their ids, the next of
+ * which is the callback's first argument
  */
 int shim6_nl_context_get_dumpit(struct sk_buff *skb,
 				struct netlink_callback *cb)
 {
 	const struct net *net = sock_net(cb->skb->sk);
 	struct shim6_net *sn = shim6_pernet(net);
+	struct nlattr *attrs[SHIM6_A_CONTEXT_MAX + 1];
 	const bool tags = shim6_nl_privileged(cb->skb, net);
 	unsigned long id = cb->args[0];
 	struct shim6_context *ctx;
-	int err = 0;
+	int err, looks = 0;
 	void *hdr;
 
-	if (nlmsg_attrlen(cb->nlh, GENL_HDRLEN)) {
-		NL_SET_ERR_MSG(cb->extack, "this request takes no attributes");
-		return -EINVAL;
+	/* The family's policy has been applied. */
+	err = nlmsg_parse_deprecated(cb->nlh, GENL_HDRLEN, attrs,
+				     SHIM6_A_CONTEXT_MAX, NULL, cb->extack);
+	if (err)
+		return err;
+	if (attrs[SHIM6_A_CONTEXT_TAG_LOCAL] && !tags) {
+		NL_SET_ERR_MSG(cb->extack,
+			       "a context can be named by its tag by privileged readers only");
+		return -EPERM;
 	}
+	if (!sn)
+		return skb->len;
 	mutex_lock(&sn->table.lock);
 	cb->seq = sn->table.generation;
 	xa_for_each_start(&sn->table.all, id, ctx, cb->args[0]) {
+		if (!shim6_nl_context_matches(ctx, attrs)) {
+			cb->args[0] = id + 1;
+			if (++looks % SHIM6_NL_DUMP_LOOKS == 0) {
+				mutex_unlock(&sn->table.lock);
+				cond_resched();
+				mutex_lock(&sn->table.lock);
+				cb->seq = sn->table.generation;
+			}
+			continue;
+		}
 		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
 				  cb->nlh->nlmsg_seq, &shim6_nl_family,
 				  NLM_F_MULTI, SHIM6_CMD_CONTEXT_GET);
@@ -481,6 +562,8 @@ int shim6_nl_context_del_doit(struct sk_buff *skb, struct genl_info *info)
 	struct shim6_context *ctx;
 	int err = 0;
 
+	if (!sn)
+		return PTR_ERR(shim6_nl_context_find(skb, info, sn));
 	mutex_lock(&sn->table.lock);
 	ctx = shim6_nl_context_find(skb, info, sn);
 	if (IS_ERR(ctx)) {
@@ -505,7 +588,7 @@ int shim6_nl_context_flush_doit(struct sk_buff *skb, struct genl_info *info)
 	int err;
 
 	err = shim6_nl_reject_attrs(info);
-	if (err)
+	if (err || !sn)
 		return err;
 	mutex_lock(&sn->table.lock);
 	xa_for_each(&sn->table.all, id, ctx) {

@@ -68,6 +68,15 @@ static const struct netlink_range_validation shim6_a_policy_trigger_time_range =
 	.max	= SHIM6_TRIGGER_TIME_LIMIT,
 };
 
+static const struct netlink_range_validation shim6_a_control_length_range = {
+	.max	= SHIM6_PACKET_LENGTH_LIMIT,
+};
+
+/* Common nested types */
+const struct nla_policy shim6_locators_nl_policy[SHIM6_A_LOCATORS_LOCATOR + 1] = {
+	[SHIM6_A_LOCATORS_LOCATOR] = NLA_POLICY_EXACT_LEN(16),
+};
+
 /* SHIM6_CMD_CONFIG_SET - do */
 static const struct nla_policy shim6_config_set_nl_policy[SHIM6_A_CONFIG_ICMP_TO_ULP + 1] = {
 	[SHIM6_A_CONFIG_MAX_CONTEXTS] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_config_max_contexts_range),
@@ -80,7 +89,7 @@ static const struct nla_policy shim6_config_set_nl_policy[SHIM6_A_CONFIG_ICMP_TO
 };
 
 /* SHIM6_CMD_CONTEXT_NEW - do */
-static const struct nla_policy shim6_context_new_nl_policy[SHIM6_A_CONTEXT_REAP_TIMER + 1] = {
+static const struct nla_policy shim6_context_new_nl_policy[SHIM6_A_CONTEXT_HEADER + 1] = {
 	[SHIM6_A_CONTEXT_ULID_LOCAL] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_ULID_PEER] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_FII] = { .type = NLA_U32, },
@@ -89,18 +98,19 @@ static const struct nla_policy shim6_context_new_nl_policy[SHIM6_A_CONTEXT_REAP_
 	[SHIM6_A_CONTEXT_STATE] = NLA_POLICY_RANGE(NLA_U32, 1, 4),
 	[SHIM6_A_CONTEXT_LOCATOR_LOCAL] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_LOCATOR_PEER] = NLA_POLICY_EXACT_LEN(16),
-	[SHIM6_A_CONTEXT_LOCATORS_LOCAL] = NLA_POLICY_EXACT_LEN(16),
-	[SHIM6_A_CONTEXT_LOCATORS_PEER] = NLA_POLICY_EXACT_LEN(16),
+	[SHIM6_A_CONTEXT_LOCATORS_LOCAL] = NLA_POLICY_NESTED(shim6_locators_nl_policy),
+	[SHIM6_A_CONTEXT_LOCATORS_PEER] = NLA_POLICY_NESTED(shim6_locators_nl_policy),
 	[SHIM6_A_CONTEXT_INBOUND_LOCATOR_LOCAL] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_INBOUND_LOCATOR_PEER] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_SEND_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_context_send_timeout_range),
 	[SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_context_keepalive_timeout_range),
 	[SHIM6_A_CONTEXT_REAP_STATE] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
 	[SHIM6_A_CONTEXT_REAP_TIMER] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
+	[SHIM6_A_CONTEXT_HEADER] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
 /* SHIM6_CMD_CONTEXT_SET - do */
-static const struct nla_policy shim6_context_set_nl_policy[SHIM6_A_CONTEXT_REAP_TIMER + 1] = {
+static const struct nla_policy shim6_context_set_nl_policy[SHIM6_A_CONTEXT_HEADER + 1] = {
 	[SHIM6_A_CONTEXT_ULID_LOCAL] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_ULID_PEER] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_FII] = { .type = NLA_U32, },
@@ -109,22 +119,33 @@ static const struct nla_policy shim6_context_set_nl_policy[SHIM6_A_CONTEXT_REAP_
 	[SHIM6_A_CONTEXT_STATE] = NLA_POLICY_RANGE(NLA_U32, 1, 4),
 	[SHIM6_A_CONTEXT_LOCATOR_LOCAL] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_LOCATOR_PEER] = NLA_POLICY_EXACT_LEN(16),
-	[SHIM6_A_CONTEXT_LOCATORS_LOCAL] = NLA_POLICY_EXACT_LEN(16),
-	[SHIM6_A_CONTEXT_LOCATORS_PEER] = NLA_POLICY_EXACT_LEN(16),
+	[SHIM6_A_CONTEXT_LOCATORS_LOCAL] = NLA_POLICY_NESTED(shim6_locators_nl_policy),
+	[SHIM6_A_CONTEXT_LOCATORS_PEER] = NLA_POLICY_NESTED(shim6_locators_nl_policy),
 	[SHIM6_A_CONTEXT_INBOUND_LOCATOR_LOCAL] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_INBOUND_LOCATOR_PEER] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_SEND_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_context_send_timeout_range),
 	[SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_context_keepalive_timeout_range),
 	[SHIM6_A_CONTEXT_REAP_STATE] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
 	[SHIM6_A_CONTEXT_REAP_TIMER] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
+	[SHIM6_A_CONTEXT_HEADER] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
 /* SHIM6_CMD_CONTEXT_GET - do */
-static const struct nla_policy shim6_context_get_nl_policy[SHIM6_A_CONTEXT_TAG_LOCAL + 1] = {
+static const struct nla_policy shim6_context_get_do_nl_policy[SHIM6_A_CONTEXT_TAG_LOCAL + 1] = {
 	[SHIM6_A_CONTEXT_ULID_LOCAL] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_ULID_PEER] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_FII] = { .type = NLA_U32, },
 	[SHIM6_A_CONTEXT_TAG_LOCAL] = NLA_POLICY_FULL_RANGE(NLA_U64, &shim6_a_context_tag_local_range),
+};
+
+/* SHIM6_CMD_CONTEXT_GET - dump */
+static const struct nla_policy shim6_context_get_dump_nl_policy[SHIM6_A_CONTEXT_REAP_STATE + 1] = {
+	[SHIM6_A_CONTEXT_ULID_LOCAL] = NLA_POLICY_EXACT_LEN(16),
+	[SHIM6_A_CONTEXT_ULID_PEER] = NLA_POLICY_EXACT_LEN(16),
+	[SHIM6_A_CONTEXT_FII] = { .type = NLA_U32, },
+	[SHIM6_A_CONTEXT_TAG_LOCAL] = NLA_POLICY_FULL_RANGE(NLA_U64, &shim6_a_context_tag_local_range),
+	[SHIM6_A_CONTEXT_STATE] = NLA_POLICY_RANGE(NLA_U32, 1, 4),
+	[SHIM6_A_CONTEXT_REAP_STATE] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
 };
 
 /* SHIM6_CMD_CONTEXT_DEL - do */
@@ -165,10 +186,11 @@ static const struct nla_policy shim6_daemon_register_nl_policy[SHIM6_A_CONTROL_F
 };
 
 /* SHIM6_CMD_CONTROL_SEND - do */
-static const struct nla_policy shim6_control_send_nl_policy[SHIM6_A_CONTROL_MESSAGE + 1] = {
+static const struct nla_policy shim6_control_send_nl_policy[SHIM6_A_CONTROL_LENGTH + 1] = {
 	[SHIM6_A_CONTROL_SOURCE] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTROL_DESTINATION] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTROL_MESSAGE] = { .type = NLA_BINARY, },
+	[SHIM6_A_CONTROL_LENGTH] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_control_length_range),
 };
 
 /* Ops table for shim6 */
@@ -189,27 +211,29 @@ static const struct genl_split_ops shim6_nl_ops[] = {
 		.cmd		= SHIM6_CMD_CONTEXT_NEW,
 		.doit		= shim6_nl_context_new_doit,
 		.policy		= shim6_context_new_nl_policy,
-		.maxattr	= SHIM6_A_CONTEXT_REAP_TIMER,
+		.maxattr	= SHIM6_A_CONTEXT_HEADER,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= SHIM6_CMD_CONTEXT_SET,
 		.doit		= shim6_nl_context_set_doit,
 		.policy		= shim6_context_set_nl_policy,
-		.maxattr	= SHIM6_A_CONTEXT_REAP_TIMER,
+		.maxattr	= SHIM6_A_CONTEXT_HEADER,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= SHIM6_CMD_CONTEXT_GET,
 		.doit		= shim6_nl_context_get_doit,
-		.policy		= shim6_context_get_nl_policy,
+		.policy		= shim6_context_get_do_nl_policy,
 		.maxattr	= SHIM6_A_CONTEXT_TAG_LOCAL,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 	{
-		.cmd	= SHIM6_CMD_CONTEXT_GET,
-		.dumpit	= shim6_nl_context_get_dumpit,
-		.flags	= GENL_CMD_CAP_DUMP,
+		.cmd		= SHIM6_CMD_CONTEXT_GET,
+		.dumpit		= shim6_nl_context_get_dumpit,
+		.policy		= shim6_context_get_dump_nl_policy,
+		.maxattr	= SHIM6_A_CONTEXT_REAP_STATE,
+		.flags		= GENL_CMD_CAP_DUMP,
 	},
 	{
 		.cmd		= SHIM6_CMD_CONTEXT_DEL,
@@ -263,7 +287,7 @@ static const struct genl_split_ops shim6_nl_ops[] = {
 		.cmd		= SHIM6_CMD_CONTROL_SEND,
 		.doit		= shim6_nl_control_send_doit,
 		.policy		= shim6_control_send_nl_policy,
-		.maxattr	= SHIM6_A_CONTROL_MESSAGE,
+		.maxattr	= SHIM6_A_CONTROL_LENGTH,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 };

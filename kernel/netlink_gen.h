@@ -12,6 +12,9 @@
 
 #include <uapi/linux/shim6.h>
 
+/* Common nested types */
+extern const struct nla_policy shim6_locators_nl_policy[SHIM6_A_LOCATORS_LOCATOR + 1];
+
 int shim6_nl_config_get_doit(struct sk_buff *skb, struct genl_info *info);
 int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info);
 int shim6_nl_context_new_doit(struct sk_buff *skb, struct genl_info *info);

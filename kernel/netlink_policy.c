@@ -240,13 +240,16 @@ static int shim6_nl_parse_policy(struct genl_info *info,
  */
 int shim6_nl_policy_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
 	struct shim6_policy rule = {};
+	struct shim6_net *sn;
 	int err;
 
 	err = shim6_nl_parse_policy(info, &rule);
 	if (err)
 		return err;
+	sn = shim6_netns_use(genl_info_net(info));
+	if (!sn)
+		return -ENOMEM;
 	mutex_lock(&sn->policies.lock);
 	if (!info->attrs[SHIM6_A_POLICY_PREFERENCE])
 		err = shim6_policy_preference(sn, &rule.preference,
@@ -264,14 +267,17 @@ int shim6_nl_policy_new_doit(struct sk_buff *skb, struct genl_info *info)
  */
 int shim6_nl_policy_del_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
 	struct shim6_policy *rule;
+	struct shim6_net *sn;
 	int err = 0;
 
 	if (GENL_REQ_ATTR_CHECK(info, SHIM6_A_POLICY_PREFERENCE)) {
 		NL_SET_ERR_MSG(info->extack, "a rule is named by its preference");
 		return -EINVAL;
 	}
+	sn = shim6_netns_use(genl_info_net(info));
+	if (!sn)
+		return -ENOMEM;
 	mutex_lock(&sn->policies.lock);
 	rule = shim6_policy_find(sn,
 				 nla_get_u32(info->attrs[SHIM6_A_POLICY_PREFERENCE]));
@@ -289,8 +295,50 @@ int shim6_nl_policy_del_doit(struct sk_buff *skb, struct genl_info *info)
 }
 
 /*
- * shim6_nl_policy_get_dumpit - SHIM6_CMD_POLICY_GET: all rules; the callback's
- * first argument says whether there was one already, the second which was last
+ * A rule of a dump, if it is not told already: the callback's first argument says
+ * whether one was, the second which was last.
+ */
+static int shim6_nl_policy_dump(struct sk_buff *skb,
+				struct netlink_callback *cb,
+				const struct shim6_policy *rule)
+{
+	void *hdr;
+	int err;
+
+	if (cb->args[0] && rule->preference <= (u32)cb->args[1])
+		return 0;
+	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+			  &shim6_nl_family, NLM_F_MULTI, SHIM6_CMD_POLICY_GET);
+	if (!hdr)
+		return -EMSGSIZE;
+	genl_dump_check_consistent(cb, hdr);
+	err = shim6_nl_policy_fill(skb, rule, hdr);
+	if (err)
+		return err;
+	cb->args[0] = 1;
+	cb->args[1] = rule->preference;
+	return 0;
+}
+
+/* Where nobody has used Shim6: what the first use makes. */
+static int shim6_nl_policy_dump_defaults(struct sk_buff *skb,
+					 struct netlink_callback *cb)
+{
+	const struct shim6_policy *rule;
+	int err = 0, i;
+
+	cb->seq = SHIM6_POLICY_GENERATION_FIRST;
+	for (i = 0; !err; i++) {
+		rule = shim6_policy_default(i);
+		if (!rule)
+			break;
+		err = shim6_nl_policy_dump(skb, cb, rule);
+	}
+	return err;
+}
+
+/*
+ * shim6_nl_policy_get_dumpit - SHIM6_CMD_POLICY_GET: all rules
  */
 int shim6_nl_policy_get_dumpit(struct sk_buff *skb,
 			       struct netlink_callback *cb)
@@ -298,30 +346,21 @@ int shim6_nl_policy_get_dumpit(struct sk_buff *skb,
 	struct shim6_net *sn = shim6_pernet(sock_net(cb->skb->sk));
 	const struct shim6_policy *rule;
 	int err = 0;
-	void *hdr;
 
 	if (nlmsg_attrlen(cb->nlh, GENL_HDRLEN)) {
 		NL_SET_ERR_MSG(cb->extack, "this request takes no attributes");
 		return -EINVAL;
 	}
+	if (!sn) {
+		err = shim6_nl_policy_dump_defaults(skb, cb);
+		return err && !skb->len ? err : skb->len;
+	}
 	mutex_lock(&sn->policies.lock);
 	cb->seq = sn->policies.generation;
 	list_for_each_entry(rule, &sn->policies.list, list) {
-		if (cb->args[0] && rule->preference <= (u32)cb->args[1])
-			continue;
-		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
-				  cb->nlh->nlmsg_seq, &shim6_nl_family,
-				  NLM_F_MULTI, SHIM6_CMD_POLICY_GET);
-		if (!hdr) {
-			err = -EMSGSIZE;
-			break;
-		}
-		genl_dump_check_consistent(cb, hdr);
-		err = shim6_nl_policy_fill(skb, rule, hdr);
+		err = shim6_nl_policy_dump(skb, cb, rule);
 		if (err)
 			break;
-		cb->args[0] = 1;
-		cb->args[1] = rule->preference;
 	}
 	mutex_unlock(&sn->policies.lock);
 	return err && !skb->len ? err : skb->len;
@@ -332,13 +371,16 @@ int shim6_nl_policy_get_dumpit(struct sk_buff *skb,
  */
 int shim6_nl_policy_flush_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct shim6_net *sn = shim6_pernet(genl_info_net(info));
 	struct shim6_policy *rule, *next;
+	struct shim6_net *sn;
 	int err;
 
 	err = shim6_nl_reject_attrs(info);
 	if (err)
 		return err;
+	sn = shim6_netns_use(genl_info_net(info));
+	if (!sn)
+		return -ENOMEM;
 	mutex_lock(&sn->policies.lock);
 	list_for_each_entry_safe(rule, next, &sn->policies.list, list) {
 		shim6_nl_policy_notify(sn, rule, info,

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * State per network namespace: made when the module is loaded or a namespace
- * is created, whichever comes later, and gone with the first of the two.
+ * State per network namespace: made when somebody first changes something
+ * there, and gone with the namespace or the module. A namespace that does not
+ * use Shim6 has a pointer, which is NULL.
  */
 #include <linux/netfilter_ipv6.h>
-#include <linux/random.h>
+#include <linux/slab.h>
 #include <net/netns/generic.h>
 
 #include "compat.h"
 #include "daemon.h"
 #include "input.h"
+#include "mtu.h"
 #include "netns.h"
 #include "output.h"
 #include "tcp.h"
 
+/* Where a namespace has the pointer. */
 static unsigned int shim6_net_id __read_mostly;
 
-static const struct nf_hook_ops shim6_hooks[] = {
+static const struct nf_hook_ops shim6_hooks[SHIM6_HOOKS] = {
 	{
 		/* Before defragmentation, and before who is before that. */
 		.hook = shim6_input,
@@ -32,16 +35,87 @@ static const struct nf_hook_ops shim6_hooks[] = {
 	},
 };
 
+static struct shim6_net **shim6_net_slot(const struct net *net)
+{
+	return net_generic(net, shim6_net_id);
+}
+
 /**
  * shim6_pernet - the module's state in a network namespace
  * @net: the namespace, kept alive by the caller
  *
- * Return: the state, never NULL between shim6_netns_init() and
- * shim6_netns_exit().
+ * Return: the state, or NULL if nobody has used Shim6 there. What is there
+ * once, stays for as long as the namespace does; hooks and contexts come after
+ * it.
  */
 struct shim6_net *shim6_pernet(const struct net *net)
 {
-	return net_generic(net, shim6_net_id);
+	/* Pairs with the cmpxchg() of shim6_netns_use(). */
+	return READ_ONCE(*shim6_net_slot(net));
+}
+
+static void shim6_net_free(struct shim6_net *sn)
+{
+	shim6_stats_net_exit(sn);
+	mutex_destroy(&sn->config_lock);
+	kfree(sn);
+}
+
+static struct shim6_net *shim6_net_new(struct net *net)
+{
+	struct shim6_net *sn;
+	int i;
+
+	sn = kzalloc(sizeof(*sn), GFP_KERNEL_ACCOUNT);
+	if (!sn)
+		return NULL;
+	sn->net = net;
+	for (i = 0; i < SHIM6_HOOKS; i++) {
+		sn->hook_ops[i] = shim6_hooks[i];
+		sn->hook_ops[i].priv = sn;
+	}
+	mutex_init(&sn->config_lock);
+	shim6_config_init(&sn->config);
+	shim6_tcp_net_init(sn);
+	shim6_mtu_net_init(sn);
+	if (shim6_stats_net_init(sn) || shim6_table_init(sn))
+		goto err;
+	if (shim6_policy_net_init(sn))
+		goto err_policy;
+	return sn;
+
+err_policy:
+	shim6_table_exit(sn);
+err:
+	shim6_net_free(sn);
+	return NULL;
+}
+
+/**
+ * shim6_netns_use - the module's state in a namespace that uses Shim6 from now on
+ * @net: the namespace, kept alive by the caller; may sleep
+ *
+ * Nobody waits for anybody else's memory: of those that are the first at the same
+ * time each makes one, and all use that of whoever was done first.
+ *
+ * Return: the state, or NULL if there is no memory.
+ */
+struct shim6_net *shim6_netns_use(struct net *net)
+{
+	struct shim6_net *sn = shim6_pernet(net), *other;
+
+	if (sn)
+		return sn;
+	sn = shim6_net_new(net);
+	if (!sn)
+		return NULL;
+	other = cmpxchg(shim6_net_slot(net), NULL, sn);
+	if (!other)
+		return sn;
+	shim6_policy_net_exit(sn);
+	shim6_table_exit(sn);
+	shim6_net_free(sn);
+	return other;
 }
 
 /**
@@ -58,12 +132,11 @@ int shim6_hooks_get(struct shim6_net *sn)
 	int err;
 
 	if (!sn->hooks && !sn->hooks_gone) {
-		err = nf_register_net_hooks(sn->net, shim6_hooks,
-					    ARRAY_SIZE(shim6_hooks));
+		err = nf_register_net_hooks(sn->net, sn->hook_ops, SHIM6_HOOKS);
 		if (err)
 			return err;
 	}
-	sn->hooks++;
+	WRITE_ONCE(sn->hooks, sn->hooks + 1);
 	return 0;
 }
 
@@ -73,57 +146,25 @@ int shim6_hooks_get(struct shim6_net *sn)
  */
 void shim6_hooks_put(struct shim6_net *sn)
 {
-	if (!--sn->hooks && !sn->hooks_gone)
-		nf_unregister_net_hooks(sn->net, shim6_hooks,
-					ARRAY_SIZE(shim6_hooks));
+	WRITE_ONCE(sn->hooks, sn->hooks - 1);
+	if (!sn->hooks && !sn->hooks_gone)
+		nf_unregister_net_hooks(sn->net, sn->hook_ops, SHIM6_HOOKS);
 }
 
-static int __net_init shim6_net_init(struct net *net)
-{
-	struct shim6_net *sn = shim6_pernet(net);
-	int err;
-
-	sn->net = net;
-	sn->hash_seed = get_random_u32();
-	mutex_init(&sn->config_lock);
-	shim6_config_init(&sn->config);
-	INIT_WORK(&sn->tcp_work, shim6_tcp_work);
-
-	err = shim6_stats_net_init(net, sn);
-	if (err)
-		goto err_stats;
-	err = shim6_table_init(sn);
-	if (err)
-		goto err_table;
-	err = shim6_flow_net_init(sn);
-	if (err)
-		goto err_flow;
-	err = shim6_policy_net_init(sn);
-	if (err)
-		goto err_policy;
-	return 0;
-
-err_policy:
-	shim6_flow_net_exit(sn);
-err_flow:
-	shim6_table_exit(sn);
-err_table:
-	shim6_stats_net_exit(net, sn);
-err_stats:
-	mutex_destroy(&sn->config_lock);
-	return err;
-}
-
-/* A grace period passes between this and the exit. */
+/*
+ * A grace period passes between this and the exit. Requests hold the namespace,
+ * and the family goes before the module: there is no first use any more.
+ */
 static void __net_exit shim6_net_pre_exit(struct net *net)
 {
 	struct shim6_net *sn = shim6_pernet(net);
 
+	if (!sn)
+		return;
 	mutex_lock(&sn->table.lock);
 	sn->hooks_gone = true;
 	if (sn->hooks)
-		nf_unregister_net_hooks(net, shim6_hooks,
-					ARRAY_SIZE(shim6_hooks));
+		nf_unregister_net_hooks(net, sn->hook_ops, SHIM6_HOOKS);
 	mutex_unlock(&sn->table.lock);
 }
 
@@ -131,25 +172,53 @@ static void __net_exit shim6_net_exit(struct net *net)
 {
 	struct shim6_net *sn = shim6_pernet(net);
 
-	cancel_work_sync(&sn->tcp_work);
+	if (!sn)
+		return;
+	/*
+	 * A packet that was in our hook when that was unregistered may have
+	 * been queued for user space since, and would go on in our code.
+	 */
+	nf_queue_nf_hook_drop(net);
+	shim6_tcp_net_exit(sn);
+	shim6_mtu_net_exit(sn);
 	shim6_daemon_net_exit(sn);
 	shim6_policy_net_exit(sn);
-	shim6_flow_net_exit(sn);
 	shim6_table_exit(sn);
-	shim6_stats_net_exit(net, sn);
-	mutex_destroy(&sn->config_lock);
+}
+
+/*
+ * The timers of contexts count until the grace period is over, for which one
+ * wait serves all namespaces that go, and none is due to those without.
+ */
+static void __net_exit shim6_net_exit_batch(struct list_head *nets)
+{
+	struct shim6_net *sn;
+	bool used = false;
+	struct net *net;
+
+	list_for_each_entry(net, nets, exit_list) {
+		sn = shim6_pernet(net);
+		used |= sn && sn->table.used;
+	}
+	if (used)
+		rcu_barrier();
+	list_for_each_entry(net, nets, exit_list) {
+		sn = shim6_pernet(net);
+		if (sn)
+			shim6_net_free(sn);
+	}
 }
 
 static struct pernet_operations shim6_net_ops = {
-	.init = shim6_net_init,
 	.pre_exit = shim6_net_pre_exit,
 	.exit = shim6_net_exit,
+	.exit_batch = shim6_net_exit_batch,
 	.id = &shim6_net_id,
-	.size = sizeof(struct shim6_net),
+	.size = sizeof(struct shim6_net *),
 };
 
 /**
- * shim6_netns_init - start to keep state in every namespace, old and new
+ * shim6_netns_init - from now on every namespace, old and new, can have state
  *
  * Comes before anything that could look the state up.
  *
@@ -166,4 +235,6 @@ int __init shim6_netns_init(void)
 void shim6_netns_exit(void)
 {
 	unregister_pernet_subsys(&shim6_net_ops);
+	/* Who was deciding on a queued packet at that moment is done with it. */
+	synchronize_net();
 }

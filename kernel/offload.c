@@ -19,6 +19,7 @@
 
 #include "compat.h"
 #include "context.h"
+#include "filter.h"
 #include "header.h"
 #include "netns.h"
 #include "offload.h"
@@ -76,11 +77,13 @@ static struct shim6_context *shim6_gro_context(const struct sk_buff *skb,
 					       const struct shim6_hdr *h)
 {
 	struct net *net = dev_net(skb->dev);
+	struct shim6_net *sn = shim6_pernet(net);
 	struct shim6_context *ctx;
 
-	if (!shim6_is_payload(h) || h->hdrlen)
+	if (!sn || !shim6_is_payload(h) || h->hdrlen ||
+	    !shim6_filter_served(skb->dev))
 		return NULL;
-	ctx = shim6_context_by_tag(shim6_pernet(net), shim6_tag(h->octet));
+	ctx = shim6_context_by_tag(sn, shim6_tag(h->octet));
 	if (!ctx || READ_ONCE(ctx->state) == SHIM6_CONTEXT_STATE_I1_SENT ||
 	    !shim6_context_is_here(ctx, net, &iph->daddr))
 		return NULL;
@@ -210,6 +213,28 @@ int __init shim6_offload_init(void)
 	return inet6_add_offload(&shim6_offload, SHIM6_IPPROTO);
 }
 
+/*
+ * Every device's polls: each ends by completing what has been held for longer
+ * than a jiffy. A poll more than a device has asked for finds nothing to do.
+ */
+static void shim6_offload_flush(void)
+{
+	struct napi_struct *napi;
+	struct net_device *dev;
+	struct net *net;
+
+	rcu_read_lock();
+	for_each_net_rcu(net) {
+		for_each_netdev_rcu(net, dev) {
+			local_bh_disable();
+			list_for_each_entry_rcu(napi, &dev->napi_list, dev_list)
+				napi_schedule(napi);
+			local_bh_enable();
+		}
+	}
+	rcu_read_unlock();
+}
+
 /**
  * shim6_offload_exit - no more; none is on its way through us afterwards
  */
@@ -217,11 +242,14 @@ void shim6_offload_exit(void)
 {
 	/*
 	 * What is merged already waits for its completion, until the device's
-	 * poll ends or its gro_flush_timeout, which is much less, is over. The
-	 * core would warn of a packet that nobody completes.
+	 * poll ends, or for as long as an administrator has set in
+	 * gro_flush_timeout. The core would warn of a packet that nobody
+	 * completes, and drop it.
 	 */
 	WRITE_ONCE(shim6_offload_ends, true);
 	synchronize_net();
+	msleep(20);
+	shim6_offload_flush();
 	msleep(100);
 	inet6_del_offload(&shim6_offload, SHIM6_IPPROTO);
 }

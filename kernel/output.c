@@ -2,22 +2,28 @@
 /*
  * Output: packets of a ULID pair whose context is re-homed get the current
  * locator pair, the Payload Extension header and another route (RFC 5533
- * section 11).
+ * section 11). Where a context has returned to its ULIDs they are these again
+ * and the rest stays as it was (home.c).
  *
  * The hook is the last at LOCAL_OUT, so that the host's firewall and conntrack
- * have seen the ULIDs. IPsec on the ULIDs comes before: a packet whose dst has
- * a transformation is left alone and passes here again when that is done.
+ * have seen the ULIDs. What they and others are asked besides is in filter.c.
+ * IPsec on the ULIDs comes before: a packet whose dst has a transformation is
+ * left alone and passes here again when that is done.
  */
 #include <linux/netfilter_ipv6.h>
 #include <net/addrconf.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 
+#include "card.h"
 #include "compat.h"
 #include "context.h"
-#include "daemon.h"
+#include "event.h"
+#include "filter.h"
 #include "flow.h"
 #include "header.h"
+#include "home.h"
+#include "mtu.h"
 #include "netns.h"
 #include "output.h"
 #include "path.h"
@@ -58,8 +64,15 @@ static int shim6_insert(struct sk_buff *skb, const struct shim6_path *path,
 		*(struct in6_addr *)(skb->data + place->final) = path->peer;
 	else
 		iph->daddr = path->peer;
-	iph->payload_len = htons(skb->len - sizeof(*iph));
+	shim6_set_payload_len(iph, skb->len - sizeof(*iph));
 	return 0;
+}
+
+static void shim6_count_rehomed(struct shim6_net *sn,
+				const struct shim6_path *path)
+{
+	shim6_count(sn, path->home ? SHIM6_A_STATS_OUT_ULID_HEADER :
+				     SHIM6_A_STATS_OUT_REHOMED);
 }
 
 /* Make the checksum that was left for the device to make. */
@@ -70,73 +83,48 @@ static int shim6_checksum(struct sk_buff *skb)
 	       skb_csum_hwoffload_help(skb, 0) : 0;
 }
 
-/*
- * Devices that have the feature NETIF_F_IPV6_CSUM look for TCP and UDP right
- * behind the IPv6 header, and those that offload tunnels look for them there as
- * well; not every kernel keeps a packet with an extension header from them.
- */
-static bool shim6_offload_blind(const struct sk_buff *skb)
-{
-	const netdev_features_t f = skb_dst(skb)->dev->features;
-
-	if (skb->ip_summed != CHECKSUM_PARTIAL)
-		return false;
-	return skb->encapsulation ||
-	       (f & (NETIF_F_IPV6_CSUM | NETIF_F_HW_CSUM)) == NETIF_F_IPV6_CSUM;
-}
-
-/* There is a wire behind it, on which there are no large segments. */
-static bool shim6_hardware(const struct net_device *dev)
-{
-	const struct device *parent = dev->dev.parent;
-
-	return parent && parent->bus && strcmp(parent->bus->name, "virtio") &&
-	       strcmp(parent->bus->name, "xen");
-}
-
-/*
- * A large segment can get as such to a router that is a namespace or the host of
- * this machine. Linux looks for the header of TCP right behind that of IPv6 when
- * it forwards one: it reads a sequence number as the header's length, and drops
- * what then seems too short or too long. So these are cut here.
- */
-static bool shim6_forwarded_whole(const struct sk_buff *skb)
-{
-	const struct dst_entry *dst = skb_dst(skb);
-
-	return skb_shinfo(skb)->gso_type & SKB_GSO_TCPV6 && !dst_xfrm(dst) &&
-	       container_of(dst, struct rt6_info, dst)->rt6i_flags &
-	       RTF_GATEWAY && !shim6_hardware(dst->dev);
-}
-
-/* Tell the sender what fits: @mtu octets without our header. */
-static void shim6_too_big(struct sk_buff *skb, u32 mtu)
-{
-	skb->dev = skb_dst(skb)->dev;
-	icmpv6_send(skb, ICMPV6_PKT_TOOBIG, 0, mtu);
-}
-
-/* No fragments of a fragment, and none without data. */
+/* No fragments without data. */
 static bool shim6_can_fragment(const struct shim6_place *place, u32 mtu)
 {
-	return place->nexthdr != NEXTHDR_FRAGMENT &&
-	       mtu >= place->offset + sizeof(struct frag_hdr) + 8;
+	return mtu >= place->offset + sizeof(struct frag_hdr) + 8;
+}
+
+/*
+ * What is a fragment already, as a raw socket sends them, becomes several: its
+ * Fragment header goes into @was, for each of them to have one like it.
+ */
+static int shim6_unfragment(struct sk_buff *skb, struct shim6_place *place,
+			    struct frag_hdr *was)
+{
+	memset(was, 0, sizeof(*was));
+	if (place->nexthdr != NEXTHDR_FRAGMENT)
+		return 0;
+	if (!pskb_may_pull(skb, place->offset + sizeof(*was)) ||
+	    skb_cow_head(skb, 0))
+		return -EINVAL;
+	memcpy(was, skb->data + place->offset, sizeof(*was));
+	memmove(skb->data + sizeof(*was), skb->data, place->offset);
+	__skb_pull(skb, sizeof(*was));
+	skb_reset_network_header(skb);
+	skb->data[place->prev] = was->nexthdr;
+	place->nexthdr = was->nexthdr;
+	return 0;
 }
 
 /* Fragments of a packet, each with a header of its own (section 4.6). */
-static int shim6_fragment(struct net *net, struct sock *sk,
+static int shim6_fragment(struct shim6_net *sn, struct sock *sk,
 			  struct sk_buff *skb, const struct shim6_path *path,
 			  struct shim6_place *place, u32 mtu)
 {
-	struct shim6_net *sn = shim6_pernet(net);
 	struct dst_entry *dst = skb_dst(skb);
 	struct ip6_frag_state state;
+	struct frag_hdr was, *fh;
 	struct sk_buff *frag;
 	int err;
 
 	if (!shim6_can_fragment(place, mtu))
 		return -EMSGSIZE;
-	err = shim6_checksum(skb);
+	err = shim6_checksum(skb) ?: shim6_unfragment(skb, place, &was);
 	if (err)
 		return err;
 	if (!pskb_may_pull(skb, place->offset))
@@ -146,12 +134,18 @@ static int shim6_fragment(struct net *net, struct sock *sk,
 		      dst->dev->needed_tailroom,
 		      LL_RESERVED_SPACE(dst->dev) + SHIM6_PAYLOAD_LEN,
 		      skb_network_header(skb) + place->prev, place->nexthdr,
-		      ipv6_select_ident(net, &ipv6_hdr(skb)->daddr,
+		      was.identification ?:
+		      ipv6_select_ident(sn->net, &ipv6_hdr(skb)->daddr,
 					&ipv6_hdr(skb)->saddr), &state);
 	while (state.left > 0) {
 		frag = ip6_frag_next(skb, &state);
 		if (IS_ERR(frag))
 			return PTR_ERR(frag);
+		fh = (struct frag_hdr *)(frag->data + place->offset);
+		if (state.left <= 0)
+			fh->frag_off |= was.frag_off & htons(IP6_MF);
+		fh->frag_off = htons(ntohs(fh->frag_off) +
+				     (ntohs(was.frag_off) & IP6_OFFSET));
 		/* Its data begins at the network header. */
 		err = shim6_insert(frag, path, place);
 		if (err) {
@@ -160,22 +154,21 @@ static int shim6_fragment(struct net *net, struct sock *sk,
 		}
 		shim6_count(sn, SHIM6_A_STATS_OUT_FRAGMENTS);
 		/* What a queue drops it counts itself. */
-		if (dst_output(net, sk, frag) < 0)
+		if (shim6_filter_send(sn->net, sk, frag) < 0)
 			break;
 	}
 	return 0;
 }
 
 /* One packet that fits when it is cut into fragments, taken over. */
-static void shim6_send_one(struct net *net, struct sock *sk,
+static void shim6_send_one(struct shim6_net *sn, struct sock *sk,
 			   struct sk_buff *skb, const struct shim6_path *path,
 			   struct shim6_place *place, u32 mtu)
 {
-	struct shim6_net *sn = shim6_pernet(net);
 	int err;
 
 	if (skb->len > mtu) {
-		err = shim6_fragment(net, sk, skb, path, place, mtu);
+		err = shim6_fragment(sn, sk, skb, path, place, mtu);
 		if (err == -EMSGSIZE)
 			shim6_count_drop(sn, skb, SHIM6_A_STATS_OUT_TOO_BIG);
 		else if (err)
@@ -187,20 +180,20 @@ static void shim6_send_one(struct net *net, struct sock *sk,
 		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY);
 		return;
 	}
-	shim6_count(sn, SHIM6_A_STATS_OUT_REHOMED);
-	dst_output(net, sk, skb);
+	shim6_count_rehomed(sn, path);
+	shim6_filter_send(sn->net, sk, skb);
 }
 
 /* Segments of a packet that no device below can be trusted to cut. */
-static unsigned int shim6_segment(struct net *net, struct sock *sk,
+static unsigned int shim6_segment(struct shim6_net *sn, struct sock *sk,
 				  struct sk_buff *skb,
 				  const struct shim6_path *path,
 				  struct shim6_place *place, u32 mtu)
 {
-	struct shim6_net *sn = shim6_pernet(net);
 	struct sk_buff *segs, *seg, *next;
 
-	segs = skb_gso_segment(skb, 0);
+	/* Pages stay where they are; only headers are made anew. */
+	segs = skb_gso_segment(skb, NETIF_F_SG | NETIF_F_HIGHDMA);
 	if (IS_ERR_OR_NULL(segs))
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
 					  -ENOMEM);
@@ -211,39 +204,32 @@ static unsigned int shim6_segment(struct net *net, struct sock *sk,
 			shim6_drop(sn, seg, SHIM6_A_STATS_OUT_NO_MEMORY);
 			continue;
 		}
-		shim6_send_one(net, sk, seg, path, place, mtu);
+		shim6_send_one(sn, sk, seg, path, place, mtu);
 	}
 	consume_skb(skb);
 	return NF_STOLEN;
 }
 
-/* What does not fit into one packet of the path: tell, cut, or both. */
-static unsigned int shim6_output_big(struct net *net, struct sock *sk,
+/*
+ * What does not fit into one packet of the path, though it did without our header:
+ * a sender that can adapt, and has just been told, sends less. For all others it
+ * is cut. Nobody is told less than 1280 octets, which no sender would believe (RFC
+ * 8201 section 4): what is that long is cut as well.
+ */
+static unsigned int shim6_output_big(struct shim6_net *sn, struct sock *sk,
 				     struct sk_buff *skb,
 				     const struct shim6_path *path,
-				     struct shim6_place *place, u32 mtu)
+				     struct shim6_place *place, u32 mtu,
+				     bool told)
 {
-	struct shim6_net *sn = shim6_pernet(net);
-	bool tcp = skb->sk && sk_fullsock(skb->sk) &&
-		   skb->sk->sk_protocol == IPPROTO_TCP;
-
-	/*
-	 * A sender that can adapt is told. None is told less than 1280 octets,
-	 * which it would not believe (RFC 8201 section 4): then cut.
-	 */
-	if (mtu >= IPV6_MIN_MTU && (tcp || !skb->ignore_df))
-		goto too_big;
+	if ((told && mtu >= IPV6_MIN_MTU) ||
+	    (!skb_is_gso(skb) && !shim6_can_fragment(place, mtu)))
+		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_TOO_BIG,
+					  -EMSGSIZE);
 	if (skb_is_gso(skb))
-		return shim6_segment(net, sk, skb, path, place, mtu);
-	if (!shim6_can_fragment(place, mtu))
-		goto too_big;
-	shim6_send_one(net, sk, skb, path, place, mtu);
+		return shim6_segment(sn, sk, skb, path, place, mtu);
+	shim6_send_one(sn, sk, skb, path, place, mtu);
 	return NF_STOLEN;
-
-too_big:
-	shim6_too_big(skb, max_t(u32, mtu, IPV6_MIN_MTU));
-	return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_TOO_BIG,
-				  -EMSGSIZE);
 }
 
 /*
@@ -257,18 +243,38 @@ static bool shim6_output_stuck(const struct shim6_net *sn,
 	return !netif_carrier_ok(skb_dst(skb)->dev) && shim6_has_daemon(sn);
 }
 
-static unsigned int shim6_output_rehomed(struct net *net, struct sk_buff *skb,
-					 struct sock *sk,
+/* One packet with locators leaves; @asked: its cgroup's programs have run. */
+static unsigned int shim6_output_last(struct net *net, struct sock *sk,
+				      struct sk_buff *skb, bool asked)
+{
+	int err;
+
+	if (asked)
+		return shim6_nf_stolen(shim6_filter_send(net, NULL, skb));
+	/* The sender learns from the caller what the device's queue says. */
+	err = shim6_filter_locators(net, sk, skb);
+	return err == 1 ? NF_ACCEPT : shim6_nf_stolen(err);
+}
+
+/* All filters have passed the packet with its ULIDs, but its cgroup's. */
+static unsigned int shim6_output_rehomed(struct shim6_net *sn,
+					 struct sk_buff *skb, struct sock *sk,
 					 struct shim6_path *path,
 					 struct shim6_place *place)
 {
-	struct shim6_net *sn = shim6_pernet(net);
+	const struct in6_addr first = ipv6_hdr(skb)->daddr;
+	struct sock *asked = sk;
 	struct dst_entry *dst;
+	bool big, told;
 	u32 mtu;
 	int err;
 
-	dst = shim6_path_route(net, skb, path,
-			       place->final ? &ipv6_hdr(skb)->daddr : NULL);
+	/* It hides TCP's header, and there is room for one such header only. */
+	err = shim6_jumbo_remove(skb, place);
+	if (err)
+		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
+					  err);
+	dst = shim6_path_route(sn->net, skb, path, place->final ? &first : NULL);
 	/* Where somebody is about to repair it the ULP need not know. */
 	if (IS_ERR(dst) && shim6_has_daemon(sn)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE);
@@ -277,34 +283,101 @@ static unsigned int shim6_output_rehomed(struct net *net, struct sk_buff *skb,
 	if (IS_ERR(dst))
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
 					  PTR_ERR(dst));
+	err = shim6_filter_cgroup(&asked, skb, dst->dev);
+	mtu = dst_mtu(dst) - SHIM6_PAYLOAD_LEN;
+	big = !shim6_mtu_fits(skb, mtu);
+	told = big && !err && shim6_mtu_tell(sn, path, skb, dst);
 	skb_dst_drop(skb);
 	skb_dst_set(skb, dst);
+	if (err)
+		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_CGROUP,
+					  err);
 	if (shim6_output_stuck(sn, skb)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE);
 		return NF_STOLEN;
 	}
-	mtu = dst_mtu(dst) - SHIM6_PAYLOAD_LEN;
-	if (skb_is_gso(skb) ? !skb_gso_validate_network_len(skb, mtu) :
-			      skb->len > mtu)
-		return shim6_output_big(net, sk, skb, path, place, mtu);
-	/* Jumbograms that a device would cut have no room for our header. */
-	if (skb_is_gso(skb) && (skb->len + SHIM6_PAYLOAD_LEN > IPV6_MAXPLEN ||
-				shim6_offload_blind(skb) ||
-				shim6_forwarded_whole(skb)))
-		return shim6_segment(net, sk, skb, path, place, mtu);
-	err = shim6_offload_blind(skb) ? shim6_checksum(skb) : 0;
+	if (big && !shim6_mtu_shrink(skb, place, mtu))
+		return shim6_output_big(sn, asked, skb, path, place, mtu,
+					told);
+	if (skb_is_gso(skb) &&
+	    (shim6_jumbo_foreign(skb) || !shim6_card_cuts(skb)))
+		return shim6_segment(sn, asked, skb, path, place, mtu);
+	err = shim6_card_sums(skb) ? 0 : shim6_checksum(skb);
 	if (!err)
 		err = shim6_insert(skb, path, place);
 	if (err)
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
 					  err);
-	shim6_count(sn, SHIM6_A_STATS_OUT_REHOMED);
+	shim6_count_rehomed(sn, path);
+	return shim6_output_last(sn->net, sk, skb, asked != sk);
+}
+
+/* Where the header goes in a packet, and its ULIDs; false: leave it alone. */
+static bool shim6_output_parse(const struct sk_buff *skb,
+			       struct shim6_place *place,
+			       struct shim6_ulids *ulids)
+{
+	const struct ipv6hdr *iph = ipv6_hdr(skb);
+
+	if (!shim6_header_place(skb, place) ||
+	    place->nexthdr == SHIM6_IPPROTO ||
+	    shim6_is_neighbour_discovery(skb, place))
+		return false;
+	ulids->local = iph->saddr;
+	ulids->peer = iph->daddr;
+	ulids->fii = 0;
+	return !place->final ||
+	       !skb_copy_bits(skb, skb_network_offset(skb) + place->final,
+			      &ulids->peer, sizeof(ulids->peer));
+}
+
+/*
+ * POSTROUTING has passed a packet, and may have changed all of it: if it has
+ * other addresses now (NAT), or the context has none any more, it leaves as it
+ * is.
+ */
+static unsigned int shim6_output_passed(struct shim6_net *sn,
+					struct sk_buff *skb, struct sock *sk)
+{
+	struct shim6_context *ctx = NULL;
+	struct shim6_path *path = NULL;
+	struct shim6_place place;
+	struct shim6_ulids ulids;
+
+	if (shim6_output_parse(skb, &place, &ulids))
+		ctx = shim6_context_by_ulids(sn, &ulids);
+	if (ctx && READ_ONCE(ctx->state) >= SHIM6_CONTEXT_STATE_ESTABLISHED)
+		path = rcu_dereference(ctx->path);
+	if (path)
+		return shim6_output_rehomed(sn, skb, sk, path, &place);
+	IP6CB(skb)->flags |= IP6SKB_REROUTED;
 	return NF_ACCEPT;
+}
+
+/* A hook at POSTROUTING had held the packet back, and lets it go on. */
+static int shim6_output_later(struct net *net, struct sock *sk,
+			      struct sk_buff *skb)
+{
+	unsigned int verdict;
+	int err = 0;
+
+	rcu_read_lock();
+	verdict = shim6_output_passed(shim6_pernet(net), skb, sk);
+	switch (verdict & NF_VERDICT_MASK) {
+	case NF_ACCEPT:
+		err = dst_output(net, sk, skb);
+		break;
+	case NF_DROP:
+		kfree_skb(skb);
+		break;
+	}
+	rcu_read_unlock();
+	return err;
 }
 
 /**
  * shim6_output - the hook at LOCAL_OUT
- * @priv: not used
+ * @priv: the namespace's state
  * @skb: a packet that this host sends; data is at the IPv6 header
  * @state: where
  *
@@ -314,27 +387,18 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 			  const struct nf_hook_state *state)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
-	struct shim6_ulids ulids = {};
+	struct shim6_ulids ulids;
 	struct shim6_place place;
 	struct shim6_context *ctx;
 	struct shim6_path *path;
-	struct shim6_net *sn;
+	struct shim6_net *sn = priv;
+	int passed;
 
-	if (!skb_dst(skb) || dst_xfrm(skb_dst(skb)) ||
-	    ipv6_addr_is_multicast(&iph->daddr) ||
-	    (skb_dst(skb)->dev->flags & IFF_LOOPBACK))
-		return NF_ACCEPT;
-	if (!shim6_header_place(skb, &place) ||
-	    place.nexthdr == SHIM6_IPPROTO ||
-	    shim6_is_neighbour_discovery(skb, &place))
-		return NF_ACCEPT;
-
-	sn = shim6_pernet(state->net);
-	ulids.local = iph->saddr;
-	ulids.peer = iph->daddr;
-	if (place.final &&
-	    skb_copy_bits(skb, skb_network_offset(skb) + place.final,
-			  &ulids.peer, sizeof(ulids.peer)))
+	if (iph->nexthdr == SHIM6_IPPROTO || !skb_dst(skb) ||
+	    dst_xfrm(skb_dst(skb)) || ipv6_addr_is_multicast(&iph->daddr) ||
+	    (skb_dst(skb)->dev->flags & IFF_LOOPBACK) ||
+	    !shim6_filter_served(skb_dst(skb)->dev) ||
+	    !shim6_output_parse(skb, &place, &ulids))
 		return NF_ACCEPT;
 
 	ctx = shim6_context_by_ulids(sn, &ulids);
@@ -346,11 +410,15 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 	if (READ_ONCE(ctx->state) < SHIM6_CONTEXT_STATE_ESTABLISHED)
 		return NF_ACCEPT;
 	path = rcu_dereference(ctx->path);
-	if (path && shim6_policy_bypassed(sn, skb, &ulids, &place)) {
+	if (!path || path->home)
+		path = READ_ONCE(ctx->header) ? shim6_home_path(ctx, path) :
+						NULL;
+	if (path && (shim6_policy_bypassed(sn, skb, &ulids, &place) ||
+		     !shim6_path_serves(state->net, skb, path))) {
 		shim6_count(sn, SHIM6_A_STATS_OUT_BYPASSED);
 		return NF_ACCEPT;
 	}
-	shim6_reap_sent(ctx, skb->sk);
+	shim6_reap_sent(ctx, skb);
 	if (!path) {
 		if (shim6_output_stuck(sn, skb)) {
 			shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE);
@@ -359,5 +427,11 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 		shim6_count(sn, SHIM6_A_STATS_OUT_ULID);
 		return NF_ACCEPT;
 	}
-	return shim6_output_rehomed(state->net, skb, state->sk, path, &place);
+	passed = shim6_filter_ulids(state->net, state->sk, skb,
+				    shim6_output_later);
+	if (passed <= 0)
+		return shim6_nf_stolen(passed);
+	if (passed == 1)
+		return shim6_output_passed(sn, skb, state->sk);
+	return shim6_output_rehomed(sn, skb, state->sk, path, &place);
 }

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The current locator pair of a re-homed context: its route, and what it
- * carries at a time, which the ULP is told (RFC 5533 section 15.4).
+ * The current locator pair of a context whose payload bears the header, and its
+ * route.
  */
+#include <linux/jhash.h>
 #include <linux/slab.h>
 #include <net/addrconf.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
-#include <net/l3mdev.h>
 #include <net/xfrm.h>
 
 #include "compat.h"
 #include "context.h"
+#include "filter.h"
 #include "header.h"
+#include "mtu.h"
 #include "netns.h"
 #include "path.h"
 
@@ -20,31 +22,44 @@ static struct kmem_cache *shim6_path_cache __ro_after_init;
 
 /**
  * shim6_path_new - a current locator pair
+ * @sn: the namespace's state
  * @local: Lp(local)
  * @peer: Lp(peer)
  * @tag: CT(peer), 47 bits
+ * @home: it is the ULID pair
+ * @gfp: how to allocate it
  *
  * Return: the path or NULL.
  */
-struct shim6_path *shim6_path_new(const struct in6_addr *local,
-				  const struct in6_addr *peer, u64 tag)
+struct shim6_path *shim6_path_new(struct shim6_net *sn,
+				  const struct in6_addr *local,
+				  const struct in6_addr *peer, u64 tag,
+				  bool home, gfp_t gfp)
 {
 	struct shim6_path *path;
 
-	path = kmem_cache_zalloc(shim6_path_cache, GFP_KERNEL_ACCOUNT);
+	path = kmem_cache_zalloc(shim6_path_cache, gfp | __GFP_ACCOUNT);
 	if (!path)
 		return NULL;
-	path->routes = alloc_percpu_gfp(struct shim6_route,
-					GFP_KERNEL_ACCOUNT);
-	if (!path->routes) {
-		kmem_cache_free(shim6_path_cache, path);
-		return NULL;
-	}
+	path->sn = sn;
+	path->home = home;
+	INIT_LIST_HEAD(&path->bundles);
 	path->local = *local;
 	path->peer = *peer;
 	put_unaligned_be48(tag, path->header_tag);
 	path->header_tag[0] |= SHIM6_PAYLOAD_BIT;
 	return path;
+}
+
+static void shim6_route_free(struct shim6_route *route)
+{
+	dst_release(route->dst);
+	kfree(route);
+}
+
+static void shim6_route_free_rcu(struct rcu_head *rcu)
+{
+	shim6_route_free(container_of(rcu, struct shim6_route, rcu));
 }
 
 /**
@@ -53,11 +68,15 @@ struct shim6_path *shim6_path_new(const struct in6_addr *local,
  */
 void shim6_path_free(struct shim6_path *path)
 {
-	int cpu;
+	struct shim6_route *route;
+	int i;
 
-	for_each_possible_cpu(cpu)
-		dst_release(per_cpu_ptr(path->routes, cpu)->dst);
-	free_percpu(path->routes);
+	shim6_mtu_untell(path);
+	for (i = 0; i < SHIM6_PATH_ROUTES; i++) {
+		route = rcu_dereference_protected(path->routes[i], 1);
+		if (route)
+			shim6_route_free(route);
+	}
 	kmem_cache_free(shim6_path_cache, path);
 }
 
@@ -70,49 +89,130 @@ void shim6_path_free_rcu(struct rcu_head *rcu)
 	shim6_path_free(container_of(rcu, struct shim6_path, rcu));
 }
 
+/* @to: where the packet goes first. */
 static struct dst_entry *shim6_route_lookup(struct net *net,
-					    const struct sk_buff *skb,
-					    const struct in6_addr *local,
-					    const struct in6_addr *peer)
+					    struct sk_buff *skb,
+					    const struct shim6_path *path,
+					    const struct in6_addr *to)
 {
 	struct flowi6 fl6 = { .flowi6_proto = SHIM6_IPPROTO };
+	struct flow_keys keys;
+	struct dst_entry *dst;
+	int err;
 
 	if (skb) {
-		/* Policies below the shim look through its header. */
+		/* Policies and rules below the shim look through its header. */
 		if (net->xfrm.policy_count[XFRM_POLICY_OUT])
-			shim6_decode_session(net, (struct sk_buff *)skb,
-					     flowi6_to_flowi(&fl6));
+			shim6_decode_session(net, skb, flowi6_to_flowi(&fl6));
+		fib6_rules_early_flow_dissect(net, skb, &fl6, &keys);
+		fl6.flowlabel = ip6_flowinfo(ipv6_hdr(skb));
 		fl6.flowi6_mark = skb->mark;
-		fl6.flowi6_oif = l3mdev_master_ifindex(skb_dst(skb)->dev);
+		fl6.flowi6_oif = shim6_filter_bound(skb);
 		fl6.flowi6_uid = sock_net_uid(net, skb_to_full_sk(skb));
 	}
-	fl6.saddr = *local;
-	fl6.daddr = *peer;
-	return ip6_dst_lookup_flow(net, NULL, &fl6, NULL);
-}
-
-/* This CPU's route, with a reference, or NULL. Bottom halves are off. */
-static struct dst_entry *shim6_route_get(struct shim6_route *slot)
-{
-	struct dst_entry *dst = slot->dst;
-
-	if (!dst)
-		return NULL;
-	dst = dst_check(dst, slot->cookie);
-	if (dst) {
-		dst_hold(dst);
+	fl6.saddr = path->local;
+	fl6.daddr = *to;
+	if (!path->home)
+		return ip6_dst_lookup_flow(net, NULL, &fl6, NULL);
+	/* IPsec has been asked about the ULIDs, and has done its work. */
+	dst = ip6_route_output(net, NULL, &fl6);
+	err = dst->error;
+	if (!err)
 		return dst;
-	}
-	dst_release(slot->dst);
-	slot->dst = NULL;
-	return NULL;
+	dst_release(dst);
+	return ERR_PTR(err);
 }
 
-static void shim6_route_set(struct shim6_route *slot, struct dst_entry *dst)
+/*
+ * Does a route depend on the addresses alone? Rules may look at the user, the
+ * traffic class and the flow label, and routes with several next hops at the
+ * flow label.
+ */
+static bool shim6_route_is_plain(const struct net *net,
+				 const struct dst_entry *dst)
 {
+	const struct fib6_info *from;
+
+	if (fib6_has_custom_rules(net))
+		return false;
+	from = rcu_dereference(dst_rt6_info(dst)->from);
+	return from && !from->nh && !READ_ONCE(from->fib6_nsiblings);
+}
+
+/* Where the route for a packet is kept, if it is. */
+static struct shim6_route __rcu **shim6_route_slot(const struct net *net,
+						   struct shim6_path *path,
+						   u32 uid, __be32 flowinfo)
+{
+	const struct shim6_route *first = rcu_dereference(path->routes[0]);
+
+	if (!fib6_has_custom_rules(net) &&
+	    (!first || shim6_route_is_plain(net, first->dst)))
+		return &path->routes[0];
+	return &path->routes[jhash_2words((__force u32)flowinfo, uid, 0) %
+			     SHIM6_PATH_ROUTES];
+}
+
+/* The kept route if it is one for such a packet, with a reference, or NULL. */
+static struct dst_entry *shim6_route_get(const struct net *net,
+					 const struct shim6_route *route,
+					 u32 uid, __be32 flowinfo)
+{
+	struct dst_entry *dst;
+
+	if (!route)
+		return NULL;
+	if ((route->uid != uid || route->flowinfo != flowinfo) &&
+	    !shim6_route_is_plain(net, route->dst))
+		return NULL;
+	dst = dst_check(route->dst, route->cookie);
+	if (dst)
+		dst_hold(dst);
+	return dst;
+}
+
+/*
+ * Keep a route in place of the one there was. Where more flows than there is
+ * room for need different ones by turns, they look theirs up, and a route is
+ * replaced once a jiffy at most.
+ */
+static void shim6_route_set(struct shim6_route __rcu **slot,
+			    struct dst_entry *dst, u32 uid, __be32 flowinfo)
+{
+	struct shim6_route *route = rcu_dereference(*slot);
+
+	if (route && route->since == (u32)jiffies)
+		return;
+	route = kmalloc(sizeof(*route), GFP_ATOMIC | __GFP_NOWARN);
+	if (!route)
+		return;
 	dst_hold(dst);
-	slot->dst = dst;
-	slot->cookie = rt6_get_cookie(dst_rt6_info(dst));
+	route->dst = dst;
+	route->cookie = rt6_get_cookie(dst_rt6_info(dst));
+	route->uid = uid;
+	route->flowinfo = flowinfo;
+	route->since = jiffies;
+	route = unrcu_pointer(xchg(slot, RCU_INITIALIZER(route)));
+	if (route)
+		call_rcu(&route->rcu, shim6_route_free_rcu);
+}
+
+/* The user, for rules: that of the socket, or nobody, for whom root's hold. */
+static u32 shim6_route_uid(const struct net *net, const struct sk_buff *skb)
+{
+	const struct sock *sk = skb_to_full_sk(skb);
+
+	return __kuid_val(sk ? sock_net_uid(net, sk) : INVALID_UID);
+}
+
+/* Does a rule ask for protocols or ports? */
+static bool shim6_route_wants_ports(const struct net *net)
+{
+#ifdef CONFIG_IPV6_MULTIPLE_TABLES
+	return net->ipv6.fib6_rules_require_fldissect;
+#else
+	return false;
+#endif
 }
 
 /**
@@ -122,9 +222,11 @@ static void shim6_route_set(struct shim6_route *slot, struct dst_entry *dst)
  * @path: the pair
  * @to: where it goes first, if a Routing header says so, or NULL
  *
- * The route is kept where it depends on the pair alone. The output hook runs in
- * process context as well, and what is kept is per CPU. Where bottom halves can
- * be preempted (PREEMPT_RT) that is not enough, and nothing is kept.
+ * The route is kept, and what it can depend on beside the pair is kept with it:
+ * the user, and the flow label with the traffic class, if rules or several next
+ * hops may look at these. What has a mark, ports that a rule asks for, or a
+ * device of its socket's choice looks its route up. The caller is in an RCU
+ * read-side section.
  *
  * Return: the route with a reference, or an ERR_PTR.
  */
@@ -132,43 +234,56 @@ struct dst_entry *shim6_path_route(struct net *net, struct sk_buff *skb,
 				   struct shim6_path *path,
 				   const struct in6_addr *to)
 {
-	bool keep = !IS_ENABLED(CONFIG_PREEMPT_RT) && !to && !skb->mark &&
+	bool keep = !to && !skb->mark &&
 		    !net->xfrm.policy_count[XFRM_POLICY_OUT] &&
-		    !netif_is_l3_slave(skb_dst(skb)->dev) &&
-		    !netif_is_l3_master(skb_dst(skb)->dev);
-	struct shim6_route *slot;
+		    !shim6_route_wants_ports(net) && !shim6_filter_bound(skb);
+	struct shim6_route __rcu **slot;
 	struct dst_entry *dst;
+	__be32 flowinfo;
+	u32 uid;
 
 	if (!keep)
-		return shim6_route_lookup(net, skb, &path->local,
-					  to ?: &path->peer);
-	local_bh_disable();
-	slot = this_cpu_ptr(path->routes);
-	dst = shim6_route_get(slot);
-	if (!dst) {
-		dst = shim6_route_lookup(net, skb, &path->local, &path->peer);
-		if (!IS_ERR(dst))
-			shim6_route_set(slot, dst);
-	}
-	local_bh_enable();
+		return shim6_route_lookup(net, skb, path, to ?: &path->peer);
+	uid = shim6_route_uid(net, skb);
+	flowinfo = ip6_flowinfo(ipv6_hdr(skb));
+	slot = shim6_route_slot(net, path, uid, flowinfo);
+	dst = shim6_route_get(net, rcu_dereference(*slot), uid, flowinfo);
+	if (dst)
+		return dst;
+	dst = shim6_route_lookup(net, skb, path, &path->peer);
+	if (!IS_ERR(dst))
+		shim6_route_set(slot, dst, uid, flowinfo);
 	return dst;
 }
 
-/* The route that the ULP's packets have before they come to us. */
-static struct rt6_info *shim6_ulid_route(struct shim6_net *sn,
-					 struct shim6_context *ctx)
+/**
+ * shim6_path_serves - can a packet leave by a locator pair?
+ * @net: the namespace
+ * @skb: the packet, which has the route of its ULIDs
+ * @path: the pair; the caller is in an RCU read-side section
+ *
+ * A socket that has chosen its device keeps it. If that has no part in the pair,
+ * the packet is left on its ULIDs, as without Shim6.
+ */
+bool shim6_path_serves(struct net *net, struct sk_buff *skb,
+		       const struct shim6_path *path)
 {
+	const int oif = shim6_filter_bound(skb);
+	struct net_device *dev;
 	struct dst_entry *dst;
+	bool serves;
 
-	dst = shim6_route_lookup(sn->net, NULL, &ctx->ulids.local,
-				 &ctx->ulids.peer);
+	if (likely(!oif))
+		return true;
+	dev = dev_get_by_index_rcu(net, oif);
+	if (!dev || !ipv6_chk_addr(net, &path->local, dev, 1))
+		return false;
+	dst = shim6_route_lookup(net, skb, path, &path->peer);
 	if (IS_ERR(dst))
-		return NULL;
-	if (dst_xfrm(dst) || dst->ops->family != AF_INET6) {
-		dst_release(dst);
-		return NULL;
-	}
-	return dst_rt6_info(dst);
+		return false;
+	serves = dst->dev == dev;
+	dst_release(dst);
+	return serves;
 }
 
 /**
@@ -184,77 +299,12 @@ u32 shim6_path_mtu(struct shim6_net *sn, const struct shim6_path *path)
 	struct dst_entry *dst;
 	u32 mtu;
 
-	dst = shim6_route_lookup(sn->net, NULL, &path->local, &path->peer);
+	dst = shim6_route_lookup(sn->net, NULL, path, &path->peer);
 	if (IS_ERR(dst))
 		return 0;
 	mtu = max_t(u32, dst_mtu(dst) - SHIM6_PAYLOAD_LEN, IPV6_MIN_MTU);
 	dst_release(dst);
 	return mtu;
-}
-
-/**
- * shim6_mtu_tell - tell the ULP what it can send from now on: 8 octets less
- * than the path carries (RFC 5533 section 15.4)
- * @sn: the namespace's state
- * @ctx: the context; the caller holds the table's lock
- * @path: its current locator pair
- *
- * It is told by a route exception, as Packet Too Big would. Where that can't
- * be made, the first packet that does not fit brings the news.
- */
-void shim6_mtu_tell(struct shim6_net *sn, struct shim6_context *ctx,
-		    struct shim6_path *path)
-{
-	const u32 mtu = shim6_path_mtu(sn, path);
-	struct sk_buff *skb;
-	struct rt6_info *rt;
-
-	if (!mtu)
-		return;
-	rt = shim6_ulid_route(sn, ctx);
-	if (!rt)
-		return;
-	/* The exception is for the destination of a packet. */
-	skb = alloc_skb(sizeof(struct ipv6hdr), GFP_KERNEL);
-	if (skb && dst_mtu(&rt->dst) > mtu) {
-		skb_reset_network_header(skb);
-		skb_put_zero(skb, sizeof(struct ipv6hdr));
-		ipv6_hdr(skb)->saddr = ctx->ulids.local;
-		ipv6_hdr(skb)->daddr = ctx->ulids.peer;
-		rt->dst.ops->update_pmtu(&rt->dst, NULL, skb, mtu, false);
-		WRITE_ONCE(path->told_mtu, mtu);
-	}
-	kfree_skb(skb);
-	ip6_rt_put(rt);
-}
-
-/**
- * shim6_mtu_untell - the ULP may send as much as its own route carries
- * @sn: the namespace's state
- * @ctx: the context; the caller holds the table's lock
- * @path: the locator pair that was its current one
- *
- * Only what shim6_mtu_tell() said is taken back, not what a router has said
- * since.
- */
-void shim6_mtu_untell(struct shim6_net *sn, struct shim6_context *ctx,
-		      struct shim6_path *path)
-{
-	struct rt6_info *rt;
-
-	if (!path->told_mtu)
-		return;
-	rt = shim6_ulid_route(sn, ctx);
-	if (!rt)
-		return;
-	if ((rt->rt6i_flags & RTF_CACHE) && dst_mtu(&rt->dst) == path->told_mtu) {
-		/* It has expired; whoever holds it looks for another one. */
-		WRITE_ONCE(rt->dst.expires, jiffies - 1);
-		rt->rt6i_flags |= RTF_EXPIRES;
-		WRITE_ONCE(rt->dst.obsolete, DST_OBSOLETE_KILL);
-	}
-	ip6_rt_put(rt);
-	path->told_mtu = 0;
 }
 
 /**

@@ -3,58 +3,83 @@
 #define _SHIM6_PATH_H
 
 #include <linux/in6.h>
-#include <linux/percpu.h>
 #include <net/dst.h>
 
 struct net;
-struct shim6_context;
+struct rt6_info;
 struct shim6_net;
 struct sk_buff;
 
 /**
- * struct shim6_route - what one CPU keeps of a path's route
- * @dst: the route, with a reference, or NULL
+ * struct shim6_route - a route that is kept for a path
+ * @dst: the route, with a reference
  * @cookie: whether it still holds
- *
- * As struct dst_cache, but for an address and a time stamp, which a path that
- * never changes does not need: there can be very many.
+ * @uid: of the packet that it was looked up for
+ * @flowinfo: the flow label and the traffic class of that packet
+ * @since: low 32 bits of the jiffies when it was looked up
+ * @rcu: frees it
  */
 struct shim6_route {
 	struct dst_entry *dst;
 	u32 cookie;
+	u32 uid;
+	__be32 flowinfo;
+	u32 since;
+	struct rcu_head rcu;
 };
 
+/* Routes that a path keeps where rules or several next hops tell flows apart. */
+#define SHIM6_PATH_ROUTES	4
+
 /**
- * struct shim6_path - the current locator pair of a re-homed context
+ * struct shim6_path - the current locator pair of a context whose payload bears
+ * the header
  * @local: Lp(local)
  * @peer: Lp(peer)
  * @header_tag: the payload header from its P bit on: CT(peer) with P set, in
  *	network byte order
- * @told_mtu: the MTU that was told to the ULP by a route exception, or 0
- * @routes: the route; per CPU, use it with bottom halves off
- * @rcu: frees it, with the route, when no packet uses it any more
+ * @home: it is the ULID pair
+ * @gone: it is no context's current one any more, and nobody is told of it
+ * @sn: the namespace's state
+ * @told: the route that tells sockets what they can send at a time, or NULL;
+ *	with the next three under told_lock
+ * @told_of: the MTU of the route whose place it takes
+ * @told_cookie: whether it still holds
+ * @told_list: in the list of the namespace's, if there is one
+ * @bundles: routes through IPsec that tell sockets, as @told does
+ * @routes: the routes that are kept, or NULL; each is replaced as a whole. If
+ *	routes depend on the addresses alone, the first serves all packets;
+ *	otherwise a packet's user, flow label and traffic class say which one
+ * @rcu: frees it, with the routes, when no packet uses it any more
  */
 struct shim6_path {
 	struct in6_addr local;
 	struct in6_addr peer;
 	u8 header_tag[6];
-	u32 told_mtu;
-	struct shim6_route __percpu *routes;
+	bool home;
+	bool gone;
+	struct shim6_net *sn;
+	struct rt6_info *told;
+	u32 told_of;
+	u32 told_cookie;
+	struct list_head told_list;
+	struct list_head bundles;
+	struct shim6_route __rcu *routes[SHIM6_PATH_ROUTES];
 	struct rcu_head rcu;
 };
 
-struct shim6_path *shim6_path_new(const struct in6_addr *local,
-				  const struct in6_addr *peer, u64 tag);
+struct shim6_path *shim6_path_new(struct shim6_net *sn,
+				  const struct in6_addr *local,
+				  const struct in6_addr *peer, u64 tag,
+				  bool home, gfp_t gfp);
 void shim6_path_free(struct shim6_path *path);
 void shim6_path_free_rcu(struct rcu_head *rcu);
 struct dst_entry *shim6_path_route(struct net *net, struct sk_buff *skb,
 				   struct shim6_path *path,
 				   const struct in6_addr *to);
+bool shim6_path_serves(struct net *net, struct sk_buff *skb,
+		       const struct shim6_path *path);
 u32 shim6_path_mtu(struct shim6_net *sn, const struct shim6_path *path);
-void shim6_mtu_tell(struct shim6_net *sn, struct shim6_context *ctx,
-		    struct shim6_path *path);
-void shim6_mtu_untell(struct shim6_net *sn, struct shim6_context *ctx,
-		      struct shim6_path *path);
 int shim6_path_init(void);
 void shim6_path_exit(void);
 

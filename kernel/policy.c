@@ -309,6 +309,18 @@ static const struct shim6_policy shim6_policy_defaults[] = {
 };
 
 /**
+ * shim6_policy_default - a default rule
+ * @i: its place among them, from 0
+ *
+ * Return: the rule, or NULL if there are not that many.
+ */
+const struct shim6_policy *shim6_policy_default(unsigned int i)
+{
+	return i < ARRAY_SIZE(shim6_policy_defaults) ?
+		       &shim6_policy_defaults[i] : NULL;
+}
+
+/**
  * shim6_policy_net_init - the default rules
  * @sn: the namespace's state
  *
@@ -320,7 +332,6 @@ int shim6_policy_net_init(struct shim6_net *sn)
 
 	mutex_init(&sn->policies.lock);
 	INIT_LIST_HEAD(&sn->policies.list);
-	sn->policies.generation = 1;
 	for (i = 0; i < ARRAY_SIZE(shim6_policy_defaults); i++) {
 		err = shim6_policy_add(sn, &shim6_policy_defaults[i], NULL);
 		if (err) {
@@ -328,6 +339,7 @@ int shim6_policy_net_init(struct shim6_net *sn)
 			return err;
 		}
 	}
+	sn->policies.generation = SHIM6_POLICY_GENERATION_FIRST;
 	return 0;
 }
 

@@ -48,6 +48,9 @@ static inline bool shim6_policy_has(const struct shim6_policy *rule, int attr)
 	return rule->has & BIT(attr);
 }
 
+/* The generation of the default rules, of which nobody has changed any. */
+#define SHIM6_POLICY_GENERATION_FIRST	1
+
 /* How many next headers there can be. */
 #define SHIM6_POLICY_PROTOCOLS	256
 
@@ -94,6 +97,7 @@ int shim6_policy_add(struct shim6_net *sn, const struct shim6_policy *rule,
 		     struct netlink_ext_ack *extack);
 struct shim6_policy *shim6_policy_find(struct shim6_net *sn, u32 preference);
 void shim6_policy_del(struct shim6_net *sn, struct shim6_policy *rule);
+const struct shim6_policy *shim6_policy_default(unsigned int i);
 int shim6_policy_net_init(struct shim6_net *sn);
 void shim6_policy_net_exit(struct shim6_net *sn);
 

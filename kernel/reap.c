@@ -15,7 +15,9 @@
  * it has run for the Keepalive Timeout.
  *
  * Quiescence is counted while neither runs. After the idle timeout the daemon
- * is told, again and again while nothing changes.
+ * is told, again and again while nothing changes. A context whose payload bears
+ * our header sends a Keepalive now and then, so that stateful routers go on to
+ * let IP protocol 140 through.
  *
  * The first two exclude each other, so one word per context says which of them
  * runs and since when. Packets write that word only when it changes, which in
@@ -37,7 +39,8 @@
 #include "compat.h"
 #include "context.h"
 #include "control.h"
-#include "daemon.h"
+#include "event.h"
+#include "header.h"
 #include "netns.h"
 #include "reap.h"
 #include "stats.h"
@@ -46,6 +49,9 @@
 enum { SHIM6_CLOCK_NONE, SHIM6_CLOCK_SEND, SHIM6_CLOCK_KEEPALIVE };
 #define SHIM6_CLOCK_BITS	2
 #define SHIM6_CLOCK_MASK	((1UL << SHIM6_CLOCK_BITS) - 1)
+
+/* How long a stateful router has nothing to see of an idle context. */
+#define SHIM6_REMIND	(240 * HZ)
 
 static unsigned long shim6_clock(unsigned long which)
 {
@@ -111,6 +117,46 @@ static void shim6_reap_stamp(unsigned long *stamp)
 		WRITE_ONCE(*stamp, now);
 }
 
+/* Was it stamped within the last second? */
+static bool shim6_reap_lately(const unsigned long *stamp)
+{
+	const unsigned long was = READ_ONCE(*stamp);
+	const unsigned long now = jiffies;
+
+	return was && now - was < HZ;
+}
+
+/*
+ * Does a connection get on? Nothing that it has sent has had to be sent again by
+ * the timer, and within the last second the peer has acknowledged something or
+ * sent something new. Neither queue is looked into, for the reason below.
+ */
+static bool shim6_reap_gets_on(const struct inet_connection_sock *icsk,
+			       const struct tcp_sock *tp)
+{
+	const u32 now = tcp_jiffies32;
+
+	return !READ_ONCE(icsk->icsk_retransmits) &&
+	       (now - READ_ONCE(tp->rcv_tstamp) < HZ ||
+		now - READ_ONCE(icsk->icsk_ack.lrcvtime) < HZ);
+}
+
+/* Octets of the packet as it leaves; of a large one, of one that it is cut to. */
+static u32 shim6_reap_length(const struct shim6_context *ctx,
+			     const struct sk_buff *skb,
+			     const struct tcp_sock *tp)
+{
+	u32 len = skb->len;
+
+	if (skb_is_gso(skb))
+		len = min_t(u32, len, sizeof(struct ipv6hdr) +
+			    READ_ONCE(tp->tcp_header_len) +
+			    skb_shinfo(skb)->gso_size);
+	if (rcu_access_pointer(ctx->path))
+		len += SHIM6_PAYLOAD_LEN;
+	return len;
+}
+
 /*
  * How TCP sees that a path is dead, long before the Send Timer does: its timer for
  * retransmissions has fired, or it is half-way from when the ACK of several
@@ -118,12 +164,17 @@ static void shim6_reap_stamp(unsigned long *stamp)
  * ACKs. No queue is looked into, since the socket may not be locked: a packet
  * can come here late, out of IPsec.
  *
- * Return: whether it is so; *rtt is the round-trip time in microseconds, 0 if
- * that is not known.
+ * A connection that is not made yet is in doubt about its peer, more than about
+ * the path, and is not counted as stuck.
+ *
+ * Return: whether it is so, and *doubt says what is known.
  */
-static bool shim6_reap_overdue(const struct sock *sk, u32 *rtt)
+static bool shim6_reap_overdue(struct shim6_context *ctx,
+			       const struct sk_buff *skb,
+			       struct shim6_doubt *doubt)
 {
 	const struct inet_connection_sock *icsk;
+	const struct sock *sk = skb->sk;
 	const struct tcp_sock *tp;
 	s64 waited;
 
@@ -131,33 +182,44 @@ static bool shim6_reap_overdue(const struct sock *sk, u32 *rtt)
 		return false;
 	icsk = inet_csk(sk);
 	tp = tcp_sk(sk);
-	*rtt = READ_ONCE(tp->srtt_us) >> 3;
-	if (READ_ONCE(icsk->icsk_retransmits))
-		return true;
-	if (!*rtt || READ_ONCE(tp->packets_out) < 2)
-		return false;
-	waited = READ_ONCE(tp->tcp_mstamp) - READ_ONCE(tp->delivered_mstamp);
-	return waited > (jiffies_to_usecs(READ_ONCE(icsk->icsk_rto)) + *rtt) / 2;
+	if (shim6_reap_gets_on(icsk, tp))
+		shim6_reap_stamp(&ctx->last_progress);
+	doubt->rtt = READ_ONCE(tp->srtt_us) >> 3;
+	doubt->retransmits = READ_ONCE(icsk->icsk_retransmits);
+	if (!doubt->retransmits) {
+		if (!doubt->rtt || READ_ONCE(tp->packets_out) < 2)
+			return false;
+		waited = READ_ONCE(tp->tcp_mstamp) -
+			 READ_ONCE(tp->delivered_mstamp);
+		if (waited <= (jiffies_to_usecs(READ_ONCE(icsk->icsk_rto)) +
+			       doubt->rtt) / 2)
+			return false;
+	}
+	if (READ_ONCE(sk->sk_state) == TCP_SYN_SENT)
+		doubt->retransmits = 0;
+	doubt->length = shim6_reap_length(ctx, skb, tp);
+	doubt->progress = shim6_reap_lately(&ctx->last_progress);
+	return true;
 }
 
 /**
  * shim6_reap_sent - payload is being sent in a context
  * @ctx: the context; the caller is in an RCU read-side section
- * @sk: whose it is, or NULL; that TCP waits in vain is a hint for the daemon
- *	(RFC 5534 section 3.3), and changes nothing here
+ * @skb: the packet; that TCP waits in vain is a hint for the daemon (RFC 5534
+ *	section 3.3), and changes nothing here
  */
-void shim6_reap_sent(struct shim6_context *ctx, const struct sock *sk)
+void shim6_reap_sent(struct shim6_context *ctx, const struct sk_buff *skb)
 {
-	u32 rtt;
+	struct shim6_doubt doubt = {};
 
 	shim6_reap_stamp(&ctx->last_sent);
 	shim6_reap_control_sent(ctx);
 	if (READ_ONCE(ctx->state) != SHIM6_CONTEXT_STATE_ESTABLISHED ||
 	    READ_ONCE(ctx->reap_state) != SHIM6_REAP_STATE_OPERATIONAL)
 		return;
-	if (shim6_reap_overdue(sk, &rtt))
+	if (shim6_reap_overdue(ctx, skb, &doubt))
 		shim6_event_reap_limited(ctx, SHIM6_REAP_EVENT_RETRANSMISSION,
-					 rtt);
+					 &doubt);
 }
 
 /**
@@ -178,7 +240,7 @@ static void shim6_reap_inbound(struct shim6_context *ctx)
 		    SHIM6_REAP_STATE_INBOUND_OK) != SHIM6_REAP_STATE_EXPLORING)
 		return;
 	shim6_reap_run(ctx, SHIM6_CLOCK_SEND);
-	shim6_event_reap(ctx, SHIM6_REAP_EVENT_INBOUND, 0);
+	shim6_event_reap(ctx, SHIM6_REAP_EVENT_INBOUND, NULL);
 }
 
 /**
@@ -207,11 +269,25 @@ void shim6_reap_heard(struct shim6_context *ctx)
  */
 void shim6_reap_keepalive(struct shim6_context *ctx)
 {
-	shim6_reap_stamp(&ctx->last_heard);
-	if (READ_ONCE(ctx->reap_state) == SHIM6_REAP_STATE_EXPLORING)
+	const unsigned long which = shim6_clock_which(READ_ONCE(ctx->clock));
+
+	if (READ_ONCE(ctx->reap_state) == SHIM6_REAP_STATE_EXPLORING) {
+		shim6_reap_stamp(&ctx->last_heard);
 		shim6_reap_inbound(ctx);
-	else
+	} else if (which == SHIM6_CLOCK_SEND) {
+		shim6_reap_stamp(&ctx->last_heard);
 		shim6_reap_stop(ctx, SHIM6_CLOCK_SEND);
+	}
+	/* What answers nothing of ours makes the context no less idle. */
+}
+
+/**
+ * shim6_reap_probed - the daemon tells what Probes have shown
+ * @ctx: the context; the caller holds the table's lock
+ */
+void shim6_reap_probed(struct shim6_context *ctx)
+{
+	shim6_reap_stamp(&ctx->last_probed);
 }
 
 /**
@@ -251,6 +327,7 @@ void shim6_reap_set_timer(struct shim6_context *ctx, u32 timer)
 		[SHIM6_REAP_TIMER_KEEPALIVE] = SHIM6_CLOCK_KEEPALIVE,
 	};
 
+	shim6_reap_probed(ctx);
 	WRITE_ONCE(ctx->clock, 0);
 	if (clocks[timer])
 		shim6_reap_run(ctx, clocks[timer]);
@@ -275,7 +352,7 @@ static void shim6_reap_timeout(struct shim6_context *ctx, unsigned long clock)
 	/* Before the event: the daemon's answer must not be overtaken. */
 	if (shim6_has_daemon(ctx->sn))
 		WRITE_ONCE(ctx->reap_state, SHIM6_REAP_STATE_EXPLORING);
-	if (shim6_event_reap(ctx, SHIM6_REAP_EVENT_SEND_TIMEOUT, 0))
+	if (shim6_event_reap(ctx, SHIM6_REAP_EVENT_SEND_TIMEOUT, NULL))
 		return;
 	/*
 	 * It could not be told: as if nothing had been noticed yet. A daemon that
@@ -330,6 +407,24 @@ static unsigned long shim6_reap_keepalive_timer(struct shim6_context *ctx,
 	return timeout;
 }
 
+/*
+ * A context with our header has been idle for so long. A stateful router forgets
+ * IP protocol 140 (Linux after ten minutes) long before it forgets an idle TCP
+ * connection, and then lets nothing in. Returns when to come again.
+ */
+static unsigned long shim6_reap_remind(struct shim6_context *ctx,
+				       unsigned long idle)
+{
+	const unsigned long now = jiffies;
+
+	idle = min(idle, now - ctx->reminded);
+	if (idle < SHIM6_REMIND)
+		return SHIM6_REMIND - idle;
+	ctx->reminded = now;
+	shim6_keepalive_out(ctx);
+	return SHIM6_REMIND;
+}
+
 static unsigned long shim6_reap_idle(struct shim6_context *ctx)
 {
 	unsigned long timeout =
@@ -344,8 +439,13 @@ static unsigned long shim6_reap_idle(struct shim6_context *ctx)
 	if (heard)
 		idle = min(idle, now - heard);
 	if (idle < timeout)
-		return timeout - idle;
-	shim6_event_expire(ctx, jiffies_to_msecs(idle));
+		timeout -= idle;
+	else
+		shim6_event_expire(ctx, jiffies_to_msecs(idle));
+	if (READ_ONCE(ctx->header) &&
+	    READ_ONCE(ctx->state) == SHIM6_CONTEXT_STATE_ESTABLISHED &&
+	    READ_ONCE(ctx->reap_state) == SHIM6_REAP_STATE_OPERATIONAL)
+		timeout = min(timeout, shim6_reap_remind(ctx, idle));
 	return timeout;
 }
 

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Counters, one for each thing that can become of a packet: per namespace, by
- * netlink and in /proc/net/shim6_stat. docs/counters.md explains each.
+ * netlink. docs/counters.md explains each.
  */
-#include <linux/proc_fs.h>
-#include <linux/seq_file.h>
 #include <net/ipv6.h>
 #include <net/net_namespace.h>
 
@@ -17,11 +15,13 @@
 static const char *const shim6_stats_names[] = {
 	[SHIM6_A_STATS_OUT_REHOMED] = "OutRehomed",
 	[SHIM6_A_STATS_OUT_ULID] = "OutUlid",
+	[SHIM6_A_STATS_OUT_ULID_HEADER] = "OutUlidHeader",
 	[SHIM6_A_STATS_OUT_FRAGMENTS] = "OutFragments",
 	[SHIM6_A_STATS_OUT_NO_ROUTE] = "OutNoRoute",
 	[SHIM6_A_STATS_OUT_TOO_BIG] = "OutTooBig",
 	[SHIM6_A_STATS_OUT_NO_MEMORY] = "OutNoMemory",
 	[SHIM6_A_STATS_OUT_BYPASSED] = "OutBypassed",
+	[SHIM6_A_STATS_OUT_CGROUP] = "OutCgroup",
 	[SHIM6_A_STATS_IN_PAYLOAD] = "InPayload",
 	[SHIM6_A_STATS_IN_ULID] = "InUlid",
 	[SHIM6_A_STATS_IN_NO_CONTEXT] = "InNoContext",
@@ -48,10 +48,13 @@ static const char *const shim6_stats_names[] = {
 	[SHIM6_A_STATS_EVENTS_LOST] = "EventsLost",
 	[SHIM6_A_STATS_TCP_RESTARTS] = "TcpRestarts",
 	[SHIM6_A_STATS_GRO_MERGED] = "GroMerged",
+	[SHIM6_A_STATS_IN_POLICY] = "InPolicy",
+	[SHIM6_A_STATS_CTL_IN_LIMITED] = "CtlInLimited",
+	[SHIM6_A_STATS_TCP_RESTARTS_MISSED] = "TcpRestartsMissed",
 };
 
 /**
- * shim6_stats_name - a counter's name in /proc/net/shim6_stat
+ * shim6_stats_name - a counter's name in the tracepoint of drops
  * @counter: SHIM6_A_STATS_*
  */
 const char *shim6_stats_name(int counter)
@@ -85,6 +88,12 @@ static enum skb_drop_reason shim6_drop_reason(int counter)
 		return SKB_DROP_REASON_IP_CSUM;
 	case SHIM6_A_STATS_CTL_IN_NO_DAEMON:
 		return SKB_DROP_REASON_NO_SOCKET;
+	case SHIM6_A_STATS_OUT_CGROUP:
+		return SKB_DROP_REASON_BPF_CGROUP_EGRESS;
+	case SHIM6_A_STATS_IN_POLICY:
+		return SKB_DROP_REASON_XFRM_POLICY;
+	case SHIM6_A_STATS_CTL_IN_LIMITED:
+		return SKB_DROP_REASON_SOCKET_RCVBUFF;
 	case SHIM6_A_STATS_ICMP_WITHHELD:
 		return SKB_DROP_REASON_NETFILTER_DROP;
 	default:
@@ -137,65 +146,38 @@ int shim6_drop_verdict(struct shim6_net *sn, struct sk_buff *skb, int counter,
 /**
  * shim6_stats_sum - a counter's value over all CPUs
  * @sn: the namespace's state
- * @counter: SHIM6_A_STATS_*; the number of contexts is not a counter but
- *	served as well
+ * @counter: SHIM6_A_STATS_*, but not the number of contexts
  */
 u64 shim6_stats_sum(const struct shim6_net *sn, int counter)
 {
 	u64 sum = 0;
 	int cpu;
 
-	if (counter == SHIM6_A_STATS_CONTEXTS)
-		return READ_ONCE(sn->table.count);
 	for_each_possible_cpu(cpu)
 		sum += READ_ONCE(per_cpu_ptr(sn->mib, cpu)->v[counter]);
 	return sum;
 }
 
-#ifdef CONFIG_PROC_FS
-static int shim6_stats_show(struct seq_file *seq, void *v)
-{
-	struct shim6_net *sn = shim6_pernet(seq->private);
-	int i;
-
-	for (i = SHIM6_A_STATS_CONTEXTS; i <= SHIM6_A_STATS_MAX; i++)
-		seq_printf(seq, "%-24s\t%llu\n", shim6_stats_name(i),
-			   shim6_stats_sum(sn, i));
-	return 0;
-}
-#endif
-
 /**
- * shim6_stats_net_init - counters at zero, and their file
- * @net: the namespace
- * @sn: its state
+ * shim6_stats_net_init - counters at zero
+ * @sn: the namespace's state
  *
  * Return: 0 or a negative errno.
  */
-int shim6_stats_net_init(struct net *net, struct shim6_net *sn)
+int shim6_stats_net_init(struct shim6_net *sn)
 {
 	BUILD_BUG_ON(ARRAY_SIZE(shim6_stats_names) != SHIM6_A_STATS_MAX + 1);
 
-	sn->mib = alloc_percpu(struct shim6_mib);
-	if (!sn->mib)
-		return -ENOMEM;
-#ifdef CONFIG_PROC_FS
-	if (!proc_create_net_single("shim6_stat", 0444, net->proc_net,
-				    shim6_stats_show, NULL)) {
-		free_percpu(sn->mib);
-		return -ENOMEM;
-	}
-#endif
-	return 0;
+	sn->mib = alloc_percpu_gfp(struct shim6_mib,
+				   GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	return sn->mib ? 0 : -ENOMEM;
 }
 
 /**
  * shim6_stats_net_exit - the reverse of shim6_stats_net_init()
- * @net: the namespace
- * @sn: its state, which no packet can reach any more
+ * @sn: the namespace's state, which no packet and no context can reach any more
  */
-void shim6_stats_net_exit(struct net *net, struct shim6_net *sn)
+void shim6_stats_net_exit(struct shim6_net *sn)
 {
-	remove_proc_entry("shim6_stat", net->proc_net);
 	free_percpu(sn->mib);
 }

@@ -6,7 +6,6 @@
 
 #include <uapi/linux/shim6.h>
 
-struct net;
 struct shim6_net;
 struct sk_buff;
 
@@ -28,7 +27,7 @@ void shim6_drop(struct shim6_net *sn, struct sk_buff *skb, int counter);
 int shim6_drop_verdict(struct shim6_net *sn, struct sk_buff *skb, int counter,
 		       int err);
 u64 shim6_stats_sum(const struct shim6_net *sn, int counter);
-int shim6_stats_net_init(struct net *net, struct shim6_net *sn);
-void shim6_stats_net_exit(struct net *net, struct shim6_net *sn);
+int shim6_stats_net_init(struct shim6_net *sn);
+void shim6_stats_net_exit(struct shim6_net *sn);
 
 #endif /* _SHIM6_STATS_H */

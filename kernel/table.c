@@ -49,8 +49,8 @@ static const struct rhashtable_params shim6_by_tag = {
 };
 
 static const struct rhashtable_params shim6_by_peer_tag = {
-	.head_offset = offsetof(struct shim6_context, by_peer_tag),
-	.key_offset = offsetof(struct shim6_context, tag_peer),
+	.head_offset = offsetof(struct shim6_peer_tag, node),
+	.key_offset = offsetof(struct shim6_peer_tag, tag),
 	.key_len = sizeof(u64),
 	.automatic_shrinking = true,
 };
@@ -108,12 +108,12 @@ shim6_table_by_peer_tag(struct shim6_net *sn, u64 tag,
 			const void *arg)
 {
 	struct rhlist_head *list, *pos;
-	struct shim6_context *ctx;
+	struct shim6_peer_tag *t;
 
 	list = rhltable_lookup(&sn->table.peer_tags, &tag, shim6_by_peer_tag);
-	rhl_for_each_entry_rcu(ctx, pos, list, by_peer_tag)
-		if (wanted(ctx, arg))
-			return ctx;
+	rhl_for_each_entry_rcu(t, pos, list, node)
+		if (wanted(t->ctx, arg))
+			return t->ctx;
 	return NULL;
 }
 
@@ -168,14 +168,14 @@ struct shim6_context *shim6_context_by_peer_tag(struct shim6_net *sn, u64 tag,
 	return shim6_table_by_peer_tag(sn, tag, shim6_context_between, addrs);
 }
 
-/* Caller holds the table's lock. */
+/* What becomes of a tag that was the context's. */
 static void shim6_table_drop_peer_tag(struct shim6_net *sn,
-				      struct shim6_context *ctx)
+				      struct shim6_peer_tag *t)
 {
-	if (ctx->has_peer_tag)
-		rhltable_remove(&sn->table.peer_tags, &ctx->by_peer_tag,
-				shim6_by_peer_tag);
-	ctx->has_peer_tag = false;
+	if (!t)
+		return;
+	rhltable_remove(&sn->table.peer_tags, &t->node, shim6_by_peer_tag);
+	kfree_rcu(t, rcu);
 }
 
 /**
@@ -184,38 +184,43 @@ static void shim6_table_drop_peer_tag(struct shim6_net *sn,
  * @ctx: the context
  * @tag: CT(peer)
  *
- * Return: 0, or a negative errno with the tag as it was, if there is memory for
- * that at least.
+ * Nobody waits for readers: for a moment the context is found by both tags.
+ *
+ * Return: 0, or a negative errno with the tag as it was.
  */
 int shim6_table_set_peer_tag(struct shim6_net *sn, struct shim6_context *ctx,
 			     u64 tag)
 {
-	const bool had = ctx->has_peer_tag;
-	const u64 was = ctx->tag_peer;
+	struct shim6_peer_tag *was = shim6_table_get(sn, ctx->peer_tag);
+	struct shim6_peer_tag *t;
 	int err;
 
-	if (had && was == tag)
+	if (was && was->tag == tag)
 		return 0;
-	/*
-	 * Readers walk the list by the key in the context: out of the table and
-	 * out of their sight before the key changes.
-	 */
-	if (had) {
-		shim6_table_drop_peer_tag(sn, ctx);
-		synchronize_rcu();
-	}
-	ctx->tag_peer = tag;
-	err = rhltable_insert(&sn->table.peer_tags, &ctx->by_peer_tag,
+	t = kzalloc(sizeof(*t), GFP_KERNEL_ACCOUNT);
+	if (!t)
+		return -ENOMEM;
+	t->tag = tag;
+	t->ctx = ctx;
+	err = rhltable_insert(&sn->table.peer_tags, &t->node,
 			      shim6_by_peer_tag);
-	if (!err) {
-		ctx->has_peer_tag = true;
-		return 0;
+	if (err) {
+		kfree(t);
+		return err;
 	}
-	ctx->tag_peer = was;
-	ctx->has_peer_tag = had && !rhltable_insert(&sn->table.peer_tags,
-						    &ctx->by_peer_tag,
-						    shim6_by_peer_tag);
-	return err;
+	rcu_assign_pointer(ctx->peer_tag, t);
+	shim6_table_drop_peer_tag(sn, was);
+	return 0;
+}
+
+/* The context goes: for those who have found it before, it has no tag. */
+static void shim6_table_no_peer_tag(struct shim6_net *sn,
+				    struct shim6_context *ctx)
+{
+	struct shim6_peer_tag *t = shim6_table_get(sn, ctx->peer_tag);
+
+	RCU_INIT_POINTER(ctx->peer_tag, NULL);
+	shim6_table_drop_peer_tag(sn, t);
 }
 
 /**
@@ -230,6 +235,7 @@ int shim6_table_add(struct shim6_net *sn, struct shim6_context *ctx)
 	struct shim6_table *t = &sn->table;
 	int err;
 
+	lockdep_assert_held(&t->lock);
 	err = xa_alloc_cyclic(&t->all, &ctx->id, ctx, xa_limit_32b,
 			      &t->next_id, GFP_KERNEL_ACCOUNT);
 	if (err < 0)
@@ -241,6 +247,7 @@ int shim6_table_add(struct shim6_net *sn, struct shim6_context *ctx)
 	if (err)
 		goto err_tag;
 	WRITE_ONCE(t->count, t->count + 1);
+	t->used = true;
 	t->generation++;
 	return 0;
 
@@ -249,7 +256,7 @@ err_tag:
 err_id:
 	xa_erase(&t->all, ctx->id);
 err_peer_tag:
-	shim6_table_drop_peer_tag(sn, ctx);
+	shim6_table_no_peer_tag(sn, ctx);
 	return err;
 }
 
@@ -262,9 +269,10 @@ void shim6_table_del(struct shim6_net *sn, struct shim6_context *ctx)
 {
 	struct shim6_table *t = &sn->table;
 
+	lockdep_assert_held(&t->lock);
 	rhashtable_remove_fast(&t->ulids, &ctx->by_ulids, shim6_by_ulids);
 	rhashtable_remove_fast(&t->tags, &ctx->by_tag, shim6_by_tag);
-	shim6_table_drop_peer_tag(sn, ctx);
+	shim6_table_no_peer_tag(sn, ctx);
 	xa_erase(&t->all, ctx->id);
 	WRITE_ONCE(t->count, t->count - 1);
 	t->generation++;
@@ -310,7 +318,7 @@ static void shim6_table_gone(void *ptr, void *arg)
 /**
  * shim6_table_exit - free all contexts, which no packet uses any more, and the
  * tables
- * @sn: the namespace's state
+ * @sn: the namespace's state, which contexts use until the grace period is over
  */
 void shim6_table_exit(struct shim6_net *sn)
 {
@@ -320,7 +328,5 @@ void shim6_table_exit(struct shim6_net *sn)
 	rhltable_destroy(&t->peer_tags);
 	rhashtable_destroy(&t->tags);
 	rhashtable_free_and_destroy(&t->ulids, shim6_table_gone, NULL);
-	/* Their timers count in what is freed next. */
-	rcu_barrier();
 	mutex_destroy(&t->lock);
 }

@@ -23,6 +23,7 @@ struct shim6_ulids;
  * @next_id: where to look for the next one that is free
  * @lock: held by whoever changes a table or a context
  * @count: how many contexts there are
+ * @used: there was one at some time
  * @generation: changes whenever a context comes or goes; dumps compare it
  */
 struct shim6_table {
@@ -33,8 +34,14 @@ struct shim6_table {
 	u32 next_id;
 	struct mutex lock; /* of the tables and of what contexts hold */
 	u32 count;
+	bool used;
 	u32 generation;
 };
+
+/* For lockdep: may what @sn's table's lock protects be used? */
+#define shim6_table_held(sn)	lockdep_is_held(&(sn)->table.lock)
+/* What the pointer @p, which RCU protects, is to the holder of that lock. */
+#define shim6_table_get(sn, p)	rcu_dereference_protected(p, shim6_table_held(sn))
 
 struct shim6_context *shim6_context_by_ulids(struct shim6_net *sn,
 					     const struct shim6_ulids *ulids);

@@ -8,39 +8,66 @@
  * what we have answered since went by the old pair.
  *
  * One walk over the established connections serves all contexts that have
- * switched since the last: many switch together when a provider fails.
+ * switched since the last: many switch together when a provider fails. The
+ * table of connections is the whole machine's, so a namespace without a TCP
+ * socket has none of it walked, and for any other that takes a twentieth of a
+ * CPU's time at most.
+ *
+ * Nobody waits for the lock of a socket, which its user can keep for as long as
+ * he likes. What is locked is tried again for some seconds, apart from the rest.
  */
-#include <linux/workqueue.h>
+#include <linux/slab.h>
 #include <net/inet_hashtables.h>
 #include <net/tcp.h>
+#include <net/transp_v6.h>
 
 #include "compat.h"
 #include "context.h"
 #include "netns.h"
-#include "path.h"
 #include "stats.h"
 #include "tcp.h"
 
 /* Sockets taken from a bucket at a time, to be worked on without its lock. */
 #define SHIM6_TCP_BATCH	32
+/* From one walk to the next: as many times its own time, and no less than that. */
+#define SHIM6_TCP_PAUSES	20
+#define SHIM6_TCP_PAUSE_MIN	(HZ / 50 ?: 1)
+#define SHIM6_TCP_PAUSE_MAX	HZ
+/* Sockets of a namespace that are waited for, and how often they are tried. */
+#define SHIM6_TCP_BUSY	1024
+#define SHIM6_TCP_TRIES	14
+/* Pauses between the tries grow to the double, from one jiffy to this. */
+#define SHIM6_TCP_WAIT	HZ
+
+/* What is still to be done with a socket. */
+enum shim6_tcp_step {
+	SHIM6_TCP_DONE,
+	SHIM6_TCP_RESTART,
+	SHIM6_TCP_NO_WAY_BACK,
+};
+
+/* A socket, with a reference, that was locked when it was to be restarted. */
+struct shim6_tcp_busy {
+	struct list_head list;
+	struct sock *sk;
+	enum shim6_tcp_step step;
+	int tries;
+};
 
 /*
  * The caller holds the socket's lock. Returns whether the timer was made to
  * expire, which it does when the lock is released.
  */
-static bool shim6_tcp_restart_sock(struct sock *sk, u32 mtu)
+static bool shim6_tcp_restart_sock(struct sock *sk)
 {
 	struct inet_connection_sock *icsk = inet_csk(sk);
 	struct tcp_sock *tp = tcp_sk(sk);
 
-	/* What is retransmitted first has to fit, as if a router had said so. */
-	if (mtu) {
-		WRITE_ONCE(tp->mtu_info, mtu);
-		icsk->icsk_af_ops->mtu_reduced(sk);
-	}
-
+	/*
+	 * What was retransmitted already stays counted: a peer that has us
+	 * switch all the time must not keep alive what tcp_retries2 would end.
+	 */
 	icsk->icsk_backoff = 0;
-	WRITE_ONCE(icsk->icsk_retransmits, 0);
 	icsk->icsk_rto = TCP_TIMEOUT_INIT;
 	tp->srtt_us = 0;
 	tp->rttvar_us = 0;
@@ -87,29 +114,58 @@ static void shim6_tcp_no_way_back(struct sock *sk)
 				  TCP_RTO_MAX);
 }
 
-/* The context, if the socket is to be restarted. In an RCU section. */
-static struct shim6_context *shim6_tcp_wanted(struct shim6_net *sn,
-					      const struct sock *sk)
+/* Has the namespace a TCP socket at all? It is not walked for none. */
+static bool shim6_tcp_any(struct net *net)
 {
-	struct shim6_context *ctx;
+#ifdef CONFIG_PROC_FS
+	return sock_prot_inuse_get(net, &tcpv6_prot) > 0;
+#else
+	return true;
+#endif
+}
+
+/* The context of a socket, if it has one. In an RCU section. */
+static struct shim6_context *shim6_tcp_context(struct shim6_net *sn,
+					       const struct sock *sk)
+{
 	struct shim6_ulids ulids = {};
 
 	if (sk->sk_family != AF_INET6 || !net_eq(sock_net(sk), sn->net) ||
-	    !(BIT(sk->sk_state) &
+	    !(BIT(READ_ONCE(sk->sk_state)) &
 	      (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT | TCPF_FIN_WAIT1 |
 	       TCPF_CLOSING | TCPF_LAST_ACK)))
 		return NULL;
 	ulids.local = sk->sk_v6_rcv_saddr;
 	ulids.peer = sk->sk_v6_daddr;
-	ctx = shim6_context_by_ulids(sn, &ulids);
-	if (ctx && READ_ONCE(ctx->restart) == SHIM6_RESTART_NOW)
-		return ctx;
-	return NULL;
+	return shim6_context_by_ulids(sn, &ulids);
+}
+
+/* Is it this round's to restart the socket? */
+static bool shim6_tcp_wanted(struct shim6_net *sn, const struct sock *sk,
+			     u32 round)
+{
+	const struct shim6_context *ctx = shim6_tcp_context(sn, sk);
+
+	return ctx && READ_ONCE(ctx->restart) == round;
+}
+
+/* Most buckets have nothing for us, which is seen without their lock. */
+static bool shim6_tcp_bucket_wanted(struct shim6_net *sn,
+				    struct inet_ehash_bucket *head, u32 round)
+{
+	struct hlist_nulls_node *node;
+	struct sock *sk;
+
+	sk_nulls_for_each_rcu(sk, node, &head->chain)
+		if (shim6_tcp_wanted(sn, sk, round))
+			return true;
+	return false;
 }
 
 /* The sockets of one bucket, from the n-th on; returns how many. */
 static int shim6_tcp_collect(struct shim6_net *sn, struct inet_hashinfo *table,
-			     unsigned int bucket, int skip, struct sock **batch)
+			     unsigned int bucket, int skip, u32 round,
+			     struct sock **batch)
 {
 	struct inet_ehash_bucket *head = &table->ehash[bucket];
 	spinlock_t *lock = inet_ehash_lockp(table, bucket);
@@ -120,9 +176,11 @@ static int shim6_tcp_collect(struct shim6_net *sn, struct inet_hashinfo *table,
 	if (hlist_nulls_empty(&head->chain))
 		return 0;
 	rcu_read_lock();
+	if (!shim6_tcp_bucket_wanted(sn, head, round))
+		goto out;
 	spin_lock_bh(lock);
 	sk_nulls_for_each(sk, node, &head->chain) {
-		if (!shim6_tcp_wanted(sn, sk) || skip-- > 0 ||
+		if (!shim6_tcp_wanted(sn, sk, round) || skip-- > 0 ||
 		    !refcount_inc_not_zero(&sk->sk_refcnt))
 			continue;
 		batch[n++] = sk;
@@ -130,51 +188,163 @@ static int shim6_tcp_collect(struct shim6_net *sn, struct inet_hashinfo *table,
 			break;
 	}
 	spin_unlock_bh(lock);
+out:
 	rcu_read_unlock();
 	return n;
 }
 
-/* It may be closed, or connected elsewhere, by now. */
-static void shim6_tcp_restart_locked(struct shim6_net *sn, struct sock *sk)
+/* As lock_sock(), but it does not wait: returns whether the lock is ours. */
+static bool shim6_tcp_trylock(struct sock *sk)
 {
-	const struct shim6_context *ctx;
-	const struct shim6_path *path;
-	bool expires = false;
-	u32 mtu = 0;
+	bool free;
 
-	lock_sock(sk);
-	rcu_read_lock();
-	ctx = shim6_tcp_wanted(sn, sk);
-	path = ctx ? rcu_dereference(ctx->path) : NULL;
-	if (path)
-		mtu = READ_ONCE(path->told_mtu);
-	rcu_read_unlock();
-	if (ctx) {
-		expires = shim6_tcp_restart_sock(sk, mtu);
-		shim6_count(sn, SHIM6_A_STATS_TCP_RESTARTS);
+	spin_lock_bh(&sk->sk_lock.slock);
+	free = !sock_owned_by_user_nocheck(sk);
+	if (free) {
+		sk->sk_lock.owned = 1;
+		mutex_acquire(&sk->sk_lock.dep_map, 0, 1, _RET_IP_);
 	}
-	release_sock(sk);
-	if (!expires)
-		return;
-	lock_sock(sk);
-	shim6_tcp_no_way_back(sk);
-	release_sock(sk);
+	spin_unlock_bh(&sk->sk_lock.slock);
+	return free;
 }
 
-static void shim6_tcp_walk(struct shim6_net *sn)
+/* It may be closed, or connected elsewhere, by now. The caller owns it. */
+static enum shim6_tcp_step shim6_tcp_restart_owned(struct shim6_net *sn,
+						   struct sock *sk)
+{
+	const struct shim6_context *ctx;
+
+	rcu_read_lock();
+	ctx = shim6_tcp_context(sn, sk);
+	rcu_read_unlock();
+	if (!ctx)
+		return SHIM6_TCP_DONE;
+	shim6_count(sn, SHIM6_A_STATS_TCP_RESTARTS);
+	return shim6_tcp_restart_sock(sk) ? SHIM6_TCP_NO_WAY_BACK :
+					    SHIM6_TCP_DONE;
+}
+
+/* Goes on with a socket as long as its user lets us; returns what is left. */
+static enum shim6_tcp_step shim6_tcp_try(struct shim6_net *sn, struct sock *sk,
+					 enum shim6_tcp_step step)
+{
+	while (step != SHIM6_TCP_DONE && shim6_tcp_trylock(sk)) {
+		if (step == SHIM6_TCP_RESTART) {
+			step = shim6_tcp_restart_owned(sn, sk);
+		} else {
+			shim6_tcp_no_way_back(sk);
+			step = SHIM6_TCP_DONE;
+		}
+		release_sock(sk);
+	}
+	return step;
+}
+
+/* A socket has one place of those that there are. Returns a negative errno. */
+static int shim6_tcp_enqueue(struct shim6_tcp *tcp, struct shim6_tcp_busy *busy)
+{
+	const struct shim6_tcp_busy *other;
+	int err = 0;
+
+	spin_lock(&tcp->lock);
+	if (tcp->n_busy >= SHIM6_TCP_BUSY)
+		err = -ENOSPC;
+	list_for_each_entry(other, &tcp->busy, list)
+		if (other->sk == busy->sk)
+			err = -EEXIST;
+	if (!err) {
+		list_add_tail(&busy->list, &tcp->busy);
+		tcp->n_busy++;
+	}
+	spin_unlock(&tcp->lock);
+	return err;
+}
+
+/* Takes over the reference to the socket. */
+static void shim6_tcp_later(struct shim6_net *sn, struct sock *sk,
+			    enum shim6_tcp_step step)
+{
+	struct shim6_tcp_busy *busy;
+	int err = -ENOMEM;
+
+	busy = kzalloc(sizeof(*busy), GFP_KERNEL);
+	if (busy) {
+		busy->sk = sk;
+		busy->step = step;
+		err = shim6_tcp_enqueue(&sn->tcp, busy);
+	}
+	if (!err) {
+		mod_delayed_work(system_dfl_wq, &sn->tcp.retry, 1);
+		return;
+	}
+	kfree(busy);
+	if (err != -EEXIST)
+		shim6_count(sn, SHIM6_A_STATS_TCP_RESTARTS_MISSED);
+	sock_put(sk);
+}
+
+static void shim6_tcp_busy_free(struct shim6_tcp_busy *busy)
+{
+	sock_put(busy->sk);
+	kfree(busy);
+}
+
+static void shim6_tcp_retry(struct work_struct *work)
+{
+	struct shim6_net *sn = container_of(to_delayed_work(work),
+					    struct shim6_net, tcp.retry);
+	struct shim6_tcp *tcp = &sn->tcp;
+	struct shim6_tcp_busy *busy, *next;
+	int tries = SHIM6_TCP_TRIES;
+	LIST_HEAD(list);
+	u32 done = 0;
+
+	spin_lock(&tcp->lock);
+	list_splice_init(&tcp->busy, &list);
+	spin_unlock(&tcp->lock);
+	list_for_each_entry_safe(busy, next, &list, list) {
+		busy->step = shim6_tcp_try(sn, busy->sk, busy->step);
+		if (busy->step != SHIM6_TCP_DONE) {
+			if (++busy->tries < SHIM6_TCP_TRIES) {
+				tries = min(tries, busy->tries);
+				continue;
+			}
+			shim6_count(sn, SHIM6_A_STATS_TCP_RESTARTS_MISSED);
+		}
+		list_del(&busy->list);
+		shim6_tcp_busy_free(busy);
+		done++;
+		cond_resched();
+	}
+	spin_lock(&tcp->lock);
+	tcp->n_busy -= done;
+	list_splice(&list, &tcp->busy);
+	spin_unlock(&tcp->lock);
+	if (tries < SHIM6_TCP_TRIES)
+		queue_delayed_work(system_dfl_wq, &tcp->retry,
+				   min(1UL << tries, (unsigned long)SHIM6_TCP_WAIT));
+}
+
+static void shim6_tcp_walk(struct shim6_net *sn, u32 round)
 {
 	struct inet_hashinfo *table = sn->net->ipv4.tcp_death_row.hashinfo;
 	struct sock *batch[SHIM6_TCP_BATCH];
+	enum shim6_tcp_step step;
 	unsigned int bucket;
 	int done, n, i;
 
 	for (bucket = 0; bucket <= table->ehash_mask; bucket++) {
 		done = 0;
 		do {
-			n = shim6_tcp_collect(sn, table, bucket, done, batch);
+			n = shim6_tcp_collect(sn, table, bucket, done, round,
+					      batch);
 			for (i = 0; i < n; i++) {
-				shim6_tcp_restart_locked(sn, batch[i]);
-				sock_put(batch[i]);
+				step = shim6_tcp_try(sn, batch[i],
+						     SHIM6_TCP_RESTART);
+				if (step == SHIM6_TCP_DONE)
+					sock_put(batch[i]);
+				else
+					shim6_tcp_later(sn, batch[i], step);
 			}
 			done += n;
 		} while (n == SHIM6_TCP_BATCH);
@@ -182,41 +352,68 @@ static void shim6_tcp_walk(struct shim6_net *sn)
 	}
 }
 
-/* Those that are marked up to now are this walk's; later ones the next's. */
-static void shim6_tcp_mark(struct shim6_net *sn, u8 from, u8 to)
+/* Contexts that switch from now on are left to the next run. */
+static void shim6_tcp_work(struct work_struct *work)
 {
-	struct shim6_context *ctx;
-	unsigned long id;
+	struct shim6_net *sn = container_of(to_delayed_work(work),
+					    struct shim6_net, tcp.work);
+	u64 began, took;
+	u32 round;
 
 	mutex_lock(&sn->table.lock);
-	xa_for_each(&sn->table.all, id, ctx)
-		if (ctx->restart == from)
-			WRITE_ONCE(ctx->restart, to);
+	round = sn->tcp.round;
+	sn->tcp.round = round + 1 ?: 1;
 	mutex_unlock(&sn->table.lock);
-}
-
-/**
- * shim6_tcp_work - restart the sockets of all contexts that have switched
- * @work: of the namespace
- *
- * A context that switches again meanwhile is left to the next run.
- */
-void shim6_tcp_work(struct work_struct *work)
-{
-	struct shim6_net *sn = container_of(work, struct shim6_net, tcp_work);
-
-	shim6_tcp_mark(sn, SHIM6_RESTART_WANTED, SHIM6_RESTART_NOW);
-	shim6_tcp_walk(sn);
-	shim6_tcp_mark(sn, SHIM6_RESTART_NOW, SHIM6_RESTART_NONE);
+	began = ktime_get_ns();
+	shim6_tcp_walk(sn, round);
+	took = nsecs_to_jiffies64(SHIM6_TCP_PAUSES * (ktime_get_ns() - began));
+	WRITE_ONCE(sn->tcp.pause, clamp_t(u64, took, SHIM6_TCP_PAUSE_MIN,
+					  SHIM6_TCP_PAUSE_MAX));
+	WRITE_ONCE(sn->tcp.last, jiffies ?: 1);
 }
 
 /**
  * shim6_tcp_restart - a context has switched
- * @sn: the namespace's state
- * @ctx: the context; the caller holds the table's lock
+ * @sn: the namespace's state, whose table's lock the caller holds
+ * @ctx: the context
  */
 void shim6_tcp_restart(struct shim6_net *sn, struct shim6_context *ctx)
 {
-	WRITE_ONCE(ctx->restart, SHIM6_RESTART_WANTED);
-	queue_work(system_dfl_wq, &sn->tcp_work);
+	const unsigned long last = READ_ONCE(sn->tcp.last);
+	const unsigned long pause = READ_ONCE(sn->tcp.pause);
+	const unsigned long since = jiffies - last;
+
+	lockdep_assert_held(&sn->table.lock);
+	if (!shim6_tcp_any(sn->net))
+		return;
+	WRITE_ONCE(ctx->restart, sn->tcp.round);
+	queue_delayed_work(system_dfl_wq, &sn->tcp.work,
+			   last && since < pause ? pause - since : 0);
+}
+
+/**
+ * shim6_tcp_net_init - no context has switched yet
+ * @sn: the namespace's state
+ */
+void shim6_tcp_net_init(struct shim6_net *sn)
+{
+	INIT_DELAYED_WORK(&sn->tcp.work, shim6_tcp_work);
+	INIT_DELAYED_WORK(&sn->tcp.retry, shim6_tcp_retry);
+	spin_lock_init(&sn->tcp.lock);
+	INIT_LIST_HEAD(&sn->tcp.busy);
+	sn->tcp.round = 1;
+}
+
+/**
+ * shim6_tcp_net_exit - nothing is restarted any more
+ * @sn: the namespace's state, in which no context switches any more
+ */
+void shim6_tcp_net_exit(struct shim6_net *sn)
+{
+	struct shim6_tcp_busy *busy, *next;
+
+	cancel_delayed_work_sync(&sn->tcp.work);
+	cancel_delayed_work_sync(&sn->tcp.retry);
+	list_for_each_entry_safe(busy, next, &sn->tcp.busy, list)
+		shim6_tcp_busy_free(busy);
 }

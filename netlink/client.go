@@ -120,9 +120,15 @@ func (c *Client) change(command uint8, names []string, fill func(*encoder)) erro
 }
 
 // dump reads a list, again if it changes meanwhile.
-func dump[T any](c *Client, command uint8, names []string, parse func([]byte) (T, error)) ([]T, error) {
+func dump[T any](c *Client, command uint8, names []string, fill func(*encoder), parse func([]byte) (T, error)) ([]T, error) {
+	e := newEncoder(names)
+	fill(e)
+	attributes, err := e.encode()
+	if err != nil {
+		return nil, err
+	}
 	for try := 1; ; try++ {
-		replies, interrupted, err := c.exchange(command, netlink.Dump, nil, names)
+		replies, interrupted, err := c.exchange(command, netlink.Dump, attributes, names)
 		if err != nil {
 			return nil, err
 		}

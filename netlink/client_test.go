@@ -170,6 +170,7 @@ func TestAttributeAt(t *testing.T) {
 		{attributes(77, 0), 4, ""},
 		{[]byte{0, 0, 0, 0, 0, 0, 0, 0}, 4, ""},
 		{[]byte{255, 255, 1, 0}, 2, "max-contexts"},
+		{[]byte{12, 0, 2, 0x80, 8, 0, 1, 0, 1, 2, 3, 4}, 8, "max-flows"},
 	} {
 		if got := attributeAt(tt.b, tt.offset, configAttributes); got != tt.want {
 			t.Errorf("%x at %d: %q, want %q", tt.b, tt.offset, got, tt.want)

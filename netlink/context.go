@@ -41,8 +41,13 @@ type Context struct {
 	LastSent, LastHeard *time.Duration
 	// Switches is how often the current locator pair has changed.
 	Switches uint32
-	// MTU is what the ULP may send at a time, 0 on the ULID pair.
+	// MTU is what the ULP may send at a time, 0 on the ULID pair without a
+	// header.
 	MTU uint32
+	// Header is 1 if payload bears the Payload Extension header on the ULID
+	// pair as well, because either host has re-homed the context (RFC 5533,
+	// section 11.1).
+	Header uint32
 }
 
 // ContextUpdate names the values to set. A nil field is left alone.
@@ -56,6 +61,7 @@ type ContextUpdate struct {
 	ReapState                               *ReapState
 	// ReapTimer starts this timer anew; it is not part of a Context.
 	ReapTimer *ReapTimer
+	Header    *uint32
 }
 
 // NewContext makes a context with a local tag of 47 bits. Without more it is
@@ -65,7 +71,7 @@ func (c *Client) NewContext(ulids ULIDs, tagLocal uint64, update ContextUpdate) 
 	return c.change(cmdContextNew, contextAttributes, func(e *encoder) {
 		e.ulids(ulids)
 		e.Uint64(attrContextTagLocal, tagLocal)
-		e.contextUpdate(ulids, update)
+		e.contextUpdate(update)
 	})
 }
 
@@ -74,7 +80,7 @@ func (c *Client) NewContext(ulids ULIDs, tagLocal uint64, update ContextUpdate) 
 func (c *Client) SetContext(ulids ULIDs, update ContextUpdate) error {
 	return c.change(cmdContextSet, contextAttributes, func(e *encoder) {
 		e.ulids(ulids)
-		e.contextUpdate(ulids, update)
+		e.contextUpdate(update)
 	})
 }
 
@@ -109,8 +115,31 @@ func (c *Client) Context(ulids ULIDs) (Context, error) {
 
 // Contexts returns all contexts of the namespace, oldest first. With
 // ErrInterrupted it returns what it has read.
-func (c *Client) Contexts() ([]Context, error) {
-	return dump(c, cmdContextGet, contextAttributes, parseContext)
+func (c *Client) Contexts() ([]Context, error) { return c.ContextsWith(ContextFilter{}) }
+
+// ContextFilter is what contexts have in common. A nil means whatever it is.
+type ContextFilter struct {
+	Local, Peer *netip.Addr // ULIDs
+	State       *ContextState
+	ReapState   *ReapState
+}
+
+// ContextsWith is Contexts for those that a filter fits.
+func (c *Client) ContextsWith(f ContextFilter) ([]Context, error) {
+	return dump(c, cmdContextGet, contextAttributes, func(e *encoder) {
+		if f.Local != nil {
+			e.addr(attrContextUlidLocal, *f.Local)
+		}
+		if f.Peer != nil {
+			e.addr(attrContextUlidPeer, *f.Peer)
+		}
+		if f.State != nil {
+			e.Uint32(attrContextState, uint32(*f.State))
+		}
+		if f.ReapState != nil {
+			e.Uint32(attrContextReapState, uint32(*f.ReapState))
+		}
+	}, parseContext)
 }
 
 func (e *encoder) ulids(u ULIDs) {
@@ -121,22 +150,10 @@ func (e *encoder) ulids(u ULIDs) {
 	}
 }
 
-func (e *encoder) contextUpdate(ulids ULIDs, u ContextUpdate) {
+func (e *encoder) contextUpdate(u ContextUpdate) {
 	addr := func(attr uint16, a *netip.Addr) {
 		if a != nil {
 			e.addr(attr, *a)
-		}
-	}
-	// A list that is named and empty is the ULID alone.
-	list := func(attr uint16, l *[]netip.Addr, ulid netip.Addr) {
-		if l == nil {
-			return
-		}
-		if len(*l) == 0 {
-			e.addr(attr, ulid)
-		}
-		for _, a := range *l {
-			e.addr(attr, a)
 		}
 	}
 	if u.TagPeer != nil {
@@ -147,8 +164,8 @@ func (e *encoder) contextUpdate(ulids ULIDs, u ContextUpdate) {
 	}
 	addr(attrContextLocatorLocal, u.LocatorLocal)
 	addr(attrContextLocatorPeer, u.LocatorPeer)
-	list(attrContextLocatorsLocal, u.LocatorsLocal, ulids.Local)
-	list(attrContextLocatorsPeer, u.LocatorsPeer, ulids.Peer)
+	e.locators(attrContextLocatorsLocal, u.LocatorsLocal)
+	e.locators(attrContextLocatorsPeer, u.LocatorsPeer)
 	addr(attrContextInboundLocatorLocal, u.InboundLocatorLocal)
 	addr(attrContextInboundLocatorPeer, u.InboundLocatorPeer)
 	e.duration(attrContextSendTimeout, u.SendTimeout)
@@ -158,6 +175,9 @@ func (e *encoder) contextUpdate(ulids ULIDs, u ContextUpdate) {
 	}
 	if u.ReapTimer != nil {
 		e.Uint32(attrContextReapTimer, uint32(*u.ReapTimer))
+	}
+	if u.Header != nil {
+		e.Uint32(attrContextHeader, *u.Header)
 	}
 }
 
@@ -184,9 +204,9 @@ func parseContext(b []byte) (Context, error) {
 		case attrContextLocatorPeer:
 			c.LocatorPeer = d.addr()
 		case attrContextLocatorsLocal:
-			c.LocatorsLocal = append(c.LocatorsLocal, d.addr())
+			c.LocatorsLocal = d.locators()
 		case attrContextLocatorsPeer:
-			c.LocatorsPeer = append(c.LocatorsPeer, d.addr())
+			c.LocatorsPeer = d.locators()
 		case attrContextInboundLocatorLocal:
 			c.InboundLocatorLocal = d.addr()
 		case attrContextInboundLocatorPeer:
@@ -205,6 +225,8 @@ func parseContext(b []byte) (Context, error) {
 			c.Switches = d.Uint32()
 		case attrContextMtu:
 			c.MTU = d.Uint32()
+		case attrContextHeader:
+			c.Header = d.Uint32()
 		}
 	})
 	if err == nil && (!c.Local.IsValid() || !c.Peer.IsValid()) {
@@ -247,6 +269,23 @@ func (e *encoder) addr(attr uint16, a netip.Addr) {
 	}
 	b := a.As16()
 	e.Bytes(attr, b[:])
+}
+
+// locators adds a list, if there is one. One that is empty empties the kernel's.
+func (e *encoder) locators(attr uint16, list *[]netip.Addr) {
+	if list == nil {
+		return
+	}
+	nest := newEncoder(locatorsAttributes)
+	for _, a := range *list {
+		nest.addr(attrLocatorsLocator, a)
+	}
+	b, err := nest.encode()
+	if err != nil {
+		e.fail(attr, err)
+		return
+	}
+	e.Bytes(netlink.Nested|attr, b)
 }
 
 // duration adds whole milliseconds.
@@ -293,6 +332,19 @@ func (d *decoder) addr() netip.Addr {
 	}
 	a, _ := netip.AddrFromSlice(b)
 	return a
+}
+
+func (d *decoder) locators() (list []netip.Addr) {
+	d.Nested(func(ad *netlink.AttributeDecoder) error {
+		nest := &decoder{AttributeDecoder: ad}
+		for ad.Next() {
+			if ad.Type() == attrLocatorsLocator {
+				list = append(list, nest.addr())
+			}
+		}
+		return nest.err
+	})
+	return list
 }
 
 func (d *decoder) milliseconds() time.Duration {

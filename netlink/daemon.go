@@ -25,7 +25,8 @@ const (
 	// the module goes.
 	RoleMain Role = iota
 	// RoleOutside is for what others can cause at will: control messages,
-	// unknown tags and ICMPv6 errors.
+	// unknown tags and ICMPv6 errors. Those that belong to a context, by
+	// its tag and locators, come by RoleMain all the same.
 	RoleOutside
 )
 
@@ -69,6 +70,12 @@ type ReapNotice struct {
 	// RTT is the round-trip time that TCP has measured; 0 if the event does not
 	// say.
 	RTT time.Duration
+	// Retransmits is how often the timer of the connection has expired since
+	// anything that it has sent was acknowledged, Length how many octets the
+	// packet has that it sends, as it leaves, and Progress whether other
+	// connections of the context get on.
+	Retransmits, Length int
+	Progress            bool
 }
 
 // ExpireEvent says that a context is quiescent.
@@ -318,6 +325,8 @@ func parseEvent(command uint8, b []byte) (Event, error) {
 		icmpType, icmpCode  uint8
 		icmpInfo            uint32
 		rtt                 time.Duration
+		retransmits, length int
+		progress            bool
 	}
 	seen := map[uint16]bool{}
 	err := decode(b, "event", func(d *decoder) {
@@ -353,6 +362,12 @@ func parseEvent(command uint8, b []byte) (Event, error) {
 			ev.icmpInfo = d.Uint32()
 		case attrControlRtt:
 			ev.rtt = time.Duration(d.Uint32()) * time.Microsecond
+		case attrControlRetransmits:
+			ev.retransmits = int(d.Uint32())
+		case attrControlLength:
+			ev.length = int(d.Uint32())
+		case attrControlProgress:
+			ev.progress = d.Flag()
 		}
 	})
 	if err != nil {
@@ -371,7 +386,8 @@ func parseEvent(command uint8, b []byte) (Event, error) {
 	case cmdAcquireEvent:
 		return AcquireEvent{Local: ev.ulids.Local, Peer: ev.ulids.Peer, Packets: ev.packets}, nil
 	case cmdReapEvent:
-		return ReapNotice{ULIDs: ev.ulids, Tag: ev.tag, Event: ev.reap, RTT: ev.rtt}, nil
+		return ReapNotice{ULIDs: ev.ulids, Tag: ev.tag, Event: ev.reap, RTT: ev.rtt,
+			Retransmits: ev.retransmits, Length: ev.length, Progress: ev.progress}, nil
 	case cmdExpireEvent:
 		return ExpireEvent{ULIDs: ev.ulids, Tag: ev.tag, Idle: ev.idle}, nil
 	}
@@ -421,11 +437,14 @@ func (c *Commander) Port() uint32 { return c.port }
 
 // SendControl sends a control message, which has its checksum, from an address of
 // this host. It returns when the packet has left the stack, or was refused.
-func (c *Client) SendControl(source, destination netip.Addr, message []byte) error {
+func (c *Client) SendControl(source, destination netip.Addr, message []byte, length int) error {
 	return c.change(cmdControlSend, controlAttributes, func(e *encoder) {
 		e.addr(attrControlSource, source)
 		e.addr(attrControlDestination, destination)
 		e.Bytes(attrControlMessage, message)
+		if length > 0 {
+			e.Uint32(attrControlLength, uint32(length))
+		}
 	})
 }
 

@@ -68,11 +68,12 @@ func requestError(err error, attributes []byte, names []string) error {
 	}
 }
 
-// attributeAt names the attribute that contains the octet at offset.
+// attributeAt names the attribute that contains the octet at offset; of one that is
+// nested, that around it.
 func attributeAt(b []byte, offset int, names []string) string {
 	for at := 0; at+4 <= len(b); {
 		length := int(binary.NativeEndian.Uint16(b[at:]))
-		kind := int(binary.NativeEndian.Uint16(b[at+2:]))
+		kind := int(binary.NativeEndian.Uint16(b[at+2:]) &^ (netlink.Nested | netlink.NetByteOrder))
 		if length < 4 {
 			return ""
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -62,13 +63,29 @@ func TestNewContext(t *testing.T) {
 	want := Context{
 		ULIDs: pair, TagLocal: pointer(uint64(1<<47 - 1)), TagPeer: pointer(uint64(5)),
 		State: ContextStateEstablished, LocatorLocal: locatorA, LocatorPeer: locatorB,
-		LocatorsLocal: []netip.Addr{locatorA, locatorB},
-		// The empty list is the ULID alone.
-		LocatorsPeer:        []netip.Addr{ulidB},
+		LocatorsLocal:       []netip.Addr{locatorA, locatorB},
 		InboundLocatorLocal: locatorA, InboundLocatorPeer: locatorB,
 		SendTimeout: 10 * time.Second, KeepaliveTimeout: time.Second, ReapState: ReapStateInboundOk,
 	}
 	if d := cmp.Diff(want, got, addrCmp); d != "" {
+		t.Error(d)
+	}
+	// The list that is empty is there as well, or the kernel would leave its own alone.
+	lists := map[uint16][]byte{}
+	ad, err := netlink.NewAttributeDecoder(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ad.Next() {
+		if ad.TypeFlags()&netlink.Nested != 0 {
+			lists[ad.Type()] = ad.Bytes()
+		}
+	}
+	first, second := locatorA.As16(), locatorB.As16()
+	if d := cmp.Diff(map[uint16][]byte{
+		attrContextLocatorsLocal: slices.Concat([]byte{20, 0, 1, 0}, first[:], []byte{20, 0, 1, 0}, second[:]),
+		attrContextLocatorsPeer:  {},
+	}, lists); d != "" {
 		t.Error(d)
 	}
 }
@@ -126,6 +143,26 @@ func TestDump(t *testing.T) {
 	}
 }
 
+func TestDumpFilter(t *testing.T) {
+	state, reap := ContextStateEstablished, ReapStateExploring
+	want := newEncoder(contextAttributes)
+	want.addr(attrContextUlidLocal, pair.Local)
+	want.addr(attrContextUlidPeer, pair.Peer)
+	want.Uint32(attrContextState, uint32(state))
+	want.Uint32(attrContextReapState, uint32(reap))
+	b, _ := want.encode()
+	c := kernel(t, genltest.CheckRequest(familyID, cmdContextGet, netlink.Request|netlink.Dump,
+		func(m genetlink.Message, _ netlink.Message) ([]genetlink.Message, error) {
+			if !cmp.Equal(m.Data, b) {
+				t.Errorf("asked for %x, wanted %x", m.Data, b)
+			}
+			return []genetlink.Message{{Data: b}}, nil
+		}))
+	if _, err := c.ContextsWith(ContextFilter{Local: &pair.Local, Peer: &pair.Peer, State: &state, ReapState: &reap}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPolicy(t *testing.T) {
 	want := Policy{
 		Preference: pointer(uint32(10)),
@@ -175,7 +212,7 @@ func TestBadValues(t *testing.T) {
 	for want, err := range map[string]error{
 		"ulid-peer: 192.0.2.1 is no IPv6 address":            c.DeleteContext(ULIDs{Local: ulidA, Peer: v4}),
 		"ulid-local: invalid IP is no IPv6 address":          c.DeleteContext(ULIDs{Peer: ulidB}),
-		"locators-peer: fe80::1%eth0 is no IPv6 address":     c.SetContext(pair, ContextUpdate{LocatorsPeer: &[]netip.Addr{netip.MustParseAddr("fe80::1%eth0")}}),
+		"locators-peer: locator: fe80::1%eth0 is no IPv6":    c.SetContext(pair, ContextUpdate{LocatorsPeer: &[]netip.Addr{netip.MustParseAddr("fe80::1%eth0")}}),
 		"send-timeout: 1ns is not a whole number":            c.SetContext(pair, ContextUpdate{SendTimeout: pointer(time.Duration(1))}),
 		"trigger-time: -1s is negative":                      c.NewPolicy(Policy{TriggerTime: pointer(-time.Second)}),
 		"local: 192.0.2.0 is no IPv6 address without a zone": c.NewPolicy(Policy{Local: netip.MustParsePrefix("192.0.2.0/24")}),
@@ -189,6 +226,8 @@ func TestBadValues(t *testing.T) {
 func TestBadReplies(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"short address":  {6, 0, 2, 0, 1, 2, 0, 0},
+		"short locator":  {12, 0, attrContextLocatorsPeer, 0x80, 8, 0, 1, 0, 1, 2, 3, 4},
+		"cut-off list":   {12, 0, attrContextLocatorsPeer, 0x80, 20, 0, 1, 0, 1, 2, 3, 4},
 		"no ULIDs":       attributes(attrContextFii, 1),
 		"short number":   {6, 0, attrContextFii, 0, 1, 2, 0, 0},
 		"past the end":   {200, 0, 2, 0},

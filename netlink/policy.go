@@ -53,7 +53,7 @@ func (c *Client) FlushPolicies() error {
 // Policies returns all rules, by ascending preference. With ErrInterrupted it
 // returns what it has read.
 func (c *Client) Policies() ([]Policy, error) {
-	return dump(c, cmdPolicyGet, policyAttributes, parsePolicy)
+	return dump(c, cmdPolicyGet, policyAttributes, func(*encoder) {}, parsePolicy)
 }
 
 func (e *encoder) policy(p Policy) {

@@ -22,6 +22,8 @@ const (
 	TriggerPacketsLimit   = 1000000
 	TriggerTimeDefault    = 10000
 	TriggerTimeLimit      = 3600000
+	// Octets of an IPv6 packet, without a Jumbo Payload option.
+	PacketLengthLimit = 65575
 	// Send Timeout of RFC 5534, section 7, in milliseconds.
 	SendTimeoutDefault = 15000
 	SendTimeoutMin     = 10000
@@ -201,7 +203,8 @@ const (
 	// list of locators replaces the list of that side.
 	cmdContextSet = 5
 	// Get a context, named by its ULID pair and FII or, by a privileged
-	// reader, by its local tag; or, as a dump, all.
+	// reader, by its local tag; or, as a dump, all, or those that have
+	// whatever the request names.
 	cmdContextGet = 6
 	// Delete a context, named as for context-get.
 	cmdContextDel = 7
@@ -280,6 +283,17 @@ var configAttributes = []string{
 	attrConfigIcmpToUlp:      "icmp-to-ulp",
 }
 
+// Attributes of the set locators.
+const (
+	// One of at most locators-limit, none of them twice.
+	attrLocatorsLocator = 1 // binary
+)
+
+// locatorsAttributes are the names of the set locators, by number.
+var locatorsAttributes = []string{
+	attrLocatorsLocator: "locator",
+}
+
 // Attributes of the set context.
 const (
 	attrContextPad       = 1 // pad
@@ -297,11 +311,11 @@ const (
 	attrContextLocatorLocal = 8 // binary
 	// Lp(peer) of the current locator pair.
 	attrContextLocatorPeer = 9 // binary
-	// Ls(local), one attribute a locator. The ULID need not be named; to
-	// name it alone is to empty the list.
-	attrContextLocatorsLocal = 10 // binary
-	// Ls(peer), one attribute a locator; the ULID need not be named.
-	attrContextLocatorsPeer = 11 // binary
+	// Ls(local), whole; an empty one empties the list. The ULID need not
+	// be named, and is not told.
+	attrContextLocatorsLocal = 10 // nest
+	// Ls(peer), likewise.
+	attrContextLocatorsPeer = 11 // nest
 	// Destination of the pair by which the peer sends, as REAP has it;
 	// kept for readers, packets are received by tag alone.
 	attrContextInboundLocatorLocal = 12 // binary
@@ -319,12 +333,17 @@ const (
 	attrContextLastHeard = 18 // u64
 	// How often the current locator pair has changed.
 	attrContextSwitches = 19 // u32
-	// What the ULP may send at a time; absent on the ULID pair.
+	// What the ULP may send at a time; absent on the ULID pair, unless
+	// payload bears the header there as well.
 	attrContextMtu = 20 // u32
 	// Start this timer anew, after what reap-state does; for what is to
 	// happen when a Probe is sent or received (RFC 5534, sections 6.5 and
 	// 6.7 to 6.9). It is not told.
 	attrContextReapTimer = 21 // u32
+	// 1 if payload bears the Payload Extension header on the ULID pair as
+	// well (RFC 5533, section 11.1). The kernel sets it when a context has
+	// been re-homed by either host.
+	attrContextHeader = 22 // u32
 )
 
 // contextAttributes are the names of the set context, by number.
@@ -350,6 +369,7 @@ var contextAttributes = []string{
 	attrContextSwitches:            "switches",
 	attrContextMtu:                 "mtu",
 	attrContextReapTimer:           "reap-timer",
+	attrContextHeader:              "header",
 }
 
 // Attributes of the set policy.
@@ -424,10 +444,23 @@ const (
 	attrControlIdle = 15 // u64
 	// Only what others can cause at will: control messages, unknown tags
 	// and ICMPv6 errors. A socket of its own for these keeps a flood of
-	// them from the other events.
+	// them from the other events. Messages and errors that belong to a
+	// context go to the main socket all the same.
 	attrControlFromOutside = 16 // flag
 	// The round-trip time that TCP has measured, in microseconds.
 	attrControlRtt = 17 // u32
+	// How often the timer of a TCP connection has expired since anything
+	// that it has sent was acknowledged.
+	attrControlRetransmits = 18 // u32
+	// In an event, octets of the packet that TCP sends again, from the IPv6
+	// header on, as it leaves. In a request, octets of the packet that a
+	// message is sent in: what is behind the message is ignored by the
+	// receiver (RFC 8200, section 4.7). It is no more than the MTU of the
+	// path as far as that is known, and no less than the message takes.
+	attrControlLength = 19 // u32
+	// Other TCP connections of the context make progress, or did a second
+	// ago.
+	attrControlProgress = 20 // flag
 )
 
 // controlAttributes are the names of the set control, by number.
@@ -449,84 +482,97 @@ var controlAttributes = []string{
 	attrControlIdle:        "idle",
 	attrControlFromOutside: "from-outside",
 	attrControlRtt:         "rtt",
+	attrControlRetransmits: "retransmits",
+	attrControlLength:      "length",
+	attrControlProgress:    "progress",
 }
 
 // Attributes of the set stats.
 const (
-	attrStatsPad           = 1  // pad
-	attrStatsContexts      = 2  // u32
-	attrStatsOutRehomed    = 3  // u64
-	attrStatsOutUlid       = 4  // u64
-	attrStatsOutFragments  = 5  // u64
-	attrStatsOutNoRoute    = 6  // u64
-	attrStatsOutTooBig     = 7  // u64
-	attrStatsOutNoMemory   = 8  // u64
-	attrStatsOutBypassed   = 9  // u64
-	attrStatsInPayload     = 10 // u64
-	attrStatsInUlid        = 11 // u64
-	attrStatsInNoContext   = 12 // u64
-	attrStatsInState       = 13 // u64
-	attrStatsInHeader      = 14 // u64
-	attrStatsInNoMemory    = 15 // u64
-	attrStatsCtlIn         = 16 // u64
-	attrStatsCtlInChecksum = 17 // u64
-	attrStatsCtlInHeader   = 18 // u64
-	attrStatsCtlInAddress  = 19 // u64
-	attrStatsCtlInNoDaemon = 20 // u64
-	attrStatsCtlOut        = 21 // u64
-	attrStatsCtlOutError   = 22 // u64
-	attrStatsKeepaliveIn   = 23 // u64
-	attrStatsKeepaliveOut  = 24 // u64
-	attrStatsSendTimeouts  = 25 // u64
-	attrStatsSwitches      = 26 // u64
-	attrStatsIcmpIn        = 27 // u64
-	attrStatsIcmpMapped    = 28 // u64
-	attrStatsIcmpWithheld  = 29 // u64
-	attrStatsIcmpUnmapped  = 30 // u64
-	attrStatsAcquires      = 31 // u64
-	attrStatsFlowEvictions = 32 // u64
-	attrStatsEventsLost    = 33 // u64
-	attrStatsTcpRestarts   = 34 // u64
-	attrStatsGroMerged     = 35 // u64
+	attrStatsPad               = 1  // pad
+	attrStatsContexts          = 2  // u32
+	attrStatsOutRehomed        = 3  // u64
+	attrStatsOutUlid           = 4  // u64
+	attrStatsOutFragments      = 5  // u64
+	attrStatsOutNoRoute        = 6  // u64
+	attrStatsOutTooBig         = 7  // u64
+	attrStatsOutNoMemory       = 8  // u64
+	attrStatsOutBypassed       = 9  // u64
+	attrStatsInPayload         = 10 // u64
+	attrStatsInUlid            = 11 // u64
+	attrStatsInNoContext       = 12 // u64
+	attrStatsInState           = 13 // u64
+	attrStatsInHeader          = 14 // u64
+	attrStatsInNoMemory        = 15 // u64
+	attrStatsCtlIn             = 16 // u64
+	attrStatsCtlInChecksum     = 17 // u64
+	attrStatsCtlInHeader       = 18 // u64
+	attrStatsCtlInAddress      = 19 // u64
+	attrStatsCtlInNoDaemon     = 20 // u64
+	attrStatsCtlOut            = 21 // u64
+	attrStatsCtlOutError       = 22 // u64
+	attrStatsKeepaliveIn       = 23 // u64
+	attrStatsKeepaliveOut      = 24 // u64
+	attrStatsSendTimeouts      = 25 // u64
+	attrStatsSwitches          = 26 // u64
+	attrStatsIcmpIn            = 27 // u64
+	attrStatsIcmpMapped        = 28 // u64
+	attrStatsIcmpWithheld      = 29 // u64
+	attrStatsIcmpUnmapped      = 30 // u64
+	attrStatsAcquires          = 31 // u64
+	attrStatsFlowEvictions     = 32 // u64
+	attrStatsEventsLost        = 33 // u64
+	attrStatsTcpRestarts       = 34 // u64
+	attrStatsGroMerged         = 35 // u64
+	attrStatsInPolicy          = 36 // u64
+	attrStatsOutCgroup         = 37 // u64
+	attrStatsCtlInLimited      = 38 // u64
+	attrStatsTcpRestartsMissed = 39 // u64
+	attrStatsOutUlidHeader     = 40 // u64
 )
 
 // statsAttributes are the names of the set stats, by number.
 var statsAttributes = []string{
-	attrStatsPad:           "pad",
-	attrStatsContexts:      "contexts",
-	attrStatsOutRehomed:    "out-rehomed",
-	attrStatsOutUlid:       "out-ulid",
-	attrStatsOutFragments:  "out-fragments",
-	attrStatsOutNoRoute:    "out-no-route",
-	attrStatsOutTooBig:     "out-too-big",
-	attrStatsOutNoMemory:   "out-no-memory",
-	attrStatsOutBypassed:   "out-bypassed",
-	attrStatsInPayload:     "in-payload",
-	attrStatsInUlid:        "in-ulid",
-	attrStatsInNoContext:   "in-no-context",
-	attrStatsInState:       "in-state",
-	attrStatsInHeader:      "in-header",
-	attrStatsInNoMemory:    "in-no-memory",
-	attrStatsCtlIn:         "ctl-in",
-	attrStatsCtlInChecksum: "ctl-in-checksum",
-	attrStatsCtlInHeader:   "ctl-in-header",
-	attrStatsCtlInAddress:  "ctl-in-address",
-	attrStatsCtlInNoDaemon: "ctl-in-no-daemon",
-	attrStatsCtlOut:        "ctl-out",
-	attrStatsCtlOutError:   "ctl-out-error",
-	attrStatsKeepaliveIn:   "keepalive-in",
-	attrStatsKeepaliveOut:  "keepalive-out",
-	attrStatsSendTimeouts:  "send-timeouts",
-	attrStatsSwitches:      "switches",
-	attrStatsIcmpIn:        "icmp-in",
-	attrStatsIcmpMapped:    "icmp-mapped",
-	attrStatsIcmpWithheld:  "icmp-withheld",
-	attrStatsIcmpUnmapped:  "icmp-unmapped",
-	attrStatsAcquires:      "acquires",
-	attrStatsFlowEvictions: "flow-evictions",
-	attrStatsEventsLost:    "events-lost",
-	attrStatsTcpRestarts:   "tcp-restarts",
-	attrStatsGroMerged:     "gro-merged",
+	attrStatsPad:               "pad",
+	attrStatsContexts:          "contexts",
+	attrStatsOutRehomed:        "out-rehomed",
+	attrStatsOutUlid:           "out-ulid",
+	attrStatsOutFragments:      "out-fragments",
+	attrStatsOutNoRoute:        "out-no-route",
+	attrStatsOutTooBig:         "out-too-big",
+	attrStatsOutNoMemory:       "out-no-memory",
+	attrStatsOutBypassed:       "out-bypassed",
+	attrStatsInPayload:         "in-payload",
+	attrStatsInUlid:            "in-ulid",
+	attrStatsInNoContext:       "in-no-context",
+	attrStatsInState:           "in-state",
+	attrStatsInHeader:          "in-header",
+	attrStatsInNoMemory:        "in-no-memory",
+	attrStatsCtlIn:             "ctl-in",
+	attrStatsCtlInChecksum:     "ctl-in-checksum",
+	attrStatsCtlInHeader:       "ctl-in-header",
+	attrStatsCtlInAddress:      "ctl-in-address",
+	attrStatsCtlInNoDaemon:     "ctl-in-no-daemon",
+	attrStatsCtlOut:            "ctl-out",
+	attrStatsCtlOutError:       "ctl-out-error",
+	attrStatsKeepaliveIn:       "keepalive-in",
+	attrStatsKeepaliveOut:      "keepalive-out",
+	attrStatsSendTimeouts:      "send-timeouts",
+	attrStatsSwitches:          "switches",
+	attrStatsIcmpIn:            "icmp-in",
+	attrStatsIcmpMapped:        "icmp-mapped",
+	attrStatsIcmpWithheld:      "icmp-withheld",
+	attrStatsIcmpUnmapped:      "icmp-unmapped",
+	attrStatsAcquires:          "acquires",
+	attrStatsFlowEvictions:     "flow-evictions",
+	attrStatsEventsLost:        "events-lost",
+	attrStatsTcpRestarts:       "tcp-restarts",
+	attrStatsGroMerged:         "gro-merged",
+	attrStatsInPolicy:          "in-policy",
+	attrStatsOutCgroup:         "out-cgroup",
+	attrStatsCtlInLimited:      "ctl-in-limited",
+	attrStatsTcpRestartsMissed: "tcp-restarts-missed",
+	attrStatsOutUlidHeader:     "out-ulid-header",
 }
 
 // Multicast groups.

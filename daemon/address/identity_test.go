@@ -21,6 +21,7 @@ import (
 
 	"shim6/daemon/cga"
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // one is an Identity with a set of p1 and p2, made once: it takes a second.
@@ -43,9 +44,9 @@ func addressIn(t *testing.T, i *Identity, p cga.SubnetPrefix) cga.Address {
 	return a
 }
 
-// Shows: 5535-4-05
 // Addresses made at once prove each other; for one that comes later the key signs.
 func TestIdentity(t *testing.T) {
+	shows.IDs(t, "5535-4-05")
 	i := extended(one(), p3)
 	x, y, z := addressIn(t, i, p1), addressIn(t, i, p2), addressIn(t, i, p3)
 	if x.Addr != addressIn(t, one(), p1).Addr {
@@ -72,9 +73,9 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// Shows: 5535-6-15
 // A set is made anew as a whole, twice, and then no more.
 func TestCollide(t *testing.T) {
+	shows.IDs(t, "5535-6-15")
 	i := extended(one(), p3)
 	seen := map[netip.Addr]bool{addressIn(t, i, p1).Addr: true, addressIn(t, i, p2).Addr: true}
 	for range cga.MaxCollisionCount {
@@ -302,9 +303,8 @@ func TestLoadErrors(t *testing.T) {
 // A key that is too short, or known to others, is replaced, or removed for another one to
 // be made, and the addresses with it. What was made with the old one is not taken for
 // the new one's.
-//
-// Shows: 3972-7.1-01 3972-7.1-02
 func TestAnotherKey(t *testing.T) {
+	shows.IDs(t, "3972-7.1-01 3972-7.1-02")
 	old := one()
 	longer, err := rsa.GenerateKey(rand.Reader, cga.MaxNewKeyBits)
 	if err != nil {

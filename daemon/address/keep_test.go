@@ -14,6 +14,7 @@ import (
 	"shim6/daemon/engine"
 	"shim6/daemon/locator"
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 const (
@@ -21,9 +22,9 @@ const (
 	unkeepA1 = "address delete 2001:db8:1::a/128 dev 1"
 )
 
-// Shows: 5533-1.5-01
 // How a ULID is lost, and whether it is kept.
 func TestKeep(t *testing.T) {
+	shows.IDs(t, "5533-1.5-01")
 	ever := "address replace 2001:db8:1::a/128 dev 1 valid_lft 4294967295 preferred_lft 0"
 	for _, c := range []struct {
 		name string
@@ -89,9 +90,9 @@ func lostOne(t *testing.T) (*host, *Keeper) {
 	return h, k
 }
 
-// Shows: 5533-1.5-01
 // How what was kept comes to an end.
 func TestKeepNoMore(t *testing.T) {
+	shows.IDs(t, "5533-1.5-01")
 	t.Run("it comes back", func(t *testing.T) {
 		h, k := lostOne(t)
 		h.up(up1)
@@ -154,10 +155,10 @@ func TestKeepFails(t *testing.T) {
 	h.wants(k.Update(h.now, &h.table, uses(a1)))
 }
 
-// Shows: 5533-1.5-01
 // What is kept is a ULID, and no locator that works, whatever the configuration says
 // of the loopback; but it is not what an address may not be.
 func TestKeptLocator(t *testing.T) {
+	shows.IDs(t, "5533-1.5-01")
 	h, _ := lostOne(t)
 	c := config.Default()
 	no := false

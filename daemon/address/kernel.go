@@ -8,6 +8,8 @@ import (
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"shim6/daemon/locator"
 )
 
 // Kernel does Actions by rtnetlink, in the network namespace of the thread that
@@ -52,10 +54,18 @@ func (k *Kernel) Rules() ([]Rule, error) {
 }
 
 // Routes reads the routes that have our mark.
-func (k *Kernel) Routes() ([]Route, error) {
+func (k *Kernel) Routes() (Routes, error) {
 	b := make([]byte, unix.SizeofRtMsg)
-	b[0] = unix.AF_INET6
-	return list(k, unix.RTM_GETROUTE, b, parseRoute)
+	b[0], b[protocolAt] = unix.AF_INET6, locator.Protocol
+	all, err := list(k, unix.RTM_GETROUTE, b, parseRoute)
+	if err != nil {
+		return nil, err
+	}
+	routes := Routes{}
+	for _, r := range all {
+		routes[r] = struct{}{}
+	}
+	return routes, nil
 }
 
 func list[T any](k *Kernel, kind netlink.HeaderType, request []byte, parse func(netlink.Message) (T, bool)) ([]T, error) {

@@ -26,7 +26,7 @@ type State struct {
 	Collisions *Collisions
 	// Rules and Routes are those that have our mark.
 	Rules  []Rule
-	Routes []Route
+	Routes Routes
 }
 
 // Plan is what to do.
@@ -37,9 +37,6 @@ type Plan struct {
 	// Duplicates are those of its sets of which another host has an address.
 	Duplicates []int
 }
-
-// metric is that of the first default route of a table.
-const metric = 1024
 
 // Plan compares what there is with what there should be: in each prefix of a link
 // that may be used the Identity's address, with the prefix's lifetimes; and routes
@@ -172,61 +169,6 @@ func seconds(now, until time.Duration) uint32 {
 	return uint32(min(max(0, until-now)/time.Second, Infinite-1))
 }
 
-// routing: two rules for a prefix. The first has the main table looked at, but for
-// its default routes: what is on a link, or known better, stays so. The second looks
-// at the default routes of the prefix's link. If there are none now, the main
-// table's are as good as any, for a packet must have a route to get as far as the
-// module.
-func (p *Plan) routing(s *State, prefixes []Prefix) {
-	var rules []Rule
-	var routes []Route
-	for _, x := range prefixes {
-		routers := s.Table.Routers(x.Index)
-		if len(routers) == 0 {
-			continue
-		}
-		c := s.Config.Addresses
-		table := c.Table + x.Index
-		rules = append(rules,
-			Rule{Source: x.Prefix, Priority: c.Priority, Table: unix.RT_TABLE_MAIN, Specific: true},
-			Rule{Source: x.Prefix, Priority: c.Priority + 1, Table: table})
-		for i, r := range unique(routers) {
-			if want := (Route{Table: table, Index: x.Index, Router: r, Metric: metric + uint32(i)}); !slices.Contains(routes, want) {
-				routes = append(routes, want)
-			}
-		}
-	}
-	// What is in the way goes first.
-	for _, r := range s.Routes {
-		if !slices.Contains(routes, r) {
-			p.Actions = append(p.Actions, DeleteRoute(r))
-		}
-	}
-	for _, r := range routes {
-		if !slices.Contains(s.Routes, r) {
-			p.Actions = append(p.Actions, AddRoute(r))
-		}
-	}
-	for _, r := range rules {
-		if !slices.Contains(s.Rules, r) {
-			p.Actions = append(p.Actions, AddRule(r))
-		}
-	}
-	for i, r := range s.Rules {
-		// The kernel has had the same one twice.
-		if !slices.Contains(rules, r) || slices.Index(s.Rules, r) != i {
-			p.Actions = append(p.Actions, DeleteRule(r))
-		}
-	}
-}
-
-// unique leaves out what is there twice: a router may be in several tables.
-func unique(list []netip.Addr) []netip.Addr {
-	list = slices.Clone(list)
-	slices.SortFunc(list, netip.Addr.Compare)
-	return slices.Compact(list)
-}
-
 // Flush removes everything that has our mark, and what is kept for contexts as well.
 func (s *State) Flush() []Action {
 	var actions []Action
@@ -238,7 +180,7 @@ func (s *State) Flush() []Action {
 	for _, r := range s.Rules {
 		actions = append(actions, DeleteRule(r))
 	}
-	for _, r := range s.Routes {
+	for r := range s.Routes {
 		actions = append(actions, DeleteRoute(r))
 	}
 	return actions

@@ -28,12 +28,12 @@ type managed struct {
 	identity   *Identity
 	collisions Collisions
 	rules      []Rule
-	routes     []Route
+	routes     Routes
 	routers    map[uint32][]string
 }
 
 func newManaged(t *testing.T) *managed {
-	return &managed{host: newHost(t), config: config.Default(), identity: one(), routers: map[uint32][]string{}}
+	return &managed{host: newHost(t), config: config.Default(), identity: one(), routes: Routes{}, routers: map[uint32][]string{}}
 }
 
 func (m *managed) plan() Plan {
@@ -62,9 +62,9 @@ func (m *managed) settles() []string {
 				i := slices.Index(m.rules, Rule(a))
 				m.rules = slices.Delete(m.rules, i, i+1)
 			case AddRoute:
-				m.routes = append(m.routes, Route(a))
+				m.routes[Route(a)] = struct{}{}
 			case DeleteRoute:
-				m.routes = slices.DeleteFunc(m.routes, func(r Route) bool { return r == Route(a) })
+				delete(m.routes, Route(a))
 			default:
 				m.apply(a.Message())
 			}
@@ -111,12 +111,9 @@ func unset(a netip.Addr, index uint32) string {
 	return fmt.Sprintf("address delete %v/64 dev %d", a, index)
 }
 
-// rulesOf are the two rules of a prefix, to be added or deleted.
-func rulesOf(verb string, p cga.SubnetPrefix, index int) []string {
-	return []string{
-		fmt.Sprintf("rule %s from %v lookup 254 priority 32000 suppress_prefixlength 3", verb, p),
-		fmt.Sprintf("rule %s from %v lookup %d priority 32001", verb, p, 14000+index),
-	}
+// ruleOf is the rule of a prefix, to be added or deleted.
+func ruleOf(verb string, p cga.SubnetPrefix, index int) string {
+	return fmt.Sprintf("rule %s from %v lookup %d priority 32000", verb, p, 14000+index)
 }
 
 func (m *managed) both() (x, y netip.Addr) {
@@ -406,23 +403,23 @@ func TestPlanRouting(t *testing.T) {
 	m.does(set(x, up1, 3600, 1800), set(y, up2, 3600, 1800))
 	m.router(up1, unix.RT_TABLE_MAIN, "fe80::1")
 	r1, r2 := "default via fe80::1 dev 2 table 14002 metric 1024", "default via fe80::2 dev 3 table 14003 metric 1024"
-	m.does(append(rulesOf("add", p1, up1), "route add "+r1)...)
+	m.does(ruleOf("add", p1, up1), "route add "+r1)
 	m.router(up2, unix.RT_TABLE_MAIN, "fe80::2")
-	m.does(append(rulesOf("add", p2, up2), "route add "+r2)...)
+	m.does(ruleOf("add", p2, up2), "route add "+r2)
 	// Another router, before the first in order: metrics are those of the order.
 	m.router(up2, unix.RT_TABLE_MAIN, "fe80::2", "fe80::1", "fe80::2")
 	m.does("route delete "+r2, "route add default via fe80::1 dev 3 table 14003 metric 1024",
 		"route add default via fe80::2 dev 3 table 14003 metric 1025")
 	m.router(up2, unix.RT_TABLE_MAIN)
-	m.does(append(rulesOf("delete", p2, up2), "route delete default via fe80::1 dev 3 table 14003 metric 1024",
-		"route delete default via fe80::2 dev 3 table 14003 metric 1025")...)
+	m.does(ruleOf("delete", p2, up2), "route delete default via fe80::1 dev 3 table 14003 metric 1024",
+		"route delete default via fe80::2 dev 3 table 14003 metric 1025")
 	// The link goes down; the kernel has removed the route.
 	m.down(up1)
 	m.lost(up1, a1)
 	m.lost(up1, x)
-	m.routes = nil
+	clear(m.routes)
 	m.router(up1, unix.RT_TABLE_MAIN)
-	m.does(rulesOf("delete", p1, up1)...)
+	m.does(ruleOf("delete", p1, up1))
 }
 
 // What somebody has taken away is put back, and what is there twice is not.
@@ -432,6 +429,9 @@ func TestPlanRepair(t *testing.T) {
 	m.router(up1, unix.RT_TABLE_MAIN, "fe80::1")
 	m.settles()
 	m.does()
+	m.address(up2, a2, 0, 1800, 3600)
+	m.router(up2, unix.RT_TABLE_MAIN, "fe80::2")
+	m.settles()
 	lost := m.rules[0]
 	m.rules = append(m.rules[1:], m.rules[1])
 	m.does("rule add "+lost.String(), "rule delete "+m.rules[0].String())
@@ -458,7 +458,7 @@ func TestPlanOff(t *testing.T) {
 	m.apply(keep.Message())
 	s := State{Table: &m.table, Rules: m.rules, Routes: m.routes}
 	route := "route delete default via fe80::1 dev 2 table 14002 metric 1024"
-	want := append(rulesOf("delete", p1, up1), route, unset(x, up1), "address delete 2001:db8:2::a/128 dev 1")
+	want := []string{ruleOf("delete", p1, up1), route, unset(x, up1), "address delete 2001:db8:2::a/128 dev 1"}
 	slices.Sort(want)
 	var flush []string
 	for _, a := range s.Flush() {
@@ -470,7 +470,7 @@ func TestPlanOff(t *testing.T) {
 	}
 	no := false
 	m.config.Addresses.Manage = &no
-	m.does(append(rulesOf("delete", p1, up1), route, unset(x, up1))...)
+	m.does(ruleOf("delete", p1, up1), route, unset(x, up1))
 }
 
 // Rules and routes are read as they are written, and those of others are not ours.
@@ -484,7 +484,12 @@ func TestParse(t *testing.T) {
 			t.Errorf("%v of another protocol is ours", r)
 		}
 	}
-	for _, r := range []Route{{14002, up1, netip.MustParseAddr("fe80::1"), 1024}, {300, up2, netip.Addr{}, 1}} {
+	for _, r := range []Route{
+		{Table: 14002, Index: up1, Router: netip.MustParseAddr("fe80::1"), Metric: 1024},
+		{Table: 300, Index: up2, Metric: 1},
+		{Table: 14002, Index: up1, Router: netip.MustParseAddr("2001:db8::1"), Metric: 1025, Destination: netip.MustParsePrefix("2001:db8:9::/48")},
+		{Table: 14002, Metric: 1024, Destination: netip.MustParsePrefix("fe80::/64"), Throw: true},
+	} {
 		m := AddRoute(r).Message()
 		if got, ok := parseRoute(m); !ok || got != r {
 			t.Errorf("%v is read as %v, %v", r, got, ok)

@@ -20,17 +20,22 @@ type Rule struct {
 	Source   cga.SubnetPrefix
 	Priority uint32
 	Table    uint32
-	// Specific passes over the default routes of the table.
+	// Specific passes over the default routes of the table. No rule is made so
+	// any more.
 	Specific bool
 }
 
-// Route is a default route in a table.
+// Route is a route in the table of a link.
 type Route struct {
 	Table uint32
 	Index uint32
 	// Router is invalid on a link that needs none.
 	Router netip.Addr
 	Metric uint32
+	// Destination is invalid for a default route.
+	Destination netip.Prefix
+	// Throw has the rules that come after decide; there is no Index then.
+	Throw bool
 }
 
 // AddRule, DeleteRule, AddRoute and DeleteRoute are Actions.
@@ -52,10 +57,6 @@ const (
 	ruleHeaderLen        = 12
 )
 
-// defaultBits is the length of the longest prefix that is as good as a default
-// route: routers may announce 2000::/3.
-const defaultBits = 3
-
 const created = netlink.Create | netlink.Excl
 
 // Message is RTM_NEWRULE.
@@ -72,7 +73,7 @@ func (r DeleteRule) String() string { return "rule delete " + Rule(r).String() }
 func (r Rule) String() string {
 	s := fmt.Sprintf("from %v lookup %d priority %d", r.Source, r.Table, r.Priority)
 	if r.Specific {
-		s += fmt.Sprintf(" suppress_prefixlength %d", defaultBits)
+		s += fmt.Sprintf(" suppress_prefixlength %d", locator.DefaultBits)
 	}
 	return s
 }
@@ -85,7 +86,7 @@ func (r Rule) message(kind netlink.HeaderType, flags netlink.HeaderFlags) netlin
 		e.Uint32(fraTable, r.Table)
 		e.Uint8(fraProtocol, locator.Protocol)
 		if r.Specific {
-			e.Uint32(fraSuppressPrefixLen, defaultBits)
+			e.Uint32(fraSuppressPrefixLen, locator.DefaultBits)
 		}
 	})...)
 	return netlink.Message{Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Acknowledge | flags}, Data: b}
@@ -109,7 +110,7 @@ func parseRule(m netlink.Message) (r Rule, ok bool) {
 		case ad.Type() == fraTable && len(b) == 4:
 			r.Table = ad.Uint32()
 		case ad.Type() == fraSuppressPrefixLen && len(b) == 4:
-			r.Specific = ad.Uint32() == defaultBits
+			r.Specific = ad.Uint32() == locator.DefaultBits
 		case ad.Type() == fraProtocol && len(b) == 1:
 			ok = ad.Uint8() == locator.Protocol
 		}
@@ -130,6 +131,12 @@ func (r DeleteRoute) String() string { return "route delete " + Route(r).String(
 
 func (r Route) String() string {
 	s := "default "
+	if r.Destination.IsValid() {
+		s = r.Destination.String() + " "
+	}
+	if r.Throw {
+		return fmt.Sprintf("throw %stable %d metric %d", s, r.Table, r.Metric)
+	}
 	if r.Router.IsValid() {
 		s += fmt.Sprintf("via %v ", r.Router)
 	}
@@ -139,10 +146,25 @@ func (r Route) String() string {
 func (r Route) message(kind netlink.HeaderType, flags netlink.HeaderFlags) netlink.Message {
 	// rtmsg
 	b := []byte{unix.AF_INET6, 0, 0, 0, unix.RT_TABLE_UNSPEC, locator.Protocol, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNICAST, 0, 0, 0, 0}
+	if r.Destination.IsValid() {
+		b[dstLenAt] = byte(r.Destination.Bits())
+	}
+	if r.Throw {
+		b[typeAt] = unix.RTN_THROW
+	}
+	if r.Destination.IsValid() && r.Router.IsValid() && !r.Router.IsLinkLocalUnicast() {
+		// Whether the router is on the link, the main table has been told.
+		binary.NativeEndian.PutUint32(b[flagsAt:], unix.RTNH_F_ONLINK)
+	}
 	b = append(b, attributes(func(e *netlink.AttributeEncoder) {
 		e.Uint32(unix.RTA_TABLE, r.Table)
-		e.Uint32(unix.RTA_OIF, r.Index)
 		e.Uint32(unix.RTA_PRIORITY, r.Metric)
+		if !r.Throw {
+			e.Uint32(unix.RTA_OIF, r.Index)
+		}
+		if r.Destination.IsValid() {
+			e.Bytes(unix.RTA_DST, r.Destination.Addr().AsSlice())
+		}
 		if r.Router.IsValid() {
 			e.Bytes(unix.RTA_GATEWAY, r.Router.AsSlice())
 		}
@@ -150,29 +172,65 @@ func (r Route) message(kind netlink.HeaderType, flags netlink.HeaderFlags) netli
 	return netlink.Message{Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Acknowledge | flags}, Data: b}
 }
 
+// The places of what is read and written of a rtmsg.
+const (
+	dstLenAt   = 1
+	protocolAt = 5
+	typeAt     = 7
+	flagsAt    = 8
+)
+
 // parseRoute reads a route of ours; of others it knows nothing.
 func parseRoute(m netlink.Message) (r Route, ok bool) {
-	const protocolAt = 5
-	if m.Header.Type != unix.RTM_NEWROUTE || len(m.Data) < unix.SizeofRtMsg || m.Data[0] != unix.AF_INET6 ||
-		m.Data[protocolAt] != locator.Protocol {
+	if m.Header.Type != unix.RTM_NEWROUTE && m.Header.Type != unix.RTM_DELROUTE || len(m.Data) < unix.SizeofRtMsg ||
+		m.Data[0] != unix.AF_INET6 || m.Data[protocolAt] != locator.Protocol ||
+		binary.NativeEndian.Uint32(m.Data[flagsAt:])&unix.RTM_F_CLONED != 0 {
 		return r, false
 	}
 	ad, err := netlink.NewAttributeDecoder(m.Data[unix.SizeofRtMsg:])
 	if err != nil {
 		return r, false
 	}
+	r.Throw = m.Data[typeAt] == unix.RTN_THROW
 	for ad.Next() {
 		switch b := ad.Bytes(); {
 		case ad.Type() == unix.RTA_GATEWAY:
 			r.Router, _ = netip.AddrFromSlice(b)
+		case ad.Type() == unix.RTA_DST:
+			if a, ok := netip.AddrFromSlice(b); ok && m.Data[dstLenAt] > 0 {
+				r.Destination = netip.PrefixFrom(a, int(m.Data[dstLenAt]))
+			}
 		case len(b) != 4:
 		case ad.Type() == unix.RTA_TABLE:
 			r.Table = binary.NativeEndian.Uint32(b)
-		case ad.Type() == unix.RTA_OIF:
+		case ad.Type() == unix.RTA_OIF && !r.Throw:
+			// That of a throw is the loopback, by the kernel's choice.
 			r.Index = binary.NativeEndian.Uint32(b)
 		case ad.Type() == unix.RTA_PRIORITY:
 			r.Metric = binary.NativeEndian.Uint32(b)
 		}
 	}
 	return r, ad.Err() == nil
+}
+
+// Routes are those that have our mark; nil if they have not been read.
+type Routes map[Route]struct{}
+
+// Apply takes over a message about a route, and reports whether it has changed one of
+// ours.
+func (s Routes) Apply(m netlink.Message) bool {
+	if s == nil {
+		return false
+	}
+	r, ok := parseRoute(m)
+	if !ok {
+		return false
+	}
+	_, there := s[r]
+	if m.Header.Type == unix.RTM_DELROUTE {
+		delete(s, r)
+		return there
+	}
+	s[r] = struct{}{}
+	return !there
 }

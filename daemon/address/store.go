@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"shim6/daemon/cga"
 )
 
@@ -30,7 +32,7 @@ const pemKey = "PRIVATE KEY"
 // others know of hang on them.
 func Load(folder string) (*Identity, error) {
 	b, err := os.ReadFile(filepath.Join(folder, KeyFile))
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil, nil
 	}
 	if err != nil {
@@ -107,9 +109,13 @@ func parseSets(b []byte, key *rsa.PrivateKey) ([][]cga.Address, error) {
 	return sets, nil
 }
 
+// ErrOtherKey says that there is a key that is not to be replaced.
+var ErrOtherKey = errors.New("there is another key, with which shim6d did not start: restart it to use that one, or move both files away to keep the one that is in use")
+
 // Save writes an Identity, the key first: addresses without a key would be of no
 // use. Each file is there whole, the old one or the new one, at whatever moment the
-// host dies.
+// host dies. A key is never replaced by another one, since addresses that others know
+// of may hang on it; that is ErrOtherKey.
 func (i *Identity) Save(folder string) error {
 	der, err := x509.MarshalPKCS8PrivateKey(i.Key)
 	if err != nil {
@@ -117,9 +123,16 @@ func (i *Identity) Save(folder string) error {
 	}
 	key := pem.EncodeToMemory(&pem.Block{Type: pemKey, Bytes: der})
 	path := filepath.Join(folder, KeyFile)
-	if there, err := os.ReadFile(path); err != nil || !bytes.Equal(there, key) {
+	switch there, err := os.ReadFile(path); {
+	case errors.Is(err, fs.ErrNotExist):
 		if err := replace(path, key); err != nil {
 			return err
+		}
+	case err != nil:
+		return err
+	case !bytes.Equal(there, key):
+		if k, err := parseKey(there); err != nil || !k.Equal(i.Key) {
+			return fmt.Errorf("%s: %w", path, ErrOtherKey)
 		}
 	}
 	var all []cga.Address

@@ -9,10 +9,12 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"shim6/tools/conformance/shows"
 )
 
-// Shows: 5535-5-01 5535-5-02 5535-5-03 5535-5-04 5535-5-05 5535-5-06 5535-10-01 5535-6-07
 func TestMultiPrefixEncoding(t *testing.T) {
+	shows.IDs(t, "5535-5-01 5535-5-02 5535-5-03 5535-5-04 5535-5-05 5535-5-06 5535-10-01 5535-6-07")
 	two := prefixes(t, "2001:db8:2:1::", "2001:db8:1:1::")
 	for _, tt := range []struct {
 		name string
@@ -49,9 +51,8 @@ func TestMultiPrefixEncoding(t *testing.T) {
 // flag, the prefixes and who is a member. That is all of what RFC 5535 has them
 // ignored for but one thing, in which one bit deviates: with bit 24, where an earlier
 // implementation has the P flag, the key may sign.
-//
-// Shows: 5535-5-05
 func TestMultiPrefixReserved(t *testing.T) {
+	shows.IDs(t, "5535-5-05")
 	list := eight(t)[:2]
 	key, err := EncodePublicKey(&testKey(t, 1024).PublicKey)
 	if err != nil {
@@ -80,9 +81,8 @@ func TestMultiPrefixReserved(t *testing.T) {
 
 // An extension whose length is not that of a list of prefixes, or of which there
 // are two, names no set: the address may still be a CGA.
-//
-// Shows: 5535-7.2-05
 func TestMultiPrefixMalformed(t *testing.T) {
+	shows.IDs(t, "5535-7.2-05")
 	good := MultiPrefix{Prefixes: eight(t)[:1]}.Extension()
 	for _, tt := range []struct {
 		name string
@@ -134,9 +134,8 @@ func TestMultiPrefixEmpty(t *testing.T) {
 }
 
 // An interface identifier has the 64 bits that a prefix leaves.
-//
-// Shows: 6629-3.2-01
 func TestSubnetPrefix(t *testing.T) {
+	shows.IDs(t, "6629-3.2-01")
 	for _, tt := range []struct{ text, want string }{
 		{"2001:db8:1:2::/64", "2001:db8:1:2::/64"},
 		{"2001:db8:1:2::", "2001:db8:1:2::/64"},

@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"shim6/tools/conformance/shows"
 )
 
 // verifyPlainly is the verification of RFC 3972 section 5 over again, written as
@@ -47,10 +49,10 @@ func verifyPlainly(pds []byte, addr netip.Addr) bool {
 
 // Whatever is made verifies: here, plainly, and with the PDS of each other
 // member; for each Sec that is cheap, 1 to 8 prefixes, and both kinds.
-//
-// Shows: 3972-4-14 3972-2-01 3972-2-02 3972-2-03 3972-2-04 3972-4-07 3972-4-08 5535-3.2-01 5535-4-01
-// Shows: 5535-6-06 5535-6-09 5535-6-10 5535-6-11 5535-6-12 5535-6-13 5535-6-14 5535-6-16 5535-7.2-02 6629-7.2-01
 func TestGenerateVerifies(t *testing.T) {
+	shows.IDs(t, "3972-4-14 3972-2-01 3972-2-02 3972-2-03 3972-2-04 3972-4-07 3972-4-08 5535-3.2-01 5535-4-01",
+		"5535-6-06 5535-6-09 5535-6-10 5535-6-11 5535-6-12 5535-6-13 5535-6-14 5535-6-16 5535-7.2-02",
+		"6629-7.2-01")
 	all := eight(t)
 	for sec := range uint8(2) {
 		for n := 1; n <= len(all); n++ {
@@ -93,8 +95,8 @@ func TestGenerateVerifies(t *testing.T) {
 	}
 }
 
-// Shows: 3972-4-10 5535-4-02 3972-4-14
 func TestGenerateCGA(t *testing.T) {
+	shows.IDs(t, "3972-4-10 5535-4-02 3972-4-14")
 	for _, bits := range []int{1024, 2048} {
 		for sec := range uint8(2) {
 			key := &testKey(t, bits).PublicKey
@@ -116,9 +118,8 @@ func TestGenerateCGA(t *testing.T) {
 
 // The initial modifier is what the reader gives, all 128 bits of it, and the
 // modifier that is found the first one from there that fits.
-//
-// Shows: 3972-4-02 3972-4-03 3972-4-04 3972-4-11 3972-4-13 5535-6-08 5535-6-09 5535-6-10 3972-7.3-01
 func TestModifier(t *testing.T) {
+	shows.IDs(t, "3972-4-02 3972-4-03 3972-4-04 3972-4-11 3972-4-13 5535-6-08 5535-6-09 5535-6-10 3972-7.3-01")
 	key := &testKey(t, 1024).PublicKey
 	start := bytes.Repeat([]byte{0xff}, 16) // the count goes round to 0
 	start[15] = 0xf0
@@ -159,9 +160,8 @@ func TestModifier(t *testing.T) {
 
 // The nonce is 384 bits of the reader, as the modulus of an RSA key, which other
 // programs can read.
-//
-// Shows: 5535-6-02 5535-6-03 5535-6-04 5535-6-05 5535-6-08 5535-4-04 5535-6-18 3972-3-05
 func TestExtendedModifier(t *testing.T) {
+	shows.IDs(t, "5535-6-02 5535-6-03 5535-6-04 5535-6-05 5535-6-08 5535-4-04 5535-6-18 3972-3-05")
 	for _, first := range []byte{0x00, 0x7f, 0x80, 0xff} {
 		nonce := bytes.Repeat([]byte{first, 0x5a, 0x00}, 16)
 		set, err := GenerateHBA(t.Context(), constant(make([]byte, 16), nonce), eight(t)[:2], Options{})
@@ -192,9 +192,8 @@ func TestExtendedModifier(t *testing.T) {
 
 // Other extension fields are part of the address, after the Multi-Prefix
 // extension.
-//
-// Shows: 3972-3-06 3972-5-12 4581-2-01 4581-3-01
 func TestGenerateExtensions(t *testing.T) {
+	shows.IDs(t, "3972-3-06 3972-5-12 4581-2-01 4581-3-01")
 	key := &testKey(t, 1024).PublicKey
 	extensions := []Extension{{0xfffd, []byte("x")}, {0xfffe, []byte{}}, {0xffff, make([]byte, 1000)}}
 	o := Options{Sec: 1, PublicKey: key, Extensions: extensions}
@@ -232,9 +231,8 @@ func TestGenerateExtensions(t *testing.T) {
 }
 
 // The prefix list is hashed: another list, or another order, is another set.
-//
-// Shows: 5535-5-06 5535-6-19 5535-3.2-01
 func TestPrefixOrder(t *testing.T) {
+	shows.IDs(t, "5535-5-06 5535-6-19 5535-3.2-01")
 	list := eight(t)[:3]
 	set := mustHBA(t, 1, list, Options{Sec: 1})
 	turned := slices.Clone(list)
@@ -272,24 +270,25 @@ func TestGenerateErrors(t *testing.T) {
 		prefixes []SubnetPrefix
 		o        Options
 		want     error
+		shows    string
 	}{
-		{"no prefix", seeded(1), nil, Options{}, ErrPrefixes},
-		{"a prefix twice", seeded(1), append(slices.Clone(list), list[3]), Options{}, ErrPrefixes},
-		{"as many as fit", seeded(1), many[:maxPrefixes], Options{}, nil},
-		{"one more", seeded(1), many, Options{}, ErrPrefixes},
-		// Shows: 5535-6-01 4982-5-01
-		{"Sec 3", seeded(1), list, Options{Sec: 3}, ErrSec},
-		{"Sec 255", seeded(1), list, Options{Sec: 255}, ErrSec},
-		{"no random numbers", errReader{}, list, Options{PublicKey: key}, errRead},
-		{"too few random numbers", constant(make([]byte, 15)), list, Options{PublicKey: key}, io.ErrUnexpectedEOF},
-		{"none for the nonce", io.MultiReader(constant(make([]byte, 16)), errReader{}), list, Options{}, errRead},
-		{"too few for the nonce", constant(make([]byte, 16+47)), list, Options{}, io.ErrUnexpectedEOF},
-		{"exactly enough", constant(make([]byte, 16+48)), list, Options{}, nil},
-		{"exactly enough with a key", constant(make([]byte, 16)), list, Options{PublicKey: key}, nil},
-		{"another Multi-Prefix extension", seeded(1), list, Options{Extensions: []Extension{MultiPrefix{}.Extension()}}, ErrExtension},
-		{"extension too long", seeded(1), list, Options{Extensions: []Extension{{1, make([]byte, 0x10000)}}}, ErrExtension},
+		{"no prefix", seeded(1), nil, Options{}, ErrPrefixes, ""},
+		{"a prefix twice", seeded(1), append(slices.Clone(list), list[3]), Options{}, ErrPrefixes, ""},
+		{"as many as fit", seeded(1), many[:maxPrefixes], Options{}, nil, ""},
+		{"one more", seeded(1), many, Options{}, ErrPrefixes, ""},
+		{"Sec 3", seeded(1), list, Options{Sec: 3}, ErrSec, "5535-6-01 4982-5-01"},
+		{"Sec 255", seeded(1), list, Options{Sec: 255}, ErrSec, ""},
+		{"no random numbers", errReader{}, list, Options{PublicKey: key}, errRead, ""},
+		{"too few random numbers", constant(make([]byte, 15)), list, Options{PublicKey: key}, io.ErrUnexpectedEOF, ""},
+		{"none for the nonce", io.MultiReader(constant(make([]byte, 16)), errReader{}), list, Options{}, errRead, ""},
+		{"too few for the nonce", constant(make([]byte, 16+47)), list, Options{}, io.ErrUnexpectedEOF, ""},
+		{"exactly enough", constant(make([]byte, 16+48)), list, Options{}, nil, ""},
+		{"exactly enough with a key", constant(make([]byte, 16)), list, Options{PublicKey: key}, nil, ""},
+		{"another Multi-Prefix extension", seeded(1), list, Options{Extensions: []Extension{MultiPrefix{}.Extension()}}, ErrExtension, ""},
+		{"extension too long", seeded(1), list, Options{Extensions: []Extension{{1, make([]byte, 0x10000)}}}, ErrExtension, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			shows.IDs(t, tt.shows)
 			set, err := GenerateHBA(t.Context(), tt.random, tt.prefixes, tt.o)
 			wantError(t, err, tt.want)
 			if err == nil && len(set) != len(tt.prefixes) {
@@ -315,9 +314,8 @@ func TestGenerateErrors(t *testing.T) {
 
 // Three collisions, and it is over. All members of a set go along, and none of
 // the addresses comes back.
-//
-// Shows: 3972-4-05 3972-4-09 5535-6-11 5535-6-15 5535-6-17
 func TestRegenerate(t *testing.T) {
+	shows.IDs(t, "3972-4-05 3972-4-09 5535-6-11 5535-6-12 5535-6-15 5535-6-17")
 	for sec := range uint8(2) {
 		set := mustHBA(t, 1, eight(t)[:3], Options{Sec: sec})
 		cga := []Address{mustCGA(t, 1, eight(t)[0], Options{Sec: sec, PublicKey: &testKey(t, 1024).PublicKey})}
@@ -363,9 +361,8 @@ func TestRegenerate(t *testing.T) {
 
 // What is not all of one set is not changed: what was left out would be an address
 // that the others' PDSs no longer prove.
-//
-// Shows: 5535-6-15 5535-6-17
 func TestRegeneratePart(t *testing.T) {
+	shows.IDs(t, "5535-6-15 5535-6-17")
 	key := &testKey(t, 1024).PublicKey
 	set, other := mustHBA(t, 1, eight(t)[:3], Options{}), mustHBA(t, 2, eight(t)[:3], Options{})
 	only := mustCGA(t, 1, eight(t)[0], Options{PublicKey: key})
@@ -404,9 +401,8 @@ func TestRegeneratePart(t *testing.T) {
 }
 
 // A CGA moves to another prefix without a search; an HBA does not leave its set.
-//
-// Shows: 3972-4-15 5535-6-19
 func TestDerive(t *testing.T) {
+	shows.IDs(t, "3972-4-15 5535-6-19")
 	list := eight(t)
 	a := mustCGA(t, 1, list[0], Options{Sec: 1, PublicKey: &testKey(t, 1024).PublicKey})
 	moved, err := a.PDS.Derive(list[1], 0, 1)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // octets is a PDS made of these parts.
@@ -37,55 +38,53 @@ func TestParse(t *testing.T) {
 	bits := appendDER(nil, tagBitString, []byte{0, 1, 2, 3})
 	info := func(parts ...[]byte) []byte { return appendDER(nil, tagSequence, parts...) }
 	for _, tt := range []struct {
-		name string
-		b    []byte
-		want error
+		name  string
+		b     []byte
+		want  error
+		shows string
 	}{
-		{"nothing", nil, ErrPDS},
-		{"24 octets", make([]byte, 24), ErrPDS},
-		// Shows: 3972-3-03
-		{"no key", octets(0), ErrPDS},
-		{"key", octets(0, key), nil},
-		{"collision count 1", octets(1, key), nil},
-		{"collision count 2", octets(2, key), nil},
-		// Shows: 3972-3-02
-		{"collision count 3", octets(3, key), ErrCollisionCount},
-		{"collision count 255", octets(255, key), ErrCollisionCount},
-		{"key without its last octet", octets(0, key[:len(key)-1]), ErrPDS},
-		{"tag alone", octets(0, []byte{tagSequence}), ErrPDS},
-		{"long length cut off", octets(0, []byte{tagSequence, 0x81}), ErrPDS},
-		{"longer length cut off", octets(0, []byte{tagSequence, 0x82, 1}), ErrPDS},
-		{"indefinite length", octets(0, []byte{tagSequence, 0x80}, key[2:], []byte{0, 0}), ErrPDS},
-		{"length in a longer form", octets(0, []byte{tagSequence, 0x81, 0x5c}, key[2:]), ErrPDS},
-		{"length in a much longer form", octets(0, []byte{tagSequence, 0x82, 0, 0x5c}, key[2:]), ErrPDS},
-		{"length of four octets", octets(0, []byte{tagSequence, 0x84, 0, 0, 0, 0x5c}, key[2:]), ErrPDS},
-		{"not a SEQUENCE", octets(0, with(0, 0x31)), ErrPDS},
-		{"algorithm is not a SEQUENCE", octets(0, with(2, 0x31)), ErrPDS},
-		{"no OID", octets(0, with(4, 0x05)), ErrPDS},
-		{"OID of no octets", octets(0, info(appendDER(nil, tagSequence, []byte{tagOID, 0}), bits)), ErrPDS},
-		{"no BIT STRING", octets(0, with(17, 0x04)), ErrPDS},
-		{"no BIT STRING at all", octets(0, info(algorithm)), ErrPDS},
-		{"BIT STRING of no octets", octets(0, info(algorithm, []byte{tagBitString, 0})), ErrPDS},
-		{"BIT STRING of 7 bits", octets(0, info(algorithm, []byte{tagBitString, 2, 1, 2})), ErrPDS},
-		{"something after the BIT STRING", octets(0, info(algorithm, bits, []byte{5, 0})), ErrPDS},
-		{"two parameters", octets(0, info(appendDER(nil, tagSequence, []byte{tagOID, 1, 1, 5, 0, 5, 0}), bits)), ErrPDS},
-		{"half a parameter", octets(0, info(appendDER(nil, tagSequence, []byte{tagOID, 1, 1, 5}), bits)), ErrPDS},
-		{"inner length beyond the outer", octets(0, with(3, 0x60)), ErrPDS},
+		{"nothing", nil, ErrPDS, ""},
+		{"24 octets", make([]byte, 24), ErrPDS, ""},
+		{"no key", octets(0), ErrPDS, "3972-3-03"},
+		{"key", octets(0, key), nil, ""},
+		{"collision count 1", octets(1, key), nil, ""},
+		{"collision count 2", octets(2, key), nil, ""},
+		{"collision count 3", octets(3, key), ErrCollisionCount, "3972-3-02"},
+		{"collision count 255", octets(255, key), ErrCollisionCount, ""},
+		{"key without its last octet", octets(0, key[:len(key)-1]), ErrPDS, ""},
+		{"tag alone", octets(0, []byte{tagSequence}), ErrPDS, ""},
+		{"long length cut off", octets(0, []byte{tagSequence, 0x81}), ErrPDS, ""},
+		{"longer length cut off", octets(0, []byte{tagSequence, 0x82, 1}), ErrPDS, ""},
+		{"indefinite length", octets(0, []byte{tagSequence, 0x80}, key[2:], []byte{0, 0}), ErrPDS, ""},
+		{"length in a longer form", octets(0, []byte{tagSequence, 0x81, 0x5c}, key[2:]), ErrPDS, ""},
+		{"length in a much longer form", octets(0, []byte{tagSequence, 0x82, 0, 0x5c}, key[2:]), ErrPDS, ""},
+		{"length of four octets", octets(0, []byte{tagSequence, 0x84, 0, 0, 0, 0x5c}, key[2:]), ErrPDS, ""},
+		{"not a SEQUENCE", octets(0, with(0, 0x31)), ErrPDS, ""},
+		{"algorithm is not a SEQUENCE", octets(0, with(2, 0x31)), ErrPDS, ""},
+		{"no OID", octets(0, with(4, 0x05)), ErrPDS, ""},
+		{"OID of no octets", octets(0, info(appendDER(nil, tagSequence, []byte{tagOID, 0}), bits)), ErrPDS, ""},
+		{"no BIT STRING", octets(0, with(17, 0x04)), ErrPDS, ""},
+		{"no BIT STRING at all", octets(0, info(algorithm)), ErrPDS, ""},
+		{"BIT STRING of no octets", octets(0, info(algorithm, []byte{tagBitString, 0})), ErrPDS, ""},
+		{"BIT STRING of 7 bits", octets(0, info(algorithm, []byte{tagBitString, 2, 1, 2})), ErrPDS, ""},
+		{"something after the BIT STRING", octets(0, info(algorithm, bits, []byte{5, 0})), ErrPDS, ""},
+		{"two parameters", octets(0, info(appendDER(nil, tagSequence, []byte{tagOID, 1, 1, 5, 0, 5, 0}), bits)), ErrPDS, ""},
+		{"half a parameter", octets(0, info(appendDER(nil, tagSequence, []byte{tagOID, 1, 1, 5}), bits)), ErrPDS, ""},
+		{"inner length beyond the outer", octets(0, with(3, 0x60)), ErrPDS, ""},
 		// What is in the key is for who wants to use it.
-		// Shows: 5533-16-03
-		{"octets that are no RSAPublicKey", octets(0, info(algorithm, bits)), nil},
-		{"a key that is not RSA", octets(0, ed25519), nil},
-		// Shows: 4581-2-01 4581-2-02
-		{"extension", octets(0, key, []byte{0, 1, 0, 3, 7, 8, 9}), nil},
-		{"two extensions of odd lengths", octets(0, key, []byte{0, 1, 0, 3, 7, 8, 9, 0xff, 0xfe, 0, 1, 0}), nil},
-		{"extension of no octets", octets(0, key, []byte{0xff, 0xfd, 0, 0}), nil},
-		{"type cut off", octets(0, key, []byte{0}), ErrExtension},
-		{"length cut off", octets(0, key, []byte{0, 1, 0}), ErrExtension},
-		{"data missing", octets(0, key, []byte{0, 1, 0, 1}), ErrExtension},
-		{"data cut off", octets(0, key, []byte{0, 1, 0, 3, 7, 8}), ErrExtension},
-		{"padding after an extension", octets(0, key, []byte{0, 1, 0, 1, 7, 0, 0}), ErrExtension},
+		{"octets that are no RSAPublicKey", octets(0, info(algorithm, bits)), nil, "5533-16-03"},
+		{"a key that is not RSA", octets(0, ed25519), nil, ""},
+		{"extension", octets(0, key, []byte{0, 1, 0, 3, 7, 8, 9}), nil, "4581-2-01 4581-2-02"},
+		{"two extensions of odd lengths", octets(0, key, []byte{0, 1, 0, 3, 7, 8, 9, 0xff, 0xfe, 0, 1, 0}), nil, ""},
+		{"extension of no octets", octets(0, key, []byte{0xff, 0xfd, 0, 0}), nil, ""},
+		{"type cut off", octets(0, key, []byte{0}), ErrExtension, ""},
+		{"length cut off", octets(0, key, []byte{0, 1, 0}), ErrExtension, ""},
+		{"data missing", octets(0, key, []byte{0, 1, 0, 1}), ErrExtension, ""},
+		{"data cut off", octets(0, key, []byte{0, 1, 0, 3, 7, 8}), ErrExtension, ""},
+		{"padding after an extension", octets(0, key, []byte{0, 1, 0, 1, 7, 0, 0}), ErrExtension, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			shows.IDs(t, tt.shows)
 			p, err := Parse(tt.b)
 			wantError(t, err, tt.want)
 			if err != nil {
@@ -170,9 +169,8 @@ func TestAppendBinaryErrors(t *testing.T) {
 
 // Hash1 covers every octet; Hash2 all but subnet prefix and collision count, in
 // whose place there are zeros.
-//
-// Shows: 3972-3-07 3972-3-08 3972-5-12
 func TestHashesCoverAll(t *testing.T) {
+	shows.IDs(t, "3972-3-07 3972-3-08 3972-5-12")
 	p := mustParse(t, octets(0, appendixA().PublicKey, []byte{0xab, 0xcd, 0, 3, 7, 8, 9}))
 	b, _ := p.MarshalBinary()
 	hash1, _ := p.Hash1()

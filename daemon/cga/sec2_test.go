@@ -8,13 +8,13 @@ import (
 	"testing"
 
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // A set for Sec 2, which took billions of hashes to make: verified, and found again
 // from a modifier shortly before that which fits.
-//
-// Shows: 4982-6-03 3972-2-04 3972-4-04 3972-5-08 5535-6-10 4982-5-01 5535-6-01 4982-4.1-01
 func TestSec2(t *testing.T) {
+	shows.IDs(t, "4982-6-03 3972-2-04 3972-4-04 3972-5-08 5535-6-10 4982-5-01 5535-6-01 4982-4.1-01")
 	b, err := os.ReadFile("testdata/sec2.pem")
 	if err != nil {
 		t.Fatal(err)
@@ -51,9 +51,8 @@ func TestSec2(t *testing.T) {
 }
 
 // Whatever its Sec, an address is as good as any other: there is no least one.
-//
-// Shows: 3972-5-13
 func TestSecAlike(t *testing.T) {
+	shows.IDs(t, "3972-5-13")
 	b, err := os.ReadFile("testdata/sec2.pem")
 	if err != nil {
 		t.Fatal(err)
@@ -76,9 +75,8 @@ func TestSecAlike(t *testing.T) {
 
 // A Sec has the meaning that RFC 4982 gives it, and no other beside that: what was made
 // with a better hash is not an address.
-//
-// Shows: 4982-4.1-02
 func TestSecMeansOne(t *testing.T) {
+	shows.IDs(t, "4982-4.1-02")
 	p := mustCGA(t, 5, eight(t)[0], Options{PublicKey: &testKey(t, 1024).PublicKey}).PDS
 	octets, err := p.MarshalBinary()
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // signedList is a list in which both methods take turns.
@@ -30,9 +31,8 @@ func signedList() []wire.Locator {
 }
 
 // The octets that are signed, written out by hand.
-//
-// Shows: 5533-5.15.5-03 5533-5.15.5-04 5533-5.15.5-05
 func TestSignedOctets(t *testing.T) {
+	shows.IDs(t, "5533-5.15.5-03 5533-5.15.5-04 5533-5.15.5-05")
 	want := sha1.Sum(slices.Concat(
 		[]byte("\x4a\x30\x56\x62\x48\x58\x57\x4b\x36\x55\x41\x6f\x50\x6a\x6d\x48"),
 		[]byte{0x01, 0x02, 0x03, 0x04},
@@ -46,9 +46,8 @@ func TestSignedOctets(t *testing.T) {
 }
 
 // What is signed may not change, and what is not may.
-//
-// Shows: 5533-5.15.5-04 5533-5.15.5-05 3972-6-02 3972-6-03
 func TestSignature(t *testing.T) {
+	shows.IDs(t, "5533-5.15.5-04 5533-5.15.5-05 3972-6-02 3972-6-03")
 	for _, bits := range []int{1024, 2048} {
 		key := testKey(t, bits)
 		a := mustCGA(t, 1, eight(t)[0], Options{PublicKey: &key.PublicKey})
@@ -120,9 +119,8 @@ func TestSignature(t *testing.T) {
 
 // The hash is SHA-1, and the type tag that of Shim6: with the tag of SEND, with
 // none, or with a better hash, nobody else would accept it.
-//
-// Shows: 5533-5.15.5-03 5533-5.15.5-06 3972-6-01 3972-6-05
 func TestSignatureScheme(t *testing.T) {
+	shows.IDs(t, "5533-5.15.5-03 5533-5.15.5-06 3972-6-01 3972-6-05")
 	key := testKey(t, 2048)
 	a := mustCGA(t, 1, eight(t)[0], Options{PublicKey: &key.PublicKey})
 	var message []byte
@@ -218,9 +216,8 @@ func cgaOf(t *testing.T, der []byte, extensions ...Extension) Address {
 
 // Keys of other lengths are good for the address, and not for a signature, though
 // it be right; with GODEBUG saying that crypto/rsa takes them.
-//
-// Shows: 5533-16-01 5533-16-03 3972-3-05
 func TestKeyLength(t *testing.T) {
+	shows.IDs(t, "5533-16-01 5533-16-03 3972-3-05")
 	weakKeys(t)
 	for _, tt := range []struct {
 		bits int
@@ -259,9 +256,8 @@ func TestKeyLength(t *testing.T) {
 }
 
 // What may stand in the place of a key, and is none.
-//
-// Shows: 3972-3-04 5535-4-04 5535-5-04
 func TestRSAPublicKey(t *testing.T) {
+	shows.IDs(t, "3972-3-04 5535-4-04 5535-5-04")
 	key := testKey(t, 1024)
 	der, err := EncodePublicKey(&key.PublicKey)
 	if err != nil {
@@ -357,7 +353,7 @@ func TestStrangeKeys(t *testing.T) {
 func TestSignErrors(t *testing.T) {
 	key := testKey(t, 1024)
 	nonce := mustHBA(t, 1, eight(t)[:2], Options{})
-	// Shows: 5535-4-04
+	shows.IDs(t, "5535-4-04")
 	_, err := nonce[0].PDS.Sign(key, listOf(7, signedList()...))
 	wantError(t, err, ErrKey)
 	a := mustCGA(t, 1, eight(t)[0], Options{PublicKey: &key.PublicKey})
@@ -370,9 +366,8 @@ func TestSignErrors(t *testing.T) {
 }
 
 // Our encoding of a key is that of the standard library.
-//
-// Shows: 3972-3-03 3972-3-04
 func TestEncodePublicKey(t *testing.T) {
+	shows.IDs(t, "3972-3-03 3972-3-04")
 	for _, bits := range []int{1024, 2048} {
 		key := &testKey(t, bits).PublicKey
 		want, err := x509.MarshalPKIXPublicKey(key)

@@ -9,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"shim6/tools/conformance/shows"
 )
 
 // Every field of a PDS is where RFC 3972 section 3 has it, and both hashes are
 // those that other programs found.
-//
-// Shows: 3972-3-01 3972-3-07 3972-5-09 3972-2-01
 func TestVectorFields(t *testing.T) {
+	shows.IDs(t, "3972-3-01 3972-3-07 3972-5-09 3972-2-01")
 	for _, v := range vectors().CGA {
 		t.Run(v.Name, func(t *testing.T) {
 			p := mustParse(t, v.PDS)
@@ -55,9 +56,8 @@ func TestVectorFields(t *testing.T) {
 }
 
 // What others made verifies here.
-//
-// Shows: 3972-5-01 3972-5-03 3972-5-04 3972-5-05 3972-5-06 3972-5-07 3972-A-01 4982-6-01 4982-6-02
 func TestVectorCGA(t *testing.T) {
+	shows.IDs(t, "3972-5-01 3972-5-03 3972-5-04 3972-5-05 3972-5-06 3972-5-07 3972-A-01 4982-6-01 4982-6-02")
 	for _, v := range vectors().CGA {
 		p := mustParse(t, v.PDS)
 		if err := p.VerifyCGA(v.Address); err != nil || !v.Expect {
@@ -91,29 +91,24 @@ func verifyVector(v vectorAddress) error {
 
 // Each refusal is for the reason that the vector is about.
 func TestVectorNegative(t *testing.T) {
+	shows.IDs(t, "3972-5-03 3972-5-02 3972-3-02 3972-3-03 3972-5-12 3972-3-08 5535-3.2-01 5535-4-02")
 	want := map[string]error{
-		"iid-last-bit": ErrHash1,
-		// Shows: 3972-5-03
-		"prefix-mismatch": ErrSubnetPrefix,
-		"pds-prefix":      ErrSubnetPrefix,
-		// Shows: 3972-5-02 3972-3-02
-		"pds-collision-3": ErrCollisionCount,
-		// Shows: 3972-3-03
+		"iid-last-bit":      ErrHash1,
+		"prefix-mismatch":   ErrSubnetPrefix,
+		"pds-prefix":        ErrSubnetPrefix,
+		"pds-collision-3":   ErrCollisionCount,
 		"pds-truncated-key": ErrPDS,
 		"pds-no-key":        ErrPDS,
-		// Shows: 3972-5-12 3972-3-08
-		"pds-trailing-ext": ErrHash1,
+		"pds-trailing-ext":  ErrHash1,
 		// Bits that say nothing, and a Sec that says less.
-		"sec-lowered-1to0": nil,
-		"g-bit-set":        nil,
-		"hba-iid-bit":      ErrHash1,
-		// Shows: 5535-3.2-01
+		"sec-lowered-1to0":        nil,
+		"g-bit-set":               nil,
+		"hba-iid-bit":             ErrHash1,
 		"hba-iid-of-other-member": ErrHash1,
 		"hba-prefix-dropped":      ErrHash1,
 		"hba-pflag-flipped":       ErrHash1,
 		"hba-ext-len-long":        ErrExtension,
-		// Shows: 5535-4-02
-		"hba-no-extension": ErrMultiPrefix,
+		"hba-no-extension":        ErrMultiPrefix,
 	}
 	list := append(vectors().CGANegative, vectors().HBANegative...)
 	if len(list) != len(want) {
@@ -132,9 +127,8 @@ func TestVectorNegative(t *testing.T) {
 
 // Every member's PDS proves every member, whoever made the set, with the P flag
 // where they put it, and a nonce in the form that they gave it.
-//
-// Shows: 5535-7.1-01 5535-7.2-04 5535-7.2-01 5535-7.2-02 5535-8-01 5535-8-02 5535-8-03 5533-16-03
 func TestVectorHBA(t *testing.T) {
+	shows.IDs(t, "5535-7.1-01 5535-7.2-04 5535-7.2-01 5535-7.2-02 5535-8-01 5535-8-02 5535-8-03 5533-16-03")
 	for _, v := range vectors().HBA {
 		t.Run(v.Name, func(t *testing.T) {
 			for _, member := range v.HBA {
@@ -177,9 +171,8 @@ func TestVectorHBA(t *testing.T) {
 
 // A set that another program made by the RFC is made here from its modifier,
 // octet by octet. The others have the P flag elsewhere, or another nonce.
-//
-// Shows: 5535-5-01 5535-5-02 5535-5-03 5535-5-04 5535-5-06 5535-10-01 5535-6-16
 func TestVectorHBAGenerate(t *testing.T) {
+	shows.IDs(t, "5535-5-01 5535-5-02 5535-5-03 5535-5-04 5535-5-06 5535-10-01 5535-6-16")
 	found := false
 	for _, v := range vectors().HBA {
 		if v.Name != "hbacga-2-rfc-pflag" {
@@ -205,9 +198,8 @@ func TestVectorHBAGenerate(t *testing.T) {
 
 // Our signature is that of the other program, octet by octet: the padding and the
 // hash leave no choice.
-//
-// Shows: 5533-5.15.5-03 5533-5.15.5-04 5533-5.15.5-05 5533-5.15.5-06 3972-6-01 3972-6-02 3972-6-04
 func TestVectorSignature(t *testing.T) {
+	shows.IDs(t, "5533-5.15.5-03 5533-5.15.5-04 5533-5.15.5-05 5533-5.15.5-06 3972-6-01 3972-6-02 3972-6-04")
 	for _, v := range vectors().Signature {
 		t.Run(v.Name, func(t *testing.T) {
 			p := mustParse(t, v.PDS)
@@ -254,9 +246,8 @@ func TestVectorSignatureNegative(t *testing.T) {
 
 // The example of RFC 3972 appendix A from its beginning: the modifier ends in 9a,
 // of which Hash2 does not fit, and the next one does.
-//
-// Shows: 3972-A-01 3972-4-01 3972-4-03 3972-4-04 3972-4-05 3972-4-06 3972-4-07 3972-4-08 3972-4-10
 func TestAppendixA(t *testing.T) {
+	shows.IDs(t, "3972-A-01 3972-4-01 3972-4-03 3972-4-04 3972-4-05 3972-4-06 3972-4-07 3972-4-08 3972-4-10")
 	v := appendixA()
 	p := &PDS{Modifier: Modifier(v.Modifier), PublicKey: v.PublicKey}
 	p.Modifier[15]--

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // ignoredBits are the bits of an address that verification may let pass: Sec,
@@ -19,9 +20,8 @@ var ignoredBits = []int{64, 65, 66, 70, 71}
 
 // Of a changed address no bit goes unnoticed but u and g, and Sec if it becomes
 // less: a PDS is that of 4*(Sec+1) addresses.
-//
-// Shows: 3972-2-02 3972-2-03 3972-5-05 3972-5-06 3972-7.1-03
 func TestVerifyCGABits(t *testing.T) {
+	shows.IDs(t, "3972-2-02 3972-2-03 3972-5-05 3972-5-06 3972-7.1-03")
 	key := &testKey(t, 1024).PublicKey
 	for sec := range uint8(2) {
 		a := mustCGA(t, 1+sec, eight(t)[0], Options{Sec: sec, PublicKey: key})
@@ -58,9 +58,8 @@ func TestVerifyCGABits(t *testing.T) {
 
 // Each bit of the interface identifier, for HBA as well; and of the prefix, by
 // which one gets out of the set.
-//
-// Shows: 5535-7.2-01 5535-7.2-02 5535-7.2-03
 func TestVerifyHBABits(t *testing.T) {
+	shows.IDs(t, "5535-7.2-01 5535-7.2-02 5535-7.2-03")
 	list := eight(t)
 	for _, o := range []Options{{}, {Sec: 1}, {Sec: 1, PublicKey: &testKey(t, 1024).PublicKey}} {
 		set := mustHBA(t, 3, list, o)
@@ -94,9 +93,8 @@ func TestVerifyHBABits(t *testing.T) {
 
 // The first thing that is wrong is what stops the verification, in the order of
 // the steps.
-//
-// Shows: 3972-5-01 3972-5-02 3972-5-03 3972-5-05 3972-5-08
 func TestVerifyCGAOrder(t *testing.T) {
+	shows.IDs(t, "3972-5-01 3972-5-02 3972-5-03 3972-5-05 3972-5-08")
 	good := mustCGA(t, 1, eight(t)[0], Options{PublicKey: &testKey(t, 1024).PublicKey})
 	other := eight(t)[1]
 	// Everything is wrong: prefix, Hash1, Sec; then one after another is put
@@ -120,9 +118,8 @@ func TestVerifyCGAOrder(t *testing.T) {
 
 // Hash2 is to begin with 16*Sec zero bits, not one less and not one more, whatever
 // comes after them.
-//
-// Shows: 4982-6-01 4982-6-02 4982-6-03 3972-5-07
 func TestZeroBits(t *testing.T) {
+	shows.IDs(t, "4982-6-01 4982-6-02 4982-6-03 3972-5-07")
 	for sec := range uint8(MaxSec + 1) {
 		var all [14]byte
 		if !zeroBits(all[:], sec) {
@@ -146,9 +143,8 @@ func TestZeroBits(t *testing.T) {
 
 // Sec values of which the registry says nothing mean nothing. In particular they
 // do not mean what RFC 3972 alone would have them mean.
-//
-// Shows: 5535-7-01 3972-5-14
 func TestUnassignedSec(t *testing.T) {
+	shows.IDs(t, "5535-7-01 3972-5-14")
 	set := mustHBA(t, 1, eight(t)[:2], Options{})
 	for sec := uint8(3); sec < 8; sec++ {
 		x := withSec(set[0].Addr, sec)
@@ -184,9 +180,8 @@ func TestVerifyAddress(t *testing.T) {
 }
 
 // The ULID may be any member of the set that the PDS is of, and nobody else.
-//
-// Shows: 5535-7.1-01 5535-8-01
 func TestVerifyULID(t *testing.T) {
+	shows.IDs(t, "5535-7.1-01 5535-8-01")
 	list := eight(t)
 	key := &testKey(t, 1024).PublicKey
 	set := mustHBA(t, 1, list[:3], Options{PublicKey: key})
@@ -256,55 +251,51 @@ func TestVerifyLocators(t *testing.T) {
 		signature []byte
 		want      error
 		index     int // of the locator that is to blame, -1 for none
+		shows     string
 	}{
-		{"no locators", both[0].PDS, both[0].Addr, nil, nil, nil, -1},
-		{"HBA set", nonce[0].PDS, nonce[0].Addr, hba(nonce...), nil, nil, -1},
-		{"HBA set, PDS of another member", nonce[2].PDS, nonce[0].Addr, hba(nonce...), nil, nil, -1},
-		// Shows: 5533-3-03
-		{"a stranger as HBA", nonce[0].PDS, nonce[0].Addr, with(hba(nonce...), outside, wire.MethodHBA), nil, ErrNotMember, 3},
+		{"no locators", both[0].PDS, both[0].Addr, nil, nil, nil, -1, ""},
+		{"HBA set", nonce[0].PDS, nonce[0].Addr, hba(nonce...), nil, nil, -1, ""},
+		{"HBA set, PDS of another member", nonce[2].PDS, nonce[0].Addr, hba(nonce...), nil, nil, -1, ""},
+		{"a stranger as HBA", nonce[0].PDS, nonce[0].Addr, with(hba(nonce...), outside, wire.MethodHBA), nil, ErrNotMember, 3, "5533-3-03"},
 		{"a stranger in a prefix of the set", nonce[0].PDS, nonce[0].Addr,
-			with(hba(nonce...), netip.MustParseAddr("2001:db8:2:1::1"), wire.MethodHBA), nil, ErrHash1, 3},
-		{"a member of another set", nonce[0].PDS, nonce[0].Addr, hba(nonce[0], both[1]), nil, ErrHash1, 1},
-		{"ULID outside of the set", stranger, strangerAddr, hba(both...), nil, ErrNotMember, 0},
-		{"the same ULID without HBA", stranger, strangerAddr, nil, nil, nil, -1},
-		// Shows: 5533-5.15.4-02
-		{"HBA by a PDS that has no set", only.PDS, only.Addr, hba(only), nil, ErrMultiPrefix, 0},
-		// Shows: 5533-3-04
-		{"ULID is no CGA", only.PDS, outside, outsideCGA, sign(only.PDS, outsideCGA), ErrSubnetPrefix, -1},
-		{"CGA for a stranger", only.PDS, only.Addr, outsideCGA, sign(only.PDS, outsideCGA), nil, -1},
-		// Shows: 5533-5.15.4-03 5533-5.15.5-02
-		{"CGA without a signature", only.PDS, only.Addr, outsideCGA, nil, ErrSignature, 0},
-		{"CGA with an empty signature", only.PDS, only.Addr, outsideCGA, []byte{}, ErrSignature, 0},
-		// Shows: 5535-4-01 5535-4-03 5535-4-05 5535-8.1-01 6629-3.4-01 6629-7.2-01
+			with(hba(nonce...), netip.MustParseAddr("2001:db8:2:1::1"), wire.MethodHBA), nil, ErrHash1, 3, ""},
+		{"a member of another set", nonce[0].PDS, nonce[0].Addr, hba(nonce[0], both[1]), nil, ErrHash1, 1, ""},
+		{"ULID outside of the set", stranger, strangerAddr, hba(both...), nil, ErrNotMember, 0, ""},
+		{"the same ULID without HBA", stranger, strangerAddr, nil, nil, nil, -1, ""},
+		{"HBA by a PDS that has no set", only.PDS, only.Addr, hba(only), nil, ErrMultiPrefix, 0, "5533-5.15.4-02"},
+		{"ULID is no CGA", only.PDS, outside, outsideCGA, sign(only.PDS, outsideCGA), ErrSubnetPrefix, -1, "5533-3-04"},
+		{"CGA for a stranger", only.PDS, only.Addr, outsideCGA, sign(only.PDS, outsideCGA), nil, -1, ""},
+		{"CGA without a signature", only.PDS, only.Addr, outsideCGA, nil, ErrSignature, 0, "5533-5.15.4-03 5533-5.15.5-02"},
+		{"CGA with an empty signature", only.PDS, only.Addr, outsideCGA, []byte{}, ErrSignature, 0, ""},
 		{"members as HBA, a stranger as CGA", both[1].PDS, both[1].Addr, with(hba(both...), outside, wire.MethodCGA),
-			sign(both[1].PDS, outsideCGA), nil, -1},
+			sign(both[1].PDS, outsideCGA), nil, -1, "5535-4-01 5535-4-03 5535-4-05 5535-8.1-01 6629-3.4-01 6629-7.2-01"},
 		{"members as HBA, a stranger whom nobody signed for", both[1].PDS, both[1].Addr, with(hba(both...), outside, wire.MethodCGA),
-			nil, ErrSignature, 3},
+			nil, ErrSignature, 3, ""},
 		{"a signature for another stranger", both[1].PDS, both[1].Addr, with(hba(both...), outside.Next(), wire.MethodCGA),
-			sign(both[1].PDS, outsideCGA), ErrSignature, 3},
-		// Shows: 5535-4-04
+			sign(both[1].PDS, outsideCGA), ErrSignature, 3, ""},
 		{"HBA-only, a stranger as CGA", nonce[0].PDS, nonce[0].Addr, with(hba(nonce...), outside, wire.MethodCGA),
-			make([]byte, 48), ErrKey, 3},
+			make([]byte, 48), ErrKey, 3, "5535-4-04"},
 		// What takes arithmetic comes last: a list that is wrong without
 		// it is refused for that.
 		{"a wrong signature, and then a method of none", only.PDS, only.Addr, with(outsideCGA, outside, 0),
-			make([]byte, 128), ErrMethod, 1},
+			make([]byte, 128), ErrMethod, 1, ""},
 		{"a wrong signature, and then a stranger as HBA", both[0].PDS, both[0].Addr, with(with(hba(both[0]), outside, wire.MethodCGA), outside, wire.MethodHBA),
-			make([]byte, 128), ErrNotMember, 2},
+			make([]byte, 128), ErrNotMember, 2, ""},
 		{"a wrong signature", both[0].PDS, both[0].Addr, with(with(hba(both...), outside, wire.MethodCGA), outside.Next(), wire.MethodCGA),
-			make([]byte, 128), ErrSignature, 3},
+			make([]byte, 128), ErrSignature, 3, ""},
 		{"a signature of another length, and then a method of none", only.PDS, only.Addr, with(outsideCGA, outside, 0),
-			make([]byte, 127), ErrSignature, 0},
+			make([]byte, 127), ErrSignature, 0, ""},
 		{"a method of none, and then no signature", only.PDS, only.Addr, append([]wire.Locator{locator(outside, 3)}, outsideCGA...),
-			nil, ErrMethod, 0},
+			nil, ErrMethod, 0, ""},
 		{"the ULID itself as CGA", only.PDS, only.Addr, []wire.Locator{locator(only.Addr, wire.MethodCGA)},
-			sign(only.PDS, []wire.Locator{locator(only.Addr, wire.MethodCGA)}), nil, -1},
-		{"nobody needs the signature", nonce[0].PDS, nonce[0].Addr, hba(nonce...), []byte("not one"), nil, -1},
-		{"method 0", both[0].PDS, both[0].Addr, with(nil, both[1].Addr, 0), nil, ErrMethod, 0},
-		{"method 3", both[0].PDS, both[0].Addr, with(nil, both[1].Addr, 3), nil, ErrMethod, 0},
-		{"method 255", both[0].PDS, both[0].Addr, with(nil, both[1].Addr, 255), nil, ErrMethod, 0},
+			sign(only.PDS, []wire.Locator{locator(only.Addr, wire.MethodCGA)}), nil, -1, ""},
+		{"nobody needs the signature", nonce[0].PDS, nonce[0].Addr, hba(nonce...), []byte("not one"), nil, -1, ""},
+		{"method 0", both[0].PDS, both[0].Addr, with(nil, both[1].Addr, 0), nil, ErrMethod, 0, ""},
+		{"method 3", both[0].PDS, both[0].Addr, with(nil, both[1].Addr, 3), nil, ErrMethod, 0, ""},
+		{"method 255", both[0].PDS, both[0].Addr, with(nil, both[1].Addr, 255), nil, ErrMethod, 0, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			shows.IDs(t, tt.shows)
 			err := tt.p.VerifyLocators(tt.ulid, listOf(generation, tt.locators...), tt.signature)
 			wantError(t, err, tt.want)
 			index := -1

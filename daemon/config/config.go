@@ -88,7 +88,7 @@ type Locators struct {
 type Addresses struct {
 	// Manage has them made. If it is not given, that is so if there is no Set.
 	Manage *bool `toml:"manage"`
-	// Priority is that of the first of two rules for a prefix.
+	// Priority is that of the rule for a prefix.
 	Priority uint32 `toml:"priority"`
 	// Table is the routing table of interface 0, so to speak: that of an
 	// interface is its index away.

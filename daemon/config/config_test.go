@@ -22,6 +22,7 @@ import (
 
 	"shim6/daemon/cga"
 	"shim6/daemon/engine"
+	"shim6/tools/conformance/shows"
 )
 
 var prefixCmp = cmp.Options{
@@ -197,8 +198,8 @@ func TestExample(t *testing.T) {
 	keys(reflect.TypeFor[Config]())
 }
 
-// Shows: boeing-3.2-01
 func TestDebugPortIsOff(t *testing.T) {
+	shows.IDs(t, "boeing-3.2-01")
 	if d := Default().DebugPort; d.Enabled || d.Port != 19384 {
 		t.Errorf("the default is %+v", d)
 	}

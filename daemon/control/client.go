@@ -97,7 +97,8 @@ func (c *Client) Refresh(ctx context.Context, n Name) error {
 	return c.ask(ctx, http.MethodPost, "/contexts/refresh", n, nil)
 }
 
-// Use has payload sent by another locator pair.
+// Use has payload sent by another locator pair. It returns when that has answered a Probe, or
+// with an error when it has not.
 func (c *Client) Use(ctx context.Context, r UseRequest) error {
 	return c.ask(ctx, http.MethodPost, "/contexts/use", r, nil)
 }

@@ -12,7 +12,7 @@
 //	POST /contexts/open     an OpenRequest: make a context
 //	POST /contexts/close    a Name: discard it; the peer isn't told
 //	POST /contexts/refresh  a Name: tell the peer all our locators again
-//	POST /contexts/use      a UseRequest: send by another locator pair
+//	POST /contexts/use      a UseRequest: send by another locator pair, once it has answered a Probe
 //
 // Keys are the names of the netlink specification, times are in milliseconds. What
 // goes wrong is an object with the key "error", and the status 400 for a request

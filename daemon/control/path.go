@@ -22,7 +22,8 @@ type Path struct {
 	// is known.
 	Current bool `json:"current"`
 	Inbound bool `json:"inbound"`
-	// State is unknown, working, failed or probing. One that was good long ago
+	// State is unknown, working, failed, probing or no-payload: Probes pass then,
+	// and payload, or what is long of it, does not. One that was good long ago
 	// and has not been needed since is working.
 	State string `json:"state"`
 	// LastGood is when the peer last said that something had come by this pair;
@@ -48,7 +49,7 @@ type Switch struct {
 	// does.
 	Direction string `json:"direction"`
 	// Trigger is what had it begin: send-timeout, local, deprecated, peer-locators,
-	// icmp, ulp, peer, operator, return or restart.
+	// icmp, ulp, peer, operator, return, restart or payload.
 	Trigger string `json:"trigger"`
 	// Why is the trigger in words.
 	Why  string `json:"why,omitempty"`

@@ -51,6 +51,11 @@ type Status struct {
 	HoldDowns int `json:"hold-downs"`
 	Records   int `json:"records"`
 	Locators  int `json:"locators"`
+	// RecordsError is why contexts are not kept for a restart, and KeysError why
+	// the state directory lacks the keys and addresses of shim6d; both are ""
+	// if all is well.
+	RecordsError string `json:"records-error"`
+	KeysError    string `json:"keys-error"`
 	// EventsLost is how often the kernel's or rtnetlink's events came faster
 	// than they were read, and SendErrors how many messages did not leave.
 	EventsLost uint64 `json:"events-lost"`

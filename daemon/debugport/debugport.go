@@ -7,10 +7,11 @@
 //	context SRC-ULID DST-ULID                 make a context
 //	delete SRC-ULID DST-ULID                  discard it
 //	update CONTEXT-ID                         tell the peer all our locators
-//	shim CONTEXT-ID SRC-LOCATOR DST-LOCATOR   send by another locator pair
+//	shim CONTEXT-ID SRC-LOCATOR DST-LOCATOR   send by another locator pair, once
+//	                                          that has answered a Probe
 //	deshim CONTEXT-ID                         send by the ULIDs again
 //
-// It listens on the loopback alone, and is off unless the configuration wants it:
+// It listens on the loopback alone, by IPv6 and IPv4, and is off unless the configuration wants it:
 // UDP does not say who asks, so any program of the host may use it. It tells no
 // context tags. The control socket can do more, and asks who you are.
 package debugport
@@ -24,7 +25,10 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"shim6/daemon/control"
 )
@@ -39,25 +43,43 @@ const (
 
 // Server answers commands.
 type Server struct {
-	conn    *net.UDPConn
+	conns   []*net.UDPConn
 	backend control.Backend
 	log     *slog.Logger
 
+	mu sync.Mutex
 	// ids are given to contexts when they are first seen.
 	ids   map[control.Name]int
 	names map[int]control.Name
 	last  int
 }
 
-// Listen begins to answer at a port of the IPv6 loopback; 0 is any that is free.
+// Listen begins to answer at a port of the loopback, of both families: "localhost" is
+// 127.0.0.1 for some programs and ::1 for others. 0 is any port that is free. A host need
+// not have both addresses.
 func Listen(port uint16, b control.Backend, log *slog.Logger) (*Server, error) {
-	conn, err := net.ListenUDP("udp6", &net.UDPAddr{IP: net.IPv6loopback, Port: int(port)})
-	if err != nil {
-		return nil, fmt.Errorf("the debug port: %w", err)
-	}
 	s := newServer(b, log)
-	s.conn = conn
-	go s.serve()
+	var missing error
+	for _, a := range []netip.Addr{netip.IPv6Loopback(), netip.AddrFrom4([4]byte{127, 0, 0, 1})} {
+		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, port)))
+		if errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT) {
+			missing = errors.Join(missing, err)
+			continue
+		}
+		if err != nil {
+			// Somebody else would get what is meant for this.
+			s.Close()
+			return nil, fmt.Errorf("the debug port: %w", err)
+		}
+		s.conns = append(s.conns, conn)
+		port = s.Addr().Port()
+	}
+	if s.conns == nil {
+		return nil, fmt.Errorf("the debug port: %w", missing)
+	}
+	for _, conn := range s.conns {
+		go s.serve(conn)
+	}
 	return s, nil
 }
 
@@ -65,16 +87,24 @@ func newServer(b control.Backend, log *slog.Logger) *Server {
 	return &Server{backend: b, log: log, ids: map[control.Name]int{}, names: map[int]control.Name{}}
 }
 
-// Addr is where it listens.
-func (s *Server) Addr() netip.AddrPort { return s.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
+// Addr is where it listens, at first.
+func (s *Server) Addr() netip.AddrPort {
+	return s.conns[0].LocalAddr().(*net.UDPAddr).AddrPort()
+}
 
 // Close ends it. A command that is being done may still be done.
-func (s *Server) Close() error { return s.conn.Close() }
+func (s *Server) Close() error {
+	var err error
+	for _, conn := range s.conns {
+		err = errors.Join(err, conn.Close())
+	}
+	return err
+}
 
-func (s *Server) serve() {
+func (s *Server) serve(conn *net.UDPConn) {
 	b := make([]byte, maxCommand+1)
 	for {
-		n, from, err := s.conn.ReadFromUDPAddrPort(b)
+		n, from, err := conn.ReadFromUDPAddrPort(b)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
@@ -82,7 +112,7 @@ func (s *Server) serve() {
 			s.log.Debug("the debug port can't read", "error", err)
 			continue
 		}
-		if _, err := s.conn.WriteToUDPAddrPort([]byte(s.answer(string(b[:n]))), from); err != nil {
+		if _, err := conn.WriteToUDPAddrPort([]byte(s.answer(string(b[:n]))), from); err != nil {
 			s.log.Debug("the debug port can't answer", "error", err)
 		}
 	}
@@ -142,6 +172,8 @@ func (s *Server) dump(ctx context.Context, _ []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.number(list)
 	var b strings.Builder
 	for _, c := range list {
@@ -192,6 +224,8 @@ func pair(words []string) (a, b netip.Addr, err error) {
 
 func (s *Server) context(word string) (control.Name, error) {
 	id, err := strconv.Atoi(word)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	name, ok := s.names[id]
 	if err != nil || !ok {
 		return name, fmt.Errorf("there is no context with the id %q: dump shows those that there are", word)

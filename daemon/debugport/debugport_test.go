@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"shim6/daemon/control"
+	"shim6/tools/conformance/shows"
 )
 
 var (
@@ -77,8 +78,8 @@ func contextOf(fii uint32) control.Context {
 		LocatorLocal: a1, LocatorPeer: b1, ReapState: "operational"}
 }
 
-// Shows: boeing-3.2-01
 func TestCommands(t *testing.T) {
+	shows.IDs(t, "boeing-3.2-01")
 	f := &fake{contexts: []control.Context{contextOf(0), contextOf(3)}}
 	ask := newServer(f, slog.New(slog.DiscardHandler)).answer
 	want := "1 2001:db8:1::a 2001:db8:1::b fii 0 established by 2001:db8:1::a 2001:db8:1::b operational\n" +
@@ -144,8 +145,10 @@ func TestLongDump(t *testing.T) {
 
 func TestListen(t *testing.T) {
 	s, ask := listen(t, &fake{contexts: []control.Context{contextOf(0)}})
-	if !s.Addr().Addr().IsLoopback() {
-		t.Errorf("it listens at %v", s.Addr())
+	for _, c := range s.conns {
+		if a := c.LocalAddr().(*net.UDPAddr); !a.IP.IsLoopback() || a.Port != int(s.Addr().Port()) {
+			t.Errorf("it listens at %v", a)
+		}
 	}
 	if got := ask("dump"); !strings.HasSuffix(got, " operational\nok\n") {
 		t.Errorf("dump: %q", got)
@@ -156,6 +159,29 @@ func TestListen(t *testing.T) {
 	}
 	if got := ask("dump"); !strings.HasSuffix(got, "ok\n") {
 		t.Errorf("after it: %q", got)
+	}
+}
+
+// "localhost" is an IPv4 address for many a nc. The ids are the same there.
+func TestListenIPv4(t *testing.T) {
+	s, ask := listen(t, &fake{contexts: []control.Context{contextOf(0)}})
+	c, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", s.Addr().Port()))
+	if err != nil {
+		t.Skip(err)
+	}
+	defer c.Close()
+	ask("dump")
+	for command, want := range map[string]string{"deshim 1\n": "ok\n", "dump\n": " operational\nok\n"} {
+		if _, err := c.Write([]byte(command)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 1024)
+		if n, err := c.Read(b); err != nil || !strings.HasSuffix(string(b[:n]), want) {
+			t.Errorf("%q: %q, %v", command, b[:n], err)
+		}
 	}
 }
 

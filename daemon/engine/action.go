@@ -21,6 +21,11 @@ type Send struct {
 	Type                wire.Type
 	// Message is the message with its checksum, from its Next Header on.
 	Message []byte
+	// Length is how many octets the packet is to have, from the IPv6 header on;
+	// 0 for those that the message takes. What is behind the message means nothing
+	// (RFC 8200, section 4.7). The kernel makes no packet longer than the path is
+	// known to carry.
+	Length int
 	// Context is the context that the message is about; zero if there is
 	// none, as for R1 and R1bis.
 	Context ULIDs
@@ -139,6 +144,8 @@ type Note struct {
 // Done answers a command.
 type Done struct {
 	ID uint64
+	// ULIDs are the context that the command is about.
+	ULIDs
 	// Err is nil, or why the command wasn't done.
 	Err error
 }

@@ -73,7 +73,8 @@ type Config struct {
 	// R1, R1bis and ErrorMessages limit what is sent in answer to packets
 	// that prove nothing. By default they are 200 a second to a /64 and
 	// 20000 in total for R1, 50 and 5000 for R1bis, 10 and 1000 for Error
-	// messages.
+	// messages. Of the total a quarter is for hosts that are known, and a quarter
+	// for strangers that come again.
 	R1, R1bis, ErrorMessages Limit
 	// DebugErrors has Error messages sent for messages that the RFC wants
 	// discarded silently, with codes 120 to 127 (RFC 5533, section 5.14).

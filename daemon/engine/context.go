@@ -53,6 +53,14 @@ type context struct {
 	local           *localSet
 	localGeneration uint32
 	update          *update
+	// alone: the peer does not trust us, as it seems, and is told of no locators that
+	// nothing proves. offered is the Initiator Nonce of an exchange in which an R2
+	// told it of some, at offeredAt.
+	// taken: it has taken an I2 or I2bis of ours, whose R2 has not come. trusts: it has
+	// shown that it trusts us.
+	alone, taken, trusts bool
+	offered              uint32
+	offeredAt            time.Duration
 	// acked is the Request Nonce that was acknowledged last, if hasAcked.
 	// Acknowledgements of others are of older requests, and againAt is from
 	// when they may cause another one.
@@ -75,8 +83,8 @@ type context struct {
 	// kernel's Send Timer does.
 	sendTimeout time.Duration
 
-	// rtt is what TCP has last measured; 0 if nothing is known.
-	rtt       time.Duration
+	// stall is what TCP has said last.
+	stall     Stall
 	reap      ReapState
 	reapTimer ReapTimer
 	// reapSet is when the kernel was last told which of its timers to start, and

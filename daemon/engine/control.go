@@ -48,6 +48,10 @@ type Stats struct {
 	// Confusions are contexts that were discarded because the peer has used
 	// their tag anew (RFC 5533, section 7.15).
 	Confusions uint64
+	// Claimed are locators that were not believed, because another context has
+	// them with the same tag of the peer's, and nothing but a signature spoke for
+	// them.
+	Claimed uint64
 	// Unprovable are locator lists of ours that couldn't be made, and
 	// Unencodable messages. Both are bugs, or values that can't be.
 	Unprovable, Unencodable uint64
@@ -119,6 +123,10 @@ func (e *Engine) receivedTagged(p packet, tag wire.ContextTag) *context {
 	if c.state == I1Sent {
 		e.stats.Unmatched++
 		return nil
+	}
+	if c.alone && c.isPeer(p.source) && e.locals[p.destination] != nil && e.trustShown(c, p.destination) {
+		e.refresh(c)
+		e.tellPeers()
 	}
 	if !c.isPeer(p.source) || !c.isLocal(p.destination) {
 		e.sendR1bis(p, tag)

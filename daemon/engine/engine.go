@@ -38,7 +38,7 @@ type Engine struct {
 
 	timers    timers
 	validator validator
-	limits    limits
+	limits    *limits
 
 	// What this host has; see local.go.
 	locators    []LocalLocator
@@ -122,11 +122,13 @@ func (e *Engine) Handle(now time.Duration, event Event) []Action {
 	case ContextRefused:
 		e.contextRefused(ev)
 	case Open:
-		e.done(ev.ID, e.open(ev))
+		e.done(ev.ID, ev.ULIDs, e.open(ev))
 	case Close:
-		e.done(ev.ID, e.close(ev))
+		e.done(ev.ID, ev.ULIDs, e.close(ev))
 	case Refresh:
-		e.done(ev.ID, e.refreshCommand(ev))
+		e.done(ev.ID, ev.ULIDs, e.refreshCommand(ev))
+	case Use:
+		e.use(ev)
 	}
 	e.flush()
 	return e.out
@@ -152,7 +154,7 @@ func (e *Engine) tick() {
 
 func (e *Engine) emit(a Action) { e.out = append(e.out, a) }
 
-func (e *Engine) done(id uint64, err error) { e.emit(Done{ID: id, Err: err}) }
+func (e *Engine) done(id uint64, u ULIDs, err error) { e.emit(Done{ID: id, ULIDs: u, Err: err}) }
 
 func (e *Engine) note(c *context, text string) { e.emit(Note{ULIDs: c.ulids, Text: text}) }
 
@@ -213,6 +215,11 @@ func (e *Engine) send(c *context, pair Pair, m wire.Message) {
 // transmit sends a message. One that can't be encoded is not sent: all that come
 // here have been made to fit.
 func (e *Engine) transmit(u ULIDs, source, destination netip.Addr, m wire.Message) {
+	e.transmitLong(u, source, destination, m, 0)
+}
+
+// transmitLong is transmit in a packet of the length that Send.Length is.
+func (e *Engine) transmitLong(u ULIDs, source, destination netip.Addr, m wire.Message, length int) {
 	b, err := wire.Append(e.buffer[:0], m)
 	if err != nil {
 		e.stats.Unencodable++
@@ -220,5 +227,5 @@ func (e *Engine) transmit(u ULIDs, source, destination netip.Addr, m wire.Messag
 	}
 	e.buffer = b
 	e.stats.Sent[m.Type()]++
-	e.emit(Send{Source: source, Destination: destination, Type: m.Type(), Message: slices.Clone(b), Context: u})
+	e.emit(Send{Source: source, Destination: destination, Type: m.Type(), Message: slices.Clone(b), Length: length, Context: u})
 }

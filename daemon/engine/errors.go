@@ -6,17 +6,23 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"shim6/daemon/wire"
 )
 
 var (
 	errNoContext     = errors.New("there is no context between these ULIDs with this FII: `shim6tool context` shows those that there are")
+	errNoExplorer    = errors.New("contexts stay with their locator pairs here")
 	errNothingToTell = errors.New("the local ULID has no locators that could be proved to the peer: it must be an HBA or a CGA with its key")
 )
 
 func stateError(s State) error {
 	return fmt.Errorf("the context is in %v: this needs it to be in %v", s, Established)
+}
+
+func pairError(a netip.Addr, why string) error {
+	return fmt.Errorf("the pair can't be used: %v %s ('shim6tool path show' lists the pairs)", a, why)
 }
 
 // sendError sends the Error message that is due for what is wrong with a message, if
@@ -33,7 +39,7 @@ func (e *Engine) sendError(p packet, cause *wire.ProtocolError) {
 	if !due {
 		return
 	}
-	if !e.limits.errors.allow(e.now, p.source) {
+	if !e.limits.errors.allow(e.now, p.source, e.known(p.source)) {
 		e.stats.Limited++
 		return
 	}
@@ -71,6 +77,10 @@ func (e *Engine) quotedBy(sent Pair, header []byte) (q quoted, ok bool) {
 		}
 		q.current = q.t == map[State]wire.Type{I1Sent: wire.TypeI1, I2Sent: wire.TypeI2, I2bisSent: wire.TypeI2bis}[q.c.state]
 		return q, true
+	case wire.TypeR2:
+		q.c = e.byTag[wire.ContextTag(tag48(header[6:]))]
+		// Only who has got it knows the nonce.
+		return q, q.c != nil && q.c.offeredAt != 0 && q.c.offered == nonce && q.c.isPeer(sent.Peer) && q.c.isLocal(sent.Local)
 	}
 	tag, has := wire.ReceiverContextTag(header)
 	if !has {
@@ -101,6 +111,9 @@ func (e *Engine) receivedError(p packet, m *wire.ErrorMessage) {
 		return
 	}
 	q, ok := e.quotedBy(p.pair(), in.Header)
+	if ok && m.Code == wire.CodeVerification && e.refusedByError(p, q) {
+		return
+	}
 	if !ok || !q.current {
 		e.stats.Unmatched++
 		return

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // critical makes a message with an option that nobody knows, and that is critical.
@@ -19,8 +20,8 @@ func critical(t testing.TB, m wire.Message) []byte {
 	return b
 }
 
-// Shows: 5533-5.15-18 5533-5.15-19 5533-12.3-06 5533-5.14-05 5534-5.1-06
 func TestCriticalOption(t *testing.T) {
+	shows.IDs(t, "5533-5.15-18 5533-5.15-19 5533-12.3-06 5533-5.14-05 5534-5.1-06")
 	f := in(t, Idle)
 	f.a.handle(Control{f.ab.Peer, f.ab.Local, critical(t, f.i2())})
 	f.a.sends(wire.TypeError)
@@ -48,8 +49,8 @@ func TestCriticalOption(t *testing.T) {
 	f.a.sends(wire.TypeR1bis)
 }
 
-// Shows: 5533-5.14-12
 func TestDebugErrors(t *testing.T) {
+	shows.IDs(t, "5533-5.14-12")
 	for _, on := range []bool{false, true} {
 		f := in(t, Idle, Config{DebugErrors: on})
 		b := encode(t, f.i1())
@@ -77,9 +78,8 @@ func errorAbout(t testing.TB, s Send, code wire.ErrorCode) Control {
 }
 
 // A peer that is out of step about the generation is told the whole list, once.
-//
-// Shows: 5533-12.4-10 boeing-1.4-06
 func TestErrorMessage(t *testing.T) {
+	shows.IDs(t, "5533-12.4-10 boeing-1.4-06")
 	n, a, b, ab, ba := establishedPair(t)
 	set := a.locals
 	b.e.byULIDs[ba].peerGeneration++
@@ -108,9 +108,8 @@ func TestErrorMessage(t *testing.T) {
 
 // Error messages that are not about what was sent last are nothing, and none of them
 // ends anything.
-//
-// Shows: 5533-12.4-10 5533-12.4-12 5533-5.14-15
 func TestErrorMessageAboutNothing(t *testing.T) {
+	shows.IDs(t, "5533-12.4-10 5533-12.4-12 5533-5.14-15")
 	for _, s := range []State{I1Sent, I2Sent, Established, I2bisSent} {
 		f := in(t, s)
 		quoted := Send{Source: f.ab.Local, Destination: f.ab.Peer, Type: wire.TypeI1,

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 func addrs(l []LocalLocator) (out []netip.Addr) {
@@ -26,8 +27,11 @@ func listed(l *wire.LocatorList) (out []netip.Addr) {
 	return out
 }
 
-// Shows: 5533-7.3-01 5533-7.3-02 5533-5.4-04 5533-5.5-04 5533-5.5-05 5533-5.6-04 5533-5.6-05 5533-5.6-08 5533-5.6-10 5533-5.7-04 5533-5.7-05 5533-7.10-01 5533-7.11-05 5533-7.14-02 5533-7.6-01 5533-5.15.2-03 5533-6.1-01 5533-6.2-04 5533-2.2-01 5533-7.7-01 5533-7.7-02 5533-7.14-04 boeing-1.3-01 boeing-1.4-04
 func TestEstablish(t *testing.T) {
+	shows.IDs(t, "5533-7.3-01 5533-7.3-02 5533-5.4-04 5533-5.5-04 5533-5.5-05 5533-5.6-04 5533-5.6-05 5533-5.6-08",
+		"5533-5.6-10 5533-5.7-04 5533-5.7-05 5533-7.10-01 5533-7.11-05 5533-7.14-02 5533-7.6-01",
+		"5533-5.15.2-03 5533-6.1-01 5533-6.2-04 5533-2.2-01 5533-7.7-01 5533-7.7-02 5533-7.14-04",
+		"boeing-1.3-01 boeing-1.4-04")
 	n, a, b, ab, ba := pairOf(t)
 	a.handle(Acquire{ab.Local, ab.Peer})
 	n.run()
@@ -74,9 +78,8 @@ func TestEstablish(t *testing.T) {
 }
 
 // The numbers are not the same in another exchange.
-//
-// Shows: 5533-5.4-04 5533-7.1-03 5533-9-06
 func TestNumbersDiffer(t *testing.T) {
+	shows.IDs(t, "5533-5.4-04 5533-7.1-03 5533-9-06")
 	n, a, _, ab, _ := pairOf(t)
 	nonces, tags := make(map[uint32]bool), make(map[wire.ContextTag]bool)
 	for i := range 50 {
@@ -102,8 +105,8 @@ func (s *same) Uint64() uint64 {
 	return n
 }
 
-// Shows: 5533-7.1-01 5533-7.1-02 5533-7.1-04
 func TestTags(t *testing.T) {
+	shows.IDs(t, "5533-7.1-01 5533-7.1-02 5533-7.1-04")
 	n := newNetwork(t)
 	h := n.host("A", Config{}, hbaSet(t, 1, 0xa1)...)
 	c := h.e.newContext(ULIDs{Local: h.addr(0), Peer: addrIn(0xb1, 1)}, noTag)
@@ -131,9 +134,8 @@ func TestTags(t *testing.T) {
 }
 
 // A host with one plain address needs no list, PDS or signature.
-//
-// Shows: 5533-3-05
 func TestPlainSingle(t *testing.T) {
+	shows.IDs(t, "5533-3-05")
 	n := newNetwork(t)
 	a := n.host("A", Config{}, plain(0xa1, 1))
 	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1, 0xb2)...)
@@ -155,9 +157,9 @@ func TestPlainSingle(t *testing.T) {
 
 // When the ULIDs are not the locators of the packet, I1 and I2 say so, and replies
 // leave from the address that was asked.
-//
-// Shows: 5533-5.4-05 5533-5.6-06 5533-5.15.6-03 5533-5.15.6-04 5533-5.15.6-05 5533-7.7-04 5533-7.11-06 5533-7.9-02 5533-7.13-02 5533-7.10-04 5533-1.3-03 boeing-1.3-01
 func TestULIDPair(t *testing.T) {
+	shows.IDs(t, "5533-5.4-05 5533-5.6-06 5533-5.15.6-03 5533-5.15.6-04 5533-5.15.6-05 5533-7.7-04 5533-7.11-06",
+		"5533-7.9-02 5533-7.13-02 5533-7.10-04 5533-1.3-03 boeing-1.3-01")
 	n := newNetwork(t)
 	lab := Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}}
 	a := n.host("A", lab, plain(0xa1, 1), plain(0xa2, 1))
@@ -175,7 +177,7 @@ func TestULIDPair(t *testing.T) {
 	n.run()
 	a.inState(ab, Established)
 	b.inState(ab.reverse(), Established)
-	if len(a.done) != 1 || a.done[0] != (Done{ID: 3}) {
+	if len(a.done) != 1 || a.done[0] != (Done{ID: 3, ULIDs: ab}) {
 		t.Errorf("done: %v", a.done)
 	}
 	for _, s := range a.sent {
@@ -201,8 +203,8 @@ func TestULIDPair(t *testing.T) {
 	}
 }
 
-// Shows: 5533-5.15.6-06
 func TestNotOurULID(t *testing.T) {
+	shows.IDs(t, "5533-5.15.6-06")
 	f := in(t, Idle)
 	for _, u := range []wire.ULIDPair{
 		{Sender: f.ab.Peer, Receiver: addrIn(0xa1, 99)},
@@ -232,8 +234,8 @@ var (
 	fineULIDs = []string{"2001:db8::1", "3fff::1", "fd00::1", "fc00::1", "2000::1", "2002:c000:201::1", "64:ff9b::c000:201"}
 )
 
-// Shows: 5534-3.1-01 6629-3.1-01
 func TestIsULID(t *testing.T) {
+	shows.IDs(t, "5534-3.1-01 6629-3.1-01")
 	for _, s := range noULIDs {
 		if isULID(netip.MustParseAddr(s)) {
 			t.Errorf("%s is taken for a ULID", s)
@@ -252,9 +254,8 @@ func TestIsULID(t *testing.T) {
 }
 
 // Wherever an address comes in from the wire.
-//
-// Shows: 5533-12.3-03
 func TestNoULIDFromTheWire(t *testing.T) {
+	shows.IDs(t, "5533-12.3-03")
 	for _, s := range noULIDs {
 		x := netip.MustParseAddr(s)
 		f := in(t, Established, Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("::/0")}})
@@ -295,8 +296,9 @@ func TestNoULIDFromTheWire(t *testing.T) {
 	}
 }
 
-// Shows: 5533-5.4-06 5533-5.6-07 5533-7.7-05 5533-7.11-07 5533-4.2-01 5533-4.2-02 5533-1.6-04 5533-7.9-03 5533-12.4-01 5533-12.4-02 5533-12.4-03 boeing-1.4-09
 func TestFork(t *testing.T) {
+	shows.IDs(t, "5533-5.4-06 5533-5.6-07 5533-7.7-05 5533-7.11-07 5533-4.2-01 5533-4.2-02 5533-1.6-04 5533-7.9-03",
+		"5533-12.4-01 5533-12.4-02 5533-12.4-03 boeing-1.4-09")
 	n, a, b, ab, ba := establishedPair(t)
 	fork := ab
 	fork.FII = 7
@@ -324,9 +326,8 @@ func TestFork(t *testing.T) {
 }
 
 // Two I1s cross, and each is answered by an R2.
-//
-// Shows: 5533-7.4-01 5533-7.9-08 5533-5.7-07 5533-7.10-03
 func TestCrossing(t *testing.T) {
+	shows.IDs(t, "5533-7.4-01 5533-7.9-08 5533-5.7-07 5533-7.10-03")
 	n, a, b, ab, ba := pairOf(t)
 	a.handle(Acquire{ab.Local, ab.Peer})
 	b.handle(Acquire{ba.Local, ba.Peer})
@@ -347,9 +348,8 @@ func TestCrossing(t *testing.T) {
 }
 
 // An I1 crosses an I2.
-//
-// Shows: 5533-7.4-02 5533-7.4-03 5533-7.10-02
 func TestCrossingI2(t *testing.T) {
+	shows.IDs(t, "5533-7.4-02 5533-7.4-03 5533-7.10-02")
 	f := in(t, I2Sent)
 	// B has sent R1 and knows nothing of it.
 	f.b.handle(Acquire{f.ba.Local, f.ba.Peer})
@@ -364,8 +364,8 @@ func TestCrossingI2(t *testing.T) {
 	}
 }
 
-// Shows: 5533-7.11-08 5533-7.11-11
 func TestNonceOfI2(t *testing.T) {
+	shows.IDs(t, "5533-7.11-08 5533-7.11-11")
 	n, a, _, ab, _ := pairOf(t)
 	a.handle(Acquire{ab.Local, ab.Peer})
 	n.run()
@@ -380,8 +380,8 @@ func TestNonceOfI2(t *testing.T) {
 	f.a.inState(f.ab, Established)
 }
 
-// Shows: 5533-7.11-12
 func TestR1WithoutValidator(t *testing.T) {
+	shows.IDs(t, "5533-7.11-12")
 	f := in(t, I1Sent)
 	f.fromB(&wire.R1{InitiatorNonce: f.nonce(), ResponderNonce: 5})
 	f.fromB(&wire.R1{InitiatorNonce: f.nonce(), ResponderNonce: 5, Options: wire.Options{&wire.ResponderValidator{Validator: make([]byte, maxValidator+1)}}})
@@ -390,9 +390,8 @@ func TestR1WithoutValidator(t *testing.T) {
 }
 
 // R1 and R2 from another address than the one that was asked.
-//
-// Shows: 5533-7.11-02 5533-7.11-10 5533-7.16-02 5533-12.4-04 5533-12.4-05
 func TestAnswerByOtherPair(t *testing.T) {
+	shows.IDs(t, "5533-7.11-02 5533-7.11-10 5533-7.16-02 5533-12.4-04 5533-12.4-05")
 	f := in(t, I1Sent)
 	r1 := encode(t, &wire.R1{InitiatorNonce: f.nonce(), Options: wire.Options{validatorOption()}})
 	r2 := encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.nonce()})
@@ -411,26 +410,20 @@ func TestI2FromElsewhere(t *testing.T) {
 		ok      bool
 		i2bis   bool
 		withSet bool
+		shows   string
 	}{
-		// Shows: 5533-7.13-09
-		{state: I1Sent},
-		// Shows: 5533-7.13-11
-		{state: Established},
+		{state: I1Sent, shows: "5533-7.13-09"},
+		{state: Established, shows: "5533-7.13-11"},
 		{state: I2Sent},
 		{state: I2bisSent},
-		// Shows: 5533-7.20-09
-		{state: I1Sent, i2bis: true},
-		// Shows: 5533-7.20-11
-		{state: Established, i2bis: true},
-		// Shows: 5533-7.13-08
-		{state: I1Sent, withSet: true, ok: true},
-		// Shows: 5533-7.13-10
-		{state: I2Sent, withSet: true, ok: true},
-		// Shows: 5533-7.20-09
-		{state: I1Sent, withSet: true, ok: true, i2bis: true},
-		// Shows: 5533-7.20-10
-		{state: I2bisSent, withSet: true, ok: true, i2bis: true},
+		{state: I1Sent, i2bis: true, shows: "5533-7.20-09"},
+		{state: Established, i2bis: true, shows: "5533-7.20-11"},
+		{state: I1Sent, withSet: true, ok: true, shows: "5533-7.13-08"},
+		{state: I2Sent, withSet: true, ok: true, shows: "5533-7.13-10"},
+		{state: I1Sent, withSet: true, ok: true, i2bis: true, shows: "5533-7.20-09"},
+		{state: I2bisSent, withSet: true, ok: true, i2bis: true, shows: "5533-7.20-10"},
 	} {
+		shows.IDs(t, x.shows)
 		f := in(t, x.state)
 		source := f.b.addr(1)
 		if !x.withSet {
@@ -467,8 +460,8 @@ func TestI2FromElsewhere(t *testing.T) {
 	}
 }
 
-// Shows: 5533-7.9-05
 func TestI1FromElsewhere(t *testing.T) {
+	shows.IDs(t, "5533-7.9-05")
 	for _, x := range []struct {
 		source func(f *fixture) netip.Addr
 		want   wire.Type

@@ -121,9 +121,22 @@ type Reap struct {
 	ULIDs
 	Tag  wire.ContextTag
 	Kind ReapKind
-	// RTT is the round-trip time that TCP has measured, with a
-	// ReapRetransmission; 0 if it is not known.
+	// Stall is what TCP says, with a ReapRetransmission.
+	Stall
+}
+
+// Stall is what is known of a TCP connection that waits for its peer.
+type Stall struct {
+	// RTT is the round-trip time that TCP has measured; 0 if it is not known.
 	RTT time.Duration
+	// Retransmits is how often its timer has expired since anything that it has
+	// sent was acknowledged; 0 as well if the connection is not made yet.
+	Retransmits int
+	// Length is how many octets the packet has that it sends, from the IPv6
+	// header on, as it leaves; 0 if that is not known.
+	Length int
+	// Progress: other connections of the context get on.
+	Progress bool
 }
 
 // Expire says that a context is quiescent (expire-event).
@@ -196,6 +209,15 @@ type Refresh struct {
 	ULIDs
 }
 
+// Use is the command to send payload by a locator pair from now on, until that fails. A
+// Done answers it: when the peer has said that a Probe has come by the pair, which may
+// take a while, or with an error if it has not in time.
+type Use struct {
+	ID uint64
+	ULIDs
+	Pair Pair
+}
+
 func (Tick) event()           {}
 func (Start) event()          {}
 func (Dump) event()           {}
@@ -211,3 +233,4 @@ func (ContextRefused) event() {}
 func (Open) event()           {}
 func (Close) event()          {}
 func (Refresh) event()        {}
+func (Use) event()            {}

@@ -4,19 +4,20 @@ package engine
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"runtime"
 	"testing"
 	"time"
 
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // A flood of any message, from ever new addresses, leaves nothing behind: no context,
 // no entry and no memory; and is answered no more than is allowed.
-//
-// Shows: 5533-7.17-04 5533-5.5-06
 func TestFlood(t *testing.T) {
+	shows.IDs(t, "5533-7.17-04 5533-5.5-06 6629-8-02")
 	const packets = 8000
 	v := &wire.ResponderValidator{Validator: make([]byte, 16)}
 	list := &wire.LocatorList{Locators: []wire.Locator{{Address: evil, Method: wire.MethodHBA}, {Address: addrIn(0xbad, 1), Method: wire.MethodCGA}}}
@@ -222,9 +223,8 @@ func TestFloodOfI1(t *testing.T) {
 }
 
 // R1bis and Error messages to one prefix, over a long time.
-//
-// Shows: 5533-7.17-04
 func TestAnswersLimited(t *testing.T) {
+	shows.IDs(t, "5533-7.17-04")
 	f := in(t, Idle)
 	bad := encode(t, &wire.Keepalive{})
 	bad[2] = 99
@@ -250,6 +250,114 @@ func TestAnswersLimited(t *testing.T) {
 	f.a.forget()
 	f.a.handle(NoContext{Source: addrIn(0xc1, 1), Destination: f.ab.Local, Tag: 4})
 	f.a.sends(wire.TypeR1bis)
+}
+
+// A flood of I1s whose sources are drawn at random, of 100,000 a second (45 Mbit/s), keeps
+// out neither hosts that are known, nor strangers that send their I1 again.
+func TestFloodOfForgedI1s(t *testing.T) {
+	f := in(t, Established)
+	const rate = 100000
+	r := random{seed(6)}
+	answered := map[netip.Addr]int{}
+	ask := func(source netip.Addr, m *wire.I1) {
+		f.a.forget()
+		for _, x := range f.a.e.Handle(f.n.now, Control{Source: source, Destination: f.ab.Local, Message: encode(t, m)}) {
+			if s, ok := x.(Send); ok && s.Type == wire.TypeR1 {
+				answered[s.Destination]++
+			}
+		}
+	}
+	forged := encode(t, &wire.I1{InitiatorContextTag: 1, InitiatorNonce: 2})
+	flood := func(during time.Duration) {
+		for range int(during.Seconds() * rate) {
+			f.n.now += time.Second / rate
+			var a [16]byte
+			binary.BigEndian.PutUint64(a[:], 0x2000<<48|r.Uint64()>>3)
+			binary.BigEndian.PutUint64(a[8:], r.Uint64())
+			f.a.e.Handle(f.n.now, Control{Source: netip.AddrFrom16(a), Destination: f.ab.Local, Message: forged})
+		}
+	}
+	flood(2 * time.Second)
+	// Another host of the peer's network, whom nobody has heard of, has an answer at
+	// once, and strangers when they ask once more: nearly all of them.
+	const strangers = 100
+	known := addrIn(0xb1, 0x777)
+	for i := range strangers {
+		ask(known, &wire.I1{InitiatorContextTag: wire.ContextTag(i), InitiatorNonce: 3})
+		ask(addrIn(0x3000+i, 1), &wire.I1{InitiatorContextTag: 1, InitiatorNonce: 3})
+		flood(10 * time.Millisecond)
+	}
+	first := len(answered) - 1
+	if answered[known] != strangers || first > strangers/2 {
+		t.Errorf("of %d I1s of a known network %d were answered, and of strangers %d: that is no flood", strangers, answered[known], first)
+	}
+	flood(3 * time.Second)
+	for i := range strangers {
+		ask(addrIn(0x3000+i, 1), &wire.I1{InitiatorContextTag: 1, InitiatorNonce: 3})
+		flood(10 * time.Millisecond)
+	}
+	if n := len(answered) - 1; n < strangers*95/100 {
+		t.Errorf("%d of %d strangers had an answer, %d of them at once", n, strangers, first)
+	}
+	// That is no reason to answer more than is allowed.
+	if s := f.a.e.Stats(); s.Sent[wire.TypeR1] > 8*20000 {
+		t.Errorf("%d R1s in seven seconds", s.Sent[wire.TypeR1])
+	}
+}
+
+// A peer that was in an exchange is known for an hour after its context has ended, by
+// whatever locator.
+func TestKnownAfterContext(t *testing.T) {
+	f := in(t, Idle)
+	f.fromB(f.i2())
+	f.a.handle(Close{ULIDs: f.ab})
+	for _, c := range []struct {
+		after time.Duration
+		a     netip.Addr
+		want  bool
+	}{{0, f.ab.Peer, true}, {0, addrIn(0xc1, 1), false}, {59 * time.Minute, f.ab.Peer, true}, {2 * time.Minute, f.ab.Peer, false}} {
+		f.n.pass(c.after)
+		f.a.handle(Tick{})
+		if got := f.a.e.known(c.a); got != c.want {
+			t.Errorf("after %v: %v is known: %v", c.after, c.a, got)
+		}
+	}
+}
+
+// Who has a /48 does not have more than eight /64s together.
+func TestLimitOfSite(t *testing.T) {
+	f := in(t, Idle)
+	answered := func(prefix func(i int) int) int {
+		f.a.forget()
+		for i := range 4000 {
+			a := netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::1", prefix(i), i))
+			f.a.handle(Control{Source: a, Destination: f.ab.Local, Message: encode(t, f.i1())})
+		}
+		return len(f.a.sent)
+	}
+	if n := answered(func(int) int { return 0xc1 }); n != 8*200 {
+		t.Errorf("%d R1s to one /48", n)
+	}
+	// Some share a bucket with that one.
+	if n := answered(func(i int) int { return 0x1000 + i }); n < 3900 {
+		t.Errorf("%d R1s to 4000 of them", n)
+	}
+	f.n.queue = nil
+}
+
+// BenchmarkFloodOfI1 is what a forged I1 costs that is not answered.
+func BenchmarkFloodOfI1(b *testing.B) {
+	f := in(b, Established)
+	r := random{seed(6)}
+	m := encode(b, &wire.I1{InitiatorContextTag: 1, InitiatorNonce: 2})
+	b.ReportAllocs()
+	for b.Loop() {
+		f.n.now += time.Microsecond
+		var a [16]byte
+		binary.BigEndian.PutUint64(a[:], 0x2000<<48|r.Uint64()>>3)
+		binary.BigEndian.PutUint64(a[8:], r.Uint64())
+		f.a.e.Handle(f.n.now, Control{Source: netip.AddrFrom16(a), Destination: f.ab.Local, Message: m})
+	}
 }
 
 // Hold-downs are bounded, and the oldest go first.

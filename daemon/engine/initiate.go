@@ -5,7 +5,6 @@ package engine
 import (
 	"container/list"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"shim6/daemon/wire"
@@ -110,7 +109,7 @@ func (e *Engine) fallBack(c *context, why string) {
 	c.rounds++
 	c.retries = 0
 	// Of what was sent by now the peer may get some late.
-	c.validator, c.uncertain = nil, true
+	c.validator, c.uncertain, c.trusts = nil, true, false
 	if c.current != c.ulidPair() {
 		c.current = c.ulidPair()
 		c.changed |= FieldLocator
@@ -166,11 +165,17 @@ func fireRetransmit(e *Engine, t *timer) {
 			e.fallBack(c, "no answer to I2")
 			return
 		}
+		if c.retries > losses {
+			e.refusedRequest(c)
+		}
 		e.sendI2(c)
 	case I2bisSent:
 		if c.retries > I2bisRetriesMax {
 			e.fallBack(c, "no answer to I2bis")
 			return
+		}
+		if c.retries > losses {
+			e.refusedRequest(c)
 		}
 		e.sendI2bis(c)
 	}
@@ -194,7 +199,7 @@ func (e *Engine) receivedR1(p packet, m *wire.R1) {
 // offer takes our newest locators for the messages of an exchange, which all have
 // the same: or else it would not be known which of them the peer has got.
 func (e *Engine) offer(c *context) {
-	s := e.localSet(c.ulids)
+	s := e.setFor(c)
 	e.dropUpdate(c)
 	if c.local != s {
 		// An R2 of ours, in answer to an I1, may have told others.
@@ -202,7 +207,7 @@ func (e *Engine) offer(c *context) {
 		c.local = s
 		c.changed |= FieldLocatorsLocal
 	}
-	c.localGeneration = s.generation
+	c.localGeneration, c.taken = s.generation, false
 }
 
 // sendI2 sends an I2 by the pair of the I1, to which the validator is bound.
@@ -220,7 +225,7 @@ func (e *Engine) resend(c *context) {
 	if c.state != I2Sent && c.state != I2bisSent || e.now < c.resendAt {
 		return
 	}
-	c.resendAt = e.now + I2Timeout
+	c.resendAt, c.taken = e.now+I2Timeout, true
 	at := c.retransmit.at
 	if c.state == I2Sent {
 		e.sendI2(c)
@@ -242,7 +247,8 @@ func (e *Engine) receivedR2(p packet, m *wire.R2) {
 		return
 	}
 	initial := c.state != I2bisSent
-	e.takePeer(c, m.ResponderContextTag, o, p.source)
+	e.takePeer(c, m.ResponderContextTag, o, p)
+	e.proved(p.source)
 	if initial {
 		e.firstPair(c, c.exchange)
 	}
@@ -258,21 +264,22 @@ func (e *Engine) acceptedNow(c *context) {
 }
 
 // takePeer takes over what the peer has told in an I2, I2bis or R2: its tag and its
-// locators, and that it is at source, as the exchange has shown.
-func (e *Engine) takePeer(c *context, tag wire.ContextTag, o offer, source netip.Addr) {
+// locators, and that it is where it sends from, as the exchange has shown.
+func (e *Engine) takePeer(c *context, tag wire.ContextTag, o offer, p packet) {
 	e.unindex(c)
 	if !c.hasTagPeer || c.tagPeer != tag {
 		c.tagPeer, c.hasTagPeer = tag, true
 		c.changed |= FieldTagPeer
 	}
-	e.setPeers(c, o.peers(c, source))
+	e.setPeers(c, o.peers(c, p.source))
 	c.peerGeneration, c.peerListed = o.generation, o.listed
-	if l := c.peerLocator(source); l != nil && l.Verified {
+	if l := c.peerLocator(p.source); l != nil && l.Verified {
 		l.Probed = true
 	}
 	if o.pds != nil {
 		c.peerPDS = o.pds
 	}
+	e.trustShown(c, p.destination)
 	if c.keepalive != o.keepalive {
 		c.keepalive = o.keepalive
 		c.changed |= FieldKeepaliveTimeout
@@ -313,7 +320,7 @@ func (e *Engine) established(c *context, why string) {
 // if it may have got something else or again says so, of all.
 func (e *Engine) settle(c *context, again bool) {
 	if (again || c.uncertain) && c.state == Established {
-		e.sendUpdate(c, e.localSet(c.ulids), true)
+		e.sendUpdate(c, e.setFor(c), true)
 		return
 	}
 	e.refresh(c)

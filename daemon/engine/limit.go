@@ -8,9 +8,13 @@ import (
 	"time"
 )
 
-// buckets is how many token buckets a limiter has. Prefixes share them: memory
+// buckets is how many token buckets there are for prefixes. Prefixes share them: memory
 // does not grow with the number of those who send.
 const buckets = 1024
+
+// siteShare is how many times what a /64 may have its /48 may have, which is what one
+// customer of a provider gets.
+const siteShare = 8
 
 // bucket holds tokens, one for each message that may be sent, up to what comes
 // in a second.
@@ -24,63 +28,228 @@ func (b *bucket) fill(now time.Duration, rate float64) {
 	b.last = now
 }
 
+// shares are the buckets of a group of hosts: of their prefixes, and of all together.
+type shares struct {
+	total        bucket
+	site, prefix [buckets]bucket
+}
+
 // limiter limits what is sent in answer to packets that prove nothing: to each
 // prefix, and in all.
+//
+// Sources can be forged, so that who floods has as many prefixes as he likes, and has all
+// that there is in all. So that is divided. A quarter is for hosts that are known, since
+// they have shown before that they are where they say; they share nothing with others. Of
+// answers to I1s, a quarter is for who comes again, as a host does that has had no answer,
+// and as a source that was drawn at random does not. The rest is for all.
 type limiter struct {
-	limit  Limit
-	seed   uint64
-	total  bucket
-	prefix [buckets]bucket
+	limit            Limit
+	seed             uint64
+	known, strangers *shares
+	// remembers: again is for strangers that come again, and seen knows which do. It is
+	// nil until there are too many strangers.
+	remembers bool
+	again     bucket
+	seen      *seen
 }
 
 func newLimiter(r *random, l Limit) *limiter {
 	m := &limiter{limit: l, seed: r.Uint64() | 1}
-	m.total.tokens = float64(l.Total)
-	for i := range m.prefix {
-		m.prefix[i].tokens = float64(l.PerPrefix)
-	}
+	m.again.tokens = m.reserve()
 	return m
 }
 
-// bucketOf is the bucket of an address's prefix, filled.
-func (m *limiter) bucketOf(now time.Duration, a netip.Addr) *bucket {
-	p := prefixOf(a)
-	// The seed is secret, so nobody can choose to share a bucket.
-	h := (binary.BigEndian.Uint64(p[:]) ^ m.seed) * 0x9e3779b97f4a7c15
-	h ^= h >> 29
-	h *= m.seed
-	b := &m.prefix[h>>54]
-	b.fill(now, float64(m.limit.PerPrefix))
-	return b
+// sharesOf are those of known hosts or of strangers, which are made when they are needed.
+func (m *limiter) sharesOf(known bool) *shares {
+	s, total := &m.strangers, m.common()
+	if known {
+		s, total = &m.known, m.reserve()
+	}
+	if *s == nil {
+		*s = &shares{total: bucket{tokens: total}}
+		for i := range (*s).prefix {
+			(*s).prefix[i].tokens = float64(m.limit.PerPrefix)
+			(*s).site[i].tokens = float64(m.limit.PerPrefix * siteShare)
+		}
+	}
+	return *s
 }
 
-// allow reports whether a message may be sent to an address, and counts it. What
-// the prefix may not send takes nothing from the total.
-func (m *limiter) allow(now time.Duration, a netip.Addr) bool {
-	b := m.bucketOf(now, a)
-	m.total.fill(now, float64(m.limit.Total))
-	if b.tokens < 1 || m.total.tokens < 1 {
+// reserve is what is for known hosts, and as much may be for strangers that come again;
+// common is what is for all.
+func (m *limiter) reserve() float64 { return max(1, float64(m.limit.Total/4)) }
+func (m *limiter) common() float64 {
+	reserved := m.reserve()
+	if m.remembers {
+		reserved *= 2
+	}
+	return max(1, float64(m.limit.Total)-reserved)
+}
+
+// hash mixes n with the seed, which is secret, so nobody can choose to share a bucket.
+func (m *limiter) hash(n uint64) uint64 {
+	h := (n ^ m.seed) * 0x9e3779b97f4a7c15
+	h ^= h >> 29
+	return h * m.seed
+}
+
+// bucketsOf are those of an address's /64 and /48, filled.
+func (m *limiter) bucketsOf(now time.Duration, a netip.Addr, known bool) (prefix, site *bucket) {
+	p := prefixOf(a)
+	n := binary.BigEndian.Uint64(p[:])
+	s := m.sharesOf(known)
+	prefix, site = &s.prefix[m.hash(n)>>54], &s.site[m.hash(n>>16)>>54]
+	prefix.fill(now, float64(m.limit.PerPrefix))
+	site.fill(now, float64(m.limit.PerPrefix*siteShare))
+	return prefix, site
+}
+
+// allow reports whether a message may be sent to an address, and counts it; known says that
+// the host there is. What the prefix may not send takes nothing from the total.
+func (m *limiter) allow(now time.Duration, a netip.Addr, known bool) bool {
+	prefix, site := m.bucketsOf(now, a, known)
+	if prefix.tokens < 1 || site.tokens < 1 {
 		return false
 	}
-	b.tokens--
-	m.total.tokens--
+	total := m.totalFor(now, a, known)
+	if total == nil {
+		return false
+	}
+	prefix.tokens--
+	site.tokens--
+	total.tokens--
 	return true
+}
+
+// totalFor is the bucket of all that a message may be taken from, nil if there is none.
+func (m *limiter) totalFor(now time.Duration, a netip.Addr, known bool) *bucket {
+	common := &m.sharesOf(false).total
+	common.fill(now, m.common())
+	if known {
+		m.known.total.fill(now, m.reserve())
+		if m.known.total.tokens >= 1 {
+			return &m.known.total
+		}
+	}
+	if common.tokens >= 1 {
+		return common
+	}
+	if known || !m.remembers {
+		return nil
+	}
+	if m.seen == nil {
+		m.seen = newSeen(now)
+	}
+	p := prefixOf(a)
+	m.again.fill(now, m.reserve())
+	if m.seen.again(now, m.hash(binary.BigEndian.Uint64(p[:]))) && m.again.tokens >= 1 {
+		return &m.again
+	}
+	return nil
 }
 
 // blocked reports whether an address's prefix has spent what it had, and spend has it
 // spend. There is no total: or else a few could have all the others blocked.
-func (m *limiter) blocked(now time.Duration, a netip.Addr) bool {
-	return m.bucketOf(now, a).tokens < 1
+func (m *limiter) blocked(now time.Duration, a netip.Addr, known bool) bool {
+	prefix, _ := m.bucketsOf(now, a, known)
+	return prefix.tokens < 1
 }
 
-func (m *limiter) spend(now time.Duration, a netip.Addr) {
-	m.bucketOf(now, a).tokens--
+func (m *limiter) spend(now time.Duration, a netip.Addr, known bool) {
+	prefix, _ := m.bucketsOf(now, a, known)
+	prefix.tokens--
 }
+
+const (
+	// seenPeriod is for how long at least it is known that a source was there, and twice
+	// that at most: a host that has no answer sends its I1 again after 6 seconds at
+	// most, and then after 12.
+	seenPeriod = 8 * time.Second
+	// seenBits is how many bits stand for the sources of a period, of which each has
+	// two. A hundred thousand a second fill a tenth of them in one period, so that of
+	// those that are new one in thirty is taken for one that comes again.
+	seenBits = 1 << 24
+)
+
+// seen knows which sources were there of late. It takes 4 MiB.
+type seen struct {
+	began         time.Duration
+	fresh, before *[seenBits / 64]uint64
+}
+
+func newSeen(now time.Duration) *seen {
+	return &seen{began: now, fresh: new([seenBits / 64]uint64), before: new([seenBits / 64]uint64)}
+}
+
+// again reports whether a source was there, and notes that it is.
+func (s *seen) again(now time.Duration, hash uint64) bool {
+	if age := now - s.began; age >= seenPeriod {
+		s.fresh, s.before = s.before, s.fresh
+		clear(s.fresh[:])
+		if age >= 2*seenPeriod {
+			clear(s.before[:])
+		}
+		s.began = now
+	}
+	was := true
+	for range 2 {
+		i := hash % seenBits
+		word, bit := i/64, uint64(1)<<(i%64)
+		was = was && (s.fresh[word]|s.before[word])&bit != 0
+		s.fresh[word] |= bit
+		hash >>= 32
+	}
+	return was
+}
+
+const (
+	// provenSlots is how many prefixes are remembered whose hosts have proved to be
+	// there, and provenTime for how long.
+	provenSlots = 4096
+	provenTime  = time.Hour
+	// provenLuck: one in so many takes the place of another before its time.
+	provenLuck = 8
+)
+
+// proven remembers prefixes of which hosts have come to the end of an exchange. One that
+// would have the place of another has to wait for its end, unless it is lucky: so who has
+// very many prefixes drives others out but slowly.
+type proven [provenSlots]struct {
+	prefix prefix
+	until  time.Duration
+}
+
+func (m *limiter) slot(p prefix) int { return int(m.hash(binary.BigEndian.Uint64(p[:])) >> 52) }
 
 // limits are those of an Engine. failures are proofs of a prefix that failed, as many
 // as there may be Error messages about them.
-type limits struct{ r1, r1bis, errors, failures *limiter }
+type limits struct {
+	r1, r1bis, errors, failures *limiter
+	proven                      proven
+}
 
-func newLimits(r *random, c Config) limits {
-	return limits{newLimiter(r, c.R1), newLimiter(r, c.R1bis), newLimiter(r, c.ErrorMessages), newLimiter(r, c.ErrorMessages)}
+func newLimits(r *random, c Config) *limits {
+	l := &limits{r1: newLimiter(r, c.R1), r1bis: newLimiter(r, c.R1bis), errors: newLimiter(r, c.ErrorMessages), failures: newLimiter(r, c.ErrorMessages)}
+	l.r1.remembers = true
+	return l
+}
+
+// known reports whether the host at an address is no stranger: there are contexts with its
+// prefix, or it was in an exchange lately.
+func (e *Engine) known(a netip.Addr) bool {
+	p := prefixOf(a)
+	if e.perPrefix[p] > 0 {
+		return true
+	}
+	s := &e.limits.proven[e.limits.r1.slot(p)]
+	return s.prefix == p && s.until > e.now
+}
+
+// proved notes that the host at an address has proved to be there.
+func (e *Engine) proved(a netip.Addr) {
+	p := prefixOf(a)
+	s := &e.limits.proven[e.limits.r1.slot(p)]
+	if s.prefix == p || s.until <= e.now || e.random.Uint64()%provenLuck == 0 {
+		s.prefix, s.until = p, e.now+provenTime
+	}
 }

@@ -51,6 +51,10 @@ func single(ulid netip.Addr) *localSet { return &localSet{addresses: []netip.Add
 // the ULID alone goes without saying.
 func (s *localSet) announced() bool { return s.list != nil && len(s.list.Locators) > 1 }
 
+// unproved reports whether a peer that does not trust us would ignore a message with
+// this set.
+func (s *localSet) unproved() bool { return s.announced() && s.pds == nil }
+
 func (s *localSet) sameList(t *localSet) bool {
 	return slices.Equal(s.locators(), t.locators())
 }
@@ -258,7 +262,7 @@ func method(ulid, l *LocalLocator) wire.VerificationMethod {
 	return 0
 }
 
-// localSet is what the peer of a context is to be told.
+// localSet is what the peer of a context is to be told, if it does not object.
 func (e *Engine) localSet(u ULIDs) *localSet {
 	l := e.locals[u.Local]
 	switch {
@@ -268,6 +272,14 @@ func (e *Engine) localSet(u ULIDs) *localSet {
 		return l.lab
 	}
 	return l.set
+}
+
+// setFor is what the peer of a context is to be told.
+func (e *Engine) setFor(c *context) *localSet {
+	if l := e.locals[c.ulids.Local]; l != nil && c.alone {
+		return l.set
+	}
+	return e.localSet(c.ulids)
 }
 
 // canUse reports whether an address of ours is there and not said to be broken.

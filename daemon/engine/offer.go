@@ -37,14 +37,14 @@ func (e *Engine) offered(p packet, m wire.Message, options wire.Options, ulid ne
 		o.keepalive, o.hasKeepalive = time.Duration(t.Seconds)*time.Second, true
 	}
 	list := options.LocatorList()
-	if e.limits.failures.blocked(e.now, p.source) {
+	if e.limits.failures.blocked(e.now, p.source, e.known(p.source)) {
 		// Proofs cost more than anything else, and theirs have failed.
 		e.stats.Limited++
 		return o, false
 	}
 	failed, ok := e.prove(m, options, ulid, c)
 	if !ok {
-		e.limits.failures.spend(e.now, p.source)
+		e.limits.failures.spend(e.now, p.source, e.known(p.source))
 		e.stats.Unverified++
 		if failed >= 0 {
 			e.sendError(p, wire.VerificationFailed(m, failed))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // cgaPair are hosts whose second address is in no HBA set and needs a signature.
@@ -20,8 +21,8 @@ func cgaPair(t testing.TB) (n *network, a, b *host, ab ULIDs) {
 	return n, a, b, ULIDs{Local: a.addr(0), Peer: b.addr(0)}
 }
 
-// Shows: 5533-5.6-11 5533-5.7-05 5533-2.2-02 5533-7.11-09 boeing-1.4-10
 func TestCGA(t *testing.T) {
+	shows.IDs(t, "5533-5.6-11 5533-5.7-05 5533-2.2-02 5533-7.11-09 boeing-1.4-10")
 	n, a, b, ab := cgaPair(t)
 	a.handle(Acquire{ab.Local, ab.Peer})
 	n.run()
@@ -46,27 +47,24 @@ func TestCGA(t *testing.T) {
 // A signature that is bent, or a PDS of somebody else: no context.
 func TestNotProved(t *testing.T) {
 	for _, x := range []struct {
-		name string
-		bend func(o *wire.Options)
-		err  bool
+		name  string
+		bend  func(o *wire.Options)
+		err   bool
+		shows string
 	}{
-		// Shows: 5533-7.2-06 5533-7.13-07 5533-7.13-08
-		{"signature", func(o *wire.Options) { o.CGASignature().Signature[9] ^= 1 }, true},
-		// Shows: 5533-7.2-05 5533-7.2-06
-		{"method that the PDS is not for", func(o *wire.Options) { o.LocatorList().Locators[1].Method = wire.MethodHBA }, true},
-		// Shows: 5533-7.2-05 5533-7.2-06
-		{"unknown method", func(o *wire.Options) { o.LocatorList().Locators[1].Method = 9 }, true},
+		{"signature", func(o *wire.Options) { o.CGASignature().Signature[9] ^= 1 }, true, "5533-7.2-06 5533-7.13-07 5533-7.13-08"},
+		{"method that the PDS is not for", func(o *wire.Options) { o.LocatorList().Locators[1].Method = wire.MethodHBA }, true, "5533-7.2-05 5533-7.2-06"},
+		{"unknown method", func(o *wire.Options) { o.LocatorList().Locators[1].Method = 9 }, true, "5533-7.2-05 5533-7.2-06"},
 		{"locator that is none", func(o *wire.Options) {
 			o.LocatorList().Locators[1].Address = netip.MustParseAddr("ff02::1")
-		}, true},
-		// Shows: 5533-7.13-05
-		{"PDS", func(o *wire.Options) { o.CGAParameterDataStructure().PDS[3] ^= 1 }, false},
-		// Shows: 5533-5.6-08
+		}, true, ""},
+		{"PDS", func(o *wire.Options) { o.CGAParameterDataStructure().PDS[3] ^= 1 }, false, "5533-7.13-05"},
 		{"no PDS", func(o *wire.Options) {
 			*o = slices.DeleteFunc(*o, func(o wire.Option) bool { return o.Type() == wire.OptionCGAParameterDataStructure })
-		}, true},
+		}, true, "5533-5.6-08"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
+			shows.IDs(t, x.shows)
 			n, a, b, ab := cgaPair(t)
 			// B begins, for its second locator needs the signature.
 			b.handle(Acquire{ab.Peer, ab.Local})
@@ -98,9 +96,8 @@ func TestNotProved(t *testing.T) {
 
 // The PDS must be that of the ULID in an R2 and an I2bis as well, and in an I2 in other
 // states than IDLE, and the locators proved.
-//
-// Shows: 5533-7.13-12 5533-7.16-04 5533-7.16-06 5533-7.20-05 5533-7.20-08 5533-7.20-12 5533-7.2-01
 func TestNotProvedElsewhere(t *testing.T) {
+	shows.IDs(t, "5533-7.13-12 5533-7.16-04 5533-7.16-06 5533-7.20-05 5533-7.20-08 5533-7.20-12 5533-7.2-01")
 	for _, options := range []func(f *fixture) wire.Options{
 		func(f *fixture) wire.Options {
 			return wire.Options{&wire.CGAParameterDataStructure{PDS: f.a.e.localSet(f.ab).pds}}
@@ -138,9 +135,8 @@ func TestNotProvedElsewhere(t *testing.T) {
 }
 
 // What is kept in each state.
-//
-// Shows: 5533-6.1-05 5533-6.2-01 5533-6.2-02 5533-6.2-03
 func TestStored(t *testing.T) {
+	shows.IDs(t, "5533-6.1-05 5533-6.2-01 5533-6.2-02 5533-6.2-03")
 	f := in(t, Idle)
 	f.fromB(f.i1())
 	if s := f.a.e.Size(); s != (Size{}) {
@@ -169,9 +165,8 @@ func TestStored(t *testing.T) {
 
 // A new locator of ours is no source before the peer has acknowledged it, and an old
 // one stays one meanwhile.
-//
-// Shows: 5533-7.2-02
 func TestNewSource(t *testing.T) {
+	shows.IDs(t, "5533-7.2-02")
 	n := newNetwork(t)
 	set := hbaSet(t, 1, 0xa1, 0xa2)
 	a := n.host("A", Config{}, set[0])
@@ -198,9 +193,8 @@ func TestNewSource(t *testing.T) {
 }
 
 // Preferences are by the place in the list, whatever is first in Ls(peer).
-//
-// Shows: 5533-5.15.2-04
 func TestPreferencesByIndex(t *testing.T) {
+	shows.IDs(t, "5533-5.15.2-04")
 	f := in(t, Idle)
 	l := slices.Clone(f.b.e.localSet(f.ba).list.Locators)
 	slices.Reverse(l)
@@ -213,8 +207,8 @@ func TestPreferencesByIndex(t *testing.T) {
 	}
 }
 
-// Shows: 5533-7.14-03 5533-5.6-09 5533-5.15.3-02 5533-6.1-02 5533-6.1-04
 func TestPreferences(t *testing.T) {
+	shows.IDs(t, "5533-7.14-03 5533-5.6-09 5533-5.15.3-02 5533-6.1-02 5533-6.1-04")
 	n := newNetwork(t)
 	set := hbaSet(t, 1, 0xa1, 0xa2)
 	set[1].Preference = wire.Preference{Flags: wire.FlagTransient, Priority: 3, Weight: 9}
@@ -234,9 +228,8 @@ func TestPreferences(t *testing.T) {
 
 // The Keepalive Timeout option is there if our Send Timeout is not the default, and
 // the peer's kernel gets it.
-//
-// Shows: 5534-4.1-11 5534-5.3-04 5534-5.3-06 5534-5.3-07 boeing-1.4-07
 func TestKeepaliveTimeout(t *testing.T) {
+	shows.IDs(t, "5534-4.1-11 5534-5.3-04 5534-5.3-06 5534-5.3-07 boeing-1.4-07")
 	n, a, b, ab, ba := pairOf(t, Config{SendTimeout: 20 * time.Second})
 	a.handle(Acquire{ab.Local, ab.Peer})
 	n.run()
@@ -260,6 +253,19 @@ func TestKeepaliveTimeout(t *testing.T) {
 	if d := b.kernel[ba].KeepaliveTimeout; d != 20*time.Second {
 		t.Errorf("then B's kernel has %v", d)
 	}
+	// So it is if ours is the shorter one; and part of a second is told as a whole one.
+	for sent, want := range map[time.Duration]uint16{10 * time.Second: 10, 14500 * time.Millisecond: 15, DefaultSendTimeout: 0, 15500 * time.Millisecond: 16} {
+		n, a, _, ab, _ := pairOf(t, Config{SendTimeout: sent})
+		a.handle(Acquire{ab.Local, ab.Peer})
+		n.run()
+		var got uint16
+		if o := decode[*wire.I2](t, a.sent[1]).Options.KeepaliveTimeout(); o != nil {
+			got = o.Seconds
+		}
+		if got != want {
+			t.Errorf("with a Send Timeout of %v the I2 has %d", sent, got)
+		}
+	}
 	// The other way round, with what changes in the kernel while the context is
 	// being made: its pair and, after it, the locators.
 	n, a, b, ab, ba = pairOf(t, Config{}, Config{SendTimeout: 30 * time.Second})
@@ -279,9 +285,8 @@ func TestKeepaliveTimeout(t *testing.T) {
 }
 
 // Only as many locators are told as there is room for in any message.
-//
-// Shows: 5533-5.1-05 5533-5.1-06
 func TestManyLocators(t *testing.T) {
+	shows.IDs(t, "5533-5.1-05 5533-5.1-06")
 	n := newNetwork(t)
 	var prefixes []int
 	for i := range 60 {
@@ -387,9 +392,8 @@ func TestI2AfterR2(t *testing.T) {
 
 // An I2 in other states than IDLE brings a new CT(peer), and with it the check for
 // confusion.
-//
-// Shows: 5533-7.15-01 5533-7.13-13
 func TestConfusionByI2(t *testing.T) {
+	shows.IDs(t, "5533-7.15-01 5533-7.13-13")
 	for _, s := range []State{I1Sent, I2Sent, Established, I2bisSent} {
 		r := &recorder{}
 		f := in(t, s, Config{Explorer: r})
@@ -459,9 +463,8 @@ func TestPeerNamesUs(t *testing.T) {
 
 // More locators than there is room for beside a signature: as many as fit are told, and
 // the signature is for those.
-//
-// Shows: 5533-5.1-05
 func TestManySigned(t *testing.T) {
+	shows.IDs(t, "5533-5.1-05")
 	n := newNetwork(t)
 	set := []LocalLocator{cgaAddress(t, 1, testKey(), 0xa1)}
 	for i := range 60 {
@@ -481,9 +484,8 @@ func TestManySigned(t *testing.T) {
 // Somebody on the way translates addresses: the PDS is not that of the ULID that the peer
 // sees, who takes no I2 then and does not say so. There is no context, and payload goes
 // on by the ULIDs.
-//
-// Shows: 6629-7.7-01
 func TestTranslated(t *testing.T) {
+	shows.IDs(t, "6629-7.7-01")
 	n, a, b, ab, _ := pairOf(t)
 	outside := addrIn(0xc1, 1)
 	n.drop = func(s Send) bool {

@@ -27,6 +27,9 @@ type Explorer interface {
 	// Hint: something makes it doubtful that the current pair works, or is the
 	// one to have. Why says what, for people.
 	Hint(s *Session, kind HintKind, why string)
+	// Use: payload is to be sent by a pair, whose locators are those of the context.
+	// Session.Done answers it, now or later, and before Gone returns in any case.
+	Use(s *Session, id uint64, pair Pair)
 	// Gone: there is no such context any more.
 	Gone(s *Session)
 	// Tick: the time that Next has told has come.
@@ -121,7 +124,11 @@ func (s *Session) alive() bool { return !s.c.gone && s.c.state.Sends() }
 
 // RTT is the round-trip time of the current pair as TCP has last measured it; 0 if
 // that is not known.
-func (s *Session) RTT() time.Duration { return s.c.rtt }
+func (s *Session) RTT() time.Duration { return s.c.stall.RTT }
+
+// Stall is what TCP has said last of a connection that waits, if Reap is called for a
+// ReapRetransmission.
+func (s *Session) Stall() Stall { return s.c.stall }
 
 // ULIDs are the names of the context.
 func (s *Session) ULIDs() ULIDs { return s.c.ulids }
@@ -149,12 +156,17 @@ func (s *Session) Info() Info { return s.c.info() }
 // SendProbe sends a Probe, whose Receiver Context Tag is put in. It refuses, and
 // returns false, if the pair is not of locators that may be used: the peer's must
 // be verified, and ours known to the peer.
-func (s *Session) SendProbe(pair Pair, m *wire.Probe) bool {
+func (s *Session) SendProbe(pair Pair, m *wire.Probe) bool { return s.SendLongProbe(pair, m, 0) }
+
+// SendLongProbe is SendProbe in a packet of so many octets, as far as the pair is known
+// to carry that many; 0 stands for those that the message takes.
+func (s *Session) SendLongProbe(pair Pair, m *wire.Probe, length int) bool {
 	if !s.alive() || !s.c.usable(pair) {
 		return false
 	}
 	m.ReceiverContextTag = s.c.tagPeer
-	s.e.send(s.c, pair, m)
+	s.e.sync(s.c)
+	s.e.transmitLong(s.c.ulids, pair.Local, pair.Peer, m, length)
 	return true
 }
 
@@ -183,6 +195,9 @@ func (s *Session) SetPair(pair Pair) bool {
 	}
 	return true
 }
+
+// Done answers a Use.
+func (s *Session) Done(id uint64, err error) { s.e.done(id, s.c.ulids, err) }
 
 // SetInbound notes the pair by which the peer sends.
 func (s *Session) SetInbound(pair Pair) {
@@ -222,6 +237,7 @@ func (noExplorer) Established(*Session)                                {}
 func (noExplorer) Reap(*Session, ReapKind)                             {}
 func (noExplorer) Probe(*Session, netip.Addr, netip.Addr, *wire.Probe) {}
 func (noExplorer) Hint(*Session, HintKind, string)                     {}
+func (noExplorer) Use(s *Session, id uint64, _ Pair)                   { s.Done(id, errNoExplorer) }
 func (noExplorer) Gone(*Session)                                       {}
 func (noExplorer) Tick(*Engine)                                        {}
 func (noExplorer) Next() (time.Duration, bool)                         { return 0, false }
@@ -252,6 +268,26 @@ func (e *Engine) receivedProbe(p packet, m *wire.Probe) {
 	if c := e.receivedTagged(p, m.ReceiverContextTag); c != nil && c.state.Sends() {
 		e.explorer.Probe(&Session{e, c}, p.source, p.destination, m)
 	}
+}
+
+// use hands the command to the Explorer, unless the pair can never be the context's.
+func (e *Engine) use(ev Use) {
+	c := e.byULIDs[ev.ULIDs]
+	var err error
+	switch {
+	case c == nil:
+		err = errNoContext
+	case !c.state.Sends():
+		err = stateError(c.state)
+	case !slices.Contains(c.local.addresses, ev.Pair.Local):
+		err = pairError(ev.Pair.Local, "is no locator of this host that the peer of this context knows")
+	case !c.usable(ev.Pair):
+		err = pairError(ev.Pair.Peer, "is no locator that the peer has and has proved")
+	default:
+		e.explorer.Use(&Session{e, c}, ev.ID, ev.Pair)
+		return
+	}
+	e.done(ev.ID, ev.ULIDs, err)
 }
 
 // sameReap tells the kernel again which state c is in: it has just told of another
@@ -288,7 +324,7 @@ func (e *Engine) reapEvent(ev Reap) {
 		c.reap = ReapInboundOK
 		e.explorer.Reap(&Session{e, c}, ev.Kind)
 	case ReapRetransmission:
-		c.rtt = ev.RTT
+		c.stall = ev.Stall
 		e.explorer.Reap(&Session{e, c}, ev.Kind)
 	}
 }

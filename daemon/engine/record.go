@@ -38,6 +38,8 @@ type Record struct {
 	// Uncertain: the peer has been told others as well, and which it has taken
 	// is not known. It is to be told again once the context is established.
 	Uncertain bool `json:"uncertain,omitempty"`
+	// Alone: the peer is not told of locators that nothing proves.
+	Alone bool `json:"alone,omitempty"`
 	// Update is an Update Request that waits for its acknowledgement.
 	Update *UpdateRecord `json:"update,omitempty"`
 }

@@ -12,7 +12,7 @@ import (
 // 5533, section 7.17). It makes no state, and is limited because anybody can ask
 // for it.
 func (e *Engine) sendR1bis(p packet, tag wire.ContextTag) {
-	if !e.limits.r1bis.allow(e.now, p.source) {
+	if !e.limits.r1bis.allow(e.now, p.source, e.known(p.source)) {
 		e.stats.Limited++
 		return
 	}
@@ -37,7 +37,8 @@ func (e *Engine) receivedR1bis(p packet, m *wire.R1bis) {
 	}
 	c.responderNonce, c.validator, c.packetTag = m.ResponderNonce, v.Validator, m.PacketContextTag
 	c.exchange = p.pair()
-	c.retries, c.resendAt = 0, 0
+	// It may be another daemon.
+	c.retries, c.resendAt, c.trusts = 0, 0, false
 	e.newNonce(c)
 	e.offer(c)
 	e.setState(c, I2bisSent, "R1bis")

@@ -8,11 +8,18 @@ import (
 	"time"
 
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
-// Shows: 5533-7.5-01 5533-7.5-02 5533-5.8-05 5533-5.9-04 5533-5.9-05 5533-5.9-08 5533-7.17-03 5533-7.18-04 5533-7.20-07 5533-12.4-07 5533-6.2-05 5533-C-01 5533-1.5-02 5533-7.18-08 boeing-1.4-03
 func TestRecover(t *testing.T) {
-	n, a, b, ab, ba := establishedPair(t)
+	shows.IDs(t, "5533-7.5-01 5533-7.5-02 5533-5.8-05 5533-5.9-04 5533-5.9-05 5533-5.9-08 5533-7.17-03",
+		"5533-7.18-04 5533-7.20-07 5533-12.4-07 5533-6.2-05 5533-C-01 5533-1.5-02 5533-7.18-08",
+		"boeing-1.4-03")
+	n, a, b, ab, ba := pairOf(t)
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.run()
+	before := decode[*wire.I2](t, a.sent[1]).InitiatorNonce
+	a.forget()
 	old := *a.context(ab)
 	b.handle(Close{ULIDs: ba})
 	b.forget()
@@ -29,6 +36,9 @@ func TestRecover(t *testing.T) {
 		!slices.Equal(i2bis.Options.ResponderValidator().Validator, r1bis.Options.ResponderValidator().Validator) {
 		t.Errorf("numbers are not copied: %+v, %+v", r1bis, i2bis)
 	}
+	if r2 := decode[*wire.R2](t, b.sent[1]); r2.InitiatorNonce != i2bis.InitiatorNonce || i2bis.InitiatorNonce == before {
+		t.Errorf("the I2bis has nonce %d, the I2 had %d, and the R2 has %d", i2bis.InitiatorNonce, before, r2.InitiatorNonce)
+	}
 	if l := i2bis.Options.LocatorList(); l == nil || !slices.Equal(listed(l), addrs(a.locals)) || i2bis.Options.CGAParameterDataStructure() == nil {
 		t.Errorf("the I2bis has locators %v", l)
 	}
@@ -43,10 +53,34 @@ func TestRecover(t *testing.T) {
 	}
 }
 
+// The Initiator Nonce of each I2bis is drawn at random.
+func TestRecoverNonces(t *testing.T) {
+	shows.IDs(t, "5533-5.9-04")
+	const rounds = 400
+	var ones [32]int
+	f := in(t, Established)
+	for range rounds {
+		f.a.forget()
+		f.fromB(&wire.R1bis{PacketContextTag: f.tagPeer(), ResponderNonce: 5, Options: wire.Options{validatorOption()}})
+		f.a.sends(wire.TypeI2bis)
+		m := decode[*wire.I2bis](t, f.last())
+		for b := range ones {
+			ones[b] += int(m.InitiatorNonce >> b & 1)
+		}
+		f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: m.InitiatorNonce})
+		f.a.inState(f.ab, Established)
+	}
+	// Six standard deviations.
+	for b, n := range ones {
+		if n < rounds/2-60 || n > rounds/2+60 {
+			t.Errorf("bit %d is 1 in %d of %d nonces", b, n, rounds)
+		}
+	}
+}
+
 // The Packet Context Tag is not drawn again even if the numbers want it.
-//
-// Shows: 5533-7.20-07
 func TestRecoverOtherTag(t *testing.T) {
+	shows.IDs(t, "5533-7.20-07")
 	f := in(t, Idle)
 	m := f.i2bis()
 	f.a.e.random.Source = &same{[]uint64{99, 100}}
@@ -58,9 +92,9 @@ func TestRecoverOtherTag(t *testing.T) {
 
 // The peer of a re-homed context has lost it, and the ULIDs don't work: the R1bis
 // comes by the pair in use, or one that was probed.
-//
-// Shows: 5533-7.18-02 5533-7.18-05 5533-7.18-06 5533-7.18-07 5533-5.9-06 5533-5.9-07 5533-7.18-09 5533-7.16-09 5533-12.4-06 5533-2.1-02 5533-7.20-02
 func TestRecoverByOtherPair(t *testing.T) {
+	shows.IDs(t, "5533-7.18-02 5533-7.18-05 5533-7.18-06 5533-7.18-07 5533-5.9-06 5533-5.9-07 5533-7.18-09",
+		"5533-7.16-09 5533-12.4-06 5533-2.1-02 5533-7.20-02")
 	n, a, b, ab, _ := establishedPair(t)
 	ab.FII = 6
 	a.handle(Open{ULIDs: ab})
@@ -90,8 +124,8 @@ func TestRecoverByOtherPair(t *testing.T) {
 	}
 }
 
-// Shows: 5533-7.18-02 5533-12.4-06
 func TestR1bisOfNothing(t *testing.T) {
+	shows.IDs(t, "5533-7.18-02 5533-12.4-06")
 	f := in(t, Established)
 	r := func(tag wire.ContextTag) []byte {
 		return encode(t, &wire.R1bis{PacketContextTag: tag, Options: wire.Options{validatorOption()}})
@@ -129,14 +163,14 @@ func TestR1bisDue(t *testing.T) {
 	for name, m := range messages {
 		t.Run(name, func(t *testing.T) {
 			f := in(t, Established)
-			// Shows: 5533-10.4-02 5533-10.5-02 5533-7.17-02
+			shows.IDs(t, "5533-10.4-02 5533-10.5-02 5533-7.17-02")
 			f.fromB(m(f.tagLocal() ^ 1))
 			f.a.sends(wire.TypeR1bis)
 			if r := decode[*wire.R1bis](t, f.last()); r.PacketContextTag != f.tagLocal()^1 {
 				t.Errorf("the R1bis has tag %v", r.PacketContextTag)
 			}
 			f.a.forget()
-			// Shows: 5533-10.4-03 5533-10.5-03 5533-12.4-09
+			shows.IDs(t, "5533-10.4-03 5533-10.5-03 5533-12.4-09")
 			f.a.handle(Control{addrIn(0xbad, 1), f.ab.Local, encode(t, m(f.tagLocal()))})
 			f.a.handle(Control{f.ab.Peer, addrIn(0xa1, 99), encode(t, m(f.tagLocal()))})
 			f.a.sends(wire.TypeR1bis, wire.TypeR1bis)
@@ -148,8 +182,8 @@ func TestR1bisDue(t *testing.T) {
 			}
 		})
 	}
-	// Shows: 5533-5.14-15 5533-7.17-02 5533-5.3-11
 	t.Run("none", func(t *testing.T) {
+		shows.IDs(t, "5533-5.14-15 5533-7.17-02 5533-5.3-11")
 		f := in(t, Idle)
 		f.fromB(&wire.ErrorMessage{PacketInError: make([]byte, 64)})
 		f.fromB(&wire.R1{InitiatorNonce: 1, Options: wire.Options{validatorOption()}})
@@ -158,9 +192,8 @@ func TestR1bisDue(t *testing.T) {
 		f.a.sends()
 	})
 	// An unknown type gets an Error message: where its tag is nobody knows.
-	//
-	// Shows: 5533-7.17-05 5533-12.3-04
 	t.Run("unknown type", func(t *testing.T) {
+		shows.IDs(t, "5533-7.17-05 5533-12.3-04")
 		f := in(t, Idle)
 		b := encode(t, &wire.Keepalive{})
 		b[2] = 100
@@ -188,9 +221,9 @@ func resum(b []byte) {
 
 // The peer uses its tag for another context: the one that had it is discarded, and
 // not before the peer has proved to be there.
-//
-// Shows: 5533-7.15-01 5533-7.15-02 5533-7.15-03 5533-7.15-04 5533-7.15-05 5533-7.6-02 5533-7.6-04 5533-7.13-13 5533-7.14-01 5533-C-02 boeing-1.4-03
 func TestConfusion(t *testing.T) {
+	shows.IDs(t, "5533-7.15-01 5533-7.15-02 5533-7.15-03 5533-7.15-04 5533-7.15-05 5533-7.6-02 5533-7.6-04",
+		"5533-7.13-13 5533-7.14-01 5533-C-02 boeing-1.4-03")
 	n, a, b, ab, ba := establishedPair(t)
 	tag := a.context(ab).TagPeer
 	b.handle(Close{ULIDs: ba})
@@ -221,9 +254,8 @@ func TestConfusion(t *testing.T) {
 }
 
 // As in TestConfusion, but it is an R2 or an Update Request that brings it up.
-//
-// Shows: 5533-7.16-08 5533-7.15-01
 func TestConfusionByR2(t *testing.T) {
+	shows.IDs(t, "5533-7.16-08 5533-7.15-01")
 	f := in(t, Established)
 	other := ULIDs{Local: f.a.addr(1), Peer: f.ab.Peer}
 	f.n.drop = func(Send) bool { return true }
@@ -236,9 +268,8 @@ func TestConfusionByR2(t *testing.T) {
 
 // Contexts of different peers may have the same CT(peer), and so may a context that
 // is made anew.
-//
-// Shows: 5533-7.15-02 5533-7.15-06
 func TestNoConfusion(t *testing.T) {
+	shows.IDs(t, "5533-7.15-02 5533-7.15-06")
 	f := in(t, Established)
 	f.fromB(f.i2())
 	f.fromB(f.i2())
@@ -256,9 +287,8 @@ func TestNoConfusion(t *testing.T) {
 }
 
 // The side that lost all begins itself, by I1.
-//
-// Shows: 5533-7.5-03 5533-7.9-07
 func TestRecoverByI1(t *testing.T) {
+	shows.IDs(t, "5533-7.5-03 5533-7.9-07")
 	n, a, b, ab, ba := establishedPair(t)
 	tag := b.context(ba).TagLocal
 	b.handle(Close{ULIDs: ba})

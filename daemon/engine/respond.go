@@ -23,7 +23,7 @@ func (e *Engine) receivedI1(p packet, m *wire.I1) {
 		e.sendR1(p, m, u)
 	case c.state == Established && c.tagPeer != m.InitiatorContextTag:
 		e.sendR1(p, m, u)
-	case !e.limits.r1.allow(e.now, p.source):
+	case !e.limits.r1.allow(e.now, p.source, e.known(p.source)):
 		// In other states anybody can have the peer get R2s, which are long.
 		e.stats.Limited++
 	default:
@@ -34,7 +34,7 @@ func (e *Engine) receivedI1(p packet, m *wire.I1) {
 // sendR1 sends an R1, for which all that is known is in the I1 (RFC 5533, section
 // 7.10).
 func (e *Engine) sendR1(p packet, m *wire.I1, u ULIDs) {
-	if !e.limits.r1.allow(e.now, p.source) {
+	if !e.limits.r1.allow(e.now, p.source, e.known(p.source)) {
 		e.stats.Limited++
 		return
 	}
@@ -53,7 +53,7 @@ func (e *Engine) sendR2(c *context, p packet, nonce uint32) {
 	if c.local.incomplete {
 		// What the peer knew before a restart can't be proved again. Whether
 		// it takes the new list from this R2 it doesn't say.
-		c.local, c.uncertain = e.localSet(c.ulids), true
+		c.local, c.uncertain = e.setFor(c), true
 		c.changed |= FieldLocatorsLocal
 		c.unsaved = true
 	}
@@ -66,6 +66,7 @@ func (e *Engine) sendR2(c *context, p packet, nonce uint32) {
 		// have had the update before, and not have it again.
 		s = c.update.set
 	}
+	s = e.offerAgain(c, s, nonce)
 	m := &wire.R2{ResponderContextTag: c.tagLocal, InitiatorNonce: nonce}
 	m.Options = c.appendSet(nil, s)
 	e.send(c, p.pair(), m)
@@ -135,11 +136,12 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 		e.stats.Unverified++
 		return
 	}
+	e.proved(p.source)
 	if c == nil {
 		c = e.newContext(u, r.packetTag)
 	}
 	c.acceptedNonce, c.acceptedInitiator, c.hasAccepted = r.responderNonce, r.nonce, true
-	e.takePeer(c, r.tag, o, p.source)
+	e.takePeer(c, r.tag, o, p)
 	switch c.state {
 	case Idle, I1Sent:
 		e.firstPair(c, p.pair())

@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
-// Shows: 5533-14-01 5533-14-02 5533-14-03 5533-14-04 5533-14-05 5533-14-06 5533-14-07 5533-14-08 5533-14-09 5533-14-10 5533-14-11
 func TestConstants(t *testing.T) {
+	shows.IDs(t, "5533-14-01 5533-14-02 5533-14-03 5533-14-04 5533-14-05 5533-14-06 5533-14-07 5533-14-08",
+		"5533-14-09 5533-14-10 5533-14-11")
 	for _, x := range []struct{ got, want any }{
 		{I1RetriesMax, 4}, {I2RetriesMax, 2}, {I2bisRetriesMax, 2},
 		{I1Timeout, 4 * time.Second}, {I2Timeout, 4 * time.Second}, {I2bisTimeout, 4 * time.Second},
@@ -64,8 +66,9 @@ func within(t *testing.T, pauses, nominal []time.Duration) {
 
 const s = time.Second
 
-// Shows: 5533-7.8-01 5533-7.8-02 5533-7.8-03 5533-7.8-04 5533-7.8-08 5533-14-01 5533-14-02 5533-14-03 5533-14-12 5533-B-12 5533-B-40 5533-6.2-06 boeing-1.4-02
 func TestI1Schedule(t *testing.T) {
+	shows.IDs(t, "5533-7.8-01 5533-7.8-02 5533-7.8-03 5533-7.8-04 5533-7.8-08 5533-14-01 5533-14-02 5533-14-03",
+		"5533-14-12 5533-B-12 5533-B-40 5533-6.2-06 boeing-1.4-02")
 	var first []time.Duration
 	for seed := range uint64(20) {
 		f := in(t, I1Sent, Config{Random: seedFor(seed)})
@@ -90,10 +93,27 @@ func TestI1Schedule(t *testing.T) {
 	}
 }
 
+// A hold-down lasts as long as its constant says, from when the exchange was given up.
+func TestHoldDownLasts(t *testing.T) {
+	shows.IDs(t, "5533-14-03 5533-14-04")
+	for what, lasts := range map[string]time.Duration{"last timeout": NoR1HolddownTime, "ICMP": ICMPHolddownTime} {
+		f := in(t, I1Sent)
+		occurrences[what](f)
+		held := f.a.e.State(f.ab)
+		if held != EFailed && held != NoSupport {
+			t.Fatalf("%s: %v", what, held)
+		}
+		f.n.pass(lasts - 1)
+		f.a.inState(f.ab, held)
+		f.n.pass(1)
+		f.a.inState(f.ab, Idle)
+	}
+}
+
 func seedFor(n uint64) interface{ Uint64() uint64 } { return seed(1000 + n) }
 
-// Shows: 5533-7.12-01 5533-7.12-02 5533-7.12-03 5533-14-05 5533-14-06 5533-14-12
 func TestI2Schedule(t *testing.T) {
+	shows.IDs(t, "5533-7.12-01 5533-7.12-02 5533-7.12-03 5533-14-05 5533-14-06 5533-14-12")
 	f := in(t, I2Sent)
 	types, pauses := waits(t, f, 100*s)
 	if want := []wire.Type{wire.TypeI2, wire.TypeI2, wire.TypeI1}; len(types) < 3 || !slices.Equal(types[:3], want) {
@@ -102,8 +122,8 @@ func TestI2Schedule(t *testing.T) {
 	within(t, pauses[1:3], []time.Duration{8 * s, 16 * s})
 }
 
-// Shows: 5533-7.19-01 5533-7.19-02 5533-14-07 5533-14-08 5533-14-12
 func TestI2bisSchedule(t *testing.T) {
+	shows.IDs(t, "5533-7.19-01 5533-7.19-02 5533-14-07 5533-14-08 5533-14-12")
 	f := in(t, I2bisSent)
 	types, pauses := waits(t, f, 100*s)
 	if want := []wire.Type{wire.TypeI2bis, wire.TypeI2bis, wire.TypeI1}; len(types) < 3 || !slices.Equal(types[:3], want) {
@@ -114,9 +134,8 @@ func TestI2bisSchedule(t *testing.T) {
 
 // In I1-SENT after I2bis payload goes by the ULIDs again, and comes back to the pair
 // of the exchange when that is over.
-//
-// Shows: 5533-7.19-03 5533-7.5-01
 func TestFallBackFromOtherPair(t *testing.T) {
+	shows.IDs(t, "5533-7.19-03 5533-7.5-01")
 	n, a, b, ab, ba := establishedPair(t)
 	pair := Pair{a.addr(1), b.addr(1)}
 	moved(t, a, ab, pair)
@@ -166,9 +185,8 @@ func moved(t testing.TB, h *host, u ULIDs, pair Pair) {
 
 // Back in I1-SENT nothing is left of what the peer said, but its locators: an R1bis is
 // not deliverable, and the I1 has all its retries.
-//
-// Shows: 5533-B-14 5533-7.12-02 5533-7.19-02
 func TestFallBack(t *testing.T) {
+	shows.IDs(t, "5533-B-14 5533-7.12-02 5533-7.19-02")
 	for _, state := range []State{I2Sent, I2bisSent} {
 		f := in(t, state)
 		f.n.drop = func(Send) bool { return true }
@@ -239,9 +257,8 @@ func TestR1BeginsAnew(t *testing.T) {
 }
 
 // A new exchange begins with all its retries, and with what our locators are then.
-//
-// Shows: 5533-7.18-08
 func TestR1bisBeginsAnew(t *testing.T) {
+	shows.IDs(t, "5533-7.18-08")
 	f := in(t, Established)
 	f.n.drop = func(Send) bool { return true }
 	f.context().retries, f.context().resendAt = 2, f.n.now+time.Hour
@@ -272,8 +289,8 @@ func TestGivesUpRounds(t *testing.T) {
 	}
 }
 
-// Shows: 5533-7.8-05 5533-7.8-06 5533-14-04
 func TestNoSupport(t *testing.T) {
+	shows.IDs(t, "5533-7.8-05 5533-7.8-06 5533-14-04")
 	for _, x := range []struct {
 		name string
 		bend func(e *ICMP)
@@ -314,9 +331,8 @@ func TestNoSupport(t *testing.T) {
 }
 
 // A hold-down is of one pair; a command may ignore it; the peer isn't kept out.
-//
-// Shows: 5533-7.8-07 5533-7.9-09 5533-4-02
 func TestHoldDown(t *testing.T) {
+	shows.IDs(t, "5533-7.8-07 5533-7.9-09 5533-4-02")
 	f := in(t, EFailed)
 	f.a.handle(Acquire{f.ab.Local, f.ab.Peer})
 	f.a.sends()
@@ -346,9 +362,8 @@ func TestHoldDown(t *testing.T) {
 
 // A pair is held down for the longer time of two: what is known of the peer does not
 // become less because another of its contexts gets no answer either.
-//
-// Shows: 5533-7.8-05
 func TestHoldDownLonger(t *testing.T) {
+	shows.IDs(t, "5533-7.8-05")
 	n, a, _, ab, _ := pairOf(t)
 	n.drop = func(Send) bool { return true }
 	fork := ab
@@ -375,9 +390,8 @@ func TestHoldDownLonger(t *testing.T) {
 }
 
 // Messages of an established peer in I2-SENT bring another I2, but not each of them.
-//
-// Shows: 5533-12.2-09 5533-12.2-04
 func TestResendLimited(t *testing.T) {
+	shows.IDs(t, "5533-12.2-09 5533-12.2-04")
 	for _, s := range []State{I2Sent, I2bisSent} {
 		f := in(t, s)
 		want := wire.TypeI2

@@ -26,6 +26,7 @@ func (c *context) record() *Record {
 		LocalLocators:   c.local.locators(),
 		LocalPreference: c.local.elements(),
 		Uncertain:       c.uncertain,
+		Alone:           c.alone,
 	}
 	if c.state != Established {
 		r.Exchange = c.exchange
@@ -193,11 +194,15 @@ func (e *Engine) restorePeers(c *context, k *KernelContext, r *Record) {
 		}
 	}
 	c.peerLocator(k.Locator.Peer).Probed = true
+	c.seeTrust()
 }
 
 // restoreLocal finds what the peer knows of our locators.
 func (e *Engine) restoreLocal(c *context, k *KernelContext, r *Record) {
-	c.local = e.localSet(c.ulids)
+	if r != nil {
+		c.alone = r.Alone
+	}
+	c.local = e.setFor(c)
 	if r != nil {
 		c.localGeneration, c.uncertain = r.LocalGeneration, r.Uncertain
 		c.local = restoredSet(c.ulids, c.localGeneration, r.LocalLocators, r.LocalPreference)
@@ -206,7 +211,7 @@ func (e *Engine) restoreLocal(c *context, k *KernelContext, r *Record) {
 			// may be other locators. Until then it was not acknowledged.
 			s := restoredSet(c.ulids, u.Generation, u.Locators, u.Preference)
 			c.update = &update{nonce: u.RequestNonce, set: s, generation: u.Generation, withList: true}
-			c.update.timer = timer{c: c, fire: func(e *Engine, t *timer) { e.sendUpdate(t.c, e.localSet(t.c.ulids), true) }}
+			c.update.timer = timer{c: c, fire: func(e *Engine, t *timer) { e.sendUpdate(t.c, e.setFor(t.c), true) }}
 			e.timers.start(&c.update.timer, e.now+e.backoff(UpdateTimeout, 0, MaxUpdateTimeout))
 		}
 	} else {
@@ -220,7 +225,7 @@ func (e *Engine) restoreLocal(c *context, k *KernelContext, r *Record) {
 		}
 		return
 	}
-	if now := e.localSet(c.ulids); c.local.same(now) {
+	if now := e.setFor(c); c.local.same(now) {
 		c.local = now
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // dump is what the kernel of h has.
@@ -278,9 +279,8 @@ func TestRestartStale(t *testing.T) {
 
 // The kernel's table is flushed: the Engine notices, and the peer's packets bring the
 // contexts back by R1bis.
-//
-// Shows: 5533-7.5-01 5533-7.5-02
 func TestFlushed(t *testing.T) {
+	shows.IDs(t, "5533-7.5-01 5533-7.5-02")
 	n, a, b, ab, ba := establishedPair(t)
 	moved(t, b, ba, Pair{b.addr(1), a.addr(1)})
 	tag := b.context(ba).TagPeer
@@ -358,9 +358,8 @@ func TestDump(t *testing.T) {
 
 // A locator whose proof is not known, of a Record say, gets nothing, not even a Probe,
 // though somebody has answered from there; with a proof it may be probed.
-//
-// Shows: 5533-7.2-03
 func TestUnverified(t *testing.T) {
+	shows.IDs(t, "5533-7.2-03")
 	f := in(t, Established)
 	other := Pair{f.a.addr(1), f.b.addr(1)}
 	r := f.a.records[f.ab]
@@ -385,9 +384,8 @@ func TestUnverified(t *testing.T) {
 
 // What a peer is told of our Send Timeout is what the kernel does for its context, also
 // if the configuration has another one by now: that one is for new contexts.
-//
-// Shows: 5534-4.1-11
 func TestRestartSendTimeout(t *testing.T) {
+	shows.IDs(t, "5534-4.1-11")
 	const old, other = 20 * time.Second, 30 * time.Second
 	for _, keep := range []bool{true, false} {
 		n, a, b, ab, ba := establishedPair(t, Config{SendTimeout: old})

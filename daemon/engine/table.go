@@ -24,14 +24,6 @@ func (r random) nonce() uint32 { return uint32(r.Uint64() >> 32) }
 // fraction is at least 0 and below 1.
 func (r random) fraction() float64 { return float64(r.Uint64()>>11) / (1 << 53) }
 
-// peerKey is what the peer knows a context by, and one of its locators. No two
-// contexts that send can have the same: the peer could not tell their packets
-// apart (RFC 5533, section 7.15).
-type peerKey struct {
-	tag     wire.ContextTag
-	address [16]byte
-}
-
 // prefix is the upper half of an address: what one host at most is thought to
 // have to itself, and more than one often share.
 type prefix [8]byte
@@ -82,48 +74,6 @@ func (e *Engine) exchangeOf(p packet, nonce uint32) *context {
 		return nil
 	}
 	return c
-}
-
-// index enters a context that can send by what the peer knows it by. Contexts of
-// which the peer has thereby shown that it has lost them are discarded: they must
-// not be used to send (RFC 5533, sections 7.6 and 7.15).
-func (e *Engine) index(c *context) {
-	e.unindex(c)
-	e.confusion(c)
-	for i := range c.peers {
-		if c.peers[i].Verified {
-			e.byPeer[peerKey{c.tagPeer, c.peers[i].Address.As16()}] = c
-		}
-	}
-	c.indexed = true
-}
-
-// unindex must be called before tagPeer or peers change.
-func (e *Engine) unindex(c *context) {
-	if !c.indexed {
-		return
-	}
-	c.indexed = false
-	for i := range c.peers {
-		k := peerKey{c.tagPeer, c.peers[i].Address.As16()}
-		if e.byPeer[k] == c {
-			delete(e.byPeer, k)
-		}
-	}
-}
-
-// confusion discards the contexts, other than c, that have CT(peer) of c and a
-// locator in common with it.
-func (e *Engine) confusion(c *context) {
-	for i := range c.peers {
-		if !c.peers[i].Verified {
-			continue
-		}
-		if other := e.byPeer[peerKey{c.tagPeer, c.peers[i].Address.As16()}]; other != nil && other != c {
-			e.stats.Confusions++
-			e.discard(other, Idle, "context confusion: the peer uses its tag for another context")
-		}
-	}
 }
 
 var errLocalULID = errors.New("the local ULID is no address of this host: take one of those that `shim6tool locator` shows")

@@ -9,10 +9,11 @@ import (
 	"time"
 
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
-// Shows: 5533-9-01 5533-9-02 5533-9-03 5533-9-04 boeing-1.4-01
 func TestExpire(t *testing.T) {
+	shows.IDs(t, "5533-9-01 5533-9-02 5533-9-03 5533-9-04 boeing-1.4-01")
 	for _, x := range []struct {
 		name string
 		bend func(e *Expire)
@@ -42,9 +43,8 @@ func TestExpire(t *testing.T) {
 
 // The ULID isn't valid any more: its contexts end, and those of others don't. The peer
 // learns of it when it sends something.
-//
-// Shows: 5533-1.5-01 5533-1.5-02 5533-1.5-03
 func TestULIDGone(t *testing.T) {
+	shows.IDs(t, "5533-1.5-01 5533-1.5-02 5533-1.5-03")
 	for _, how := range []string{"left out", "expired"} {
 		n, a, b, ab, ba := establishedPair(t)
 		second := ULIDs{Local: a.addr(1), Peer: ab.Peer}
@@ -131,8 +131,8 @@ func TestKernelSays(t *testing.T) {
 	}
 }
 
-// Shows: 5533-1.3-01 5533-4-01 5533-13-01 5533-15.3-01
 func TestAcquire(t *testing.T) {
+	shows.IDs(t, "5533-1.3-01 5533-4-01 5533-13-01 5533-15.3-01")
 	f := in(t, Idle)
 	f.n.pass(time.Hour)
 	f.a.sends()
@@ -186,8 +186,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// Shows: 5534-7-06 5534-7-07
 func TestConfig(t *testing.T) {
+	shows.IDs(t, "5534-7-06 5534-7-07")
 	for _, c := range []Config{
 		{},
 		{Random: seed(1), MaxContexts: -1},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // evil is the address of an attacker, in no trusted prefix.
@@ -32,9 +33,8 @@ func (f *fixture) harmless() {
 
 // Redirection while packets flow (RFC 4218, section 4.1.1): an Update Request whose
 // tag is right, with a locator that isn't bound to the ULID.
-//
-// Shows: 5533-10.4-09
 func TestThreatRedirect(t *testing.T) {
+	shows.IDs(t, "5533-10.4-09")
 	f := in(t, Established)
 	for _, method := range []wire.VerificationMethod{wire.MethodHBA, wire.MethodCGA} {
 		list := &wire.LocatorList{Generation: 1, Locators: []wire.Locator{{Address: evil, Method: method}}}
@@ -134,9 +134,8 @@ func TestThreatTagDisclosed(t *testing.T) {
 }
 
 // Replay (section 4.1.4): an I2 or I2bis that is older than another, or too old.
-//
-// Shows: 5533-5.15.1-02 5533-7.13-03 5533-7.13-04 5533-7.20-03 5533-7.20-04 5533-14-09 5533-7.14-04
 func TestThreatReplay(t *testing.T) {
+	shows.IDs(t, "5533-5.15.1-02 5533-7.13-03 5533-7.13-04 5533-7.20-03 5533-7.20-04 5533-14-09 5533-7.14-04")
 	for _, bis := range []bool{false, true} {
 		f := in(t, Idle)
 		var b []byte
@@ -178,10 +177,12 @@ func TestThreatReplay(t *testing.T) {
 }
 
 // What the validator covers: everything that the RFC lists, but the Initiator Nonce.
-//
-// Shows: 5533-5.15.1-02 5533-7.10.1-01 5533-7.10.1-02 5533-7.10.1-03 5533-7.10.1-04 5533-7.10.1-05 5533-7.17.1-01 5533-7.13-03 5533-7.20-03
 func TestValidator(t *testing.T) {
+	shows.IDs(t, "5533-5.15.1-02 5533-7.10.1-01 5533-7.10.1-02 5533-7.10.1-03 5533-7.10.1-04 5533-7.10.1-05",
+		"5533-7.17.1-01 5533-7.13-03 5533-7.20-03")
 	f := in(t, Idle)
+	// So that the nonce before this one is recent as well.
+	f.n.pass(time.Second)
 	names := &wire.ULIDPair{Sender: f.ab.Peer, Receiver: f.ab.Local}
 	second := f.a.addr(1)
 	for name, bend := range map[string]func(m *wire.I2, c *Control){
@@ -238,9 +239,8 @@ func TestValidator(t *testing.T) {
 
 // The secret changes, and what was made with the last one is good as long as it may
 // be; with the one before that it isn't.
-//
-// Shows: 5533-16-02
 func TestSecretChanges(t *testing.T) {
+	shows.IDs(t, "5533-16-02")
 	r := random{seed(3)}
 	v := newValidator(&r)
 	p := packet{source: evil, destination: addrIn(1, 1)}
@@ -268,9 +268,8 @@ func TestSecretChanges(t *testing.T) {
 
 // Black hole and flooding of third parties (sections 4.2 and 4.3): a locator that is
 // proved, but not there, gets no payload, and no more than a Probe.
-//
-// Shows: 5533-6.1-03 5533-7.2-04
 func TestThreatFlooding(t *testing.T) {
+	shows.IDs(t, "5533-6.1-03 5533-7.2-04")
 	n := newNetwork(t)
 	a := n.host("A", Config{}, hbaSet(t, 1, 0xa1)...)
 	// The attacker's own HBA set has a prefix of its victim's.
@@ -329,9 +328,8 @@ func (g *gullible) Probe(s *Session, _, _ netip.Addr, m *wire.Probe) {
 // the victim and answers it. What is not proved is not even probed. What is proved is the
 // peer's own, or of an owner who has signed for it: there the answer is believed, as the
 // RFC has it, and only there.
-//
-// Shows: 5533-7.2-04
 func TestThreatFloodingHelped(t *testing.T) {
+	shows.IDs(t, "5533-7.2-04")
 	for _, x := range []struct {
 		name string
 		// set is what B tells, with the victim as the last if it is proved; if not,
@@ -403,9 +401,8 @@ func TestThreatUnknownLocator(t *testing.T) {
 
 // Privacy (section 4.5): an HBA-only host tells of its set alone, and not of other
 // addresses that it has.
-//
-// Shows: 5533-2.2-02
 func TestThreatPrivacy(t *testing.T) {
+	shows.IDs(t, "5533-2.2-02")
 	n := newNetwork(t)
 	other := hbaSet(t, 5, 0xa8, 0xa9)
 	a := n.host("A", Config{}, append(append(hbaSet(t, 1, 0xa1, 0xa2), other...), plain(0xa7, 1))...)
@@ -455,9 +452,8 @@ func TestThreatProofs(t *testing.T) {
 
 // State or work on the first packet (section 7): I1 makes no state, and nothing is
 // proved for who has no validator.
-//
-// Shows: 5533-5.5-06 5533-7.10-01 5535-11-03
 func TestThreatFirstPacket(t *testing.T) {
+	shows.IDs(t, "5533-5.5-06 5533-7.10-01 5535-11-03")
 	v := &counting{}
 	f := in(t, Idle, Config{Verifier: v})
 	for range 1000 {
@@ -478,5 +474,57 @@ func TestThreatFirstPacket(t *testing.T) {
 	}
 	if s := f.a.e.Size(); s != (Size{}) {
 		t.Errorf("the Engine holds %+v", s)
+	}
+}
+
+// Who has seen the tag of a peer makes a context with the same tag, and signs for the
+// peer's locators, which a key can do for any address. The peer's context is not
+// discarded, and all its locators stay; what the attacker only claims is not believed.
+func TestThreatClaimedConfusion(t *testing.T) {
+	n, a, b, ab, _ := establishedPair(t)
+	before := a.kernel[ab]
+	set := append(hbaSetWithKey(t, 77, testKey(), 0xbad), plain(0, 0), plain(0, 0))
+	set[1].Address, set[2].Address = b.addr(0), b.addr(1)
+	x := n.host("X", Config{}, set[0])
+	u := ULIDs{Local: x.addr(0), Peer: a.addr(0)}
+	x.locate(set...)
+	x.e.random.Source = &same{[]uint64{uint64(before.TagPeer), 0x1234567890, 0x3334567890}}
+	x.handle(Acquire{u.Local, u.Peer})
+	n.run()
+	c := a.context(u.reverse())
+	if c.TagPeer != before.TagPeer || c.State != Established {
+		t.Fatalf("the attacker's context is %+v", c)
+	}
+	a.inState(ab, Established)
+	if after := a.kernel[ab]; !slices.Equal(after.LocatorsPeer, before.LocatorsPeer) {
+		t.Errorf("the peer's locators are %v, and were %v", after.LocatorsPeer, before.LocatorsPeer)
+	}
+	if k := a.kernel[u.reverse()]; !slices.Equal(k.LocatorsPeer, []netip.Addr{x.addr(0)}) {
+		t.Errorf("the attacker's locators are %v", k.LocatorsPeer)
+	}
+	if s := a.e.Stats(); s.Claimed != 2 || s.Confusions != 0 {
+		t.Errorf("%d claims, %d confusions", s.Claimed, s.Confusions)
+	}
+}
+
+// The attacker has come first, by a guess: what it only claims goes to the peer that holds
+// it, and neither context is discarded.
+func TestThreatClaimedFirst(t *testing.T) {
+	f := in(t, Idle)
+	b1, b2 := f.b.addr(0), f.b.addr(1)
+	set := append(hbaSetWithKey(t, 77, testKey(), 0xbad), LocalLocator{Address: b1}, LocalLocator{Address: b2})
+	x := f.n.host("X", Config{}, set...)
+	x.e.random.Source = &same{[]uint64{uint64(tagB), 0x1234567890, 0x3334567890}}
+	u := ULIDs{Local: x.addr(0), Peer: f.a.addr(0)}
+	x.handle(Acquire{u.Local, u.Peer})
+	f.n.run()
+	if k := f.a.kernel[u.reverse()]; k == nil || k.TagPeer != tagB || len(k.LocatorsPeer) != 3 {
+		t.Fatalf("the attacker's context is %+v", k)
+	}
+	f.fromB(f.i2())
+	f.a.inState(f.ab, Established)
+	f.a.inState(u.reverse(), Established)
+	if k := f.a.kernel[u.reverse()]; !slices.Equal(k.LocatorsPeer, []netip.Addr{x.addr(0), b2}) {
+		t.Errorf("the attacker's locators are %v", k.LocatorsPeer)
 	}
 }

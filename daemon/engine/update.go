@@ -49,7 +49,7 @@ func (e *Engine) refresh(c *context) {
 	if c.state != Established || c.stale || !e.haveLocals {
 		return
 	}
-	s := e.localSet(c.ulids)
+	s := e.setFor(c)
 	if c.told(s) {
 		if c.update == nil {
 			c.local = s
@@ -90,7 +90,7 @@ func (e *Engine) tellPeers() {
 	for ; n < len(e.stale) && n < tellAtOnce; n++ {
 		c := e.stale[n]
 		c.stale = false
-		if s := e.localSet(c.ulids); !c.gone && c.state == Established && !c.told(s) {
+		if s := e.setFor(c); !c.gone && c.state == Established && !c.told(s) {
 			e.sendUpdate(c, s, c.uncertain)
 		}
 	}
@@ -239,6 +239,10 @@ func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
 	if o.pds != nil {
 		c.peerPDS = o.pds
 	}
+	if e.trustShown(c, c.ulids.Local) {
+		e.refresh(c)
+		e.tellPeers()
+	}
 	if o.hasKeepalive && c.keepalive != o.keepalive {
 		c.keepalive = o.keepalive
 		c.changed |= FieldKeepaliveTimeout
@@ -281,7 +285,7 @@ func (e *Engine) receivedUpdateAcknowledgement(p packet, m *wire.UpdateAcknowled
 	if u.late && !u.again {
 		// The one that it has superseded may come after it, and its
 		// acknowledgement be lost.
-		e.makeUpdate(c, e.localSet(c.ulids), true, latePause)
+		e.makeUpdate(c, e.setFor(c), true, latePause)
 		return
 	}
 	e.settle(c, u.again)
@@ -298,7 +302,7 @@ func (e *Engine) lateAcknowledgement(c *context, nonce uint32) {
 	case c.update != nil:
 		c.update.again = true
 	default:
-		e.makeUpdate(c, e.localSet(c.ulids), true, max(0, c.againAt-e.now))
+		e.makeUpdate(c, e.setFor(c), true, max(0, c.againAt-e.now))
 		c.againAt = e.now + againPause
 	}
 }
@@ -311,7 +315,9 @@ func (e *Engine) refreshCommand(ev Refresh) error {
 	if c.state != Established {
 		return stateError(c.state)
 	}
-	s := e.localSet(c.ulids)
+	// Whoever asks for it may know that the peer trusts us now.
+	c.alone = false
+	s := e.setFor(c)
 	if s.list == nil {
 		return errNothingToTell
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // locate gives h other addresses.
@@ -23,8 +24,10 @@ func broken(l LocalLocator) LocalLocator {
 	return l
 }
 
-// Shows: 5533-10-01 5533-10-02 5533-10.1-01 5533-10.1-02 5533-10.1-04 5533-10.1-05 5533-5.10-04 5533-5.10-05 5533-5.10-06 5533-5.11-04 5533-10.4-05 5533-10.4-10 5533-10.4-14 5533-10.5-04 5533-10.5-09 5533-1.5-03 5533-4-04 5533-5.11-05 5533-5.15.2-05 boeing-1.4-06
 func TestUpdate(t *testing.T) {
+	shows.IDs(t, "5533-10-01 5533-10-02 5533-10.1-01 5533-10.1-02 5533-10.1-04 5533-10.1-05 5533-5.10-04",
+		"5533-5.10-05 5533-5.10-06 5533-5.11-04 5533-10.4-05 5533-10.4-10 5533-10.4-14 5533-10.5-04",
+		"5533-10.5-09 5533-1.5-03 5533-4-04 5533-5.11-05 5533-5.15.2-05 boeing-1.4-06")
 	n, a, b, ab, ba := establishedPair(t)
 	set := a.locals
 	before := a.context(ab).LocalGeneration
@@ -60,10 +63,43 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
+// The generations of lists are drawn at random: each of their bits is, and none comes
+// from the one before.
+func TestUpdateGenerations(t *testing.T) {
+	shows.IDs(t, "5533-10.1-02")
+	n, a, b, ab, ba := establishedPair(t)
+	set := a.locals
+	const updates = 400
+	var ones, changes [32]int
+	last := a.context(ab).LocalGeneration
+	for i := range updates {
+		if a.forget(); i%2 == 0 {
+			a.locate(set[0])
+		} else {
+			a.locate(set...)
+		}
+		n.run()
+		g := decode[*wire.UpdateRequest](t, a.sent[0]).Options.LocatorList().Generation
+		if x, y := a.context(ab), b.context(ba); x.LocalGeneration != g || y.PeerGeneration != g {
+			t.Fatalf("the list has generation %d, A has %d and B %d", g, x.LocalGeneration, y.PeerGeneration)
+		}
+		for b := range ones {
+			ones[b] += int(g >> b & 1)
+			changes[b] += int((g ^ last) >> b & 1)
+		}
+		last = g
+	}
+	// Of 64 numbers with a standard deviation of 10.
+	for b := range ones {
+		if m, n := ones[b], changes[b]; min(m, n) < updates/2-60 || max(m, n) > updates/2+60 {
+			t.Errorf("bit %d is 1 in %d of %d generations, and not as before in %d", b, m, updates, n)
+		}
+	}
+}
+
 // A locator outside of the HBA set needs a signature.
-//
-// Shows: 5533-10.1-05 5533-5.10-07 5533-10-01
 func TestUpdateSigned(t *testing.T) {
+	shows.IDs(t, "5533-10.1-05 5533-5.10-07 5533-10-01")
 	n := newNetwork(t)
 	set := hbaSetWithKey(t, 1, testKey(), 0xa1, 0xa2)
 	a := n.host("A", Config{}, set...)
@@ -89,9 +125,8 @@ func TestUpdateSigned(t *testing.T) {
 }
 
 // Only the preferences change.
-//
-// Shows: 5533-10.1-01 5533-10.1-03 5533-10.4-13 5533-5.15.3-02 5533-4-04
 func TestUpdatePreferences(t *testing.T) {
+	shows.IDs(t, "5533-10-01 5533-10.1-01 5533-10.1-03 5533-10.4-13 5533-5.15.3-02 5533-4-04")
 	n, a, b, ab, ba := establishedPair(t)
 	set := a.locals
 	a.locate(set[0], broken(set[1]))
@@ -111,8 +146,9 @@ func TestUpdatePreferences(t *testing.T) {
 	}
 }
 
-// Shows: 5533-10.2-01 5533-10.2-02 5533-10.2-03 5533-10.2-04 5533-10.1-04 5533-14-10 5533-14-11 5533-14-12
 func TestUpdateSchedule(t *testing.T) {
+	shows.IDs(t, "5533-10.2-01 5533-10.2-02 5533-10.2-03 5533-10.2-04 5533-10.1-04 5533-14-10 5533-14-11",
+		"5533-14-12")
 	f := in(t, Established)
 	f.n.drop = func(Send) bool { return true }
 	f.a.locate(f.a.locals[0])
@@ -139,8 +175,8 @@ func TestUpdateSchedule(t *testing.T) {
 	}
 }
 
-// Shows: 5533-10.3-01 5533-10.3-02 5533-10.3-03 5533-10.5-08
 func TestUpdateSuperseded(t *testing.T) {
+	shows.IDs(t, "5533-10.3-01 5533-10.3-02 5533-10.3-03 5533-10.5-08")
 	n, a, b, ab, ba := establishedPair(t)
 	set := a.locals
 	n.drop = func(s Send) bool { return true }
@@ -196,8 +232,8 @@ func TestUpdateOvertaken(t *testing.T) {
 	}
 }
 
-// Shows: 5533-10.4-18 5533-10.3-03
 func TestUpdateTwice(t *testing.T) {
+	shows.IDs(t, "5533-10.4-18 5533-10.3-03")
 	n, a, b, _, ba := establishedPair(t)
 	set := a.locals
 	a.locate(set[0])
@@ -219,11 +255,11 @@ func TestUpdateTwice(t *testing.T) {
 	}
 }
 
-// Shows: 5533-10.4-06
 func TestUpdateInI1Sent(t *testing.T) {
+	shows.IDs(t, "5533-10.4-06")
 	f := in(t, I1Sent)
 	f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 1})
-	// Shows: 5533-10.5-05
+	shows.IDs(t, "5533-10.5-05")
 	f.fromB(&wire.UpdateAcknowledgement{ReceiverContextTag: f.tagLocal(), RequestNonce: 1})
 	f.a.sends()
 	f.a.inState(f.ab, I1Sent)
@@ -231,9 +267,8 @@ func TestUpdateInI1Sent(t *testing.T) {
 
 // An I2 is sent, but the Update Request is not processed: see 5533-10.4-07 in
 // tools/conformance/reasons.tsv.
-//
-// Shows: 5533-10.4-17 5533-10.5-06 5533-10.5-10
 func TestUpdateInI2Sent(t *testing.T) {
+	shows.IDs(t, "5533-10.4-17 5533-10.5-06 5533-10.5-10")
 	f := in(t, I2Sent)
 	f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 1})
 	f.a.sends(wire.TypeI2)
@@ -245,9 +280,8 @@ func TestUpdateInI2Sent(t *testing.T) {
 
 // In I2BIS-SENT it is processed; it is acknowledged when the exchange is over, which
 // may bring an older list.
-//
-// Shows: 5533-10.4-08 5533-10.5-07 5533-10.5-10
 func TestUpdateInI2bisSent(t *testing.T) {
+	shows.IDs(t, "5533-10.4-08 5533-10.5-07 5533-10.5-10")
 	f := in(t, I2bisSent)
 	list := &wire.LocatorList{Generation: 77, Locators: []wire.Locator{{Address: f.ab.Peer, Method: wire.MethodHBA}}}
 	m := &wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 1, Options: wire.Options{list}}
@@ -278,51 +312,43 @@ func TestUpdateRefused(t *testing.T) {
 		options func(f *fixture) wire.Options
 		code    wire.ErrorCode
 		pointer uint16
+		shows   string
 	}{
 		// The Pointer counts from the IPv6 header: 40 octets of it, 16 of
 		// the message, and within the options.
-		//
-		// Shows: 5533-10.4-09 5533-7.2-05 5533-7.2-06
 		{"locator not proved", func(f *fixture) wire.Options {
 			l := &wire.LocatorList{Generation: 8, Locators: append(slices.Clone(hba(f).Locators), wire.Locator{Address: addrIn(0xbad, 1), Method: wire.MethodHBA})}
 			return wire.Options{l, pds(f)}
-		}, wire.CodeVerification, 40 + 16 + 9 + 2},
-		// Shows: 5533-10.4-09
+		}, wire.CodeVerification, 40 + 16 + 9 + 2, "5533-10.4-09 5533-7.2-05 5533-7.2-06"},
 		{"no signature", func(f *fixture) wire.Options {
 			l := &wire.LocatorList{Generation: 8, Locators: []wire.Locator{{Address: addrIn(0xbad, 1), Method: wire.MethodCGA}}}
 			return wire.Options{l}
-		}, wire.CodeVerification, 40 + 16 + 9},
-		// Shows: 5533-10.4-11
+		}, wire.CodeVerification, 40 + 16 + 9, "5533-10.4-09"},
 		{"generation", func(f *fixture) wire.Options {
 			return wire.Options{&wire.LocatorPreferences{Generation: hba(f).Generation + 1, ElementLen: 1, Elements: make([]wire.Preference, 2)}}
-		}, wire.CodeGeneration, 40 + 16 + 4},
-		// Shows: 5533-10.4-12
+		}, wire.CodeGeneration, 40 + 16 + 4, "5533-10.4-11"},
 		{"count", func(f *fixture) wire.Options {
 			return wire.Options{&wire.LocatorPreferences{Generation: hba(f).Generation, ElementLen: 1, Elements: make([]wire.Preference, 3)}}
-		}, wire.CodeLocatorCount, 40 + 16 + 2},
-		// Shows: 5533-10.4-12
+		}, wire.CodeLocatorCount, 40 + 16 + 2, "5533-10.4-12"},
 		{"no whole number of elements", func(f *fixture) wire.Options {
 			return wire.Options{&wire.LocatorPreferences{Generation: hba(f).Generation, ElementLen: 2, Malformed: true, Raw: make([]byte, 3)}}
-		}, wire.CodeLocatorCount, 40 + 16 + 2},
+		}, wire.CodeLocatorCount, 40 + 16 + 2, "5533-10.4-12"},
 		// An empty list has no preferences, and so none of length 0.
-		//
-		// Shows: 5533-10.4-16
 		{"empty list, element length 0", func(f *fixture) wire.Options {
 			l := &wire.LocatorList{Generation: 8}
 			return wire.Options{l, &wire.LocatorPreferences{Generation: 8, Malformed: true, Raw: []byte{0}}}
-		}, wire.CodeLocatorCount, 40 + 16 + 16 + 2},
-		// Shows: 5533-10.4-16
+		}, wire.CodeLocatorCount, 40 + 16 + 16 + 2, "5533-10.4-16"},
 		{"good list, generation", func(f *fixture) wire.Options {
 			l := &wire.LocatorList{Generation: 8, Locators: hba(f).Locators[:1]}
 			return wire.Options{l, &wire.LocatorPreferences{Generation: 9, ElementLen: 1, Elements: make([]wire.Preference, 1)}}
-		}, wire.CodeGeneration, 40 + 16 + 32 + 4},
-		// Shows: 5533-10.4-16
+		}, wire.CodeGeneration, 40 + 16 + 32 + 4, "5533-10.4-16"},
 		{"good list, count", func(f *fixture) wire.Options {
 			l := &wire.LocatorList{Generation: 8, Locators: hba(f).Locators[:1]}
 			return wire.Options{l, &wire.LocatorPreferences{Generation: 8, ElementLen: 1, Elements: make([]wire.Preference, 2)}}
-		}, wire.CodeLocatorCount, 40 + 16 + 32 + 2},
+		}, wire.CodeLocatorCount, 40 + 16 + 32 + 2, "5533-10.4-16"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
+			shows.IDs(t, x.shows)
 			f := in(t, Established)
 			before := *f.a.context(f.ab)
 			f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 3, Options: x.options(f)})
@@ -338,18 +364,16 @@ func TestUpdateRefused(t *testing.T) {
 		})
 	}
 	// A PDS of somebody else: not a word.
-	//
-	// Shows: 5533-10.4-04
 	t.Run("PDS", func(t *testing.T) {
+		shows.IDs(t, "5533-10.4-04")
 		f := in(t, Established)
 		o := wire.Options{&wire.CGAParameterDataStructure{PDS: f.a.e.localSet(f.ab).pds}}
 		f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 3, Options: o})
 		f.a.sends()
 	})
 	// HBA members without the PDS, which was there before.
-	//
-	// Shows: 5533-10-02
 	t.Run("PDS of before", func(t *testing.T) {
+		shows.IDs(t, "5533-10-02")
 		f := in(t, Established)
 		f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 3, Options: wire.Options{hba(f)}})
 		f.a.sends(wire.TypeUpdateAcknowledgement)
@@ -357,9 +381,9 @@ func TestUpdateRefused(t *testing.T) {
 }
 
 // Checks of RFC 5533, section 12.3: too short, or bent, means not a word.
-//
-// Shows: 5533-7.9-01 5533-7.11-01 5533-7.13-01 5533-7.16-01 5533-7.18-01 5533-7.20-01 5533-10.4-01 5533-10.5-01
 func TestTooShort(t *testing.T) {
+	shows.IDs(t, "5533-7.9-01 5533-7.11-01 5533-7.13-01 5533-7.16-01 5533-7.18-01 5533-7.20-01 5533-10.4-01",
+		"5533-10.5-01")
 	f := in(t, Established)
 	least := map[wire.Type]byte{
 		wire.TypeI1: 1, wire.TypeR1: 1, wire.TypeI2: 2, wire.TypeR2: 1, wire.TypeR1bis: 1, wire.TypeI2bis: 3,
@@ -386,9 +410,8 @@ func TestTooShort(t *testing.T) {
 }
 
 // The peer drops the locator in use: it stays in use until there is another one.
-//
-// Shows: 5533-10.4-19
 func TestUpdateDropsCurrent(t *testing.T) {
+	shows.IDs(t, "5533-10.4-19")
 	hints := &recorder{}
 	n := newNetwork(t)
 	a := n.host("A", Config{Explorer: hints}, hbaSet(t, 1, 0xa1, 0xa2)...)
@@ -437,9 +460,8 @@ func (r *recorder) Gone(*Session) { r.gone++ }
 
 // Our own address goes while it is in use: the update leaves from one that the peer
 // knows as well.
-//
-// Shows: 5533-1.5-03
 func TestUpdateWithoutCurrent(t *testing.T) {
+	shows.IDs(t, "5533-1.5-03")
 	n, a, b, ab, ba := establishedPair(t)
 	set := a.locals
 	moved(t, a, ab, Pair{a.addr(1), b.addr(0)})
@@ -480,7 +502,7 @@ func TestRefresh(t *testing.T) {
 	a.handle(Refresh{ID: 4, ULIDs: ab})
 	n.run()
 	a.sends(wire.TypeUpdateRequest)
-	if len(a.done) != 1 || a.done[0] != (Done{ID: 4}) || decode[*wire.UpdateRequest](t, a.sent[0]).Options.LocatorList() == nil {
+	if len(a.done) != 1 || a.done[0] != (Done{ID: 4, ULIDs: ab}) || decode[*wire.UpdateRequest](t, a.sent[0]).Options.LocatorList() == nil {
 		t.Errorf("done %v", a.done)
 	}
 	a.handle(Refresh{ID: 5, ULIDs: ab.reverse()})

@@ -29,8 +29,9 @@ type Receiver interface {
 // Connect, but for a test, has what is put in it.
 type Connection struct {
 	Client
-	// Main tells of what happens to this host, and Outside what others can
-	// cause at will; that one is slow does not hold up the other.
+	// Main tells of what happens to this host and of what belongs to its
+	// contexts, and Outside what strangers can cause at will; that one is slow
+	// does not hold up the other.
 	Main, Outside <-chan Batch
 
 	sockets sockets

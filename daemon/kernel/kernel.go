@@ -19,7 +19,7 @@ type Client interface {
 	SetContext(netlink.ULIDs, netlink.ContextUpdate) error
 	DeleteTagged(netlink.ULIDs, uint64) error
 	Contexts() ([]netlink.Context, error)
-	SendControl(source, destination netip.Addr, message []byte) error
+	SendControl(source, destination netip.Addr, message []byte, length int) error
 	SetConfig(netlink.ConfigUpdate) error
 }
 
@@ -50,7 +50,9 @@ func Delete(c Client, a engine.ContextDel) error {
 }
 
 // Send does a Send.
-func Send(c Client, a engine.Send) error { return c.SendControl(a.Source, a.Destination, a.Message) }
+func Send(c Client, a engine.Send) error {
+	return c.SendControl(a.Source, a.Destination, a.Message, a.Length)
+}
 
 // update names those fields of a context that have a value.
 func update(k *engine.KernelContext, f engine.Fields) netlink.ContextUpdate {
@@ -157,7 +159,8 @@ func Event(ev netlink.Event, inUse func(local, peer netip.Addr) bool) engine.Eve
 	case netlink.AcquireEvent:
 		return engine.Acquire{Local: ev.Local, Peer: ev.Peer}
 	case netlink.ReapNotice:
-		return engine.Reap{ULIDs: engine.ULIDs(ev.ULIDs), Tag: wire.ContextTag(ev.Tag), Kind: engine.ReapKind(ev.Event), RTT: ev.RTT}
+		return engine.Reap{ULIDs: engine.ULIDs(ev.ULIDs), Tag: wire.ContextTag(ev.Tag), Kind: engine.ReapKind(ev.Event),
+			Stall: engine.Stall{RTT: ev.RTT, Retransmits: ev.Retransmits, Length: ev.Length, Progress: ev.Progress}}
 	case netlink.ExpireEvent:
 		return engine.Expire{
 			ULIDs: engine.ULIDs(ev.ULIDs), Tag: wire.ContextTag(ev.Tag), Idle: ev.Idle,

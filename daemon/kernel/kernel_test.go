@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -20,6 +21,7 @@ import (
 
 	"shim6/daemon/engine"
 	"shim6/netlink"
+	"shim6/tools/conformance/shows"
 )
 
 var (
@@ -75,8 +77,8 @@ func (f *fake) DeleteTagged(u netlink.ULIDs, tag uint64) error {
 
 func (f *fake) Contexts() ([]netlink.Context, error) { return f.contexts, f.err }
 
-func (f *fake) SendControl(source, destination netip.Addr, message []byte) error {
-	f.message = source.String() + " " + destination.String() + " " + string(message)
+func (f *fake) SendControl(source, destination netip.Addr, message []byte, length int) error {
+	f.message = fmt.Sprint(source, destination, string(message), length)
 	return f.err
 }
 
@@ -153,8 +155,8 @@ func TestDelete(t *testing.T) {
 
 func TestSend(t *testing.T) {
 	var f fake
-	err := Send(&f, engine.Send{Source: a1, Destination: b2, Message: []byte("I1")})
-	if err != nil || f.message != "2001:db8:1::a 2001:db8:2::b I1" {
+	err := Send(&f, engine.Send{Source: a1, Destination: b2, Message: []byte("Probe"), Length: 1500})
+	if err != nil || f.message != fmt.Sprint(a1, b2, "Probe", 1500) {
 		t.Errorf("sent %q, %v", f.message, err)
 	}
 }
@@ -227,6 +229,8 @@ func TestEvent(t *testing.T) {
 		{netlink.NoContextEvent{Source: b1, Destination: a1, Tag: 9}, engine.NoContext{Source: b1, Destination: a1, Tag: 9}},
 		{netlink.AcquireEvent{Local: a1, Peer: b1, Packets: 45}, engine.Acquire{Local: a1, Peer: b1}},
 		{netlink.ReapNotice{ULIDs: asKernel, Tag: 5, Event: netlink.ReapEventInbound}, engine.Reap{ULIDs: ulids, Tag: 5, Kind: engine.ReapInbound}},
+		{netlink.ReapNotice{ULIDs: asKernel, Tag: 5, Event: netlink.ReapEventRetransmission, RTT: time.Second, Retransmits: 3, Length: 1500, Progress: true},
+			engine.Reap{ULIDs: ulids, Tag: 5, Kind: engine.ReapRetransmission, Stall: engine.Stall{RTT: time.Second, Retransmits: 3, Length: 1500, Progress: true}}},
 		{netlink.ExpireEvent{ULIDs: asKernel, Tag: 5, Idle: time.Hour}, engine.Expire{ULIDs: ulids, Tag: 5, Idle: time.Hour, InUse: true}},
 		{netlink.ICMPEvent{Type: 4, Code: 1, Info: 6, Source: a1, Destination: b1, ULIDs: asKernel, Message: []byte{2}},
 			engine.ICMP{Type: 4, Code: 1, Info: 6, Source: a1, Destination: b1, ULIDs: ulids, Message: []byte{2}}},
@@ -248,8 +252,8 @@ const table = `  sl  local_address                         remote_address       
 short
 `
 
-// Shows: 5533-9-02
 func TestConnected(t *testing.T) {
+	shows.IDs(t, "5533-9-02")
 	// The table as this host would have it.
 	local, peer := procAddress(a1), procAddress(b1)
 	line := func(local, peer, state string) string {

@@ -24,6 +24,7 @@ import (
 	"shim6/daemon/config"
 	"shim6/daemon/engine"
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // step is a part of the recording: the messages that followed a command.
@@ -131,8 +132,8 @@ func assess(t *Table, now time.Duration) []Locator {
 	return Assess(t, c, now)
 }
 
-// Shows: 5534-3.1-01 5534-3.1-02 5534-3.1-03
 func TestAvailable(t *testing.T) {
+	shows.IDs(t, "5534-3.1-01 5534-3.1-02 5534-3.1-03")
 	table := replay(t, begin)
 	want := []string{
 		"2001:db8:1::a up1 true/true",
@@ -173,8 +174,8 @@ func lineOf(list []string, address string) string {
 	return ""
 }
 
-// Shows: 5534-3.1-01
 func TestPolicy(t *testing.T) {
+	shows.IDs(t, "5534-3.1-01")
 	table := replay(t, begin)
 	c, err := config.Parse("f", `
 [locators]
@@ -224,8 +225,8 @@ policy = "backup"
 	}
 }
 
-// Shows: 5534-3.2-01 5534-3.2-02
 func TestOperational(t *testing.T) {
+	shows.IDs(t, "5534-3.2-01 5534-3.2-02")
 	const up1, up2 = "2001:db8:1::a up1 ", "2001:db8:2::a up2 "
 	good1, good2 := up1+"true/true", up2+"true/true until 16m36s"
 	broken2 := up2 + "true/false flags 1 priority 0 until 16m36s: the link is down"
@@ -297,8 +298,8 @@ func neighbour(state uint16) netlink.Message {
 	return netlink.Message{Header: netlink.Header{Type: unix.RTM_NEWNEIGH}, Data: b}
 }
 
-// Shows: 5534-3.2-02
 func TestNeighbourStates(t *testing.T) {
+	shows.IDs(t, "5534-3.2-02")
 	table := replay(t, begin)
 	operational := func() bool {
 		return strings.HasPrefix(lineOf(brief(assess(table, 0)), "2001:db8:1::a"), "2001:db8:1::a up1 true/true")

@@ -27,6 +27,7 @@ type Table struct {
 	failed map[assignment]bool
 	// needsRouter are interfaces that have had a default router.
 	needsRouter map[uint32]bool
+	specifics   specifics
 }
 
 type link struct {
@@ -57,9 +58,12 @@ type Changed uint8
 const (
 	// Locators may be others, or as good as before or not.
 	Locators Changed = 1 << iota
-	// Routes are to be dumped: what has changed of the default routes, the
-	// message does not tell in full.
+	// Routes are to be dumped: what has changed of them, the message does not
+	// tell in full.
 	Routes
+	// Specifics: the main table has other routes than before, which are no
+	// default routes.
+	Specifics
 )
 
 // linkUp are the flags of an interface that is up and has a carrier.
@@ -76,6 +80,13 @@ func (t *Table) Apply(now time.Duration, m netlink.Message) (Changed, error) {
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
 		return t.applyAddress(now, m)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		if isSpecific(m) {
+			changed, err := t.specifics.apply(m)
+			if changed {
+				return Specifics, err
+			}
+			return 0, err
+		}
 		hops, err := defaultRoute(m)
 		if err != nil || hops == nil {
 			return 0, err
@@ -123,7 +134,14 @@ func (t *Table) Dump(now time.Duration, messages []netlink.Message) error {
 func (t *Table) SetRoutes(messages []netlink.Message) error {
 	t.init()
 	routers, mainRouters := map[uint32][]netip.Addr{}, map[uint32][]netip.Addr{}
+	var all specifics
 	for _, m := range messages {
+		if isSpecific(m) {
+			if _, err := all.apply(m); err != nil {
+				return err
+			}
+			continue
+		}
 		hops, err := defaultRoute(m)
 		if err != nil {
 			return err
@@ -135,7 +153,7 @@ func (t *Table) SetRoutes(messages []netlink.Message) error {
 			}
 		}
 	}
-	t.routers, t.mainRouters = routers, mainRouters
+	t.routers, t.mainRouters, t.specifics = routers, mainRouters, all
 	for index := range maps.Keys(routers) {
 		t.needsRouter[index] = true
 	}
@@ -161,7 +179,7 @@ func (t *Table) applyLink(m netlink.Message) (Changed, error) {
 		delete(t.links, head.Index)
 		delete(t.needsRouter, head.Index)
 		if had {
-			return Locators, nil
+			return Locators | Routes, nil
 		}
 		return 0, nil
 	}
@@ -182,6 +200,11 @@ func (t *Table) applyLink(m netlink.Message) (Changed, error) {
 		return 0, nil
 	}
 	t.links[head.Index] = l
+	if had && l.up != old.up {
+		// The kernel may have been told to keep silent about the routes that
+		// this costs, and always does about those that it can't use meanwhile.
+		return Locators | Routes, nil
+	}
 	return Locators, nil
 }
 
@@ -257,7 +280,7 @@ func defaultRoute(m netlink.Message) ([]hop, error) {
 	if err := r.UnmarshalBinary(m.Data); err != nil {
 		return nil, fmt.Errorf("rtnetlink's message of a route can't be read: %w", err)
 	}
-	if r.Family != unix.AF_INET6 || r.DstLength > 3 || r.Type != unix.RTN_UNICAST || r.Flags&unix.RTM_F_CLONED != 0 ||
+	if r.Family != unix.AF_INET6 || r.DstLength > DefaultBits || r.Type != unix.RTN_UNICAST || r.Flags&unix.RTM_F_CLONED != 0 ||
 		r.Protocol == Protocol {
 		// What shim6d has set up follows from the others.
 		return nil, nil

@@ -26,6 +26,12 @@
 // explore. In the same way a better pair than the current one is asked before the
 // context returns to it, and pairs that might be needed, if Config.Standby says so.
 //
+// # Payload
+//
+// A pair works when payload passes, not when Probes do. TCP whose timer expires again has
+// the current pair asked by Probes as long as its packets, and then others; if all pass and
+// TCP is stuck all the same, another pair is tried. See payload.go.
+//
 // # What is believed
 //
 // A report of a Probe received counts if we have sent one with that nonce by that

@@ -45,8 +45,15 @@ type exploration struct {
 	// standby: all are to be asked.
 	soft, better, standby bool
 	check                 []engine.Pair
-	// sent are the last Probes, and received the reports of the peer's.
+	// stuck: once the current pair has answered, it is asked by longer packets.
+	// long is how long these are, while pairs are examined.
+	stuck bool
+	long  int
+	// stall is what TCP has told of payload that does not arrive; nil if nothing.
+	stall *stall
+	// probedAt is when the last Probe was sent. sent are the last ones, and received the reports of the peer's.
 	sent     []sent
+	probedAt time.Duration
 	received []wire.ProbeReport
 	answers  bucket
 	answered []engine.Pair
@@ -57,8 +64,9 @@ type exploration struct {
 	hints  uint8
 	hintAt time.Duration
 
-	// pinned: the operator wants this pair.
+	// pinned: the operator wants this pair. use is a command that waits for an answer.
 	pinned bool
+	use    *use
 	// returnedAt is when the context went to a better pair, if returned; flaps
 	// counts how often that was soon left, and returns how often none could be
 	// reached since.
@@ -75,6 +83,8 @@ type sent struct {
 	nonce    uint32
 	at       time.Duration
 	answered bool
+	// length is that of the packet, if it was longer than the message.
+	length int
 }
 
 // begin notes what an exploration is for.
@@ -87,6 +97,7 @@ func (x *exploration) begin(t Trigger, why string, now time.Duration) {
 
 func (x *exploration) clearCheck() {
 	x.check, x.soft, x.better, x.standby = nil, false, false, false
+	x.stuck, x.long = false, 0
 }
 
 // reset forgets the Probes of before (RFC 5534, section 5.2).
@@ -128,8 +139,12 @@ func (r *Explorer) explore(s *engine.Session, x *exploration, t Trigger, why str
 		x.failing, x.failed = failing, true
 	}
 	x.reset()
+	delete(r.reported, x.ulids)
 	x.pinned, x.first, x.owes = false, first, false
 	x.clearCheck()
+	if x.stall.leaves() {
+		x.tried = slices.Clone(x.stall.tried)
+	}
 	if current := s.Info().Current; first != current {
 		x.suspect(current)
 	}
@@ -142,7 +157,7 @@ func (r *Explorer) explore(s *engine.Session, x *exploration, t Trigger, why str
 // wrong.
 func (r *Explorer) ask(s *engine.Session, x *exploration, t Trigger, why string, pairs []engine.Pair) {
 	x.begin(t, why, s.Now())
-	x.reset()
+	r.keepReport(x)
 	x.soft, x.check = true, append(pairs, s.Info().Current)
 	x.state, x.sendTimer = engine.ReapInboundOK, s.Now()
 	s.SetReap(engine.ReapInboundOK, engine.ReapTimerSend)
@@ -155,6 +170,9 @@ func (r *Explorer) soon(s *engine.Session, x *exploration) {
 	at := now
 	if l := x.last(); l != nil {
 		at = max(at, l.at+InitialProbeTimeout)
+	} else if x.stall != nil && now-x.probedAt < InitialProbeTimeout {
+		// What TCP says may come while pairs are probed for what it has said.
+		at = x.probedAt + InitialProbeTimeout
 	} else if !x.answers.allow(now) {
 		// It begins again and again.
 		at = now + InitialProbeTimeout
@@ -186,7 +204,11 @@ func (r *Explorer) hurry(s *engine.Session, x *exploration) {
 func (r *Explorer) step(s *engine.Session, x *exploration) {
 	now := s.Now()
 	if l := x.last(); l != nil && !l.answered && x.state != engine.ReapOperational && now-l.at >= InitialProbeTimeout {
-		r.paths.unanswered(l.pair, l.at, now)
+		if l.length == 0 {
+			r.paths.unanswered(l.pair, l.at, now)
+		} else if v := r.paths.get(l.pair); v != nil && v.tooLong > 0 {
+			r.paths.loses(l.pair, v.tooLong, now)
+		}
 	}
 	if x.owes {
 		r.pay(s, x)
@@ -216,8 +238,24 @@ func (r *Explorer) stepSoft(s *engine.Session, x *exploration) {
 	if len(x.check) > 0 {
 		pair := x.check[0]
 		x.check = x.check[1:]
-		r.transmit(s, x, pair, wire.ProbeInboundOk)
+		if x.long > 0 {
+			r.transmit(s, x, pair, wire.ProbeInboundOk, x.stall.long(s, pair))
+			x.probes++
+			x.stall.next = s.Now() + backoff(x.probes, s.Random())
+			r.at(x, x.stall.next)
+			return
+		}
+		// A pair that has lost long packets is asked by one of these.
+		length := 0
+		if v := r.paths.get(pair); v != nil && pair != s.Info().Current {
+			length = v.tooLong
+		}
+		r.transmit(s, x, pair, wire.ProbeInboundOk, length)
 		r.at(x, s.Now()+r.patience(s, x, pair))
+		return
+	}
+	if x.long > 0 {
+		r.examined(s, x)
 		return
 	}
 	// The current pair does not answer either: the peer has to help.
@@ -234,6 +272,7 @@ func (r *Explorer) stepSoft(s *engine.Session, x *exploration) {
 	}
 	x.failing, x.failed = x.began, true
 	x.state, x.received = engine.ReapExploring, nil
+	delete(r.reported, x.ulids)
 	s.SetReap(engine.ReapExploring, engine.ReapTimerNone)
 	r.scheduled(s, x, wire.ProbeExploring)
 }
@@ -250,7 +289,11 @@ func (r *Explorer) patience(s *engine.Session, x *exploration, pair engine.Pair)
 
 // scheduled sends the next Probe of an exploration.
 func (r *Explorer) scheduled(s *engine.Session, x *exploration, state wire.ProbeState) {
-	r.transmit(s, x, r.pick(s, x), state)
+	pair, length := r.pick(s, x), 0
+	if x.probes < NumberOfInitialProbes && x.stall.leaves() {
+		length = x.stall.long(s, pair)
+	}
+	r.transmit(s, x, pair, state, length)
 	x.probes++
 	r.at(x, s.Now()+backoff(x.probes, s.Random()))
 }
@@ -258,7 +301,7 @@ func (r *Explorer) scheduled(s *engine.Session, x *exploration, state wire.Probe
 // pick is the next pair to probe (RFC 5534, section 4.3).
 func (r *Explorer) pick(s *engine.Session, x *exploration) engine.Pair {
 	c := s.Info()
-	list := candidates(s, &c)
+	list := r.candidates(s, &c)
 	if p := x.first; p != (engine.Pair{}) {
 		x.first = engine.Pair{}
 		v := r.paths.get(p)
@@ -319,8 +362,9 @@ func backoff(probes int, random uint64) time.Duration {
 	return d - time.Duration(random%uint64(d/8))
 }
 
-// transmit sends a Probe. One that can't be sent is like one that was lost.
-func (r *Explorer) transmit(s *engine.Session, x *exploration, pair engine.Pair, state wire.ProbeState) {
+// transmit sends a Probe, in a packet of a length unless that is 0. One that can't be
+// sent is like one that was lost.
+func (r *Explorer) transmit(s *engine.Session, x *exploration, pair engine.Pair, state wire.ProbeState, length int) {
 	r.pace.take(s.Now())
 	own := wire.ProbeReport{Source: pair.Local, Destination: pair.Peer, Nonce: uint32(s.Random() >> 32)}
 	m := &wire.Probe{State: state, Sent: []wire.ProbeReport{own}, Received: slices.Clone(x.received)}
@@ -329,11 +373,12 @@ func (r *Explorer) transmit(s *engine.Session, x *exploration, pair engine.Pair,
 			m.Sent = append(m.Sent, wire.ProbeReport{Source: p.pair.Local, Destination: p.pair.Peer, Nonce: p.nonce})
 		}
 	}
+	x.probedAt = s.Now()
 	if len(x.sent) >= wire.MaxProbeReports {
 		x.sent = slices.Delete(x.sent, 0, 1)
 	}
-	x.sent = append(x.sent, sent{pair: pair, nonce: own.Nonce, at: s.Now()})
-	if s.SendProbe(pair, m) {
+	x.sent = append(x.sent, sent{pair: pair, nonce: own.Nonce, at: s.Now(), length: length})
+	if s.SendLongProbe(pair, m, length) {
 		r.stats.Probes++
 	}
 }
@@ -362,11 +407,11 @@ func (r *Explorer) pay(s *engine.Session, x *exploration) {
 	x.owes = false
 	r.stats.Answers++
 	if x.state == engine.ReapOperational {
-		r.transmit(s, x, r.answerPair(s, x, wire.ProbeOperational, x.owed), wire.ProbeOperational)
+		r.transmit(s, x, r.answerPair(s, x, wire.ProbeOperational, x.owed), wire.ProbeOperational, 0)
 		r.finish(s, x)
 		return
 	}
-	r.transmit(s, x, r.answerPair(s, x, wire.ProbeInboundOk, x.owed), wire.ProbeInboundOk)
+	r.transmit(s, x, r.answerPair(s, x, wire.ProbeInboundOk, x.owed), wire.ProbeInboundOk, 0)
 	r.at(x, s.Now()+answerPause)
 }
 
@@ -374,7 +419,7 @@ func (r *Explorer) pay(s *engine.Session, x *exploration) {
 // round, unless that has been tried in vain.
 func (r *Explorer) answerPair(s *engine.Session, x *exploration, state wire.ProbeState, inbound engine.Pair) engine.Pair {
 	c := s.Info()
-	list := candidates(s, &c)
+	list := r.candidates(s, &c)
 	asked := func(p engine.Pair) bool {
 		return slices.ContainsFunc(x.sent, func(q sent) bool {
 			age := s.Now() - q.at

@@ -11,12 +11,12 @@ import (
 
 	"shim6/daemon/engine"
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // Probes are sent by all pairs, four at first and then ever more rarely, for ever.
-//
-// Shows: 5534-4.3-03 5534-4.3-04 5534-4.3-05 5534-4.3-06 5534-4.3-07 5534-4.3-08 5534-4.3-11
 func TestBackoff(t *testing.T) {
+	shows.IDs(t, "5534-4.3-03 5534-4.3-04 5534-4.3-05 5534-4.3-06 5534-4.3-07 5534-4.3-08 5534-4.3-11")
 	z := in(t, operational)
 	began := z.n.now
 	z.timeout()
@@ -134,9 +134,8 @@ func TestBothExplore(t *testing.T) {
 
 // A hint is looked into by one Probe on the current pair, and if that is answered it
 // was nothing.
-//
-// Shows: 5534-3.3-04 5534-3.3-05 5534-8-01
 func TestHintAnswered(t *testing.T) {
+	shows.IDs(t, "5534-3.3-04 5534-3.3-05 5534-8-01")
 	n, a, b, ab, ba := two(t, 2)
 	hint := func() {
 		a.handle(engine.ICMP{Type: 1, Code: 0, Source: ab.Local, Destination: ab.Peer, ULIDs: ab})
@@ -146,7 +145,7 @@ func TestHintAnswered(t *testing.T) {
 		hint()
 	}
 	n.pass(time.Second)
-	if got := fmt.Sprint(n.probes()); got != "[A1>B1 InboundOk 0 B1>A1 Operational 1]" {
+	if got := fmt.Sprint(n.probes()); got != "[A1>B1 InboundOk 1 B1>A1 Operational 1]" {
 		t.Error(got)
 	}
 	if b.state(ba) != operational || a.state(ab) != operational || len(a.r.History().Switches()) != 0 {
@@ -174,7 +173,7 @@ func TestHintRoundTripTime(t *testing.T) {
 		n, a, _, ab, _ := two(t, 2)
 		n.dead = func(_, _ netip.Addr) bool { return true }
 		begun := n.now
-		a.handle(engine.Reap{ULIDs: ab, Tag: a.kernel[ab].TagLocal, Kind: engine.ReapRetransmission, RTT: x.rtt})
+		a.handle(engine.Reap{ULIDs: ab, Tag: a.kernel[ab].TagLocal, Kind: engine.ReapRetransmission, Stall: engine.Stall{RTT: x.rtt}})
 		n.pass(x.patience - time.Millisecond)
 		if len(n.trace) != 1 || a.state(ab) != inboundOK {
 			t.Errorf("%v: %q after %v", x.rtt, n.probes(), n.now-begun)
@@ -212,7 +211,7 @@ func TestHintUnanswered(t *testing.T) {
 			t.Errorf("%s: by %v after %q", x.name, a.current(ab), n.probes())
 		}
 		n.pass(200 * time.Millisecond)
-		if got := fmt.Sprint(n.probes()); got != "[A1>B1 InboundOk 0 A2>B2 Exploring 0 B2>A2 InboundOk 1 A2>B2 Operational 1]" {
+		if got := fmt.Sprint(n.probes()); got != "[A1>B1 InboundOk 1 A2>B2 Exploring 0 B2>A2 InboundOk 1 A2>B2 Operational 1]" {
 			t.Errorf("%s: %s", x.name, got)
 		}
 		if a.current(ab) != a.pair(1, b, 1) || b.current(ba) != b.pair(1, a, 1) {
@@ -225,9 +224,8 @@ func TestHintUnanswered(t *testing.T) {
 }
 
 // What is known here, and what the peer says of itself, has a context explore at once.
-//
-// Shows: 5534-3.1-04 5534-4.1-01
 func TestLocalEvents(t *testing.T) {
+	shows.IDs(t, "5534-3.1-04 5534-4.1-01")
 	for _, x := range []struct {
 		name    string
 		trigger Trigger
@@ -347,14 +345,7 @@ func TestReturnFails(t *testing.T) {
 // The operator's word holds until the pair fails.
 func TestUse(t *testing.T) {
 	n, a, b, ab, ba := two(t, 2)
-	s, _ := a.e.Session(ab)
-	if a.r.Use(s, a.pair(1, b, 1)) {
-		t.Error("to where nobody has answered from")
-	}
-	if !a.r.Use(s, a.pair(1, b, 0)) {
-		t.Fatal("refused")
-	}
-	a.handle(engine.Tick{})
+	a.use(ab, a.pair(1, b, 0))
 	n.pass(3 * time.Hour)
 	if a.current(ab) != a.pair(1, b, 0) {
 		t.Errorf("A by %v", a.current(ab))
@@ -375,9 +366,9 @@ func TestUse(t *testing.T) {
 func TestStandby(t *testing.T) {
 	n, a, b, ab, _ := two(t, 3, Config{Standby: time.Minute})
 	round := []string{
-		"A2>B2 InboundOk 0", "B1>A1 Operational 1",
-		"A3>B3 InboundOk 1", "B1>A1 Operational 2",
-		"A1>B2 InboundOk 2", "B1>A1 Operational 3",
+		"A2>B2 InboundOk 1", "B1>A1 Operational 1",
+		"A3>B3 InboundOk 2", "B1>A1 Operational 2",
+		"A1>B2 InboundOk 3", "B1>A1 Operational 3",
 	}
 	n.trace = nil
 	n.pass(10 * time.Minute)

@@ -26,6 +26,8 @@ type network struct {
 	owner  map[netip.Addr]*host
 	// dead says which packets are lost.
 	dead func(source, destination netip.Addr) bool
+	// loses says which of the others are: payload, and packets of a length.
+	loses func(p engine.Pair, payload bool, length int) bool
 	// trace is every Probe and Keepalive that was sent.
 	trace []probe
 	delay time.Duration
@@ -37,6 +39,7 @@ type probe struct {
 	from                string
 	source, destination netip.Addr
 	m                   *wire.Probe
+	length              int
 }
 
 type event struct {
@@ -78,6 +81,8 @@ type kernel struct {
 	since   time.Duration
 	heardAt time.Duration
 	heard   int
+	// restart is called when the current pair is another.
+	restart func()
 }
 
 type host struct {
@@ -98,6 +103,10 @@ type host struct {
 	// was asked for.
 	messages map[wire.Type][]time.Duration
 	asked    []time.Duration
+	// done are answers to commands.
+	done []engine.Done
+	// used is the number of the last command to use a pair.
+	used uint64
 }
 
 func address(host, prefix int) netip.Addr {
@@ -152,9 +161,12 @@ func (h *host) handle(ev engine.Event) {
 				if err != nil {
 					h.n.t.Fatal(err)
 				}
-				h.n.trace = append(h.n.trace, probe{h.n.now, h.name, a.Source, a.Destination, m.(*wire.Probe)})
+				h.n.trace = append(h.n.trace, probe{h.n.now, h.name, a.Source, a.Destination, m.(*wire.Probe), a.Length})
 			} else if k := h.kernel[a.Context]; k != nil && k.State == engine.Established {
 				h.sent(k)
+			}
+			if h.n.lost(engine.Pair{Local: a.Source, Peer: a.Destination}, false, a.Length) {
+				continue
 			}
 			h.n.transmit(a.Source, a.Destination, func(to *host) {
 				if a.Type != wire.TypeProbe {
@@ -162,6 +174,8 @@ func (h *host) handle(ev engine.Event) {
 				}
 				to.handle(engine.Control{Source: a.Source, Destination: a.Destination, Message: a.Message})
 			})
+		case engine.Done:
+			h.done = append(h.done, a)
 		case engine.ContextNew:
 			k := &kernel{KernelContext: a.Context}
 			h.kernel[a.Context.ULIDs], h.byTag[a.Context.TagLocal] = k, k
@@ -181,13 +195,19 @@ func (h *host) handle(ev engine.Event) {
 	}
 }
 
+func (h *host) explores(tag wire.ContextTag) bool {
+	k := h.byTag[tag]
+	return k != nil && k.ReapState != operational
+}
+
 // asks notes an event that asks for a Probe at once (RFC 5534, sections 6.1 and 6.6 to
 // 6.8).
 func (h *host) asks(ev engine.Event) {
 	switch ev := ev.(type) {
 	case engine.Control:
 		if m, err := wire.Decode(ev.Message); err == nil {
-			if p, ok := m.(*wire.Probe); ok && p.State != wire.ProbeOperational {
+			// One that says Operational and is late is answered by who explores.
+			if p, ok := m.(*wire.Probe); ok && (p.State != wire.ProbeOperational || h.explores(p.ReceiverContextTag)) {
 				h.asked = append(h.asked, h.n.now)
 			}
 		}
@@ -205,6 +225,9 @@ func (h *host) set(a engine.ContextSet) {
 	heard := *k
 	k.KernelContext = c
 	k.ReapState = heard.ReapState
+	if k.restart != nil && f&engine.FieldLocator != 0 && heard.Locator != c.Locator {
+		h.n.after(0, k.restart)
+	}
 	if f&engine.FieldReapState != 0 {
 		k.ReapState = c.ReapState
 		if state != c.ReapState {
@@ -240,7 +263,7 @@ func (h *host) keepalive(k *kernel, since time.Duration) {
 		if k.clock != engine.ReapTimerKeepalive || k.since != since || h.kernel[k.ULIDs] != k || k.ReapState != engine.ReapOperational {
 			return
 		}
-		h.n.trace = append(h.n.trace, probe{h.n.now, h.name, k.Locator.Local, k.Locator.Peer, nil})
+		h.n.trace = append(h.n.trace, probe{h.n.now, h.name, k.Locator.Local, k.Locator.Peer, nil, 0})
 		h.messages[wire.TypeKeepalive] = append(h.messages[wire.TypeKeepalive], h.n.now)
 		h.n.transmit(k.Locator.Local, k.Locator.Peer, func(to *host) {
 			p := to.byTag[k.TagPeer]
@@ -301,6 +324,9 @@ func (h *host) control(b []byte) {
 func (h *host) payload(u engine.ULIDs) {
 	k := h.kernel[u]
 	h.sent(k)
+	if h.n.lost(k.Locator, true, 0) {
+		return
+	}
 	h.n.transmit(k.Locator.Local, k.Locator.Peer, func(to *host) {
 		if p := to.byTag[k.TagPeer]; p != nil {
 			to.received(p)
@@ -325,6 +351,10 @@ func (n *network) transmit(source, destination netip.Addr, deliver func(*host)) 
 			deliver(to)
 		}
 	})
+}
+
+func (n *network) lost(p engine.Pair, payload bool, length int) bool {
+	return n.loses != nil && n.loses(p, payload, length)
 }
 
 // down reports whether the link of an address is.

@@ -33,10 +33,12 @@ const (
 	Return
 	// Restart: the context explored already when the daemon came.
 	Restart
+	// Payload: Probes were answered, and payload did not arrive.
+	Payload
 )
 
 var triggerNames = [...]string{
-	"none", "send-timeout", "local", "deprecated", "peer-locators", "icmp", "ulp", "peer", "operator", "return", "restart",
+	"none", "send-timeout", "local", "deprecated", "peer-locators", "icmp", "ulp", "peer", "operator", "return", "restart", "payload",
 }
 
 // String is the name that the control socket has for it.

@@ -11,13 +11,13 @@ import (
 
 	"shim6/daemon/engine"
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // However many locators each host has, and whichever of them notices, they come to the
 // last pair that works; one of the hosts may have a single locator.
-//
-// Shows: 5533-3-01
 func TestAnyNumberOfLocators(t *testing.T) {
+	shows.IDs(t, "5533-3-01")
 	for _, x := range [][2]int{{1, 2}, {2, 1}, {1, 4}, {4, 1}, {2, 2}, {2, 3}, {3, 2}, {4, 4}} {
 		for _, who := range []string{"A", "B", "both", "A's link", "B's link"} {
 			name := fmt.Sprintf("%d and %d locators, %s", x[0], x[1], who)
@@ -63,9 +63,8 @@ func TestAnyNumberOfLocators(t *testing.T) {
 
 // The peer says that its locator in use is broken: another pair is probed, and payload
 // stays where it is until that is answered, though the peer has been there before.
-//
-// Shows: 5533-10.4-15
 func TestPeerBroken(t *testing.T) {
+	shows.IDs(t, "5533-10.4-15")
 	n, a, b, ab, _ := two(t, 2)
 	home := a.pair(0, b, 0)
 	s, _ := a.e.Session(ab)
@@ -98,9 +97,8 @@ func TestPeerBroken(t *testing.T) {
 
 // The Probe that payload in Exploring asks for goes by the next pair of the order, and
 // not by one that was tried.
-//
-// Shows: 5534-6.1-06
 func TestInboundOKPair(t *testing.T) {
+	shows.IDs(t, "5534-6.1-06")
 	z := in(t, operational)
 	z.timeout()
 	z.n.pass(1100 * time.Millisecond)
@@ -120,9 +118,8 @@ func TestInboundOKPair(t *testing.T) {
 
 // A nonce is 32 bits of the source of random numbers, and hangs on nothing else: at the
 // same time, with another source, it is another one.
-//
-// Shows: 5534-5.2-19
 func TestNonces(t *testing.T) {
+	shows.IDs(t, "5534-5.2-19")
 	seen := map[uint32]string{}
 	var ones [32]int
 	probes := 0
@@ -156,11 +153,45 @@ func TestNonces(t *testing.T) {
 	}
 }
 
+// Of the locators with the same priority each is the first as often as its part of all
+// weights, however many there are.
+func TestShare(t *testing.T) {
+	shows.IDs(t, "5533-5.15.3-09")
+	const contexts = 20000
+	for _, weights := range [][]uint8{{1, 3}, {2, 3}, {1, 1}, {255, 1}, {10, 20, 30, 40}, {1, 0, 1}, {0, 1}} {
+		var count [4]int
+		all := 0
+		for _, w := range weights {
+			all += int(w)
+		}
+		for i := range uint32(contexts) {
+			u := engine.ULIDs{Local: address(1, 1), Peer: address(2, 1), FII: i}
+			best := 0
+			for l, w := range weights {
+				s := share(u, address(2, 1+l), w)
+				if s != share(engine.ULIDs{Local: u.Peer, Peer: u.Local, FII: i}, address(2, 1+l), w) {
+					t.Fatal("the peer's is another")
+				}
+				if s > share(u, address(2, 1+best), weights[best]) {
+					best = l
+				}
+			}
+			count[best]++
+		}
+		for l, w := range weights {
+			// 300 are four standard deviations at the least.
+			want := contexts * int(w) / all
+			if d := count[l] - want; d < -300 || d > 300 || w == 0 && count[l] != 0 {
+				t.Errorf("of weights %v number %d is first %d times, not %d", weights, l, count[l], want)
+			}
+		}
+	}
+}
+
 // The lower priority goes first; among equals contexts are shared in proportion to the
 // weights, by both hosts alike, and stay where they are.
-//
-// Shows: 5533-5.15.3-09
 func TestWeights(t *testing.T) {
+	shows.IDs(t, "5533-5.15.3-09")
 	n, a, b, ab, ba := two(t, 4)
 	const contexts = 400
 	var names []engine.ULIDs

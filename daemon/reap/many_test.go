@@ -214,9 +214,7 @@ func TestRandomWalk(t *testing.T) {
 				}
 				h.handle(engine.Control{Source: p, Destination: l, Message: raw})
 			case 5:
-				if s, ok := h.e.Session(u); ok {
-					h.r.Use(s, engine.Pair{Local: pick(r, h.locals).Address, Peer: pick(r, hosts[1-i].locals).Address})
-				}
+				h.use(u, engine.Pair{Local: pick(r, h.locals).Address, Peer: pick(r, hosts[1-i].locals).Address})
 			case 6:
 				if r.IntN(20) == 0 {
 					h.boot()

@@ -24,6 +24,9 @@ type candidate struct {
 	engine.Pair
 	// broken: one of its locators is said to be.
 	broken, transient bool
+	// unfit is until when it is remembered that payload does not pass, though
+	// Probes may; 0 if it is not.
+	unfit time.Duration
 	// mismatch: one address is unique local, and the other is not, so that they
 	// are not meant for each other (RFC 6724, section 5, rule 6).
 	mismatch bool
@@ -48,6 +51,7 @@ var policies = [...]int{
 func (a *candidate) compare(b *candidate) int {
 	return cmp.Or(
 		compareBool(a.broken, b.broken),
+		compareBool(a.unfit != 0, b.unfit != 0),
 		cmp.Compare(a.policy, b.policy),
 		compareBool(a.transient, b.transient),
 		compareBool(a.mismatch, b.mismatch),
@@ -71,8 +75,9 @@ func compareBool(a, b bool) int {
 // locators that the peer knows with those of the peer that are proved (RFC 5534,
 // section 4.3). Those that we know to be broken are among them only if there are no
 // others, and those of interfaces that are never to be used only if in use.
-func candidates(s *engine.Session, c *engine.Info) []candidate {
+func (r *Explorer) candidates(s *engine.Session, c *engine.Info) []candidate {
 	var list []candidate
+	x := r.by[c.ULIDs]
 	works := false
 	shares := make([]float64, len(c.PeerLocators))
 	for i := range c.PeerLocators {
@@ -102,6 +107,7 @@ func candidates(s *engine.Session, c *engine.Info) []candidate {
 			list = append(list, candidate{
 				Pair:      pair,
 				broken:    flags&wire.FlagBroken != 0,
+				unfit:     r.unfit(x, pair, s.Now()),
 				transient: flags&wire.FlagTransient != 0,
 				mismatch:  a.IsPrivate() != p.Address.IsPrivate(),
 				policy:    policies[l.Policy],
@@ -169,7 +175,10 @@ func choose(list []candidate, tried []engine.Pair, known *paths, now time.Durati
 			continue
 		}
 		key := [5]int{0, 0, 1, 0, 0}
-		if c.broken {
+		switch {
+		case c.broken:
+			key[0] = 2
+		case c.unfit != 0:
 			key[0] = 1
 		}
 		if c.policy == policies[engine.PolicyMetered] {

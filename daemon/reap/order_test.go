@@ -11,6 +11,7 @@ import (
 
 	"shim6/daemon/engine"
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // addresses are those of these tests by their names: A's are ours, B's the peer's.
@@ -74,9 +75,8 @@ func by(policy engine.InterfacePolicy, l engine.LocalLocator) engine.LocalLocato
 // The pairs are those of our addresses with the peer's locators, without those that are
 // no addresses, or not proved, or not to be used, and in the order of RFC 6724, as far
 // as it is about pairs, of policy, and of what both hosts prefer.
-//
-// Shows: 5534-4.3-01 5534-4.3-02
 func TestCandidates(t *testing.T) {
+	shows.IDs(t, "5534-4.3-01 5534-4.3-02 6629-4-01")
 	type (
 		locals = []engine.LocalLocator
 		peers  = []engine.PeerLocator
@@ -156,7 +156,7 @@ func TestCandidates(t *testing.T) {
 		// What this host has no more, though the peer knows it.
 		c.LocalLocators = append(c.LocalLocators, netip.MustParseAddr("2001:db8:a7::1"))
 		var got []string
-		for _, p := range candidates(s, &c) {
+		for _, p := range h.r.candidates(s, &c) {
 			got = append(got, nameOf(p.Pair))
 		}
 		if got := strings.Join(got, " "); got != x.want {
@@ -184,7 +184,7 @@ func TestChoose(t *testing.T) {
 	const now = time.Hour
 	four := []string{"A1>B1", "A1>B2", "A2>B1", "A2>B2"}
 	worked := func(ago time.Duration, pair string) func(*paths) {
-		return func(p *paths) { p.answered(named(pair), now-ago, now-ago) }
+		return func(p *paths) { p.answered(named(pair), now-ago, now-ago, 0) }
 	}
 	failed := func(ago time.Duration, pair string) func(*paths) {
 		return func(p *paths) { p.unanswered(named(pair), now-ago, now-ago) }

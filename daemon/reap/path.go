@@ -17,6 +17,11 @@ type path struct {
 	good, bad       time.Duration
 	hasGood, hasBad bool
 	rtt             time.Duration
+	// tooLong is the length of a packet that was lost though shorter ones
+	// arrived, noticed last at tooLongAt; 0 if none was, or one has arrived
+	// since.
+	tooLong   int
+	tooLongAt time.Duration
 }
 
 // works and fails are what is known last.
@@ -29,10 +34,12 @@ type paths struct {
 	max   int
 	by    map[engine.Pair]*list.Element
 	order *list.List
+	// long: a pair has lost long packets, once.
+	long bool
 }
 
 func newPaths(max int) paths {
-	return paths{max, make(map[engine.Pair]*list.Element), list.New()}
+	return paths{max: max, by: make(map[engine.Pair]*list.Element), order: list.New()}
 }
 
 // get is what is known of a pair, nil if nothing is.
@@ -58,10 +65,21 @@ func (t *paths) make(p engine.Pair) *path {
 	return v
 }
 
-// answered notes that a Probe of a pair, sent at a time, was received.
-func (t *paths) answered(p engine.Pair, sent, now time.Duration) {
+// answered notes that a Probe of a pair, sent at a time in a packet of a length, was
+// received.
+func (t *paths) answered(p engine.Pair, sent, now time.Duration, length int) {
 	v := t.make(p)
 	v.good, v.hasGood, v.rtt = now, true, now-sent
+	if length >= v.tooLong {
+		v.tooLong = 0
+	}
+}
+
+// loses notes that a pair loses packets of a length.
+func (t *paths) loses(p engine.Pair, length int, now time.Duration) {
+	v := t.make(p)
+	v.tooLong, v.tooLongAt = length, now
+	t.long = true
 }
 
 // unanswered notes that a Probe of a pair, sent at a time, has had no answer. One that

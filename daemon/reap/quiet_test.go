@@ -10,13 +10,13 @@ import (
 
 	"shim6/daemon/engine"
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // Lifetimes that routers make longer are nothing new to try: the pauses between Probes
 // grow all the same.
-//
-// Shows: 5534-4.3-07
 func TestLifetimesChange(t *testing.T) {
+	shows.IDs(t, "5534-4.3-07")
 	z := in(t, operational)
 	z.timeout()
 	for range 100 {
@@ -44,11 +44,11 @@ func TestLifetimesChange(t *testing.T) {
 func TestHintWithoutContext(t *testing.T) {
 	n, a, b, ab, _ := two(t, 2)
 	second := a.pair(1, b, 0)
-	if s, ok := a.e.Session(ab); !ok || !a.r.Use(s, second) {
+	a.use(ab, second)
+	n.pass(time.Minute)
+	if a.current(ab) != second {
 		t.Fatal("the second pair can't be used")
 	}
-	a.handle(engine.Tick{})
-	n.pass(time.Minute)
 	b.handle(engine.Dump{})
 	// What answers I2bis is lost for a while.
 	c, _ := a.e.Context(ab)
@@ -66,7 +66,7 @@ func TestHintWithoutContext(t *testing.T) {
 	}
 	n.trace = nil
 	for range 3 {
-		a.handle(engine.Reap{ULIDs: ab, Tag: c.TagLocal, Kind: engine.ReapRetransmission, RTT: 20 * time.Millisecond})
+		a.handle(engine.Reap{ULIDs: ab, Tag: c.TagLocal, Kind: engine.ReapRetransmission, Stall: engine.Stall{RTT: 20 * time.Millisecond}})
 		n.pass(time.Second)
 	}
 	if a.state(ab) != operational || a.current(ab) != second || len(n.trace) != 0 {
@@ -76,9 +76,8 @@ func TestHintWithoutContext(t *testing.T) {
 
 // Before there is a context nothing is explored, whatever is told: who asks for one
 // could have others flooded.
-//
-// Shows: 5534-4.2-04 5534-8-05
 func TestNoContextNoExploration(t *testing.T) {
+	shows.IDs(t, "5534-4.2-04 5534-8-05")
 	n := newNetwork(t)
 	a, b := n.host("A", 2, Config{}), n.host("B", 2, Config{})
 	ab := engine.ULIDs{Local: a.addr(0), Peer: b.addr(0)}

@@ -84,6 +84,8 @@ type Stats struct {
 	Duplicates uint64
 	// Unbelieved messages had reports of none but Probes that were not sent.
 	Unbelieved uint64
+	// Passed over were those by a pair that the peer is to leave.
+	Passed uint64
 	// Limited answers were not sent, for there were too many.
 	Limited uint64
 	// Switches are those of our direction.
@@ -102,6 +104,11 @@ type Explorer struct {
 	pace          pace
 	paths         paths
 	stats         Stats
+	// uses are the commands that wait for an answer, the oldest first.
+	uses []*use
+	// reported are the last Probes of peers since their contexts last were Exploring,
+	// where no more is remembered.
+	reported map[engine.ULIDs]wire.ProbeReport
 	// adopted is when a context was last taken up: nothing is sent then, but by
 	// the next Tick.
 	adopted time.Duration
@@ -129,6 +136,7 @@ func New(c Config) *Explorer {
 	return &Explorer{
 		config: c, history: c.History, by: make(map[engine.ULIDs]*exploration),
 		pace: newPace(c.Rate, c.Burst), paths: newPaths(c.MaxPaths),
+		reported: make(map[engine.ULIDs]wire.ProbeReport),
 	}
 }
 
@@ -181,7 +189,9 @@ func (r *Explorer) Reap(s *engine.Session, kind engine.ReapKind) {
 		x := r.make(s, engine.ReapOperational)
 		r.explore(s, x, SendTimeout, "nothing was heard for the Send Timeout", s.Now()-s.SendTimeout(), s.Info().Current)
 	case engine.ReapRetransmission:
-		r.Hint(s, engine.HintULP, "TCP retransmits")
+		if !r.stalled(s) {
+			r.Hint(s, engine.HintULP, "TCP retransmits")
+		}
 	case engine.ReapInbound:
 		x := r.make(s, engine.ReapExploring)
 		if x.state != engine.ReapExploring {
@@ -225,6 +235,9 @@ func (r *Explorer) Hint(s *engine.Session, kind engine.HintKind, why string) {
 		x.hints, x.hintAt = min(x.hints+1, 8), s.Now()
 		r.ask(s, x, trigger, why, nil)
 	case engine.HintChanged:
+		if x != nil && x.stall != nil {
+			x.stall.truce = 0
+		}
 		if x != nil && x.state != engine.ReapOperational {
 			if !x.soft {
 				r.hurry(s, x)
@@ -239,6 +252,10 @@ func (r *Explorer) Hint(s *engine.Session, kind engine.HintKind, why string) {
 func (r *Explorer) Probe(s *engine.Session, source, destination netip.Addr, m *wire.Probe) {
 	x := r.make(s, engine.ReapOperational)
 	inbound := engine.Pair{Local: destination, Peer: source}
+	if r.deaf(s, x, inbound, m) {
+		r.stats.Passed++
+		return
+	}
 	if x.heard(m.Sent[0]) {
 		r.stats.Duplicates++
 		return
@@ -255,6 +272,12 @@ func (r *Explorer) Probe(s *engine.Session, source, destination netip.Addr, m *w
 		late = true
 	}
 	state := m.State
+	if late && len(m.Received) > 0 && x.soft && state == wire.ProbeInboundOk {
+		// The peer asks as well, and reports what it has heard before. It gets its
+		// answer, and what is asked here goes on.
+		r.answer(s, x, inbound)
+		return
+	}
 	if late && x.state != engine.ReapOperational && state != wire.ProbeExploring {
 		// It shows that the peer is there, and no more.
 		if x.state == engine.ReapInboundOK && state == wire.ProbeOperational {
@@ -285,7 +308,7 @@ func (r *Explorer) Probe(s *engine.Session, source, destination netip.Addr, m *w
 		if state == wire.ProbeInboundOk {
 			timer = engine.ReapTimerSend
 		}
-		r.settle(s, x, believed)
+		r.settle(s, x, believed, inbound)
 		s.SetReap(engine.ReapOperational, timer)
 		x.state = engine.ReapOperational
 		r.inbound(s, x, inbound, m.State, explored)
@@ -298,33 +321,17 @@ func (r *Explorer) Probe(s *engine.Session, source, destination netip.Addr, m *w
 
 // Gone forgets a context.
 func (r *Explorer) Gone(s *engine.Session) {
+	delete(r.reported, s.ULIDs())
 	if x := r.by[s.ULIDs()]; x != nil {
+		r.endUse(s, x, errGone)
 		r.drop(x)
 	}
-}
-
-// Use has a context use a pair, because somebody says so, until that fails. It
-// refuses what engine.Session.SetPair refuses.
-func (r *Explorer) Use(s *engine.Session, pair engine.Pair) bool {
-	from := s.Info().Current
-	if !s.SetPair(pair) {
-		return false
-	}
-	x := r.make(s, engine.ReapOperational)
-	x.pinned = true
-	x.clearCheck()
-	if from != pair {
-		r.record(s, x, Switch{Trigger: Operator, From: from, To: pair})
-	}
-	if x.state == engine.ReapOperational {
-		r.finish(s, x)
-	}
-	return true
 }
 
 // Tick does what is due, as far as Config.Rate lets it.
 func (r *Explorer) Tick(e *engine.Engine) {
 	now := e.Now()
+	r.expireUses(e)
 	for r.pace.ready(now) {
 		x := r.starts.first()
 		if r.queue.waits(now) {
@@ -349,10 +356,14 @@ func (r *Explorer) Next() (time.Duration, bool) {
 	if y := r.queue.first(); x == nil || y != nil && y.due < x.due {
 		x = y
 	}
+	at, ok := r.nextUse()
 	if x == nil {
-		return 0, false
+		return at, ok
 	}
-	return max(x.due, r.pace.next()), true
+	if due := max(x.due, r.pace.next()); !ok || due < at {
+		at = due
+	}
+	return at, true
 }
 
 // at has step called at a time, in place of any other.

@@ -11,12 +11,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"shim6/daemon/engine"
+	"shim6/tools/conformance/shows"
 )
 
 // An idle context sends nothing.
-//
-// Shows: 5534-A-01 5534-3.5-02
 func TestIdle(t *testing.T) {
+	shows.IDs(t, "5534-A-01 5534-3.5-02")
 	n, a, b, _, _ := two(t, 2)
 	n.pass(time.Hour)
 	if p := n.probes(); p != nil || a.r.Size() != 0 || b.r.Size() != 0 {
@@ -25,9 +25,8 @@ func TestIdle(t *testing.T) {
 }
 
 // Traffic in both directions needs no Probes and no Keepalives.
-//
-// Shows: 5534-A-02
 func TestBidirectional(t *testing.T) {
+	shows.IDs(t, "5534-A-02")
 	n, a, b, ab, ba := two(t, 2)
 	a.flow(ab, time.Second)
 	b.flow(ba, time.Second)
@@ -38,9 +37,8 @@ func TestBidirectional(t *testing.T) {
 }
 
 // Traffic in one direction is answered by Keepalives, and no Probes.
-//
-// Shows: 5534-A-03
 func TestUnidirectionalTraffic(t *testing.T) {
+	shows.IDs(t, "5534-A-03")
 	n, a, _, ab, _ := two(t, 2)
 	a.flow(ab, time.Second)
 	n.pass(time.Minute)
@@ -55,9 +53,8 @@ func TestUnidirectionalTraffic(t *testing.T) {
 }
 
 // Example 4: both directions of a pair fail, and B is the first to see it.
-//
-// Shows: 5534-A-04 5534-4.2-01 5534-4.2-02 5534-3.3-01 5534-6.9-04 5534-6.9-06 5534-6.8-04
 func TestExample4(t *testing.T) {
+	shows.IDs(t, "5534-A-04 5534-4.2-01 5534-4.2-02 5534-3.3-01 5534-6.9-04 5534-6.9-06 5534-6.8-04")
 	n := newNetwork(t)
 	a, b := n.host("A", 1, Config{}), n.host("B", 2, Config{})
 	ab := engine.ULIDs{Local: a.addr(0), Peer: b.addr(0)}
@@ -115,9 +112,8 @@ func TestExample4(t *testing.T) {
 }
 
 // Example 5: A1 to B1 fails, the other direction does not.
-//
-// Shows: 5534-A-05 5534-3.3-02
 func TestExample5(t *testing.T) {
+	shows.IDs(t, "5534-A-05 5534-3.3-02")
 	n, a, b, ab, ba := two(t, 2)
 	b.flow(ba, time.Second)
 	n.after(500*time.Millisecond, func() { a.flow(ab, time.Second) })
@@ -143,9 +139,8 @@ func TestExample5(t *testing.T) {
 }
 
 // Every pair works in one direction only, and each host finds its own.
-//
-// Shows: 5534-3.3-02 5533-5.13-02
 func TestUnidirectionalPairs(t *testing.T) {
+	shows.IDs(t, "5534-3.3-02 5533-5.13-02")
 	n, a, b, ab, ba := two(t, 3)
 	a.flow(ab, 100*time.Millisecond)
 	b.flow(ba, 100*time.Millisecond)
@@ -167,9 +162,8 @@ func TestUnidirectionalPairs(t *testing.T) {
 
 // Four locators on either side, and the first three pairs that are probed are dead: the
 // fourth Probe finds one. What is probed has no locator in common, while that can be.
-//
-// Shows: 5534-4.3-05 5534-7-01 5534-7-02
 func TestFourByFour(t *testing.T) {
+	shows.IDs(t, "5534-4.3-05 5534-7-01 5534-7-02")
 	for _, x := range []struct {
 		trigger Trigger
 		// dead is how many Probes are sent in vain.
@@ -219,9 +213,8 @@ func TestFourByFour(t *testing.T) {
 // How long it takes until the last of four by four locators' pairs is probed: four are
 // in two seconds, which is what the RFC's rate allows, and the others with growing
 // pauses, as docs/decisions.md has it.
-//
-// Shows: 5534-4.3-05
 func TestLastOfSixteen(t *testing.T) {
+	shows.IDs(t, "5534-4.3-05")
 	n, a, b, ab, ba := two(t, 4)
 	a.flow(ab, 100*time.Millisecond)
 	b.flow(ba, 100*time.Millisecond)
@@ -250,9 +243,8 @@ func TestLastOfSixteen(t *testing.T) {
 }
 
 // A link goes down, and the session is elsewhere as soon as a Probe can be answered.
-//
-// Shows: 5534-3.1-04 5534-8-02
 func TestLinkDown(t *testing.T) {
+	shows.IDs(t, "5534-3.1-04 5534-8-02")
 	n, a, b, ab, ba := two(t, 2)
 	a.flow(ab, 10*time.Millisecond)
 	b.flow(ba, 10*time.Millisecond)
@@ -266,6 +258,47 @@ func TestLinkDown(t *testing.T) {
 	n.pass(time.Second)
 	if n.now-a.kernel[ab].heardAt > 50*time.Millisecond || n.now-b.kernel[ba].heardAt > 50*time.Millisecond {
 		t.Error("no payload")
+	}
+}
+
+// A pair is tried before it is used: nothing is sent by another one while there is no answer
+// to a Probe by it, whatever is wrong with the one in use.
+func TestTriedFirst(t *testing.T) {
+	shows.IDs(t, "5534-8-02")
+	for name, doubt := range map[string]func(n *network, a, b *host){
+		"link":       func(_ *network, a, _ *host) { a.link(0, false) },
+		"black hole": func(*network, *host, *host) {},
+		"peer's link": func(_ *network, _, b *host) {
+			b.link(0, false)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, a, b, ab, ba := two(t, 2)
+			a.flow(ab, 100*time.Millisecond)
+			b.flow(ba, 100*time.Millisecond)
+			n.pass(time.Second)
+			first := a.pair(0, b, 0)
+			doubt(n, a, b)
+			// All pairs are dead, and then one is not.
+			n.dead = func(netip.Addr, netip.Addr) bool { return true }
+			for range 6000 {
+				n.pass(10 * time.Millisecond)
+				if p, q := a.current(ab), b.current(ba); p != first || q != (engine.Pair{Local: first.Peer, Peer: first.Local}) {
+					t.Fatalf("A sends by %v, B by %v: %q", p, q, n.probes())
+				}
+			}
+			if a.state(ab) == engine.ReapOperational || len(n.trace) == 0 {
+				t.Fatalf("nothing is tried: %q", n.probes())
+			}
+			only := a.pair(1, b, 1)
+			n.dead = func(s, d netip.Addr) bool {
+				return s != only.Local && d != only.Local || s != only.Peer && d != only.Peer
+			}
+			n.pass(3 * time.Minute)
+			if p, q := a.current(ab), b.current(ba); p != only || q != (engine.Pair{Local: only.Peer, Peer: only.Local}) {
+				t.Errorf("A sends by %v, B by %v: %q", p, q, n.probes())
+			}
+		})
 	}
 }
 

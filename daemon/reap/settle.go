@@ -23,7 +23,7 @@ func (r *Explorer) believe(s *engine.Session, x *exploration, reports []wire.Pro
 		}
 		if p := &x.sent[j]; !p.answered {
 			p.answered = true
-			r.paths.answered(pair, p.at, s.Now())
+			r.paths.answered(pair, p.at, s.Now(), p.length)
 			s.Answered(pair.Peer)
 		}
 		if !slices.Contains(believed, pair) {
@@ -39,19 +39,23 @@ func (r *Explorer) believe(s *engine.Session, x *exploration, reports []wire.Pro
 // possible reports whether nothing is known to speak against the current pair.
 func (r *Explorer) possible(s *engine.Session) bool {
 	c := s.Info()
-	list := candidates(s, &c)
+	list := r.candidates(s, &c)
 	current := find(list, c.Current)
 	return current != nil && (!current.broken || list[0].broken)
 }
 
 // settle chooses the current pair from those that the peer has got something by (RFC
-// 5534, sections 6.8 and 6.9): the one that there is, if it can be, or the best.
-func (r *Explorer) settle(s *engine.Session, x *exploration, believed []engine.Pair) {
-	if len(believed) == 0 {
+// 5534, sections 6.8 and 6.9): the one that there is, if it can be, or the best. If the
+// last one is left for its payload, it is the one by which the answer has come.
+func (r *Explorer) settle(s *engine.Session, x *exploration, believed []engine.Pair, inbound engine.Pair) {
+	if len(believed) == 0 || r.obey(s, x, believed) {
 		return
 	}
+	if x.stall.leaves() && slices.Contains(believed, inbound) {
+		believed = []engine.Pair{inbound}
+	}
 	c := s.Info()
-	list := candidates(s, &c)
+	list := r.candidates(s, &c)
 	current := find(list, c.Current)
 	var best *candidate
 	for i := range list {
@@ -70,7 +74,7 @@ func (r *Explorer) settle(s *engine.Session, x *exploration, believed []engine.P
 		if current != nil && best.compare(current) >= 0 {
 			return
 		}
-	case x.soft, slices.Contains(believed, c.Current) && current != nil && !current.broken:
+	case x.soft, slices.Contains(believed, c.Current) && current != nil && !current.broken && current.unfit == 0:
 		return
 	}
 	if !s.SetPair(best.Pair) {
@@ -168,11 +172,23 @@ func (r *Explorer) finish(s *engine.Session, x *exploration) {
 		r.at(x, s.Now()+InitialProbeTimeout)
 		return
 	}
+	if x.long > 0 && r.examining(s, x) {
+		return
+	}
 	if x.better && !(x.returned && x.returnedAt == s.Now()) {
 		x.returns = min(x.returns+1, 8)
 	}
+	r.asked(s, x)
+	stuck := x.stuck
 	x.clearCheck()
 	x.probes, x.tried, x.first, x.failed = 0, nil, engine.Pair{}, false
+	if stuck {
+		r.examine(s, x)
+		return
+	}
+	if x.stall.leaves() && r.hasLeft(s, x) {
+		return
+	}
 	if r.config.Standby > 0 {
 		x.standbyAt = s.Now() + r.config.Standby
 	}
@@ -188,35 +204,49 @@ func (r *Explorer) hold(s *engine.Session, x *exploration) time.Duration {
 }
 
 // better are the pairs that a context should rather have than the current one, the
-// best first, but no more than three. now says that it should not wait for them.
-func better(s *engine.Session) (pairs []engine.Pair, now bool) {
+// best first, but no more than three. now says that it should not wait for them, and
+// later, unless it is 0, when there may be more.
+func (r *Explorer) better(s *engine.Session) (pairs []engine.Pair, now bool, later time.Duration) {
 	c := s.Info()
 	if len(c.LocalLocators) < 2 && len(c.PeerLocators) < 2 {
-		return nil, false
+		return nil, false, 0
 	}
-	list := candidates(s, &c)
+	list := r.candidates(s, &c)
 	current := find(list, c.Current)
+	if current != nil {
+		// What others have found does not have a context leave that gets on.
+		as := *current
+		as.unfit = 0
+		current = &as
+	}
 	for i := range list {
-		if len(pairs) == 3 || current != nil && list[i].compare(current) >= 0 {
+		p := list[i]
+		if p.broken || len(pairs) == 3 {
 			break
 		}
-		if !list[i].broken {
-			pairs = append(pairs, list[i].Pair)
+		until := p.unfit
+		p.unfit = 0
+		switch {
+		case p.Pair == c.Current || current != nil && p.compare(current) >= 0:
+		case until == 0:
+			pairs = append(pairs, p.Pair)
+		case later == 0 || until < later:
+			later = until
 		}
 	}
 	l, ok := s.Local(c.Current.Local)
-	return pairs, ok && (l.Preference.Flags&wire.FlagTransient != 0 || l.Policy == engine.PolicyNever)
+	return pairs, ok && (l.Preference.Flags&wire.FlagTransient != 0 || l.Policy == engine.PolicyNever), later
 }
 
 // consider sees whether an Operational context has the pair that it should have, and
 // if not, when to look for it. x is nil if nothing is remembered.
 func (r *Explorer) consider(s *engine.Session, x *exploration) {
-	pairs, now := better(s)
+	pairs, now, later := r.better(s)
 	if x != nil && x.pinned {
-		pairs = nil
+		pairs, later = nil, 0
 	}
 	if x == nil {
-		if len(pairs) == 0 && r.config.Standby == 0 {
+		if len(pairs) == 0 && later == 0 && r.config.Standby == 0 {
 			return
 		}
 		x = r.make(s, engine.ReapOperational)
@@ -225,8 +255,10 @@ func (r *Explorer) consider(s *engine.Session, x *exploration) {
 		}
 	}
 	switch {
-	case len(pairs) == 0:
+	case len(pairs) == 0 && later == 0:
 		x.returnAt = 0
+	case len(pairs) == 0:
+		x.returnAt = max(later, s.Now()+r.hold(s, x))
 	case x.returnAt == 0 && now && x.returns == 0 && x.flaps == 0:
 		x.returnAt = s.Now()
 	case x.returnAt == 0 || x.returnAt <= s.Now():
@@ -237,6 +269,10 @@ func (r *Explorer) consider(s *engine.Session, x *exploration) {
 
 // rest waits for what there is to do of an Operational context.
 func (r *Explorer) rest(s *engine.Session, x *exploration) {
+	if x.use != nil {
+		r.at(x, s.Now()+InitialProbeTimeout)
+		return
+	}
 	at := s.Now() + linger
 	if len(x.sent) == 0 && len(x.received) == 0 && x.hints == 0 {
 		at = 0
@@ -244,7 +280,7 @@ func (r *Explorer) rest(s *engine.Session, x *exploration) {
 	if x.returned && s.Now()-x.returnedAt < stable && at == 0 {
 		at = x.returnedAt + stable
 	}
-	for _, t := range []time.Duration{x.returnAt, x.standbyAt} {
+	for _, t := range []time.Duration{x.returnAt, x.standbyAt, x.stall.past()} {
 		if t != 0 && (at == 0 || t < at) {
 			at = t
 		}
@@ -262,16 +298,20 @@ func (r *Explorer) rest(s *engine.Session, x *exploration) {
 // idle is step of an Operational context.
 func (r *Explorer) idle(s *engine.Session, x *exploration) {
 	now := s.Now()
+	if past := x.stall.past(); past != 0 && past <= now {
+		x.stall = nil
+	}
 	switch {
-	case x.standby && len(x.check) > 1:
+	case x.use != nil:
+		r.want(s, x)
+	case x.standby && len(x.check) > 1, x.long > 0:
 		x.soft, x.state, x.sendTimer = true, engine.ReapInboundOK, now
 		s.SetReap(engine.ReapInboundOK, engine.ReapTimerSend)
 		r.stepSoft(s, x)
 	case x.returnAt != 0 && x.returnAt <= now:
-		pairs, soon := better(s)
+		pairs, soon, _ := r.better(s)
 		if len(pairs) == 0 || x.pinned {
-			x.returnAt = 0
-			r.rest(s, x)
+			r.consider(s, x)
 			return
 		}
 		t, why := Return, "a better pair may work again"
@@ -282,7 +322,7 @@ func (r *Explorer) idle(s *engine.Session, x *exploration) {
 		x.better = true
 	case x.standbyAt != 0 && x.standbyAt <= now:
 		x.standbyAt = now + r.config.Standby
-		if pairs := r.standby(s); len(pairs) > 0 {
+		if pairs := r.others(s, NumberOfInitialProbes-1); len(pairs) > 0 {
 			r.ask(s, x, Return, "pairs that may be needed are asked", pairs)
 			x.standby = true
 			return
@@ -290,6 +330,7 @@ func (r *Explorer) idle(s *engine.Session, x *exploration) {
 		r.rest(s, x)
 	default:
 		if l := x.last(); l == nil || now-l.at >= linger {
+			r.noteReport(x)
 			x.reset()
 			x.answered, x.hints = nil, 0
 		}
@@ -297,12 +338,12 @@ func (r *Explorer) idle(s *engine.Session, x *exploration) {
 	}
 }
 
-// standby are the pairs that an exploration would begin with.
-func (r *Explorer) standby(s *engine.Session) []engine.Pair {
+// others are the first n pairs that an exploration would try besides the current one.
+func (r *Explorer) others(s *engine.Session, n int) []engine.Pair {
 	c := s.Info()
-	list := candidates(s, &c)
+	list := r.candidates(s, &c)
 	tried := []engine.Pair{c.Current}
-	for len(tried) < NumberOfInitialProbes {
+	for len(tried) <= n {
 		p, ok := choose(list, tried, &r.paths, s.Now())
 		if !ok {
 			break
@@ -321,6 +362,8 @@ const (
 	Working PathState = "working"
 	Failed  PathState = "failed"
 	Probing PathState = "probing"
+	// NoPayload: Probes pass, and payload does not.
+	NoPayload PathState = "no-payload"
 )
 
 // Path is a locator pair of a context, by which it might send.
@@ -343,7 +386,7 @@ type Path struct {
 // be used.
 func (r *Explorer) Paths(s *engine.Session) []Path {
 	c := s.Info()
-	list := candidates(s, &c)
+	list := r.candidates(s, &c)
 	x := r.by[c.ULIDs]
 	var out []Path
 	add := func(pair engine.Pair) {
@@ -361,6 +404,8 @@ func (r *Explorer) Paths(s *engine.Session) []Path {
 			p.State = Probing
 		case v.fails():
 			p.State = Failed
+		case r.unfit(x, pair, s.Now()) != 0:
+			p.State = NoPayload
 		case v.works() || p.Current && (x == nil || x.state == engine.ReapOperational):
 			p.State = Working
 		}

@@ -10,6 +10,7 @@ import (
 
 	"shim6/daemon/engine"
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 const (
@@ -100,12 +101,10 @@ func (x *exploration) reports() (l []wire.ProbeReport) {
 }
 
 // Every transition of RFC 5534, section 6, that is not the kernel's own.
-//
-// Shows: 5534-6-01 5534-6-02 5534-6-03 5534-6-04 5534-6-05
-// Shows: 5534-6.1-02 5534-6.1-04 5534-6.4-01 5534-6.4-02 5534-6.5-01 5534-6.5-02 5534-6.6-02
-// Shows: 5534-6.7-01 5534-6.7-02 5534-6.7-03 5534-6.8-01 5534-6.8-02 5534-6.8-03
-// Shows: 5534-6.9-01 5534-6.9-02 5534-6.9-03 5534-6.9-05
 func TestTransitions(t *testing.T) {
+	shows.IDs(t, "5534-6-01 5534-6-02 5534-6-03 5534-6-04 5534-6-05 5534-6.1-02 5534-6.1-04 5534-6.4-01",
+		"5534-6.4-02 5534-6.5-01 5534-6.5-02 5534-6.6-02 5534-6.7-01 5534-6.7-02 5534-6.7-03 5534-6.8-01",
+		"5534-6.8-02 5534-6.8-03 5534-6.9-01 5534-6.9-02 5534-6.9-03 5534-6.9-05")
 	const none = wire.ProbeState(9)
 	timeout := func(z *scene) {
 		// An event that comes at once would be from before the last timer.
@@ -171,9 +170,8 @@ func TestTransitions(t *testing.T) {
 }
 
 // In InboundOK the Send Timer is started on a retransmission if it can't be running.
-//
-// Shows: 5534-6.5-02
 func TestSendTimerInInboundOK(t *testing.T) {
+	shows.IDs(t, "5534-6.5-02")
 	z := in(t, inboundOK)
 	k := z.a.kernel[z.ab]
 	// Payload has stopped it.
@@ -193,10 +191,9 @@ func TestSendTimerInInboundOK(t *testing.T) {
 }
 
 // What is in a Probe.
-//
-// Shows: 5534-5.2-09 5534-5.2-10 5534-5.2-11 5534-5.2-12 5534-5.2-13 5534-5.2-17 5534-5.2-18
-// Shows: 5534-5.2-20 5534-5.2-23 5534-6.1-05 5533-6.1-06 boeing-1.3-02
 func TestProbeContents(t *testing.T) {
+	shows.IDs(t, "5534-5.2-09 5534-5.2-10 5534-5.2-11 5534-5.2-12 5534-5.2-13 5534-5.2-17 5534-5.2-18 5534-5.2-20",
+		"5534-5.2-23 5534-6.1-05 5533-6.1-06 boeing-1.3-02")
 	z := in(t, operational)
 	p := z.probe(wire.ProbeExploring)
 	m := z.last()
@@ -233,10 +230,34 @@ func TestProbeContents(t *testing.T) {
 	}
 }
 
+// A Probe says by which addresses it was sent, also where that is not the current pair.
+func TestProbeAddresses(t *testing.T) {
+	shows.IDs(t, "5534-5.2-17")
+	z := in(t, operational)
+	z.n.dead = func(netip.Addr, netip.Addr) bool { return true }
+	z.timeout()
+	z.n.pass(10 * time.Second)
+	others := 0
+	for _, p := range z.n.trace {
+		pair := engine.Pair{Local: p.source, Peer: p.destination}
+		if p.m == nil || p.source != z.a.addr(0) && p.source != z.a.addr(1) {
+			continue
+		}
+		if r := p.m.Sent[0]; r.Source != p.source || r.Destination != p.destination {
+			t.Errorf("the first report is %+v, the packet %v", r, pair)
+		}
+		if now := z.a.current(z.ab); now.Local != pair.Local || now.Peer != pair.Peer {
+			others++
+		}
+	}
+	if others < 3 {
+		t.Errorf("%d Probes by other pairs: %q", others, z.n.probes())
+	}
+}
+
 // InboundOk by payload alone has nothing to report.
-//
-// Shows: 5534-5.2-22
 func TestNothingToReport(t *testing.T) {
+	shows.IDs(t, "5534-5.2-22")
 	z := in(t, exploring)
 	z.heard()
 	if m := z.last(); m.State != wire.ProbeInboundOk || len(m.Received) != 0 {
@@ -252,9 +273,8 @@ func TestNothingToReport(t *testing.T) {
 }
 
 // A report counts if a Probe with that nonce was sent by that pair.
-//
-// Shows: 5534-5.2-26 5534-8-03 5534-6.8-04
 func TestSpoofedReports(t *testing.T) {
+	shows.IDs(t, "5534-5.2-26 5534-8-03 5534-6.8-04")
 	for i, forge := range []func(r *wire.ProbeReport, z *scene){
 		func(r *wire.ProbeReport, _ *scene) { r.Nonce++ },
 		func(r *wire.ProbeReport, z *scene) { r.Source = z.a.addr(0) },

@@ -12,6 +12,7 @@ import (
 	"shim6/daemon/cga"
 	"shim6/daemon/engine"
 	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
 )
 
 // has gives a host addresses, and a daemon that believes nothing without proof.
@@ -44,9 +45,8 @@ func hba(t *testing.T) (set []engine.LocalLocator) {
 // peer's HBA set is not even probed. Inside of it, one answer is enough to be sent payload,
 // as the RFC has it; but it must know what was in the Probe, and until it comes nothing but
 // Probes is sent there.
-//
-// Shows: 5533-7.2-04 5534-8-03
 func TestThreatHelper(t *testing.T) {
+	shows.IDs(t, "5533-7.2-04 5534-8-03")
 	outside := netip.MustParseAddr("3fff:bad::1")
 	for _, inside := range []bool{true, false} {
 		n := newNetwork(t)

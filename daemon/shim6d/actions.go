@@ -15,27 +15,11 @@ import (
 var errNoModule = errors.New("the kernel module is not loaded")
 
 // handle hands an event to the engine, and does what it answers. What the kernel
-// refuses of that is the next event. It returns what it refuses of the answer to ev
-// itself.
-func (d *daemon) handle(ev engine.Event) []engine.ContextRefused {
-	refused := d.do(subject(ev), d.engine.Handle(d.now(), ev))
-	for next := refused; len(next) > 0; next = next[1:] {
-		next = append(next, d.do(engine.ULIDs{}, d.engine.Handle(d.now(), next[0]))...)
+// refuses of that is the next event.
+func (d *daemon) handle(ev engine.Event) {
+	for next := d.do(d.engine.Handle(d.now(), ev)); len(next) > 0; next = next[1:] {
+		next = append(next, d.do(d.engine.Handle(d.now(), next[0]))...)
 	}
-	return refused
-}
-
-// subject is the context that a command is about, or zero.
-func subject(ev engine.Event) engine.ULIDs {
-	switch ev := ev.(type) {
-	case engine.Open:
-		return ev.ULIDs
-	case engine.Close:
-		return ev.ULIDs
-	case engine.Refresh:
-		return ev.ULIDs
-	}
-	return engine.ULIDs{}
 }
 
 // refusal is why a context was refused, or nil if it wasn't.
@@ -49,10 +33,9 @@ func refusal(refused []engine.ContextRefused, u engine.ULIDs) error {
 }
 
 // do does actions in their order. It returns what was refused, after which nothing
-// is sent for the same context. about is the context of the command that they
-// answer: a command whose context was refused is not done, whatever the engine,
-// which does not know that yet, says.
-func (d *daemon) do(about engine.ULIDs, actions []engine.Action) (refused []engine.ContextRefused) {
+// is sent for the same context. A command whose context was refused is not done,
+// whatever the engine, which does not know that yet, says.
+func (d *daemon) do(actions []engine.Action) (refused []engine.ContextRefused) {
 	without := map[engine.ULIDs]bool{}
 	refuse := func(u engine.ULIDs, err error) {
 		d.log.Warn("the kernel refuses a context", append(attributes(u), "error", err)...)
@@ -94,10 +77,10 @@ func (d *daemon) do(about engine.ULIDs, actions []engine.Action) (refused []engi
 			answers = append(answers, a)
 		}
 	}
-	d.flush()
+	d.state.Flush()
 	for _, a := range answers {
 		if a.Err == nil {
-			a.Err = refusal(refused, about)
+			a.Err = refusal(refused, a.ULIDs)
 		}
 		if done := d.waiting[a.ID]; done != nil {
 			delete(d.waiting, a.ID)
@@ -127,7 +110,7 @@ func (d *daemon) deleteContext(a engine.ContextDel) {
 // send sends a message. One that can't be sent is like one that was lost on its
 // way; what it tells of is on record before.
 func (d *daemon) send(a engine.Send) {
-	d.flush()
+	d.state.Flush()
 	if d.kernel == nil {
 		return
 	}
@@ -137,18 +120,6 @@ func (d *daemon) send(a engine.Send) {
 		return
 	}
 	d.log.Debug("sent", "type", a.Type, "source", a.Source, "destination", a.Destination)
-}
-
-// flush writes Records. If that fails the daemon goes on: a restart will know less.
-func (d *daemon) flush() {
-	err := d.state.Flush()
-	switch {
-	case err != nil && !d.stateFailed:
-		d.log.Error("contexts are not kept for a restart until this works again", "error", err)
-	case err == nil && d.stateFailed:
-		d.log.Info("contexts are kept for a restart again")
-	}
-	d.stateFailed = err != nil
 }
 
 // remember adds to the history.

@@ -25,8 +25,14 @@ type addresses struct {
 	prefixes   address.Prefixes
 	collisions address.Collisions
 	identity   *address.Identity
-	// unreadable: the files of the identity are damaged, and nothing is done.
-	unreadable bool
+	// unknown: the identity is not read, because its files are damaged or do not
+	// answer yet, and nothing is done.
+	unknown bool
+	// unread is why it was not read.
+	unread error
+	// routes are those that have our mark, as they were read and as is told since;
+	// nil if they are to be read.
+	routes address.Routes
 	// clean: nothing is to be made, and nothing is left of what was.
 	clean bool
 	// missing are prefixes without an address, and making whether some are
@@ -45,7 +51,7 @@ type addresses struct {
 type addressKernel interface {
 	Do(address.Action) error
 	Rules() ([]address.Rule, error)
-	Routes() ([]address.Route, error)
+	Routes() (address.Routes, error)
 	Close() error
 }
 
@@ -84,21 +90,6 @@ func (d *daemon) settleSoon() {
 	}
 }
 
-// loadAddresses reads the identity of this host.
-func (d *daemon) loadAddresses() {
-	var err error
-	d.addresses.taken = map[*cga.PDS]bool{}
-	if d.addresses.identity, err = address.Load(d.config.StateDirectory); err != nil {
-		d.addresses.unreadable = true
-		d.log.Error("the addresses of shim6d are left as they are: restore these files, or delete both and get other addresses",
-			"error", err, "state-directory", d.config.StateDirectory)
-		return
-	}
-	if d.config.ManagesAddresses() {
-		d.makeKey()
-	}
-}
-
 // policy is the configuration with the sets that shim6d itself has made.
 func (d *daemon) policy() *config.Config {
 	i := d.addresses.identity
@@ -117,7 +108,7 @@ func (d *daemon) policy() *config.Config {
 // it changes is told by the kernel, and then looked at again.
 func (d *daemon) manageAddresses() {
 	a := &d.addresses
-	if d.rtnetlink == nil || a.unreadable {
+	if d.rtnetlink == nil || a.unknown {
 		return
 	}
 	on := d.config.ManagesAddresses()
@@ -129,20 +120,16 @@ func (d *daemon) manageAddresses() {
 	for _, index := range a.prefixes.Full() {
 		d.log.Warn("routers announce more prefixes than shim6d uses on a link", "interface", d.table.Name(index), "most", address.MaxPrefixes)
 	}
+	s.Routes = a.routes
 	if err := readOurs(d.rtnetlink, &s); err != nil {
 		d.addressFailure(err)
 		return
 	}
+	a.routes = s.Routes
 	p := s.Plan()
-	var failed error
-	for _, action := range p.Actions {
-		d.log.Debug("addresses and routes", "change", action)
-		if err := d.rtnetlink.Do(action); err != nil {
-			failed = errors.Join(failed, err)
-		}
-	}
+	failed := d.change(p.Actions)
 	d.addressFailure(failed)
-	a.clean = !on && failed == nil
+	a.clean = !on && failed == nil && len(p.Actions) <= mostChanges
 	if !a.making {
 		for _, set := range p.Duplicates {
 			d.collide(set)
@@ -156,6 +143,32 @@ func (d *daemon) manageAddresses() {
 		d.makeAt = d.now() + gather
 		d.makeKey()
 	}
+}
+
+// mostChanges is how many are done at once, so that a host with many routes goes on
+// with its other work.
+const mostChanges = 500
+
+// change does what is planned, and is called again if that is too much.
+func (d *daemon) change(actions []address.Action) (failed error) {
+	if len(actions) > mostChanges {
+		actions = actions[:mostChanges]
+		d.settleSoon()
+	}
+	for _, action := range actions {
+		d.log.Debug("addresses and routes", "change", action)
+		if err := d.rtnetlink.Do(action); err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		// The kernel will tell the same, but perhaps after the next plan.
+		d.addresses.routes.Apply(action.Message())
+	}
+	if failed != nil {
+		// It may be because there is something else than was thought.
+		d.addresses.routes = nil
+	}
+	return failed
 }
 
 // makeKey begins to make the key of a host that has none, so that it is there when
@@ -186,9 +199,9 @@ func (d *daemon) addressFailure(err error) {
 	d.addresses.failure = text
 }
 
-// readOurs reads the rules and routes that have our mark.
+// readOurs reads the rules that have our mark, and the routes if they are not known.
 func readOurs(k addressKernel, s *address.State) (err error) {
-	if s.Rules, err = k.Rules(); err != nil {
+	if s.Rules, err = k.Rules(); err != nil || s.Routes != nil {
 		return err
 	}
 	s.Routes, err = k.Routes()
@@ -204,7 +217,7 @@ func (d *daemon) makeAddresses() {
 		return
 	}
 	a.making = true
-	identity, missing, folder := a.identity, a.missing, d.config.StateDirectory
+	identity, missing := a.identity, a.missing
 	inUse := address.InUse(a.prefixes.Known(d.now(), &d.table), &d.table)
 	newKey := a.newKey
 	a.newKey = nil
@@ -213,10 +226,6 @@ func (d *daemon) makeAddresses() {
 			identity = <-newKey
 		}
 		next, err := identity.Extend(context.Background(), crand.Reader, missing, inUse)
-		if err == nil {
-			// Nobody must know of addresses that a restart would lose.
-			err = next.Save(folder)
-		}
 		done := func() {
 			a.making = false
 			if err != nil {
@@ -225,8 +234,7 @@ func (d *daemon) makeAddresses() {
 				return
 			}
 			d.log.Info("addresses were made", "prefixes", missing)
-			a.identity = next
-			d.settleSoon()
+			d.takeIdentity(next)
 		}
 		select {
 		case d.requests <- done:
@@ -243,16 +251,20 @@ func (d *daemon) collide(set int) {
 		return
 	}
 	next, err := a.identity.Collide(set)
-	if err == nil {
-		err = next.Save(d.config.StateDirectory)
-	}
 	if err != nil {
 		a.taken[pds] = true
 		d.log.Error("another host has one of our addresses, and there is no other to be had", "set", addressesOf(a.identity.Sets[set]), "error", err)
 		return
 	}
 	d.log.Warn("another host has one of our addresses: there is a new set", "set", addressesOf(a.identity.Sets[set]), "new", addressesOf(next.Sets[set]))
-	a.identity = next
+	d.takeIdentity(next)
+}
+
+// takeIdentity has an identity used and saved. The links do not wait until it is: a host
+// whose disk is full has addresses that prove each other all the same.
+func (d *daemon) takeIdentity(i *address.Identity) {
+	d.addresses.identity = i
+	d.saver.Save(i)
 	d.settleSoon()
 }
 

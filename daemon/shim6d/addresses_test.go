@@ -24,6 +24,7 @@ import (
 	"shim6/daemon/kernel"
 	"shim6/daemon/locator"
 	"shim6/netlink"
+	"shim6/tools/conformance/shows"
 )
 
 // fakeRtnetlink notes what it is asked, and tells it to the daemon as the kernel
@@ -33,7 +34,7 @@ type fakeRtnetlink struct {
 	done   []string
 	refuse error
 	rules  []address.Rule
-	routes []address.Route
+	routes address.Routes
 }
 
 func (f *fakeRtnetlink) Do(a address.Action) error {
@@ -41,9 +42,9 @@ func (f *fakeRtnetlink) Do(a address.Action) error {
 	return f.refuse
 }
 
-func (f *fakeRtnetlink) Rules() ([]address.Rule, error)   { return f.rules, f.refuse }
-func (f *fakeRtnetlink) Routes() ([]address.Route, error) { return f.routes, nil }
-func (f *fakeRtnetlink) Close() error                     { return nil }
+func (f *fakeRtnetlink) Rules() ([]address.Rule, error)  { return f.rules, f.refuse }
+func (f *fakeRtnetlink) Routes() (address.Routes, error) { return f.routes, nil }
+func (f *fakeRtnetlink) Close() error                    { return nil }
 
 func (f *fakeRtnetlink) did(t *testing.T, want ...string) {
 	t.Helper()
@@ -90,9 +91,9 @@ func settled(t *testing.T, d *daemon) {
 
 const keepsA1 = "address replace 2001:db8:1::a/128 dev 1"
 
-// Shows: 5533-1.5-01
 // The ULID is kept before the engine hears that it is lost, and the context lives on.
 func TestULIDIsKept(t *testing.T) {
+	shows.IDs(t, "5533-1.5-01")
 	d, f, _ := withContext(t)
 	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{lost()}})
 	f.did(t, keepsA1)
@@ -189,16 +190,22 @@ func TestAddressesAreMade(t *testing.T) {
 	if !proved() {
 		t.Error("the locator has no proof")
 	}
-	again := &daemon{log: d.log, config: d.config}
-	again.loadAddresses()
-	if b, _, _ := again.addresses.identity.Address(cga.PrefixOf(a1)); b.Addr != a.Addr {
+	var b cga.Address
+	if !eventually(func() bool {
+		saved, err := address.Load(d.config.StateDirectory)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _, ok = saved.Address(cga.PrefixOf(a1))
+		return ok
+	}) || b.Addr != a.Addr {
 		t.Errorf("after a restart it is %v, and was %v", b.Addr, a.Addr)
 	}
 	// Another host has it: the kernel removes it, and says why.
 	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{duplicate(a.Addr)}})
 	d.manageAddresses()
 	f.did(t)
-	b, _, _ := d.addresses.identity.Address(cga.PrefixOf(a1))
+	b, _, _ = d.addresses.identity.Address(cga.PrefixOf(a1))
 	d.manageAddresses()
 	f.did(t, "address replace "+b.Addr.String())
 	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{

@@ -76,18 +76,9 @@ func (b backend) Refresh(ctx context.Context, n control.Name) error {
 }
 
 func (b backend) Use(ctx context.Context, r control.UseRequest) error {
-	_, err := ask(ctx, b.d, func(done func(struct{}, error)) {
-		var answer error
-		b.d.operator.Use(r.ULIDs(), engine.Pair{Local: r.LocatorLocal, Peer: r.LocatorPeer},
-			func(err error) { answer = err })
-		// The Tick that is due; the kernel has its say before the answer.
-		refused := b.d.handle(engine.Tick{})
-		if answer == nil {
-			answer = refusal(refused, r.ULIDs())
-		}
-		done(struct{}{}, answer)
+	return b.command(ctx, func(id uint64) engine.Event {
+		return engine.Use{ID: id, ULIDs: r.ULIDs(), Pair: engine.Pair{Local: r.LocatorLocal, Peer: r.LocatorPeer}}
 	})
-	return err
 }
 
 func (b backend) Contexts(ctx context.Context) ([]control.Context, error) {
@@ -126,14 +117,27 @@ func (b backend) Status(ctx context.Context) (control.Status, error) {
 	return look(ctx, b.d, func() control.Status {
 		d := b.d
 		size, stats := d.engine.Size(), d.engine.Stats()
+		unsaved := d.saver.Err()
+		if d.addresses.unread != nil {
+			unsaved = d.addresses.unread
+		}
 		return control.Status{
 			Version: version, PID: os.Getpid(), Uptime: d.now().Milliseconds(), Config: d.path,
-			Kernel:   d.kernel != nil,
+			Kernel:       d.kernel != nil,
+			RecordsError: text(d.state.Err()), KeysError: text(unsaved),
 			Contexts: size.Contexts, HoldDowns: size.HoldDowns, Records: d.state.Len(), Locators: len(d.locators),
 			EventsLost: d.eventsLost.Load(), SendErrors: d.sendErrors.Load(),
 			Sent: byType(stats.Sent[:]), Received: byType(stats.Received[:]), Dropped: dropped(stats),
 		}
 	})
+}
+
+// text is what an error says, "" if there is none.
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 func byType(counters []uint64) map[string]uint64 {
@@ -150,7 +154,7 @@ func dropped(s engine.Stats) map[string]uint64 {
 	m := map[string]uint64{
 		"malformed": s.Malformed, "unmatched": s.Unmatched, "not-ours": s.NotOurs,
 		"invalid-validator": s.InvalidValidator, "replayed": s.Replayed, "unverified": s.Unverified,
-		"full": s.Full, "limited": s.Limited, "held-down": s.HeldDown, "confusions": s.Confusions,
+		"full": s.Full, "limited": s.Limited, "held-down": s.HeldDown, "confusions": s.Confusions, "claimed": s.Claimed,
 		"unprovable": s.Unprovable, "unencodable": s.Unencodable,
 	}
 	for k, n := range m {

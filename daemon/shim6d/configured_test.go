@@ -48,7 +48,7 @@ func configured(t *testing.T, text string, at netip.Addr) (*daemon, *fake, *stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.StateDirectory = d.config.StateDirectory
+	c.StateDirectory, c.Control = d.config.StateDirectory, d.config.Control
 	d.config = c
 	if err := d.table.Dump(0, twoLinks()); err != nil {
 		t.Fatal(err)
@@ -91,7 +91,7 @@ func TestExplorerIsConfigured(t *testing.T) {
 	} {
 		before := time.Now()
 		d, _, _ := configured(t, trusting+c.text, c.at)
-		at, ok := d.operator.Next()
+		at, ok := d.explorer.Next()
 		at -= d.now()
 		if gone := time.Since(before); ok != (c.high != 0) || ok && (at < c.low-gone || at > c.high) {
 			t.Errorf("%q, by %v: to do in %v (%v), wanted %v to %v", c.text, c.at, at, ok, c.low, c.high)
@@ -101,13 +101,12 @@ func TestExplorerIsConfigured(t *testing.T) {
 
 // What REAP moves is told to who asks, and to the log.
 func TestSwitchIsTold(t *testing.T) {
-	d, _, log := configured(t, trusting, a1)
-	d.operator.Use(ulids, engine.Pair{Local: a2, Peer: b1}, func(err error) {
-		if err != nil {
-			t.Error(err)
-		}
-	})
-	if err := d.due(); err != nil {
+	d, f, log := configured(t, trusting, a1)
+	f.answerProbes(t, func() {})
+	b, end := running(t, d)
+	err := b.Use(t.Context(), control.UseRequest{Name: control.NameOf(ulids), LocatorLocal: a2, LocatorPeer: b1})
+	end()
+	if err != nil {
 		t.Fatal(err)
 	}
 	l := d.switches()
@@ -140,7 +139,7 @@ func TestPolicyIsConfigured(t *testing.T) {
 		t.Errorf("at the start: %s", got)
 	}
 	// The better link is looked for.
-	if _, ok := d.operator.Next(); !ok {
+	if _, ok := d.explorer.Next(); !ok {
 		t.Error("it stays where it is metered")
 	}
 	for _, p := range d.allPaths() {

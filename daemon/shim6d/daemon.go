@@ -5,6 +5,7 @@ package main
 import (
 	crand "crypto/rand"
 	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"sync/atomic"
@@ -30,6 +31,10 @@ const (
 	resyncPause = 100 * time.Millisecond
 	// retryPause is between attempts at what has failed.
 	retryPause = time.Second
+	// firstLoadPause and lastLoadPause are between attempts to have the kernel load the
+	// module, which are the rarer the longer that takes: each may be logged.
+	firstLoadPause = 5 * time.Second
+	lastLoadPause  = 5 * time.Minute
 	// historySize is how many changes are remembered.
 	historySize = 1000
 )
@@ -45,10 +50,11 @@ type daemon struct {
 	notify notifier
 
 	engine   *engine.Engine
-	operator *operator
+	explorer *reap.Explorer
 	// paths are the last switches, the oldest first.
 	paths recent[control.Switch]
 	state *statefile.File
+	saver *address.Saver
 
 	// kernel is nil while the module is not there.
 	kernel *kernel.Connection
@@ -78,14 +84,20 @@ type daemon struct {
 	history recent[control.Change]
 
 	// What is due, and when; zero if it isn't.
-	settleAt, resyncAt, reconnectAt, keepAt, makeAt time.Duration
+	settleAt, specificsAt, resyncAt, reconnectAt, keepAt, makeAt, rereadAt time.Duration
+	// restUntil is how long the main table's routes are not followed.
+	restUntil time.Duration
+	// loadAt is from when the kernel is to load the module, if it can, or zero if
+	// it is not to, and loadPause until when after that.
+	loadAt, loadPause time.Duration
+	// unusable is the last error of a module that is there.
+	unusable string
 	// dumpDue and routesDue say what settle has to read; resynced is when
 	// resync was done last.
 	dumpDue, routesDue bool
 	resynced           time.Duration
 
 	eventsLost, sendErrors atomic.Uint64
-	stateFailed            bool
 }
 
 func newDaemon(c *config.Config, path string, log logger) (*daemon, error) {
@@ -96,14 +108,9 @@ func newDaemon(c *config.Config, path string, log logger) (*daemon, error) {
 		requests: make(chan func()), ended: make(chan struct{}),
 		waiting: map[uint64]func(error){},
 	}
-	var damage *statefile.DamageError
-	state, _, err := statefile.Open(c.StateDirectory)
-	if errors.As(err, &damage) {
-		d.log.Warn(err.Error())
-	} else if err != nil {
+	if err := d.openState(); err != nil {
 		return nil, err
 	}
-	d.state = state
 	return d, nil
 }
 
@@ -112,11 +119,16 @@ func (d *daemon) now() time.Duration { return time.Since(d.began) }
 
 // start connects to everything, and adopts what the kernel has.
 func (d *daemon) start() error {
-	var err error
 	// First the events: nothing that happens from now on is missed.
-	if d.kernel, err = d.connect(); err != nil {
+	switch k, err := d.connect(); {
+	case errors.Is(err, fs.ErrNotExist):
+		d.awaitModule(err)
+	case err != nil:
 		return err
+	default:
+		d.kernel = k
 	}
+	var err error
 	if d.watcher, err = locator.Watch(); err != nil {
 		return err
 	}
@@ -153,10 +165,10 @@ func (d *daemon) start() error {
 // the kernel has, and sends nothing: so it can be done at any time.
 func (d *daemon) startEngine() error {
 	c := d.config
-	o := &operator{Explorer: reap.New(reap.Config{
+	x := reap.New(reap.Config{
 		HoldDown: time.Duration(c.Protocol.HoldDown), Standby: time.Duration(c.Protocol.Standby),
 		History: &reap.History{Size: 1}, OnSwitch: d.switched,
-	})}
+	})
 	var seed [32]byte
 	if _, err := crand.Read(seed[:]); err != nil {
 		return err
@@ -170,7 +182,7 @@ func (d *daemon) startEngine() error {
 		MaxPeerContexts:   c.Protocol.MaxPeerContexts,
 		MaxPrefixContexts: c.Protocol.MaxPrefixContexts,
 		DebugErrors:       c.Protocol.DebugErrors,
-		Explorer:          o,
+		Explorer:          x,
 	})
 	if err != nil {
 		return err
@@ -183,7 +195,7 @@ func (d *daemon) startEngine() error {
 		done(control.ErrUnavailable)
 	}
 	clear(d.waiting)
-	d.engine, d.operator = e, o
+	d.engine, d.explorer = e, x
 	d.locators = locator.Local(locator.Assess(&d.table, d.policy(), d.now()))
 	d.handle(engine.Locators{Local: d.locators})
 	d.handle(engine.Start{Contexts: contexts, Records: d.state.Records()})
@@ -281,10 +293,9 @@ func (d *daemon) close() {
 	if d.kernel != nil {
 		d.kernel.Close()
 	}
-	if err := d.state.Close(); err != nil {
-		d.log.Error(err.Error())
-	}
 	if d.server != nil {
 		os.Remove(d.config.Control.Socket)
 	}
+	// Last, as it may take a while: all else is free for the next daemon.
+	d.closeState()
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -21,6 +22,7 @@ import (
 	"shim6/daemon/engine"
 	"shim6/daemon/kernel"
 	"shim6/daemon/locator"
+	"shim6/daemon/wire"
 	"shim6/netlink"
 )
 
@@ -38,10 +40,12 @@ type fake struct {
 	calls    []string
 	refuse   error
 	contexts []netlink.Context
+	// sent, unless it is nil, is told of messages.
+	sent func(message []byte)
 }
 
 func (f *fake) note(what string) {
-	b, _ := os.ReadFile(filepath.Join(f.d.config.StateDirectory, "contexts.jsonl"))
+	b, _ := os.ReadFile(filepath.Join(runtimeFolder(f.d.config), "contexts.jsonl"))
 	f.calls = append(f.calls, fmt.Sprintf("%s %d", what, strings.Count(string(b), "\n")-1))
 }
 
@@ -62,8 +66,11 @@ func (f *fake) DeleteTagged(netlink.ULIDs, uint64) error {
 
 func (f *fake) Contexts() ([]netlink.Context, error) { return f.contexts, nil }
 
-func (f *fake) SendControl(netip.Addr, netip.Addr, []byte) error {
+func (f *fake) SendControl(_, _ netip.Addr, message []byte, _ int) error {
 	f.note("send")
+	if f.sent != nil {
+		f.sent(message)
+	}
 	return f.refuse
 }
 
@@ -77,6 +84,7 @@ func made(t *testing.T) (*daemon, *fake, *strings.Builder) {
 	t.Helper()
 	c := config.Default()
 	c.StateDirectory = t.TempDir()
+	c.Control.Socket = filepath.Join(t.TempDir(), "socket")
 	var log strings.Builder
 	d, err := newDaemon(c, "f", newLog(c, &log))
 	if err != nil {
@@ -163,6 +171,59 @@ func TestModuleGone(t *testing.T) {
 	d.reconnect()
 	if d.kernel == nil || d.reconnectAt != 0 || d.engine.State(ulids) != engine.Established {
 		t.Errorf("the module is back: kernel %v, %v", d.kernel, d.engine.State(ulids))
+	}
+}
+
+// At the start the module may be missing, and the kernel is asked to load it now and then,
+// ever more rarely. Once it was there that is for others to do.
+func TestModuleMissing(t *testing.T) {
+	d, f, log := made(t)
+	there, tries := false, []time.Duration{}
+	missing := &netlink.Error{Err: fs.ErrNotExist, Message: "the kernel has no family"}
+	d.loaded = func() (bool, error) { return there, nil }
+	d.connect = func() (*kernel.Connection, error) {
+		tries = append(tries, d.now())
+		return nil, missing
+	}
+	d.kernel = nil
+	d.awaitModule(missing)
+	hour := d.now() + time.Hour
+	for d.now() < hour {
+		if d.reconnectAt == 0 || d.reconnectAt > d.now()+retryPause {
+			t.Fatalf("it is looked for at %v", d.reconnectAt)
+		}
+		d.began = d.began.Add(-retryPause)
+		if err := d.due(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(tries); n < 12 || n > 24 || tries[0] > 10*time.Second || strings.Count(log.String(), "waits for it") != 1 {
+		t.Errorf("tried at %v; log: %s", tries, log)
+	}
+	if s := d.status(); s != "waits for the kernel module" {
+		t.Errorf("status %q", s)
+	}
+	// Somebody has loaded it: that is seen within a second. What is wrong with it is
+	// said once.
+	there = true
+	d.connect = func() (*kernel.Connection, error) { return nil, errors.New("no memory") }
+	for range 5 {
+		d.reconnect()
+	}
+	if n := strings.Count(log.String(), "no memory"); n != 1 || d.kernel != nil {
+		t.Errorf("told %d times", n)
+	}
+	d.connect = func() (*kernel.Connection, error) { return &kernel.Connection{Client: f}, nil }
+	d.reconnect()
+	if d.kernel == nil || d.loadAt != 0 {
+		t.Error("it is not used")
+	}
+	d.moduleGone("unloaded")
+	there = false
+	d.connect = func() (*kernel.Connection, error) { t.Error("it is loaded again"); return nil, missing }
+	for range 3600 {
+		d.began = d.began.Add(-retryPause)
+		d.reconnect()
 	}
 }
 
@@ -259,6 +320,32 @@ func TestResyncPause(t *testing.T) {
 	}
 }
 
+// answerProbes has the peer answer each Probe, after a call.
+func (f *fake) answerProbes(t *testing.T, before func()) {
+	f.sent = func(message []byte) {
+		m, err := wire.Decode(message)
+		p, ok := m.(*wire.Probe)
+		if err != nil || !ok || p.State == wire.ProbeOperational {
+			return
+		}
+		answer, err := wire.Append(nil, &wire.Probe{ReceiverContextTag: 5, State: wire.ProbeOperational, Received: p.Sent[:1],
+			Sent: []wire.ProbeReport{{Source: b1, Destination: a1, Nonce: p.Sent[0].Nonce + 1}}})
+		if err != nil {
+			t.Error(err)
+		}
+		// It comes by the network, which the loop hears later.
+		go func() {
+			select {
+			case f.d.requests <- func() {
+				before()
+				f.d.handle(engine.Control{Source: b1, Destination: a1, Message: answer})
+			}:
+			case <-f.d.ended:
+			}
+		}()
+	}
+}
+
 // Who asks for what the kernel refuses is told so, in the kernel's words.
 func TestCommandRefused(t *testing.T) {
 	no := &netlink.Error{Err: syscall.ENOSPC, Message: "the namespace holds max-contexts contexts already"}
@@ -282,7 +369,11 @@ func TestCommandRefused(t *testing.T) {
 				f.contexts = []netlink.Context{context}
 				d.resync()
 			}
-			f.refuse = refuse
+			if c.adopted {
+				f.answerProbes(t, func() { f.refuse = refuse })
+			} else {
+				f.refuse = refuse
+			}
 			b, end := running(t, d)
 			err := c.ask(b, t.Context())
 			end()
@@ -313,7 +404,7 @@ func TestRefusedOfOthers(t *testing.T) {
 	for _, about := range []engine.ULIDs{ulids, other} {
 		var answer error
 		d.waiting[1] = func(err error) { answer = err }
-		d.do(about, []engine.Action{engine.Done{ID: 1}, engine.ContextNew{Context: engine.KernelContext{ULIDs: ulids}}})
+		d.do([]engine.Action{engine.Done{ID: 1, ULIDs: about}, engine.ContextNew{Context: engine.KernelContext{ULIDs: ulids}}})
 		if refused := about == ulids; (answer != nil) != refused || len(d.waiting) != 0 {
 			t.Errorf("%v: %v", about, answer)
 		}
@@ -370,11 +461,12 @@ func TestReloadFails(t *testing.T) {
 	if d.config != was || d.engine != before || !strings.Contains(log.String(), "no memory") {
 		t.Fatalf("log: %s", log)
 	}
-	// The engine is that of the operator, who gets an answer.
+	// It goes on to obey.
 	var answer error
-	d.operator.Use(ulids, engine.Pair{Local: b1, Peer: a1}, func(err error) { answer = err })
-	if err := d.due(); err != nil || answer != errPair {
-		t.Errorf("%v; the answer is %v", err, answer)
+	d.waiting[1] = func(err error) { answer = err }
+	d.handle(engine.Use{ID: 1, ULIDs: ulids, Pair: engine.Pair{Local: b1, Peer: a1}})
+	if answer == nil || !strings.Contains(answer.Error(), "the pair can't be used") {
+		t.Errorf("the answer is %v", answer)
 	}
 }
 
@@ -418,7 +510,7 @@ func TestBackend(t *testing.T) {
 		t.Errorf("%+v, %v", l, err)
 	}
 	use := control.UseRequest{Name: name, LocatorLocal: a1, LocatorPeer: b1}
-	if err := b.Use(ctx, use); !errors.Is(err, errPair) {
+	if err := b.Use(ctx, use); err == nil || !strings.Contains(err.Error(), "I1-SENT") {
 		t.Error("a pair before there is a context:", err)
 	}
 	if err := b.Close(ctx, name); err != nil {
@@ -427,7 +519,7 @@ func TestBackend(t *testing.T) {
 	if err := b.Close(ctx, name); err == nil {
 		t.Error("closed twice")
 	}
-	if err := b.Use(ctx, use); !errors.Is(err, errNoContext) {
+	if err := b.Use(ctx, use); err == nil || !strings.Contains(err.Error(), "there is no context") {
 		t.Error("a pair without a context:", err)
 	}
 	canceled, cancel := context.WithCancel(ctx)

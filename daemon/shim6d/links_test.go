@@ -24,6 +24,7 @@ import (
 	"shim6/daemon/locator"
 	"shim6/daemon/wire"
 	"shim6/netlink"
+	"shim6/tools/conformance/shows"
 )
 
 // linkEvents are what may happen to the link of the locator in use, as rtnetlink tells
@@ -83,11 +84,11 @@ type probing struct {
 	from []netip.Addr
 }
 
-func (p *probing) SendControl(source, destination netip.Addr, message []byte) error {
+func (p *probing) SendControl(source, destination netip.Addr, message []byte, length int) error {
 	if m, err := wire.Decode(message); err == nil && m.Type() == wire.TypeProbe {
 		p.from = append(p.from, source)
 	}
-	return p.fake.SendControl(source, destination, message)
+	return p.fake.SendControl(source, destination, message, length)
 }
 
 // local is what the engine knows of a locator of a context, and the context.
@@ -101,9 +102,8 @@ func local(d *daemon, a netip.Addr) (engine.LocalLocator, engine.Info) {
 }
 
 // From a message of rtnetlink to the Probe by another locator.
-//
-// Shows: 5534-3.2-01 5534-3.2-02
 func TestLinkEvents(t *testing.T) {
+	shows.IDs(t, "5534-3.2-01 5534-3.2-02")
 	for _, x := range linkEvents {
 		d, f, _ := configured(t, trusting, a1)
 		k := &probing{fake: f}
@@ -190,9 +190,8 @@ func namespace(t *testing.T) {
 }
 
 // The same with links of the kernel: everything that happens to them is heard.
-//
-// Shows: 5534-3.2-01 5534-3.2-02 5534-4.1-01
 func TestLinkEventsOfKernel(t *testing.T) {
+	shows.IDs(t, "5534-3.2-01 5534-3.2-02 5534-4.1-01")
 	for _, x := range linkEvents {
 		t.Run(x.name, func(t *testing.T) {
 			namespace(t)
@@ -203,7 +202,7 @@ func TestLinkEventsOfKernel(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.StateDirectory = d.config.StateDirectory
+			c.StateDirectory, c.Control = d.config.StateDirectory, d.config.Control
 			d.config = c
 			// As start does.
 			if d.watcher, err = locator.Watch(); err != nil {

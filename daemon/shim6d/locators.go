@@ -58,6 +58,11 @@ func (d *daemon) applyLocators(b rtnlBatch) {
 			continue
 		}
 		d.addresses.collisions.Apply(m)
+		if d.addresses.routes.Apply(m) {
+			// Somebody else has changed what is ours.
+			d.settleSoon()
+			continue
+		}
 		changed, err := d.table.Apply(d.now(), m)
 		if err != nil {
 			d.log.Warn(err.Error())
@@ -65,6 +70,10 @@ func (d *daemon) applyLocators(b rtnlBatch) {
 		}
 		if changed&locator.Routes != 0 {
 			d.routesDue = true
+		}
+		if changed == locator.Specifics {
+			d.specificsSoon()
+			continue
 		}
 		if changed&locator.Locators != 0 {
 			// After each, since the last lifetime before an address is
@@ -103,10 +112,38 @@ func (d *daemon) settle() error {
 		// What a message that was lost would have told.
 		d.keepULIDs()
 	}
+	if d.dumpDue || d.routesDue {
+		d.addresses.routes = nil
+	}
 	d.dumpDue, d.routesDue = false, false
 	d.manageAddresses()
 	d.tellLocators()
 	return nil
+}
+
+// restFactor is how many times as long as it took to follow the main table's routes it
+// is not done again: a host may learn of new ones all the time.
+const restFactor = 20
+
+// specificsSoon has followSpecifics called: at once if it is a few that have changed,
+// for until then our routes take no notice of them, and now and then while there are
+// always more.
+func (d *daemon) specificsSoon() {
+	if d.specificsAt == 0 {
+		d.specificsAt = max(d.now(), d.restUntil)
+	}
+}
+
+// followSpecifics has our routes follow those of the main table. If there is more to
+// look at, settle will see to that.
+func (d *daemon) followSpecifics() {
+	d.specificsAt = 0
+	if d.settleAt != 0 {
+		return
+	}
+	began := d.now()
+	d.manageAddresses()
+	d.restUntil = d.now() + restFactor*(d.now()-began)
 }
 
 func (d *daemon) tellLocators() {

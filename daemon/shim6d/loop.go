@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 	"time"
@@ -73,7 +74,7 @@ func (d *daemon) next() time.Duration {
 	if t, ok := d.engine.Next(); ok {
 		at = t
 	}
-	for _, t := range []time.Duration{d.settleAt, d.resyncAt, d.reconnectAt, d.keepAt, d.makeAt} {
+	for _, t := range []time.Duration{d.settleAt, d.specificsAt, d.resyncAt, d.reconnectAt, d.keepAt, d.makeAt, d.rereadAt} {
 		if t != 0 {
 			at = min(at, t)
 		}
@@ -92,6 +93,12 @@ func (d *daemon) due() error {
 	}
 	if d.makeAt != 0 && d.makeAt <= now {
 		d.makeAddresses()
+	}
+	if d.rereadAt != 0 && d.rereadAt <= now {
+		d.loadAddresses()
+	}
+	if d.specificsAt != 0 && d.specificsAt <= now {
+		d.followSpecifics()
 	}
 	if d.settleAt != 0 && d.settleAt <= now {
 		if err := d.settle(); err != nil {
@@ -188,27 +195,56 @@ func (d *daemon) moduleGone(why string) {
 	d.kernel = nil
 	d.reconnectAt = d.now() + retryPause
 	d.handle(engine.Dump{})
+	d.tellStatus()
 }
 
-// reconnect looks for the module. It does not have the kernel load it: who has
-// unloaded it has had a reason.
+// awaitModule waits for a module that was not there yet. It may be on its way: after a new
+// kernel, DKMS builds it when it can.
+func (d *daemon) awaitModule(err error) {
+	d.log.Warn("the kernel module is not there, and shim6d waits for it", "error", err)
+	d.reconnectAt, d.loadPause = d.now()+retryPause, firstLoadPause
+	d.loadAt = d.now() + d.loadPause
+}
+
+// reconnect looks for the module. If it was there before, the kernel is not asked to load
+// it: who has unloaded it has had a reason.
 func (d *daemon) reconnect() {
-	d.reconnectAt = d.now() + retryPause
-	there, err := d.loaded()
-	if err != nil || !there {
-		return
+	now := d.now()
+	d.reconnectAt = now + retryPause
+	if d.loadAt == 0 || d.loadAt > now {
+		there, err := d.loaded()
+		if err != nil || !there {
+			return
+		}
+	} else {
+		d.loadPause = min(2*d.loadPause, lastLoadPause)
+		d.loadAt = now + d.loadPause
 	}
 	k, err := d.connect()
-	if err != nil {
-		d.log.Warn("the module is back, but can't be used", "error", err)
+	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}
-	d.kernel, d.reconnectAt = k, 0
-	d.log.Info("the kernel module is back")
+	if err != nil {
+		if text := err.Error(); text != d.unusable {
+			d.log.Warn("the module is there, but can't be used", "error", err)
+			d.unusable = text
+		}
+		return
+	}
+	d.kernel, d.reconnectAt, d.loadAt, d.unusable = k, 0, 0, ""
+	d.log.Info("the kernel module is there")
 	if err := d.configureKernel(); err != nil {
 		d.log.Error("the kernel's configuration can't be set", "error", err)
 	}
 	d.resync()
+	d.tellStatus()
+}
+
+// tellStatus tells systemd how shim6d is.
+func (d *daemon) tellStatus() {
+	if err := d.notify.status(d.status()); err != nil {
+		d.log.Warn(err.Error())
+	}
 }
 
 // errGone: without rtnetlink nothing is known of the host's addresses.
@@ -223,5 +259,8 @@ func (d *daemon) rtnlBatch(b rtnlBatch) error {
 }
 
 func (d *daemon) status() string {
+	if d.kernel == nil {
+		return "waits for the kernel module"
+	}
 	return fmt.Sprintf("%d contexts, %d locators", d.engine.Size().Contexts, len(d.locators))
 }

@@ -58,5 +58,6 @@ func (n notifier) reloading() error {
 }
 
 func (n notifier) ready(status string) error { return n.send("READY=1\nSTATUS=" + status) }
+func (n notifier) status(s string) error     { return n.send("STATUS=" + s) }
 func (n notifier) stopping() error           { return n.send("STOPPING=1") }
 func (n notifier) alive() error              { return n.send("WATCHDOG=1") }

@@ -107,7 +107,7 @@ func (d *daemon) allPaths() []control.Path {
 		if !ok || !c.State.Sends() {
 			continue
 		}
-		for _, p := range d.operator.Paths(s) {
+		for _, p := range d.explorer.Paths(s) {
 			j := control.Path{
 				Name: control.NameOf(c.ULIDs), Pair: pair(p.Pair), Current: p.Current, Inbound: p.Inbound, State: string(p.State),
 				RTT: float64(p.RTT.Microseconds()) / 1000, Policy: p.Local.Policy.String(),

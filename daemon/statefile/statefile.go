@@ -6,26 +6,32 @@
 // of its context, or that there is none any more. So a change costs one write, and
 // is safe from then on against the death of the daemon at any moment: what was
 // written stays with the kernel. The death of the host is not its business, for the
-// contexts in the kernel die with it. A journal that has grown is replaced by a
-// short one, as a whole: written under another name, synced, and renamed.
+// contexts in the kernel die with it. So the file belongs in memory, below /run, and
+// nothing is synced. A journal that has grown is replaced by a short one, as a whole:
+// written under another name, and renamed.
+//
+// A goroutine of the File writes. Flush waits for it, so that a peer is told nothing
+// that a restart would not know, but never for long.
 //
 // There are secrets in the file, the context tags: it has mode 0600.
 package statefile
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"shim6/daemon/engine"
+	"shim6/daemon/writer"
 )
 
 const (
@@ -33,9 +39,14 @@ const (
 	name = "contexts.jsonl"
 	// version stands in the first line.
 	version = 1
-	// slack is how many lines more than twice the contexts make a journal too
-	// long.
-	slack = 1000
+	// slack is how many octets more than twice what it began with make a journal
+	// too long.
+	slack = 1 << 18
+	// defaultPatience is how long Flush waits for the writing: a thousand times what
+	// it takes where files are in memory.
+	defaultPatience = 50 * time.Millisecond
+	// lastPatience is how long Close waits.
+	lastPatience = 2 * time.Second
 )
 
 // head is the first line.
@@ -66,71 +77,108 @@ func (e *DamageError) Error() string {
 // Unwrap returns Err.
 func (e *DamageError) Unwrap() error { return e.Err }
 
-// File is an open state file. It is for one goroutine.
+// File is an open state file. Its methods are for one goroutine.
 type File struct {
 	folder string
 	lock   *os.File
-	// journal is nil after a write has failed: then all is to be written.
-	journal *os.File
-	live    map[engine.ULIDs]*engine.Record
-	lines   int
-	pending bytes.Buffer
-	// failed is why not all is written, and skip how many Flushes go by until
-	// that is tried again.
-	failed error
-	skip   int
+	writer *writer.Writer
+	// patience is defaultPatience but in tests.
+	patience time.Duration
+	// isNew: there was no file.
+	isNew bool
+
+	// What the writer looks at as well.
+	mu   sync.Mutex
+	live map[engine.ULIDs]*engine.Record
+	// changed are the contexts of which the journal does not have the newest.
+	changed map[engine.ULIDs]struct{}
+
+	// The writer's own. journal is nil after a write has failed: then all is to be
+	// written. size is how long it is, and whole how long it was at first.
+	journal     *os.File
+	size, whole int64
 }
 
 // Open opens the state file in a folder, which it makes if need be, and returns
-// the Records. With a *DamageError the File is good, and there are no Records. The
-// folder is locked until Close: another daemon there is an error.
-func Open(folder string) (*File, []engine.Record, error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, nil, fmt.Errorf("making the state directory: %w", err)
+// the Records. The folder is locked until Close: if another daemon has it, there is no
+// File, and writer.ErrInUse. With any other error, that what was there can't be read, the
+// File is good. report is told of failures to write, see writer.New; a File that can't
+// be written keeps what it is told until it can.
+func Open(folder string, report func(error)) (*File, []engine.Record, error) {
+	f := &File{
+		folder: folder, patience: defaultPatience,
+		live: map[engine.ULIDs]*engine.Record{}, changed: map[engine.ULIDs]struct{}{},
 	}
-	lock, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, nil, fmt.Errorf("the state directory: %w: it must be writable for shim6d", err)
+	if err := f.claim(); errors.Is(err, writer.ErrInUse) {
+		return nil, nil, fmt.Errorf("the folder of the state file, beside the control socket: %w: give this one another control.socket", err)
 	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		lock.Close()
-		return nil, nil, fmt.Errorf("the state directory %s is in use by another shim6d (%w): give this one another state-directory", folder, err)
+	var err error
+	f.isNew, err = f.read(folder)
+	failed := f.rewrite(f.live)
+	f.writer = writer.New(f.write, report)
+	if failed != nil || f.journal == nil {
+		// The writer tries it again, and tells the error.
+		f.writer.Want()
 	}
-	f := &File{folder: folder, lock: lock, live: map[engine.ULIDs]*engine.Record{}}
-	records, damage := f.read()
-	var de *DamageError
-	if damage != nil && !errors.As(damage, &de) {
-		lock.Close()
-		return nil, nil, damage
+	return f, f.Records(), err
+}
+
+// claim makes the folder and locks it, unless that has been done.
+func (f *File) claim() (err error) {
+	if f.lock == nil {
+		f.lock, err = writer.Claim(f.folder)
 	}
-	if err := f.rewrite(); err != nil {
-		f.Close()
-		return nil, nil, err
+	return err
+}
+
+// IsNew reports whether there was no file when f was opened.
+func (f *File) IsNew() bool { return f.isNew }
+
+// Read returns the Records that an older version of the daemon has left in another
+// folder, where Remove removes them. With a *DamageError there are none. It may wait for
+// a disk.
+func Read(folder string) ([]engine.Record, error) {
+	old := &File{live: map[engine.ULIDs]*engine.Record{}}
+	_, err := old.read(folder)
+	return old.Records(), err
+}
+
+// Remove removes what an older version has left in another folder. It may wait for a
+// disk.
+func Remove(folder string) error {
+	var errs []error
+	for _, n := range []string{name, name + ".tmp", "lock"} {
+		path := filepath.Join(folder, n)
+		// A file system that is frozen holds up whoever removes, be there a file or not.
+		if _, err := os.Lstat(path); err == nil {
+			errs = append(errs, os.Remove(path))
+		}
 	}
-	return f, records, damage
+	return errors.Join(errs...)
 }
 
 func (f *File) path() string { return filepath.Join(f.folder, name) }
 
-// read reads what there is.
-func (f *File) read() ([]engine.Record, error) {
-	b, err := os.ReadFile(f.path())
+// read reads what there is, and reports whether there was nothing.
+func (f *File) read(folder string) (none bool, err error) {
+	path := filepath.Join(folder, name)
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		return true, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the state file: %w", err)
+		return false, fmt.Errorf("reading the state file: %w", err)
 	}
 	n, err := f.parse(b)
 	if err != nil {
 		clear(f.live)
-		aside := fmt.Sprintf("%s.damaged-%s", f.path(), time.Now().UTC().Format("20060102T150405"))
-		if err := os.Rename(f.path(), aside); err != nil {
-			return nil, fmt.Errorf("the state file is damaged, and can't be moved away: %w", err)
+		aside := fmt.Sprintf("%s.damaged-%s", path, time.Now().UTC().Format("20060102T150405"))
+		if err := os.Rename(path, aside); err != nil {
+			return false, fmt.Errorf("the state file is damaged, and can't be moved away: %w", err)
 		}
-		return nil, &DamageError{File: aside, Line: n, Err: err}
+		return false, &DamageError{File: aside, Line: n, Err: err}
 	}
-	return f.Records(), nil
+	return false, nil
 }
 
 // parse takes over lines, and returns which one is wrong. A last line without its
@@ -180,8 +228,11 @@ func strict(b []byte, v any) error {
 	return nil
 }
 
-// Put keeps a Record, or forgets it if it is nil. Flush makes it safe.
+// Put keeps a Record, which is not changed from then on, or forgets it if it is nil.
+// Flush makes it safe.
 func (f *File) Put(u engine.ULIDs, r *engine.Record) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if r == nil {
 		if f.live[u] == nil {
 			return
@@ -190,108 +241,130 @@ func (f *File) Put(u engine.ULIDs, r *engine.Record) {
 	} else {
 		f.live[u] = r
 	}
-	f.encode(&f.pending, line{u, r})
-	f.lines++
+	f.changed[u] = struct{}{}
 }
 
-// encode appends a line. That it can't be encoded can't be: it is plain data.
-func (f *File) encode(w *bytes.Buffer, v any) {
-	b, err := json.Marshal(v)
+// Flush has written what Put was told, and waits for that, but not for long, and not
+// at all while it fails or takes long: then it is done later. A context that changes
+// again before that is written once.
+func (f *File) Flush() {
+	f.mu.Lock()
+	nothing := len(f.changed) == 0
+	f.mu.Unlock()
+	if !nothing {
+		f.writer.Want()
+		f.writer.Wait(f.patience)
+	}
+}
+
+// Err is why not all is written, nil if it is.
+func (f *File) Err() error { return f.writer.Err() }
+
+// write is the writer's. A file that can't be written is removed, which is possible where
+// there is no room: Records that are old would have a daemon believe that the peer has been
+// told what it has not, and without any it takes care of that.
+func (f *File) write() error {
+	err := f.tryWrite()
 	if err != nil {
-		panic("statefile: " + err.Error())
+		os.Remove(f.path())
 	}
-	w.Write(b)
-	w.WriteByte('\n')
+	return err
 }
 
-// Flush writes what Put was told. After an error it is not lost: the next Flush
-// that has something to write will write all. If that fails as well it is tried less
-// often, the more there is to write: a full disk must not take all the time.
-func (f *File) Flush() error {
-	if f.pending.Len() == 0 {
-		return nil
+func (f *File) tryWrite() error {
+	if err := f.claim(); err != nil {
+		return err
 	}
-	if f.skip > 0 {
-		f.skip--
-		f.pending.Reset()
-		return f.failed
+	f.mu.Lock()
+	changed := f.changed
+	f.changed = map[engine.ULIDs]struct{}{}
+	if f.journal == nil || f.size > 2*f.whole+slack {
+		live := maps.Clone(f.live)
+		f.mu.Unlock()
+		return f.rewrite(live)
 	}
-	if f.journal == nil || f.lines > 2*len(f.live)+slack {
-		return f.rewrite()
+	lines := make([]line, 0, len(changed))
+	for u := range changed {
+		lines = append(lines, line{u, f.live[u]})
 	}
-	_, err := f.journal.Write(f.pending.Bytes())
-	f.pending.Reset()
+	f.mu.Unlock()
+	var b bytes.Buffer
+	for _, l := range lines {
+		encode(&b, l)
+	}
+	n, err := f.journal.Write(b.Bytes())
+	f.size += int64(n)
 	if err != nil {
 		// Half a line may be there, so nothing can follow it.
 		f.journal.Close()
 		f.journal = nil
-		f.failed = fmt.Errorf("writing the state file: %w", err)
-		return f.failed
+		return fmt.Errorf("writing the state file: %w", err)
 	}
 	return nil
 }
 
-// rewrite puts a journal of what there is in place of the old one.
-func (f *File) rewrite() error {
-	f.pending.Reset()
-	var all bytes.Buffer
-	f.encode(&all, head{version})
-	for u, r := range f.live {
-		f.encode(&all, line{u, r})
-	}
-	journal, err := replace(f.path(), all.Bytes())
-	if err != nil {
-		if f.journal != nil {
-			// It has not got what was pending.
-			f.journal.Close()
-			f.journal = nil
-		}
-		f.failed, f.skip = fmt.Errorf("writing the state file: %w", err), len(f.live)/8
-		return f.failed
-	}
+// rewrite puts a journal of some Records in place of the old one, if there is one.
+func (f *File) rewrite(live map[engine.ULIDs]*engine.Record) error {
 	if f.journal != nil {
 		f.journal.Close()
+		f.journal = nil
 	}
-	f.journal, f.lines, f.failed = journal, len(f.live), nil
+	if f.lock == nil {
+		return nil
+	}
+	journal, size, err := replace(f.path(), func(w io.Writer) {
+		encode(w, head{version})
+		for u, r := range live {
+			encode(w, line{u, r})
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("writing the state file: %w", err)
+	}
+	f.journal, f.size, f.whole = journal, size, size
 	return nil
+}
+
+// encode writes a line. That it can't be encoded can't be: it is plain data. Errors to
+// write are seen later by who has made w.
+func encode(w io.Writer, v any) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("statefile: " + err.Error())
+	}
+	w.Write(append(b, '\n'))
 }
 
 // replace writes a file as a whole: whoever looks, at whatever moment, sees the old
-// one or the new one. It returns the new one, to append to.
-func replace(path string, b []byte) (*os.File, error) {
+// one or the new one. It returns the new one, to append to, and its length.
+func replace(path string, fill func(io.Writer)) (*os.File, int64, error) {
 	temporary := path + ".tmp"
 	w, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	_, err = w.Write(b)
+	b := bufio.NewWriterSize(w, 1<<16)
+	fill(b)
+	var size int64
+	err = b.Flush()
 	if err == nil {
-		err = w.Sync()
+		size, err = w.Seek(0, io.SeekCurrent)
 	}
 	if err == nil {
 		err = os.Rename(temporary, path)
 	}
-	if err == nil {
-		err = syncFolder(filepath.Dir(path))
-	}
 	if err != nil {
 		w.Close()
 		os.Remove(temporary)
-		return nil, err
+		return nil, 0, err
 	}
-	return w, nil
-}
-
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return w, size, nil
 }
 
 // Records are those that there are, in no order.
 func (f *File) Records() []engine.Record {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	records := make([]engine.Record, 0, len(f.live))
 	for _, r := range f.live {
 		records = append(records, *r)
@@ -300,20 +373,26 @@ func (f *File) Records() []engine.Record {
 }
 
 // Len is how many Records there are.
-func (f *File) Len() int { return len(f.live) }
+func (f *File) Len() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.live)
+}
 
-// Close flushes, and gives the folder free.
+// Close writes what is left, for which it does not wait long, and gives the folder
+// free.
 func (f *File) Close() error {
-	err := f.failed
-	if f.skip = 0; err != nil {
-		err = f.rewrite()
-		f.failed = nil
-	} else {
-		err = f.Flush()
+	f.writer.Want()
+	err := f.writer.Close(lastPatience)
+	if errors.Is(err, writer.ErrLate) {
+		// What is open is in use until the process ends.
+		return err
 	}
-	if f.journal != nil {
-		err = errors.Join(err, f.journal.Close())
-		f.journal = nil
+	for _, c := range []*os.File{f.journal, f.lock} {
+		if c != nil {
+			err = errors.Join(err, c.Close())
+		}
 	}
-	return errors.Join(err, f.lock.Close())
+	f.journal, f.lock = nil, nil
+	return err
 }

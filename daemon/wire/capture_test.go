@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"shim6/tools/conformance/shows"
 )
 
 // captured is a Shim6 header of a capture, up to the end of its packet.
@@ -37,9 +39,8 @@ func capture(t testing.TB, name string) (all []captured) {
 // Two captures of another implementation that talks to itself: a context is
 // established, a locator fails, and another takes its place. All of it decodes,
 // nothing has a residue, and it comes out as it was.
-//
-// Shows: 5533-5.1-03 5533-5.3-08 5533-5.3-09 5533-5.3-10
 func TestCaptures(t *testing.T) {
+	shows.IDs(t, "5533-5.1-03 5533-5.3-08 5533-5.3-09 5533-5.3-10")
 	for _, test := range []struct {
 		name string
 		want map[string]int

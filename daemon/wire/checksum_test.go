@@ -6,12 +6,13 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"testing"
+
+	"shim6/tools/conformance/shows"
 )
 
 // The fast sum is the slow one, of anything.
-//
-// Shows: 5533-5.3-08
 func TestChecksum(t *testing.T) {
+	shows.IDs(t, "5533-5.3-08")
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 20000 {
 		b := make([]byte, 8*(1+r.IntN(256)))
@@ -47,9 +48,8 @@ func TestChecksum(t *testing.T) {
 
 // What follows the message, and what comes before it, is not in the sum: the
 // same octets are right anywhere.
-//
-// Shows: 5533-5.3-09 5533-5.3-10
 func TestChecksumCovers(t *testing.T) {
+	shows.IDs(t, "5533-5.3-09 5533-5.3-10")
 	b := octets(t, "3b01010040654d4f4efb16e61fb9b0af") // sent by another implementation
 	mustDecode(t, b)
 	mustDecode(t, append(bytes.Clone(b), "a payload of odd length"...))

@@ -10,13 +10,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"shim6/tools/conformance/shows"
 )
 
 // The Error message for a critical option: the packet in error begins with its
 // IPv6 header, and the pointer counts from there.
-//
-// Shows: 5533-5-01 5533-5.14-01 5533-5.14-03 5533-5.14-07 5533-5.14-13
 func TestNewErrorMessage(t *testing.T) {
+	shows.IDs(t, "5533-5-01 5533-5.14-01 5533-5.14-03 5533-5.14-07 5533-5.14-13")
 	message := fixed16(t, TypeKeepalive, "0012 0000 00000000 0013 0004 01020304")
 	m, ok := NewErrorMessage(wrong(t, message), locatorA, locatorB, message)
 	if !ok {
@@ -53,9 +54,8 @@ func TestNewErrorMessage(t *testing.T) {
 }
 
 // Which of what is wrong gets an answer.
-//
-// Shows: 5533-5.14-06
 func TestErrorMessageDue(t *testing.T) {
+	shows.IDs(t, "5533-5.14-06")
 	i1 := mustAppend(t, &I1{})
 	answer := mustAppend(t, &ErrorMessage{PacketInError: make([]byte, 8)})
 	for _, test := range []struct {
@@ -90,7 +90,7 @@ func TestErrorMessageDue(t *testing.T) {
 		t.Errorf("an answer to an Error message: %+v", m)
 	}
 	// Nor does one go to or from an address that is not somebody's.
-	// Shows: 5533-12.3-03
+	shows.IDs(t, "5533-12.3-03")
 	for _, a := range []netip.Addr{{}, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fe80::1%eth0"),
 		netip.IPv6Unspecified(), netip.MustParseAddr("ff02::1"), netip.MustParseAddr("ff0e::1")} {
 		if m, ok := NewDebugErrorMessage(&ProtocolError{Code: CodeDebugValue}, a, ulidB, i1); ok {
@@ -110,9 +110,8 @@ func TestErrorMessageDue(t *testing.T) {
 
 // As much of the packet in error as fits into 1280 octets with the IPv6 header,
 // and into a multiple of 8.
-//
-// Shows: 5533-5.14-04 5533-5.14-14 5533-5.1-04
 func TestPacketInErrorIsCut(t *testing.T) {
+	shows.IDs(t, "5533-5.14-04 5533-5.14-14 5533-5.1-04")
 	packet := make([]byte, 3000)
 	for i := range packet {
 		packet[i] = byte(i)
@@ -142,9 +141,8 @@ func TestPacketInErrorIsCut(t *testing.T) {
 }
 
 // All codes and the ends of the pointer come back.
-//
-// Shows: 5533-5.14-01 5533-5.14-11
 func TestErrorCodes(t *testing.T) {
+	shows.IDs(t, "5533-5.14-01 5533-5.14-11")
 	for code := range ErrorCode(128) {
 		m := &ErrorMessage{Code: code, Pointer: uint16(code) << 8, PacketInError: []byte{1, 2, 3, 4, 5, 6, 7, 8}}
 		b := mustAppend(t, m)
@@ -214,25 +212,23 @@ func TestVerdicts(t *testing.T) {
 	b := mustAppend(t, m)
 	decoded := mustDecode(t, b)
 	for _, test := range []struct {
-		name string
-		err  *ProtocolError
-		want ProtocolError
-		at   []byte
+		name  string
+		err   *ProtocolError
+		want  ProtocolError
+		at    []byte
+		shows string
 	}{
 		// 16 of header, 16 of option 9, and then 9 of the list.
-		// Shows: 5533-5.14-08
 		{"locator 0", VerificationFailed(decoded, 0), ProtocolError{CodeVerification, 41, TypeUpdateRequest,
-			"locator 0, 2001:db8:a1::1, does not verify by HBA"}, []byte{1, 2}},
-		// Shows: 5533-5.14-08
+			"locator 0, 2001:db8:a1::1, does not verify by HBA"}, []byte{1, 2}, "5533-5.14-08"},
 		{"locator 1", VerificationFailed(decoded, 1), ProtocolError{CodeVerification, 42, TypeUpdateRequest,
-			"locator 1, 2001:db8:a2::1, does not verify by CGA"}, []byte{2, 0}},
-		// Shows: 5533-5.14-09
+			"locator 1, 2001:db8:a2::1, does not verify by CGA"}, []byte{2, 0}, "5533-5.14-08"},
 		{"generation", GenerationMismatch(decoded, 1), ProtocolError{CodeGeneration, 84, TypeUpdateRequest,
-			"Locator Preferences is about generation 2, and 1 is in use"}, []byte{0, 0, 0, 2}},
-		// Shows: 5533-5.14-10
+			"Locator Preferences is about generation 2, and 1 is in use"}, []byte{0, 0, 0, 2}, "5533-5.14-09"},
 		{"count", LocatorCountMismatch(decoded, 2), ProtocolError{CodeLocatorCount, 82, TypeUpdateRequest,
-			"Locator Preferences is about 3 locators, and there are 2"}, []byte{0, 8}},
+			"Locator Preferences is about 3 locators, and there are 2"}, []byte{0, 8}, "5533-5.14-10"},
 	} {
+		shows.IDs(t, test.shows)
 		if test.err == nil {
 			t.Errorf("%s: no error", test.name)
 			continue
@@ -268,53 +264,54 @@ func TestAppendErrors(t *testing.T) {
 		name    string
 		message Message
 		says    string
+		shows   string
 	}{
-		// Shows: 5533-4.1-01
-		{"a tag of 48 bits", &I1{InitiatorContextTag: 1 << 47}, "I1: a Context Tag has 47 bits"},
-		{"I2 with such a tag", &I2{InitiatorContextTag: 1 << 47}, "47 bits"},
-		{"R2 with such a tag", &R2{ResponderContextTag: 1 << 63}, "47 bits"},
-		{"R1bis with such a tag", &R1bis{PacketContextTag: 1 << 47}, "47 bits"},
-		{"I2bis with such a tag", &I2bis{InitiatorContextTag: 1 << 47}, "47 bits"},
-		{"I2bis with such a packet's tag", &I2bis{PacketContextTag: 1 << 47}, "47 bits"},
-		{"Update Request with such a tag", &UpdateRequest{ReceiverContextTag: 1 << 47}, "47 bits"},
-		{"Update Acknowledgement with such a tag", &UpdateAcknowledgement{ReceiverContextTag: 1 << 47}, "47 bits"},
-		{"Keepalive with such a tag", &Keepalive{ReceiverContextTag: 1 << 47}, "47 bits"},
-		{"Probe with such a tag", &Probe{ReceiverContextTag: 1 << 47, Sent: report(ulidA, ulidB)}, "47 bits"},
+		{"a tag of 48 bits", &I1{InitiatorContextTag: 1 << 47}, "I1: a Context Tag has 47 bits", "5533-4.1-01"},
+		{"I2 with such a tag", &I2{InitiatorContextTag: 1 << 47}, "47 bits", ""},
+		{"R2 with such a tag", &R2{ResponderContextTag: 1 << 63}, "47 bits", ""},
+		{"R1bis with such a tag", &R1bis{PacketContextTag: 1 << 47}, "47 bits", ""},
+		{"I2bis with such a tag", &I2bis{InitiatorContextTag: 1 << 47}, "47 bits", ""},
+		{"I2bis with such a packet's tag", &I2bis{PacketContextTag: 1 << 47}, "47 bits", ""},
+		{"Update Request with such a tag", &UpdateRequest{ReceiverContextTag: 1 << 47}, "47 bits", ""},
+		{"Update Acknowledgement with such a tag", &UpdateAcknowledgement{ReceiverContextTag: 1 << 47}, "47 bits", ""},
+		{"Keepalive with such a tag", &Keepalive{ReceiverContextTag: 1 << 47}, "47 bits", ""},
+		{"Probe with such a tag", &Probe{ReceiverContextTag: 1 << 47, Sent: report(ulidA, ulidB)}, "47 bits", ""},
 
-		{"a Probe without itself", &Probe{}, "no report of the probe itself"},
-		{"a Probe of 16 reports", &Probe{Sent: make([]ProbeReport, 16)}, "15 are the most"},
-		{"a Probe of 16 reports received", &Probe{Sent: report(ulidA, ulidB), Received: make([]ProbeReport, 16)}, "15 are the most"},
-		{"a state of 3", &Probe{State: 3, Sent: report(ulidA, ulidB)}, "there is no state 3"},
-		{"a report without a source", &Probe{Sent: report(netip.Addr{}, ulidB)}, "Probe Source: invalid IP: not an IPv6"},
-		{"a report with an IPv4 destination", &Probe{Sent: report(ulidA, ipv4)}, "Probe Destination: 192.0.2.1: not an IPv6"},
-		{"a report with a zone", &Probe{Sent: report(ulidA, ulidB), Received: report(zone, ulidB)}, "Probe Source: fe80::1%eth0: not an IPv6"},
+		{"a Probe without itself", &Probe{}, "no report of the probe itself", ""},
+		{"a Probe of 16 reports", &Probe{Sent: make([]ProbeReport, 16)}, "15 are the most", ""},
+		{"a Probe of 16 reports received", &Probe{Sent: report(ulidA, ulidB), Received: make([]ProbeReport, 16)}, "15 are the most", ""},
+		{"a state of 3", &Probe{State: 3, Sent: report(ulidA, ulidB)}, "there is no state 3", ""},
+		{"a report without a source", &Probe{Sent: report(netip.Addr{}, ulidB)}, "Probe Source: invalid IP: not an IPv6", ""},
+		{"a report with an IPv4 destination", &Probe{Sent: report(ulidA, ipv4)}, "Probe Destination: 192.0.2.1: not an IPv6", ""},
+		{"a report with a zone", &Probe{Sent: report(ulidA, ulidB), Received: report(zone, ulidB)}, "Probe Source: fe80::1%eth0: not an IPv6", ""},
 
-		{"a ULID of IPv4", &I1{Options: Options{&ULIDPair{Sender: ipv4, Receiver: ulidB}}}, "ULID Pair: 192.0.2.1: not an IPv6"},
-		{"no ULID", &I1{Options: Options{&ULIDPair{Sender: ulidA}}}, "ULID Pair: invalid IP: not an IPv6"},
-		{"a locator with a zone", &R2{Options: Options{&LocatorList{Locators: []Locator{{zone, 1}}}}}, "Locator List: fe80::1%eth0: not an IPv6"},
-		{"256 locators", &R2{Options: Options{&LocatorList{Locators: make([]Locator, 256)}}}, "255 are the most"},
-		{"an Element Len of 0", &R2{Options: Options{&LocatorPreferences{}}}, "Element Len of 0"},
+		{"a ULID of IPv4", &I1{Options: Options{&ULIDPair{Sender: ipv4, Receiver: ulidB}}}, "ULID Pair: 192.0.2.1: not an IPv6", ""},
+		{"no ULID", &I1{Options: Options{&ULIDPair{Sender: ulidA}}}, "ULID Pair: invalid IP: not an IPv6", ""},
+		{"a locator with a zone", &R2{Options: Options{&LocatorList{Locators: []Locator{{zone, 1}}}}}, "Locator List: fe80::1%eth0: not an IPv6", ""},
+		{"256 locators", &R2{Options: Options{&LocatorList{Locators: make([]Locator, 256)}}}, "255 are the most", ""},
+		{"an Element Len of 0", &R2{Options: Options{&LocatorPreferences{}}}, "Element Len of 0", ""},
 		{"malformed preferences with elements", &R2{Options: Options{&LocatorPreferences{Malformed: true, Elements: make([]Preference, 1)}}},
-			"malformed, and with elements"},
+			"malformed, and with elements", ""},
 		{"malformed preferences that are not", &R2{Options: Options{&LocatorPreferences{ElementLen: 3, Malformed: true, Raw: make([]byte, 6)}}},
-			"an Element Len of 3 and 6 octets nothing is wrong"},
-		{"malformed preferences without any", &R2{Options: Options{&LocatorPreferences{ElementLen: 3, Malformed: true}}}, "nothing is wrong"},
-		{"raw octets of preferences", &R2{Options: Options{&LocatorPreferences{ElementLen: 3, Raw: make([]byte, 2)}}}, "not malformed"},
+			"an Element Len of 3 and 6 octets nothing is wrong", ""},
+		{"malformed preferences without any", &R2{Options: Options{&LocatorPreferences{ElementLen: 3, Malformed: true}}}, "nothing is wrong", ""},
+		{"raw octets of preferences", &R2{Options: Options{&LocatorPreferences{ElementLen: 3, Raw: make([]byte, 2)}}}, "not malformed", ""},
 		{"a priority without room", &R2{Options: Options{&LocatorPreferences{ElementLen: 1, Elements: []Preference{{}, {Priority: 1}}}}},
-			"element 1 is not one of 1 octets"},
+			"element 1 is not one of 1 octets", ""},
 		{"a weight without room", &R2{Options: Options{&LocatorPreferences{ElementLen: 2, Elements: []Preference{{Weight: 1}}}}},
-			"element 0 is not one of 2 octets"},
+			"element 0 is not one of 2 octets", ""},
 		{"a rest without room", &R2{Options: Options{&LocatorPreferences{ElementLen: 3, Elements: []Preference{{Rest: []byte{1}}}}}},
-			"element 0 is not one of 3 octets"},
+			"element 0 is not one of 3 octets", ""},
 		{"a rest that is short", &R2{Options: Options{&LocatorPreferences{ElementLen: 5, Elements: []Preference{{Rest: []byte{1}}}}}},
-			"element 0 is not one of 5 octets"},
+			"element 0 is not one of 5 octets", ""},
 
-		{"an option twice", &I1{Options: Options{fii, fii}}, "Forked Instance Identifier is there twice"},
-		{"an option of another message", &R2{Options: Options{fii}}, "Forked Instance Identifier is no option of this message"},
-		{"an option not known that is known", &I1{Options: Options{&UnknownOption{OptionType: 7}}}, "has a type of its own"},
-		{"an option type of 16 bits", &I1{Options: Options{&UnknownOption{OptionType: 1 << 15}}}, "impossible option type 32768"},
+		{"an option twice", &I1{Options: Options{fii, fii}}, "Forked Instance Identifier is there twice", ""},
+		{"an option of another message", &R2{Options: Options{fii}}, "Forked Instance Identifier is no option of this message", ""},
+		{"an option not known that is known", &I1{Options: Options{&UnknownOption{OptionType: 7}}}, "has a type of its own", ""},
+		{"an option type of 16 bits", &I1{Options: Options{&UnknownOption{OptionType: 1 << 15}}}, "impossible option type 32768", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			shows.IDs(t, test.shows)
 			before := []byte("x")
 			b, err := Append(before, test.message)
 			if err == nil || !strings.Contains(err.Error(), test.says) {
@@ -329,9 +326,8 @@ func TestAppendErrors(t *testing.T) {
 
 // Messages end at 1280 octets with the IPv6 header, or earlier if other headers
 // take their part. What is received may be longer.
-//
-// Shows: 5533-5.1-04
 func TestLongMessages(t *testing.T) {
+	shows.IDs(t, "5533-5.1-04")
 	long := func(n int) *R1 {
 		// 16 octets of fixed part, and 4 of the option's header.
 		return &R1{Options: Options{&ResponderValidator{Validator: make([]byte, n-20)}}}
@@ -370,7 +366,7 @@ func TestLongMessages(t *testing.T) {
 		reports[i] = ProbeReport{Source: ulidA, Destination: ulidB}
 	}
 	// As many reports as a Probe can have fit, with 24 octets of options.
-	// Shows: 5534-5.2-25
+	shows.IDs(t, "5534-5.2-25")
 	full := &Probe{Sent: reports, Received: reports}
 	if b, err := Append(nil, full); err != nil || len(b) != 1216 {
 		t.Errorf("a full Probe: %d octets, %v", len(b), err)

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"shim6/tools/conformance/shows"
 )
 
 // goldens are messages drawn after the pictures of the RFCs, without the code
@@ -15,25 +17,23 @@ var goldens = []struct {
 	name    string
 	octets  string
 	message Message
+	shows   string
 }{
-	// Shows: 5533-5-02 5533-5.1-01 5533-5.1-02 5533-5.3-01 5533-5.3-02 5533-5.3-03 5533-5.3-04 5533-5.3-06
-	// Shows: 5533-5.3-07 5533-5.3-12 5533-5.4-01
 	{"I1", `
 		3b 01 01 00  // Next Header 59, Hdr Ext Len 1, P 0 and Type 1, Reserved1 and S
 		22 f8 12 34  // Checksum, R 0 and the tag
 		56 78 9a bc
 		de ad be ef  // Initiator Nonce`,
-		&I1{InitiatorContextTag: 0x123456789abc, InitiatorNonce: 0xdeadbeef}},
+		&I1{InitiatorContextTag: 0x123456789abc, InitiatorNonce: 0xdeadbeef},
+		"5533-5-02 5533-5.1-01 5533-5.1-02 5533-5.3-01 5533-5.3-02 5533-5.3-03 5533-5.3-04 5533-5.3-06 " +
+			"5533-5.3-07 5533-5.3-12 5533-5.4-01"},
 	// All bits of the tag are its own, and the bit before it is not.
-	// Shows: 5533-4.1-01 5533-5.4-01
 	{"I1 with the greatest tag", `
 		3b 01 01 00
 		43 ff 7f ff
 		ff ff ff ff
 		00 00 00 00`,
-		&I1{InitiatorContextTag: MaxContextTag}},
-	// Shows: 5533-5.4-07 5533-5.15-01 5533-5.15-02 5533-5.15-13 5533-5.15-14 5533-5.15-16
-	// Shows: 5533-5.15.6-01 5533-5.15.7-01
+		&I1{InitiatorContextTag: MaxContextTag}, "5533-4.1-01 5533-5.4-01"},
 	{"I1 with ULIDs and FII", `
 		3b 07 01 00
 		62 e7 00 00
@@ -48,8 +48,9 @@ var goldens = []struct {
 		&I1{InitiatorContextTag: 1, InitiatorNonce: 2, Options: Options{
 			&ULIDPair{Sender: ulidA, Receiver: ulidB},
 			&ForkedInstanceIdentifier{FII: 0x01020304},
-		}}},
-	// Shows: 5533-5.3-13 5533-5.5-01 5533-5.5-07 5533-5.15-03 5533-5.15-04 5533-5.15-05 5533-5.15-08 5533-5.15.1-01
+		}},
+		"5533-5.4-07 5533-5.15-01 5533-5.15-02 5533-5.15-13 5533-5.15-14 5533-5.15-16 5533-5.15.6-01 " +
+			"5533-5.15.7-01"},
 	{"R1", `
 		3b 03 02 00
 		70 41 00 00  // Reserved2
@@ -61,12 +62,9 @@ var goldens = []struct {
 		00 00 00 00`,
 		&R1{InitiatorNonce: 0x11121314, ResponderNonce: 0x21222324, Options: Options{
 			&ResponderValidator{Validator: []byte{0xa1, 0xa2, 0xa3, 0xa4, 0xa5}},
-		}}},
-	// Shows: 5533-5.3-14 5533-5.6-01 5533-5.6-12 5533-5.15-01 5533-5.15-02 5533-5.15-03 5533-5.15-04 5533-5.15-05
-	// Shows: 5533-5.15-08 5533-5.15-09 5533-5.15-10 5533-5.15-11 5533-5.15-12 5533-5.15-13 5533-5.15-14 5533-5.15-15
-	// Shows: 5533-5.15-16 5533-5.15.1-01 5533-5.15.2-01 5533-5.15.2-02 5533-5.15.2-07 5533-5.15.2-08 5533-5.15.2-10
-	// Shows: 5533-5.15.3-01 5533-5.15.3-05 5533-5.15.3-07 5533-5.15.3-08 5533-5.15.4-01 5533-5.15.5-01 5533-5.15.6-01
-	// Shows: 5533-5.15.7-01 5533-5.15.8-01 5534-5.3-01 5534-5.3-02 5534-5.3-08
+		}},
+		"5533-5.3-13 5533-5.5-01 5533-5.5-07 5533-5.15-03 5533-5.15-04 5533-5.15-05 5533-5.15-08 " +
+			"5533-5.15.1-01"},
 	{"I2 with every option", `
 		3b 1e 03 00
 		6f 8d 12 34  // the tag
@@ -121,8 +119,13 @@ var goldens = []struct {
 			}},
 			&CGASignature{Signature: []byte("QRSTUVWXYZ[\\")},
 			&KeepaliveTimeout{Seconds: 300},
-		}}},
-	// Shows: 5533-5.3-14 5533-5.6-01
+		}},
+		"5533-5.3-14 5533-5.6-01 5533-5.6-12 5533-5.15-01 5533-5.15-02 5533-5.15-03 5533-5.15-04 " +
+			"5533-5.15-05 5533-5.15-08 5533-5.15-09 5533-5.15-10 5533-5.15-11 5533-5.15-12 5533-5.15-13 " +
+			"5533-5.15-14 5533-5.15-15 5533-5.15-16 5533-5.15.1-01 5533-5.15.2-01 5533-5.15.2-02 " +
+			"5533-5.15.2-07 5533-5.15.2-08 5533-5.15.2-10 5533-5.15.3-01 5533-5.15.3-05 5533-5.15.3-07 " +
+			"5533-5.15.3-08 5533-5.15.4-01 5533-5.15.5-01 5533-5.15.6-01 5533-5.15.7-01 5533-5.15.8-01 " +
+			"5534-5.3-01 5534-5.3-02 5534-5.3-08"},
 	{"I2", `
 		3b 02 03 00
 		c1 f7 00 00
@@ -130,9 +133,8 @@ var goldens = []struct {
 		00 00 00 02
 		00 00 00 03
 		00 00 00 00`,
-		&I2{InitiatorContextTag: 1, InitiatorNonce: 2, ResponderNonce: 3}},
+		&I2{InitiatorContextTag: 1, InitiatorNonce: 2, ResponderNonce: 3}, "5533-5.3-14 5533-5.6-01"},
 	// Eight methods leave one octet less than a row of eight: 7 of padding.
-	// Shows: 5533-5.3-15 5533-5.7-01 5533-5.7-06 5533-5.15.2-01 5533-5.15.2-02 5533-5.15.3-03
 	{"R2 with eight locators", `
 		3b 17 04 00
 		3a 2d 00 00  // the tag
@@ -164,8 +166,7 @@ var goldens = []struct {
 			&LocatorPreferences{Generation: 1, ElementLen: 1, Elements: []Preference{
 				{}, {Flags: FlagBroken}, {Flags: FlagTransient}, {Flags: FlagBroken | FlagTransient}, {}, {}, {}, {},
 			}},
-		}}},
-	// Shows: 5533-5.3-16 5533-5.8-01 5533-5.8-06
+		}}, "5533-5.3-15 5533-5.7-01 5533-5.7-06 5533-5.15.2-01 5533-5.15.2-02 5533-5.15.3-03"},
 	{"R1bis", `
 		3b 03 05 00
 		d2 09 12 34  // Packet Context Tag
@@ -175,8 +176,7 @@ var goldens = []struct {
 		76 61 6c 69 64 61 74 6f 72 20 78 79`,
 		&R1bis{PacketContextTag: 0x123456789abc, ResponderNonce: 0x21222324, Options: Options{
 			&ResponderValidator{Validator: []byte("validator xy")},
-		}}},
-	// Shows: 5533-5.3-17 5533-5.9-01 5533-5.9-09
+		}}, "5533-5.3-16 5533-5.8-01 5533-5.8-06"},
 	{"I2bis", `
 		3b 05 06 00
 		9f 3c 12 34  // Initiator Context Tag
@@ -194,8 +194,7 @@ var goldens = []struct {
 			PacketContextTag: 0x7edcba987654, Options: Options{
 				&ResponderValidator{Validator: []byte{1, 2, 3, 4}},
 				&ForkedInstanceIdentifier{FII: 1},
-			}}},
-	// Shows: 5533-5.3-18 5533-5.10-01 5533-5.10-08 5533-5.15.3-04 5534-5.3-01
+			}}, "5533-5.3-17 5533-5.9-01 5533-5.9-09"},
 	{"Update Request", `
 		3b 0b 40 00
 		97 f5 12 34  // Receiver Context Tag
@@ -222,9 +221,8 @@ var goldens = []struct {
 			}},
 			&CGASignature{Signature: []byte{1, 2, 3, 4}},
 			&KeepaliveTimeout{Seconds: 10},
-		}}},
+		}}, "5533-5.3-18 5533-5.10-01 5533-5.10-08 5533-5.15.3-04 5534-5.3-01"},
 	// Elements of more than three octets begin like those of three.
-	// Shows: 5533-5.15.3-01 5533-5.15.3-06
 	{"Update Request with long elements", `
 		3b 04 40 00
 		8f e2 00 00
@@ -241,23 +239,19 @@ var goldens = []struct {
 				{Flags: FlagBroken, Priority: 2, Weight: 3, Rest: []byte{0xf1, 0xf2}},
 				{Flags: FlagTransient, Priority: 4, Weight: 5, Rest: []byte{0xf3, 0xf4}},
 			}},
-		}}},
-	// Shows: 5533-5.3-19 5533-5.11-01
+		}}, "5533-5.15.3-01 5533-5.15.3-06"},
 	{"Update Acknowledgement", `
 		3b 01 41 00
 		1c 2f 12 34
 		56 78 9a bc
 		31 32 33 34`,
-		&UpdateAcknowledgement{ReceiverContextTag: 0x123456789abc, RequestNonce: 0x31323334}},
-	// Shows: 5533-5.3-20 5533-5.12-01 5534-5.1-01 5534-5.1-02
+		&UpdateAcknowledgement{ReceiverContextTag: 0x123456789abc, RequestNonce: 0x31323334}, "5533-5.3-19 5533-5.11-01"},
 	{"Keepalive", `
 		3b 01 42 00
 		7f 95 12 34
 		56 78 9a bc
 		00 00 00 00  // Reserved2`,
-		&Keepalive{ReceiverContextTag: 0x123456789abc}},
-	// Shows: 5533-5.3-21 5533-5.13-01 5534-5.2-01 5534-5.2-02 5534-5.2-03 5534-5.2-04 5534-5.2-05
-	// Shows: 5534-5.2-06 5534-5.2-16 5534-5.2-21
+		&Keepalive{ReceiverContextTag: 0x123456789abc}, "5533-5.3-20 5533-5.12-01 5534-5.1-01 5534-5.1-02"},
 	{"Probe with reports of both kinds", `
 		3b 10 43 00
 		7d ce 12 34
@@ -280,8 +274,9 @@ var goldens = []struct {
 				{Source: locatorA, Destination: locatorB, Nonce: 0x41424344, Data: 0x51525354},
 				{Source: ulidA, Destination: ulidB, Nonce: 0x61626364},
 			},
-			Received: []ProbeReport{{Source: ulidB, Destination: locatorA, Nonce: 0x71727374, Data: 0x81828384}}}},
-	// Shows: 5533-5.3-21 5534-5.2-02 5534-5.2-05 5534-5.2-15
+			Received: []ProbeReport{{Source: ulidB, Destination: locatorA, Nonce: 0x71727374, Data: 0x81828384}}},
+		"5533-5.3-21 5533-5.13-01 5534-5.2-01 5534-5.2-02 5534-5.2-03 5534-5.2-04 5534-5.2-05 5534-5.2-06 " +
+			"5534-5.2-16 5534-5.2-21"},
 	{"Probe that explores", `
 		3b 06 43 00
 		23 e6 00 00
@@ -291,9 +286,8 @@ var goldens = []struct {
 		20 01 0d b8 00 b1 00 00 00 00 00 00 00 00 00 01
 		00 00 00 09
 		00 00 00 00`,
-		&Probe{ReceiverContextTag: 4, State: ProbeExploring, Sent: []ProbeReport{{Source: ulidA, Destination: ulidB, Nonce: 9}}}},
+		&Probe{ReceiverContextTag: 4, State: ProbeExploring, Sent: []ProbeReport{{Source: ulidA, Destination: ulidB, Nonce: 9}}}, "5533-5.3-21 5534-5.2-02 5534-5.2-05 5534-5.2-15"},
 	// Options come after the reports.
-	// Shows: 5534-5.2-03 5534-5.2-14
 	{"Probe that is operational, with an option", `
 		3b 07 43 00
 		b6 22 00 00
@@ -307,22 +301,19 @@ var goldens = []struct {
 		ee 00 00 00`,
 		&Probe{ReceiverContextTag: 4, State: ProbeOperational,
 			Sent:    []ProbeReport{{Source: ulidA, Destination: ulidB, Nonce: 9}},
-			Options: Options{&UnknownOption{OptionType: 16384, Contents: []byte{0xee}}}}},
-	// Shows: 5533-5.3-22 5533-5.14-01 5533-5.14-09
+			Options: Options{&UnknownOption{OptionType: 16384, Contents: []byte{0xee}}}}, "5534-5.2-03 5534-5.2-14"},
 	{"Error", `
 		3b 02 44 06  // Error Code 3, then S
 		66 04 00 48  // Pointer 72
 		60 00 00 00 00 10 8c 40
 		20 01 0d b8 00 a1 00 00`,
 		&ErrorMessage{Code: CodeGeneration, Pointer: 72, PacketInError: []byte{
-			0x60, 0, 0, 0, 0, 0x10, 0x8c, 0x40, 0x20, 0x01, 0x0d, 0xb8, 0, 0xa1, 0, 0}}},
-	// Shows: 5533-5.14-01 5533-5.14-11
+			0x60, 0, 0, 0, 0, 0x10, 0x8c, 0x40, 0x20, 0x01, 0x0d, 0xb8, 0, 0xa1, 0, 0}}, "5533-5.3-22 5533-5.14-01 5533-5.14-09"},
 	{"Error for debugging", `
 		3b 01 44 fe  // Error Code 127
 		6f ec ff ff
 		01 02 03 04 05 06 07 08`,
-		&ErrorMessage{Code: 127, Pointer: 0xffff, PacketInError: []byte{1, 2, 3, 4, 5, 6, 7, 8}}},
-	// Shows: 5533-12.3-05 5533-5.15-17 5534-5.1-04
+		&ErrorMessage{Code: 127, Pointer: 0xffff, PacketInError: []byte{1, 2, 3, 4, 5, 6, 7, 8}}, "5533-5.14-01 5533-5.14-11"},
 	{"Keepalive with options that are not known", `
 		3b 04 42 00
 		79 cc 00 00
@@ -336,13 +327,14 @@ var goldens = []struct {
 		&Keepalive{ReceiverContextTag: 4, Options: Options{
 			&UnknownOption{OptionType: 9},
 			&UnknownOption{OptionType: 7, Contents: []byte{1, 2, 3, 4, 5}},
-		}}},
+		}}, "5533-12.3-05 5533-5.15-17 5534-5.1-04"},
 }
 
-// Shows: 5533-5.3-08
 func TestGoldens(t *testing.T) {
+	shows.IDs(t, "5533-5.3-08")
 	for _, test := range goldens {
 		t.Run(test.name, func(t *testing.T) {
+			shows.IDs(t, test.shows)
 			b := octets(t, test.octets)
 			if s := slowSum(b); s != 0 {
 				t.Errorf("the drawing's own checksum is wrong by %#x", s)

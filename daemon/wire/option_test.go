@@ -11,40 +11,35 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"shim6/tools/conformance/shows"
 )
 
 // listed is what RFC 5533, sections 5.4 to 5.14, and RFC 5534, section 5.3, list.
 var listed = []struct {
 	kind    Type
 	options []OptionType
+	shows   string
 }{
-	// Shows: 5533-5.4-07
-	{TypeI1, []OptionType{6, 7}},
-	// Shows: 5533-5.5-07
-	{TypeR1, []OptionType{1}},
-	// Shows: 5533-5.6-12
-	{TypeI2, []OptionType{1, 6, 7, 2, 3, 4, 5, 10}},
-	// Shows: 5533-5.7-06
-	{TypeR2, []OptionType{2, 3, 4, 5, 10}},
-	// Shows: 5533-5.8-06
-	{TypeR1bis, []OptionType{1}},
-	// Shows: 5533-5.9-09
-	{TypeI2bis, []OptionType{1, 6, 7, 2, 3, 4, 5, 10}},
-	// Shows: 5533-5.10-08
-	{TypeUpdateRequest, []OptionType{2, 3, 4, 5, 10}},
-	// Shows: 5533-5.11-01
-	{TypeUpdateAcknowledgement, nil},
-	{TypeKeepalive, nil},
-	{TypeProbe, nil},
+	{TypeI1, []OptionType{6, 7}, "5533-5.4-07"},
+	{TypeR1, []OptionType{1}, "5533-5.5-07"},
+	{TypeI2, []OptionType{1, 6, 7, 2, 3, 4, 5, 10}, "5533-5.6-12"},
+	{TypeR2, []OptionType{2, 3, 4, 5, 10}, "5533-5.7-06"},
+	{TypeR1bis, []OptionType{1}, "5533-5.8-06"},
+	{TypeI2bis, []OptionType{1, 6, 7, 2, 3, 4, 5, 10}, "5533-5.9-09"},
+	{TypeUpdateRequest, []OptionType{2, 3, 4, 5, 10}, "5533-5.10-08"},
+	{TypeUpdateAcknowledgement, nil, "5533-5.11-01"},
+	{TypeKeepalive, nil, ""},
+	{TypeProbe, nil, ""},
 }
 
 // Every option in every message: one that is listed is what it is, and one that
 // is not is like one that is not known.
-//
-// Shows: 5533-5.15-17
 func TestOptionsInMessages(t *testing.T) {
+	shows.IDs(t, "5533-5.15-17")
 	for i, m := range bare()[:len(listed)] {
 		test := listed[i]
+		shows.IDs(t, test.shows)
 		if m.Type() != test.kind {
 			t.Fatalf("%s in the place of %s", m.Type(), test.kind)
 		}
@@ -94,9 +89,8 @@ func TestOptionsInMessages(t *testing.T) {
 }
 
 // Padding is what the formulas of RFC 5533, section 5.15, say.
-//
-// Shows: 5533-5.15-02 5533-5.15-03 5533-5.15-04 5533-5.15-05 5533-5.15-07
 func TestPadding(t *testing.T) {
+	shows.IDs(t, "5533-5.15-02 5533-5.15-03 5533-5.15-04 5533-5.15-05 5533-5.15-07")
 	for length := range 300 {
 		m := &R1{Options: Options{&ResponderValidator{Validator: bytes.Repeat([]byte{0xff}, length)}}}
 		b := mustAppend(t, m)[16:]
@@ -119,9 +113,8 @@ func TestPadding(t *testing.T) {
 
 // Locator lists of any length that a message can have: where the methods and
 // the locators are, and the Length.
-//
-// Shows: 5533-5.15.2-01 5533-5.15.2-02 5533-5.15.2-12
 func TestLocatorList(t *testing.T) {
+	shows.IDs(t, "5533-5.15.2-01 5533-5.15.2-02 5533-5.15.2-12")
 	for n := range 115 {
 		list := &LocatorList{Generation: 0xfedcba98}
 		for i := range n {
@@ -158,9 +151,8 @@ func TestLocatorList(t *testing.T) {
 }
 
 // Elements of many lengths, in many numbers.
-//
-// Shows: 5533-5.15.3-01 5533-5.15.3-03 5533-5.15.3-04 5533-5.15.3-05 5533-5.15.3-06 5533-5.15.3-11
 func TestLocatorPreferences(t *testing.T) {
+	shows.IDs(t, "5533-5.15.3-01 5533-5.15.3-03 5533-5.15.3-04 5533-5.15.3-05 5533-5.15.3-06 5533-5.15.3-11")
 	for _, size := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 127, 128, 254, 255} {
 		for n := 0; n < 20 && n*size < 1900; n++ {
 			p := &LocatorPreferences{Generation: 0x80000001, ElementLen: uint8(size)}
@@ -199,9 +191,8 @@ func TestLocatorPreferences(t *testing.T) {
 // Whether the number of elements is right is decided last, by who knows the context:
 // so an option of no whole number of elements is not an error yet. It fits no list,
 // not even an empty one, and comes out as it came in.
-//
-// Shows: 5533-5.15.3-11 5533-5.14-10
 func TestMalformedPreferences(t *testing.T) {
+	shows.IDs(t, "5533-5.15.3-11 5533-5.14-10")
 	for _, test := range []struct {
 		name, option string
 		want         LocatorPreferences
@@ -316,9 +307,8 @@ func TestDecodedFieldsAreApart(t *testing.T) {
 }
 
 // Flags that have no name come through and change nothing else.
-//
-// Shows: 5533-5.15.3-10
 func TestFlagsWithoutName(t *testing.T) {
+	shows.IDs(t, "5533-5.15.3-10")
 	b := fixed16(t, TypeR2, "0006 0006 00000009 01 fe 0000 00000000")
 	e := mustDecode(t, b).(*R2).Options.LocatorPreferences().Elements[0]
 	if e.Flags&FlagBroken != 0 || e.Flags&FlagTransient == 0 {
@@ -333,9 +323,8 @@ func TestFlagsWithoutName(t *testing.T) {
 
 // Options may be in any order, and those not known in any place, as often as
 // they like.
-//
-// Shows: 5533-5.15-21 5533-12.3-05
 func TestOptionOrder(t *testing.T) {
+	shows.IDs(t, "5533-5.15-21 5533-12.3-05")
 	options := everyOption()
 	for range options {
 		options = append(options[1:], options[0])
@@ -357,9 +346,8 @@ func TestOptionOrder(t *testing.T) {
 }
 
 // The type has 15 bits and C is the last of 16.
-//
-// Shows: 5533-5.15-01
 func TestUnknownOption(t *testing.T) {
+	shows.IDs(t, "5533-5.15-01")
 	for kind := OptionType(0); kind <= maxOptionType; kind++ {
 		if TypeI1.Lists(kind) {
 			continue

@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"shim6/tools/conformance/shows"
 )
 
 // Probes with every number of reports, and in every state.
-//
-// Shows: 5534-5.2-02 5534-5.2-03 5534-5.2-04 5534-5.2-05 5534-5.2-14 5534-5.2-15 5534-5.2-16 5534-5.2-21
 func TestProbes(t *testing.T) {
+	shows.IDs(t, "5534-5.2-02 5534-5.2-03 5534-5.2-04 5534-5.2-05 5534-5.2-14 5534-5.2-15 5534-5.2-16 5534-5.2-21")
 	report := func(n int) ProbeReport {
 		return ProbeReport{
 			Source:      netip.AddrFrom16([16]byte{0x20, 0x01, 14: 1, 15: byte(n)}),

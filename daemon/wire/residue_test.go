@@ -7,35 +7,28 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"shim6/tools/conformance/shows"
 )
 
 // reservedBits are drawn after the RFCs' pictures: the bits of the fixed parts
 // that mean nothing, by the octet.
 var reservedBits = []struct {
-	kind Type
-	bits map[int]byte
+	kind  Type
+	bits  map[int]byte
+	shows string
 }{
-	// Shows: 5533-5.4-03
-	{TypeI1, map[int]byte{3: 0xfe, 6: 0x80}},
-	// Shows: 5533-5.5-03
-	{TypeR1, map[int]byte{3: 0xfe, 6: 0xff, 7: 0xff}},
-	// Shows: 5533-5.6-03
-	{TypeI2, map[int]byte{3: 0xfe, 6: 0x80, 20: 0xff, 21: 0xff, 22: 0xff, 23: 0xff}},
-	// Shows: 5533-5.7-03
-	{TypeR2, map[int]byte{3: 0xfe, 6: 0x80}},
-	// Shows: 5533-5.8-03
-	{TypeR1bis, map[int]byte{3: 0xfe, 6: 0x80}},
-	// Shows: 5533-5.9-03
-	{TypeI2bis, map[int]byte{3: 0xfe, 6: 0x80, 20: 0xff, 21: 0xff, 22: 0xff, 23: 0xff, 24: 0xff, 25: 0xff, 26: 0x80}},
-	// Shows: 5533-5.10-03
-	{TypeUpdateRequest, map[int]byte{3: 0xfe, 6: 0x80}},
-	// Shows: 5533-5.11-03
-	{TypeUpdateAcknowledgement, map[int]byte{3: 0xfe, 6: 0x80}},
-	// Shows: 5534-5.1-03
-	{TypeKeepalive, map[int]byte{3: 0xfe, 6: 0x80, 12: 0xff, 13: 0xff, 14: 0xff, 15: 0xff}},
-	// Shows: 5534-5.2-07 5534-5.2-08
-	{TypeProbe, map[int]byte{3: 0xfe, 6: 0x80, 13: 0x3f, 14: 0xff, 15: 0xff}},
-	{TypeError, nil},
+	{TypeI1, map[int]byte{3: 0xfe, 6: 0x80}, "5533-5.4-03"},
+	{TypeR1, map[int]byte{3: 0xfe, 6: 0xff, 7: 0xff}, "5533-5.5-03"},
+	{TypeI2, map[int]byte{3: 0xfe, 6: 0x80, 20: 0xff, 21: 0xff, 22: 0xff, 23: 0xff}, "5533-5.6-03"},
+	{TypeR2, map[int]byte{3: 0xfe, 6: 0x80}, "5533-5.7-03"},
+	{TypeR1bis, map[int]byte{3: 0xfe, 6: 0x80}, "5533-5.8-03"},
+	{TypeI2bis, map[int]byte{3: 0xfe, 6: 0x80, 20: 0xff, 21: 0xff, 22: 0xff, 23: 0xff, 24: 0xff, 25: 0xff, 26: 0x80}, "5533-5.9-03"},
+	{TypeUpdateRequest, map[int]byte{3: 0xfe, 6: 0x80}, "5533-5.10-03"},
+	{TypeUpdateAcknowledgement, map[int]byte{3: 0xfe, 6: 0x80}, "5533-5.11-03"},
+	{TypeKeepalive, map[int]byte{3: 0xfe, 6: 0x80, 12: 0xff, 13: 0xff, 14: 0xff, 15: 0xff}, "5534-5.1-03"},
+	{TypeProbe, map[int]byte{3: 0xfe, 6: 0x80, 13: 0x3f, 14: 0xff, 15: 0xff}, "5534-5.2-07 5534-5.2-08"},
+	{TypeError, nil, ""},
 }
 
 // Each reserved bit is 0 in what is sent, is ignored when it is 1, and comes
@@ -43,6 +36,7 @@ var reservedBits = []struct {
 func TestReservedBits(t *testing.T) {
 	for i, m := range bare() {
 		test := reservedBits[i]
+		shows.IDs(t, test.shows)
 		if m.Type() != test.kind {
 			t.Fatalf("%s is drawn in the place of %s", test.kind, m.Type())
 		}
@@ -88,9 +82,8 @@ func TestBitsThatMean(t *testing.T) {
 }
 
 // Any Next Header is taken and comes out again.
-//
-// Shows: 5533-5.3-23
 func TestNextHeader(t *testing.T) {
+	shows.IDs(t, "5533-5.3-23")
 	for _, m := range bare() {
 		for next := range 256 {
 			b := seal(with(mustAppend(t, m), 0, byte(next)))
@@ -113,40 +106,34 @@ func TestOptionResidue(t *testing.T) {
 		dirty  string // the option as received
 		clean  string // as it is in a new message
 		option Option
+		shows  string
 	}{
-		// Shows: 5533-5.15-05 5533-5.15-06
 		{"padding of a validator", TypeR1, "0002 0001 aa 010203", "0002 0001 aa 000000",
-			&ResponderValidator{Validator: []byte{0xaa}}},
-		// Shows: 5533-5.15-05 5533-5.15-06
+			&ResponderValidator{Validator: []byte{0xaa}}, "5533-5.15-05 5533-5.15-06"},
 		{"7 octets of padding", TypeUpdateRequest, "000a 0005 0102030405 f1f2f3f4f5f6f7", "000a 0005 0102030405 00000000000000",
-			&CGASignature{Signature: []byte{1, 2, 3, 4, 5}}},
+			&CGASignature{Signature: []byte{1, 2, 3, 4, 5}}, "5533-5.15-05 5533-5.15-06"},
 		{"padding of no contents", TypeR2, "0008 0000 f1f2f3f4", "0008 0000 00000000",
-			&CGAParameterDataStructure{}},
-		// Shows: 5533-5.15-06
+			&CGAParameterDataStructure{}, ""},
 		{"padding of an option that is not known", TypeUpdateAcknowledgement, "0012 0003 010203 ff", "0012 0003 010203 00",
-			&UnknownOption{OptionType: 9, Contents: []byte{1, 2, 3}}},
-		// Shows: 5533-5.15-06
+			&UnknownOption{OptionType: 9, Contents: []byte{1, 2, 3}}, "5533-5.15-06"},
 		{"padding of preferences", TypeR2, "0006 0006 00000009 01 02 ffff ffffffff", "0006 0006 00000009 01 02 0000 00000000",
-			&LocatorPreferences{Generation: 9, ElementLen: 1, Elements: []Preference{{Flags: FlagTransient}}}},
-		// Shows: 5533-5.15.2-01 5533-5.15-06
+			&LocatorPreferences{Generation: 9, ElementLen: 1, Elements: []Preference{{Flags: FlagTransient}}}, "5533-5.15-06"},
 		{"the inner padding of a list", TypeR2, "0004 001c 00000009 01 02 f1f2f3f4f5f6 20010db800a100000000000000000001",
 			"0004 001c 00000009 01 02 000000000000 20010db800a100000000000000000001",
-			&LocatorList{Generation: 9, Locators: []Locator{{ulidA, MethodCGA}}}},
+			&LocatorList{Generation: 9, Locators: []Locator{{ulidA, MethodCGA}}}, "5533-5.15.2-01 5533-5.15-06"},
 		{"the inner padding of an empty list", TypeR2, "0004 000c 00000009 00 f1f2f3f4f5f6f7", "0004 000c 00000009 00 00000000000000",
-			&LocatorList{Generation: 9}},
-		// Shows: 5533-5.15.6-02
+			&LocatorList{Generation: 9}, ""},
 		{"Reserved2 of a ULID Pair", TypeI1, "000c 0024 ffffffff 20010db800a100000000000000000001 20010db800b100000000000000000001",
 			"000c 0024 00000000 20010db800a100000000000000000001 20010db800b100000000000000000001",
-			&ULIDPair{Sender: ulidA, Receiver: ulidB}},
-		// Shows: 5534-5.3-03
+			&ULIDPair{Sender: ulidA, Receiver: ulidB}, "5533-5.15.6-02"},
 		{"Reserved of a Keepalive Timeout", TypeR2, "0014 0004 ffff 000f", "0014 0004 0000 000f",
-			&KeepaliveTimeout{Seconds: 15}},
+			&KeepaliveTimeout{Seconds: 15}, "5534-5.3-03"},
 		// One that is known may be critical; the RFC's are sent with C=0.
-		// Shows: 5533-5.15-16
 		{"C of an option that is known", TypeI1, "000f 0004 00000007", "000e 0004 00000007",
-			&ForkedInstanceIdentifier{FII: 7}},
+			&ForkedInstanceIdentifier{FII: 7}, "5533-5.15-16"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			shows.IDs(t, test.shows)
 			dirty, clean := fixed16(t, test.kind, test.dirty), fixed16(t, test.kind, test.clean)
 			m := mustDecode(t, dirty)
 			options, residue := m.parts()

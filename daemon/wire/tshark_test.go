@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"shim6/tools/conformance/shows"
 )
 
 // tshark finds the program, or skips the test, unless SHIM6_NO_SKIP=1, which
@@ -51,10 +53,10 @@ func dissect(t *testing.T, packets [][]byte, fields ...string) []string {
 // What we write is what tshark reads: the protocol, the P bit, the type and a
 // right checksum. The other fields of control messages are read from the wrong
 // octets by its version 4.0, so they prove nothing.
-//
-// Shows: 5533-5-01 5533-5.1-02 5533-5.1-03 5533-5.3-03 5533-5.3-08 5533-5.3-09 5533-5.3-12 5533-5.3-13 5533-5.3-14
-// Shows: 5533-5.3-15 5533-5.3-16 5533-5.3-17 5533-5.3-18 5533-5.3-19 5533-5.3-20 5533-5.3-21 5533-5.3-22
 func TestTshark(t *testing.T) {
+	shows.IDs(t, "5533-5-01 5533-5.1-02 5533-5.1-03 5533-5.3-03 5533-5.3-08 5533-5.3-09 5533-5.3-12 5533-5.3-13",
+		"5533-5.3-14 5533-5.3-15 5533-5.3-16 5533-5.3-17 5533-5.3-18 5533-5.3-19 5533-5.3-20 5533-5.3-21",
+		"5533-5.3-22")
 	const good, bad = 1, 0
 	var packets [][]byte
 	var want []string

@@ -6,7 +6,7 @@
 
 # made UPLINK [PREFIX]: the address there, when it is usable.
 made() { made_addr a "$@"; }
-is_made() { [ -n "$(made "$@")" ]; }
+is_made() { is_made_at a "$@"; }
 
 both_made()
 {
@@ -23,11 +23,13 @@ ours() { ip -n "$(ns a)" -6 rule | grep 'proto 140'; ip -n "$(ns a)" -6 route sh
 # valid ADDRESS: for how many seconds it still is.
 valid() { ip -n "$(ns a)" -6 addr show to "$1" | sed -n 's/.*valid_lft \([0-9]*\)sec.*/\1/p'; }
 
-# from UPLINK ADDRESS: packets reach the core by that uplink's provider. The route comes
-# a moment after the address, so it is looked at more than once.
+# from UPLINK ADDRESS [DESTINATION]: packets reach the core, or that destination, by that
+# uplink's provider. The route comes a moment after the address, so it is looked at more
+# than once. FROM_OPTIONS are ping's.
 from()
 {
-	busywait 10 from_once "$@" || { ours; ip -n "$(ns a)" -6 route get 2001:db8:f:1::1 from "$2"; fail "$2 does not go by $1"; }
+	busywait 10 from_once "$@" ||
+		{ ours; ip -n "$(ns a)" -6 route get "${3:-2001:db8:f:1::1}" from "$2"; fail "$2 does not go by $1"; }
 }
 
 from_once()
@@ -35,7 +37,8 @@ from_once()
 	local p=${1#up} n status
 
 	capture_start "p$p" core "$TEST_TMP/from.pcap" "icmp6 and src $2" || return
-	in_ns a ping -6 -q -n -c 2 -i 0.2 -W 1 -I "$2" 2001:db8:f:1::1
+	# shellcheck disable=SC2086
+	in_ns a ping -6 -q -n -c 2 -i 0.2 -W 1 ${FROM_OPTIONS:-} -I "$2" "${3:-2001:db8:f:1::1}"
 	status=$?
 	capture_stop "$TEST_TMP/from.pcap"
 	n=$(capture_count "$TEST_TMP/from.pcap")
@@ -48,3 +51,68 @@ source_routing()
 }
 
 shim6d_flush() { in_ns a shim6d -flush-addresses; }
+
+# --- what the kernel keeps below the main table's default routes --------------
+
+# A source of a that is of no provider: it leaves by the main table's default route, which is
+# provider 1's, whose router knows the way back.
+STRANGER=2001:db8:99::a
+
+stranger_begin()
+{
+	ip -n "$(ns a)" addr replace $STRANGER/128 dev lo nodad noprefixroute &&
+	ip -n "$(ns a)" -6 route replace default via fe80::200:5eff:fe00:101 dev up1 metric 512 &&
+	ip -n "$(ns p1)" -6 route replace $STRANGER/128 via fe80::200:5eff:fe00:102 dev host
+}
+
+stranger_end()
+{
+	ip -n "$(ns p1)" link set core mtu 1500 && ip -n "$(ns a)" -6 route flush cache &&
+	ip -n "$(ns a)" -6 route del default metric 512 && ip -n "$(ns a)" addr del $STRANGER/128 dev lo
+}
+
+# kept_below DESTINATION WHAT: the kernel has learnt that of the path by which STRANGER leaves.
+kept_below()
+{
+	ip -n "$(ns a)" -6 route get "$1" from $STRANGER | grep "dev up1" | grep -q "$2" ||
+		{ ip -n "$(ns a)" -6 route get "$1" from $STRANGER; fail "the kernel has learnt nothing of the path"; }
+}
+
+# learn_mtu DESTINATION: provider 1's router says that a packet is too big.
+learn_mtu()
+{
+	stranger_begin && ip -n "$(ns p1)" link set core mtu 1400 || return
+	in_ns a ping -6 -q -n -c 2 -i 0.2 -W 1 -s 1430 -M want -I $STRANGER "$1" >/dev/null
+	kept_below "$1" "mtu 1400"
+}
+
+# learn_router DESTINATION: provider 1's router names another one, which is nobody.
+learn_router()
+{
+	stranger_begin || return
+	in_ns p1 /usr/bin/python3 - fe80::200:5eff:fe00:101 $STRANGER "$1" <<-'EOF' || return
+		import ipaddress, socket, sys
+		router, to, destination = sys.argv[1:]
+		packed = lambda a: ipaddress.IPv6Address(a).packed
+		# Redirect (RFC 4861, section 4.5), with the target's link-layer address.
+		message = bytes([137, 0, 0, 0, 0, 0, 0, 0]) + packed("fe80::bad") + packed(destination) + bytes([2, 1, 2, 0, 0, 0, 0, 0xbd])
+		s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+		s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 255)
+		s.bind((router, 0, 0, socket.if_nametoindex("host")))
+		s.sendto(message, (to, 0))
+	EOF
+	sleep 0.5
+	kept_below "$1" "via fe80::bad"
+}
+
+# unmoved DESTINATION: packets of provider 2 leave by provider 2, bound to its link or not. The
+# first counts: of a router that does not answer the kernel forgets that it was named.
+unmoved()
+{
+	if from_once up2 "$M2" "$1" && FROM_OPTIONS="-I up2" from_once up2 "$M2" "$1"; then
+		return
+	fi
+	ours
+	ip -n "$(ns a)" -6 route get "$1" from "$M2"
+	fail "$M2 does not go by up2"
+}

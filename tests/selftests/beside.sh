@@ -32,7 +32,7 @@ their_defaults()
 # theirs: what is the program's, without lifetimes.
 theirs()
 {
-	ip -n "$(ns a)" -6 -o addr show scope global | awk '{ print $2, $4 }' | grep -v -F -e "${M1:-x}/" -e "${M2:-x}/" | sort
+	ip -n "$(ns a)" -6 -o addr show scope global | awk '{ print $2, $4 }' | grep -v -F -e "${M1:-x}/" -e "${M2:-x}/" -e "$STRANGER/" | sort
 	ip -n "$(ns a)" -6 route show proto ra | sed 's/ expires [0-9]*sec//' | sort
 }
 
@@ -69,6 +69,22 @@ after()
 # Of rules with one priority the last one added comes last.
 as_before() { [ "$(made up1) $(made up2)" = "$M1 $M2" ] && [ "$(ours | sort)" = "$OURS" ] && [ "$(theirs)" = "$THEIRS" ]; }
 
+# A link is away, and with it what shim6d has made for it; what is learnt of paths meanwhile
+# is of the other link's.
+learnt_meanwhile()
+{
+	local to
+
+	to=$(topo_addr b up1)
+	link_cut a up2 && busywait 60 no_rule up2 || { ours; fail "nothing is gone with the link"; return 1; }
+	learn_mtu "$to" || return
+	router_up 2 && busywait 60 as_before ||
+		{ ip -n "$(ns a)" -6 addr; ours; theirs; manager_log; fail "it is not as before"; return 1; }
+	kept_below "$to" "mtu 1400" && unmoved "$to" && stranger_end
+}
+
+no_rule() { ! ip -n "$(ns a)" -6 rule | grep -q "from $(topo_prefix "$(topo_provider a "$1")")::/64 .*proto 140"; }
+
 shim6d_ends()
 {
 	daemon_end a TERM
@@ -85,6 +101,7 @@ beside_begin()
 	run_test "packets leave by the router of their source" routed
 	run_test "announcements go on, and nobody takes anything away" goes_on
 	run_test "$MANAGER starts anew" after manager_restart
+	run_test "a link that was away: what was learnt meanwhile steers no packet" learnt_meanwhile
 }
 
 beside_end()

@@ -5,13 +5,15 @@
 # who makes images of Debian installs it: DKMS compiles the module for each kernel
 # whose headers are there, for a new version anew, and a purge leaves nothing.
 #
-#	b="$(tests/vm/run -k 6.1 -path build) $(tests/vm/run -k 6.12 -path build)"
-#	tests/vm/run -k latest -o build/image -e SHIM6_DEB_BUILDS="$b" -- tests/selftests/run.sh deb_image.sh
+#	b="$(for k in 6.1 6.12 latest; do tests/vm/run -k $k -path build; done)"
+#	tests/vm/overlay -o build/image -e SHIM6_DEB_BUILDS="$b" -- tests/selftests/run.sh deb_image.sh
 #
 # The artifacts are for deb.sh, which goes on in a guest with such a kernel, where it
-# would take more than eight minutes to compile: the packages, for each kernel what a
-# host has that was made from the image (RELEASE.tar), and the module of the second
-# version.
+# would take minutes to compile: the packages, for each kernel what a host has that was
+# made from the image (RELEASE.tar), and the module of the second version.
+#
+# A User Mode kernel has no headers in a package: its build folder serves, and DKMS is told
+# that the architecture is um (/etc/dkms/shim6.conf, an administrator's file).
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -27,11 +29,17 @@ image()
 	local build release from to
 
 	[ -n "${SHIM6_DEB_BUILDS:-}" ] || { fail "SHIM6_DEB_BUILDS names no headers"; return 1; }
-	umount "/lib/modules/$(uname -r)" && rmdir "/lib/modules/$(uname -r)" || return
-	rm -rf /lib/modules/* && quicker
+	# The runner's, in a guest.
+	! mountpoint -q "/lib/modules/$(uname -r)" || umount "/lib/modules/$(uname -r)" || return
+	rm -rf /lib/modules/* && mkdir -p /lib/modules /etc/dkms && quicker
 	for build in $SHIM6_DEB_BUILDS; do
 		release=${build##*/linux-headers-}
 		from=${build%/usr/src/*}/lib/modules/$release to=/lib/modules/$release
+		if grep -qx CONFIG_UML=y "$build/include/config/auto.conf"; then
+			release=$(cat "$build/include/config/kernel.release")
+			from=${build%/build}/lib/modules/$release to=/lib/modules/$release
+			echo "[ \"\$kernelver\" != $release ] || MAKE[0]='make module KDIR=\$kernel_source_dir ARCH=um'" >>/etc/dkms/shim6.conf
+		fi
 		releases="$releases $release"
 		mkdir -p "$to" && ln -s "$build" "$to/build" && cp "$from"/modules.{order,builtin,builtin.modinfo} "$to" || return
 		depmod "$release" || return

@@ -20,6 +20,16 @@ def u32(kind, value):
     return attr(kind, struct.pack("=I", value))
 
 
+def nest(kind, data):
+    """An attribute that holds others."""
+    return attr(kind | 0x8000, data)
+
+
+def locators(kind, *addresses):
+    """A list of locators, as the attributes locators-local and locators-peer are."""
+    return nest(kind, b"".join(attr(1, a) for a in addresses))
+
+
 def attrs(data):
     """Attributes as {kind: data}."""
     found = {}

@@ -7,7 +7,7 @@ import struct
 import sys
 
 import genl
-from genl import attr, u32
+from genl import attr, locators, nest, u32
 
 GET, SET = 1, 2
 sock = genl.Genl()
@@ -45,6 +45,16 @@ refused("a dump of what is one", errno.EOPNOTSUPP, "", GET, b"", flags=genl.NLM_
 refused("reserved bits", errno.EINVAL, "", SET, u32(1, 5), reserved=1)
 refused("one good value, one bad", errno.ERANGE, "out of range", SET, u32(1, 5) + u32(2, 0))
 refused("one bad value, one good", errno.ERANGE, "out of range", SET, u32(2, 0) + u32(1, 5))
+
+# Lists of locators.
+NEW = 4
+good = locators(11, bytes(15) + b"\1")
+refused("a list that is not marked as a nest", errno.EINVAL, "NLA_F_NESTED is missing", NEW, attr(11, good[4:]))
+refused("an address in place of a list", errno.EINVAL, "bytes leftover", NEW, nest(11, bytes(15) + b"\1"))
+refused("an unknown attribute in a list", errno.EINVAL, "nknown attribute", NEW, nest(11, good[4:] + u32(2, 5)))
+refused("a short locator in a list", errno.ERANGE, "", NEW, nest(11, good[4:] + attr(1, bytes(15))))
+refused("bytes after a list's locators", errno.EINVAL, "bytes leftover", NEW, nest(11, good[4:] + b"\1\2\3\4"))
+refused("a list that is longer than the message", errno.EINVAL, "bytes leftover", NEW, struct.pack("=HH", 28, 0x8000 | 11) + good[4:])
 
 # The same attribute twice: the last one counts, as everywhere in netlink.
 assert sock.ask(family, SET, u32(1, 5) + u32(1, 6))[0] == 0

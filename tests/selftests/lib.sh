@@ -3,8 +3,14 @@
 #
 # What every selftest needs: TAP output, polling instead of sleeping, network
 # namespaces with names of their own, and a trap that takes away whatever was
-# made. A test sources this, declares its cases by run_test, and ends with
-# tap_end.
+# made. A test sources this, says by set_up what its cases need, declares them by
+# run_test, and ends with tap_end.
+#
+# A part of the cases can be chosen. SHIM6_CASE=TEXT: those whose name has TEXT.
+# SHIM6_SHARE=I/N: every Nth from the Ith on, counted from 0, so that N guests do all.
+# What set_up makes is made all the same. Cases that build on those before them are
+# a story: a test whose cases are one says so by TAP_STORY=1, is not shared, and runs
+# from its begin to the case that was chosen.
 
 set -u
 
@@ -87,17 +93,17 @@ pause()
 holds() { [[ $(<"$1") == *"$2"* ]]; }
 
 # busywait SECONDS COMMAND...: poll until COMMAND succeeds. Soon at first, then
-# twice a second: on the debug kernel a poll costs more than a wait.
+# twice a second, or every hundredth of a long time: a poll costs more than a wait.
 busywait()
 {
-	local left=$(($1 * 10)) step=1
+	local left=$(($1 * 10)) step=1 longest=$(($1 / 10))
 
 	shift
 	until "$@"; do
 		[ "$left" -gt 0 ] || return 1
 		pause "$((step / 10)).$((step % 10))"
 		left=$((left - step))
-		[ $step -ge 5 ] || step=$((step + 1))
+		[ $step -ge 5 ] && [ $step -ge $longest ] || step=$((step + 1))
 	done
 }
 
@@ -144,14 +150,55 @@ tap_skip()
 # it has said why with fail; what it prints is shown only then.
 run_test()
 {
+	tap_chosen "$1" || return 0
+	tap_case "$@"
+	[ -z "${TAP_STORY:-}" ] || ! tap_is_named "$1" || tap_end
+}
+
+# set_up NAME FUNCTION [ARG...]: a case without which there can be no other.
+set_up()
+{
+	local failed=$tap_failed
+
+	tap_case "$@"
+	[ "$tap_failed" = "$failed" ] || tap_end
+	# Where nothing else has been asked for, there is no other that was missed.
+	! tap_is_named "$1" || tap_named=$((tap_named + 1))
+}
+
+tap_case()
+{
 	local name=$1 log=$TEST_TMP/case.log
 
 	shift
+	: >"$TEST_TMP/why"
 	if "$@" >"$log" 2>&1; then
 		tap_ok "$name"
 	else
 		tap_not_ok "$name"
 		sed 's/^/#   /' "$log"
+		# What a reader wants first: what was expected, and what was seen.
+		sed 's/^/# why: /' "$TEST_TMP/why"
+	fi
+}
+
+tap_named=0 # cases that SHIM6_CASE has chosen
+tap_seen=0  # cases that there were to choose from
+
+# tap_is_named NAME: it is asked for by its name.
+tap_is_named() { [ -n "${SHIM6_CASE:-}" ] && [[ $1 == *"$SHIM6_CASE"* ]]; }
+
+# tap_chosen NAME: whether this case is to run.
+tap_chosen()
+{
+	local n=$tap_seen
+
+	tap_seen=$((tap_seen + 1))
+	if [ -n "${SHIM6_CASE:-}" ]; then
+		tap_is_named "$1" && tap_named=$((tap_named + 1)) && return
+		[ -n "${TAP_STORY:-}" ]
+	elif [ -n "${SHIM6_SHARE:-}" ] && [ -z "${TAP_STORY:-}" ]; then
+		[ $((n % ${SHIM6_SHARE#*/})) = "${SHIM6_SHARE%/*}" ]
 	fi
 }
 
@@ -159,11 +206,31 @@ run_test()
 fail()
 {
 	echo "$*"
+	echo "$*" >>"$TEST_TMP/why"
 	return 1
 }
 
 # expect_eq WHAT GOT WANTED
 expect_eq() { [ "$2" = "$3" ] || fail "$1 is '$2', wanted '$3'"; }
+
+# cases NAMESPACE PROGRAM [WORD...]: run a Python program there, and make TAP of the lines
+# PASS and FAIL that it prints. It is told of SHIM6_CASE by the environment.
+cases()
+{
+	local name=$1 program=$2 how what
+
+	shift 2
+	while read -r how what; do
+		case $how in
+		PASS | FAIL)
+			! tap_is_named "$what" || tap_named=$((tap_named + 1))
+			[ "$how" = PASS ] && tap_ok "$what" || tap_not_ok "$what"
+			;;
+		*) echo "$how $what" ;;
+		esac
+	done < <(in_ns "$name" /usr/bin/python3 "$here/$program" "$@" 2>&1
+		[ $? = 0 ] && echo "PASS $program comes to its end" || echo "FAIL $program comes to its end")
+}
 
 # need PROGRAM...: the whole test is skipped without them.
 need()
@@ -179,6 +246,10 @@ need()
 
 tap_end()
 {
+	if [ -n "${SHIM6_CASE:-}" ] && [ "$tap_named" = 0 ]; then
+		tap_not_ok "a case with '$SHIM6_CASE' in its name"
+		note "why: there is none among $tap_seen"
+	fi
 	echo "1..$tap_count"
 	if [ "$tap_failed" -gt 0 ]; then
 		exit $ksft_fail

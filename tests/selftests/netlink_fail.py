@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""usage: netlink_fail.py init MODULE | requests | namespace
+"""usage: netlink_fail.py init MODULE | requests | namespace | first
 
-For every allocation that loading the module, a request, or making a namespace
-makes: fail that one, and see that the error is told, nothing has changed and nothing breaks."""
+For every allocation that loading the module, a request, making a namespace, or the first
+use of one makes: fail that one, and see that the error is told, nothing has changed and
+nothing breaks."""
 
 import ctypes
 import errno
@@ -13,7 +14,7 @@ import sys
 import threading
 
 import genl
-from genl import attr, u32
+from genl import attr, locators, u32
 
 FAIL = "/proc/thread-self/fail-nth"
 libc = ctypes.CDLL(None, use_errno=True)
@@ -69,7 +70,7 @@ def requests():
     a, b, c = (bytes.fromhex("20010db8%024x" % i) for i in (1, 2, 3))
     pair = attr(2, a) + attr(3, b)
     u64 = lambda kind, v: attr(kind, struct.pack("=Q", v))
-    new = pair + u64(5, 1) + u64(6, 2) + u32(7, 3) + attr(10, c) + attr(11, c)
+    new = pair + u64(5, 1) + u64(6, 2) + u32(7, 3) + locators(10, c) + locators(11, c)
     rehome = pair + attr(8, a) + attr(9, c)
     home = pair + attr(8, a) + attr(9, b)
 
@@ -95,7 +96,7 @@ def requests():
         ("context-new", 4, new, 4, (7, pair)), ("context-new", 4, new, 4, None),
         ("context-set", 5, rehome, 4, (5, home)), ("context-set back", 5, home, 4, (5, rehome)),
         ("context-set tag-peer", 5, pair + u64(6, 77), 4, (5, pair + u64(6, 2))),
-        ("context-set lists", 5, pair + attr(11, c) + attr(11, a), 4, (5, pair + attr(11, c))),
+        ("context-set lists", 5, pair + locators(11, c, a), 4, (5, pair + locators(11, c))),
         ("context-get", 6, pair, 4, None), ("context-get dump", 6, b"", 0x304, None),
         ("policy-new", 11, u32(1, 5) + u32(13, 3), 4, (12, u32(1, 5))),
         ("policy-get dump", 13, b"", 0x304, None), ("config-set", 2, u32(2, 77), 4, (2, u32(2, 4096))),
@@ -162,9 +163,77 @@ def namespace():
     assert failed > 20 and result["code"] == 0, (failed, result)
 
 
+def in_namespace(do):
+    """do() in a namespace that nobody has used, in a thread that takes it with it."""
+    result = []
+
+    def body():
+        assert libc.unshare(0x40000000) == 0, ctypes.get_errno()
+        try:
+            result.append(do())
+        except BaseException as e:
+            result.append(e)
+
+    t = threading.Thread(target=body)
+    t.start()
+    t.join()
+    if isinstance(result[0], BaseException):
+        raise result[0]
+    return result[0]
+
+
+def first():
+    """A first use that fails leaves the namespace as it was: the same succeeds later."""
+    a, b, c = (bytes.fromhex("20010db8%024x" % i) for i in (1, 2, 3))
+    u64 = lambda kind, v: attr(kind, struct.pack("=Q", v))
+    new = attr(2, a) + attr(3, b) + u64(5, 1) + u64(6, 2) + u32(7, 3) + locators(10, c) + locators(11, c)
+    rules = len(subprocess.run(["shim6tool", "policy"], capture_output=True, text=True).stdout.splitlines())
+
+    # Of a namespace after the request: how many contexts and rules it has, and a setting.
+    def seen():
+        sock = genl.Genl()
+        family, _ = sock.family("shim6")
+        _, _, contexts = sock.ask(family, 6, b"", 0x304)
+        _, _, policies = sock.ask(family, 13, b"", 0x304)
+        config = genl.attrs(sock.ask(family, 1, b"")[2][0][4:])
+        return len(contexts), len(policies), struct.unpack("=I", config[2])[0]
+
+    untouched = (0, rules, 4096)
+    for name, cmd, body, after in (
+            ("context-new", 4, new, (1, rules, 4096)), ("policy-new", 11, u32(1, 5) + u32(13, 3), (0, rules + 1, 4096)),
+            ("policy-del", 12, u32(1, 32700), (0, rules - 1, 4096)), ("policy-flush", 14, b"", (0, 0, 4096)),
+            ("config-set", 2, u32(2, 77), (0, rules, 77)), ("daemon-register", 18, b"", untouched)):
+        def use(n):
+            sock = genl.Genl()
+            family, _ = sock.family("shim6")
+            assert seen() == untouched, (name, seen())
+            try:
+                (code, _, _), injected = failing(n, lambda: sock.ask(family, cmd, body))
+            except OSError as e:  # sending or receiving itself failed
+                return e.errno, True
+            if code:
+                assert code == errno.ENOMEM, f"{name}, allocation {n}: errno {code}"
+                assert seen() == untouched, f"{name}, allocation {n}: {seen()}"
+                assert (again := sock.ask(family, cmd, body)[0]) == 0, f"{name}, after allocation {n}: errno {again}"
+            assert seen() == after, f"{name}, allocation {n}: {seen()}"
+            return code, injected
+
+        n, failed, injected = 0, 0, True
+        # The state comes first; a daemon's tables are allocated page by page behind it.
+        while injected and n < 40:
+            n += 1
+            code, injected = in_namespace(lambda: use(n))
+            failed += code != 0
+        print(f"{name}: {n} times, {failed} told")
+        # At least for the state, and for each of the rules.
+        assert failed > rules, "these were not the first use's own"
+
+
 settings()
 if sys.argv[1] == "namespace":
     namespace()
+elif sys.argv[1] == "first":
+    first()
 elif sys.argv[1] == "init":
     init(sys.argv[2])
 else:

@@ -24,15 +24,15 @@ GETPOLICY = 10
 OP_POLICY, POLICY, OP = 9, 8, 10
 P_DO = 1
 # enum netlink_attribute_type
-U8, U16, U32, U64, BINARY, FLAG = 2, 3, 4, 5, 10, 1
-A_TYPE, A_MIN_U, A_MAX_U, A_MINLEN, A_MAXLEN = 1, 4, 5, 6, 7
+U8, U16, U32, U64, BINARY, FLAG, NESTED = 2, 3, 4, 5, 10, 1, 13
+A_TYPE, A_MIN_U, A_MAX_U, A_MINLEN, A_MAXLEN, A_POLICY = 1, 4, 5, 6, 7, 8
 
 sock = genl.Genl()
 family, _ = sock.family("shim6")
 
 
 def policies():
-    """{command: {attribute: {what the policy says}}}."""
+    """{command: {attribute: {what the policy says}}}, and the same by index for what is nested."""
     code, text, replies = sock.ask(genl.GENL_ID_CTRL, GETPOLICY, attr(2, b"shim6\0"), flags=0x300)
     ops, sets = {}, collections.defaultdict(dict)
     for body in replies:
@@ -44,11 +44,12 @@ def policies():
         for index, one in genl.attrs(found.get(POLICY, b"")).items():
             for number, what in genl.attrs(one).items():
                 sets[index][number] = {k: int.from_bytes(v, sys.byteorder) for k, v in genl.attrs(what).items()}
-    return {cmd: sets[index] for cmd, index in ops.items()}
+    return {cmd: sets[index] for cmd, index in ops.items()}, sets
 
 
-known = policies()
+known, inner = policies()
 assert len(known) >= 7, known
+assert any(what.get(A_TYPE) == NESTED for policy in known.values() for what in policy.values()), known
 ADDRS = [os.urandom(16)] + [bytes.fromhex("20010db8%024x" % i) for i in range(6)] + \
     [bytes(16), bytes(15) + b"\1", b"\xff\x02" + bytes(13) + b"\1", b"\xfe\x80" + bytes(13) + b"\1"]
 SIZE = {U8: 1, U16: 2, U32: 4, U64: 8}
@@ -65,6 +66,8 @@ def value(what, careful):
         return (n % (1 << 8 * SIZE[kind])).to_bytes(SIZE[kind], sys.byteorder)
     if kind == FLAG:
         return b""
+    if kind == NESTED:
+        return nested(inner[what[A_POLICY]], careful)
     if what.get(A_MAXLEN) == 16 or what.get(A_MINLEN) == 16:
         return rng.choice(ADDRS[:7] if careful else ADDRS)
     # The message of control-send: a header whose length may be right.
@@ -72,8 +75,27 @@ def value(what, careful):
     return bytes([59, n // 8 - 1, rng.randrange(256), 0]) + rng.randbytes(n - 4)
 
 
+def nested(policy, careful):
+    """A list: empty, short, of one each, or longer than the kernel takes."""
+    body = b""
+    for _ in range(rng.choice((0, 1, 1, 2, 3) if careful else (0, 1, 2, 5, 32, 40))):
+        number = rng.choice(list(policy))
+        if not careful and rng.random() < 0.02:
+            number = rng.randrange(1 << 14)
+        data = value(policy.get(number, {}), careful)
+        if not careful and rng.random() < 0.02:
+            data = rng.randbytes(rng.randrange(70))
+        body += attr(number, data)
+    return body
+
+
 # What a request is refused without, by command: policies do not say it.
 NEEDED = {4: (2, 3, 5), 5: (2, 3), 6: (2, 3), 7: (2, 3), 11: (1, 13), 12: (1,), 19: (2, 3, 4)}
+
+
+# All that max-flows allows is allocated at once, which takes the debug kernel
+# seconds if it is a million: that is done now and then only.
+MAX_FLOWS = (2, 2)
 
 
 def attributes(cmd):
@@ -86,10 +108,15 @@ def attributes(cmd):
         if rng.random() > wanted:
             continue
         for _ in range(rng.choice((1, 1, 1, 1, 2, 40) if rng.random() < 0.05 else (1,))):
-            data = value(policy[number], careful)
+            what = policy[number]
+            if (cmd, number) == MAX_FLOWS and rng.random() > 0.02:
+                what = {**what, A_MAX_U: 5000}
+            data = value(what, careful)
             if not careful and rng.random() < 0.04:
                 data = rng.randbytes(rng.randrange(70))
-            kind = number | (0x8000 if rng.random() < 0.005 else 0) | (0x4000 if rng.random() < 0.005 else 0)
+            # The flag of what is nested, which must be there then, and only then.
+            flag = (what.get(A_TYPE) == NESTED) != (rng.random() < 0.005)
+            kind = number | (0x8000 if flag else 0) | (0x4000 if rng.random() < 0.005 else 0)
             body += attr(kind, data)
     if rng.random() < 0.02:
         body += attr(rng.randrange(1 << 14), rng.randbytes(rng.randrange(20)))

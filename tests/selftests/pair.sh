@@ -34,17 +34,22 @@ context_up()
 		locators-local $B2 locators-peer $A2
 }
 
-# switch_host HOST LINK: to the pair of a link; of link 1, to the ULIDs.
+# switch_host HOST LINK [KEY VALUE...]: to the pair of a link; of link 1, to the ULIDs, on which the
+# header stays.
 switch_host()
 {
-	local l=a p=b l1=$A1 p1=$B1
+	local l=a p=b l1=$A1 p1=$B1 h=$1 link=$2
 
-	[ "$1" = a ] || { l=b p=a l1=$B1 p1=$A1; }
-	shim6tool -n "$(ns "$1")" context set "$l1" "$p1" \
-		locator-local "2001:db8:$2::$l" locator-peer "2001:db8:$2::$p"
+	shift 2
+	[ "$h" = a ] || { l=b p=a l1=$B1 p1=$A1; }
+	shim6tool -n "$(ns "$h")" context set "$l1" "$p1" \
+		locator-local "2001:db8:$link::$l" locator-peer "2001:db8:$link::$p" "$@"
 }
 
 switch_to() { switch_host a "$1" && switch_host b "$1"; }
+
+# start_over: on the ULIDs, as if neither host had ever left them.
+start_over() { switch_host a 1 header 0 && switch_host b 1 header 0; }
 
 # end_set LINK HOST [NETEM WORDS...]: how that end sends. There is a rate, since in
 # virtual time nothing else would end a stream.

@@ -75,6 +75,12 @@ def control(kind, body, length=None, bad=0):
     return head + struct.pack("!H", check ^ bad) + body
 
 
+def icmpv6(src, dst, message):
+    """A message with its checksum put in, over src and dst, whatever the packet's."""
+    check = checksum(src, dst, ICMPV6, message[:2] + b"\0\0" + message[4:])
+    return message[:2] + struct.pack("!H", check) + message[4:]
+
+
 def icmp_error(src, dst, kind, code, info, quoted):
     head = struct.pack("!BBHI", kind, code, 0, info)
     check = checksum(src, dst, ICMPV6, head + quoted)

@@ -19,7 +19,7 @@ for test; do
 	n=$((n + 1))
 	start=$(date +%s%N)
 	log=${SHIM6_ARTIFACTS:-/tmp}/$name.tap
-	bash "$test" </dev/null 2>&1 | tee "$log" | sed 's/^/    /'
+	bash "$test" </dev/null 2>&1 | tee "$log" | sed -u 's/^/    /'
 	status=${PIPESTATUS[0]}
 	took="# $((($(date +%s%N) - start) / 1000000)) ms"
 	case $status in

@@ -6,6 +6,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
+TAP_STORY=1
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/topology.sh"
@@ -151,15 +152,7 @@ context_ends()
 # The hosts of topology.sh, whose routing is left to shim6d.
 two_providers()
 {
-	local p
-
-	topo_links || return
-	for p in $TOPO_PROVIDERS; do
-		radvd_set $p "$(topo_prefix $p)" 1800 3600 || return
-	done
-	for p in $TOPO_PROVIDERS; do
-		busywait 20 has_addr "$(topo_host $p)" "$(topo_uplink $p)" || { fail "no SLAAC address from provider $p"; return 1; }
-	done
+	topo_slaac || return
 	# Something of an administrator's, which is to stay.
 	ip -n "$(ns a)" addr add 2001:db8:77::a/64 dev up1 nodad && ip -n "$(ns a)" -6 rule add from 2001:db8:77::/64 lookup 77 &&
 	ip -n "$(ns a)" -6 route add default via fe80::1 dev up1 table 77
@@ -195,6 +188,93 @@ proved()
 	expect_eq "the mode of the key" "$(stat -c %a "$d/addresses.key")" 600 &&
 	shim6tool hba verify "$M1" pds "$d/addresses.pem" && shim6tool hba verify "$M2" pds "$d/addresses.pem" || return
 	expect_eq "locators with proof" "$(ask a /locators | tr '{' '\n' | grep -e "\"$M1\"" -e "\"$M2\"" | grep -c '"hba":true')" 2
+}
+
+# What was learnt of one provider's path to a peer steers no packet of the other's.
+learnt_mtu()
+{
+	learn_mtu "$(topo_addr b up1)" && unmoved "$(topo_addr b up1)" && stranger_end
+}
+
+learnt_router()
+{
+	learn_router "$(topo_addr b up2)" && unmoved "$(topo_addr b up2)" && stranger_end
+}
+
+# For an answer the kernel looks for a route by the device by which the question came.
+answers_unmoved()
+{
+	local d
+
+	d=$(topo_addr b up1)
+	learn_mtu "$d" && capture_start p2 core "$TEST_TMP/answers.pcap" "icmp6 and src $M2 and ip6[40] == 129" || return
+	in_ns b ping -6 -q -n -c 2 -i 0.2 -W 1 -I "$d" "$M2"
+	capture_stop "$TEST_TMP/answers.pcap"
+	expect_eq "answers by up2" "$(capture_count "$TEST_TMP/answers.pcap")" 2 && stranger_end
+}
+
+# Where the main table has better than a default route, it is asked, whatever the source;
+# and it is again when daemon and routes come and go.
+better_known()
+{
+	local to=2001:db8:f:4 router
+
+	router=$(ra_gateway a up1)
+	from up2 "$M2" $to::1 || return
+	ip -n "$(ns a)" -6 route add $to::/64 via "$router" dev up1 && from up1 "$M2" $to::1 || return
+	# But for a socket that is bound to the other link.
+	FROM_OPTIONS="-I up2" from up2 "$M2" $to::1 || return
+	ip -n "$(ns a)" -6 route del $to::/64 && from up2 "$M2" $to::1 || return
+	ip -n "$(ns a)" -6 route add unreachable $to::/64 || return
+	busywait 5 no_way "$M2" $to::1 || { fail "a route of type unreachable is overridden"; return 1; }
+	ip -n "$(ns a)" -6 route del unreachable $to::/64 && from up2 "$M2" $to::1
+}
+
+no_way() { ! ip -n "$(ns a)" -6 route get "$2" from "$1"; }
+
+# Whatever becomes of a route of the main table, it is known when there is none any more.
+followed()
+{
+	local to=2001:db8:f:40::/64 r1 r2 verb
+
+	r1=$(ra_gateway a up1) r2=$(ra_gateway a up2)
+	r1="via $r1 dev up1" r2="via $r2 dev up2"
+	for verb in "replace $to $r2" "append $to $r2" "replace $to nexthop $r1 nexthop $r2"; do
+		# shellcheck disable=SC2086
+		ip -n "$(ns a)" -6 route add $to $r1 && busywait 5 thrown $to &&
+		ip -n "$(ns a)" -6 route $verb && ip -n "$(ns a)" -6 route del $to $r2 || return
+		sleep 0.5
+		# A replaced one is gone with that; of two ways one is left.
+		case $verb in
+		"replace $to $r2") ;;
+		*)
+			thrown $to || { ours; fail "$verb: the way that is left is not known"; return 1; }
+			# shellcheck disable=SC2086
+			ip -n "$(ns a)" -6 route del $to $r1 || return
+			;;
+		esac
+		busywait 5 not_thrown $to || { ours; fail "$verb: it is not noticed that there is no route"; return 1; }
+	done
+	# A link that goes takes its routes along.
+	ip -n "$(ns a)" link add gone type dummy && ip -n "$(ns a)" link set gone up &&
+	ip -n "$(ns a)" -6 route add $to dev gone && busywait 5 thrown $to && ip -n "$(ns a)" link del gone &&
+	busywait 5 not_thrown $to || { ours; fail "the link's route is still there"; }
+}
+
+thrown() { [ "$(ours | grep -c "^throw $1 ")" = 2 ]; }
+not_thrown() { ! ours | grep -q "^throw $1 "; }
+
+# Who is on a link is spoken to without a router, by sockets that are bound to it as well.
+neighbours()
+{
+	local n=2001:db8:2:1::1
+
+	for options in "" "-I up2"; do
+		ip -n "$(ns a)" -6 neigh flush to $n dev up2
+		# shellcheck disable=SC2086
+		in_ns a ping -6 -q -n -c 1 -W 1 $options -I "$M2" $n || { fail "it does not answer"; return 1; }
+		ip -n "$(ns a)" -6 neigh show to $n dev up2 | grep -q lladdr || { fail "the router is asked ($options)"; return 1; }
+	done
 }
 
 # The lifetimes are those of the RAs, again and again.
@@ -333,8 +413,7 @@ one_capability()
 }
 
 modprobe shim6 || exit
-run_test "two hosts with two links" pair_up
-[ "$tap_failed" = 0 ] || tap_end
+set_up "two hosts with two links" pair_up
 run_test "two daemons, and an ssh server" eval "both_start && ssh_up"
 run_test "a session whose packets go by link 2" session_by_link_2
 run_test "a link that goes down leaves the ULID on lo, within 50 ms" link_down
@@ -349,6 +428,12 @@ run_test "two hosts with two providers each" two_providers
 run_test "addresses appear beside those of others" makes
 run_test "they prove each other, and are known by that [5533-15.3-02]" proved
 run_test "packets leave by the router of their source [6629-4-03]" source_routing
+run_test "what a path's MTU was found to be steers no packet" learnt_mtu
+run_test "nor does it an answer" answers_unmoved
+run_test "nor does what a router has redirected" learnt_router
+run_test "what the main table knows better it decides" better_known
+run_test "its routes are followed to their end" followed
+run_test "neighbours are neighbours" neighbours
 run_test "lifetimes are renewed" renewed
 run_test "after a restart they are the same" same_after_restart
 run_test "a peer that has proof of all addresses" peer

@@ -36,6 +36,7 @@ life()
 	expect_eq "no context" "$(shim6tool -n "$(ns a)" -j context)" "[]" || return
 	ctx add $A1 $B1 tag-local 5 || return
 	expect_eq state "$(field state)" '"i1-sent"' &&
+	expect_eq header "$(field header)" 0 &&
 	expect_eq locator-peer "$(field locator-peer)" "\"$B1\"" &&
 	expect_eq send-timeout "$(field send-timeout)" 15000 || return
 	ctx set $A1 $B1 tag-peer 6 state established locators-local $A2 locators-peer $B2,$B1 send-timeout 20s || return
@@ -45,10 +46,18 @@ life()
 	expect_eq locator-local "$(field locator-local)" "\"$A1\"" &&
 	expect_eq locator-peer "$(field locator-peer)" "\"$B2\"" &&
 	expect_eq switches "$(field switches)" 1 &&
+	expect_eq header "$(field header)" 1 &&
 	expect_eq mtu "$(field mtu)" 1492 || return
+	# The header stays on the ULIDs, until it is told to go, which is no switch.
+	ctx set $A1 $B1 locator-peer $B1 || return
+	expect_eq "switches, header and MTU back on the ULIDs" "$(field switches) $(field header) $(field mtu)" "2 1 1492" || return
+	ctx set $A1 $B1 header 0 || return
+	expect_eq "switches, header and MTU without header" "$(field switches) $(field header) $(field mtu)" "2 0 " || return
+	ctx set $A1 $B1 header 1 && expect_eq "MTU with header" "$(field mtu)" 1492 || return
+	ctx set $A1 $B1 locator-peer $B2 || return
 	# The same again is no switch; a list is replaced as a whole.
 	ctx set $A1 $B1 locator-peer $B2 locators-peer none || return
-	expect_eq switches "$(field switches)" 1 &&
+	expect_eq switches "$(field switches)" 3 &&
 	expect_eq locators-peer "$(field locators-peer)" "" || return
 	# A forked context stands beside it.
 	ctx add $A1 $B1 fii 7 tag-local 9 || return
@@ -69,6 +78,11 @@ says_why()
 	refused "two different unicast addresses" context add fe80::1 $B1 tag-local 7 &&
 	refused "two different unicast addresses" context add ::1 $B1 tag-local 7 &&
 	refused "two different unicast addresses" context add :: $B1 tag-local 7 &&
+	refused "the peer's ULID is an address of this host" context add $A1 $A2 tag-local 7 &&
+	refused "locator of the peer is an address of this host" context set $A1 $B1 locator-peer $A2 &&
+	refused "locator of the peer is an address of this host" context set $A1 $B1 locators-peer $B2,$A2 &&
+	refused "locator of the peer is an address of this host" context add $A1 2001:db8:9::1 tag-local 7 \
+		tag-peer 70 state established locators-peer $B2,$A1 &&
 	refused "a locator is a unicast address" context set $A1 $B1 locators-peer ff02::1 &&
 	refused "a locator is a unicast address" context set $A1 $B1 locator-peer ::1 &&
 	refused "in the list already" context set $A1 $B1 locators-peer $B2,$B2 &&
@@ -110,7 +124,7 @@ limits()
 	done
 	refused "max-contexts" context add $A1 $B1 tag-local 5 || return
 	# Each namespace has its own.
-	shim6tool -n "$(ns b)" context add $A1 $B1 tag-local 5 &&
+	shim6tool -n "$(ns b)" context add $B1 $A1 tag-local 5 &&
 	shim6tool -n "$(ns b)" context flush || return
 	ctx del $A1 2001:db8:7::2 && ctx add $A1 $B1 tag-local 5 && ctx flush &&
 	shim6tool -n "$(ns a)" config set max-contexts 131072
@@ -155,13 +169,48 @@ preference 32699 peer 2001:db8::/32 protocol tcp port-peer 22 action shim trigge
 	expect_eq "rules of another namespace" "$(shim6tool -n "$(ns b)" policy show | wc -l)" 7
 }
 
-proc_file()
-{
-	local p s
+# pairs WORDS...: the peers of the contexts that are shown.
+pairs() { ctx show "$@" | awk '/^2001/ { print $2 }' | xargs; }
 
-	p=$(in_ns a awk '{ print NF, $2 }' /proc/net/shim6_stat | xargs)
-	s=$(shim6tool -n "$(ns a)" stats | awk '{ print NF, $2 }' | xargs)
-	expect_eq "/proc/net/shim6_stat" "$p" "$s"
+# What a dump is asked for is looked for by the kernel.
+filters()
+{
+	local i
+
+	for i in 1 2 3; do
+		ctx add $A1 2001:db8:7::$i tag-local $i tag-peer 6$i state established || return
+	done
+	ctx add $A2 2001:db8:7::2 tag-local 9 && ctx add $A2 2001:db8:7::3 tag-local 8 tag-peer 5 state i2-sent || return
+	ctx set $A1 2001:db8:7::3 reap-state exploring || return
+	expect_eq all "$(pairs | wc -w)" 5 &&
+	expect_eq "of a peer" "$(pairs ulid-peer 2001:db8:7::2)" "2001:db8:7::2 2001:db8:7::2" &&
+	expect_eq "of an address" "$(pairs ulid-local $A2)" "2001:db8:7::2 2001:db8:7::3" &&
+	expect_eq "by state" "$(pairs state i2-sent)" 2001:db8:7::3 &&
+	expect_eq "by REAP's state" "$(pairs reap-state exploring)" 2001:db8:7::3 &&
+	expect_eq "by all" "$(pairs reap-state operational state established ulid-local $A1 ulid-peer 2001:db8:7::2)" 2001:db8:7::2 &&
+	expect_eq "by what none has" "$(pairs ulid-peer $B1)" "" &&
+	expect_eq "as JSON" "$(shim6tool -n "$(ns a)" -j context show ulid-peer $B1)" "[]" || return
+	ctx flush
+}
+
+# counted: whatever is not 0.
+counted() { shim6tool -n "$(ns "$1")" stats | awk '$2 { print $1 }' | xargs; }
+
+# A namespace that is gone has left nothing to the next that gets its memory.
+counters()
+{
+	local i before
+
+	before=$(stat_of b ctl-out-error)
+	ctx add $A1 $B1 tag-local 5 tag-peer 6 state established && ctx set $A1 $B1 locator-peer $B2 || return
+	in_ns a ping -6 -q -n -c 1 -W 1 -I $A1 $B1
+	[ "$(stat_of a out-rehomed)" -gt 0 ] && [ "$(stat_of a switches)" -gt 0 ] || { counted a; return 1; }
+	expect_eq "b's" "$(stat_of b out-rehomed) $(stat_of b switches) $(stat_of b ctl-out-error)" "0 0 $before" || return
+	[ ! -e /proc/net/shim6_stat ] || { fail "there is a file"; return 1; }
+	for i in 1 2 3; do
+		ns_add c && shim6tool -n "$(ns c)" context add $A1 $B1 tag-local 5 && ip netns del "$(ns c)" || return
+	done
+	ns_add c && expect_eq "c's" "$(counted c)" "" && ip netns del "$(ns c)" && ctx flush
 }
 
 # traced REGEX...: each of them is met by a line of the trace.
@@ -204,6 +253,7 @@ run_test "a tag of the peer is that of few contexts" peer_tags
 run_test "limits are each namespace's own" limits
 run_test "tags are for privileged readers" tags_are_secret
 run_test "policies" policies
-run_test "/proc/net/shim6_stat has the same counters" proc_file
+run_test "those contexts that have what is named" filters
+run_test "each namespace has its own counters, by netlink" counters
 run_test "changes and drops are traced" traces
 tap_end

@@ -6,6 +6,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
+TAP_STORY=1
 . "$here/pair.sh"
 . "$here/daemon.sh"
 need ip tc nft modprobe rmmod shim6tool shim6d python3 curl ssh sshd ssh-keygen setpriv
@@ -242,7 +243,7 @@ rebooted()
 	use_link_2 || return
 	before=$(sent b r1bis)
 	daemon_end b KILL
-	rm -r "$(daemon_dir b)/state" && shim6tool -n "$(ns b)" context flush && daemon_start b || return
+	rm -r "$(daemon_dir b)/state" "$(daemon_dir b)/socket.state" && shim6tool -n "$(ns b)" context flush && daemon_start b || return
 	session_lives 30 && busywait 10 established || { ask a /history; ask b /history; fail "no recovery"; return 1; }
 	[ "$(sent b r1bis)" -gt "$before" ] || fail "without R1bis"
 }
@@ -304,6 +305,9 @@ without_answer()
 	daemon_end a TERM
 	daemon_end b TERM
 	shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns b)" context flush && daemon_start a || return
+	# A host that has the module and no daemon says that it does not know Shim6; this one
+	# says nothing, as behind a firewall.
+	lose_types b 1 || return
 	before=$(sent a i1)
 	# The kernel asks for a pair every ten seconds at most.
 	sleep 11
@@ -314,6 +318,7 @@ without_answer()
 	expect_eq "I1 sent" "$(sent a i1)" $((before + 5)) || return
 	session_talk 50
 	expect_eq "I1 sent in hold-down" "$(sent a i1)" $((before + 5)) || return
+	lose_no_more b
 	daemon_start b || return
 	sleep 61
 	session_talk 50
@@ -437,6 +442,40 @@ second_daemon()
 	case $out in *"in use by another shim6d"*) ;; *) fail "it says: $out" ;; esac
 }
 
+# a is in a laboratory, and tells of locators that nothing proves; b trusts nobody. There is a
+# context all the same, of the ULIDs alone, whoever begins.
+peer_without_trust()
+{
+	local d open close
+
+	d=$(daemon_dir a)
+	cp "$d/shim6d.conf" "$TEST_TMP/no-trust.conf" && printf '[peers]\ntrusted-prefixes = ["2001:db8::/32"]\n' >>"$d/shim6d.conf" && reloaded a || return
+	for open in "a $A1 $B1" "b $B1 $A1"; do
+		for close in "a $A1 $B1" "b $B1 $A1"; do
+			# shellcheck disable=SC2086
+			set -- $close
+			ask "$1" /contexts/close "{$(context_name "$2" "$3")}" >/dev/null
+		done
+		# shellcheck disable=SC2086
+		set -- $open
+		: >"$d/log"
+		command_ok "$1" open "$(context_name "$2" "$3"),\"force\":true" && busywait 20 established || { cat "$d/log"; fail "$1 begins: no context"; return 1; }
+		holds "$d/log" "it is told of no locators that nothing proves" || { cat "$d/log"; fail "$1 begins: b was told of nothing"; return 1; }
+		ask a /contexts | grep -q "\"ulid-local\":\"$A1\",[^]]*\"locators-local\":\[\"$A1\"\]" || { ask a /contexts; fail "$1 begins: a has told more"; return 1; }
+	done
+	cat "$TEST_TMP/no-trust.conf" >"$d/shim6d.conf" && reloaded a && session_lives 20
+}
+
+# reloaded HOST: it has read its configuration again.
+reloaded()
+{
+	local d before
+
+	d=$(daemon_dir "$1")
+	before=$(grep -c 'configuration was reloaded' "$d/log")
+	daemon_signal "$1" HUP && busywait 10 eval '[ "$(grep -c "configuration was reloaded" "'"$d"'/log")" -gt '"$before"' ]' || { cat "$d/log"; fail "no reload"; }
+}
+
 # The debugging port of the first shim6d, after a reload has opened it.
 debug_port()
 {
@@ -445,27 +484,35 @@ debug_port()
 	d=$(daemon_dir a)
 	! debug dump >"$d/debug" 2>&1 || { fail "the port is open"; return 1; }
 	printf '[debug-port]\nenabled = true\n' >>"$d/shim6d.conf"
-	daemon_signal a HUP && busywait 10 grep -q 'configuration was reloaded' "$d/log" || { cat "$d/log"; fail "no reload"; return 1; }
+	reloaded a || return
 	debug dump >"$d/debug" || { cat "$d/debug" "$d/log"; fail "the port is closed"; return 1; }
 	# The HBA has something to tell, the other one has not.
 	debug update "$(awk -v a="$HBA_a1" '$2 == a { print $1 }' "$d/debug")" || { cat "$d/debug"; return 1; }
 	id=$(awk -v a=$A1 '$2 == a { print $1 }' "$d/debug")
 	[ -n "$id" ] && debug deshim "$id" && debug delete $A1 $B1 && debug context $A1 $B1 &&
 		busywait 10 established || { debug dump; fail "a command fails"; return 1; }
-	! debug shim 999 $A2 $B2 && ! debug shim "$id" || fail "nonsense is done"
+	! debug shim 999 $A2 $B2 && ! debug shim "$id" || { fail "nonsense is done"; return 1; }
+	# A new context has sent nothing to the other locators yet, and is asked by IPv4 to.
+	debug delete $HBA_a1 $HBA_b1 && debug context $HBA_a1 $HBA_b1 && busywait 10 hba_verified a $HBA_b2 && debug dump >"$d/debug" || return
+	id=$(awk -v a=$HBA_a1 '$2 == a { print $1 }' "$d/debug")
+	DEBUG_AT=127.0.0.1 debug shim "$id" $HBA_a2 $HBA_b2 && debug dump | grep "^$id " | grep -q "by $HBA_a2 $HBA_b2 operational" ||
+		{ debug dump; fail "it does not move"; return 1; }
+	DEBUG_AT=127.0.0.1 debug deshim "$id" && debug dump | grep "^$id " | grep -q "by $HBA_a1 $HBA_b1 " ||
+		{ debug dump; fail "it does not move back"; }
 }
 
-# debug WORDS...: and its answer, which ends with ok.
+# debug WORDS...: and its answer, which ends with ok. DEBUG_AT is where.
 debug()
 {
 	in_ns a /usr/bin/python3 -c 'import socket, sys
-s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+at = sys.argv.pop(1)
+s = socket.socket(socket.AF_INET6 if ":" in at else socket.AF_INET, socket.SOCK_DGRAM)
 s.settimeout(5)
-s.connect(("::1", 19384))
+s.connect((at, 19384))
 s.send(" ".join(sys.argv[1:]).encode())
 text = s.recv(65536).decode()
 print(text, end="")
-sys.exit(not text.endswith("ok\n"))' "$@"
+sys.exit(not text.endswith("ok\n"))' "${DEBUG_AT:-::1}" "$@"
 }
 
 bad_reload()
@@ -480,8 +527,7 @@ bad_reload()
 }
 
 modprobe shim6 || exit
-run_test "two hosts with two links" pair_up
-[ "$tap_failed" = 0 ] || tap_end
+set_up "two hosts with two links" pair_up
 run_test "control messages are counted" count_control
 run_test "two daemons start" both_start
 run_test "an ssh server" ssh_up
@@ -503,6 +549,7 @@ run_test "addresses that prove each other, and such as prove nothing" hba
 run_test "everybody may look, root may change" permissions
 run_test "CAP_NET_ADMIN is enough" one_capability
 run_test "a second daemon is refused" second_daemon
+run_test "a peer that does not trust: the ULIDs alone" peer_without_trust
 run_test "SIGHUP, and the debug port [boeing-3.2-01]" debug_port
 run_test "a wrong configuration is not taken over" bad_reload
 run_test "the ssh session has survived all this" session_end

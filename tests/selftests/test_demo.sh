@@ -106,8 +106,7 @@ png()
 	EOF
 }
 
-run_test "the demo runs to its end" demo
-[ "$tap_failed" = 0 ] || tap_end
+set_up "the demo runs to its end" demo
 run_test "the sessions were moved, and moved again" moved_twice
 run_test "ssh lives after each failure, and to the end" eval '[ "$(grep -c "what is typed comes back" "$TEST_TMP/demo")" = 3 ] && said "ssh session ends, as it should"'
 run_test "TCP goes on after both" resumed tcp:5001

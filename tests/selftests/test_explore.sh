@@ -218,8 +218,7 @@ dead_pairs()
 }
 
 modprobe shim6 || exit
-run_test "the standard topology, at 20 ms" topo_up 5ms
-[ "$tap_failed" = 0 ] || tap_end
+set_up "the standard topology, at 20 ms" topo_up 5ms
 count_control
 run_test "the route is lost" noticed routes_lost local "no default router" 150
 run_test "the router is none any more" noticed router_resigns local "no default router" 150

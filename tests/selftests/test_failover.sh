@@ -4,8 +4,12 @@
 # What an application sees of failures, in the standard topology at 20 ms round
 # trip: with Shim6, and in the same way without, plain and with MPTCP as its
 # documentation has it. A table is shown at the end, and kept in SHIM6_ARTIFACTS.
-# All rows are measured on "latest", where time is virtual: elsewhere they take too
-# long. Where processors are emulated, the local rows are given more time, too.
+# All rows are measured on "latest"; elsewhere one is. flow.py makes what is measured;
+# iperf3, which polls, is dear where time is virtual, and is in that one row.
+#
+# Chance decides by which subflow an MPTCP connection sends, so there are five of them.
+# One that was not hit by the failure says nothing of it. Shim6 is compared with the
+# median of those that were, and the table says how many.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -18,7 +22,8 @@ need ip ss tc nft modprobe shim6tool shim6d python3 curl radvd iperf3 ssh sshd s
 TABLE=$TEST_TMP/table
 IPERF=$TEST_TMP/iperf
 iperf_servers=() iperf_clients=()
-PLAIN="tcp:5001 udp:5002 mptcp:5003"
+MPTCP="mptcp:5003 mptcp:5004 mptcp:5005 mptcp:5006 mptcp:5007"
+PLAIN="tcp:5001 udp:5002 $MPTCP"
 SHIM6="tcp:5001 udp:5002"
 
 # --- the world ---------------------------------------------------------------
@@ -39,22 +44,7 @@ world_up()
 	ip -n "$(ns b)" mptcp endpoint add "$B2" dev up2 signal && ssh_up
 }
 
-# Local failures: 150 ms. Where time is real and processors are emulated, what else the
-# machine does is in each figure, and in one of two that are compared: so more is allowed,
-# and a row is tried again.
-SOON=150 TRIES=1
-[ "${SHIM6_TIME:-real}" = virtual ] || SOON=1500 TRIES=4
-
-# tries COMMAND...: until it succeeds, or as often as is allowed.
-tries()
-{
-	local try
-
-	for ((try = 1; try <= TRIES; try++)); do
-		"$@" && return
-	done
-	return 1
-}
+SOON=150 # Local failures are seen at once: so many milliseconds are allowed for.
 
 # --- iperf3 ------------------------------------------------------------------
 
@@ -109,37 +99,60 @@ if not any(i["sum"]["bytes"] for i in all["intervals"]) or "server has terminate
 # --- one failure -------------------------------------------------------------
 
 # row NAME SECONDS FAILURE TCP-LIMIT UDP-LIMIT [TRIGGER]: the failure without and with
-# Shim6, which is faster than MPTCP, and moves for that reason. Beside the flows there are
-# an ssh session in which nothing is typed and, where that costs the others no time, iperf3.
-row() { tries row_once "$@"; }
-
-row_once()
+# Shim6, which is faster than MPTCP, and moves for that reason. Beside the flows there is
+# an ssh session in which nothing is typed.
+row()
 {
-	local name=$1 seconds=$2 failure=$3 tcp udp plain plain_udp mptcp iperf_tcp=- iperf_udp=- status=0
+	local name=$1 seconds=$2 failure=$3 tcp udp plain plain_udp mptcp hit status=0
 
-	sed -i "/^$name|/d" "$TABLE"
 	heal && flows "$seconds" "$failure" $PLAIN || { cat "$RESULTS.err"; return 1; }
-	plain=$(outage tcp:5001) plain_udp=$(outage udp:5002) mptcp=$(outage mptcp:5003)
+	plain=$(outage tcp:5001) plain_udp=$(outage udp:5002)
+	read -r mptcp hit <<<"$(mptcp_outage)"
 	dead=0
-	heal && daemons_up && session_begin && { [ "$TRIES" != 1 ] || iperf_begin; } && flows "$seconds" "shim6:$failure" $SHIM6 ||
+	heal && daemons_up && session_begin && ${ROW_BESIDE:-true} && flows "$seconds" "shim6:$failure" $SHIM6 ||
 		{ cat "$RESULTS.err"; iperf_end; daemons_down; return 1; }
+	tcp=$(outage tcp:5001) udp=$(outage udp:5002)
 	iperf_end
 	session_lives 60 && session_end || status=1
-	tcp=$(outage tcp:5001) udp=$(outage udp:5002)
-	if [ "$TRIES" = 1 ]; then
-		iperf_tcp=$(iperf_silence tcp) && iperf_udp=$(iperf_silence udp) ||
-			{ fail "iperf3: $iperf_tcp, $iperf_udp"; status=1 iperf_tcp=never iperf_udp=never; }
-		below "iperf3, TCP" "$iperf_tcp" $((dead + $4)) && below "iperf3, UDP" "$iperf_udp" $((dead + $5)) || status=1
-	fi
-	printf '%s|%s|%s|%s|%s|%s|%s|%s\n' "$name" "$plain" "$mptcp" "$tcp" "$plain_udp" "$udp" "$iperf_tcp" "$iperf_udp" >>"$TABLE"
-	echo "plain TCP $plain, MPTCP $mptcp, Shim6 TCP $tcp, plain UDP $plain_udp, Shim6 UDP $udp, iperf3 $iperf_tcp and $iperf_udp"
+	printf '%s|%s|%s|%s|%s|%s|%s\n' "$name" "$plain" "$mptcp" "$hit of 5" "$tcp" "$plain_udp" "$udp" >>"$TABLE"
+	echo "plain TCP $plain, MPTCP $mptcp ($hit of 5 hit), Shim6 TCP $tcp, plain UDP $plain_udp, Shim6 UDP $udp"
 	below "TCP" "$tcp" "$4" && below "UDP" "$udp" "$5" || status=1
-	if [ "$mptcp" != never ]; then
-		below "TCP, beside MPTCP" "$tcp" $((mptcp - 1)) || status=1
-	fi
+	case $mptcp in never | none) ;; *) below "TCP, beside MPTCP" "$tcp" $((mptcp - 1)) || status=1 ;; esac
 	[ -z "${6:-}" ] || ask a /paths/history | grep -q "\"trigger\":\"$6\"" || { fail "the trigger was not $6"; status=1; }
 	[ $status = 0 ] || { ask a /paths/history; ask b /paths/history; cat "$RESULTS.err"; grep -v level=DEBUG "$(daemon_dir a)/log"; }
 	daemons_down
+	return $status
+}
+
+# mptcp_outage: the median of the connections that the failure has hit, and how many it
+# has. What was not silent for longer than three round trips sent by another subflow.
+mptcp_outage()
+{
+	awk '$1 ~ /^mptcp:/ { ms[++n] = $3 == "back" ? $2 : 1e9 }
+		END {
+			for (i = 1; i <= n; i++) {
+				if (ms[i] <= 60)
+					continue
+				for (j = ++hit; j > 1 && sorted[j - 1] > ms[i]; j--)
+					sorted[j] = sorted[j - 1]
+				sorted[j] = ms[i]
+			}
+			m = sorted[int((hit + 1) / 2)]
+			print !hit ? "none" : m == 1e9 ? "never" : m, hit + 0
+		}' "$RESULTS"
+}
+
+# with_iperf NAME SECONDS FAILURE TCP-LIMIT UDP-LIMIT [TRIGGER]: a row, with iperf3 beside it.
+with_iperf()
+{
+	local what ms status=0
+
+	ROW_BESIDE=iperf_begin row "$@" || status=1
+	for what in tcp udp; do
+		ms=$(iperf_silence $what) || { fail "iperf3, $what: $ms"; status=1; continue; }
+		echo "iperf3, $what: $ms ms" | tee -a "$TEST_TMP/iperf-seen"
+		below "iperf3, $what" "$ms" "$([ $what = tcp ] && echo "$4" || echo "$5")" || status=1
+	done
 	return $status
 }
 
@@ -150,7 +163,7 @@ alone()
 
 	heal && daemons_up && flows "$2" "shim6:$3" udp:5002 || { cat "$RESULTS.err"; daemons_down; return 1; }
 	udp=$(outage udp:5002)
-	printf '%s|-|-|-|-|%s|-|-\n' "$1" "$udp" >>"$TABLE"
+	printf '%s|-|-|-|-|-|%s\n' "$1" "$udp" >>"$TABLE"
 	below "UDP" "$udp" "$4" || { ask a /paths/history; status=1; }
 	daemons_down
 	return $status
@@ -192,31 +205,6 @@ all_dead()
 	blackhole_clear && blackhole 1 both && kill -USR1 "$1"
 }
 
-# unmodified FAILURE LIMIT TRIGGER: ssh, and iperf3 with TCP and UDP, where rows are too
-# much for the machine.
-unmodified() { tries unmodified_once "$@"; }
-
-unmodified_once()
-{
-	local what ms status=0
-
-	heal && daemons_up && session_begin && iperf_begin && sleep 3 && busywait 20 context_is a established &&
-		on_the_ulids && $1 && session_lives 10 && sleep 3 || status=1
-	iperf_end
-	for what in tcp udp; do
-		ms=$(iperf_silence $what) || { fail "iperf3: $ms"; status=1; continue; }
-		# By tenths: one may be empty by half.
-		below "iperf3, $what" "$ms" $(($2 + 150)) || status=1
-	done
-	ask a /paths/history | grep -q "\"trigger\":\"$3\"" || { ask a /paths/history; fail "it was not moved"; status=1; }
-	session_lives 10 && session_end || status=1
-	daemons_down
-	return $status
-}
-
-# What else the machine does may have had it leave them.
-on_the_ulids() { use_pair "$A1" "$B1" "$A1" "$B1"; }
-
 # Who only listens sends Keepalives, and nobody explores: every third to half of 15
 # seconds.
 one_way_traffic()
@@ -247,23 +235,23 @@ show()
 	local line
 
 	{
-		echo "outage in ms, 20 ms RTT|plain TCP|MPTCP|Shim6 TCP|plain UDP|Shim6 UDP|iperf3 TCP|iperf3 UDP"
+		echo "outage in ms, 20 ms RTT|plain TCP|MPTCP|hit|Shim6 TCP|plain UDP|Shim6 UDP"
 		cat "$TABLE"
 	} | while IFS='|' read -ra line; do
 		printf '%-28s' "${line[0]}"
 		printf ' %10s' "${line[@]:1}"
 		echo
 	done
-	echo "iperf3 runs with Shim6, and counts by tenths of a second"
+	echo "MPTCP: the median of the connections that were hit, and how many were"
+	sed 's/$/ in the first row, by tenths of a second/' "$TEST_TMP/iperf-seen"
 }
 
 modprobe shim6 || exit
-: >"$TABLE"
-run_test "the standard topology, at 20 ms" world_up
-[ "$tap_failed" = 0 ] || tap_end
-run_test "local link down" row "local link down" 15 link_down $SOON $SOON local
+: >"$TABLE" && : >"$TEST_TMP/iperf-seen"
+set_up "the standard topology, at 20 ms" world_up
+run_test "local link down, with ssh and iperf3 beside" with_iperf "local link down" 15 link_down $SOON $SOON local
 if [ "${SHIM6_KERNEL:-}" = latest ]; then
-	run_test "address removed" row "address removed" 30 address_removed 150 150 local
+	run_test "address removed" row "address removed" 30 address_removed $SOON $SOON local
 	run_test "silent black hole, both ways" row "black hole, both ways" 60 black_hole 3000 16500 ulp
 	run_test "silent black hole, one way out" row "black hole, one way out" 60 black_hole_out 3000 16500
 	run_test "silent black hole, one way in" row "black hole, one way in" 60 black_hole_in 3000 16500
@@ -271,13 +259,12 @@ if [ "${SHIM6_KERNEL:-}" = latest ]; then
 	# Twice as long: the peer, which is heard, goes on with Keepalives for the Keepalive
 	# Timeout, as the RFC has it (sections 6.1 and 6.3).
 	run_test "silent black hole, one way out, UDP alone" alone "one way out, UDP alone" 60 black_hole_out 31500
-	run_test "provider flapping" row "provider flapping" 30 flapping 150 150
-	run_test "second failure after the first" row "second failure" 30 second_failure 150 150
-	run_test "both hosts at once" row "both hosts at once" 30 both_ends 150 150
+	run_test "provider flapping" row "provider flapping" 30 flapping $SOON $SOON
+	run_test "second failure after the first" row "second failure" 30 second_failure $SOON $SOON
+	run_test "both hosts at once" row "both hosts at once" 30 both_ends $SOON $SOON
 	run_test "all paths dead, then one back" row "all dead, one back" 90 all_dead 15000 15000
 	run_test "traffic one way: Keepalives the other way, and nobody explores [boeing-3.2-03 5534-4.1-02]" one_way_traffic
 fi
-[ "$TRIES" = 1 ] || run_test "ssh and iperf3, as they are, and a link that is cut" unmodified link_down $SOON local
 show | sed 's/^/# /'
 [ -z "${SHIM6_ARTIFACTS:-}" ] || show >"$SHIM6_ARTIFACTS/failover.txt"
 tap_end

@@ -6,6 +6,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
+TAP_STORY=1
 need ip modprobe shim6tool python3
 export PYTHONDONTWRITEBYTECODE=1
 
@@ -16,18 +17,23 @@ messages=3000
 fuzz()
 {
 	in_ns a /usr/bin/python3 "$here/netlink_fuzz.py" $messages ${1:+"$1"} || return
-	shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns a)" policy flush
+	# The next case wants room for two contexts.
+	shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns a)" policy flush &&
+	shim6tool -n "$(ns a)" config set max-contexts 131072
 }
 
 module_path() { modinfo -F filename shim6; }
 
 modprobe shim6 || exit
 ns_add a
+ns_add b
 run_test "$messages random requests" fuzz
 if [ -e /proc/self/fail-nth ]; then
 	[ -d /sys/kernel/debug/failslab ] || mount -t debugfs none /sys/kernel/debug
-	# Not by `ip netns exec`, which would take the knobs in /sys away.
-	run_test "requests while memory is short" nsenter "--net=/run/netns/$(ns a)" /usr/bin/python3 "$here/netlink_fail.py" requests
+	# In a namespace whose settings are not what random requests left. Not by
+	# `ip netns exec`, which would take the knobs in /sys away.
+	run_test "requests while memory is short" nsenter "--net=/run/netns/$(ns b)" /usr/bin/python3 "$here/netlink_fail.py" requests
+	run_test "the first use of a namespace while memory is short" /usr/bin/python3 "$here/netlink_fail.py" first
 	run_test "it goes" modprobe -r shim6
 	# The kernel's tracing warns, and goes on, if there is no memory for the
 	# events of a module that is being loaded.

@@ -7,6 +7,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
+TAP_STORY=1
 . "$here/topology.sh"
 . "$here/pair.sh"
 . "$here/daemon.sh"

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Re-homed TCP over network cards of each kind (nic/s6_nic.c): those that hand
-# up CHECKSUM_NONE, COMPLETE or UNNECESSARY, and those whose offloads know no
-# extension header. Merging goes on, no checksum is wrong, and no card is given
-# what it can't do.
+# up CHECKSUM_NONE, COMPLETE or UNNECESSARY, those whose offloads know no
+# extension header, and those whose drivers promise more than they keep. Merging
+# goes on, no checksum is wrong, and no card is given what it can't do.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -79,9 +79,54 @@ plain_card()
 	expect_eq "packets that the card could not send right" "$(cat /sys/module/s6_nic/parameters/wrong)" 0
 }
 
+wrong() { cat /sys/module/s6_nic/parameters/wrong; }
+
+# A driver that looks for TCP behind the headers that it knows, whatever its features say.
+parsing_card()
+{
+	uncable && cable parses=1 || return
+	in_ns a ethtool -k up2 | grep -q 'tx-checksum-ip-generic: on' || { fail "the card does not offer what it should"; return 1; }
+	carries 2 || return
+	expect_eq "large segments that the driver did not know" "$(wrong)" 0
+}
+
+# The same below a bridge, which offers whatever its cards do.
+below_bridge()
+{
+	local h
+
+	for h in a b; do
+		ip -n "$(ns $h)" addr flush dev up2 && ip -n "$(ns $h)" link set up2 down && ip -n "$(ns $h)" link set up2 name card2 &&
+		ip -n "$(ns $h)" link add up2 type bridge && ip -n "$(ns $h)" link set card2 master up2 up &&
+		ip -n "$(ns $h)" link set up2 up && ip -n "$(ns $h)" addr add "2001:db8:2::$h/64" dev up2 nodad || return
+	done
+	link_set 2 && in_ns a ping -6 -q -n -c 1 -W 5 $B2 >/dev/null && carries 2 || return
+	expect_eq "large segments that the driver did not know" "$(wrong)" 0 || return
+	for h in a b; do
+		ip -n "$(ns $h)" link del up2 && ip -n "$(ns $h)" link set card2 down && ip -n "$(ns $h)" link set card2 name up2 up &&
+		ip -n "$(ns $h)" addr add "2001:db8:2::$h/64" dev up2 nodad || return
+	done
+	link_set 2
+}
+
+card_offload() { echo "$1" >/sys/module/shim6/parameters/card_offload; }
+
+not_any_more()
+{
+	card_offload 0
+	[ "$(wrong)" -gt 0 ] || fail "nothing large has come to the card"
+}
+
+# Who says that the cards can do it is believed: large segments reach the driver. They are
+# lost in this one, and the session goes on when nobody says so any more.
+trusted_card()
+{
+	switch_to 2 && card_offload 1 && stream 3 not_any_more
+}
+
 modprobe shim6 || exit
 modinfo s6_nic >/dev/null 2>&1 || { tap_skip all "the module s6_nic is not there (tests/vm/run -m tests/selftests/nic)"; tap_end; }
-run_test "two hosts, one link a cable between cards" ns_add a b
+set_up "two hosts, one link a cable between cards" ns_add a b
 pair_link 1 && cable && context_up || exit
 run_test "CHECKSUM_NONE: TCP is merged, and no sum is wrong" merges 0
 run_test "CHECKSUM_COMPLETE: TCP is merged, and no sum is wrong" merges 1
@@ -89,5 +134,8 @@ run_test "CHECKSUM_UNNECESSARY: TCP is merged, and no sum is wrong" merges 2
 run_test "CHECKSUM_NONE: damaged segments are found" corrupt 0
 run_test "CHECKSUM_COMPLETE: damaged segments are found" corrupt 1
 run_test "a card that knows no extension header gets no work behind ours" plain_card
+run_test "a card that promises to sum anything is not believed" parsing_card
+run_test "nor is one below a bridge" below_bridge
+run_test "cards are believed if the administrator says so" trusted_card
 run_test "the cards go" uncable
 tap_end

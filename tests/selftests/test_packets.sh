@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The data path, octet by octet (packets.py, icmp.py), and what the daemon is told
-# (events.py, timers.py).
+# The data path, octet by octet (packets_out.py, packets_in.py, icmp.py), and what the
+# daemon is told (events.py, timers.py).
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -12,27 +12,15 @@ export PYTHONDONTWRITEBYTECODE=1
 modprobe shim6 || exit
 tun_device || tap_skip all "there is no TUN device"
 ns_add a
-# cases PROGRAM [WORD...]: run it in the host, and make TAP of what it says.
-cases()
-{
-	local program=$1 how what
 
-	shift
-	while read -r how what; do
-		case $how in
-		PASS) tap_ok "$what" ;;
-		FAIL) tap_not_ok "$what" ;;
-		*) echo "$how $what" ;;
-		esac
-	done < <(in_ns a /usr/bin/python3 "$here/$program" "$@" 2>&1
-		[ $? = 0 ] && echo "PASS $program comes to its end" || echo "FAIL $program comes to its end")
-}
-
-cases packets.py "$@"
-cases icmp.py "$@"
+cases a packets_out.py "$@"
+cases a packets_in.py "$@"
+cases a icmp.py "$@"
 # Its timers are those of RFC 5534, some of minutes.
 [ "${SHIM6_TIME:-real}" = real ] || {
-	cases events.py "$@"
-	cases timers.py "$@"
+	cases a events.py "$@"
+	cases a timers.py "$@"
 }
+ns_add v
+cases v vrf.py "$@"
 tap_end

@@ -39,7 +39,7 @@ counted() { in_ns "$1" nft list counter ip6 count "$2" | awk '$1 == "packets" { 
 # An interactive session: what is typed comes back, before and after.
 ssh_survives()
 {
-	local d=$TEST_TMP/ssh pid before
+	local d=$TEST_TMP/ssh pid before at_a at_b
 
 	ssh_up || return
 	mkfifo "$d/in" || return
@@ -56,9 +56,11 @@ ssh_survives()
 	link_alive 1
 	switch_to 1 || return
 	before=$(counted b behind_140)
+	at_a=$(stat_of a out-ulid-header) at_b=$(stat_of b out-ulid-header)
 	echo third >&9
 	busywait 20 grep -q third "$d/out" || { fail "nothing comes back by the ULIDs again"; return 1; }
-	expect_eq "headers on the ULIDs" "$(counted b behind_140)" "$before" || return
+	expect_eq "headers on the other link" "$(counted b behind_140)" "$before" &&
+	grew a out-ulid-header "$at_a" && grew b out-ulid-header "$at_b" || return
 	exec 9>&-
 	wait $pid || fail "ssh ended with $?"
 }
@@ -91,7 +93,7 @@ tcp_survives()
 		tcp_survives_once "$@" && return
 		[ "${SHIM6_TIME:-real}" = real ] || break
 		link_alive 1
-		switch_to 1
+		start_over
 	done
 	return 1
 }
@@ -175,7 +177,8 @@ quiet()
 
 # --- firewall ----------------------------------------------------------------
 
-# The host's own firewall knows ULIDs, and lets in what it has let out.
+# The host's own firewall lets in what it has let out, which it knows by its ULIDs. What leaves
+# re-homed it sees twice, as with a tunnel: with its ULIDs, and as protocol 140 between locators.
 firewall()
 {
 	local h
@@ -186,6 +189,7 @@ firewall()
 				counter locators { }
 				counter invalid { }
 				counter established { }
+				counter rehomed { }
 				chain in {
 					type filter hook input priority 0; policy drop;
 					iif lo accept
@@ -202,6 +206,8 @@ firewall()
 				chain out {
 					type filter hook output priority 0; policy accept;
 					ip6 daddr 2001:db8:2::/64 meta l4proto tcp counter name locators
+					ip6 daddr 2001:db8:2::/64 ip6 nexthdr 140 @th,16,8 & 0x80 != 0 counter name rehomed
+					ct state invalid counter name invalid
 				}
 			}
 		EOF
@@ -219,9 +225,10 @@ behind_firewall()
 	firewall || return
 	stream 4 fail_and_switch || return
 	for h in a b; do
-		expect_eq "$h: packets with locators that the firewall saw" "$(fw_counter $h locators)" 0 ||
+		expect_eq "$h: TCP with locators that the firewall saw" "$(fw_counter $h locators)" 0 ||
 			{ in_ns $h nft list table inet fw; return 1; }
 		expect_eq "$h: packets that conntrack can't place" "$(fw_counter $h invalid)" 0 || return
+		[ "$(fw_counter $h rehomed)" -gt 10 ] || { fail "$h: what leaves re-homed does not pass OUTPUT"; return 1; }
 		[ "$(fw_counter $h established)" -gt 10 ] || { fail "$h: the session is none for conntrack"; return 1; }
 		in_ns $h nft delete table inet fw || return
 	done
@@ -229,47 +236,76 @@ behind_firewall()
 
 # --- IPsec -------------------------------------------------------------------
 
-# ipsec HOST LOCAL PEER SPI-OUT SPI-IN: transport mode between the ULIDs.
+# ipsec HOST LOCAL PEER SPI-OUT SPI-IN [MODE]: between these addresses.
 ipsec()
 {
-	local n key=0x000102030405060708090a0b0c0d0e0f10111213
+	local n key=0x000102030405060708090a0b0c0d0e0f10111213 mode=${6:-transport}
 
 	n=$(ns "$1")
-	ip -n "$n" xfrm state add src "$2" dst "$3" proto esp spi "$4" mode transport \
+	ip -n "$n" xfrm state add src "$2" dst "$3" proto esp spi "$4" mode "$mode" \
 		aead 'rfc4106(gcm(aes))' $key 128 sel src "$2" dst "$3" &&
-	ip -n "$n" xfrm state add src "$3" dst "$2" proto esp spi "$5" mode transport \
+	ip -n "$n" xfrm state add src "$3" dst "$2" proto esp spi "$5" mode "$mode" \
 		aead 'rfc4106(gcm(aes))' $key 128 sel src "$3" dst "$2" &&
-	ip -n "$n" xfrm policy add src "$2" dst "$3" dir out tmpl proto esp mode transport &&
-	ip -n "$n" xfrm policy add src "$3" dst "$2" dir in tmpl proto esp mode transport
+	ip -n "$n" xfrm policy add src "$2" dst "$3" dir out tmpl src "$2" dst "$3" proto esp mode "$mode" &&
+	ip -n "$n" xfrm policy add src "$3" dst "$2" dir in tmpl src "$3" dst "$2" proto esp mode "$mode"
+}
+
+no_ipsec()
+{
+	local h
+
+	for h in a b; do
+		ip -n "$(ns $h)" xfrm policy flush && ip -n "$(ns $h)" xfrm state flush || return
+	done
 }
 
 through_ipsec()
 {
-	local before h
+	local before
 
 	ipsec a $A1 $B1 0x100 0x200 && ipsec b $B1 $A1 0x200 0x100 || return
 	before=$(counted b esp_behind_140)
 	stream 4 fail_and_switch || return
 	[ "$(counted b esp_behind_140)" -gt $((before + 10)) ] || { fail "no ESP behind our header was seen"; return 1; }
-	for h in a b; do
-		ip -n "$(ns $h)" xfrm policy flush && ip -n "$(ns $h)" xfrm state flush || return
-	done
+	no_ipsec
+}
+
+xfrm_errors() { in_ns b awk '{ n += $2 } END { print n }' /proc/net/xfrm_stat; }
+
+# below_ipsec MODE: ESP between the locators, below the shim. What is sent to them in
+# clear is refused, with the right tag as well.
+below_ipsec()
+{
+	local before errors
+
+	ipsec a $A2 $B2 0x100 0x200 "$1" && ipsec b $B2 $A2 0x200 0x100 "$1" || return
+	in_ns a ping -6 -q -n -c 2 -i 0.1 -W 2 -I $A2 $B2 || { fail "the locators themselves don't hear each other"; return 1; }
+	before=$(stat_of b in-payload)
+	errors=$(xfrm_errors)
+	stream 4 fail_and_switch && grew b in-payload "$before" 10 || return
+	expect_eq "packets that xfrm refuses" "$(xfrm_errors)" "$errors" || return
+	# One end forgets what it should do.
+	ip -n "$(ns a)" xfrm policy flush && ip -n "$(ns a)" xfrm state flush || return
+	before=$(stat_of b in-payload)
+	errors=$(stat_of b in-policy)
+	in_ns a ping -6 -q -n -c 2 -i 0.1 -W 1 -I $A1 $B1 && { fail "what is in clear is taken"; return 1; }
+	expect_eq "packets in clear that were taken" "$(stat_of b in-payload)" "$before" &&
+	grew b in-policy "$errors" 2 && no_ipsec
 }
 
 # session NAME FUNCTION...: a case that begins on the ULIDs, with both links.
 session()
 {
 	link_alive 1 2>/dev/null
-	switch_to 1
+	start_over
 	run_test "$@"
 }
 
 modprobe shim6 || exit
-run_test "two hosts with two links" pair_up
-[ "$tap_failed" = 0 ] || tap_end
-run_test "a context at both ends" context_up
-run_test "packets on link 2 are counted" count_links
-session "an ssh session survives the switch, and back [boeing-1.3-03 5533-11.1-05]" ssh_survives
+set_up "two hosts with two links" pair_up
+set_up "a context at both ends" context_up
+set_up "packets on link 2 are counted" count_links
+session "an ssh session survives the switch, and back [boeing-1.3-03]" ssh_survives
 session "a TCP stream survives, and starts anew at once [5533-15.1-01 5534-4.2-03]" tcp_survives fail_and_switch
 # What was on its way arrives, and is acknowledged by a link that is dead: the first
 # that is heard on the other pair is an answer to what was sent on this one.
@@ -280,6 +316,8 @@ session "without offload, with merging" with_offload tx off sg off tso off gso o
 session "with checksum offload and merging" with_offload tx on sg on tso off gso off gro on
 session "with all offload" with_offload tx on sg on tso on gso on gro off
 session "without either" with_offload tx off sg off tso off gso off gro off
-session "conntrack and a stateful firewall see the ULIDs alone" behind_firewall
+session "a stateful firewall sees the ULIDs of all that arrives, and both of what leaves" behind_firewall
 session "ESP in transport mode between the ULIDs, behind our header [5533-16.1-01 5533-16.1-02]" through_ipsec
+session "ESP in transport mode between the locators, around our header [5533-16.1-02 5533-16.1-04]" below_ipsec transport
+session "ESP in tunnel mode between the locators, around the packet [5533-16.1-02 5533-16.1-04]" below_ipsec tunnel
 tap_end

@@ -7,6 +7,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
+TAP_STORY=1
 . "$here/pair.sh"
 . "$here/daemon.sh"
 need ip tc nft modprobe rmmod shim6tool shim6d python3 setpriv
@@ -243,6 +244,27 @@ switches()
 	monitored && wall_down && afresh && return $status
 }
 
+# A filter that takes packets from the session, as a DROP in OUTPUT does, leaves nothing to be
+# saved. One below Shim6 blocks a path.
+blocks()
+{
+	local ping status=1
+
+	tool a path use $A1 $B1 ulids || return
+	in_ns a ping -q -i 0.5 -I $A1 $B1 >/dev/null 2>&1 &
+	ping=$!
+	in_ns a nft "add table ip6 above; add chain ip6 above out { type filter hook output priority 0; }; add rule ip6 above out ip6 daddr $B1 drop" &&
+		sleep 60 && by_pair $A1 $B1 $A1 $B1 && in_ns a nft delete table ip6 above && sleep 2 &&
+		in_ns a tc qdisc add dev up1 clsact &&
+		in_ns a tc filter add dev up1 egress protocol ipv6 u32 match ip6 dst $B1 action drop &&
+		busywait 60 moved && survives && status=0
+	tool a path show
+	in_ns a tc qdisc del dev up1 clsact
+	kill $ping
+	wait $ping 2>/dev/null
+	afresh && return $status
+}
+
 # The session is answered, by packets with our header.
 survives()
 {
@@ -284,12 +306,36 @@ commands()
 
 	count_control && before=$(sent a ur) && tool a context update $A1 $B1 || return
 	busywait 10 eval '[ "$(sent a ur)" -gt "$before" ]' || { fail "no Update Request was sent"; return 1; }
-	says 2 "there is no such context" tool a path use $A1 $B1 fii 99 ulids &&
+	says 2 "there is no context between these ULIDs with this FII" tool a path use $A1 $B1 fii 99 ulids &&
 	says 2 "the pair can't be used" tool a path use $A1 $B1 local 2001:db8:9::1 peer $B2 || return
+	tool a path use $A1 $B1 local $A2 peer $B1 && says 0 "locator-local $A2 locator-peer $B1" tool a context show &&
+		tool a path use $A1 $B1 ulids && says 0 "locator-local $A1 locator-peer $B1" tool a context show || return
 	before=$(tags a)
 	tool a context del $A1 $B1 || return
 	expect_eq "the daemon's contexts" "$(ask a /contexts)" "[]" || return
 	tool a context trigger $A1 $B1 force && busywait 20 established && [ "$(tags a)" != "$before" ] || fail "no new context"
+}
+
+# by_pair ULID-LOCAL ULID-PEER LOCAL PEER: the context sends so.
+by_pair() { tool a path show $1 $2 | grep -q "^    $3 $4 [a-z]* current"; }
+
+# A provider is left before it is worked on, by a context from which nothing was ever
+# sent to the other one.
+use_pair()
+{
+	local table="table ip6 wall; add chain ip6 wall out { type filter hook output priority 0; }; add rule ip6 wall out"
+
+	tool a context del $A1 $B1 && tool a context trigger $A1 $B1 force && busywait 20 established || return
+	ask a /contexts | grep -q "{\"address\":\"$B2\"[^}]*\"probed\":false" || { ask a /contexts; fail "it is not fresh"; return 1; }
+	says 0 "^.{\"ulid-local\":\"$A1\".*\"locator-local\":\"$A2\",\"locator-peer\":\"$B2\",\"result\":\"ok\"}.$" \
+		tool a -j path use $A1 $B1 local $A2 peer $B2 && by_pair $A1 $B1 $A2 $B2 || { tool a path; fail "it has not moved"; return 1; }
+	says 0 "trigger operator" tool a path history $A1 $B1 && tool a path use $A1 $B1 ulids && by_pair $A1 $B1 $A1 $B1 || return
+	# What leaves by the second link is lost.
+	in_ns a nft "add $table ip6 saddr $A2 meta l4proto 140 drop" || return
+	says 2 "no Probe from $A2 to $B2 was answered within 2.5s, so payload goes on from $A1 to $B1: see what 'shim6tool path probe $B2 from $A2'" \
+		tool a path use $A1 $B1 local $A2 peer $B2 && says 2 '"result":"fail","text":"no Probe' tool a -j path use $A1 $B1 local $A2 peer $B2 || return
+	# What was re-homed keeps its header.
+	by_pair $A1 $B1 $A1 $B1 && in_ns a nft delete table ip6 wall && afresh
 }
 
 reload()
@@ -369,8 +415,13 @@ probe_passes()
 {
 	# What a case that has failed may have left.
 	in_ns a nft flush ruleset && in_ns b nft flush ruleset || return
-	says 0 "^    shim6 .*answered rtt" tool a path probe $B1 && says 0 "up to packets of 1496 octets" tool a path probe $B2 from $A2 &&
-	says 0 "up to packets of 1496" shim6tool -n "$(ns a)" pa p $B1 || return
+	says 0 "^    shim6 .*answered rtt" tool a path probe $B1 && says 0 "up to packets of 1500 octets" tool a path probe $B2 from $A2 &&
+	says 0 "up to packets of 1500" shim6tool -n "$(ns a)" pa p $B1 || return
+	# No control message has more than 1280 octets (RFC 5533, section 5.1), payload may.
+	in_ns b nft "add table ip6 wall; add chain ip6 wall in { type filter hook input priority 0; };
+		add rule ip6 wall in ip6 nexthdr 140 @th,16,1 0 ip6 length 1241-65535 counter" && tool a path probe $B1 >"$TEST_TMP/probe" || return
+	in_ns b nft list ruleset | grep -q 'counter packets 0 ' || { in_ns b nft list ruleset; fail "it is too long"; return 1; }
+	in_ns b nft flush ruleset || return
 	# It leaves nothing behind.
 	ask b /contexts | grep -q '"fii":[1-9]' && { ask b /contexts; fail "a probe has made a context"; return 1; }
 	tool a -j path probe $B1 | keys source destination mtu shim6 shim6-full result text
@@ -395,11 +446,11 @@ probe_black_hole()
 {
 	# The other end of the cable takes no more than this, and does not say so.
 	ip -n "$(ns b)" link set up1 mtu 1300 &&
-	says 2 "nothing comes back of packets of 1496 octets.*a black hole" tool a path probe $B1 &&
+	says 2 "nothing comes back of packets of 1500 octets.*a black hole" tool a path probe $B1 &&
 	ip -n "$(ns b)" link set up1 mtu 1500 || return
 	# A router would.
 	ip -n "$(ns a)" -6 route add $B1 dev up1 mtu 1280 && says 0 "up to packets of 1280 octets" tool a path probe $B1 &&
-	ip -n "$(ns a)" -6 route del $B1 dev up1 && says 0 "up to packets of 1496 octets" tool a path probe $B1
+	ip -n "$(ns a)" -6 route del $B1 dev up1 && says 0 "up to packets of 1500 octets" tool a path probe $B1
 }
 
 probe_nobody()
@@ -535,8 +586,7 @@ pages()
 [ ! -e /sys/module/shim6 ] || busywait 20 modprobe -r shim6 || exit
 run_test "without the module" without_module
 modprobe shim6 || exit
-run_test "two hosts with two links" pair_up
-[ "$tap_failed" = 0 ] || tap_end
+set_up "two hosts with two links" pair_up
 ns_add c
 run_test "a configuration for each host" configure
 run_test "without a daemon" without_daemon
@@ -550,7 +600,9 @@ run_test "locator and daemon" looks
 run_test "monitor: contexts, policies, the configuration" monitors
 run_test "monitor: JSON" monitors_json
 run_test "path show, path history and monitor: why did it switch? [boeing-3.2-02 5534-9-01 5534-9-02]" switches
+run_test "what blocks a session, and what a path" blocks
 run_test "update, del, trigger, shim and deshim [boeing-3.2-01]" commands
+run_test "a pair that has not answered is probed, and then used" use_pair
 run_test "reload" reload
 run_test "who may have the daemon do something" rights_of_the_daemon
 run_test "doctor: all is well" doctor_healthy

@@ -6,6 +6,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
+TAP_STORY=1
 . "$here/pair.sh"
 need ip tc modprobe shim6tool python3
 
@@ -145,8 +146,8 @@ strangers_go()
 
 modprobe shim6 || exit
 run_test "namespaces are destroyed under traffic" namespaces_go
-run_test "two hosts with two links" pair_up
-run_test "a context at both ends" context_up
+set_up "two hosts with two links" pair_up
+set_up "a context at both ends" context_up
 run_test "contexts come, change and go under traffic" contexts_go
 run_test "addresses and links come and go under traffic" addresses_go
 run_test "the module is unloaded and loaded under traffic" module_goes

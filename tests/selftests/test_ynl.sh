@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 need modprobe python3 shim6tool
 export PYTHONDONTWRITEBYTECODE=1
-A=2001:db8::a B=2001:db8::b
+A=2001:db8::a B=2001:db8::b A2=2001:db8:1::a B2=2001:db8:1::b B3=2001:db8:2::b
 
 # The source of the newest kernel in the runner's cache, where the guest's modules
 # are as well; it takes addresses as one writes them, which 6.12's does not.
@@ -33,13 +33,18 @@ ynl()
 		--schema "$src/Documentation/netlink/genetlink.yaml" "$@"
 }
 
-# same YNL SHIM6TOOL: two files of JSON; shim6tool's is a list always.
+# same YNL SHIM6TOOL: two files of JSON; shim6tool's is a list always, and its lists of
+# locators have no names inside.
 same()
 {
 	/usr/bin/python3 - "$@" <<-'EOF2'
 		import json, sys
 		y, s = (json.load(open(f)) for f in sys.argv[1:])
 		y = y if isinstance(y, list) else [y]
+		for c in y:
+		    for side in "locators-local", "locators-peer":
+		        if side in c:
+		            c[side] = c[side]["locator"]
 		for c in y + s:
 		    for ticks in "last-sent", "last-heard":
 		        c.pop(ticks, None)
@@ -63,10 +68,10 @@ config_set()
 
 context_dump()
 {
-	shim6tool context add $A $B tag-local 1 tag-peer 2 state established &&
+	shim6tool context add $A $B tag-local 1 tag-peer 2 state established locators-local $A2 locators-peer $B2,$B3 &&
 	shim6tool context add $A $B fii 7 tag-local 3 tag-peer 4 state established &&
 	ynl --dump context-get --output-json >"$TEST_TMP/y" && shim6tool -j context >"$TEST_TMP/s" &&
-	[ "$(grep -o '"fii"' "$TEST_TMP/y" | wc -l)" = 2 ] && same "$TEST_TMP/y" "$TEST_TMP/s"
+	[ "$(grep -o '"fii"' "$TEST_TMP/y" | wc -l)" = 2 ] && holds "$TEST_TMP/y" $B3 && same "$TEST_TMP/y" "$TEST_TMP/s"
 }
 
 context_get()
@@ -74,6 +79,23 @@ context_get()
 	ynl --do context-get --json "{\"ulid-local\": \"$A\", \"ulid-peer\": \"$B\", \"fii\": 7}" --output-json \
 		>"$TEST_TMP/y" && shim6tool -j context show $A $B fii 7 >"$TEST_TMP/s" &&
 	same "$TEST_TMP/y" "$TEST_TMP/s"
+}
+
+# shown KEY: what shim6tool shows of the context with FII 7.
+shown() { shim6tool -j context show $A $B fii 7 | sed -n "s/.*\"$1\":\(\[[^]]*\]\).*/\1/p"; }
+
+# set_lists JSON: of that context.
+set_lists() { ynl --do context-set --json "{\"ulid-local\": \"$A\", \"ulid-peer\": \"$B\", \"fii\": 7, $1}"; }
+
+# A list is one attribute: set as a whole, emptied, or left as it is.
+lists()
+{
+	set_lists "\"locators-local\": {\"locator\": [\"$A2\"]}, \"locators-peer\": {\"locator\": [\"$B2\", \"$B3\"]}" &&
+	expect_eq "the lists" "$(shown locators-local)$(shown locators-peer)" "[\"$A2\"][\"$B2\",\"$B3\"]" || return
+	set_lists "\"locators-peer\": {\"locator\": [\"$B3\"]}" &&
+	expect_eq "with another list of the peer" "$(shown locators-local)$(shown locators-peer)" "[\"$A2\"][\"$B3\"]" || return
+	set_lists '"locators-local": {}' &&
+	expect_eq "without a local list" "$(shown locators-local)$(shown locators-peer)" "[\"$B3\"]"
 }
 
 # refused PATTERN WORDS...: with a sentence, and where the request is wrong.
@@ -93,6 +115,13 @@ out_of_range()
 		--do config-set --json '{"send-timeout": 5}'
 }
 
+# Where it is wrong, inside of the list.
+list_refused()
+{
+	refused "a locator is a unicast address.*'bad-attr': '.locators-peer.locator'" --do context-set \
+		--json "{\"ulid-local\": \"$A\", \"ulid-peer\": \"$B\", \"fii\": 7, \"locators-peer\": {\"locator\": [\"$B2\", \"ff02::1\"]}}"
+}
+
 missing() { refused "a context is named by ulid-local and ulid-peer.*'miss-type': 'ulid-local'" --do context-get --json '{}'; }
 
 modprobe shim6 || exit
@@ -101,6 +130,8 @@ if source_found; then
 	run_test "ynl: config-set sets" config_set
 	run_test "ynl: a dump of contexts is what shim6tool shows" context_dump
 	run_test "ynl: one context, by its ULIDs and FII" context_get
+	run_test "ynl: a list is set as a whole, emptied, or left alone" lists
+	run_test "ynl: what is wrong in a list is refused, and named" list_refused
 	run_test "ynl: a value out of range is refused, with its limits" out_of_range
 	run_test "ynl: an attribute that is missing is named" missing
 	shim6tool context flush

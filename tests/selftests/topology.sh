@@ -172,7 +172,23 @@ made_addr()
 {
 	ip -n "$(ns "$1")" -6 addr show dev "$2" -tentative |
 		awk -v p="${3:-$(topo_prefix "$(topo_provider "$1" "$2")")}:" -v s="$(topo_addr "$1" "$2" "${3:-}")/64" \
-			'$1 == "inet6" && index($2, p) == 1 && $2 != s { sub("/.*", "", $2); print $2 }'
+			'$1 == "inet6" && index($2, p) == 1 && $2 != s && !/ temporary/ { sub("/.*", "", $2); print $2 }'
+}
+is_made_at() { [ -n "$(made_addr "$@")" ]; }
+
+# topo_slaac: the links, and each provider announces its prefix, of which its host has made
+# an address.
+topo_slaac()
+{
+	local p
+
+	topo_links || return
+	for p in $TOPO_PROVIDERS; do
+		radvd_set $p "$(topo_prefix $p)" 1800 3600 || return
+	done
+	for p in $TOPO_PROVIDERS; do
+		busywait 20 has_addr "$(topo_host $p)" "$(topo_uplink $p)" || { fail "no SLAAC address from provider $p"; return 1; }
+	done
 }
 
 # The gateway that the RA named, or nothing.

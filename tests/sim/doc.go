@@ -6,7 +6,7 @@
 //
 // A world begins with a time of faults: packets are lost, doubled, late and out of
 // order; daemons crash and come back, with the Records that they had kept or
-// without; hosts reboot; kernel tables are flushed; addresses come, go and break;
+// without; disks take nothing for a while; hosts reboot; kernel tables are flushed; addresses come, go and break;
 // payload flows, contexts are opened, forked and closed. Attackers off the path
 // guess and those on it repeat and forge what they see. Then the faults stop, and
 // the hosts must agree again before long: on the contexts, their tags and their

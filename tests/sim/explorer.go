@@ -101,11 +101,9 @@ func (w *world) explore(h *host, u engine.ULIDs) {
 	pair := engine.Pair{Local: pick(w, h.all).Address, Peer: pick(w, c.PeerLocators).Address}
 	switch w.rand.IntN(4) {
 	case 0:
-		if s, ok := h.e.Session(u); ok {
-			h.begins(u)
-			h.explorer.Use(s, pair)
-			h.handle(engine.Tick{})
-		}
+		h.begins(u)
+		h.probing(u).used = h.w.now
+		h.handle(engine.Use{ULIDs: u, Pair: pair})
 	case 1:
 		h.handle(engine.ICMP{Type: 1, Source: u.Local, Destination: u.Peer, ULIDs: u})
 	case 2:

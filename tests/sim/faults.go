@@ -70,6 +70,10 @@ func (w *world) live() {
 	w.suffer()
 	w.heal()
 	w.survive()
+	// It is longer than all the rest together.
+	if w.chance(0.5) {
+		w.disguise()
+	}
 	w.end()
 }
 
@@ -122,7 +126,7 @@ func (w *world) fault() {
 	if len(h.order) > 0 {
 		u = pick(w, h.order)
 	}
-	switch w.rand.IntN(14) {
+	switch w.rand.IntN(15) {
 	case 0, 1:
 		h.crash()
 		keep := w.chance(0.6)
@@ -170,6 +174,8 @@ func (w *world) fault() {
 		} else {
 			h.handle(engine.Refresh{ULIDs: u})
 		}
+	case 14:
+		h.stall(w.between(time.Second, 2*time.Minute))
 	}
 }
 
@@ -181,6 +187,8 @@ func (w *world) heal() {
 		for i := range h.up {
 			h.up[i], h.broken[i] = true, false
 		}
+		h.stalled = 0
+		h.write()
 		h.boot(true)
 		h.handle(engine.Locators{Local: h.locals()})
 		if h.forgotten {

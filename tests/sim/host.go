@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -40,6 +41,12 @@ type host struct {
 	// unwritten are what the daemon has of Records that are not in the file
 	// yet: it writes before it sends, and when all is done.
 	unwritten []engine.Persist
+	// stalled is until when nothing can be written, though the daemon goes on: then
+	// there are no records in the file, but in wanted, which has all that it wants
+	// there.
+	stalled time.Duration
+	wanted  map[engine.ULIDs]engine.Record
+	lost    bool
 	// order is the kernel's list of contexts, for runs to repeat.
 	order []engine.ULIDs
 	// refused are contexts of which the kernel has refused an action of the
@@ -175,6 +182,7 @@ func (h *host) boot(keep bool) {
 	if !keep {
 		clear(h.records)
 	}
+	h.wanted, h.lost = maps.Clone(h.records), false
 	var records []engine.Record
 	for _, u := range h.order {
 		if r, ok := h.records[u]; ok {
@@ -249,14 +257,35 @@ func (h *host) dies() bool {
 	return true
 }
 
+// stall has the disk take nothing for a while. What is written then is what is wanted by
+// that time, unless the daemon has crashed before: then there is nothing.
+func (h *host) stall(d time.Duration) {
+	h.w.logf("%s: the disk stalls for %v", h.name, d)
+	h.stalled = max(h.stalled, h.w.now+d)
+	h.w.after(d, h.write)
+}
+
 // write puts the Records into the file.
 func (h *host) write() {
+	if h.e == nil {
+		return
+	}
+	stalled := h.w.now < h.stalled
+	if !stalled && h.lost {
+		h.records, h.lost = maps.Clone(h.wanted), false
+	}
 	for _, p := range h.unwritten {
-		if p.Record == nil {
-			delete(h.records, p.ULIDs)
-		} else {
-			h.records[p.ULIDs] = *p.Record
+		for _, m := range []map[engine.ULIDs]engine.Record{h.wanted, h.records} {
+			if p.Record == nil {
+				delete(m, p.ULIDs)
+			} else {
+				m[p.ULIDs] = *p.Record
+			}
 		}
+	}
+	if stalled && len(h.unwritten) > 0 {
+		h.lost = true
+		clear(h.records)
 	}
 	h.unwritten = h.unwritten[:0]
 }
@@ -362,7 +391,7 @@ func (h *host) do(a engine.Action) {
 		h.checkSend(a)
 		h.w.logf("%s: %v %v -> %v", h.name, a.Type, a.Source, a.Destination)
 		if h.has(a.Source) && h.works(a.Source) {
-			h.w.transmit(packet{source: a.Source, destination: a.Destination, message: a.Message})
+			h.w.transmit(packet{source: a.Source, destination: a.Destination, message: a.Message, length: a.Length})
 		}
 	case engine.ContextNew:
 		k := a.Context
@@ -392,8 +421,12 @@ func (h *host) do(a engine.Action) {
 		case h.refuses(a.Context.ULIDs):
 			return
 		}
+		moved := a.Fields&engine.FieldLocator != 0 && a.Context.Locator != k.Locator
 		set(k, a)
 		h.timed(a)
+		if moved {
+			h.restarted(k.ULIDs)
+		}
 		h.checkKernel(k)
 	case engine.ContextDel:
 		if k := h.kernel[a.ULIDs]; k != nil && k.TagLocal != a.TagLocal {

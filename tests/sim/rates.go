@@ -28,7 +28,15 @@ const (
 	initialProbeTimeout = 500 * time.Millisecond
 	initialProbes       = 4
 	maxProbeTimeout     = time.Minute
+	// examination is how long seven Probes take, and those that answer the peer.
+	examination = 15 * time.Second
+	// holdSlack is by how much a look may be late because of other Probes, so that the
+	// next one seems early.
+	holdSlack = 2 * time.Second
 )
+
+// useTimeout is how long an operator waits for a locator pair that is to be used.
+const useTimeout = 2500 * time.Millisecond
 
 // rates remembers what a daemon has sent, and what it had reason to send. All is of
 // names, and not of nonces: an exchange or an exploration that is begun anew in a loop
@@ -80,6 +88,8 @@ type schedule struct {
 	// Of an Update Request: it was acknowledged; it has taken the place of one that
 	// was not.
 	answered, superseded bool
+	// Of an I2 or I2bis: an Error message has said that nothing proves a locator in it.
+	refused bool
 }
 
 // nonceOf is the nonce of an I1 or Update Request.
@@ -142,6 +152,9 @@ func (h *host) checkI2(s engine.Send, k requestKey, to wire.Type, in engine.Stat
 		h.w.fail("%s: a %v of %v answers nothing", h.name, s.Type, s.Context)
 	case tick:
 		h.again(s, x, retriesI2, time.Hour)
+	case h.arrival.is(wire.TypeError) && !x.refused:
+		// The peer does not believe what it was told, and is told less.
+		x.refused, x.last = true, h.w.now
 	case !payload && !h.arrival.is(wire.TypeUpdateRequest, wire.TypeUpdateAcknowledgement, wire.TypeKeepalive, wire.TypeProbe):
 		h.w.fail("%s: a %v of %v is sent again because of %T", h.name, s.Type, s.Context, h.event)
 	}
@@ -218,12 +231,17 @@ type probing struct {
 	// happened. returned is when a better pair was last looked for.
 	rested   bool
 	returned time.Duration
+	// used is when an operator last wanted a pair.
+	used time.Duration
+	// doubted is when TCP last told that it waits: pairs may be examined then, though
+	// the peer answers.
+	doubted time.Duration
 }
 
 func (h *host) probing(u engine.ULIDs) *probing {
 	p := h.rates.probes[u]
 	if p == nil {
-		p = &probing{begun: never, last: [3]time.Duration{never, never, never}, returned: never}
+		p = &probing{begun: never, last: [3]time.Duration{never, never, never}, returned: never, used: never, doubted: never}
 		h.rates.probes[u] = p
 	}
 	return p
@@ -267,9 +285,17 @@ func (h *host) checkProbe(s engine.Send) {
 	switch {
 	case p.sent == 0 && p.begun == h.w.now:
 		least = 0
+	case p.rested && h.w.now-p.used < useTimeout:
+		// An operator waits, and a Probe of the peer has come in between.
+		p.sent, least = 0, initialProbeTimeout
+	case p.rested && h.w.now-p.doubted < examination:
+		if h.w.now-p.returned >= reap.DefaultHoldDown-holdSlack {
+			// Or it looks whether a better pair works again.
+			p.sent, least = 0, 0
+		}
 	case p.rested:
 		// It looks whether a better pair works again.
-		if since := h.w.now - p.returned; since < reap.DefaultHoldDown {
+		if since := h.w.now - p.returned; since < reap.DefaultHoldDown-holdSlack {
 			h.w.fail("%s: %v is Operational, and sends Probes after %v", h.name, s.Context, since)
 		}
 		p.sent, p.returned, least = 0, h.w.now, 0

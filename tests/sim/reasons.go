@@ -194,6 +194,9 @@ func (h *host) happens(ev engine.Event) {
 		switch ev.Kind {
 		case engine.ReapSendTimeout:
 			h.begins(ev.ULIDs)
+		case engine.ReapRetransmission:
+			h.begins(ev.ULIDs)
+			h.probing(ev.ULIDs).doubted = h.w.now
 		case engine.ReapInbound:
 			// RFC 5534, sections 6.1 and 6.6.
 			h.begins(ev.ULIDs)

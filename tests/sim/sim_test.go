@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"shim6/tools/conformance/shows"
 )
 
 // variable is a number in the environment.
@@ -142,9 +144,8 @@ func defaultWorlds(short bool) uint64 {
 
 // TestFewTags lives worlds in which there are so few tags that peers come to use one
 // again, for another context.
-//
-// Shows: 5533-C-04
 func TestFewTags(t *testing.T) {
+	shows.IDs(t, "5533-C-04")
 	var confusions uint64
 	first := variable(t, "SHIM6_SIM_SEED", 0)
 	worlds := variable(t, "SHIM6_SIM_WORLDS", 200)

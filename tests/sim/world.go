@@ -35,6 +35,10 @@ type world struct {
 	flows            []flow
 	// holes are black holes: packets by these pairs, as the sender sees them.
 	holes map[engine.Pair]bool
+	// dull pairs lose long packets, and deaf ones payload; Probes pass by both.
+	// streams are the sessions that meet these.
+	dull, deaf map[engine.Pair]bool
+	streams    []*stream
 	// log is told what happens, unless it is nil.
 	log io.Writer
 	// few has every host draw its tags from fewTags.
@@ -53,6 +57,8 @@ type packet struct {
 	message             []byte
 	// tag is that of a payload extension header, if message is nil.
 	tag uint64
+	// length is how long the packet was made, if longer than the message.
+	length int
 }
 
 // violation is a broken invariant; it ends the world by a panic.
@@ -148,7 +154,7 @@ func (w *world) transmit(p packet) {
 	for i := range w.attackers {
 		w.attackers[i].sees(w, p)
 	}
-	if w.holes[engine.Pair{Local: p.source, Peer: p.destination}] {
+	if pair := (engine.Pair{Local: p.source, Peer: p.destination}); w.holes[pair] || w.hides(pair, p.message == nil, p.length) {
 		return
 	}
 	n := 1

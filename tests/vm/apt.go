@@ -44,6 +44,7 @@ var programs = []program{
 // are installed, too: nobody else, as who wants the demo, has to wait for them.
 var testPrograms = []program{
 	{"/usr/bin/dbus-daemon", "dbus"}, {"/usr/sbin/NetworkManager", "network-manager"},
+	{"/usr/bin/zsh", "zsh"}, {"/usr/bin/fish", "fish"},
 }
 
 // installMissing installs the packages whose programs are not there. Nothing

@@ -14,9 +14,10 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
-	"strings"
 	"syscall"
 	"time"
+
+	"shim6/tests/lab"
 )
 
 // kernelKind is one of the kernels that -k names.
@@ -31,11 +32,14 @@ type kernelKind struct {
 var kernels = map[string]kernelKind{
 	"6.1":  {meta: "linux-image-amd64", space: 1200},
 	"6.12": {meta: "linux-image-6.12-amd64", space: 1500},
-	"latest": {uml: true, space: 4000, configs: []string{
-		"tests/vm/config/uml.config", "tests/selftests/config"}},
-	"debug": {uml: true, source: "linux-source-6.12", space: 5000, configs: []string{
-		"tests/vm/config/uml.config", "tests/selftests/config", "tests/vm/config/debug.config"}},
+	"6.1-uml": {uml: true, source: "linux-source-6.1", space: 4000,
+		configs: append(slices.Clone(umlConfigs), "tests/vm/config/6.1.config")},
+	"latest": {uml: true, space: 4000, configs: umlConfigs},
+	"debug": {uml: true, source: "linux-source-6.12", space: 5000,
+		configs: append(slices.Clone(umlConfigs), "tests/vm/config/debug.config")},
 }
+
+var umlConfigs = []string{"tests/vm/config/uml.config", "tests/selftests/config"}
 
 func kernelNames() []string {
 	var l []string
@@ -46,7 +50,13 @@ func kernelNames() []string {
 	return l
 }
 
-// kernel is a kernel that is ready to boot, as kernel.json in its folder.
+func umlNames() []string {
+	return slices.DeleteFunc(kernelNames(), func(n string) bool { return !kernels[n].uml })
+}
+
+// kernel is a kernel that is ready to boot, as kernel.json in its folder, whose name is
+// made of the kernel's, its version and what it was configured by. Folders of other
+// configurations stay for a while: branches differ in theirs.
 type kernel struct {
 	Name    string
 	Version string // of the Debian package
@@ -67,15 +77,7 @@ const maxAge = 14 * 24 * time.Hour
 type cache struct{ dir string }
 
 func openCache() (*cache, error) {
-	dir := os.Getenv("SHIM6_CACHE")
-	if dir == "" {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			return nil, fmt.Errorf("no place for the cache: %w; set SHIM6_CACHE", err)
-		}
-		dir = filepath.Join(base, "shim6")
-	}
-	dir, err := filepath.Abs(dir)
+	dir, err := lab.CacheDir()
 	if err != nil {
 		return nil, err
 	}
@@ -134,8 +136,8 @@ func (c *cache) prepare(o *options, p *progress) (*kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	old, age := c.load(o.kernel)
-	if old != nil && old.Key == key && age < maxAge && !o.update {
+	old, age := c.load(o.kernel, key)
+	if old != nil && age < maxAge && !o.update {
 		return old, c.install(p, o.prepare)
 	}
 	if err := c.room(kind.space); err != nil {
@@ -151,7 +153,7 @@ func (c *cache) prepare(o *options, p *progress) (*kernel, error) {
 		k, err = c.fetchStock(o.kernel, kind, key, old, p)
 	}
 	switch {
-	case err != nil && old != nil && old.Key == key && errors.Is(err, errNetwork):
+	case err != nil && old != nil && errors.Is(err, errNetwork):
 		p.say("%v; using %s of %s ago", err, old.Version, age.Round(time.Hour))
 		return old, nil
 	case err != nil:
@@ -174,46 +176,82 @@ func (c *cache) install(p *progress, tests bool) error {
 	return installMissing(p, tests)
 }
 
-func (c *cache) load(name string) (*kernel, time.Duration) {
-	file := c.path("kernels", name+".json")
-	st, err := os.Stat(file)
-	if err != nil {
-		return nil, 0
+// load returns the newest kernel of a name and a configuration, and how long ago the
+// archive was asked for it.
+func (c *cache) load(name, key string) (*kernel, time.Duration) {
+	var newest *kernel
+	var age time.Duration
+	files, _ := filepath.Glob(filepath.Join(c.kernelDir(name, "*", key), "kernel.json"))
+	for _, file := range files {
+		st, err := os.Stat(file)
+		if err != nil {
+			continue
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		k := &kernel{}
+		if json.Unmarshal(b, k) != nil {
+			continue
+		}
+		if _, err := os.Stat(k.Image); err != nil {
+			continue
+		}
+		if since := time.Since(st.ModTime()); newest == nil || since < age {
+			newest, age = k, since
+		}
 	}
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, 0
+	if newest != nil {
+		c.touch(newest)
 	}
-	k := &kernel{}
-	if json.Unmarshal(b, k) != nil {
-		return nil, 0
-	}
-	if _, err := os.Stat(k.Image); err != nil {
-		return nil, 0
-	}
-	return k, time.Since(st.ModTime())
+	return newest, age
 }
 
-// store makes a kernel the one of its name and drops those before it.
+// kernelDir is the folder of a kernel.
+func (c *cache) kernelDir(name, version, key string) string {
+	return c.path("kernels", name+"_"+version+"_"+key)
+}
+
+// touch keeps a kernel from being dropped for lack of use.
+func (c *cache) touch(k *kernel) {
+	os.WriteFile(filepath.Join(c.kernelDir(k.Name, k.Version, k.Key), "used"), nil, 0o644)
+}
+
+// keepKernels is how many kernels of a name the cache keeps, by their last use: a
+// branch with another configuration must not cost a build at each change of branches.
+const keepKernels = 3
+
+// store makes a kernel one that load finds, and drops those that were not used for long.
 func (c *cache) store(k *kernel) error {
 	b, err := json.MarshalIndent(k, "", "\t")
 	if err != nil {
 		return err
 	}
-	file := c.path("kernels", k.Name+".json")
+	file := filepath.Join(c.kernelDir(k.Name, k.Version, k.Key), "kernel.json")
 	if err := os.WriteFile(file+".new", b, 0o644); err != nil {
 		return err
 	}
 	if err := os.Rename(file+".new", file); err != nil {
 		return err
 	}
-	all, _ := filepath.Glob(c.path("kernels", k.Name+"_*"))
-	for _, d := range all {
-		if !strings.HasPrefix(k.Image, d+"/") {
-			os.RemoveAll(d)
-		}
+	c.touch(k)
+	all, _ := filepath.Glob(c.kernelDir(k.Name, "*", "*"))
+	slices.SortFunc(all, func(a, b string) int { return lastUse(b).Compare(lastUse(a)) })
+	for _, d := range all[min(len(all), keepKernels):] {
+		os.RemoveAll(d)
 	}
 	return nil
+}
+
+// lastUse is when a kernel's folder was last used, or, if it is not whole, made.
+func lastUse(dir string) time.Time {
+	for _, f := range []string{"used", "."} {
+		if st, err := os.Stat(filepath.Join(dir, f)); err == nil {
+			return st.ModTime()
+		}
+	}
+	return time.Time{}
 }
 
 // key names all that a kernel is made from, apart from its version.

@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"shim6/tests/lab"
 )
 
 // run is one machine with one command in it.
@@ -75,7 +77,7 @@ func (r *run) script() string {
 		wd = r.o.repo
 	}
 	var b strings.Builder
-	set := func(name, value string) { fmt.Fprintf(&b, "export %s=%s\n", name, quote(value)) }
+	set := func(name, value string) { fmt.Fprintf(&b, "export %s=%s\n", name, lab.Quote(value)) }
 	b.WriteString("#!/bin/bash\n")
 	set("PATH", r.o.repo+"/build/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 	set("HOME", "/root")
@@ -86,15 +88,12 @@ func (r *run) script() string {
 		name, value, _ := strings.Cut(e, "=")
 		set(name, value)
 	}
-	fmt.Fprintf(&b, "cd %s || exit 126\nexec", quote(wd))
+	fmt.Fprintf(&b, "cd %s || exit 126\nexec", lab.Quote(wd))
 	for _, a := range r.o.command {
-		b.WriteString(" " + quote(a))
+		b.WriteString(" " + lab.Quote(a))
 	}
 	return b.String() + "\n"
 }
-
-// quote makes one word of s for a shell.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // boot runs the machine until it stops, is out of time or stop is signalled.
 func (r *run) boot(stop <-chan os.Signal) (*verdict, error) {
@@ -142,8 +141,17 @@ func (r *run) boot(stop <-chan os.Signal) (*verdict, error) {
 	cmd.Stdout, cmd.Stderr = lines[2], lines[2]
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 
-	start := time.Now()
-	if err := cmd.Start(); err != nil {
+	began := time.Now()
+	start := cmd.Start
+	if r.k.UML {
+		cpu, release, err := takeProcessor(r.cache)
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		start = func() error { return startOn(cpu, cmd) }
+	}
+	if err := start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
 	for _, l := range lines {
@@ -192,7 +200,7 @@ func (r *run) boot(stop <-chan os.Signal) (*verdict, error) {
 	<-ended
 	v.end = end
 	wg.Wait()
-	v.Seconds = time.Since(start).Seconds()
+	v.Seconds = time.Since(began).Seconds()
 
 	text, err := os.ReadFile(log.Name())
 	if err != nil {

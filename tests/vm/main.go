@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -36,10 +37,10 @@ const usage = `usage: tests/vm/run [OPTIONS] [--] COMMAND [ARG...]
 Boots a kernel with shim6.ko ready for modprobe, runs COMMAND in it as root and
 exits with COMMAND's status. Kernels are fetched or built at first use and kept.
 
-  -k KERNEL      6.1, 6.12 (Debian's, under QEMU; default 6.12), latest (Debian
-                 unstable's, as User Mode Linux) or debug (6.12 as User Mode
-                 Linux with KASAN, lockdep, kmemleak, UBSAN, fault injection)
-  -t TIME        virtual (only latest and debug, and their default) or real
+  -k KERNEL      6.1, 6.12 (Debian's, under QEMU; default 6.12), or as User Mode
+                 Linux 6.1-uml (Debian's source), latest (Debian unstable's) or debug
+                 (6.12 with KASAN, lockdep, kmemleak, UBSAN, fault injection)
+  -t TIME        virtual (only User Mode kernels, and their default) or real
   -T SECONDS     how long COMMAND may take, by the host's clock (default 600)
   -o DIR         the artifacts folder; in the guest $SHIM6_ARTIFACTS is the same
   -e NAME=VALUE  set a variable for COMMAND (may be repeated)
@@ -49,6 +50,8 @@ exits with COMMAND's status. Kernels are fetched or built at first use and kept.
   -leaks         debug only: after COMMAND, look for memory that it lost
   -v             show the kernel log while it runs
   -prepare       fetch, build, and install what all tests need; no COMMAND
+  -j COUNT       how many compilers at once (default: the host's processors)
+  -built         the project's programs are there: don't ask make
   -path WHAT     print where the kernel's source, build or log folder is
   -update        look for a newer kernel now (otherwise every 14 days)
 
@@ -77,6 +80,8 @@ type options struct {
 	modules list
 	memory  int
 	cpus    int
+	jobs    int
+	built   bool
 	leaks   bool
 	verbose bool
 	prepare bool
@@ -99,6 +104,8 @@ func parseOptions(args []string) (*options, error) {
 	fs.Var(&o.modules, "m", "")
 	fs.IntVar(&o.memory, "M", 0, "")
 	fs.IntVar(&o.cpus, "c", 2, "")
+	fs.IntVar(&o.jobs, "j", runtime.NumCPU(), "")
+	fs.BoolVar(&o.built, "built", false, "")
 	fs.BoolVar(&o.leaks, "leaks", false, "")
 	fs.BoolVar(&o.verbose, "v", false, "")
 	fs.BoolVar(&o.prepare, "prepare", false, "")
@@ -126,7 +133,7 @@ func parseOptions(args []string) (*options, error) {
 		return nil, fmt.Errorf("-t %s: time is virtual or real", o.time)
 	}
 	if o.time == "virtual" && !k.uml {
-		return nil, fmt.Errorf("kernel %s runs under QEMU, which has real time only: take -k latest or -k debug for virtual time", o.kernel)
+		return nil, fmt.Errorf("kernel %s runs under QEMU, which has real time only: take one of %s for virtual time", o.kernel, strings.Join(umlNames(), ", "))
 	}
 	if o.leaks && o.kernel != "debug" {
 		return nil, fmt.Errorf("-leaks needs kmemleak, which only -k debug has")
@@ -136,6 +143,9 @@ func parseOptions(args []string) (*options, error) {
 	}
 	if o.memory < 0 || o.memory > 0 && o.memory < 256 {
 		return nil, fmt.Errorf("-M %d: a guest has 256 MiB at least", o.memory)
+	}
+	if o.jobs < 1 {
+		return nil, fmt.Errorf("-j %d: a compiler is needed at least", o.jobs)
 	}
 	if o.cpus < 1 || o.cpus > 8 {
 		return nil, fmt.Errorf("-c %d: a guest has 1 to 8 processors", o.cpus)
@@ -216,8 +226,10 @@ func realMain(args []string) int {
 	if err != nil {
 		return complain(err)
 	}
-	if err := buildTools(o.repo); err != nil {
-		return complain(err)
+	if !o.built {
+		if err := buildTools(o.repo); err != nil {
+			return complain(err)
+		}
 	}
 	r, err := newRun(c, o, k, mods)
 	if err != nil {

@@ -7,9 +7,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -163,24 +166,75 @@ func TestLock(t *testing.T) {
 	<-second
 }
 
-func TestLoadWithoutImage(t *testing.T) {
+func TestLoad(t *testing.T) {
 	t.Setenv("SHIM6_CACHE", t.TempDir())
 	c, err := openCache()
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &kernel{Name: "6.1", Image: c.path("kernels", "6.1_x", "vmlinux")}
-	if err := c.store(k); err != nil {
-		t.Fatal(err)
+	made := func(version, key string) *kernel {
+		k := &kernel{Name: "6.1", Version: version, Key: key}
+		k.Image = filepath.Join(c.kernelDir(k.Name, version, key), "vmlinux")
+		if err := os.MkdirAll(filepath.Dir(k.Image), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.store(k); err != nil {
+			t.Fatal(err)
+		}
+		return k
 	}
-	if got, _ := c.load("6.1"); got != nil {
+	k := made("1", "a")
+	if got, _ := c.load("6.1", "a"); got != nil {
 		t.Error("a kernel whose image is gone was taken")
 	}
-	if err := os.WriteFile(c.path("kernels", "6.1.json"), []byte("{"), 0o644); err != nil {
+	if err := os.WriteFile(k.Image, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := c.load("6.1"); got != nil {
+	if got, _ := c.load("6.1", "a"); got == nil || *got != *k {
+		t.Errorf("%+v, wanted %+v", got, k)
+	}
+	if got, _ := c.load("6.1", "b"); got != nil {
+		t.Error("a kernel of another configuration was taken")
+	}
+	if err := os.WriteFile(filepath.Join(filepath.Dir(k.Image), "kernel.json"), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := c.load("6.1", "a"); got != nil {
 		t.Error("a kernel was read from nonsense")
+	}
+}
+
+// Kernels of other configurations stay, those that were not used for longest go.
+func TestKernelsAreKept(t *testing.T) {
+	t.Setenv("SHIM6_CACHE", t.TempDir())
+	c, err := openCache()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range keepKernels + 2 {
+		k := &kernel{Name: "6.1", Version: "1", Key: fmt.Sprint("key", i)}
+		k.Image = filepath.Join(c.kernelDir("6.1", "1", k.Key), "vmlinux")
+		if err := os.MkdirAll(filepath.Dir(k.Image), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(k.Image, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.store(k); err != nil {
+			t.Fatal(err)
+		}
+		old := time.Now().Add(time.Duration(i-100) * time.Hour)
+		if i == 0 {
+			old = time.Now()
+		}
+		if err := os.Chtimes(filepath.Join(filepath.Dir(k.Image), "used"), old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, want := range []bool{true, false, false, true, true} {
+		if got, _ := c.load("6.1", fmt.Sprint("key", i)); (got != nil) != want {
+			t.Errorf("key%d is there: %v, wanted %v", i, got != nil, want)
+		}
 	}
 }
 
@@ -197,5 +251,57 @@ func TestProgressKeepsTheLogAndItsEnd(t *testing.T) {
 	}
 	if err := p.run("working", log, exec.Command("/no/such/program")); err == nil {
 		t.Error("a missing program ran")
+	}
+}
+
+// Two guests do not share a processor while there is another one.
+func TestTakeProcessor(t *testing.T) {
+	c := &cache{t.TempDir()}
+	if err := os.Mkdir(c.path("locks"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	n := runtime.NumCPU()
+	taken := map[int]func(){}
+	for range n {
+		cpu, release, err := takeProcessor(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if taken[cpu] != nil {
+			t.Fatalf("processor %d of %d is taken twice", cpu, n)
+		}
+		taken[cpu] = release
+	}
+	shared, _, err := takeProcessor(c)
+	if err != nil || taken[shared] == nil {
+		t.Fatalf("processor %d, %v; want one of those there are", shared, err)
+	}
+	taken[shared]()
+	if cpu, _, _ := takeProcessor(c); cpu != shared {
+		t.Errorf("processor %d, want %d, which is free again", cpu, shared)
+	}
+}
+
+// What a command starts stays there as well.
+func TestStartOn(t *testing.T) {
+	before, err := processors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := before[len(before)-1]
+	cmd := exec.Command("sh", "-c", "grep Cpus_allowed_list /proc/self/status")
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := startOn(last, cmd); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("Cpus_allowed_list:\t%d\n", last); out.String() != want {
+		t.Errorf("%q, want %q", out.String(), want)
+	}
+	if after, err := processors(); err != nil || !slices.Equal(after, before) {
+		t.Errorf("the caller has %v, had %v (%v)", after, before, err)
 	}
 }

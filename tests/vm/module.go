@@ -6,46 +6,39 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
+	"time"
 )
 
 // modules builds shim6.ko and the modules of -m for a kernel, and returns a
-// folder to be mounted at /lib/modules/RELEASE in the guest.
+// folder to be mounted at /lib/modules/RELEASE in the guest. Each module is kept by its
+// own content, and so is each set of them.
 func (c *cache) modules(o *options, k *kernel, p *progress) (string, error) {
-	h := sha256.New()
-	fmt.Fprintln(h, recipe, k.Name, k.Version, k.Key)
-	for _, f := range []string{"Kbuild", "VERSION"} {
-		b, err := os.ReadFile(filepath.Join(o.repo, f))
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(h, "%s %d\n%s", f, len(b), b)
-	}
-	dirs := append([]string{filepath.Join(o.repo, "kernel")}, o.modules...)
-	for _, d := range dirs {
-		fmt.Fprintln(h, filepath.Base(d))
-		if err := hashFiles(h, d); err != nil {
-			return "", err
-		}
-	}
-	id := hex.EncodeToString(h.Sum(nil))[:16]
 	unlock, err := c.lock("module-"+k.Name, p)
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
 
-	dir := c.path("modules", k.Name+"_"+id)
-	tree := filepath.Join(dir, "lib/modules", k.Release)
-	if _, err := os.Stat(filepath.Join(dir, "complete")); err == nil {
-		return tree, nil
+	set := sha256.New()
+	var files []string
+	for _, m := range append([]string{""}, o.modules...) {
+		built, err := c.module(o, k, m, p)
+		if err != nil {
+			return "", err
+		}
+		ko, _ := filepath.Glob(filepath.Join(built, "*.ko"))
+		files = append(files, ko...)
+		fmt.Fprintln(set, built)
 	}
-	if err := c.room(64); err != nil {
-		return "", err
+	dir := c.path("modules", k.Name+"_set-"+digest(set))
+	tree := filepath.Join(dir, "lib/modules", k.Release)
+	if complete(dir) {
+		return tree, nil
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return "", err
@@ -54,48 +47,82 @@ func (c *cache) modules(o *options, k *kernel, p *progress) (string, error) {
 	if err := os.MkdirAll(updates, 0o755); err != nil {
 		return "", err
 	}
-	shim6 := filepath.Join(dir, "build/shim6")
-	copyTree := exec.Command("sh", "-c", `mkdir -p "$2" && cp -r "$1/Kbuild" "$1/VERSION" "$1/kernel" "$2"`, "sh", o.repo, shim6)
-	if out, err := copyTree.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("copying the module's source: %s", out)
-	}
-	builds := []string{shim6}
-	for _, m := range o.modules {
-		to := filepath.Join(dir, "build", filepath.Base(m))
-		if out, err := exec.Command("cp", "-r", m, to).CombinedOutput(); err != nil {
-			return "", fmt.Errorf("copying %s: %s", m, out)
-		}
-		builds = append(builds, to)
-	}
-	for _, b := range builds {
-		args := []string{"-C", k.Build, "M=" + b, "KCFLAGS=-Werror", fmt.Sprintf("-j%d", runtime.NumCPU()), "modules"}
-		if k.UML {
-			args = append(args, "ARCH=um")
-		}
-		name := filepath.Base(b)
-		if err := p.run("building "+name+".ko for "+k.Release, c.path("logs", k.Name+"-"+name+".log"), exec.Command("make", args...)); err != nil {
-			return "", err
-		}
-		ko, _ := filepath.Glob(filepath.Join(b, "*.ko"))
-		if len(ko) == 0 {
-			return "", fmt.Errorf("the Kbuild of %s made no module", name)
-		}
-		for _, f := range ko {
-			if out, err := exec.Command("cp", f, updates).CombinedOutput(); err != nil {
-				return "", fmt.Errorf("copying %s: %s", f, out)
-			}
-		}
+	if out, err := exec.Command("cp", append(files, updates)...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("copying modules: %s", out)
 	}
 	if err := layModules(k, dir, tree); err != nil {
 		return "", err
 	}
 	for _, old := range globExcept(c.path("modules", k.Name+"_*"), dir) {
-		if st, err := os.Stat(old); err == nil && !recent(st) {
+		if st, err := os.Stat(filepath.Join(old, "complete")); err == nil && !recent(st) {
 			os.RemoveAll(old)
 		}
 	}
 	return tree, os.WriteFile(filepath.Join(dir, "complete"), nil, 0o644)
 }
+
+// module builds what the Kbuild of a folder names, or shim6.ko for "", and returns the
+// folder that has it.
+func (c *cache) module(o *options, k *kernel, from string, p *progress) (string, error) {
+	name, sources := "shim6", []string{"Kbuild", "VERSION", "kernel"}
+	if from == "" {
+		from = o.repo
+	} else {
+		name, sources = filepath.Base(from), []string{"."}
+	}
+	h := sha256.New()
+	fmt.Fprintln(h, recipe, k.Name, k.Version, k.Key, name)
+	for _, f := range sources {
+		fmt.Fprintln(h, f)
+		if err := hashFiles(h, filepath.Join(from, f)); err != nil {
+			return "", err
+		}
+	}
+	dir := c.path("modules", k.Name+"_"+name+"-"+digest(h))
+	if complete(dir) {
+		return dir, nil
+	}
+	if err := c.room(64); err != nil {
+		return "", err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	args := []string{"-r"}
+	for _, f := range sources {
+		args = append(args, filepath.Join(from, f))
+		if f == "." {
+			args[len(args)-1] = from + "/."
+		}
+	}
+	if out, err := exec.Command("cp", append(args, dir)...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("copying the source of %s: %s", name, out)
+	}
+	make := []string{"-C", k.Build, "M=" + dir, "KCFLAGS=-Werror", fmt.Sprintf("-j%d", o.jobs), "modules"}
+	if k.UML {
+		make = append(make, "ARCH=um")
+	}
+	if err := p.run("building "+name+".ko for "+k.Release, c.path("logs", k.Name+"-"+name+".log"), exec.Command("make", make...)); err != nil {
+		return "", err
+	}
+	if ko, _ := filepath.Glob(filepath.Join(dir, "*.ko")); len(ko) == 0 {
+		return "", fmt.Errorf("the Kbuild of %s made no module", name)
+	}
+	return dir, os.WriteFile(filepath.Join(dir, "complete"), nil, 0o644)
+}
+
+// complete tells whether what a folder of the cache is for has been made, and keeps it
+// from being dropped for lack of use.
+func complete(dir string) bool {
+	now := time.Now()
+	return os.Chtimes(filepath.Join(dir, "complete"), now, now) == nil
+}
+
+// digest is the name that contents give.
+func digest(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil))[:16] }
 
 // layModules makes the tree that modprobe reads: the kernel's own modules by a
 // link, ours beside them in updates.

@@ -33,7 +33,7 @@ func (c *cache) fetchStock(name string, kind kernelKind, key string, old *kernel
 	if err != nil {
 		return nil, err
 	}
-	if old != nil && old.Version == version && old.Key == key {
+	if old != nil && old.Version == version {
 		return old, nil
 	}
 	headers := "linux-headers-" + release
@@ -44,7 +44,7 @@ func (c *cache) fetchStock(name string, kind kernelKind, key string, old *kernel
 	pkgs := append([]string{image, headers}, depends(dep, "linux-headers-")...)
 	pkgs = append(pkgs, depends(dep, "linux-kbuild-")...)
 
-	dir := c.path("kernels", name+"_"+version)
+	dir := c.kernelDir(name, version, key)
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, err
 	}

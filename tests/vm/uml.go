@@ -10,11 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 )
 
-// makeUML builds a User Mode kernel from Debian's source.
+// makeUML builds a User Mode kernel from Debian's source. A build that was cut off goes
+// on where it was: its folder is named by all that it depends on.
 func (c *cache) makeUML(o *options, kind kernelKind, key string, old *kernel, p *progress) (*kernel, error) {
 	var opts []string
 	pkg := kind.source
@@ -42,7 +42,7 @@ func (c *cache) makeUML(o *options, kind kernelKind, key string, old *kernel, p 
 	if err != nil {
 		return nil, err
 	}
-	if old != nil && old.Version == version && old.Key == key {
+	if old != nil && old.Version == version {
 		return old, nil
 	}
 	src, err := c.source(o.kernel, pkg, version, opts, p)
@@ -50,11 +50,7 @@ func (c *cache) makeUML(o *options, kind kernelKind, key string, old *kernel, p 
 		return nil, err
 	}
 
-	if err := wideRegisters(src); err != nil {
-		return nil, err
-	}
-
-	dir := c.path("kernels", o.kernel+"_"+version+"_"+key)
+	dir := c.kernelDir(o.kernel, version, key)
 	build := filepath.Join(dir, "build")
 	if err := os.MkdirAll(build, 0o755); err != nil {
 		return nil, err
@@ -62,8 +58,8 @@ func (c *cache) makeUML(o *options, kind kernelKind, key string, old *kernel, p 
 	if err := configure(o.repo, kind, src, build); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("make", "-C", src, "O="+build, "ARCH=um", fmt.Sprintf("-j%d", runtime.NumCPU()))
-	if err := p.run("building "+pkg+" "+version+" (5 to 15 minutes)", c.path("logs", o.kernel+"-build.log"), cmd); err != nil {
+	cmd := exec.Command("make", "-C", src, "O="+build, "ARCH=um", fmt.Sprintf("-j%d", o.jobs))
+	if err := p.run("building "+pkg+" "+version+" (4 to 10 minutes)", c.path("logs", o.kernel+"-build.log"), cmd); err != nil {
 		return nil, err
 	}
 	release, err := os.ReadFile(filepath.Join(build, "include/config/kernel.release"))
@@ -97,6 +93,12 @@ func (c *cache) makeUML(o *options, kind kernelKind, key string, old *kernel, p 
 // source returns the folder of an unpacked kernel source, of which the parts
 // that no User Mode kernel compiles are left out.
 func (c *cache) source(name, pkg, version string, opts []string, p *progress) (string, error) {
+	// Two kernels can be of one source.
+	unlock, err := c.lock(pkg, p)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
 	dir := c.path("src", pkg+"_"+version)
 	mark := filepath.Join(dir, ".complete")
 	if _, err := os.Stat(mark); err == nil {
@@ -125,6 +127,9 @@ func (c *cache) source(name, pkg, version string, opts []string, p *progress) (s
 	}
 	for _, old := range globExcept(c.path("src", pkg+"_*"), dir) {
 		os.RemoveAll(old)
+	}
+	if err := wideRegisters(dir); err != nil {
+		return "", err
 	}
 	return dir, os.WriteFile(mark, nil, 0o644)
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Command conformance counts the requirements of the RFCs that have a test. A
-// test shows a requirement if it names its id: in a comment "Shows: ID ..." of a
-// Go test, or in the name of a selftest's case. Each id must be one of
-// requirements.tsv. Why one has none reasons.tsv says; it fails if one that is
-// required has neither.
+// test shows a requirement if it names its id, by what runs and not in a comment (see
+// shown.go). Each id must be one of requirements.tsv. Why one has none reasons.tsv says;
+// it fails if a requirement has neither.
 //
 // Usage: conformance [-v] [ROOT]
 package main
@@ -15,10 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -41,20 +37,8 @@ func (r requirement) source() string {
 	return s
 }
 
-// counted are the levels that are to have a test.
+// counted are the levels that are to have a test, or a reason why not.
 var counted = []string{"MUST", "SHOULD", "FORMAT", "STATE", "CONST"}
-
-var (
-	requiredSources = []string{"RFC 5533", "RFC 5534", "RFC 5535", "RFC 3972"}
-	requiredLevels  = []string{"MUST", "FORMAT", "STATE", "CONST"}
-	requiredParts   = []string{"kernel", "wire", "daemon", "reap", "crypto"}
-)
-
-// required reports whether a requirement must have a test or a reason.
-func (r requirement) required() bool {
-	return slices.Contains(requiredSources, r.source()) && slices.Contains(requiredLevels, r.level) &&
-		slices.Contains(requiredParts, r.part)
-}
 
 func requirements() ([]requirement, error) {
 	var rows []requirement
@@ -71,57 +55,9 @@ func requirements() ([]requirement, error) {
 	return rows, nil
 }
 
-var idPattern = regexp.MustCompile(`\b(?:\d{4}|boeing)-[0-9A-C][0-9.]*-\d\d\b`)
-
-// named returns the ids that a file's tests name.
-func named(path string, text string) []string {
-	switch {
-	case strings.HasSuffix(path, "_test.go"):
-		var ids []string
-		for _, l := range strings.Split(text, "\n") {
-			if _, shown, ok := strings.Cut(l, "Shows:"); ok && strings.Contains(l, "//") {
-				ids = append(ids, idPattern.FindAllString(shown, -1)...)
-			}
-		}
-		return ids
-	case strings.HasSuffix(path, ".sh"), strings.HasSuffix(path, ".py"):
-		return idPattern.FindAllString(text, -1)
-	}
-	return nil
-}
-
-// shown maps each id that a test under root names to the files that do.
-func shown(root string) (map[string][]string, error) {
-	found := map[string][]string{}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && (d.Name() == "build" || strings.HasPrefix(d.Name(), ".") && path != root) {
-			return filepath.SkipDir
-		}
-		in := strings.HasSuffix(path, "_test.go") || strings.Contains(path, "tests/selftests/")
-		// The tests of this program name ids that mean nothing.
-		if !in || d.IsDir() || strings.Contains(path, "tools/conformance/") {
-			return nil
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		for _, id := range named(path, string(b)) {
-			if !slices.Contains(found[id], path) {
-				found[id] = append(found[id], path)
-			}
-		}
-		return nil
-	})
-	return found, err
-}
-
 // report writes the count per source and part, and with verbose which
 // requirements have no test, and why. Ids that no row has are an error, and so are
-// rows that are required and have neither a test nor a reason.
+// rows that have neither a test nor a reason.
 func report(w io.Writer, rows []requirement, found map[string][]string, reasons map[string]string, verbose bool) error {
 	type group struct{ source, part string }
 	// count is of one level; the ids are of all.
@@ -153,9 +89,7 @@ func report(w io.Writer, rows []requirement, found map[string][]string, reasons 
 			explained[g] = append(explained[g], r.id)
 		default:
 			bare[g] = append(bare[g], r.id)
-			if r.required() {
-				unmet = append(unmet, r.id)
-			}
+			unmet = append(unmet, r.id)
 		}
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -202,7 +136,7 @@ func report(w io.Writer, rows []requirement, found map[string][]string, reasons 
 		errs = append(errs, fmt.Errorf("tests name ids that no requirement has:\n  %s", strings.Join(unknown, "\n  ")))
 	}
 	if len(unmet) > 0 {
-		errs = append(errs, fmt.Errorf("these are required, and have neither a test nor a reason in reasons.tsv:\n  %s", strings.Join(unmet, " ")))
+		errs = append(errs, fmt.Errorf("these have neither a test nor a reason in reasons.tsv:\n  %s", strings.Join(unmet, " ")))
 	}
 	return errors.Join(errs...)
 }

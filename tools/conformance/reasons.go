@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// reasons says of requirements why they have no test: an id, a tab and a sentence
+// reasons says of requirements why they have no test: ids, a tab and a sentence
 // a line.
 //
 //go:embed reasons.tsv
@@ -34,25 +34,29 @@ func parseReasons(text string, rows []requirement, found map[string][]string) (m
 		fail := func(format string, args ...any) {
 			errs = append(errs, fmt.Errorf("reasons.tsv, line %d: %s", i+1, fmt.Sprintf(format, args...)))
 		}
-		id, reason, ok := strings.Cut(l, "\t")
-		level, known := levels[id]
-		switch {
-		case !ok || strings.Contains(reason, "\t") || strings.TrimSpace(reason) != reason || !strings.HasSuffix(reason, "."):
-			fail("not an id, a tab and a sentence")
-		case !known:
-			fail("no requirement has the id %s", id)
-		case !slices.Contains(counted, level):
-			fail("%s needs no reason, for its level is %s", id, level)
-		case why[id] != "":
-			fail("%s has a reason already", id)
-		case len(found[id]) > 0:
-			fail("%s has a test, in %s", id, strings.Join(found[id], ", "))
-		default:
-			why[id] = reason
-			for _, other := range idPattern.FindAllString(reason, -1) {
-				if len(found[other]) == 0 {
-					fail("the reason of %s refers to %s, which no test names", id, other)
-				}
+		ids, reason, ok := strings.Cut(l, "\t")
+		if !ok || strings.Contains(reason, "\t") || strings.TrimSpace(reason) != reason || !strings.HasSuffix(reason, ".") {
+			fail("not ids, a tab and a sentence")
+			continue
+		}
+		for _, other := range idPattern.FindAllString(reason, -1) {
+			if len(found[other]) == 0 {
+				fail("the reason refers to %s, which no test names", other)
+			}
+		}
+		for id := range strings.SplitSeq(ids, " ") {
+			level, known := levels[id]
+			switch {
+			case !known:
+				fail("no requirement has the id %s", id)
+			case !slices.Contains(counted, level):
+				fail("%s needs no reason, for its level is %s", id, level)
+			case why[id] != "":
+				fail("%s has a reason already", id)
+			case len(found[id]) > 0:
+				fail("%s has a test, in %s", id, strings.Join(found[id], ", "))
+			default:
+				why[id] = reason
 			}
 		}
 	}

@@ -49,7 +49,8 @@ func commandKeys() map[string][]string {
 		"cga generate":    address,
 		"hba generate":    append(address[:len(address):len(address)], "pure"),
 	}
-	for _, c := range []string{"context show", "context del", "context update", "path show", "path history"} {
+	m["context show"] = append([]string{"fii"}, names(filterKeys(&netlink.ContextFilter{}))...)
+	for _, c := range []string{"context del", "context update", "path show", "path history"} {
 		m[c] = []string{"fii"}
 	}
 	for _, c := range []string{"cga show", "cga verify", "hba show", "hba verify"} {

@@ -53,6 +53,7 @@ func contextKeys(u *netlink.ContextUpdate) []key {
 		duration("keepalive-timeout", &u.KeepaliveTimeout),
 		enum("reap-state", &u.ReapState),
 		enum("reap-timer", &u.ReapTimer),
+		number("header", 1, &u.Header),
 	}
 }
 
@@ -119,12 +120,33 @@ func (t *tool) contextFlush(args []string) error {
 	return t.with(client.FlushContexts)
 }
 
+// filterKeys are what context show can look for.
+func filterKeys(f *netlink.ContextFilter) []key {
+	return []key{
+		addr("ulid-local", &f.Local),
+		addr("ulid-peer", &f.Peer),
+		enum("state", &f.State),
+		enum("reap-state", &f.ReapState),
+	}
+}
+
+func first(words []string) string {
+	if len(words) == 0 {
+		return ""
+	}
+	return words[0]
+}
+
 func (t *tool) contextShow(args []string) error {
 	var list []netlink.Context
 	var ask func(c client) error
-	if len(args) == 0 {
+	if _, err := parseAddr(first(args)); err != nil {
+		var f netlink.ContextFilter
+		if _, err := parseKeys("key of context show", filterKeys(&f), args); err != nil {
+			return err
+		}
 		ask = func(c client) (err error) {
-			list, err = c.Contexts()
+			list, err = c.ContextsWith(f)
 			return err
 		}
 	} else {
@@ -194,7 +216,7 @@ func contextObject(c netlink.Context) object {
 	}
 	o = append(o, field{"switches", c.Switches})
 	add("mtu", c.MTU > 0, c.MTU)
-	return o
+	return append(o, field{"header", c.Header})
 }
 
 // printContext prints words that context set takes back.
@@ -206,6 +228,9 @@ func (t *tool) printContext(c netlink.Context) {
 	fmt.Fprintf(t.out, "\n    state %v reap-state %v switches %d", c.State, c.ReapState, c.Switches)
 	if c.MTU > 0 {
 		fmt.Fprintf(t.out, " mtu %d", c.MTU)
+	}
+	if c.Header > 0 {
+		fmt.Fprintf(t.out, " header %d", c.Header)
 	}
 	fmt.Fprintf(t.out, "\n    locator-local %v locator-peer %v\n", c.LocatorLocal, c.LocatorPeer)
 	if c.InboundLocatorLocal != c.Local || c.InboundLocatorPeer != c.Peer {

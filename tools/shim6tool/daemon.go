@@ -143,6 +143,11 @@ func (t *tool) daemonStatus(args []string) error {
 		timeText(time.Duration(s.Uptime)*time.Millisecond), s.Config)
 	fmt.Fprintf(t.out, "    kernel %t contexts %d hold-downs %d records %d locators %d\n",
 		s.Kernel, s.Contexts, s.HoldDowns, s.Records, s.Locators)
+	for _, e := range []struct{ name, text string }{{"records-error", s.RecordsError}, {"keys-error", s.KeysError}} {
+		if e.text != "" {
+			fmt.Fprintf(t.out, "    %s %q\n", e.name, e.text)
+		}
+	}
 	if t.statistics {
 		fmt.Fprintf(t.out, "    events-lost %d send-errors %d\n", s.EventsLost, s.SendErrors)
 		for _, l := range []struct {

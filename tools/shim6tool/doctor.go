@@ -206,9 +206,27 @@ func (p *patient) moduleAdvice() string {
 	release := unix.ByteSliceToString(u.Release[:])
 	b, err := os.ReadFile(filepath.Join(p.root, "lib/modules", release, "modules.dep"))
 	if err == nil && !strings.Contains(string(b), "/shim6.ko") {
-		return fmt.Sprintf("no shim6.ko is installed for this kernel, %s: 'make module' and 'modprobe shim6', or install it by DKMS", release)
+		return fmt.Sprintf("no shim6.ko is installed for this kernel, %s: 'apt install linux-headers-%s' has DKMS build it, or 'make module' and 'modprobe shim6'", release, release)
+	}
+	if p.signedOnly() {
+		return "'modprobe shim6', as root; if it says \"Key was rejected by service\", the firmware (Secure Boot) has this kernel refuse modules that are signed by none of its keys, " +
+			"as is that of DKMS until you enroll it: 'mokutil --import /var/lib/dkms/mok.pub', reboot, and choose Enroll MOK in the blue screen that comes up"
 	}
 	return "'modprobe shim6', as root"
+}
+
+// signedOnly reports whether the kernel loads only modules that are signed by a key that
+// it knows, as it does when the machine has booted with Secure Boot.
+func (p *patient) signedOnly() bool {
+	if b, err := os.ReadFile(filepath.Join(p.root, "sys/module/module/parameters/sig_enforce")); err == nil && strings.HasPrefix(string(b), "Y") {
+		return true
+	}
+	if b, err := os.ReadFile(filepath.Join(p.root, "sys/kernel/security/lockdown")); err == nil && !strings.Contains(string(b), "[none]") {
+		return true
+	}
+	// Four octets of attributes, and the value.
+	b, err := os.ReadFile(filepath.Join(p.root, "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"))
+	return err == nil && len(b) == 5 && b[4] == 1
 }
 
 func (p *patient) checkDaemon() {
@@ -228,9 +246,17 @@ func (p *patient) checkDaemon() {
 	case err == nil && !ours:
 		p.add("daemon", resultFail, fmt.Sprintf("shim6d (process %d) serves another network namespace", s.PID), "name that one with -n, or another socket with -socket")
 	case !s.Kernel:
-		p.add("daemon", resultFail, "shim6d runs, but has lost the module", "'modprobe shim6': it comes back by itself")
+		p.add("daemon", resultFail, "shim6d runs, and waits for the module", "'modprobe shim6': it goes on by itself then")
 	default:
 		p.add("daemon", resultOK, fmt.Sprintf("shim6d %s runs, process %d", s.Version, s.PID), "")
+	}
+	if s.KeysError != "" {
+		p.add("daemon", resultWarn, "the state directory is of no use, so that the next reboot may change the addresses of shim6d: "+s.KeysError,
+			"give it a disk that can be written; shim6d tries again by itself")
+	}
+	if s.RecordsError != "" {
+		p.add("daemon", resultWarn, "a restart of shim6d will know less of its contexts: "+s.RecordsError,
+			"make room in the folder of the control socket; shim6d tries again by itself")
 	}
 	if s.EventsLost > 0 {
 		p.add("daemon", resultWarn, fmt.Sprintf("events came faster than shim6d read them, %d times; it was made good", s.EventsLost), "")

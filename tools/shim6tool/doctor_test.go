@@ -60,7 +60,11 @@ func TestDoctor(t *testing.T) {
 		{"another's daemon", "doctor", func(_ *testing.T, w *world) { w.host.serving = false }, exitRefused,
 			[]string{"fail daemon    shim6d (process 77) serves another network namespace"}},
 		{"the module has gone", "doctor", func(_ *testing.T, w *world) { w.daemon.status.Kernel = false }, exitRefused,
-			[]string{"fail daemon    shim6d runs, but has lost the module: 'modprobe shim6'"}},
+			[]string{"fail daemon    shim6d runs, and waits for the module: 'modprobe shim6'"}},
+		{"keys that are not saved", "doctor", func(_ *testing.T, w *world) { w.daemon.status.KeysError = "no space left" }, 0,
+			[]string{"warn daemon    the state directory is of no use, so that the next reboot may change the addresses of shim6d: no space left"}},
+		{"records that are not kept", "doctor", func(_ *testing.T, w *world) { w.daemon.status.RecordsError = "no space left" }, 0,
+			[]string{"warn daemon    a restart of shim6d will know less of its contexts: no space left"}},
 		{"lost events", "doctor", func(_ *testing.T, w *world) { w.daemon.status.EventsLost = 3 }, 0, []string{"warn daemon    events came faster than shim6d read them, 3 times"}},
 		{"one provider", "doctor", func(_ *testing.T, w *world) { w.daemon.locators = w.daemon.locators[:1] }, 0,
 			[]string{"warn addresses all locators are of one prefix, 2001:db8:1::/64", "second provider"}},
@@ -158,13 +162,28 @@ func TestModuleAdvice(t *testing.T) {
 		t.Fatal(err)
 	}
 	release := unix.ByteSliceToString(u.Release[:])
-	for _, tt := range []struct{ dep, want string }{
-		{"kernel/net/ipv6/sit.ko:\n", "no shim6.ko is installed for this kernel, " + release},
-		{"updates/shim6.ko:\n", "'modprobe shim6', as root"},
+	const (
+		there      = "updates/shim6.ko:\n"
+		secureBoot = "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+		enroll     = "'mokutil --import /var/lib/dkms/mok.pub'"
+	)
+	for _, tt := range []struct{ dep, file, text, want string }{
+		{"kernel/net/ipv6/sit.ko:\n", "", "", "no shim6.ko is installed for this kernel, " + release},
+		{"kernel/net/ipv6/sit.ko:\n", secureBoot, "\x06\x00\x00\x00\x01", "'apt install linux-headers-" + release + "'"},
+		{there, "", "", "'modprobe shim6', as root\n"},
+		{there, secureBoot, "\x06\x00\x00\x00\x00", "'modprobe shim6', as root\n"},
+		{there, secureBoot, "\x06\x00\x00\x00\x01", enroll},
+		{there, "sys/module/module/parameters/sig_enforce", "Y\n", enroll},
+		{there, "sys/module/module/parameters/sig_enforce", "N\n", "'modprobe shim6', as root\n"},
+		{there, "sys/kernel/security/lockdown", "none [integrity] confidentiality\n", enroll},
+		{there, "sys/kernel/security/lockdown", "[none] integrity confidentiality\n", "'modprobe shim6', as root\n"},
 	} {
 		w := healthy(t)
 		w.kernel = nil
 		w.write(t, "lib/modules/"+release+"/modules.dep", tt.dep)
+		if tt.file != "" {
+			w.write(t, tt.file, tt.text)
+		}
 		if _, out, _ := callWorld(w, "doctor"); !strings.Contains(out, tt.want) {
 			t.Errorf("%q: %s", tt.dep, out)
 		}

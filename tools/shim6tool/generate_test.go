@@ -22,10 +22,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"shim6/daemon/cga"
+	"shim6/tools/conformance/shows"
 )
 
-// Shows: 6629-8-01
 func TestCGAGenerate(t *testing.T) {
+	shows.IDs(t, "6629-8-01")
 	dir := t.TempDir()
 	key, pds := filepath.Join(dir, "key"), filepath.Join(dir, "pds")
 	made := lines(t, good(t, "cga generate prefix 2001:db8:1:2::/64 new-key %s pds %s", key, pds))
@@ -108,9 +109,8 @@ func TestHBAGenerate(t *testing.T) {
 }
 
 // A key of another program, in both of its forms.
-//
-// Shows: 3972-7.3-01
 func TestGenerateKeyFile(t *testing.T) {
+	shows.IDs(t, "3972-7.3-01")
 	_, pds, key := writeVector(t, "sec1-linklocal")
 	good(t, "cga generate prefix 2001:db8:: key %s pds %s.2", key, pds)
 	a, err := readPDS(pds)

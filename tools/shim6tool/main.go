@@ -33,6 +33,7 @@ type client interface {
 	Config() (netlink.Config, error)
 	SetConfig(netlink.ConfigUpdate) error
 	Contexts() ([]netlink.Context, error)
+	ContextsWith(netlink.ContextFilter) ([]netlink.Context, error)
 	Context(netlink.ULIDs) (netlink.Context, error)
 	NewContext(netlink.ULIDs, uint64, netlink.ContextUpdate) error
 	SetContext(netlink.ULIDs, netlink.ContextUpdate) error

@@ -22,6 +22,7 @@ import (
 type fake struct {
 	config   netlink.Config
 	contexts []netlink.Context
+	filter   netlink.ContextFilter
 	policies []netlink.Policy
 	stats    []netlink.Stat
 	update   *netlink.ConfigUpdate
@@ -36,6 +37,10 @@ func (f *fake) ask(what ...any) error {
 	return f.err
 }
 func (f *fake) Contexts() ([]netlink.Context, error) { return f.contexts, f.err }
+func (f *fake) ContextsWith(filter netlink.ContextFilter) ([]netlink.Context, error) {
+	f.filter = filter
+	return f.contexts, f.err
+}
 func (f *fake) Context(u netlink.ULIDs) (netlink.Context, error) {
 	return f.contexts[0], f.ask("get", u)
 }

@@ -20,7 +20,7 @@ type network interface {
 	local() netip.Addr
 	// mtu is the path MTU as the host knows it.
 	mtu() (int, error)
-	// control sends a control message, echo an ICMPv6 Echo Request. Neither is
+	// control sends a packet of protocol 140, echo an ICMPv6 Echo Request. Neither is
 	// ever fragmented: what is too long is a unix.EMSGSIZE.
 	control(message []byte) error
 	echo(data []byte) error

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -124,8 +125,17 @@ func (t *tool) printSwitch(s control.Switch) {
 	}
 }
 
+// used is what JSON says of a command to use a pair.
+type used struct {
+	control.Name
+	control.Pair
+	Result string `json:"result"`
+	// Text is why the pair is not used.
+	Text string `json:"text,omitempty"`
+}
+
 // pathUse has payload sent by a pair; what the first shim6d called shim, or deshim if
-// the pair is that of the ULIDs.
+// the pair is that of the ULIDs. shim6d answers when the pair has.
 func (t *tool) pathUse(args []string) error {
 	u, args, err := parseULIDs("path use", args)
 	if err != nil {
@@ -147,9 +157,19 @@ func (t *tool) pathUse(args []string) error {
 	if ulids {
 		local, peer = &u.Local, &u.Peer
 	}
-	return t.ask(func(ctx context.Context, d daemon) error {
-		return d.Use(ctx, control.UseRequest{Name: nameOf(u), LocatorLocal: *local, LocatorPeer: *peer})
+	result := used{Name: nameOf(u), Pair: control.Pair{LocatorLocal: *local, LocatorPeer: *peer}, Result: resultOK.String()}
+	done := t.waiting("waiting for an answer by " + pairText(result.Pair))
+	err = t.ask(func(ctx context.Context, d daemon) error {
+		return d.Use(ctx, control.UseRequest{Name: result.Name, LocatorLocal: *local, LocatorPeer: *peer})
 	})
+	done()
+	if !t.json {
+		return err
+	}
+	if err != nil {
+		result.Result, result.Text = resultFail.String(), err.Error()
+	}
+	return errors.Join(t.printJSON([]used{result}), err)
 }
 
 // openKeys are what a context that shim6d makes can be told.

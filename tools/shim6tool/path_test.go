@@ -17,6 +17,7 @@ import (
 
 	"shim6/daemon/control"
 	"shim6/netlink"
+	"shim6/tools/conformance/shows"
 )
 
 var (
@@ -177,8 +178,8 @@ func TestDaemonSchema(t *testing.T) {
 	}
 }
 
-// Shows: boeing-3.2-01
 func TestDaemonRequests(t *testing.T) {
+	shows.IDs(t, "boeing-3.2-01")
 	const pair = " 2001:db8:1::a 2001:db8:2::b fii 7 "
 	for _, tt := range []struct {
 		words string
@@ -214,6 +215,21 @@ func TestDaemonRequests(t *testing.T) {
 		if status, _, errs := callWorld(&world{}, strings.Fields(tt.words)...); status != exitRefused || !strings.Contains(errs, "is shim6d running?") {
 			t.Errorf("%s, without shim6d: status %d, %s", tt.words, status, errs)
 		}
+	}
+}
+
+// Of a pair that is to be used, JSON says whether it is, and if not, why.
+func TestPathUseJSON(t *testing.T) {
+	words := strings.Fields("-j path use 2001:db8:1::a 2001:db8:2::b local 2001:db8:3::a peer 2001:db8:4::b")
+	const of = `[{"ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:2::b","fii":0,"locator-local":"2001:db8:3::a","locator-peer":"2001:db8:4::b",`
+	d := newDaemon()
+	if status, out, errs := callWorld(&world{daemon: d}, words...); status != 0 || out != of+`"result":"ok"}]`+"\n" || errs != "" {
+		t.Errorf("status %d, %s%s", status, out, errs)
+	}
+	d.err = &control.Error{Status: 409, Message: "no Probe was answered"}
+	if status, out, errs := callWorld(&world{daemon: d}, words...); status != exitRefused ||
+		out != of+`"result":"fail","text":"no Probe was answered"}]`+"\n" || errs != "shim6tool: no Probe was answered\n" {
+		t.Errorf("status %d, %s%s", status, out, errs)
 	}
 }
 

@@ -44,10 +44,11 @@ type outcome struct {
 type probe struct {
 	local, peer netip.Addr
 	mtu         int
-	// small and full are I1, echo and fullEcho what ping sends, which is for
-	// comparison only.
-	small, full, echo, fullEcho outcome
-	rehomed                     bool
+	// small is an I1 and full a packet with a payload header that fills the path. If that
+	// is not answered, payload is a short one, and control the longest I1 that there may
+	// be. echo and fullEcho are what ping sends, for comparison.
+	small, full, payload, control, echo, fullEcho outcome
+	rehomed                                       bool
 }
 
 // pathProbe asks whether IP protocol 140 passes here.
@@ -87,7 +88,9 @@ func (t *tool) pathProbe(args []string) error {
 }
 
 // probe sends an I1, to which whoever has Shim6 answers R1 without making a context
-// (RFC 5533, section 7.9), first a short one and then one that fills the path.
+// (RFC 5533, section 7.9), and then what fills the path. That is no control message, which
+// may not be longer than 1280 octets (section 5.1), but payload with a tag that nobody
+// has: it is answered by R1bis (section 7.17).
 func (t *tool) probe(local, peer netip.Addr) (*probe, error) {
 	n, err := t.network(t.netns, local, peer)
 	if err != nil {
@@ -110,7 +113,7 @@ func (t *tool) probe(local, peer netip.Addr) (*probe, error) {
 		return p, err
 	}
 	for try := 0; ; try++ {
-		if p.full, err = sendI1(n, fullMessage(p.mtu)); err != nil {
+		if p.full, err = sendPayload(n, min(p.mtu, maxPacket)-ipv6HeaderLen); err != nil {
 			return nil, err
 		}
 		f := p.full.failure
@@ -121,18 +124,36 @@ func (t *tool) probe(local, peer netip.Addr) (*probe, error) {
 		}
 		p.mtu = int(f.info)
 	}
-	if !p.full.answered && !p.rehomed && p.full.failure == nil {
-		p.fullEcho, err = sendEcho(n, p.full.length)
+	if p.full.answered || p.full.failure != nil {
+		return p, nil
+	}
+	// Is it that packet that does not arrive, or does the peer not answer it?
+	if p.payload, err = sendPayload(n, wire.PayloadHeaderLen); err != nil {
+		return nil, err
+	}
+	length := p.full.length
+	if !p.payload.answered {
+		if p.control, err = sendI1(n, longestMessage(p.mtu)); err != nil {
+			return nil, err
+		}
+		length = p.control.length
+	}
+	if !p.rehomed && !p.control.answered && p.control.failure == nil {
+		p.fullEcho, err = sendEcho(n, length)
 	}
 	return p, err
 }
 
-const ipv6MinMTU = 1280
+const (
+	ipv6MinMTU = 1280
+	// maxPacket is the longest packet that there is.
+	maxPacket = ipv6HeaderLen + 65535
+)
 
-// fullMessage is the octets of the longest control message that fits: a multiple of 8,
-// and no more than its Hdr Ext Len can say.
-func fullMessage(mtu int) int {
-	return min(mtu-ipv6HeaderLen, wire.MaxHeaderLen) &^ 7
+// longestMessage is the octets of the longest control message that fits: a multiple of 8,
+// and no more than may be sent (RFC 5533, section 5.1).
+func longestMessage(mtu int) int {
+	return min(mtu-ipv6HeaderLen, wire.MaxMessageLen) &^ 7
 }
 
 // rehomed reports whether payload between two ULIDs goes by other addresses. Without
@@ -166,7 +187,7 @@ func newI1(octets int) (b []byte, nonce uint32, err error) {
 	if rest := octets - smallMessage; rest > 0 {
 		m.Options = append(m.Options, &wire.UnknownOption{OptionType: paddingOption, Contents: make([]byte, rest-4)})
 	}
-	b, err = wire.AppendMax(nil, m, wire.MaxHeaderLen)
+	b, err = wire.Append(nil, m)
 	return b, nonce, err
 }
 
@@ -175,20 +196,56 @@ func sendI1(n network, octets int) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
+	return sendControl(n, b, func(m wire.Message) bool {
+		r, ok := m.(*wire.R1)
+		return ok && r.InitiatorNonce == nonce
+	}, func(quoted []byte) bool {
+		// The nonce is in octets 12 to 15, which every error quotes.
+		return len(quoted) >= 16 && binary.BigEndian.Uint32(quoted[12:]) == nonce
+	})
+}
+
+// sendControl sends what begins with a header of ours, and waits for the message that
+// answers it, or an error that quotes it.
+func sendControl(n network, b []byte, answers func(wire.Message) bool, quotes func([]byte) bool) (outcome, error) {
 	return exchange(n, len(b), func() error { return n.control(b) }, func(a arrival) (bool, *icmpError) {
 		if a.message != nil {
 			m, err := wire.Decode(a.message)
-			if err != nil {
-				return false, nil
-			}
-			r, ok := m.(*wire.R1)
-			return ok && r.InitiatorNonce == nonce, nil
+			return err == nil && answers(m), nil
 		}
-		// The nonce is in octets 12 to 15, which every error quotes.
-		if a.failure != nil && a.control && len(a.quoted) >= 16 && binary.BigEndian.Uint32(a.quoted[12:]) == nonce {
+		if a.failure != nil && a.control && quotes(a.quoted) {
 			return false, a.failure
 		}
 		return false, nil
+	})
+}
+
+// newPayload makes a payload header with a tag by chance, and fills the packet up with
+// what is not looked at.
+func newPayload(octets int) ([]byte, wire.ContextTag, error) {
+	var random [8]byte
+	// It never fails.
+	_, _ = rand.Read(random[:])
+	h := wire.PayloadHeader{NextHeader: unix.IPPROTO_NONE, ReceiverContextTag: wire.ContextTag(binary.BigEndian.Uint64(random[:])) & wire.MaxContextTag}
+	b, err := h.Append(make([]byte, 0, octets))
+	if err != nil {
+		return nil, 0, err
+	}
+	return append(b, make([]byte, octets-len(b))...), h.ReceiverContextTag, nil
+}
+
+func sendPayload(n network, octets int) (outcome, error) {
+	b, tag, err := newPayload(octets)
+	if err != nil {
+		return outcome{}, err
+	}
+	return sendControl(n, b, func(m wire.Message) bool {
+		r, ok := m.(*wire.R1bis)
+		return ok && r.PacketContextTag == tag
+	}, func(quoted []byte) bool {
+		// The tag is in octets 2 to 7, which every error quotes.
+		h, err := wire.DecodePayloadHeader(quoted)
+		return err == nil && h.ReceiverContextTag == tag
 	})
 }
 
@@ -255,11 +312,16 @@ func (p *probe) verdict() check {
 	case p.small.answered && p.full.failure != nil:
 		return fail(fmt.Sprintf("protocol 140 passes, but not in packets of %d octets: %v says %v", p.full.length, p.full.from, p.full.failure),
 			"look there for what it objects to")
+	case p.control.answered:
+		return ok(fmt.Sprintf("protocol 140 passes, up to control messages of %d octets; the peer answers no payload, so longer packets can't be tried", p.control.length))
+	case p.control.failure != nil:
+		return fail(fmt.Sprintf("protocol 140 passes, but not in packets of %d octets: %v says %v", p.control.length, p.control.from, p.control.failure),
+			"look there for what it objects to")
 	case p.small.answered && p.fullEcho.answered:
-		return fail(fmt.Sprintf("protocol 140 passes, but not in packets of %d octets, in which ping does", p.full.length),
-			"look for a firewall that knows protocol 140 and limits it, or a peer that takes no such control messages")
+		return fail(fmt.Sprintf("protocol 140 passes, but not in packets of %d octets, in which ping does", p.fullEcho.length),
+			"look for a firewall that knows protocol 140 and limits it")
 	case p.small.answered:
-		return fail(fmt.Sprintf("protocol 140 passes, but nothing comes back of packets of %d octets, and nobody says why: a black hole", p.full.length),
+		return fail(fmt.Sprintf("protocol 140 passes, but nothing comes back of packets of %d octets, and nobody says why: a black hole", p.longest()),
 			"let ICMPv6 'packet too big' through, or lower the MTU of the route")
 	case f != nil && f.kind == icmpParameter && f.code == codeUnknownHeader && p.small.from == p.peer:
 		return fail(fmt.Sprintf("protocol 140 reaches %v, which has no Shim6", p.peer), "load shim6.ko and start shim6d there")
@@ -276,6 +338,14 @@ func (p *probe) verdict() check {
 		return fail("protocol 140 is not answered", "the context has left this pair, and ping can't tell more while it has")
 	}
 	return fail("nothing comes back, not even ping", "look whether the peer is up, and whether the route works both ways")
+}
+
+// longest is the length of those that ought to have been answered.
+func (p *probe) longest() int {
+	if p.control.length > 0 {
+		return p.control.length
+	}
+	return p.full.length
 }
 
 func (o outcome) object() object {
@@ -314,7 +384,7 @@ type namedOutcome struct {
 }
 
 func (p *probe) outcomes() []namedOutcome {
-	return []namedOutcome{{"shim6", p.small}, {"shim6-full", p.full}, {"echo", p.echo}, {"echo-full", p.fullEcho}}
+	return []namedOutcome{{"shim6", p.small}, {"shim6-full", p.full}, {"shim6-payload", p.payload}, {"shim6-control", p.control}, {"echo", p.echo}, {"echo-full", p.fullEcho}}
 }
 
 func (t *tool) printProbe(p *probe) {

@@ -15,6 +15,7 @@ import (
 
 	"shim6/daemon/wire"
 	"shim6/netlink"
+	"shim6/tools/conformance/shows"
 )
 
 // fakeNetwork is a path to a peer. Time stands still in it: what is not answered at
@@ -30,6 +31,8 @@ type fakeNetwork struct {
 	limit, pingLimit int
 	queue            []arrival
 	sent, pings      int
+	// longest is that of the control messages.
+	longest int
 }
 
 func (n *fakeNetwork) local() netip.Addr { return locatorA }
@@ -38,6 +41,9 @@ func (n *fakeNetwork) close()            {}
 
 func (n *fakeNetwork) control(b []byte) error {
 	n.sent++
+	if !wire.IsPayload(b) {
+		n.longest = max(n.longest, len(b)+ipv6HeaderLen)
+	}
 	return n.send(b, n.shim6, n.limit, true)
 }
 
@@ -69,8 +75,20 @@ func (n *fakeNetwork) receive(time.Duration) (arrival, bool, error) {
 	return a, true, nil
 }
 
-// r1 is what a host with Shim6 answers, after a message that is none of ours.
+// r1 is what a host with Shim6 answers, after a message that is none of ours: R1 to I1,
+// and R1bis to payload.
 func r1(b []byte) []arrival {
+	if h, err := wire.DecodePayloadHeader(b); err == nil {
+		var l []arrival
+		for _, tag := range []wire.ContextTag{h.ReceiverContextTag ^ 1, h.ReceiverContextTag} {
+			m, err := wire.Append(nil, &wire.R1bis{PacketContextTag: tag})
+			if err != nil {
+				panic(err)
+			}
+			l = append(l, arrival{message: m})
+		}
+		return l
+	}
 	m, err := wire.Decode(b)
 	if err != nil {
 		panic(err)
@@ -87,6 +105,14 @@ func r1(b []byte) []arrival {
 	return []arrival{{message: []byte("noise")}, {message: other}, {message: answer}}
 }
 
+// onlyR1 is a host that does not answer payload.
+func onlyR1(b []byte) []arrival {
+	if wire.IsPayload(b) {
+		return nil
+	}
+	return r1(b)
+}
+
 func pong(b []byte) []arrival { return []arrival{{reply: []byte("other")}, {reply: slices.Clone(b)}} }
 
 // refuses is an ICMPv6 error about a control message, after one about somebody else's.
@@ -99,7 +125,9 @@ func refuses(from netip.Addr, kind, code uint8) func([]byte) []arrival {
 	}
 }
 
+// Whatever the path carries, no control message has more than 1280 octets.
 func TestProbe(t *testing.T) {
+	shows.IDs(t, "5533-5.1-04")
 	router := netip.MustParseAddr("2001:db8:ffff::1")
 	for _, tt := range []struct {
 		name    string
@@ -108,14 +136,19 @@ func TestProbe(t *testing.T) {
 		want    []string
 	}{
 		{"all is well", fakeNetwork{pathMTU: 1500, shim6: r1, ping: pong}, 0,
-			[]string{"shim6      length 64 answered", "shim6-full length 1496 answered", "protocol 140 passes, up to packets of 1496 octets"}},
-		{"jumbo frames", fakeNetwork{pathMTU: 9000, shim6: r1}, 0, []string{"shim6-full length 2088 answered"}},
+			[]string{"shim6      length 64 answered", "shim6-full length 1500 answered", "protocol 140 passes, up to packets of 1500 octets"}},
+		{"jumbo frames", fakeNetwork{pathMTU: 9000, shim6: r1}, 0, []string{"shim6-full length 9000 answered"}},
+		{"a loopback", fakeNetwork{pathMTU: 65576, shim6: r1}, 0, []string{"shim6-full length 65575 answered"}},
+		{"payload is not answered", fakeNetwork{pathMTU: 1500, shim6: onlyR1, ping: pong}, 0,
+			[]string{"shim6-full length 1500 no answer", "shim6-payload length 48 no answer", "shim6-control length 1280 answered", "up to control messages of 1280 octets"}},
+		{"nor long messages", fakeNetwork{pathMTU: 1500, shim6: onlyR1, ping: pong, limit: 1200, pingLimit: 1200}, exitRefused,
+			[]string{"shim6-control length 1280 no answer", "echo-full  length 1280 no answer", "nothing comes back of packets of 1280 octets"}},
 		{"a narrow hop", fakeNetwork{pathMTU: 1500, carries: 1400, router: router, shim6: r1}, 0,
 			[]string{"mtu 1400", "shim6-full length 1400 answered"}},
 		{"a hop that is too narrow", fakeNetwork{pathMTU: 1500, carries: 1000, router: router, shim6: r1}, exitRefused,
-			[]string{"refused by 2001:db8:ffff::1: packet too big, MTU 1000", "protocol 140 passes, but not in packets of 1496 octets: 2001:db8:ffff::1 says"}},
+			[]string{"refused by 2001:db8:ffff::1: packet too big, MTU 1000", "protocol 140 passes, but not in packets of 1500 octets: 2001:db8:ffff::1 says"}},
 		{"a black hole", fakeNetwork{pathMTU: 1500, shim6: r1, ping: pong, limit: 1400, pingLimit: 1400}, exitRefused,
-			[]string{"shim6-full length 1496 no answer", "echo-full  length 1496 no answer", "a black hole", "let ICMPv6 'packet too big' through"}},
+			[]string{"shim6-full length 1500 no answer", "shim6-payload length 48 answered", "echo-full  length 1500 no answer", "a black hole", "let ICMPv6 'packet too big' through"}},
 		{"long messages are filtered", fakeNetwork{pathMTU: 1500, shim6: r1, ping: pong, limit: 1400}, exitRefused,
 			[]string{"in which ping does", "look for a firewall"}},
 		{"no Shim6", fakeNetwork{pathMTU: 1500, shim6: refuses(ulidB, icmpParameter, codeUnknownHeader), ping: pong}, exitRefused,
@@ -147,6 +180,9 @@ func TestProbe(t *testing.T) {
 					t.Errorf("lacks %q:\n%s%s", want, out, errs)
 				}
 			}
+			if tt.network.longest > 1280 {
+				t.Errorf("a control message of %d octets", tt.network.longest)
+			}
 			if !tt.network.pair(ulidB) {
 				t.Errorf("probed %v", tt.network.peer)
 			}
@@ -166,7 +202,7 @@ func TestProbeTries(t *testing.T) {
 	n = &fakeNetwork{pathMTU: 1280, shim6: r1}
 	callWorld(&world{network: n}, "path", "probe", ulidB.String())
 	if n.sent != 2 || n.pings != 0 {
-		t.Errorf("answered: %d I1, %d pings", n.sent, n.pings)
+		t.Errorf("answered: %d packets, %d pings", n.sent, n.pings)
 	}
 }
 
@@ -186,9 +222,9 @@ func TestProbeRehomed(t *testing.T) {
 func TestNewI1(t *testing.T) {
 	seen := map[uint32]bool{}
 	for _, mtu := range []int{64, 1280, 1281, 1499, 1500, 65535} {
-		octets := fullMessage(mtu)
+		octets := longestMessage(mtu)
 		b, nonce, err := newI1(octets)
-		if err != nil || len(b) != octets || len(b)+ipv6HeaderLen > mtu {
+		if err != nil || len(b) != octets || len(b)+ipv6HeaderLen > min(mtu, 1280) {
 			t.Fatalf("MTU %d: %d octets, %v", mtu, len(b), err)
 		}
 		m, err := wire.Decode(b)

@@ -56,3 +56,34 @@ func (p *progress) done() {
 		fmt.Fprint(p.w, "\r\033[K")
 	}
 }
+
+// waiting writes what is waited for, if that lasts and somebody looks on. The function
+// that it returns takes the line away.
+func (t *tool) waiting(what string) (done func()) {
+	if !isTerminal(t.err) {
+		return func() {}
+	}
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(progressEvery)
+		defer tick.Stop()
+		shown := false
+		for start := time.Now(); ; {
+			select {
+			case now := <-tick.C:
+				shown = true
+				fmt.Fprintf(t.err, "\r\033[K%s, %.1f s", what, now.Sub(start).Seconds())
+			case <-end:
+				if shown {
+					fmt.Fprint(t.err, "\r\033[K")
+				}
+				return
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		<-ended
+	}
+}

@@ -23,6 +23,8 @@ OBJECT:
 
 COMMAND of context; CONTEXT is LOCAL-ULID PEER-ULID [fii N]:
   show [CONTEXT]            print one, or all (the default)
+  show KEY VALUE ...        print those that have it: ulid-local, ulid-peer,
+                            state, reap-state
   add CONTEXT tag-local TAG [KEY VALUE ...]
                             write one to the kernel; without tag-local it is
                             trigger
@@ -48,6 +50,8 @@ KEY of context, named as in RFC 5533 and 5534; ADDRS is ADDR[,...] or none:
   keepalive-timeout TIME    Keepalive Timeout
   reap-state STATE          operational, exploring, inbound-ok
   reap-timer TIMER          start it anew: send, keepalive, or none of them
+  header 0|1                1: payload bears the header on the ULIDs as well, as
+                            it does by itself once it was re-homed
 
 COMMAND of policy; the first rule that fits, by preference, decides:
   show                      print all (the default)
@@ -104,7 +108,8 @@ COMMAND of path; ask shim6d, but for probe:
   probe PEER [from LOCAL]   see if IP protocol 140 passes there and back, and
                             there in packets as long as the path allows
   use CONTEXT local ADDR peer ADDR|ulids
-                            send by this pair, or by the ULIDs again
+                            send by this pair, or by the ULIDs again, if it
+                            answers a Probe, and keep it until it fails
 
 COMMAND of locator:
   show                      print them, and why they are not used

@@ -12,7 +12,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../selftests"))
 import genl
-from genl import attr, u32
+from genl import attr, locators, u32
 
 local, prefix = (ipaddress.IPv6Address(a) for a in sys.argv[1:3])
 first, last = int(sys.argv[3]), int(sys.argv[4])
@@ -20,8 +20,8 @@ pair = [ipaddress.IPv6Address(a).packed for a in sys.argv[5:7]]
 BATCH = 200
 sock = genl.Genl()
 family, _ = sock.family("shim6")
-fixed = u32(7, 3) + b"".join(attr(10, ipaddress.IPv6Address(f"2001:db8:f{i}::1").packed) for i in range(2)) + \
-    b"".join(attr(11, ipaddress.IPv6Address(f"2001:db8:e{i}::1").packed) for i in range(2))
+fixed = u32(7, 3) + b"".join(locators(kind, *(ipaddress.IPv6Address(f"2001:db8:{net}{i}::1").packed for i in range(2)))
+                             for kind, net in ((10, "f"), (11, "e")))
 if pair:
     fixed += attr(8, pair[0]) + attr(9, pair[1])
 head = attr(2, local.packed)

@@ -129,10 +129,11 @@ way_wireguard()
 
 # --- ways ---------------------------------------------------------------------
 
-ways="plain none other ulid rehomed ip6tnl srv6 esp nat66 wireguard"
+ways="plain none other ulid rehomed ruled ip6tnl srv6 esp nat66 wireguard"
 declare -A text=(
 	[plain]="plain IPv6, no module" [none]="module, no context" [other]="module, contexts of others"
-	[ulid]="context on its ULIDs" [rehomed]="context re-homed" [ip6tnl]="ip6tnl (IPv6 in IPv6)"
+	[ulid]="context on its ULIDs" [rehomed]="context re-homed" [ruled]="re-homed, rules by source, 3 flows"
+	[ip6tnl]="ip6tnl (IPv6 in IPv6)"
 	[srv6]="SRv6 encapsulation" [esp]="ESP tunnel, null cipher" [nat66]="nftables NAT66" [wireguard]="WireGuard")
 declare -A host=([ip6tnl]=tnl [srv6]=srv [esp]=esp [nat66]=nat [wireguard]=wg)
 declare -A best gbit
@@ -156,18 +157,21 @@ enter()
 		shim6tool -n "$(ns b)" context add $B1 2001:db8:99::1 tag-local 1 tag-peer 2 state established ;;
 	ulid) context_up ;;
 	rehomed) switch_to 2 ;;
+	# As shim6d makes them: the kernel cannot keep one route for all packets then.
+	ruled) ip -n "$(ns a)" -6 rule add from $A2 lookup 102 priority 100 && ip -n "$(ns a)" -6 route add 2001:db8:2::/64 dev up2 table 102 ;;
 	# The others run without it.
-	ip6tnl) modprobe -r shim6 ;;
+	ip6tnl) ip -n "$(ns a)" -6 rule del priority 100 && ip -n "$(ns a)" -6 route flush table 102 && modprobe -r shim6 ;;
 	esac
 }
 
 # packet WAY: nanoseconds of one small packet, from host to host.
 packet()
 {
-	local h src dst
+	local h src dst flows=1
 
+	[ "$1" != ruled ] || flows=3
 	read -r h src dst < <(to "$1")
-	in_ns "$h" sh -c "echo 'send $src $dst 9 64 $packets' >/proc/s6_bench && cat /proc/s6_bench"
+	in_ns "$h" sh -c "echo 'send $src $dst 9 64 $packets $flows' >/proc/s6_bench && cat /proc/s6_bench"
 }
 
 bulk()

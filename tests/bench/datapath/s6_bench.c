@@ -6,8 +6,9 @@
  * per packet.
  *
  *   listen ADDRESS PORT         take datagrams and throw them away
- *   send SOURCE DESTINATION PORT LENGTH COUNT
- *                               send datagrams, the whole way to the listener
+ *   send SOURCE DESTINATION PORT LENGTH COUNT FLOWS
+ *                               send datagrams, the whole way to the listener,
+ *                               with so many flow labels by turns
  *   hook SOURCE PREFIX N COUNT  call the last LOCAL_OUT hook for datagrams to
  *                               N destinations by turns, as one that does
  *                               not change them can be
@@ -76,7 +77,8 @@ static int s6_listen(struct net *net, const char *addr, u16 port)
 	return 0;
 }
 
-static struct sk_buff *s6_datagram(struct dst_entry *dst, const struct flowi6 *fl6, int len)
+static struct sk_buff *s6_datagram(struct dst_entry *dst, const struct flowi6 *fl6, int len,
+				   u32 flow)
 {
 	const int room = LL_MAX_HEADER + 128;
 	struct ipv6hdr *iph;
@@ -92,7 +94,7 @@ static struct sk_buff *s6_datagram(struct dst_entry *dst, const struct flowi6 *f
 	skb_set_transport_header(skb, sizeof(*iph));
 	uh = skb_put(skb, sizeof(*uh));
 	skb_put_zero(skb, len);
-	ip6_flow_hdr(iph, 0, 0);
+	ip6_flow_hdr(iph, 0, htonl(flow));
 	iph->payload_len = htons(sizeof(*uh) + len);
 	iph->nexthdr = IPPROTO_UDP;
 	iph->hop_limit = 64;
@@ -137,7 +139,8 @@ static bool s6_arrived(u64 want)
 	return true;
 }
 
-static int s6_send(struct net *net, const char *src, const char *dst, u16 port, int len, int count)
+static int s6_send(struct net *net, const char *src, const char *dst, u16 port, int len, int count,
+		   int flows)
 {
 	struct dst_entry *route;
 	struct sk_buff *skb;
@@ -151,7 +154,7 @@ static int s6_send(struct net *net, const char *src, const char *dst, u16 port, 
 		return PTR_ERR(route);
 	start = ktime_get_ns();
 	for (i = 0; i < count; i++) {
-		skb = s6_datagram(route, &fl6, len);
+		skb = s6_datagram(route, &fl6, len, i % flows);
 		if (!skb)
 			break;
 		ip6_local_out(net, NULL, skb);
@@ -178,7 +181,7 @@ static int s6_hook(struct net *net, const char *src, const char *prefix, u32 n, 
 	route = s6_flow(net, &fl6, src, prefix, 9);
 	if (IS_ERR(route))
 		return PTR_ERR(route);
-	skb = s6_datagram(route, &fl6, 64);
+	skb = s6_datagram(route, &fl6, 64, 0);
 	if (!skb) {
 		dst_release(route);
 		return -ENOMEM;
@@ -205,7 +208,7 @@ static ssize_t s6_write(struct file *file, const char __user *buf, size_t n, lof
 {
 	struct net *net = current->nsproxy->net_ns;
 	char line[160], src[48], dst[48];
-	int port, len, count, err = -EINVAL;
+	int port, len, count, flows, err = -EINVAL;
 	u32 number;
 
 	if (n >= sizeof(line) || copy_from_user(line, buf, n))
@@ -215,9 +218,10 @@ static ssize_t s6_write(struct file *file, const char __user *buf, size_t n, lof
 		return -EINTR;
 	if (sscanf(line, "listen %47s %d", src, &port) == 2) {
 		err = s6_listen(net, src, port);
-	} else if (sscanf(line, "send %47s %47s %d %d %d", src, dst, &port, &len, &count) == 5) {
-		if (len >= 0 && len <= 9000 && count > 0)
-			err = s6_send(net, src, dst, port, len, count);
+	} else if (sscanf(line, "send %47s %47s %d %d %d %d", src, dst, &port, &len, &count,
+			  &flows) == 6) {
+		if (len >= 0 && len <= 9000 && count > 0 && flows > 0 && flows < 1 << 20)
+			err = s6_send(net, src, dst, port, len, count, flows);
 	} else if (sscanf(line, "hook %47s %47s %u %d", src, dst, &number, &count) == 4) {
 		if (number && count > 0)
 			err = s6_hook(net, src, dst, number, count);

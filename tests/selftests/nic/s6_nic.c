@@ -5,15 +5,19 @@
  * csum says, through GRO; and with the parameter plain the sender is a card
  * that can segment and sum TCP and UDP right behind the IPv6 header only, as
  * the feature NETIF_F_IPV6_CSUM promises, and counts what it is given beyond
- * that. Such a card would send garbage.
+ * that. Such a card would send garbage. With the parameter parses it has a bus
+ * and the feature NETIF_F_HW_CSUM, and its driver looks for TCP and UDP behind the
+ * extension headers that it knows all the same: it drops and counts a large
+ * segment where it finds neither, as drivers of real cards do.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/device.h>
 #include <linux/etherdevice.h>
-#include <linux/ipv6.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/version.h>
+#include <net/ipv6.h>
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
 #include <net/gso.h>
 #endif
@@ -28,10 +32,15 @@ static bool plain;
 module_param(plain, bool, 0444);
 MODULE_PARM_DESC(plain, "NETIF_F_IPV6_CSUM in place of NETIF_F_HW_CSUM");
 
+static bool parses;
+module_param(parses, bool, 0444);
+MODULE_PARM_DESC(parses, "a card on a bus whose driver drops large segments of unknown protocols");
+
 static int wrong;
 module_param(wrong, int, 0644);
-MODULE_PARM_DESC(wrong, "packets that a plain card could not have sent right");
+MODULE_PARM_DESC(wrong, "packets that the card could not have sent right");
 
+static struct device *s6_bus;
 static struct net_device *s6_nics[2];
 
 struct s6_nic {
@@ -104,12 +113,26 @@ static bool s6_nic_beyond(const struct sk_buff *skb)
 	return nexthdr != IPPROTO_TCP && nexthdr != IPPROTO_UDP;
 }
 
+/* Is it a large segment of a protocol that the driver does not know? */
+static bool s6_nic_unknown(const struct sk_buff *skb)
+{
+	__be16 frag_off;
+	u8 nexthdr;
+
+	if (skb->protocol != htons(ETH_P_IPV6) || !skb_is_gso(skb))
+		return false;
+	nexthdr = ipv6_hdr(skb)->nexthdr;
+	ipv6_skip_exthdr(skb, skb_network_offset(skb) + sizeof(struct ipv6hdr),
+			 &nexthdr, &frag_off);
+	return nexthdr != IPPROTO_TCP && nexthdr != IPPROTO_UDP;
+}
+
 static netdev_tx_t s6_nic_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct net_device *peer = s6_nics[dev == s6_nics[0]];
 	struct sk_buff *segs, *seg, *next;
 
-	if (plain && s6_nic_beyond(skb)) {
+	if ((plain && s6_nic_beyond(skb)) || (parses && s6_nic_unknown(skb))) {
 		wrong++;
 		goto drop;
 	}
@@ -183,6 +206,7 @@ static int s6_nic_new(int i)
 			   s6_nic_setup);
 	if (!dev)
 		return -ENOMEM;
+	SET_NETDEV_DEV(dev, s6_bus);
 	nic = netdev_priv(dev);
 	skb_queue_head_init(&nic->queue);
 	netif_napi_add(dev, &nic->napi, s6_nic_poll);
@@ -203,12 +227,24 @@ static int __init s6_nic_init(void)
 {
 	int err;
 
+	if (parses) {
+		s6_bus = root_device_register("s6_nic");
+		if (IS_ERR(s6_bus))
+			return PTR_ERR(s6_bus);
+	}
 	err = s6_nic_new(0);
 	if (err)
-		return err;
+		goto err_bus;
 	err = s6_nic_new(1);
 	if (err)
-		s6_nic_del(0);
+		goto err_nic;
+	return 0;
+
+err_nic:
+	s6_nic_del(0);
+err_bus:
+	if (s6_bus)
+		root_device_unregister(s6_bus);
 	return err;
 }
 
@@ -216,6 +252,8 @@ static void __exit s6_nic_exit(void)
 {
 	s6_nic_del(1);
 	s6_nic_del(0);
+	if (s6_bus)
+		root_device_unregister(s6_bus);
 }
 
 module_init(s6_nic_init);

@@ -35,9 +35,9 @@ _shim6tool()
 		[[ $cur != -* ]] || words="-j -json -p -pretty -s -statistics -t -timestamp -ts -tshort -n -netns -socket -v -version -h -help"
 		;;
 	"context") words="show add set del flush trigger update help" ;;
-	"context show") words="fii" ;;
-	"context add") words="fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer" ;;
-	"context set") words="fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer" ;;
+	"context show") words="fii ulid-local ulid-peer state reap-state" ;;
+	"context add") words="fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header" ;;
+	"context set") words="fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header" ;;
 	"context del") words="fii" ;;
 	"context trigger") words="fii locator-local locator-peer force" ;;
 	"context update") words="fii" ;;

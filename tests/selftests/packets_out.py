@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The data path, octet by octet; host.py says how. Prints one line a case,
-which test_packets.sh makes TAP of."""
+"""What leaves, octet by octet; host.py says how. Prints one line a case, which
+test_packets.sh makes TAP of."""
 
 import socket
 import struct
+import time
 
 import pkt
 from host import *
 from pkt import DEST, FRAGMENT, HOP, ICMPV6, ROUTING, SHIM6, TCP, UDP, ip
 
-# --- output --------------------------------------------------------------------
 
 @case("without re-homing packets leave untouched", "5533-11-03", "5534-3.4-01")
 def out_home():
@@ -85,13 +85,144 @@ def out_fork():
         home()
 
 
-@case("back on the ULIDs the header is gone", "5533-11.1-05")
+X = pkt.udp(a, b, PORT, 9, b"x")
+
+
+@case("back on the ULIDs the header stays, unless it is told to go")
 def out_back():
     rehome()
+    back()
+    s = udp_socket()
+    with Counted(out_ulid_header=1):
+        s.sendto(b"x", (B, 9))
+        sent(at_home(UDP, X))
+    assert "mtu 1492 header 1" in tool("context"), tool("context")
+    switches = stats()["switches"]
+    context(header=0)
+    s.sendto(b"x", (B, 9))
+    sent(pkt.ipv6(a, b, UDP, X))
+    context(header=1)
+    s.sendto(b"x", (B, 9))
+    sent(at_home(UDP, X))
+    context(tag_peer=CT_PEER ^ 1)
+    s.sendto(b"x", (B, 9))
+    sent(pkt.ipv6(a, b, SHIM6, pkt.payload_header(CT_PEER ^ 1, UDP) + X), "with another tag")
+    context(tag_peer=CT_PEER)
+    same("switches", stats()["switches"], switches)
+    home()
+
+
+@case("the peer's header on any pair brings the header, though nothing was re-homed here")
+def out_heard():
     home()
     s = udp_socket()
+    for pair in ((lb, la), (b, a)):
+        s.sendto(b"x", (B, 9))
+        sent(pkt.ipv6(a, b, UDP, X))
+        arrive(UDP, HELLO, *pair)
+        received(s)
+        assert "header 1" in tool("context"), tool("context")
+        with Counted(out_ulid_header=2):
+            for _ in range(2):
+                s.sendto(b"x", (B, 9))
+                sent(at_home(UDP, X))
+        # It goes on by another pair, and the one of the ULIDs is found again.
+        rehome()
+        s.sendto(b"x", (B, 9))
+        sent(rehomed(UDP, X))
+        back()
+        s.sendto(b"x", (B, 9))
+        sent(at_home(UDP, X))
+        home()
+
+
+@case("when nothing was heard for half a minute packets go with and without the header, by turns")
+def out_turns():
+    home()
+    rehome()
+    back()
+    s = udp_socket()
+    plain = pkt.ipv6(a, b, UDP, X)
+    for _ in range(2):
+        for _ in range(3):
+            s.sendto(b"x", (B, 9))
+            sent(at_home(UDP, X))
+        time.sleep(31)
+        for want in (at_home(UDP, X), plain) * 3:
+            s.sendto(b"x", (B, 9))
+            sent(want)
+        # An answer of either kind ends it, and so does what a Probe has shown.
+        tun.put(pkt.ipv6(b, a, UDP, HELLO))
+        received(s)
+    time.sleep(31)
+    context(reap_timer="none")
+    for _ in range(3):
+        s.sendto(b"x", (B, 9))
+        sent(at_home(UDP, X))
+    home()
+
+
+@case("a peer that knows no Shim6 any more is sent none of its headers on the ULIDs")
+def out_refused():
+    rehome()
+    back()
+    s = udp_socket()
     s.sendto(b"x", (B, 9))
-    sent(pkt.ipv6(a, b, UDP, pkt.udp(a, b, PORT, 9, b"x")))
+    sent(at_home(UDP, X))
+
+    def problem(code, pointer, tag=CT_PEER):
+        quoted = pkt.ipv6(a, b, SHIM6, pkt.payload_header(tag, UDP) + X)
+        m = struct.pack("!BBHI", 4, code, 0, pointer) + quoted
+        m = m[:2] + struct.pack("!H", pkt.checksum(b, a, ICMPV6, m)) + m[4:]
+        tun.put(pkt.ipv6(b, a, ICMPV6, m))
+        try:
+            s.sendto(b"x", (B, 9))
+        except OSError:  # the error is told first
+            s.sendto(b"x", (B, 9))
+
+    problem(0, 6)
+    sent(at_home(UDP, X), "after another problem")
+    problem(1, 6, CT_PEER ^ 2)
+    sent(at_home(UDP, X), "after an error with another tag")
+    problem(1, 6)
+    sent(pkt.ipv6(a, b, UDP, X), "after the error")
+    # A peer that has a tag for us knows it.
+    context(tag_peer=CT_PEER ^ 1)
+    s.sendto(b"x", (B, 9))
+    sent(pkt.ipv6(a, b, SHIM6, pkt.payload_header(CT_PEER ^ 1, UDP) + X))
+    context(tag_peer=CT_PEER)
+    home()
+
+
+@case("IPsec for the ULIDs is done once, and the header is before it")
+def out_back_ipsec():
+    rehome()
+    back()
+    s = udp_socket()
+    key = "0x000102030405060708090a0b0c0d0e0f10111213"
+    for src, dst, spi in ((A, B, "0x100"), (B, A, "0x200")):
+        run("ip", "xfrm", "state", "add", "src", src, "dst", dst, "proto", "esp", "spi", spi, "mode", "transport",
+            "aead", "rfc4106(gcm(aes))", key, "128")
+    for src, dst, way in ((A, B, "out"), (B, A, "in")):
+        run("ip", "xfrm", "policy", "add", "src", src, "dst", dst, "dir", way, "tmpl", "src", src, "dst", dst,
+            "proto", "esp", "mode", "transport")
+    try:
+        with Counted(out_ulid_header=1):
+            s.sendto(b"x", (B, 9))
+            p = tun.get()
+        same("what leaves", p and (p[6], p[8:24], p[24:40], p[40:48], p[48:52]),
+             (SHIM6, a, b, pkt.payload_header(CT_PEER, 50), bytes.fromhex("00000100")))
+        nothing_sent()
+        # In clear it is refused, header or not.
+        arrive(UDP, HELLO, b, a)
+        nothing_received(s)
+    finally:
+        run("ip", "xfrm", "policy", "flush")
+        run("ip", "xfrm", "state", "flush")
+        home()
+    arrive(UDP, HELLO, b, a)
+    received(s)
+    home()
 
 
 @case("hop limit and traffic class are kept")
@@ -171,17 +302,23 @@ def out_mtu():
     s = udp_socket()
     s.connect((B, 9))
     s.setsockopt(socket.IPPROTO_IPV6, 23, 2)  # IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO
-    same("IPV6_MTU", s.getsockopt(socket.IPPROTO_IPV6, 24), MTU - 8)
-    try:
-        s.send(bytes(MTU - 48 - 7))
-        raise AssertionError("one octet too many is taken")
-    except OSError as e:
-        same("errno", e.errno, 90)
-    s.send(bytes(MTU - 48 - 8))
-    same("length", len(tun.get()), MTU)
+
+    def told(where):
+        for _ in range(2):
+            try:
+                s.send(bytes(MTU - 48 - 7))
+                raise AssertionError("one octet too many is taken " + where)
+            except OSError as e:
+                same("errno", e.errno, 90)
+            same("IPV6_MTU " + where, s.getsockopt(socket.IPPROTO_IPV6, 24), MTU - 8)
+        s.send(bytes(MTU - 48 - 8))
+        same("length " + where, len(tun.get()), MTU)
+
+    told("re-homed")
+    back()
+    same("IPV6_MTU back on the ULIDs, until it is told again", s.getsockopt(socket.IPPROTO_IPV6, 24), MTU)
+    told("back on the ULIDs")
     home()
-    s.send(b"x")
-    tun.get()
     same("IPV6_MTU on the ULIDs", s.getsockopt(socket.IPPROTO_IPV6, 24), MTU)
     s.send(bytes(MTU - 48))
     same("length on the ULIDs", len(tun.get()), MTU)
@@ -195,8 +332,8 @@ def out_small():
         s = udp_socket()
         s.connect((B, 9))
         s.setsockopt(socket.IPPROTO_IPV6, 23, 2)
-        same("IPV6_MTU", s.getsockopt(socket.IPPROTO_IPV6, 24), 1280)
         s.send(bytes(1280 - 48))
+        same("IPV6_MTU", s.getsockopt(socket.IPPROTO_IPV6, 24), 1280)
         sizes = [len(tun.get()) for _ in range(2)]
         assert max(sizes) <= 1280 and sum(sizes) == 1232 + 8 + 2 * (40 + 8 + 8), sizes
     finally:
@@ -204,7 +341,7 @@ def out_small():
         run("ip", "-6", "route", "del", "2001:db8:b:2::/64", "dev", "tun0", "mtu", "1280")
 
 
-@case("TCP with so many extension headers that no fragment could hold data is told so")
+@case("with so many extension headers that no fragment could hold data nothing is sent")
 def out_no_room():
     rehome()
     s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
@@ -346,196 +483,6 @@ def ipsec_below():
     finally:
         run("ip", "xfrm", "policy", "flush")
         home()
-
-
-# --- input ----------------------------------------------------------------------
-
-@case("payload: ULIDs come back, the header goes", "5533-12.2-02", "5533-12.2-06", "5533-12.4-08", "5533-12-01", "5533-4.1-02")
-def in_udp():
-    s = udp_socket()
-    with Counted(in_payload=1):
-        arrive(UDP, HELLO)
-        received(s)
-
-
-@case("payload behind Hop-by-Hop and Destination Options, in order", "5533-4.6-04", "5533-12-01")
-def in_options():
-    s = udp_socket()
-    with Counted(in_payload=3):
-        arrive(UDP, HELLO, before=pkt.options(SHIM6), first=HOP)
-        received(s)
-        arrive(DEST, pkt.options(UDP) + HELLO)
-        received(s)
-        arrive(DEST, pkt.options(UDP) + HELLO, before=pkt.options(SHIM6), first=HOP)
-        received(s)
-
-
-@case("payload behind Destination Options, where no sender of ours puts it", "5533-12-01")
-def in_odd():
-    s = udp_socket()
-    with Counted(in_payload=1):
-        arrive(UDP, HELLO, before=pkt.options(SHIM6), first=DEST)
-        received(s)
-
-
-@case("fragments by several locators are one datagram", "5533-1.6-02")
-def in_fragments():
-    s = udp_socket()
-    data = bytes(3000)
-    whole = pkt.udp(b, a, 9, PORT, data)
-    with Counted(in_payload=2):
-        for off, src in ((1448, lb), (0, b), (2896, lb)):
-            part = whole[off:off + 1448]
-            body = pkt.fragment(UDP, off, off + len(part) < len(whole), 77) + part
-            if src == b:
-                tun.put(pkt.ipv6(b, a, FRAGMENT, body))
-            else:
-                arrive(FRAGMENT, body)
-    received(s, data)
-
-
-@case("the source locator need not be known", "5533-12.2-07")
-def in_source():
-    s = udp_socket()
-    arrive(UDP, HELLO, src=ip("2001:db8:dead::1"))
-    received(s)
-
-
-@case("a bad checksum of the ULP is the ULP's to find")
-def in_checksum():
-    s = udp_socket()
-    with Counted(in_payload=1):
-        arrive(UDP, pkt.udp(b, a, 9, PORT, b"hello", bad=1))
-        nothing_received(s)
-
-
-@case("an unknown tag is dropped and counted")
-def in_unknown():
-    s = udp_socket()
-    with Counted(in_no_context=1):
-        arrive(UDP, HELLO, tag=CT_LOCAL ^ 1)
-        nothing_received(s)
-
-
-@case("the tag has 47 bits, all of which count")
-def in_tag_bits():
-    s = udp_socket()
-    with Counted(in_no_context=47):
-        for bit in range(47):
-            arrive(UDP, HELLO, tag=CT_LOCAL ^ 1 << bit)
-        nothing_received(s)
-
-
-@case("in I1-SENT payload is known and discarded", "5533-12.2-08")
-def in_state():
-    s = udp_socket()
-    home()
-    context(state="i1-sent")
-    with Counted(in_state=1):
-        arrive(UDP, HELLO)
-        nothing_received(s)
-    for state in ("i2-sent", "i2bis-sent", "established"):
-        context(state=state)
-        arrive(UDP, HELLO)
-        received(s)
-
-
-@case("a payload header of another length is dropped", "5533-5.2-05")
-def in_length():
-    s = udp_socket()
-    with Counted(in_header=2):
-        for n in (1, 255):
-            p = pkt.payload_header(CT_LOCAL, UDP)
-            tun.put(pkt.ipv6(lb, la, SHIM6, p[:1] + bytes([n]) + p[2:] + HELLO))
-        nothing_received(s)
-
-
-@case("truncated packets harm nobody")
-def in_truncated():
-    s = udp_socket()
-    whole = pkt.options(SHIM6) + pkt.payload_header(CT_LOCAL, DEST) + pkt.options(UDP) + HELLO
-    for n in range(len(whole)):
-        tun.put(pkt.ipv6(lb, la, HOP, whole[:n]))
-    for n in range(8, len(whole)):
-        # The length says more than there is, or less.
-        full = pkt.ipv6(lb, la, HOP, whole)
-        tun.put(full[:40 + n])
-        tun.put(full[:4] + struct.pack("!H", n) + full[6:])
-    nothing_received(s)
-    arrive(UDP, HELLO)
-    received(s)
-
-
-@case("a payload header in a payload header is dropped")
-def in_twice():
-    s = udp_socket()
-    with Counted(in_header=3):
-        arrive(SHIM6, pkt.payload_header(CT_LOCAL, UDP) + HELLO)
-        arrive(DEST, pkt.options(SHIM6) + pkt.payload_header(CT_LOCAL, UDP) + HELLO)
-        arrive(SHIM6, pkt.payload_header(CT_LOCAL, UDP) + HELLO, before=pkt.options(SHIM6), first=DEST)
-        nothing_received(s)
-
-
-@case("a firewall that lets protocol 140 in sees what is in it, wherever the header is")
-def in_firewall():
-    ways = {
-        "at the front": {},
-        "behind Destination Options": {"before": pkt.options(SHIM6), "first": DEST},
-        "in a packet that is its only fragment": {"before": pkt.fragment(SHIM6, 0, 0, 7), "first": FRAGMENT},
-        "behind nine headers": {"before": pkt.options(DEST) * 8 + pkt.options(SHIM6), "first": DEST},
-    }
-    s = udp_socket()
-    run("nft", "add table inet wall; add chain inet wall in { type filter hook input priority 0; policy drop; };"
-        "add rule inet wall in meta l4proto { 140, ipv6-icmp } accept; add rule inet wall in ct state established,related accept")
-    try:
-        for way in ways.values():
-            arrive(UDP, HELLO, **way)
-            nothing_received(s)
-        # As of a packet without our header.
-        run("nft", f"add rule inet wall in ip6 saddr {B} udp dport {PORT} ct state new accept")
-        for name, way in ways.items():
-            arrive(UDP, pkt.udp(b, a, 9, PORT, name.encode()), **way)
-            received(s, name.encode())
-    finally:
-        run("nft", "delete table inet wall")
-
-
-@case("the host's IPsec policies are asked about the ULIDs, not past them", "5533-16.1-04")
-def in_ipsec_policy():
-    """As of a tunnel: what is within is asked for, not only what is around."""
-    s = udp_socket()
-    ways = {"behind our header": {}, "behind an option": {"before": pkt.options(SHIM6), "first": DEST}}
-    for action in (["action", "block"], ["tmpl", "src", B, "dst", A, "proto", "esp", "mode", "transport"]):
-        selector = ["src", f"{B}/128", "dst", f"{A}/128", "proto", "udp", "dir", "in"]
-        for way in ways.values():
-            arrive(UDP, HELLO, **way)
-            received(s)
-        run("ip", "xfrm", "policy", "add", *selector, *action)
-        try:
-            tun.put(pkt.ipv6(b, a, UDP, HELLO))
-            nothing_received(s)
-            for way in ways.values():
-                arrive(UDP, HELLO, **way)
-                nothing_received(s)
-        finally:
-            run("ip", "xfrm", "policy", "delete", *selector)
-
-
-@case("packets to others are not ours to change")
-def in_forwarded():
-    s = udp_socket()
-    with Counted():
-        arrive(UDP, HELLO, dst=ip("2001:db8:b:1::77"))
-        nothing_received(s)
-
-
-@case("payload without our header counts as heard", "5533-12.1-01", "5533-9-05")
-def in_home():
-    s = udp_socket()
-    with Counted(in_ulid=1):
-        tun.put(pkt.ipv6(b, a, UDP, HELLO))
-        received(s)
-    assert "last-heard never" not in tool("context"), tool("context")
 
 
 main("keepalive-timeout", "1h")

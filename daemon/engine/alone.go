@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"net/netip"
+	"slices"
+
+	"shim6/daemon/wire"
+)
+
+// In the laboratory a list of ours may have nothing that proves it. A peer that does not
+// trust us ignores the message that has it, all of it, so that there would be no context.
+// Whether it does is not known before: so the list is offered, and no more once an Error
+// message says that it was not proved, or nothing has come back for so long that loss alone
+// is unlikely to be the reason.
+
+// losses is how many I2s or R2s in a row may get lost on the way to a peer that trusts us.
+const losses = 1
+
+// seeTrust notes whether the peer has shown that it trusts us: it has itself told of
+// locators that nothing proves. It may have told less since.
+func (c *context) seeTrust() {
+	c.trusts = c.trusts || c.peerPDS == nil && slices.ContainsFunc(c.peers, func(l PeerLocator) bool {
+		return l.Index >= 0 && l.Address != c.ulids.Peer
+	})
+}
+
+// refused notes that the peer seems to have ignored a message with an unproved list of
+// ours. It returns whether there is something else to say: the ULID alone.
+func (e *Engine) refused(c *context, s *localSet) bool {
+	if !s.unproved() || c.trusts {
+		return false
+	}
+	c.alone, c.unsaved = true, true
+	e.dropUpdate(c)
+	c.local = e.setFor(c)
+	c.localGeneration = c.local.generation
+	c.changed |= FieldLocatorsLocal
+	e.note(c, "the peer seems not to trust us: it is told of no locators that nothing proves")
+	e.touch(c)
+	return true
+}
+
+// refusedRequest is refused for an I2 or I2bis that was not answered. The next one has
+// another nonce, so that an R2 tells which of them the peer has got.
+func (e *Engine) refusedRequest(c *context) bool {
+	if c.taken || c.exchange.Local != c.ulids.Local || !e.refused(c, c.local) {
+		return false
+	}
+	e.newNonce(c)
+	return true
+}
+
+// refusedByError deals with an Error message that says that a locator was not proved (RFC
+// 5533, section 5.14). It returns whether there is something else to say, and says it.
+func (e *Engine) refusedByError(p packet, q quoted) bool {
+	c := q.c
+	switch {
+	case q.t == wire.TypeI2 && q.current && e.refusedRequest(c):
+		e.sendI2(c)
+	case q.t == wire.TypeI2bis && q.current && e.refusedRequest(c):
+		e.sendI2bis(c)
+	case q.t == wire.TypeR2 && e.refused(c, c.local):
+		e.sendR2(c, p, c.offered)
+	case q.t == wire.TypeUpdateRequest && q.current && !c.local.announced():
+		// It has never taken one.
+		e.refused(c, c.update.set)
+	default:
+		return false
+	}
+	return true
+}
+
+// offerAgain is called before an R2 with a set is sent. That the peer asks again, after a
+// while and with the same nonce, means that it has ignored the last one, or not got it.
+// It returns the set to send.
+func (e *Engine) offerAgain(c *context, s *localSet, nonce uint32) *localSet {
+	switch {
+	case !s.unproved() || c.trusts:
+	case c.offeredAt == 0 || c.offered != nonce:
+		c.offered, c.offeredAt = nonce, e.now
+	case e.now-c.offeredAt >= losses*I2Timeout+I2Timeout/2 && e.refused(c, s):
+		return c.local
+	}
+	return s
+}
+
+// trustShown is called when the peer has told of its locators, or sent something to an
+// address of ours, which it has from us if it is not the ULID. It returns whether one that
+// was told our ULID alone trusts us after all, and is to be told more: by refresh.
+func (e *Engine) trustShown(c *context, at netip.Addr) bool {
+	c.seeTrust()
+	c.trusts = c.trusts || at != c.ulids.Local
+	if !c.alone || !c.trusts {
+		return false
+	}
+	c.alone, c.unsaved = false, true
+	e.touch(c)
+	return true
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the rest of the stack has to say about a packet that is re-homed.
+ *
+ * For filters the packet is two, as with a tunnel: the one with the ULIDs, which
+ * has passed OUTPUT before we get it, passes POSTROUTING before it is changed;
+ * then it is a new packet for conntrack, and the one with the locators and IP
+ * protocol 140 passes OUTPUT and POSTROUTING with the device by which it leaves.
+ *
+ * A cgroup's egress programs see the ULIDs, as its ingress programs do, and the
+ * device by which the packet leaves; they run once.
+ */
+#include <linux/bpf-cgroup.h>
+#include <linux/netfilter_ipv6.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/l3mdev.h>
+
+#include "compat.h"
+#include "filter.h"
+
+/* Are there more hooks than so many? The caller holds the RCU read lock. */
+static bool shim6_filter_hooked(const struct net *net, unsigned int hook,
+				unsigned int than)
+{
+	const struct nf_hook_entries *e =
+		rcu_dereference(net->nf.hooks_ipv6[hook]);
+
+	return e && e->num_hook_entries > than;
+}
+
+/**
+ * shim6_filter_served - do packets of a device concern us?
+ * @dev: the device of a packet's route, or by which it has come
+ *
+ * What is in a VRF has routes and addresses of its own, and contexts know of no
+ * VRF: such packets are left alone, both ways.
+ */
+bool shim6_filter_served(const struct net_device *dev)
+{
+	return !netif_is_l3_slave(dev) && !netif_is_l3_master(dev);
+}
+
+/**
+ * shim6_filter_bound - the device by which a packet's socket wants it to leave
+ * @skb: a packet that this host sends
+ *
+ * Return: the device's index, or 0 if the socket names none (SO_BINDTODEVICE,
+ * IPV6_UNICAST_IF).
+ */
+int shim6_filter_bound(const struct sk_buff *skb)
+{
+	const struct sock *sk = skb_to_full_sk(skb);
+	int oif;
+
+	if (!sk)
+		return 0;
+	oif = READ_ONCE(sk->sk_bound_dev_if);
+	/* Streams have no IPV6_UNICAST_IF. */
+	if (!oif && sk_fullsock(sk) && sk->sk_family == AF_INET6 &&
+	    sk->sk_type != SOCK_STREAM && inet6_sk(sk))
+		oif = READ_ONCE(inet6_sk(sk)->ucast_oif);
+	return oif;
+}
+
+/**
+ * shim6_filter_ulids - POSTROUTING for a packet that still has its ULIDs
+ * @net: the namespace
+ * @sk: whose packet netfilter is told it is
+ * @skb: the packet; the caller holds the RCU read lock
+ * @okfn: goes on with it if a hook has held it back for a while
+ *
+ * Return: 1 if it passes, and may have been changed by hooks; 2 if nobody has
+ * looked at it; otherwise it is gone, with 0 or a negative errno.
+ */
+int shim6_filter_ulids(struct net *net, struct sock *sk, struct sk_buff *skb,
+		       int (*okfn)(struct net *, struct sock *,
+				   struct sk_buff *))
+{
+	if (!shim6_filter_hooked(net, NF_INET_POST_ROUTING, 0))
+		return 2;
+	return nf_hook(NFPROTO_IPV6, NF_INET_POST_ROUTING, net, sk, skb, NULL,
+		       skb_dst(skb)->dev, okfn);
+}
+
+/**
+ * shim6_filter_cgroup - the egress programs of the cgroup of a packet's socket
+ * @sk: whose packet the stack is told it is; NULL afterwards if programs have
+ *	been asked, which keeps them from being asked again
+ * @skb: the packet, with its ULIDs
+ * @dev: the device by which it is to leave
+ *
+ * Return: 0, or a negative errno if they refuse it.
+ */
+int shim6_filter_cgroup(struct sock **sk, struct sk_buff *skb,
+			struct net_device *dev)
+{
+#ifdef CONFIG_CGROUP_BPF
+	struct net_device *was = skb->dev;
+	struct sock *full;
+	int err;
+
+	if (!cgroup_bpf_enabled(CGROUP_INET_EGRESS) || !*sk)
+		return 0;
+	full = sk_to_full_sk(*sk);
+	if (!full || !sk_fullsock(full) || full != skb_to_full_sk(skb) ||
+	    !cgroup_bpf_sock_enabled(full, CGROUP_INET_EGRESS))
+		return 0;
+	skb->dev = dev;
+	skb->protocol = htons(ETH_P_IPV6);
+	err = __cgroup_bpf_run_filter_skb(full, skb, CGROUP_INET_EGRESS);
+	skb->dev = was;
+	*sk = NULL;
+	/* Congestion is no refusal. */
+	if (err && err != NET_XMIT_CN)
+		return err < 0 ? err : -EPERM;
+#endif
+	return 0;
+}
+
+/**
+ * shim6_filter_locators - OUTPUT for a packet that has its locators now
+ * @net: the namespace
+ * @sk: whose packet netfilter is told it is
+ * @skb: the packet; the caller holds the RCU read lock
+ *
+ * Return: 1 if it passes; otherwise it is gone, with 0 or a negative errno.
+ */
+int shim6_filter_locators(struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	nf_reset_ct(skb);
+	/* One hook is ours, which has nothing to do with this packet. */
+	if (!shim6_filter_hooked(net, NF_INET_LOCAL_OUT, 1))
+		return 1;
+	return nf_hook(NFPROTO_IPV6, NF_INET_LOCAL_OUT, net, sk, skb, NULL,
+		       skb_dst(skb)->dev, dst_output);
+}
+
+/**
+ * shim6_filter_send - the same, and then it leaves
+ * @net: the namespace
+ * @sk: whose packet the stack is told it is
+ * @skb: the packet, taken over
+ *
+ * Return: 0 or a negative errno.
+ */
+int shim6_filter_send(struct net *net, struct sock *sk, struct sk_buff *skb)
+{
+	int err;
+
+	nf_reset_ct(skb);
+	err = ip6_local_out(net, sk, skb);
+	return err > 0 ? net_xmit_errno(err) : err;
+}

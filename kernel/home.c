@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Payload on the ULID pair of a context that was re-homed before: it keeps the
+ * Payload Extension header.
+ *
+ * RFC 5533 section 11.1 finds "no need" for it there, but a stateful router on
+ * the path has one. Its entry of a TCP connection is as old as the switch: it has
+ * not seen the sequence numbers that went by another pair, takes what comes then
+ * for INVALID and drops it, while Probes pass. With the header the packet is of
+ * IP protocol 140, as the Probes by which the pair was found to work.
+ *
+ * A connection has two directions, of which routers compare the numbers. So a
+ * host whose own direction has never left the ULIDs adds the header as well as
+ * soon as the peer's packets bear it.
+ */
+#include <linux/icmpv6.h>
+#include <linux/jiffies.h>
+
+#include "compat.h"
+#include "context.h"
+#include "header.h"
+#include "home.h"
+#include "path.h"
+
+/* As long as the shortest that a router remembers what it knows no more of. */
+#define SHIM6_HOME_QUIET	(30 * HZ)
+
+/*
+ * A router forgets IP protocol 140 sooner (in Linux after ten minutes) than a
+ * TCP connection (after five days), and may let new connections in by their
+ * port. So when nothing was heard for long, packets go with and without the
+ * header by turns: whichever kind the router lets through is answered.
+ */
+static bool shim6_home_plain(struct shim6_context *ctx)
+{
+	const bool plain = READ_ONCE(ctx->plain_next);
+	const unsigned long now = jiffies;
+	const bool quiet =
+		now - (READ_ONCE(ctx->last_heard) ?: ctx->created) >
+			SHIM6_HOME_QUIET &&
+		now - READ_ONCE(ctx->last_probed) > SHIM6_HOME_QUIET;
+
+	if (quiet || plain)
+		WRITE_ONCE(ctx->plain_next, quiet && !plain);
+	return quiet && plain;
+}
+
+/*
+ * The peer alone was re-homed, so no request has made the path. It is charged to
+ * who sends; there is one a context.
+ */
+static struct shim6_path *shim6_home_add(struct shim6_context *ctx)
+{
+	struct shim6_path *path, *was;
+	u64 tag, now;
+
+	if (!shim6_context_tag_peer(ctx, &tag))
+		return NULL;
+	path = shim6_path_new(ctx->sn, &ctx->ulids.local, &ctx->ulids.peer, tag,
+			      true, GFP_ATOMIC | __GFP_NOWARN);
+	if (!path)
+		return NULL;
+	was = unrcu_pointer(cmpxchg(&ctx->path, NULL, RCU_INITIALIZER(path)));
+	if (was) {
+		shim6_path_free(path);
+		/* Another pair has become the current one just now. */
+		return was;
+	}
+	/* A request that has just changed the tag has not seen this path. */
+	if (shim6_context_tag_peer(ctx, &now) && now == tag)
+		return path;
+	if (unrcu_pointer(cmpxchg(&ctx->path, RCU_INITIALIZER(path), NULL)) ==
+	    path)
+		call_rcu(&path->rcu, shim6_path_free_rcu);
+	return NULL;
+}
+
+/**
+ * shim6_home_path - how a packet goes by the ULID pair
+ * @ctx: the context, which keeps the header and is not re-homed; the caller is
+ *	in an RCU read-side section
+ * @path: the path of the ULID pair, or NULL if there is none yet
+ *
+ * Return: the path, or NULL if the packet is to leave as it is.
+ */
+struct shim6_path *shim6_home_path(struct shim6_context *ctx,
+				   struct shim6_path *path)
+{
+	if (shim6_home_plain(ctx))
+		return NULL;
+	return path ?: shim6_home_add(ctx);
+}
+
+/**
+ * shim6_home_heard - a payload header of a context has arrived
+ * @ctx: the context; the caller is in an RCU read-side section
+ */
+void shim6_home_heard(struct shim6_context *ctx)
+{
+	if (unlikely(!READ_ONCE(ctx->header)))
+		WRITE_ONCE(ctx->header, true);
+}
+
+/**
+ * shim6_home_refused - an ICMPv6 error about a packet that bore the header on
+ * the ULID pair
+ * @ctx: the context, whose tag the packet had
+ * @icmp: the error
+ * @place: where the header was in the packet
+ *
+ * A peer that knows no Shim6 any more, since it has been started anew without,
+ * still can be reached by its ULID.
+ */
+void shim6_home_refused(struct shim6_context *ctx,
+			const struct icmp6hdr *icmp,
+			const struct shim6_place *place)
+{
+	if (icmp->icmp6_type == ICMPV6_PARAMPROB &&
+	    icmp->icmp6_code == ICMPV6_UNK_NEXTHDR &&
+	    ntohl(icmp->icmp6_pointer) == place->prev)
+		WRITE_ONCE(ctx->header, false);
+}

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# The standard topology with home routers: each provider's router to its host has a stateful
+# firewall, with nftables and the timeouts of conntrack as the kernel ships them. A library
+# for tests (source topology.sh, pair.sh and daemon.sh first). Hosts have shim6d with an
+# empty configuration: its addresses, its routing, its timers. The ULIDs are the addresses
+# that it makes on the first uplinks, in U_a and U_b.
+
+# router_rules PROVIDER RULES: the usual sets of rules, by what they are about.
+#   established  what answers is let in, and what begins inside; nothing else
+#   invalid      what belongs to no connection that the router can follow is dropped
+router_rules()
+{
+	local rules
+
+	case $2 in
+	established)
+		rules="type filter hook forward priority 0; policy drop;
+			ct state established,related accept
+			iifname host accept
+			icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem, echo-request } accept"
+		;;
+	invalid)
+		rules="type filter hook forward priority 0; policy accept;
+			ct state invalid counter drop"
+		;;
+	esac
+	in_ns "p$1" nft -f - <<-EOF
+		add table ip6 router
+		delete table ip6 router
+		table ip6 router {
+			chain forward {
+				$rules
+			}
+		}
+	EOF
+}
+
+# routers_up DELAY: links, routers and announcements; hosts take care of the rest.
+routers_up()
+{
+	local p
+
+	topo_links "$1" || return
+	for p in $TOPO_PROVIDERS; do
+		busywait 20 no_tentative "p$p" host && radvd_set "$p" "$(topo_prefix "$p")" 1800 3600 || return
+	done
+}
+
+# routers_for CLIENT RULES: the client's routers have these, those of the server, which must
+# let it in, the others. What a router knew before is forgotten.
+routers_for()
+{
+	local p
+
+	for p in $TOPO_PROVIDERS; do
+		if [ "$(topo_host "$p")" = "$1" ]; then
+			router_rules "$p" "$2"
+		else
+			router_rules "$p" invalid
+		fi || return
+	done
+}
+
+# hosts_up: shim6d at both, as it comes, and all its addresses.
+hosts_up()
+{
+	local h up
+
+	for h in a b; do
+		daemon_conf $h </dev/null && daemon_start $h || return
+	done
+	for h in a b; do
+		for up in up1 up2; do
+			busywait 90 is_made_at $h $up || { cat "$(daemon_dir $h)/log"; fail "$h: no address on $up"; return 1; }
+		done
+	done
+	U_a=$(made_addr a up1) U_b=$(made_addr b up1)
+	busywait 20 in_ns a ping -6 -q -n -c 1 -W 1 -I "$U_a" "$U_b" || fail "the ULIDs do not reach each other"
+}
+
+hosts_down()
+{
+	local h
+
+	for h in a b; do
+		daemon_end $h TERM
+		shim6tool -n "$(ns $h)" context flush
+		in_ns $h shim6d -flush-addresses
+		rm -rf "$(daemon_dir $h)"
+	done
+}
+
+# of_context HOST NAME: a value of the context between the ULIDs.
+of_context()
+{
+	local l=$U_a p=$U_b
+
+	[ "$1" = a ] || l=$U_b p=$U_a
+	shim6tool -n "$(ns "$1")" -j context show "$l" "$p" 2>/dev/null | sed -n "s/.*\"$2\":\"\{0,1\}\([^\",}]*\).*/\1/p"
+}
+
+context_there() { [ "$(of_context a state)$(of_context b state)" = establishedestablished ]; }
+
+# at_home HOST: it sends by the ULIDs.
+at_home()
+{
+	local ulid=U_$1
+
+	[ "$(of_context "$1" locator-local)" = "${!ulid}" ] &&
+	[ "$(of_context "$1" locator-peer)" = "$([ "$1" = a ] && echo "$U_b" || echo "$U_a")" ]
+}
+both_home() { at_home a && at_home b; }
+one_away() { ! both_home; }
+
+# --- conversations -----------------------------------------------------------
+
+# talk_begin CLIENT OCTETS FLOW...: from there to the other host, by the ULIDs.
+talk_begin()
+{
+	local client=$1 octets=$2 server ours=U_$1 theirs
+
+	shift 2
+	[ "$client" = a ] && server=b || server=a
+	theirs=U_$server
+	# Not by in_ns: signals must meet the programs.
+	ip netns exec "$(ns $server)" /usr/bin/python3 "$here/talk.py" serve "${!theirs}" >"$TEST_TMP/served" 2>"$TEST_TMP/talk.err" &
+	talk_server=$!
+	busywait 20 grep -q ready "$TEST_TMP/served" || { cat "$TEST_TMP/talk.err"; fail "no server"; return 1; }
+	# Appended, because it is emptied while the program has it open.
+	: >"$TEST_TMP/talk"
+	ip netns exec "$(ns "$client")" /usr/bin/python3 "$here/talk.py" call "$octets" "${!ours}" "${!theirs}" "$@" \
+		>>"$TEST_TMP/talk" 2>>"$TEST_TMP/talk.err" &
+	talk_client=$!
+	busywait 20 grep -q ready "$TEST_TMP/talk" || { cat "$TEST_TMP/talk.err"; fail "no conversation"; return 1; }
+}
+
+talk_end()
+{
+	kill -KILL "$talk_client" "$talk_server" 2>/dev/null
+	wait "$talk_client" "$talk_server" 2>/dev/null
+	return 0
+}
+
+# talk_told: each flow's silence since the last time, in milliseconds.
+talk_told()
+{
+	: >"$TEST_TMP/talk"
+	kill -USR1 "$talk_client" && busywait 20 grep -q told "$TEST_TMP/talk" || fail "the caller is gone: $(cat "$TEST_TMP/talk.err")"
+}
+
+# silent_below WHEN LIMIT: each was silent for so many milliseconds at most.
+silent_below()
+{
+	local flow ms status=0
+
+	talk_told || return
+	echo "$1: $(tr '\n' ' ' <"$TEST_TMP/talk")"
+	while read -r flow ms; do
+		[ "$flow" = told ] || [ "$ms" -le "$2" ] || { fail "$1: $flow was silent for $ms ms, wanted $2 at most"; status=1; }
+	done <"$TEST_TMP/talk"
+	return $status
+}

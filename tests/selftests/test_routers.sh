@@ -1,0 +1,172 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Sessions through stateful home routers, which follow TCP's windows and forget what they
+# have not seen for a while: the first provider fails, and comes back. What was saved by the
+# other one goes on after the return, and ten minutes later. Both hosts have shim6d with an
+# empty configuration. All rows are run on "latest"; elsewhere one of each set of rules.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+. "$here/topology.sh"
+. "$here/pair.sh"
+. "$here/daemon.sh"
+. "$here/routers.sh"
+need ip tc nft modprobe shim6tool shim6d python3 radvd
+
+# failure PROVIDER KIND, of a host's first provider, and repair:
+#   both, in, out	the core loses what comes from its customers, what goes to them, or both
+#   link	the link to its router is cut
+#   flap	that goes on and off, and stays off
+#   address	the host's addresses on that link are taken away
+#   second	first the link, and then that to the peer's first provider
+#   ends	these two at once
+#   all	both providers lose all for 40 seconds; then the second one works again
+failure()
+{
+	local h up i
+
+	h=$(topo_host "$1") up=$(topo_uplink "$1")
+	case $2 in
+	link) link_cut "$h" "$up" ;;
+	flap)
+		for i in 1 2 3; do
+			link_cut "$h" "$up" && pause 4 && link_back "$1" && pause 4 || return
+		done
+		link_cut "$h" "$up"
+		;;
+	address) ip -n "$(ns "$h")" addr flush dev "$up" scope global ;;
+	second) link_cut "$h" "$up" && pause 5 && talk_told && link_cut "$(peer_of "$h")" up1 ;;
+	ends) link_cut "$h" "$up" && link_cut "$(peer_of "$h")" up1 ;;
+	all)
+		blackhole "$1" both && blackhole $(($1 + 1)) both && pause 40 &&
+			blackhole_clear && blackhole "$1" both && talk_told
+		;;
+	*) blackhole "$1" "$2" ;;
+	esac
+}
+
+repair()
+{
+	case $2 in
+	link | flap) link_back "$1" ;;
+	address) prefix_restore "$1" ;;
+	second | ends) link_back "$1" && link_back "$(provider_of "$(peer_of "$(topo_host "$1")")")" ;;
+	*) blackhole_clear ;;
+	esac
+}
+
+peer_of() { [ "$1" = a ] && echo b || echo a; }
+
+link_back() { router_up "$1" && busywait 20 no_tentative "p$1" host && prefix_restore "$1"; }
+
+# provider_of CLIENT: the first provider of the host that calls.
+provider_of() { topo_provider "$1" up1; }
+
+look()
+{
+	local h
+
+	for h in a b; do
+		shim6tool -n "$(ns $h)" context
+		shim6tool -n "$(ns $h)" stats | awk '$2 != 0'
+		tail -n 20 "$(daemon_dir $h)/log"
+	done
+	cat "$TEST_TMP/talk.err"
+}
+
+# anew CLIENT RULES: routers, hosts and no context.
+anew()
+{
+	routers_for "$1" "$2" && hosts_up
+}
+
+# away PROVIDER FAILURE LIMIT SECONDS: it fails, and what is said goes on by another pair.
+away()
+{
+	talk_told && failure "$1" "$2" && busywait 60 one_away || { fail "nobody moves"; return 1; }
+	pause "$4"
+	silent_below "away" "$3"
+}
+
+# back PROVIDER FAILURE: both return by themselves, and nothing is missed.
+back()
+{
+	repair "$1" "$2" && busywait 300 both_home || { fail "they do not return"; return 1; }
+	pause 20
+	silent_below "back" 1000
+}
+
+# saved CLIENT RULES FAILURE LIMIT [FLOW...]: for longer than a router remembers datagrams.
+saved()
+{
+	saved_go "$@" || { look; talk_end; blackhole_clear 2>/dev/null; link_back 1; link_back 3; hosts_down; return 1; }
+	talk_end
+	hosts_down
+}
+
+saved_go()
+{
+	local p h rehomed client=$1 rules=$2 failure=$3 limit=$4
+
+	shift 4
+	[ $# -gt 0 ] || set -- tcp udp listen
+	p=$(provider_of "$client")
+	anew "$client" "$rules" && talk_begin "$client" 4000 "$@" && busywait 60 context_there || { fail "no context"; return 1; }
+	expect_eq "header before" "$(of_context a header)$(of_context b header)" 00 || return
+	pause 5
+	silent_below "at first" 1000 && away "$p" "$failure" "$limit" 150 && back "$p" "$failure" || return
+	for h in a b; do
+		expect_eq "$h: header after" "$(of_context $h header)" 1 || return
+		rehomed=$(stat_of $h out-rehomed)
+		[ "$(stat_of $h out-ulid-header)" -gt 50 ] || { fail "$h: no header on the ULIDs"; return 1; }
+		eval "rehomed_$h=\$rehomed"
+	done
+	pause 600
+	silent_below "ten minutes later" 1000 || return
+	expect_eq "what has left re-homed since" "$(stat_of a out-rehomed) $(stat_of b out-rehomed)" "$rehomed_a $rehomed_b"
+}
+
+# A session that is idle for longer than the router remembers IP protocol 140, but not for
+# longer than it remembers TCP: the side that is outside speaks first.
+idle()
+{
+	idle_go || { look; talk_end; blackhole_clear 2>/dev/null; hosts_down; return 1; }
+	talk_end
+	hosts_down
+}
+
+idle_go()
+{
+	anew a established && talk_begin a 100 idle && busywait 60 context_there || { fail "no context"; return 1; }
+	failure 1 both && busywait 60 one_away || { fail "nobody moves"; return 1; }
+	pause 10
+	repair 1 both && busywait 300 both_home || { fail "they do not return"; return 1; }
+	pause 900
+	expect_eq "header" "$(of_context b header)" 1 && both_home || return
+	kill -USR1 "$talk_server" && pause 10 && talk_told || return
+	expect_eq "what has arrived" "$(awk '$1 == "idle" { print $2 }' "$TEST_TMP/talk")" 1
+}
+
+modprobe shim6 || exit
+set_up "the standard topology, with home routers" routers_up 5ms
+run_test "what answers is let in: a calls, its provider fails and returns" saved a established both 3000
+run_test "what is invalid is dropped: b calls, its provider fails and returns" saved b invalid both 3000
+if [ "${SHIM6_KERNEL:-}" = latest ]; then
+	run_test "what answers is let in: b calls, its provider fails and returns" saved b established both 3000
+	run_test "what is invalid is dropped: a calls, its provider fails and returns" saved a invalid both 3000
+	run_test "what answers is let in: only what leaves is lost" saved a established out 3000
+	run_test "what answers is let in: only what arrives is lost" saved a established in 3000
+	# And every other failure that test_failover knows, with either end as the client.
+	for client in a b; do
+		run_test "what answers is let in: $client calls, the link is cut" saved $client established link 1000
+		run_test "what answers is let in: $client calls by UDP alone, its provider fails" saved $client established both 16500 udp
+		run_test "what answers is let in: $client calls, its addresses are taken away" saved $client established address 1000
+		run_test "what answers is let in: $client calls, the link goes on and off" saved $client established flap 1000
+		run_test "what answers is let in: $client calls, a second failure comes after the first" saved $client established second 1000
+		run_test "what answers is let in: $client calls, both hosts' links are cut at once" saved $client established ends 1000
+		run_test "what answers is let in: $client calls, all paths are dead, and one comes back" saved $client established all 15000
+	done
+fi
+run_test "an idle session, of which the router has forgotten all but TCP: who is outside speaks" idle
+tap_end

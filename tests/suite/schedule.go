@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+package main
+
+import (
+	"bufio"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// slots is how many parts run at once: one for each processor, if there is memory for as
+// many guests, which have 2 GiB each at most.
+func slots() int {
+	const guest, others = 2 << 20, 1 << 20 // KiB
+	n := runtime.NumCPU()
+	f, err := os.Open("/proc/meminfo")
+	if err != nil {
+		return n
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if v, ok := strings.CutPrefix(s.Text(), "MemAvailable:"); ok {
+			kib, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(v), " kB"))
+			if err == nil {
+				n = min(n, (kib-others)/guest)
+			}
+			break
+		}
+	}
+	return max(n, 1)
+}
+
+// next returns the part that is to begin now, or nil if one that runs has to end first.
+// Of those whose needs have passed it is the one with the largest urgency: that on which
+// most depends, or the longest. busy is how many run.
+func next(parts []*part, busy, slots int) *part {
+	if busy >= slots {
+		return nil
+	}
+	passedParts := map[string]bool{}
+	for _, p := range parts {
+		if p.state == running && p.whole {
+			return nil
+		}
+		passedParts[p.name] = p.state == passed
+	}
+	urgent := urgencies(parts, slots)
+	var best *part
+	for _, p := range parts {
+		ready := p.state == waiting && !slices.ContainsFunc(p.needs, func(n string) bool { return !passedParts[n] })
+		// What needs the whole machine waits until nothing else is left to begin.
+		if ready && (best == nil || best.whole && !p.whole || best.whole == p.whole && urgent[p.name] > urgent[best.name]) {
+			best = p
+		}
+	}
+	if best != nil && best.whole && (busy > 0 || unfinished(parts)) {
+		return nil
+	}
+	return best
+}
+
+// unfinished reports whether a part that can share the machine is still to begin.
+func unfinished(parts []*part) bool {
+	return slices.ContainsFunc(parts, func(p *part) bool { return p.state == waiting && !p.whole })
+}
+
+// urgencies returns for each part how many seconds pass from its begin to the end of all
+// at least: its own, and the longest chain of what needs it, or the share of a processor
+// in all that needs it.
+func urgencies(parts []*part, slots int) map[string]float64 {
+	u := map[string]float64{}
+	var of func(p *part) float64
+	of = func(p *part) float64 {
+		if v, ok := u[p.name]; ok {
+			return v
+		}
+		longest, sum := 0.0, 0.0
+		for _, q := range parts {
+			if slices.Contains(q.needs, p.name) {
+				longest = max(longest, of(q))
+				sum += q.cost
+			}
+		}
+		u[p.name] = p.cost + max(longest, sum/float64(slots))
+		return u[p.name]
+	}
+	for _, p := range parts {
+		of(p)
+	}
+	return u
+}
+
+// left is an estimate of the seconds until all have ended. spent is how long each part
+// that runs has run.
+func left(parts []*part, slots int, spent func(*part) float64) float64 {
+	sum, longest, whole := 0.0, 0.0, 0.0
+	for _, p := range parts {
+		rest := p.cost
+		switch p.state {
+		case running:
+			// Nobody knows how long something goes on that takes longer than it did.
+			rest = max(p.cost-spent(p), 5)
+		case waiting:
+		default:
+			continue
+		}
+		if p.whole {
+			whole += rest
+			continue
+		}
+		sum += rest
+		longest = max(longest, rest)
+	}
+	return max(sum/float64(slots), longest) + whole
+}

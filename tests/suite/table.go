@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+
+package main
+
+import (
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// The kernels. Native ones are User Mode Linux: they have virtual time, native speed and
+// one processor. Emulated ones are Debian's own under QEMU: they have two processors, and
+// module and packages as a user has them, and are ten to thirty times slower.
+var (
+	native   = []string{"latest", "6.1-uml", "debug"}
+	emulated = []string{"6.12", "6.1"}
+	kernels  = slices.Concat(native, emulated)
+)
+
+// plan says on which kernels a test runs, and in how many guests its cases are shared out
+// on the first of them.
+type plan struct {
+	kernels []string
+	guests  int
+}
+
+// plans has the tests that do not simply run on each native kernel.
+var plans = map[string]plan{
+	// These are about programs rather than about a kernel.
+	"tool":           {kernels: []string{"latest", "debug"}},
+	"address":        {kernels: []string{"latest", "debug"}},
+	"networkd":       {kernels: []string{"latest", "debug"}},
+	"networkmanager": {kernels: []string{"latest", "debug"}},
+	"ynl":            {kernels: []string{"latest", "debug"}},
+	"explore":        {kernels: []string{"latest", "debug"}},
+	// These are about what only Debian's own kernels have as well: the module as it is
+	// compiled for x86, and more than one processor.
+	"module":  {kernels: kernels},
+	"traffic": {kernels: kernels},
+	"switch":  {kernels: append(slices.Clone(native), "6.12")},
+	"fair":    {kernels: append(slices.Clone(native), "6.12")},
+	"demo":    {kernels: append(slices.Clone(native), "6.12")},
+	// All its rows are measured on latest.
+	"failover": {kernels: native, guests: 4},
+	"routers":  {kernels: native, guests: 2},
+}
+
+// leaky are the tests that use the module most: on the debug kernel memory that they lost
+// is looked for. It makes them slower, so it is not done for all.
+var leaky = []string{"config", "context", "traffic"}
+
+// table is all that there is to run, with these tests of tests/selftests.
+func table(tests []string) []*part {
+	var parts []*part
+	add := func(p *part) { parts = append(parts, p) }
+
+	for _, k := range kernels {
+		add(&part{name: "prepare-" + k, test: "prepare", kernel: k, cost: guess(k, 30, 240), tries: 3, prepares: true,
+			command: []string{"tests/vm/run", "-k", k, "-j", fmt.Sprint(compilers()), "-prepare"}})
+	}
+	add(&part{name: "programs", test: "programs", cost: 10, rootless: true, prepares: true,
+		command: []string{"make", "-s", "test-programs"}})
+
+	add(&part{name: "lint", test: "lint", cost: 40, rootless: true, command: []string{"tests/check.sh", "lint"}})
+	add(&part{name: "unit", test: "unit", cost: 150, rootless: true, command: []string{"tests/check.sh", "unit"}})
+	add(&part{name: "sources", test: "sources", cost: 90, needs: []string{"prepare-debug", "prepare-latest", "prepare-6.12"},
+		command: []string{"tests/check.sh", "sources"}, env: []string{"SHIM6_NO_SKIP=1"}})
+
+	for _, test := range tests {
+		pl, ok := plans[test]
+		if !ok {
+			pl.kernels = native
+		}
+		for i, k := range pl.kernels {
+			shares := 1
+			if i == 0 {
+				shares = max(pl.guests, 1)
+			}
+			for share := range shares {
+				p := selftest(test, k, share, shares)
+				p.guest.leaks = k == "debug" && slices.Contains(leaky, test)
+				add(p)
+			}
+		}
+	}
+	debKernels := []string{"latest", "6.1", "6.12"}
+	image := &part{name: "deb-image", test: "deb", cost: 120, needs: []string{"programs"},
+		lateCommand: func(p *part) ([]string, error) {
+			builds, err := buildFolders(debKernels)
+			return []string{"tests/vm/overlay", "-o", artifacts(p.name), "-e", "SHIM6_NO_SKIP=1", "-e", "SHIM6_DEB_BUILDS=" + builds,
+				"tests/selftests/run.sh", "deb_image.sh"}, err
+		}}
+	for _, k := range debKernels {
+		image.needs = append(image.needs, "prepare-"+k)
+	}
+	add(image)
+	for _, k := range debKernels {
+		p := selftest("", k, 0, 1)
+		p.name, p.test, p.cost, p.guest.script = "deb-"+k, "deb", guess(k, 150, 40), "deb.sh"
+		p.needs = append(p.needs, image.name)
+		p.guest.env = append(p.guest.env, "SHIM6_DEB_IMAGE="+artifacts(image.name))
+		add(p)
+	}
+
+	add(&part{name: "runner-input", test: "runner", cost: 20, needs: []string{"prepare-6.12"},
+		command: []string{"tests/vm/selftest.sh", "input"}})
+	for _, k := range kernels {
+		add(&part{name: "runner-" + k, test: "runner", kernel: k, cost: guess(k, 120, 20), needs: []string{"prepare-" + k},
+			command: []string{"tests/vm/selftest.sh", k}})
+	}
+
+	// These look at the clock: the engine's figures, and how long a newcomer waits.
+	add(&part{name: "engine", test: "engine", cost: 60, whole: true, rootless: true,
+		command: []string{"go", "test", "-v", "-count=1", "-timeout", "20m", "-run", "^TestWanted$", "./tests/bench/engine"}})
+	add(&part{name: "bare", test: "bare", cost: 300, needs: []string{"prepare-6.12"},
+		command: []string{"tests/bare.sh", "300", "60"}, env: []string{"SHIM6_NO_SKIP=1"}})
+	return parts
+}
+
+// guess is what something costs that has not run yet, in seconds.
+func guess(kernel string, emulatedCost, nativeCost float64) float64 {
+	switch {
+	case slices.Contains(emulated, kernel):
+		return emulatedCost
+	case kernel == "debug":
+		return 2 * nativeCost
+	}
+	return nativeCost
+}
+
+// selftest is a share of the cases of a test, on a kernel.
+func selftest(test, kernel string, share, shares int) *part {
+	p := &part{
+		name: test + "@" + kernel, test: test, kernel: kernel, cost: guess(kernel, 100, 12),
+		needs: []string{"programs", "prepare-" + kernel},
+		guest: &guest{script: "test_" + test + ".sh", limit: 3000, share: share, shares: shares},
+	}
+	if shares > 1 {
+		p.name += fmt.Sprintf("-%dof%d", share+1, shares)
+	}
+	return p
+}
+
+// buildFolders are what modules are built against, of kernels that are there.
+func buildFolders(kernels []string) (string, error) {
+	var builds []string
+	for _, k := range kernels {
+		b, err := exec.Command("tests/vm/run", "-k", k, "-path", "build").Output()
+		if err != nil {
+			return "", fmt.Errorf("kernel %s: %w", k, err)
+		}
+		builds = append(builds, strings.TrimSpace(string(b)))
+	}
+	return strings.Join(builds, " "), nil
+}
