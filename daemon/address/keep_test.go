@@ -165,7 +165,7 @@ func TestKeptLocator(t *testing.T) {
 	c.Interfaces = []config.Interface{{Name: "lo", Use: &no}}
 	// As the kernel tells it, which has it deprecated.
 	h.apply(SetAddress{Index: lo, Address: a1, Bits: hostBits, Flags: unix.IFA_F_DEPRECATED, Valid: 3590}.Message())
-	want := []engine.LocalLocator{{Address: a1, Preference: wire.Preference{Flags: wire.FlagBroken}, ValidUntil: 3600 * time.Second}}
+	want := []engine.LocalLocator{{Address: a1, Preference: wire.Preference{Flags: wire.FlagBroken}, Interface: "lo", ValidUntil: 3600 * time.Second}}
 	list := locator.Assess(&h.table, c, h.now)
 	if got := locator.Local(list); !reflect.DeepEqual(got, want) {
 		t.Errorf("locators %+v, wanted %+v", got, want)

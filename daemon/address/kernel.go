@@ -5,6 +5,7 @@ package address
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -40,7 +41,7 @@ func (k *Kernel) Do(a Action) error {
 // removes is whether an Action removes something.
 func removes(a Action) bool {
 	switch a.(type) {
-	case DeleteAddress, DeleteRule, DeleteRoute:
+	case DeleteAddress, DeleteLabel, DeleteRule, DeleteRoute:
 		return true
 	}
 	return false
@@ -66,6 +67,13 @@ func (k *Kernel) Routes() (Routes, error) {
 		routes[r] = struct{}{}
 	}
 	return routes, nil
+}
+
+// Labels reads the addresses that have our label.
+func (k *Kernel) Labels() ([]netip.Addr, error) {
+	b := make([]byte, labelHeaderLen)
+	b[0] = unix.AF_INET6
+	return list(k, unix.RTM_GETADDRLABEL, b, parseLabel)
 }
 
 func list[T any](k *Kernel, kind netlink.HeaderType, request []byte, parse func(netlink.Message) (T, bool)) ([]T, error) {

@@ -24,9 +24,10 @@ type State struct {
 	// Identity is nil if there is none yet.
 	Identity   *Identity
 	Collisions *Collisions
-	// Rules and Routes are those that have our mark.
+	// Rules, Routes and Labels are those that have our mark.
 	Rules  []Rule
 	Routes Routes
+	Labels []netip.Addr
 }
 
 // Plan is what to do.
@@ -39,9 +40,10 @@ type Plan struct {
 }
 
 // Plan compares what there is with what there should be: in each prefix of a link
-// that may be used the Identity's address, with the prefix's lifetimes; and routes
-// by which packets with a source in the prefix leave by that link's routers. If the
-// configuration wants no addresses made, nothing of that should be.
+// that may be used the Identity's address, with the prefix's lifetimes; routes by
+// which packets with a source in the prefix leave by that link's routers; and labels by
+// which new connections take the Identity's addresses. If the configuration wants no
+// addresses made, nothing of that should be.
 //
 // What bears our mark and should not be is removed. But an address of ours whose
 // prefix is not known stays until its lifetime ends: routers speak seldom, and after
@@ -54,6 +56,7 @@ func (s *State) Plan() Plan {
 		prefixes = s.usable()
 	}
 	p.addresses(s, on, prefixes)
+	p.labels(s, prefixes)
 	p.routing(s, prefixes)
 	return p
 }
@@ -176,6 +179,9 @@ func (s *State) Flush() []Action {
 		if a.Protocol == locator.Protocol {
 			actions = append(actions, DeleteAddress{Index: a.Index, Address: a.Address, Bits: a.Bits})
 		}
+	}
+	for _, a := range s.Labels {
+		actions = append(actions, DeleteLabel(a))
 	}
 	for _, r := range s.Rules {
 		actions = append(actions, DeleteRule(r))

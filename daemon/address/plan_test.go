@@ -29,6 +29,7 @@ type managed struct {
 	collisions Collisions
 	rules      []Rule
 	routes     Routes
+	labels     []netip.Addr
 	routers    map[uint32][]string
 }
 
@@ -38,12 +39,13 @@ func newManaged(t *testing.T) *managed {
 
 func (m *managed) plan() Plan {
 	s := State{Now: m.now, Config: m.config, Table: &m.table, Identity: m.identity, Collisions: &m.collisions,
-		Rules: m.rules, Routes: m.routes}
+		Rules: m.rules, Routes: m.routes, Labels: m.labels}
 	s.Prefixes = m.prefixes.Known(m.now, &m.table)
 	return s.Plan()
 }
 
-// settles does what is planned, as a kernel would, until nothing is, and returns it.
+// settles does what is planned, as a kernel would, until nothing is, and returns it but for
+// labels, which TestPlanLabels is about.
 func (m *managed) settles() []string {
 	m.t.Helper()
 	var done []string
@@ -54,6 +56,14 @@ func (m *managed) settles() []string {
 			return done
 		}
 		for _, a := range p.Actions {
+			switch a := a.(type) {
+			case AddLabel:
+				m.labels = append(m.labels, netip.Addr(a))
+				continue
+			case DeleteLabel:
+				m.labels = slices.DeleteFunc(m.labels, func(b netip.Addr) bool { return b == netip.Addr(a) })
+				continue
+			}
 			done = append(done, a.String())
 			switch a := a.(type) {
 			case AddRule:
@@ -456,9 +466,10 @@ func TestPlanOff(t *testing.T) {
 	m.settles()
 	keep := SetAddress{Index: lo, Address: a2, Bits: hostBits, Valid: 100}
 	m.apply(keep.Message())
-	s := State{Table: &m.table, Rules: m.rules, Routes: m.routes}
+	s := State{Table: &m.table, Rules: m.rules, Routes: m.routes, Labels: m.labels}
 	route := "route delete default via fe80::1 dev 2 table 14002 metric 1024"
-	want := []string{ruleOf("delete", p1, up1), route, unset(x, up1), "address delete 2001:db8:2::a/128 dev 1"}
+	want := []string{ruleOf("delete", p1, up1), route, unset(x, up1), "address delete 2001:db8:2::a/128 dev 1",
+		"addrlabel delete prefix 2001:db8:1::a/128 label 5533"}
 	slices.Sort(want)
 	var flush []string
 	for _, a := range s.Flush() {
@@ -471,6 +482,9 @@ func TestPlanOff(t *testing.T) {
 	no := false
 	m.config.Addresses.Manage = &no
 	m.does(ruleOf("delete", p1, up1), route, unset(x, up1))
+	if len(m.labels) > 0 {
+		t.Errorf("labels %v are left", m.labels)
+	}
 }
 
 // Rules and routes are read as they are written, and those of others are not ours.

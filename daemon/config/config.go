@@ -88,12 +88,24 @@ type Locators struct {
 type Addresses struct {
 	// Manage has them made. If it is not given, that is so if there is no Set.
 	Manage *bool `toml:"manage"`
+	// Source is which addresses new connections begin at.
+	Source Source `toml:"source"`
 	// Priority is that of the rule for a prefix.
 	Priority uint32 `toml:"priority"`
 	// Table is the routing table of interface 0, so to speak: that of an
 	// interface is its index away.
 	Table uint32 `toml:"table"`
 }
+
+// Source is which addresses new connections begin at, if their programs do not say.
+type Source string
+
+const (
+	// SourceProtected: those that shim6d makes, before others of the same prefix.
+	SourceProtected Source = "protected"
+	// SourceSystem: those that the system would take without shim6d.
+	SourceSystem Source = "system"
+)
 
 // ManagesAddresses reports whether shim6d is to make addresses.
 func (c *Config) ManagesAddresses() bool {
@@ -144,8 +156,22 @@ func Default() *Config {
 		Log:            Log{Format: "text"},
 		Control:        Control{Socket: DefaultSocket},
 		DebugPort:      DebugPort{Port: DefaultDebugPort},
-		Addresses:      Addresses{Priority: DefaultPriority, Table: DefaultTable},
+		Addresses:      Addresses{Source: SourceProtected, Priority: DefaultPriority, Table: DefaultTable},
 	}
+}
+
+// Proof is what an address was made with, and the private key if there is one. It reports
+// whether the address is in a Set.
+func (c *Config) Proof(address netip.Addr) (*cga.PDS, *rsa.PrivateKey, bool) {
+	for _, s := range c.Sets {
+		for _, a := range s.Addresses {
+			// A file of another program has no addresses in it.
+			if a.Addr == address || !a.Addr.IsValid() && a.PDS.VerifyULID(address) == nil {
+				return a.PDS, s.PrivateKey, true
+			}
+		}
+	}
+	return nil, nil, false
 }
 
 // Interface returns what is said of an interface, the zero Interface if nothing.

@@ -63,6 +63,7 @@ allow = ["2001:db8:1::/48"]
 deny = ["2001:db8:2::/48"]
 [addresses]
 manage = false
+source = "system"
 priority = 1
 table = 256
 [[interface]]
@@ -89,7 +90,7 @@ pds = "q"
 		Peers:  Peers{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("::/0")}},
 		Locators: Locators{UniqueLocal: true, Allow: []netip.Prefix{netip.MustParsePrefix("2001:db8:1::/48")},
 			Deny: []netip.Prefix{netip.MustParsePrefix("2001:db8:2::/48")}},
-		Addresses:  Addresses{Manage: pointer(false), Priority: 1, Table: 256},
+		Addresses:  Addresses{Manage: pointer(false), Source: SourceSystem, Priority: 1, Table: 256},
 		Interfaces: []Interface{{Name: "eth*", Use: pointer(false)}, {Name: "w", Priority: 255, Weight: 7}},
 		Sets:       []Set{{PDS: "p", Key: "k"}, {PDS: "q"}},
 	}
@@ -144,6 +145,7 @@ func TestParseErrors(t *testing.T) {
 		{"[locators]\nallow = [\n'2001:db8::1/32']", "f:2: locators.allow: 2001:db8::1/32 has bits after its length: did you mean 2001:db8::/32?"},
 		{"[[interface]]\nname='['", `f:2: interface.name: "[" is no name or pattern of an interface, such as eth0 or wlan*`},
 		{"[[interface]]\nuse=true", `f:1: interface.name: "" is no name or pattern of an interface, such as eth0 or wlan*`},
+		{"[addresses]\nsource = 'temporary'", `f:2: addresses.source: "temporary" is no choice: take protected or system`},
 		{"[addresses]\npriority = 0", "f:2: addresses.priority: 0 is out of range: take 1 to 4294967294, and less than 32766 to come before the main table"},
 		{"[addresses]\ntable = 254", "f:2: addresses.table: 254 is out of range: take 256 to 4026531840"},
 		{"[[set]]\nkey='x'", "f:1: set: a set needs pds: the file that 'shim6tool hba generate' made"},

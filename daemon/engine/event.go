@@ -72,8 +72,13 @@ type LocalLocator struct {
 	// with: so those are told that aren't in its HBA set. It is nil if PDS
 	// has no public key, or if they are not to be told.
 	Key *rsa.PrivateKey
-	// Policy is what is thought of its interface here. Peers aren't told.
-	Policy InterfacePolicy
+	// Interface is the one that has it, and Policy what is thought of that here. Peers
+	// aren't told.
+	Interface string
+	Policy    InterfacePolicy
+	// Temporary: it is one that changes for privacy (RFC 8981). It can be the ULID of a
+	// context, but is no locator of others: their peers would know whose it is.
+	Temporary bool
 	// ValidUntil is when the address stops being valid, by the clock of
 	// Handle; 0 if it does not. It is as if left out from then on.
 	ValidUntil time.Duration

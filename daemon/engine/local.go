@@ -4,6 +4,7 @@ package engine
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -14,8 +15,8 @@ import (
 // Alike reports whether two say the same but for ValidUntil, which every Router
 // Advertisement moves.
 func (l *LocalLocator) Alike(m *LocalLocator) bool {
-	return l.Address == m.Address && l.PDS == m.PDS && l.Key == m.Key && l.Policy == m.Policy &&
-		samePreference(l.Preference, m.Preference)
+	return l.Address == m.Address && l.PDS == m.PDS && l.Key == m.Key && l.Interface == m.Interface &&
+		l.Policy == m.Policy && l.Temporary == m.Temporary && samePreference(l.Preference, m.Preference)
 }
 
 // local is an address of this host that can be a ULID, with the locators that go
@@ -154,10 +155,8 @@ func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last 
 		}
 	}
 	add(ulid)
-	for i := range all {
-		if all[i].Address != ulid.Address {
-			add(&all[i])
-		}
+	for _, l := range byUse(ulid, all) {
+		add(l)
 	}
 	if len(elements) == 0 {
 		s = single(ulid.Address)
@@ -169,6 +168,40 @@ func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last 
 		return last
 	}
 	return s
+}
+
+// byUse are the locators that go with a ULID, the most useful first: what there is no room
+// for is left out from the end. One of each network comes before a second one of any, and of
+// one network those that are proved without a signature, and then those that stay.
+func byUse(ulid *LocalLocator, all []LocalLocator) []*LocalLocator {
+	var list []*LocalLocator
+	worse := map[*LocalLocator]int{}
+	for i := range all {
+		l := &all[i]
+		if l.Address == ulid.Address || l.Temporary {
+			continue
+		}
+		list = append(list, l)
+		if worse[l] = int(l.Preference.Flags & wire.FlagTransient); method(ulid, l) != wire.MethodHBA {
+			worse[l] += 1 << 8
+		}
+	}
+	byAddress := func(a, b *LocalLocator) int { return a.Address.Compare(b.Address) }
+	slices.SortStableFunc(list, func(a, b *LocalLocator) int { return cmp.Or(worse[a]-worse[b], byAddress(a, b)) })
+	rank := make(map[*LocalLocator]int, len(list))
+	seen := map[netip.Prefix]int{networkOf(ulid.Address): 1}
+	for _, l := range list {
+		rank[l] = seen[networkOf(l.Address)]
+		seen[networkOf(l.Address)]++
+	}
+	slices.SortStableFunc(list, func(a, b *LocalLocator) int { return cmp.Or(rank[a]-rank[b], byAddress(a, b)) })
+	return list
+}
+
+// networkOf is the network of an address, as routers announce it.
+func networkOf(a netip.Addr) netip.Prefix {
+	p, _ := a.Prefix(64)
+	return p
 }
 
 // complete adds to a set that has a list the rest, and leaves out locators until

@@ -33,6 +33,8 @@ type Locator struct {
 	Key        *rsa.PrivateKey
 	// Policy is that of the interface.
 	Policy engine.InterfacePolicy
+	// Temporary: it changes for privacy (RFC 8981), and is told to nobody as a locator.
+	Temporary bool
 }
 
 // What is added to the priority of addresses that are worse than others. Lower
@@ -51,7 +53,7 @@ func Assess(t *Table, c *config.Config, now time.Duration) []Locator {
 		if !key.address.IsGlobalUnicast() || isSiteLocal(key.address) {
 			continue
 		}
-		l := Locator{Address: key.address, Interface: t.links[key.index].name, ValidUntil: a.validUntil}
+		l := Locator{Address: key.address, Interface: t.links[key.index].name, ValidUntil: a.validUntil, Temporary: a.flags&unix.IFA_F_TEMPORARY != 0}
 		l.Why = t.unavailable(c, key, a, now)
 		if l.Available = l.Why == ""; l.Available {
 			l.Why = t.broken(key, a)
@@ -169,15 +171,7 @@ func (l *Locator) prefer(c *config.Config, flags uint32) {
 
 // prove finds the set that an address is in, if there is one.
 func (l *Locator) prove(c *config.Config) {
-	for _, s := range c.Sets {
-		for _, a := range s.Addresses {
-			// A file of another program has no addresses in it.
-			if a.Addr == l.Address || !a.Addr.IsValid() && a.PDS.VerifyULID(l.Address) == nil {
-				l.PDS, l.Key = a.PDS, s.PrivateKey
-				return
-			}
-		}
-	}
+	l.PDS, l.Key, _ = c.Proof(l.Address)
 }
 
 // Local are the available ones of a list, as the engine has them.
@@ -186,7 +180,8 @@ func Local(list []Locator) []engine.LocalLocator {
 	for _, l := range list {
 		if l.Available {
 			local = append(local, engine.LocalLocator{
-				Address: l.Address, Preference: l.Preference, PDS: l.PDS, Key: l.Key, ValidUntil: l.ValidUntil, Policy: l.Policy,
+				Address: l.Address, Preference: l.Preference, PDS: l.PDS, Key: l.Key, ValidUntil: l.ValidUntil,
+				Interface: l.Interface, Policy: l.Policy, Temporary: l.Temporary,
 			})
 		}
 	}

@@ -311,12 +311,12 @@ func (r *Explorer) pick(s *engine.Session, x *exploration) engine.Pair {
 		}
 		x.suspect(p)
 	}
-	p, ok := choose(list, x.tried, &r.paths, s.Now())
+	p, ok := choose(list, x.tried, &r.paths, x.began, s.Now())
 	if !ok {
 		r.again(s, x)
 		for !ok && len(x.tried) > 0 {
 			x.tried = slices.Delete(x.tried, 0, 1)
-			p, ok = choose(list, x.tried, &r.paths, s.Now())
+			p, ok = choose(list, x.tried, &r.paths, x.began, s.Now())
 		}
 		if !ok {
 			p = c.Current
@@ -332,8 +332,7 @@ func (r *Explorer) pick(s *engine.Session, x *exploration) engine.Pair {
 // all is dead, a pair that is back is then found in half the time.
 func (r *Explorer) again(s *engine.Session, x *exploration) {
 	if c := s.Info(); !x.turned && c.ULIDs.Peer.Less(c.ULIDs.Local) {
-		n := len(x.tried) / 2
-		x.tried = slices.Concat(x.tried[n:], x.tried[:n])
+		x.tried = turned(x.tried)
 	}
 	x.turned = true
 	last := x.last()

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math"
-	"math/bits"
 	"net/netip"
 	"slices"
 	"time"
@@ -39,6 +38,8 @@ type candidate struct {
 	primary bool
 	// prefix is how many bits they have in common (RFC 6724, section 5, rule 8).
 	prefix int
+	// link is the interface of ours, "" if it is not known.
+	link string
 }
 
 // policies are the ranks of engine.InterfacePolicy.
@@ -115,6 +116,7 @@ func (r *Explorer) candidates(s *engine.Session, c *engine.Info) []candidate {
 				share:     own + shares[i],
 				primary:   pair == engine.Pair{Local: c.ULIDs.Local, Peer: c.ULIDs.Peer},
 				prefix:    commonPrefix(a, p.Address),
+				link:      l.Interface,
 			})
 		}
 	}
@@ -146,12 +148,6 @@ func share(u engine.ULIDs, a netip.Addr, weight uint8) float64 {
 	return float64(weight) / -math.Log(x)
 }
 
-func commonPrefix(a, b netip.Addr) int {
-	x, y := a.As16(), b.As16()
-	// Behind the first half there is no route (RFC 6724, section 2.2).
-	return bits.LeadingZeros64(binary.BigEndian.Uint64(x[:8]) ^ binary.BigEndian.Uint64(y[:8]))
-}
-
 // find is the candidate of a pair, nil if it is none.
 func find(list []candidate, p engine.Pair) *candidate {
 	for i := range list {
@@ -162,19 +158,21 @@ func find(list []candidate, p engine.Pair) *candidate {
 	return nil
 }
 
-// choose is the next pair to probe: of those that were not tried, one that has just
-// worked for somebody else, or one that differs most from those that were, and is the
-// best of them. What has just failed for somebody else goes behind, and before all
-// else what costs money. False means that all were tried.
-func choose(list []candidate, tried []engine.Pair, known *paths, now time.Duration) (engine.Pair, bool) {
+// choose is the next pair to probe: of those that were not tried, one that somebody else
+// has just found to work, or one that differs most from those that were, and is the best of
+// them. What has just failed for somebody else goes behind, and before all else what costs
+// money. began is since when pairs are tried: what worked before that says nothing of
+// networks that have been tried since. False means that all were tried.
+func choose(list []candidate, tried []engine.Pair, known *paths, began, now time.Duration) (engine.Pair, bool) {
 	var best *candidate
-	var bestKey [5]int
+	var bestKey [7]int
 	for i := range list {
 		c := &list[i]
 		if slices.Contains(tried, c.Pair) {
 			continue
 		}
-		key := [5]int{0, 0, 1, 0, 0}
+		kin, times, last := c.relation(list, tried)
+		key := [7]int{0, 0, 1, times, last, kin, i}
 		switch {
 		case c.broken:
 			key[0] = 2
@@ -185,21 +183,12 @@ func choose(list []candidate, tried []engine.Pair, known *paths, now time.Durati
 			key[1] = 1
 		}
 		v := known.get(c.Pair)
-		if v.works() && now-v.good <= fresh {
-			key[2] = 0
-		} else if v.fails() && now-v.bad <= fresh {
+		switch good, ok := known.worked(c.Pair); {
+		case v.fails() && now-v.bad <= fresh:
 			key[2] = 2
+		case ok && now-good <= fresh && (times == 0 || good > began):
+			key[2] = 0
 		}
-		for _, t := range tried {
-			if t.Local == c.Local {
-				key[3] |= 1
-			}
-			if t.Peer == c.Peer {
-				key[3] |= 2
-			}
-		}
-		key[3] = bits.OnesCount8(uint8(key[3]))
-		key[4] = i
 		if best == nil || slices.Compare(key[:], bestKey[:]) < 0 {
 			best, bestKey = c, key
 		}

@@ -232,7 +232,7 @@ func TestChoose(t *testing.T) {
 		}
 		var got []string
 		for {
-			p, ok := choose(list, tried, &known, now)
+			p, ok := choose(list, tried, &known, now, now)
 			if !ok {
 				break
 			}

@@ -22,6 +22,15 @@ type path struct {
 	// since.
 	tooLong   int
 	tooLongAt time.Duration
+	class     *classPath
+}
+
+// classPath is what is known of the pairs between two networks, by the last Probe of any
+// of them; pairs counts those that are remembered.
+type classPath struct {
+	good, bad       time.Duration
+	hasGood, hasBad bool
+	pairs           int
 }
 
 // works and fails are what is known last.
@@ -34,12 +43,14 @@ type paths struct {
 	max   int
 	by    map[engine.Pair]*list.Element
 	order *list.List
+	// classes are those of the pairs.
+	classes map[class]*classPath
 	// long: a pair has lost long packets, once.
 	long bool
 }
 
 func newPaths(max int) paths {
-	return paths{max: max, by: make(map[engine.Pair]*list.Element), order: list.New()}
+	return paths{max: max, by: make(map[engine.Pair]*list.Element), order: list.New(), classes: make(map[class]*classPath)}
 }
 
 // get is what is known of a pair, nil if nothing is.
@@ -56,13 +67,36 @@ func (t *paths) make(p engine.Pair) *path {
 		return e.Value.(*path)
 	}
 	if len(t.by) >= t.max {
-		e := t.order.Back()
-		delete(t.by, e.Value.(*path).pair)
-		t.order.Remove(e)
+		t.forget(t.order.Back())
 	}
-	v := &path{pair: p}
+	of := t.classes[classOf(p)]
+	if of == nil {
+		of = &classPath{}
+		t.classes[classOf(p)] = of
+	}
+	of.pairs++
+	v := &path{pair: p, class: of}
 	t.by[p] = t.order.PushFront(v)
 	return v
+}
+
+func (t *paths) forget(e *list.Element) {
+	v := e.Value.(*path)
+	delete(t.by, v.pair)
+	t.order.Remove(e)
+	if v.class.pairs--; v.class.pairs == 0 {
+		delete(t.classes, classOf(v.pair))
+	}
+}
+
+// worked is when any pair between the networks of one was last known to work. It reports
+// whether that is the last that is known of them.
+func (t *paths) worked(p engine.Pair) (time.Duration, bool) {
+	v := t.classes[classOf(p)]
+	if v == nil || !v.hasGood || v.hasBad && v.bad > v.good {
+		return 0, false
+	}
+	return v.good, true
 }
 
 // answered notes that a Probe of a pair, sent at a time in a packet of a length, was
@@ -70,6 +104,7 @@ func (t *paths) make(p engine.Pair) *path {
 func (t *paths) answered(p engine.Pair, sent, now time.Duration, length int) {
 	v := t.make(p)
 	v.good, v.hasGood, v.rtt = now, true, now-sent
+	v.class.good, v.class.hasGood = now, true
 	if length >= v.tooLong {
 		v.tooLong = 0
 	}
@@ -87,5 +122,8 @@ func (t *paths) loses(p engine.Pair, length int, now time.Duration) {
 func (t *paths) unanswered(p engine.Pair, sent, now time.Duration) {
 	if v := t.make(p); !v.hasGood || v.good < sent {
 		v.bad, v.hasBad = now, true
+	}
+	if c := t.make(p).class; !c.hasGood || c.good < sent {
+		c.bad, c.hasBad = now, true
 	}
 }

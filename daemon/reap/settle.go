@@ -344,7 +344,7 @@ func (r *Explorer) others(s *engine.Session, n int) []engine.Pair {
 	list := r.candidates(s, &c)
 	tried := []engine.Pair{c.Current}
 	for len(tried) <= n {
-		p, ok := choose(list, tried, &r.paths, s.Now())
+		p, ok := choose(list, tried, &r.paths, s.Now(), s.Now())
 		if !ok {
 			break
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	crand "crypto/rand"
 	"errors"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -52,6 +53,7 @@ type addressKernel interface {
 	Do(address.Action) error
 	Rules() ([]address.Rule, error)
 	Routes() (address.Routes, error)
+	Labels() ([]netip.Addr, error)
 	Close() error
 }
 
@@ -199,9 +201,13 @@ func (d *daemon) addressFailure(err error) {
 	d.addresses.failure = text
 }
 
-// readOurs reads the rules that have our mark, and the routes if they are not known.
+// readOurs reads the rules and labels that have our mark, and the routes if they are not
+// known.
 func readOurs(k addressKernel, s *address.State) (err error) {
-	if s.Rules, err = k.Rules(); err != nil || s.Routes != nil {
+	if s.Rules, err = k.Rules(); err != nil {
+		return err
+	}
+	if s.Labels, err = k.Labels(); err != nil || s.Routes != nil {
 		return err
 	}
 	s.Routes, err = k.Routes()

@@ -35,6 +35,7 @@ type fakeRtnetlink struct {
 	refuse error
 	rules  []address.Rule
 	routes address.Routes
+	labels []netip.Addr
 }
 
 func (f *fakeRtnetlink) Do(a address.Action) error {
@@ -44,6 +45,7 @@ func (f *fakeRtnetlink) Do(a address.Action) error {
 
 func (f *fakeRtnetlink) Rules() ([]address.Rule, error)  { return f.rules, f.refuse }
 func (f *fakeRtnetlink) Routes() (address.Routes, error) { return f.routes, nil }
+func (f *fakeRtnetlink) Labels() ([]netip.Addr, error)   { return f.labels, nil }
 func (f *fakeRtnetlink) Close() error                    { return nil }
 
 func (f *fakeRtnetlink) did(t *testing.T, want ...string) {
@@ -181,7 +183,7 @@ func TestAddressesAreMade(t *testing.T) {
 		address.SetAddress{Index: 2, Address: a.Addr, Bits: 64, Preferred: 1800 - gone, Valid: 3600 - gone}.Message(),
 	}})
 	d.manageAddresses()
-	f.did(t)
+	f.did(t, "addrlabel add prefix 2001:db8:1::a/128 label 5533")
 	proved := func() bool {
 		return slices.ContainsFunc(locator.Assess(&d.table, d.policy(), d.now()), func(l locator.Locator) bool {
 			return l.Address == a.Addr && l.PDS != nil && l.Key != nil

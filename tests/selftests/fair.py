@@ -137,7 +137,10 @@ def stranger_limited():
             message_in(I1_MESSAGE, stranger(i), la)
         got = [g[1][SOURCE] for g in read(o) if g]
         assert 150 <= sum(1 for s in got if s[:8] == net) <= 250, len(got)
-        same("others", sum(1 for s in got if s[:8] != net), 50)
+        # Networks share a slot of the table by chance, one pair in 8,192: so one of the fifty
+        # may now and then have the flood's, and with it nothing left. Two never have.
+        others = sum(1 for s in got if s[:8] != net)
+        assert 49 <= others <= 50, f"{others} of 50 others"
         limited = stats()[LIMITED] - before
         assert 750 <= limited <= 850, limited
         time.sleep(5)
@@ -156,7 +159,10 @@ def again_first():
         for _ in range(10):
             message_in(I1_MESSAGE, peer, la)
         got = read(o)
-        same("of the one who came again", sum(1 for g in got if g and g[1][SOURCE] == peer), 10)
+        # One in 32 of those that share its slot by chance takes it, and the peer's first
+        # message is then one of somebody new.
+        heard = sum(1 for g in got if g and g[1][SOURCE] == peer)
+        assert 9 <= heard <= 10, f"{heard} of 10 of the one who came again"
         assert None not in got, "the socket was full of new ones"
 
 

@@ -4,8 +4,9 @@
 # The standard topology with home routers: each provider's router to its host has a stateful
 # firewall, with nftables and the timeouts of conntrack as the kernel ships them. A library
 # for tests (source topology.sh, pair.sh and daemon.sh first). Hosts have shim6d with an
-# empty configuration: its addresses, its routing, its timers. The ULIDs are the addresses
-# that it makes on the first uplinks, in U_a and U_b.
+# empty configuration: its addresses, its routing, its timers; and addresses that change for
+# privacy, as desktops have them. The ULIDs are the addresses that shim6d makes on the first
+# uplinks, in U_a and U_b.
 
 # router_rules PROVIDER RULES: the usual sets of rules, by what they are about.
 #   established  what answers is let in, and what begins inside; nothing else
@@ -40,9 +41,12 @@ router_rules()
 # routers_up DELAY: links, routers and announcements; hosts take care of the rest.
 routers_up()
 {
-	local p
+	local p h
 
 	topo_links "$1" || return
+	for h in a b; do
+		in_ns $h sysctl -qw net.ipv6.conf.up1.use_tempaddr=2 net.ipv6.conf.up2.use_tempaddr=2 || return
+	done
 	for p in $TOPO_PROVIDERS; do
 		busywait 20 no_tentative "p$p" host && radvd_set "$p" "$(topo_prefix "$p")" 1800 3600 || return
 	done
@@ -116,7 +120,8 @@ one_away() { ! both_home; }
 
 # --- conversations -----------------------------------------------------------
 
-# talk_begin CLIENT OCTETS FLOW...: from there to the other host, by the ULIDs.
+# talk_begin CLIENT OCTETS FLOW...: from there to the other host, by the ULIDs, or from
+# CALL_FROM, where :: lets the kernel choose.
 talk_begin()
 {
 	local client=$1 octets=$2 server ours=U_$1 theirs
@@ -130,7 +135,7 @@ talk_begin()
 	busywait 20 grep -q ready "$TEST_TMP/served" || { cat "$TEST_TMP/talk.err"; fail "no server"; return 1; }
 	# Appended, because it is emptied while the program has it open.
 	: >"$TEST_TMP/talk"
-	ip netns exec "$(ns "$client")" /usr/bin/python3 "$here/talk.py" call "$octets" "${!ours}" "${!theirs}" "$@" \
+	ip netns exec "$(ns "$client")" /usr/bin/python3 "$here/talk.py" call "$octets" "${CALL_FROM:-${!ours}}" "${!theirs}" "$@" \
 		>>"$TEST_TMP/talk" 2>>"$TEST_TMP/talk.err" &
 	talk_client=$!
 	busywait 20 grep -q ready "$TEST_TMP/talk" || { cat "$TEST_TMP/talk.err"; fail "no conversation"; return 1; }

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package address
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+
+	"shim6/daemon/cga"
+	"shim6/daemon/config"
+	"shim6/daemon/locator"
+)
+
+// This file is about which address new connections begin at. Shim6 can protect only those
+// whose ULID proves the other locators, and the kernel would rather take an address that
+// changes for privacy, or the newest. So the others of a prefix get a label that no
+// destination has: an address whose label is the destination's goes before them (RFC 6724,
+// section 5, rule 6), after all that says which link is right, and before the rule that
+// prefers temporary addresses.
+
+// LabelMark is the label of addresses that new connections should not begin at. An entry of
+// the kernel's table of labels has no room for another mark of ours: one that has this label,
+// and is for one address, is.
+const LabelMark = 5533
+
+// maxLabels is how many addresses get one: the kernel goes through all labels for each
+// address that it considers.
+const maxLabels = 64
+
+// AddLabel and DeleteLabel are Actions, for the address.
+type (
+	AddLabel    netip.Addr
+	DeleteLabel netip.Addr
+)
+
+// What linux/if_addrlabel.h has.
+const (
+	ifalAddress    = 1
+	ifalLabel      = 2
+	labelHeaderLen = 12
+	labelBitsAt    = 2
+	labelIndexAt   = 4
+)
+
+// Message is RTM_NEWADDRLABEL.
+func (a AddLabel) Message() netlink.Message {
+	return labelMessage(unix.RTM_NEWADDRLABEL, netip.Addr(a), created)
+}
+
+// Message is RTM_DELADDRLABEL.
+func (a DeleteLabel) Message() netlink.Message {
+	return labelMessage(unix.RTM_DELADDRLABEL, netip.Addr(a), 0)
+}
+
+func (a AddLabel) String() string {
+	return fmt.Sprintf("addrlabel add prefix %v/%d label %d", netip.Addr(a), hostBits, LabelMark)
+}
+
+func (a DeleteLabel) String() string {
+	return fmt.Sprintf("addrlabel delete prefix %v/%d label %d", netip.Addr(a), hostBits, LabelMark)
+}
+
+func labelMessage(kind netlink.HeaderType, a netip.Addr, flags netlink.HeaderFlags) netlink.Message {
+	// ifaddrlblmsg
+	b := make([]byte, labelHeaderLen)
+	b[0], b[labelBitsAt] = unix.AF_INET6, hostBits
+	b = append(b, attributes(func(e *netlink.AttributeEncoder) {
+		e.Bytes(ifalAddress, a.AsSlice())
+		e.Uint32(ifalLabel, LabelMark)
+	})...)
+	return netlink.Message{Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Acknowledge | flags}, Data: b}
+}
+
+// parseLabel reads a label of ours; of others it knows nothing.
+func parseLabel(m netlink.Message) (a netip.Addr, ok bool) {
+	if m.Header.Type != unix.RTM_NEWADDRLABEL || len(m.Data) < labelHeaderLen || m.Data[0] != unix.AF_INET6 ||
+		m.Data[labelBitsAt] != hostBits || binary.NativeEndian.Uint32(m.Data[labelIndexAt:]) != 0 {
+		return a, false
+	}
+	ad, err := netlink.NewAttributeDecoder(m.Data[labelHeaderLen:])
+	if err != nil {
+		return a, false
+	}
+	for ad.Next() {
+		switch b := ad.Bytes(); {
+		case ad.Type() == ifalAddress && len(b) == 16:
+			a = netip.AddrFrom16([16]byte(b))
+		case ad.Type() == ifalLabel && len(b) == 4:
+			ok = binary.NativeEndian.Uint32(b) == LabelMark
+		}
+	}
+	return a, ok && a.IsValid() && ad.Err() == nil
+}
+
+// labels: those that new connections should not begin at, where they have a better one of the
+// same prefix. What is deprecated they do not take anyway.
+func (p *Plan) labels(s *State, prefixes []Prefix) {
+	var wanted []netip.Addr
+	if s.Config.Addresses.Source == config.SourceProtected {
+		wanted = s.unprotected(prefixes)
+	}
+	for _, a := range wanted {
+		if !slices.Contains(s.Labels, a) {
+			p.Actions = append(p.Actions, AddLabel(a))
+		}
+	}
+	for _, a := range s.Labels {
+		if !slices.Contains(wanted, a) {
+			p.Actions = append(p.Actions, DeleteLabel(a))
+		}
+	}
+}
+
+// unprotected are the addresses beside those of the Identity that prove nothing.
+func (s *State) unprotected(prefixes []Prefix) []netip.Addr {
+	protected := func(a locator.Assigned) bool {
+		own, _, _ := s.Identity.Address(cga.PrefixOf(a.Address))
+		_, _, proved := s.Config.Proof(a.Address)
+		return proved || own.Addr == a.Address || a.Protocol == locator.Protocol
+	}
+	type place struct {
+		index  uint32
+		prefix cga.SubnetPrefix
+	}
+	covered := map[place]bool{}
+	assigned := s.Table.Assigned()
+	for _, p := range prefixes {
+		of, _, ok := s.Identity.Address(p.Prefix)
+		covered[place{p.Index, p.Prefix}] = ok && slices.ContainsFunc(assigned, func(a locator.Assigned) bool {
+			return a.Index == p.Index && a.Address == of.Addr &&
+				a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED|unix.IFA_F_DEPRECATED) == 0
+		})
+	}
+	var list []netip.Addr
+	for _, a := range assigned {
+		if covered[place{a.Index, cga.PrefixOf(a.Address)}] && !protected(a) && a.Flags&unix.IFA_F_DEPRECATED == 0 &&
+			len(list) < maxLabels && !slices.Contains(list, a.Address) {
+			list = append(list, a.Address)
+		}
+	}
+	return list
+}

@@ -1,0 +1,154 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Which address new connections begin at, on hosts with addresses that change for privacy
+# (net.ipv6.conf.*.use_tempaddr=2, as desktops have it) and an empty shim6d.conf: one that
+# can be protected. Programs do not say which they want.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/lib.sh"
+TAP_STORY=1
+. "$here/topology.sh"
+. "$here/pair.sh"
+. "$here/daemon.sh"
+. "$here/addresses.sh"
+. "$here/routers.sh"
+need ip radvd nft tc modprobe shim6tool shim6d python3
+
+FAR=2001:db8:f:1::1
+
+temporary() { ip -n "$(ns a)" -6 addr show dev "$1" temporary -deprecated -tentative | awk '$1 == "inet6" { sub("/.*", "", $2); print $2; exit }'; }
+is_temporary() { [ -n "$(temporary "$1")" ]; }
+
+# source_by UPLINK [DESTINATION]: where a connection by that link begins. Nothing is sent.
+source_by()
+{
+	in_ns a /usr/bin/python3 - "$1" "${2:-$FAR}" <<-'EOF'
+		import socket, sys
+		s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+		s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, sys.argv[1].encode())
+		s.connect((sys.argv[2], 9))
+		print(s.getsockname()[0])
+	EOF
+}
+
+labels() { ip -n "$(ns a)" addrlabel | grep -w 'label 5533'; }
+no_labels() { [ -z "$(labels)" ]; }
+
+# begin_at WHAT ADDRESS1 ADDRESS2: connections by up1 and up2 do. What has changed shim6d
+# hears a moment later.
+begin_at()
+{
+	busywait 10 begins "$2" "$3" ||
+		{ ip -n "$(ns a)" addrlabel; ip -n "$(ns a)" -6 addr; fail "$1: $(source_by up1) and $(source_by up2), wanted $2 and $3"; }
+}
+begins() { [ "$(source_by up1) $(source_by up2)" = "$1 $2" ]; }
+
+as_the_system_has_it()
+{
+	busywait 20 is_temporary up1 && busywait 20 is_temporary up2 || { ip -n "$(ns a)" -6 addr; fail "no temporary address"; return 1; }
+	begin_at "without shim6d" "$(temporary up1)" "$(temporary up2)" && OTHERS=$(ip -n "$(ns a)" addrlabel | sort)
+}
+
+by_default()
+{
+	hosts_up && M1=$(made_addr a up1) M2=$(made_addr a up2) && begin_at "with shim6d" "$M1" "$M2" || return
+	# Who asks for a temporary one by its name gets it.
+	expect_eq "a program that says which" "$(in_ns a /usr/bin/python3 -c "import socket
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(('$(temporary up1)', 0)); s.connect(('$FAR', 9)); print(s.getsockname()[0])")" "$(temporary up1)"
+}
+
+# A neighbour's address is of the same prefix, and no other link's is taken.
+to_neighbours()
+{
+	expect_eq "to a neighbour" "$(source_by up1 "$(topo_prefix 1)::1") $(source_by up2 "$(topo_prefix 2)::1")" "$M1 $M2"
+}
+
+# What comes later is no better: another temporary address, one by hand, the one of the link.
+newer()
+{
+	local t p
+
+	t=$(temporary up1) p=$(topo_prefix 1)
+	ip -n "$(ns a)" addr add "$p::77/64" dev up1 nodad && begin_at "one by hand" "$M1" "$M2" || return
+	ip -n "$(ns a)" addr del "$t/64" dev up1 && busywait 60 another_temporary "$t" || { ip -n "$(ns a)" -6 addr; fail "no other temporary address"; return 1; }
+	begin_at "another temporary one" "$M1" "$M2" || return
+	! labels | grep -q "$t/" || { labels; fail "what is gone has a label"; return 1; }
+	ip -n "$(ns a)" addr del "$p::77/64" dev up1 || return
+	link_cut a up1 && router_up 1 && busywait 20 no_tentative p1 host && prefix_restore 1 && busywait 60 is_made up1 || { fail "the link does not come back"; return 1; }
+	begin_at "a link that was away" "$M1" "$M2"
+}
+
+another_temporary() { is_temporary up1 && [ "$(temporary up1)" != "$1" ]; }
+
+# The peer is told none that changes for privacy.
+not_told()
+{
+	local list
+
+	routers_for a established && talk_begin a 100 tcp && busywait 60 context_there || { look_at; fail "no context"; return 1; }
+	list=$(shim6tool -n "$(ns b)" -j context show "$U_b" "$U_a")
+	talk_end
+	case $list in *"$(temporary up1)"* | *"$(temporary up2)"*) echo "$list"; fail "the peer knows a temporary address"; return 1 ;; esac
+	case $list in *"$M2"*) ;; *) echo "$list"; fail "the peer does not know $M2" ;; esac
+}
+
+look_at() { shim6tool -n "$(ns a)" context; tail -n 20 "$(daemon_dir a)/log"; }
+
+# A program that says nothing of addresses: its provider fails, and it goes on.
+unmodified()
+{
+	local from p
+
+	shim6tool -n "$(ns a)" context flush
+	shim6tool -n "$(ns b)" context flush
+	from=$(in_ns a /usr/bin/python3 -c "import socket
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.connect(('$U_b', 9)); print(s.getsockname()[0])")
+	case $from in
+	"$M1") p=1 ;;
+	"$M2") p=2 ;;
+	*) fail "it would begin at $from"; return 1 ;;
+	esac
+	U_a=$from
+	CALL_FROM=:: talk_begin a 1000 tcp && busywait 60 context_there || { talk_end; look_at; fail "no context"; return 1; }
+	pause 5
+	talk_told && blackhole $p both && pause 30 && silent_below "its provider fails" 3000
+	set -- $?
+	talk_end
+	blackhole_clear
+	return "$1"
+}
+
+switch()
+{
+	local conf
+
+	conf=$(daemon_dir a)/shim6d.conf
+	printf '[addresses]\nsource = "system"\n' >>"$conf"
+	daemon_signal a HUP && begin_at "the system decides" "$(temporary up1)" "$(temporary up2)" && no_labels || { labels; return 1; }
+	sed -i 's/"system"/"protected"/' "$conf"
+	daemon_signal a HUP && begin_at "shim6d decides" "$M1" "$M2"
+}
+
+# Labels are as persistent as the addresses, and go with them.
+after_its_end()
+{
+	daemon_end a KILL
+	begin_at "shim6d was killed" "$M1" "$M2" && daemon_start a && sleep 5 && begin_at "shim6d is back" "$M1" "$M2" || return
+	daemon_end a TERM
+	in_ns a shim6d -flush-addresses && expect_eq "labels" "$(ip -n "$(ns a)" addrlabel | sort)" "$OTHERS" &&
+		begin_at "all is flushed" "$(temporary up1)" "$(temporary up2)"
+}
+
+modprobe shim6 || exit
+set_up "the standard topology, and temporary addresses" routers_up 5ms
+run_test "without shim6d, connections begin at what changes for privacy" as_the_system_has_it
+run_test "with it, at what can be protected" by_default
+run_test "and so they do to neighbours" to_neighbours
+run_test "what comes later is no better" newer
+run_test "peers are told no temporary address" not_told
+run_test "a program that says nothing of addresses is protected" unmodified
+run_test "one switch, and the system decides" switch
+run_test "labels stay for a restart, and are flushed" after_its_end
+hosts_down
+tap_end
