@@ -64,6 +64,9 @@ func Assess(t *Table, c *config.Config, now time.Duration) []Locator {
 				a.flags &^= unix.IFA_F_DEPRECATED
 			}
 			l.prefer(c, a.flags)
+			if l.Temporary && l.Why == "" {
+				l.Why = "temporary, so that no peer is told of it"
+			}
 		}
 		list = append(list, l)
 	}

@@ -360,7 +360,9 @@ capture_start()
 	# Not by in_ns: the signal must meet tcpdump, not a shell around it.
 	ip netns exec "$(ns "$n")" tcpdump -n -U --immediate-mode -Z root -i "$dev" -w "$file" "$@" 2>"$file.err" &
 	echo $! >"$file.pid"
-	busywait 10 grep -q 'listening on' "$file.err" || { cat "$file.err"; return 1; }
+	busywait 10 grep -qs 'listening on' "$file.err" || { cat "$file.err"; return 1; }
+	# It says so a moment before its filter is in force, and what arrives until then is lost.
+	pause 0.1
 }
 
 # capture_stop FILE: what has been on the link by now is in it. tcpdump does not look
