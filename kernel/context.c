@@ -293,6 +293,7 @@ static int shim6_context_apply(struct shim6_net *sn, struct shim6_context *ctx,
 					 RCU_INITIALIZER(next->path)));
 		if (old) {
 			shim6_mtu_untell(old);
+			shim6_mtu_forget(ctx, old);
 			call_rcu(&old->rcu, shim6_path_free_rcu);
 		}
 	}
@@ -426,8 +427,10 @@ void shim6_context_del(struct shim6_net *sn, struct shim6_context *ctx)
 	trace_shim6_context(ctx, SHIM6_TRACE_DEL);
 	WRITE_ONCE(ctx->dead, true);
 	shim6_table_del(sn, ctx);
-	if (path)
+	if (path) {
 		shim6_mtu_untell(path);
+		shim6_mtu_forget(ctx, path);
+	}
 	shim6_hooks_put(sn);
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
 }

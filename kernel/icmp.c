@@ -82,6 +82,17 @@ static void shim6_icmp_pmtu(struct net *net, struct sk_buff *skb)
 	__skb_push(skb, SHIM6_ICMP_INNER);
 }
 
+/* So will the ULIDs' route, which is to forget it when the pair is left. */
+static void shim6_icmp_learnt(const struct shim6_context *ctx,
+			      const struct ipv6hdr *in)
+{
+	struct shim6_path *path = rcu_dereference(ctx->path);
+
+	if (path && !path->home && ipv6_addr_equal(&in->saddr, &path->local) &&
+	    ipv6_addr_equal(&in->daddr, &path->peer))
+		WRITE_ONCE(path->learnt, true);
+}
+
 /*
  * How much of the packet in error there is: with extensions (RFC 4884) the
  * length says where they begin, else all.
@@ -208,8 +219,10 @@ bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 		shim6_count(sn, SHIM6_A_STATS_ICMP_UNMAPPED);
 		return true;
 	}
-	if (shim6_icmp_hdr(skb)->icmp6_type == ICMPV6_PKT_TOOBIG)
+	if (shim6_icmp_hdr(skb)->icmp6_type == ICMPV6_PKT_TOOBIG) {
 		shim6_icmp_pmtu(net, skb);
+		shim6_icmp_learnt(ctx, in);
+	}
 	if (ipv6_addr_equal(&in->saddr, &ctx->ulids.local) &&
 	    ipv6_addr_equal(&in->daddr, &ctx->ulids.peer))
 		shim6_home_refused(ctx, shim6_icmp_hdr(skb), &place);

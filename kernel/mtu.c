@@ -24,6 +24,7 @@
 #include <net/xfrm.h>
 
 #include "compat.h"
+#include "context.h"
 #include "header.h"
 #include "mtu.h"
 #include "netns.h"
@@ -388,6 +389,34 @@ void shim6_mtu_untell(struct shim6_path *path)
 	shim6_told_drop(path);
 	shim6_bundles_drop(path);
 	spin_unlock_bh(&path->sn->told_lock);
+}
+
+/**
+ * shim6_mtu_forget - the kernel forgets what it has learnt of another pair
+ * @ctx: the context
+ * @path: its locator pair that was; the caller is not in a packet of it
+ *
+ * A Packet Too Big is about the pair by which the packet went. Its sender is told
+ * by the ULIDs (icmp.c), so the kernel keeps it as an exception of the ULIDs'
+ * route, for ten minutes. That expires now. A socket that is bound to a device
+ * may have one by another route, which stays.
+ */
+void shim6_mtu_forget(const struct shim6_context *ctx,
+		      const struct shim6_path *path)
+{
+	struct rt6_info *rt;
+
+	if (!READ_ONCE(path->learnt))
+		return;
+	rt = rt6_lookup(ctx->sn->net, &ctx->ulids.peer, &ctx->ulids.local, 0,
+			NULL, 0);
+	if (!rt)
+		return;
+	/* Not one that a redirect has made. */
+	if (rt->rt6i_flags & RTF_CACHE && rt->rt6i_flags & RTF_MODIFIED &&
+	    rt->rt6i_flags & RTF_EXPIRES)
+		WRITE_ONCE(rt->dst.expires, jiffies - 1);
+	ip6_rt_put(rt);
 }
 
 /**

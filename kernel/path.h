@@ -40,6 +40,7 @@ struct shim6_route {
  *	network byte order
  * @home: it is the ULID pair
  * @gone: it is no context's current one any more, and nobody is told of it
+ * @learnt: the kernel has learnt of the ULIDs' route what this pair carries
  * @sn: the namespace's state
  * @told: the route that tells sockets what they can send at a time, or NULL;
  *	with the next three under told_lock
@@ -58,6 +59,7 @@ struct shim6_path {
 	u8 header_tag[6];
 	bool home;
 	bool gone;
+	bool learnt;
 	struct shim6_net *sn;
 	struct rt6_info *told;
 	u32 told_of;

@@ -75,6 +75,49 @@ def icmp_too_big():
     run("ip", "-6", "route", "flush", "cache")
 
 
+def ip_mtu():
+    """What a new socket to the peer is told to send at a time."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+        s.bind((A, 0))
+        s.connect((B, 9))
+        return s.getsockopt(socket.IPPROTO_IPV6, 24)
+
+
+@case("what was learnt of a locator pair goes when the context leaves it")
+def icmp_too_big_left():
+    def learn(size, dst):
+        s = errors_socket()
+        s.setsockopt(socket.IPPROTO_IPV6, 23, 2)
+        s.send(bytes(1400))
+        error(2, 0, size, tun.get()[:1232], dst=dst)
+        queued(s)
+        return s
+
+    before = ip_mtu()
+    for leave in (back, lambda: context(locator_local=LA, locator_peer=B), lambda: tool("context", "del", A, B)):
+        rehome()
+        s = learn(1400, la)
+        same("IPV6_MTU by that pair", (ip_mtu(), s.getsockopt(socket.IPPROTO_IPV6, 24)), (1392, 1392))
+        leave()
+        time.sleep(0.1)
+        s.send(b"x")
+        tun.drain()
+        same("IPV6_MTU after it, of a new socket and of the old one, which has sent",
+             (ip_mtu(), s.getsockopt(socket.IPPROTO_IPV6, 24)), (before, before))
+        s.close()
+        # What it was told of the pair itself, which holds.
+        run("ip", "-6", "route", "flush", "cache")
+    context_new()
+    # What the ULIDs' own path has said stays.
+    home()
+    learn(1300, a).close()
+    same("IPV6_MTU by the ULIDs", ip_mtu(), 1300)
+    rehome()
+    home()
+    same("IPV6_MTU by the ULIDs, after another pair", ip_mtu(), 1300)
+    run("ip", "-6", "route", "flush", "cache")
+
+
 @case("Parameter Problem behind our header: the pointer is right", "5533-8-08", "5533-8-10")
 def icmp_parameter():
     rehome()
