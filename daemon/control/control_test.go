@@ -74,6 +74,15 @@ func (f *fake) Switches(context.Context) ([]Switch, error) {
 	}}, f.err
 }
 
+func (f *fake) Protections(_ context.Context, names []Name) ([]Protection, error) {
+	f.got = names
+	l := []Protection{}
+	for _, n := range names {
+		l = append(l, Protection{Name: n, Protected: n.FII == 0, Pairs: 3, NetworksLocal: 2, NetworksPeer: 1, Text: "x"})
+	}
+	return l, f.err
+}
+
 func (f *fake) Open(_ context.Context, r OpenRequest) error { f.got = r; return f.err }
 func (f *fake) Close(_ context.Context, n Name) error       { f.got = n; return f.err }
 func (f *fake) Refresh(_ context.Context, n Name) error     { f.got = n; return f.err }
@@ -139,6 +148,11 @@ func TestRoundTrip(t *testing.T) {
 	switches, err := c.Switches(ctx)
 	if want, _ := f.Switches(ctx); err != nil || !cmp.Equal(want, switches, addrCmp) {
 		t.Error(cmp.Diff(want, switches, addrCmp), err)
+	}
+	names := []Name{name, {ULIDLocal: a2, ULIDPeer: b2}}
+	protections, err := c.Protections(ctx, names)
+	if want, _ := f.Protections(ctx, names); err != nil || !cmp.Equal(want, protections, addrCmp) {
+		t.Error(cmp.Diff(want, protections, addrCmp), err)
 	}
 	open := OpenRequest{Name: name, LocatorLocal: a2, LocatorPeer: b2, Force: true}
 	use := UseRequest{Name: name, LocatorLocal: a2, LocatorPeer: b2}
@@ -214,6 +228,12 @@ func TestRequests(t *testing.T) {
 		{"POST", "/contexts/close", `"` + strings.Repeat("x", maxBody) + `"`, 400, "too large"},
 		{"POST", "/contexts/open", "{" + named + `,"locator-local":"2001:db8::1"}`, 400, "both"},
 		{"POST", "/contexts/use", "{" + named + "}", 400, "a locator pair is"},
+		{"GET", "/protection", "", 200, "[]"},
+		{"GET", "/protection?context=2001:db8:1::a,2001:db8:1::b", "", 400, "it is written ULID-LOCAL,ULID-PEER,FII"},
+		{"GET", "/protection?context=2001:db8:1::a,2001:db8:1::b,-1", "", 400, "invalid syntax"},
+		{"GET", "/protection?context=x,2001:db8:1::b,1", "", 400, "unable to parse IP"},
+		{"GET", "/protection?context=2001:db8:1::b,x,1", "", 400, "unable to parse IP"},
+		{"GET", "/protection?" + strings.Repeat("context=x&", MaxProtections+1), "", 400, "take up to 100"},
 		{"GET", "/contexts/close", "", 405, ""},
 		{"POST", "/status", "", 405, ""},
 		{"GET", "/nothing", "", 404, ""},

@@ -8,6 +8,7 @@
 //	GET  /locators          a list of Locator
 //	GET  /history           a list of Change, the oldest first
 //	GET  /paths             a list of Path, by context
+//	GET  /protection        a list of Protection, of those that ?context=LOCAL,PEER,FII names
 //	GET  /paths/history     a list of Switch, the oldest first
 //	POST /contexts/open     an OpenRequest: make a context
 //	POST /contexts/close    a Name: discard it; the peer isn't told

@@ -47,6 +47,7 @@ func NewServer(b Backend, log *slog.Logger) *Server {
 	mux.HandleFunc("GET /contexts", s.inTurn(look(s, s.contexts)))
 	mux.HandleFunc("GET /paths", s.inTurn(look(s, b.Paths)))
 	mux.HandleFunc("GET /paths/history", s.inTurn(look(s, b.Switches)))
+	mux.HandleFunc("GET /protection", s.inTurn(s.protections))
 	post(s, mux, "/contexts/open", OpenRequest.check, b.Open)
 	post(s, mux, "/contexts/close", Name.check, b.Close)
 	post(s, mux, "/contexts/refresh", Name.check, b.Refresh)

@@ -27,6 +27,8 @@ type Backend interface {
 	// to others lately, the oldest first.
 	Paths(context.Context) ([]Path, error)
 	Switches(context.Context) ([]Switch, error)
+	// Protections are those of the contexts that there are of these.
+	Protections(context.Context, []Name) ([]Protection, error)
 	Open(context.Context, OpenRequest) error
 	Close(context.Context, Name) error
 	Refresh(context.Context, Name) error

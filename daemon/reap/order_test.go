@@ -72,6 +72,27 @@ func by(policy engine.InterfacePolicy, l engine.LocalLocator) engine.LocalLocato
 	return l
 }
 
+// contextOf is a host with addresses, and a context as the peer could have made it. The
+// context of the Session is one that there can always be.
+func contextOf(t *testing.T, ulids engine.Pair, local []engine.LocalLocator, peer []engine.PeerLocator) (*host, *engine.Session, engine.Info) {
+	t.Helper()
+	n := newNetwork(t)
+	h := n.host("A", 0, Config{})
+	n.dead = func(_, _ netip.Addr) bool { return true }
+	h.handle(engine.Locators{Local: append(slices.Clone(local), ours("A1", wire.Preference{}))})
+	u := engine.ULIDs{Local: addresses["A1"], Peer: ulids.Peer}
+	h.handle(engine.Acquire{Local: u.Local, Peer: u.Peer})
+	s, ok := h.e.Session(u)
+	if !ok {
+		t.Fatal("no context")
+	}
+	c := engine.Info{ULIDs: engine.ULIDs{Local: ulids.Local, Peer: ulids.Peer}, Current: ulids, PeerLocators: peer}
+	for _, l := range local {
+		c.LocalLocators = append(c.LocalLocators, l.Address)
+	}
+	return h, s, c
+}
+
 // The pairs are those of our addresses with the peer's locators, without those that are
 // no addresses, or not proved, or not to be used, and in the order of RFC 6724, as far
 // as it is about pairs, of policy, and of what both hosts prefer.
@@ -137,22 +158,7 @@ func TestCandidates(t *testing.T) {
 		{"no link-local address", "A1>B1", locals{ours("All", same), ours("A1", same)}, peers{theirs("B1", same)},
 			"A1>B1"},
 	} {
-		n := newNetwork(t)
-		h := n.host("A", 0, Config{})
-		n.dead = func(_, _ netip.Addr) bool { return true }
-		ulids := named(x.ulids)
-		// The context of the Session is one that there can always be.
-		h.handle(engine.Locators{Local: append(slices.Clone(x.local), ours("A1", same))})
-		u := engine.ULIDs{Local: addresses["A1"], Peer: ulids.Peer}
-		h.handle(engine.Acquire{Local: u.Local, Peer: u.Peer})
-		s, ok := h.e.Session(u)
-		if !ok {
-			t.Fatal("no context")
-		}
-		c := engine.Info{ULIDs: engine.ULIDs{Local: ulids.Local, Peer: ulids.Peer}, Current: ulids, PeerLocators: x.peer}
-		for _, l := range x.local {
-			c.LocalLocators = append(c.LocalLocators, l.Address)
-		}
+		h, s, c := contextOf(t, named(x.ulids), x.local, x.peer)
 		// What this host has no more, though the peer knows it.
 		c.LocalLocators = append(c.LocalLocators, netip.MustParseAddr("2001:db8:a7::1"))
 		var got []string

@@ -68,7 +68,11 @@ func (d *daemon) do(actions []engine.Action) (refused []engine.ContextRefused) {
 		case engine.Resync:
 			d.resyncSoon()
 		case engine.StateChange:
-			d.log.Info("context", append(attributes(a.ULIDs), "from", control.StateName(a.From), "to", control.StateName(a.To), "why", a.Why)...)
+			about := append(attributes(a.ULIDs), "from", control.StateName(a.From), "to", control.StateName(a.To), "why", a.Why)
+			if p, ok := d.protection(a.ULIDs); ok && a.To == engine.Established {
+				about = append(about, "protection", p.String())
+			}
+			d.log.Info("context", about...)
 			d.remember(control.Change{Name: control.NameOf(a.ULIDs), From: control.StateName(a.From), To: control.StateName(a.To), Why: a.Why})
 		case engine.Note:
 			d.log.Info(a.Text, attributes(a.ULIDs)...)

@@ -113,6 +113,20 @@ func (b backend) Switches(ctx context.Context) ([]control.Switch, error) {
 	return look(ctx, b.d, func() []control.Switch { return b.d.switches() })
 }
 
+func (b backend) Protections(ctx context.Context, names []control.Name) ([]control.Protection, error) {
+	return look(ctx, b.d, func() []control.Protection {
+		list := []control.Protection{}
+		for _, n := range names {
+			if p, ok := b.d.protection(n.ULIDs()); ok {
+				list = append(list, control.Protection{
+					Name: n, Protected: p.Protected(), Pairs: p.Pairs, NetworksLocal: p.Local, NetworksPeer: p.Peer, LackLocal: p.LackLocal, LackPeer: p.LackPeer, Text: p.String(),
+				})
+			}
+		}
+		return list
+	})
+}
+
 func (b backend) Status(ctx context.Context) (control.Status, error) {
 	return look(ctx, b.d, func() control.Status {
 		d := b.d

@@ -123,6 +123,16 @@ func (d *daemon) allPaths() []control.Path {
 	return list
 }
 
+// protection is what a context would have if its provider failed, if there is one that
+// can send.
+func (d *daemon) protection(u engine.ULIDs) (p reap.Protection, ok bool) {
+	s, ok := d.engine.Session(u)
+	if !ok || !s.Info().State.Sends() {
+		return p, false
+	}
+	return d.explorer.Protection(s), true
+}
+
 func preference(p wire.Preference) control.Preference {
 	return control.Preference{
 		Broken: p.Flags&wire.FlagBroken != 0, Transient: p.Flags&wire.FlagTransient != 0, Priority: p.Priority, Weight: p.Weight,

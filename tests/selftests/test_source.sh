@@ -95,6 +95,35 @@ not_told()
 
 look_at() { shim6tool -n "$(ns a)" context; tail -n 20 "$(daemon_dir a)/log"; }
 
+# What a program has by asking for a temporary address is told, in all places.
+told()
+{
+	local t words="our ULID is a temporary address, which proves no other"
+
+	shim6tool -n "$(ns a)" context flush
+	shim6tool -n "$(ns b)" context flush
+	t=$(temporary up1)
+	U_a=$t CALL_FROM=$t talk_begin a 100 tcp && U_a=$t busywait 60 context_there || { talk_end; look_at; fail "no context"; return 1; }
+	says "shim6tool" "$words" shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" &&
+		says "context" "$words" shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" context show "$t" "$U_b" &&
+		says "JSON" "\"lack-local\":\"$words\"" shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" -j context &&
+		says "doctor" "$words" shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" doctor &&
+		says "the log" "$words" cat "$(daemon_dir a)/log"
+	set -- $?
+	talk_end
+	return "$1"
+}
+
+# says WHO WHAT COMMAND...
+says()
+{
+	local who=$1 what=$2 out
+
+	shift 2
+	out=$("$@" 2>&1)
+	case $out in *"$what"*) ;; *) echo "$out"; fail "$who does not say: $what" ;; esac
+}
+
 # A program that says nothing of addresses: its provider fails, and it goes on.
 unmodified()
 {
@@ -111,6 +140,7 @@ s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.connect(('$U_b', 9)); p
 	esac
 	U_a=$from
 	CALL_FROM=:: talk_begin a 1000 tcp && busywait 60 context_there || { talk_end; look_at; fail "no context"; return 1; }
+	says "shim6tool" "protected by" shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" || { talk_end; return 1; }
 	pause 5
 	talk_told && blackhole $p both && pause 30 && silent_below "its provider fails" 3000
 	set -- $?
@@ -147,6 +177,7 @@ run_test "with it, at what can be protected" by_default
 run_test "and so they do to neighbours" to_neighbours
 run_test "what comes later is no better" newer
 run_test "peers are told no temporary address" not_told
+run_test "what can't be protected is told" told
 run_test "a program that says nothing of addresses is protected" unmodified
 run_test "one switch, and the system decides" switch
 run_test "labels stay for a restart, and are flushed" after_its_end

@@ -167,15 +167,23 @@ func (t *tool) contextShow(args []string) error {
 	if err != nil && !errors.Is(err, netlink.ErrInterrupted) {
 		return err
 	}
+	protections := t.protections(list)
 	if t.json {
 		var objects []object
 		for _, c := range list {
-			objects = append(objects, contextObject(c))
+			o := contextObject(c)
+			if p, ok := protections[nameOf(c.ULIDs)]; ok {
+				o = withProtection(o, p)
+			}
+			objects = append(objects, o)
 		}
 		return errors.Join(t.printJSON(objects), err)
 	}
 	for _, c := range list {
 		t.printContext(c)
+		if p, ok := protections[nameOf(c.ULIDs)]; ok {
+			fmt.Fprintf(t.out, "    %s\n", p.Text)
+		}
 	}
 	return err
 }

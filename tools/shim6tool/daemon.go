@@ -29,6 +29,7 @@ type daemon interface {
 	Locators(context.Context) ([]control.Locator, error)
 	Paths(context.Context) ([]control.Path, error)
 	Switches(context.Context) ([]control.Switch, error)
+	Protections(context.Context, []control.Name) ([]control.Protection, error)
 	Open(context.Context, control.OpenRequest) error
 	CloseContext(context.Context, control.Name) error
 	Refresh(context.Context, control.Name) error

@@ -94,6 +94,7 @@ func (t *tool) examine(pairs []netlink.ULIDs) error {
 	p.checkModule()
 	p.checkDaemon()
 	p.checkAddresses()
+	p.checkSessions()
 	p.checkRoutes(slices.Clone(pairs))
 	p.checkFirewall()
 	p.checkCounters()

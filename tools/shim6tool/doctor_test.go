@@ -81,6 +81,20 @@ func TestDoctor(t *testing.T) {
 		}, 0, []string{"warn addresses no address proves another", "manage in [addresses]", "shim6tool hba generate"}},
 		{"the wrong provider", "doctor", func(_ *testing.T, w *world) { w.host.out[locatorA] = "up1" }, 0,
 			[]string{"warn routes    packets from 2001:db8:3::a to 2001:db8:4::b leave by up1, not by its own up2", "ip -6 route add default from 2001:db8:3::/64"}},
+		{"a session that is protected", "doctor", func(_ *testing.T, w *world) {
+			w.daemon.protections = []control.Protection{{Name: nameOf(w.kernel.contexts[0].ULIDs), Protected: true, NetworksLocal: 2, Text: "protected"}}
+		}, 0, []string{"ok   sessions  all contexts that were looked at, 1, have another provider to go to"}},
+		{"a session that is protected against the peer's provider alone", "doctor", func(_ *testing.T, w *world) {
+			w.daemon.protections = []control.Protection{{Name: nameOf(w.kernel.contexts[0].ULIDs), Protected: true, NetworksLocal: 1, Text: "protected by 1"}}
+		}, 0, []string{"warn sessions  2001:db8:1::a 2001:db8:2::b fii 7 is protected by 1: 'shim6tool locator'"}},
+		{"sessions that are not protected", "doctor", func(_ *testing.T, w *world) {
+			for i := range 5 {
+				c := fullContext()
+				c.FII = uint32(100 + i)
+				w.kernel.contexts = append(w.kernel.contexts, c)
+				w.daemon.protections = append(w.daemon.protections, control.Protection{Name: nameOf(c.ULIDs), Text: "not protected: one provider"})
+			}
+		}, 0, []string{"warn sessions  2001:db8:1::a 2001:db8:2::b fii 100 is not protected: one provider: 'shim6tool locator'", "warn sessions  2 more are not protected"}},
 		{"no way", "doctor", func(_ *testing.T, w *world) { delete(w.host.out, locatorA) }, 0, []string{"warn routes    no route from 2001:db8:3::a to 2001:db8:4::b: network is unreachable"}},
 		{"no default route", "doctor", func(_ *testing.T, w *world) { delete(w.host.out, locatorA); w.kernel.contexts = nil }, 0,
 			[]string{"warn routes    no default route for 2001:db8:3::a", "ok   peer      there is no context"}},

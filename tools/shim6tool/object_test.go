@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/netip"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"shim6/daemon/control"
 	"shim6/netlink"
 )
 
@@ -96,6 +98,38 @@ func TestContextShow(t *testing.T) {
 	f.contexts = nil
 	if _, out, _ := call(f, "-j", "context"); out != "[]\n" {
 		t.Errorf("no context is %q", out)
+	}
+}
+
+// What shim6d knows of a context is shown with it, and left out where it knows nothing.
+func TestContextProtection(t *testing.T) {
+	f, d := newFake(), newDaemon()
+	other := fullContext()
+	other.FII = 8
+	f.contexts = []netlink.Context{fullContext(), other}
+	d.protections = []control.Protection{{
+		Name:      control.Name{ULIDLocal: ulidA, ULIDPeer: ulidB, FII: 8},
+		Protected: true, Pairs: 3, NetworksLocal: 2, NetworksPeer: 1, Text: "protected by 3 other pairs",
+	}}
+	_, out, _ := callWorld(&world{kernel: f, daemon: d}, "context")
+	if !strings.HasSuffix(out, "last-heard 2s\n    protected by 3 other pairs\n") || strings.Count(out, "protected") != 1 {
+		t.Error(out)
+	}
+	_, out, _ = callWorld(&world{kernel: f, daemon: d}, "-j", "context")
+	var list []map[string]any
+	if err := json.Unmarshal([]byte(out), &list); err != nil || len(list) != 2 || list[0]["protection"] != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	want := map[string]any{"protected": true, "pairs": 3., "networks-local": 2., "networks-peer": 1., "text": "protected by 3 other pairs"}
+	if diff := cmp.Diff(want, list[1]["protection"]); diff != "" {
+		t.Error(diff)
+	}
+	// One question is about so many at most.
+	for range 2 * control.MaxProtections {
+		f.contexts = append(f.contexts, other)
+	}
+	if status, _, errs := callWorld(&world{kernel: f, daemon: d}, "context"); status != 0 || errs != "" || d.most > control.MaxProtections {
+		t.Errorf("status %d, %s; asked for %d at once", status, errs, d.most)
 	}
 }
 

@@ -376,18 +376,20 @@ func TestStatus(t *testing.T) {
 	f := newFake()
 	f.contexts = []netlink.Context{fullContext(), {ULIDs: netlink.ULIDs{Local: ulidA, Peer: ulidB}, State: netlink.ContextStateI1Sent,
 		LocatorLocal: ulidA, LocatorPeer: ulidB, ReapState: netlink.ReapStateOperational}}
+	d := newDaemon()
+	d.protections = []control.Protection{{Name: control.Name{ULIDLocal: ulidA, ULIDPeer: ulidB, FII: 7}, Text: "not protected: one provider"}}
 	const want = `module    loaded
 daemon    shim6d 1.2, process 77, 4 locators, 1 hold-downs
 contexts  1 established, 1 i1-sent
     2001:db8:1::a 2001:db8:2::b fii 7 by 2001:db8:3::a 2001:db8:4::b
-        established inbound-ok switches 3
+        established inbound-ok switches 3, not protected: one provider
     2001:db8:1::a 2001:db8:2::b by its ULIDs
         i1-sent operational switches 0
 switches  the last 2: 'shim6tool path history' has more
     2026-11-24 11:59:00 2001:db8:1::a 2001:db8:2::b fii 7 outbound to 2001:db8:3::a 2001:db8:4::b, trigger send-timeout
     2026-11-24 12:00:00 2001:db8:1::a 2001:db8:4::b inbound to 2001:db8:1::a 2001:db8:2::b, trigger peer
 `
-	if status, out, errs := callWorld(&world{kernel: f, daemon: newDaemon()}); status != 0 || out != want {
+	if status, out, errs := callWorld(&world{kernel: f, daemon: d}); status != 0 || out != want {
 		t.Errorf("status %d, %s\n%s", status, errs, cmp.Diff(want, out))
 	}
 	if _, out, _ := callWorld(&world{kernel: f, daemon: newDaemon()}, "-s"); !strings.Contains(out, "sent      I1: 1, R1: 2\n") {

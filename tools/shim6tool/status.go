@@ -27,6 +27,8 @@ type overview struct {
 	daemon    *control.Status
 	daemonErr error
 	switches  []control.Switch
+	// protections are of the contexts that are shown.
+	protections map[control.Name]control.Protection
 }
 
 // status prints one screen: how things are. That something is not there is what it
@@ -60,7 +62,11 @@ func (t *tool) status() error {
 			by = fmt.Sprintf("by %v %v", c.LocatorLocal, c.LocatorPeer)
 		}
 		fmt.Fprintf(t.out, "    %s %s\n", nameText(nameOf(c.ULIDs)), by)
-		fmt.Fprintf(t.out, "        %v %v switches %d\n", c.State, c.ReapState, c.Switches)
+		fmt.Fprintf(t.out, "        %v %v switches %d", c.State, c.ReapState, c.Switches)
+		if p, ok := o.protections[nameOf(c.ULIDs)]; ok {
+			fmt.Fprint(t.out, ", "+p.Text)
+		}
+		fmt.Fprintln(t.out)
 	}
 	if len(o.switches) > 0 {
 		fmt.Fprintf(t.out, "switches  the last %d: 'shim6tool path history' has more\n", len(o.switches))
@@ -99,6 +105,9 @@ func (t *tool) overview() (*overview, error) {
 		o.switches = o.switches[max(0, len(o.switches)-statusSwitches):]
 		return nil
 	})
+	if o.daemon != nil {
+		o.protections = t.protections(o.contexts)
+	}
 	return o, nil
 }
 
@@ -126,7 +135,11 @@ func (o *overview) states() string {
 func (o *overview) object() object {
 	contexts := []object{}
 	for _, c := range o.contexts {
-		contexts = append(contexts, contextObject(c))
+		j := contextObject(c)
+		if p, ok := o.protections[nameOf(c.ULIDs)]; ok {
+			j = withProtection(j, p)
+		}
+		contexts = append(contexts, j)
 	}
 	j := object{{"module", o.module == "loaded"}}
 	if o.daemon != nil {

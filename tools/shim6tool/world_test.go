@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -106,8 +107,12 @@ type fakeDaemon struct {
 	locators []control.Locator
 	paths    []control.Path
 	switches [][]control.Switch
-	asked    any
-	err      error
+	// protections are those of contexts that shim6d knows.
+	protections []control.Protection
+	// most is of how many contexts it was asked at once.
+	most  int
+	asked any
+	err   error
 }
 
 func (d *fakeDaemon) Status(context.Context) (control.Status, error)       { return d.status, d.err }
@@ -119,6 +124,17 @@ func (d *fakeDaemon) CloseContext(_ context.Context, n control.Name) error { d.a
 func (d *fakeDaemon) Refresh(_ context.Context, n control.Name) error      { d.asked = n; return d.err }
 func (d *fakeDaemon) Use(_ context.Context, r control.UseRequest) error    { d.asked = r; return d.err }
 func (d *fakeDaemon) Close()                                               {}
+
+func (d *fakeDaemon) Protections(_ context.Context, names []control.Name) ([]control.Protection, error) {
+	d.most = max(d.most, len(names))
+	var list []control.Protection
+	for _, p := range d.protections {
+		if slices.Contains(names, p.Name) {
+			list = append(list, p)
+		}
+	}
+	return list, d.err
+}
 
 // Switches answers with one list after another, and with the last one for ever.
 func (d *fakeDaemon) Switches(context.Context) ([]control.Switch, error) {

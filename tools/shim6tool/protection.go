@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"shim6/daemon/control"
+	"shim6/netlink"
+)
+
+// protections asks shim6d what the first contexts of a list would have if their provider
+// failed. Without shim6d nothing is known: that is no error of whoever wants to see contexts.
+func (t *tool) protections(list []netlink.Context) map[control.Name]control.Protection {
+	var names []control.Name
+	for _, c := range list[:min(len(list), control.MaxProtections)] {
+		names = append(names, nameOf(c.ULIDs))
+	}
+	found := map[control.Name]control.Protection{}
+	if len(names) == 0 {
+		return found
+	}
+	_ = t.ask(func(ctx context.Context, d daemon) error {
+		answers, err := d.Protections(ctx, names)
+		for _, p := range answers {
+			found[p.Name] = p
+		}
+		return err
+	})
+	return found
+}
+
+// withProtection adds to the object of a context what shim6d says, without the names that
+// are there already.
+func withProtection(o object, p control.Protection) object {
+	j := object{
+		{"protected", p.Protected}, {"pairs", p.Pairs}, {"networks-local", p.NetworksLocal}, {"networks-peer", p.NetworksPeer},
+	}
+	for _, f := range []field{{"lack-local", p.LackLocal}, {"lack-peer", p.LackPeer}} {
+		if f.value != "" {
+			j = append(j, f)
+		}
+	}
+	return append(o, field{"protection", append(j, field{"text", p.Text})})
+}
+
+// checkSessions tells of contexts that have nowhere to go, or could go nowhere if a provider
+// of this host failed, though it has another.
+func (p *patient) checkSessions() {
+	all := p.protections(p.contexts)
+	if len(all) == 0 {
+		return
+	}
+	var networks []netip.Prefix
+	for _, l := range p.locators {
+		if x := netip.PrefixFrom(l.Address, 64).Masked(); l.Operational && !slices.Contains(networks, x) {
+			networks = append(networks, x)
+		}
+	}
+	protected, told := 0, 0
+	for _, c := range p.contexts {
+		x, ok := all[nameOf(c.ULIDs)]
+		switch {
+		case !ok:
+		case x.Protected && (x.NetworksLocal > 1 || len(networks) < 2):
+			protected++
+		default:
+			if told++; told <= maxProbed {
+				p.add("sessions", resultWarn, nameText(x.Name)+" is "+x.Text, "'shim6tool locator' shows what this host has, and shim6d.conf(5), source, where connections begin")
+			}
+		}
+	}
+	if told > maxProbed {
+		p.add("sessions", resultWarn, fmt.Sprintf("%d more are not protected", told-maxProbed), "'shim6tool context' says why of each")
+	}
+	if told == 0 {
+		p.add("sessions", resultOK, fmt.Sprintf("all contexts that were looked at, %d, have another provider to go to", protected), "")
+	}
+}
