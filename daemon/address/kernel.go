@@ -29,10 +29,12 @@ func Open() (*Kernel, error) {
 // Close ends it. What was done stays.
 func (k *Kernel) Close() error { return k.conn.Close() }
 
-// Do does an Action. That what is to be removed is not there is no error.
+// Do does an Action. That what is to be removed is not there is no error, nor that an
+// administrator has given an address another label.
 func (k *Kernel) Do(a Action) error {
 	_, err := k.conn.Execute(a.Message())
-	if err == nil || removes(a) && isAbsent(err) {
+	_, label := a.(AddLabel)
+	if err == nil || removes(a) && isAbsent(err) || label && errors.Is(err, unix.EEXIST) {
 		return nil
 	}
 	return fmt.Errorf("%v: %w", a, err)

@@ -100,6 +100,9 @@ func parseLabel(m netlink.Message) (a netip.Addr, ok bool) {
 // labels: those that new connections should not begin at, where they have a better one of the
 // same prefix. What is deprecated they do not take anyway.
 func (p *Plan) labels(s *State, prefixes []Prefix) {
+	if s.NoLabels {
+		return
+	}
 	var wanted []netip.Addr
 	if s.Config.Addresses.Source == config.SourceProtected {
 		wanted = s.unprotected(prefixes)

@@ -28,6 +28,8 @@ type State struct {
 	Rules  []Rule
 	Routes Routes
 	Labels []netip.Addr
+	// NoLabels: the kernel does not tell its labels, and so gets none.
+	NoLabels bool
 }
 
 // Plan is what to do.

@@ -207,8 +207,11 @@ func readOurs(k addressKernel, s *address.State) (err error) {
 	if s.Rules, err = k.Rules(); err != nil {
 		return err
 	}
-	if s.Labels, err = k.Labels(); err != nil || s.Routes != nil {
-		return err
+	// Addresses and routes matter more than which of them is preferred.
+	s.Labels, err = k.Labels()
+	s.NoLabels = err != nil
+	if s.Routes != nil {
+		return nil
 	}
 	s.Routes, err = k.Routes()
 	return err

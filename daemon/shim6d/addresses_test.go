@@ -36,6 +36,8 @@ type fakeRtnetlink struct {
 	rules  []address.Rule
 	routes address.Routes
 	labels []netip.Addr
+	// mute: labels are not told.
+	mute error
 }
 
 func (f *fakeRtnetlink) Do(a address.Action) error {
@@ -45,7 +47,7 @@ func (f *fakeRtnetlink) Do(a address.Action) error {
 
 func (f *fakeRtnetlink) Rules() ([]address.Rule, error)  { return f.rules, f.refuse }
 func (f *fakeRtnetlink) Routes() (address.Routes, error) { return f.routes, nil }
-func (f *fakeRtnetlink) Labels() ([]netip.Addr, error)   { return f.labels, nil }
+func (f *fakeRtnetlink) Labels() ([]netip.Addr, error)   { return f.labels, f.mute }
 func (f *fakeRtnetlink) Close() error                    { return nil }
 
 func (f *fakeRtnetlink) did(t *testing.T, want ...string) {
@@ -184,6 +186,14 @@ func TestAddressesAreMade(t *testing.T) {
 	}})
 	d.manageAddresses()
 	f.did(t, "addrlabel add prefix 2001:db8:1::a/128 label 5533")
+	// A kernel that does not tell its labels gets the rest all the same.
+	f.mute = errors.New("no")
+	d.manageAddresses()
+	f.did(t)
+	f.mute, f.labels = nil, []netip.Addr{a1}
+	d.manageAddresses()
+	f.did(t)
+	f.labels = nil
 	proved := func() bool {
 		return slices.ContainsFunc(locator.Assess(&d.table, d.policy(), d.now()), func(l locator.Locator) bool {
 			return l.Address == a.Addr && l.PDS != nil && l.Key != nil
