@@ -105,6 +105,7 @@ func made(t *testing.T) (*daemon, *fake, *strings.Builder) {
 // of it.
 func TestOrder(t *testing.T) {
 	d, f, _ := made(t)
+	d.state.SetPatience(time.Minute)
 	d.handle(engine.Acquire{Local: a1, Peer: b1})
 	if want := []string{"new 0", "send 1"}; !slices.Equal(f.calls, want) {
 		t.Errorf("calls with lines of the state file: %q, wanted %q", f.calls, want)

@@ -82,7 +82,6 @@ type File struct {
 	folder string
 	lock   *os.File
 	writer *writer.Writer
-	// patience is defaultPatience but in tests.
 	patience time.Duration
 	// isNew: there was no file.
 	isNew bool
@@ -122,6 +121,10 @@ func Open(folder string, report func(error)) (*File, []engine.Record, error) {
 	}
 	return f, f.Records(), err
 }
+
+// SetPatience sets how long Flush waits for the writing. Tests take longer than a daemon may,
+// for whose sessions a slow disk must not matter.
+func (f *File) SetPatience(d time.Duration) { f.patience = d }
 
 // claim makes the folder and locks it, unless that has been done.
 func (f *File) claim() (err error) {
