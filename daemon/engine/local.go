@@ -323,16 +323,19 @@ func (e *Engine) canUse(a netip.Addr) bool {
 
 // controlPair is by which pair messages of an established context are sent: the
 // current one, unless our side of it is gone. The peer takes them from any locator
-// of ours that it knows.
+// of ours that it knows. If none of those is left, because this host is somewhere else
+// than it was, the Update Request that tells of a new one comes from that (elsewhere).
 func (e *Engine) controlPair(c *context) Pair {
 	p := c.current
-	if !e.canUse(p.Local) {
-		for _, a := range c.local.addresses {
-			if e.canUse(a) {
-				p.Local = a
-				break
-			}
-		}
+	if e.canUse(p.Local) {
+		return p
+	}
+	known := c.local.addresses
+	if c.update != nil {
+		known = slices.Concat(known, c.update.set.addresses)
+	}
+	if i := slices.IndexFunc(known, e.canUse); i >= 0 {
+		p.Local = known[i]
 	}
 	return p
 }

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -159,7 +160,28 @@ func (e *Engine) transmitUpdate(c *context) {
 	}
 	m.Options = c.appendTimeout(m.Options)
 	e.timers.start(&u.timer, e.now+e.backoff(UpdateTimeout, u.retries, MaxUpdateTimeout))
-	e.send(c, e.controlPair(c), m)
+	p := e.controlPair(c)
+	if a, ok := e.elsewhere(c, p.Local); ok && u.retries%2 == 0 {
+		p.Local = a
+	}
+	e.send(c, p, m)
+}
+
+// elsewhere is a locator of ours that the peer does not know, if what it knows may not
+// work: this host may be somewhere else than it was, though its old addresses are there
+// still. To an Update Request from there the peer answers with R1bis, as it must to a locator
+// that it does not know (RFC 5533, section 10.4), and takes the proof from our I2bis. Each
+// second request goes by what the peer knows, which may work after all.
+func (e *Engine) elsewhere(c *context, from netip.Addr) (netip.Addr, bool) {
+	if c.reap == ReapOperational || !c.update.withList {
+		return netip.Addr{}, false
+	}
+	for _, a := range c.update.set.addresses {
+		if a != from && e.canUse(a) && !slices.Contains(c.local.addresses, a) {
+			return a, true
+		}
+	}
+	return netip.Addr{}, false
 }
 
 // keep appends n to a list of which the last max are kept.

@@ -122,6 +122,12 @@ func (x *exploration) heard(p wire.ProbeReport) bool {
 	return false
 }
 
+// unanswered reports whether a Probe by a pair has had no answer for as long as it is
+// waited for.
+func (x *exploration) unanswered(p engine.Pair, now time.Duration) bool {
+	return slices.ContainsFunc(x.sent, func(q sent) bool { return q.pair == p && !q.answered && now-q.at >= InitialProbeTimeout })
+}
+
 // last is the Probe that was sent last, nil if there is none.
 func (x *exploration) last() *sent {
 	if len(x.sent) == 0 {

@@ -266,9 +266,10 @@ func (r *Explorer) Probe(s *engine.Session, source, destination netip.Addr, m *w
 	if late {
 		r.stats.Unbelieved++
 	}
-	if len(m.Received) == 0 && explored && !r.possible(s) {
+	if len(m.Received) == 0 && explored && (!r.possible(s) || x.unanswered(s.Info().Current, s.Now())) {
 		// The peer sees something, but not by the current pair, which we know to
-		// be of no use. So it is not left unchanged.
+		// be of no use, or by which it would have a Probe. So it is not left
+		// unchanged.
 		late = true
 	}
 	state := m.State

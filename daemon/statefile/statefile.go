@@ -79,9 +79,9 @@ func (e *DamageError) Unwrap() error { return e.Err }
 
 // File is an open state file. Its methods are for one goroutine.
 type File struct {
-	folder string
-	lock   *os.File
-	writer *writer.Writer
+	folder   string
+	lock     *os.File
+	writer   *writer.Writer
 	patience time.Duration
 	// isNew: there was no file.
 	isNew bool
