@@ -99,13 +99,13 @@ func parseLabel(m netlink.Message) (a netip.Addr, ok bool) {
 
 // labels: those that new connections should not begin at, where they have a better one of the
 // same prefix. What is deprecated they do not take anyway.
-func (p *Plan) labels(s *State, prefixes []Prefix) {
+func (p *Plan) labels(s *State, on bool) {
 	if s.NoLabels {
 		return
 	}
 	var wanted []netip.Addr
-	if s.Config.Addresses.Source == config.SourceProtected {
-		wanted = s.unprotected(prefixes)
+	if on && s.Config.Addresses.Source == config.SourceProtected {
+		wanted = s.unprotected()
 	}
 	for _, a := range wanted {
 		if !slices.Contains(s.Labels, a) {
@@ -119,32 +119,38 @@ func (p *Plan) labels(s *State, prefixes []Prefix) {
 	}
 }
 
-// unprotected are the addresses beside those of the Identity that prove nothing.
-func (s *State) unprotected(prefixes []Prefix) []netip.Addr {
-	protected := func(a locator.Assigned) bool {
-		own, _, _ := s.Identity.Address(cga.PrefixOf(a.Address))
-		_, _, proved := s.Config.Proof(a.Address)
-		return proved || own.Addr == a.Address || a.Protocol == locator.Protocol
-	}
+// unprotected are the addresses beside those of the Identity that prove nothing. If they are
+// too many, it is the temporary ones that matter: the kernel prefers those.
+func (s *State) unprotected() []netip.Addr {
 	type place struct {
 		index  uint32
 		prefix cga.SubnetPrefix
 	}
+	const unusable = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED | unix.IFA_F_DEPRECATED
 	covered := map[place]bool{}
 	assigned := s.Table.Assigned()
-	for _, p := range prefixes {
-		of, _, ok := s.Identity.Address(p.Prefix)
-		covered[place{p.Index, p.Prefix}] = ok && slices.ContainsFunc(assigned, func(a locator.Assigned) bool {
-			return a.Index == p.Index && a.Address == of.Addr &&
-				a.Flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED|unix.IFA_F_DEPRECATED) == 0
-		})
+	own := func(a netip.Addr) bool {
+		of, _, ok := s.Identity.Address(cga.PrefixOf(a))
+		return ok && of.Addr == a
 	}
+	for _, a := range assigned {
+		if own(a.Address) && a.Flags&unusable == 0 {
+			covered[place{a.Index, cga.PrefixOf(a.Address)}] = true
+		}
+	}
+	slices.SortStableFunc(assigned, func(a, b locator.Assigned) int {
+		return int(b.Flags&unix.IFA_F_TEMPORARY) - int(a.Flags&unix.IFA_F_TEMPORARY)
+	})
 	var list []netip.Addr
 	for _, a := range assigned {
-		if covered[place{a.Index, cga.PrefixOf(a.Address)}] && !protected(a) && a.Flags&unix.IFA_F_DEPRECATED == 0 &&
-			len(list) < maxLabels && !slices.Contains(list, a.Address) {
+		if !covered[place{a.Index, cga.PrefixOf(a.Address)}] || a.Flags&unix.IFA_F_DEPRECATED != 0 ||
+			a.Protocol == locator.Protocol || own(a.Address) || slices.Contains(list, a.Address) {
+			continue
+		}
+		if _, _, proved := s.Config.Proof(a.Address); !proved && len(list) < maxLabels {
 			list = append(list, a.Address)
 		}
 	}
+	slices.SortFunc(list, netip.Addr.Compare)
 	return list
 }

@@ -68,7 +68,12 @@ func TestPlanLabelsAreBounded(t *testing.T) {
 		a[14] = byte(i) + 1
 		m.address(up1, netip.AddrFrom16(a), 0, 1800, 3600)
 	}
+	temporary := netip.MustParseAddr("2001:db8:1::ffff")
+	m.address(up1, temporary, unix.IFA_F_TEMPORARY, 1800, 3600)
 	m.settles()
+	if !slices.Contains(m.labels, temporary) {
+		t.Error("the one that the kernel prefers has no label")
+	}
 	if len(m.labels) != maxLabels {
 		t.Errorf("%d labels, wanted %d", len(m.labels), maxLabels)
 	}

@@ -58,7 +58,7 @@ func (s *State) Plan() Plan {
 		prefixes = s.usable()
 	}
 	p.addresses(s, on, prefixes)
-	p.labels(s, prefixes)
+	p.labels(s, on)
 	p.routing(s, prefixes)
 	return p
 }

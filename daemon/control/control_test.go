@@ -231,6 +231,7 @@ func TestRequests(t *testing.T) {
 		{"GET", "/protection", "", 200, "[]"},
 		{"GET", "/protection?context=2001:db8:1::a,2001:db8:1::b", "", 400, "it is written ULID-LOCAL,ULID-PEER,FII"},
 		{"GET", "/protection?context=2001:db8:1::a,2001:db8:1::b,-1", "", 400, "invalid syntax"},
+		{"GET", "/protection?context=10.0.0.1,10.0.0.2,0", "", 400, "which are IPv6 addresses"},
 		{"GET", "/protection?context=x,2001:db8:1::b,1", "", 400, "unable to parse IP"},
 		{"GET", "/protection?context=2001:db8:1::b,x,1", "", 400, "unable to parse IP"},
 		{"GET", "/protection?" + strings.Repeat("context=x&", MaxProtections+1), "", 400, "take up to 100"},

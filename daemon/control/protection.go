@@ -86,6 +86,9 @@ func parseName(word string) (n Name, err error) {
 		return n, err
 	}
 	fii, err := strconv.ParseUint(parts[2], 10, 32)
+	if err != nil {
+		return n, err
+	}
 	n.FII = uint32(fii)
-	return n, err
+	return n, n.check()
 }

@@ -142,21 +142,30 @@ func (e *Engine) makeSets(ulid *LocalLocator, all []LocalLocator, old *local) {
 // laboratory, without. It is the last one if nothing has changed, and has its
 // generation if the locators are the same.
 func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last *localSet) *localSet {
+	if ulid.PDS == nil && !lab {
+		// There is nothing that would prove an address.
+		if s := single(ulid.Address); last == nil || !s.same(last) || last.pds != nil {
+			return s
+		}
+		return last
+	}
 	s := &localSet{list: &wire.LocatorList{}}
 	elements := []wire.Preference{}
-	add := func(l *LocalLocator) {
-		m := wire.MethodHBA
-		if !lab {
-			m = method(ulid, l)
-		}
+	add := func(l *LocalLocator, m wire.VerificationMethod) {
 		if m != 0 && len(elements) < MaxLocators {
 			s.list.Locators = append(s.list.Locators, wire.Locator{Address: l.Address, Method: m})
 			elements = append(elements, wire.Preference{Flags: l.Preference.Flags, Priority: l.Preference.Priority, Weight: l.Preference.Weight})
 		}
 	}
-	add(ulid)
-	for _, l := range byUse(ulid, all) {
-		add(l)
+	by := func(l *LocalLocator) wire.VerificationMethod {
+		if lab {
+			return wire.MethodHBA
+		}
+		return method(ulid, l)
+	}
+	add(ulid, by(ulid))
+	for _, l := range byUse(ulid, all, by) {
+		add(l.LocalLocator, l.method)
 	}
 	if len(elements) == 0 {
 		s = single(ulid.Address)
@@ -170,32 +179,48 @@ func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last 
 	return s
 }
 
+// proved is a locator, and how it is proved to a peer.
+type proved struct {
+	*LocalLocator
+	method  wire.VerificationMethod
+	network netip.Prefix
+	// rank is how many of the same network are more useful.
+	rank int
+}
+
 // byUse are the locators that go with a ULID, the most useful first: what there is no room
 // for is left out from the end. One of each network comes before a second one of any, and of
 // one network those that are proved without a signature, and then those that stay.
-func byUse(ulid *LocalLocator, all []LocalLocator) []*LocalLocator {
-	var list []*LocalLocator
-	worse := map[*LocalLocator]int{}
+func byUse(ulid *LocalLocator, all []LocalLocator, by func(*LocalLocator) wire.VerificationMethod) []proved {
+	var list []proved
 	for i := range all {
-		l := &all[i]
-		if l.Address == ulid.Address || l.Temporary {
-			continue
-		}
-		list = append(list, l)
-		if worse[l] = int(l.Preference.Flags & wire.FlagTransient); method(ulid, l) != wire.MethodHBA {
-			worse[l] += 1 << 8
+		if l := &all[i]; l.Address != ulid.Address && !l.Temporary {
+			list = append(list, proved{LocalLocator: l, method: by(l), network: networkOf(l.Address)})
 		}
 	}
-	byAddress := func(a, b *LocalLocator) int { return a.Address.Compare(b.Address) }
-	slices.SortStableFunc(list, func(a, b *LocalLocator) int { return cmp.Or(worse[a]-worse[b], byAddress(a, b)) })
-	rank := make(map[*LocalLocator]int, len(list))
+	slices.SortFunc(list, func(a, b proved) int {
+		return cmp.Or(
+			compareBool(a.method != wire.MethodHBA, b.method != wire.MethodHBA),
+			compareBool(a.Preference.Flags&wire.FlagTransient != 0, b.Preference.Flags&wire.FlagTransient != 0),
+			a.Address.Compare(b.Address))
+	})
 	seen := map[netip.Prefix]int{networkOf(ulid.Address): 1}
-	for _, l := range list {
-		rank[l] = seen[networkOf(l.Address)]
-		seen[networkOf(l.Address)]++
+	for i := range list {
+		list[i].rank = seen[list[i].network]
+		seen[list[i].network]++
 	}
-	slices.SortStableFunc(list, func(a, b *LocalLocator) int { return cmp.Or(rank[a]-rank[b], byAddress(a, b)) })
+	slices.SortFunc(list, func(a, b proved) int { return cmp.Or(a.rank-b.rank, a.Address.Compare(b.Address)) })
 	return list
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
 }
 
 // networkOf is the network of an address, as routers announce it.

@@ -51,21 +51,64 @@ func kinship(a, b netip.Addr) int {
 // common.
 const onLink = 1
 
-// relation is by how much a candidate has in common with pairs that were tried, at both
-// ends, how often its class was, and after how many others the last time.
-func (c *candidate) relation(list []candidate, tried []engine.Pair) (kin, times, last int) {
-	var local, peer int
-	own := classOf(c.Pair)
+// relatives are pairs that were tried, to be asked what others have in common with them.
+// However many there are, to ask takes a moment.
+type relatives struct {
+	pairs map[engine.Pair]bool
+	// times is how often a class was tried, and last after how many others.
+	times, last map[class]int
+	// locals and peers are the addresses of the pairs, and kin what was found of others.
+	locals, peers []netip.Addr
+	localKin      map[netip.Addr]int
+	peerKin       map[netip.Addr]int
+	links         map[string]bool
+}
+
+// relativesOf takes interfaces from the candidates.
+func relativesOf(tried []engine.Pair, list []candidate) *relatives {
+	r := &relatives{
+		pairs: map[engine.Pair]bool{}, times: map[class]int{}, last: map[class]int{},
+		localKin: map[netip.Addr]int{}, peerKin: map[netip.Addr]int{}, links: map[string]bool{},
+	}
+	ours, theirs := map[netip.Addr]bool{}, map[netip.Addr]bool{}
 	for i, t := range tried {
-		if classOf(t) == own {
-			times, last = times+1, i
+		r.pairs[t] = true
+		r.times[classOf(t)]++
+		r.last[classOf(t)] = i
+		if !ours[t.Local] {
+			ours[t.Local], r.locals = true, append(r.locals, t.Local)
 		}
-		local, peer = max(local, kinship(t.Local, c.Local)), max(peer, kinship(t.Peer, c.Peer))
-		if f := find(list, t); local == 0 && f != nil && f.link == c.link && c.link != "" {
-			local = onLink
+		if !theirs[t.Peer] {
+			theirs[t.Peer], r.peers = true, append(r.peers, t.Peer)
 		}
 	}
-	return local + peer, times, last
+	for i := range list {
+		if ours[list[i].Local] && list[i].link != "" {
+			r.links[list[i].link] = true
+		}
+	}
+	return r
+}
+
+// kin is by how much a candidate has something in common with pairs that were tried, at both
+// ends.
+func (r *relatives) kin(c *candidate) int {
+	local := nearest(r.localKin, c.Local, r.locals)
+	if local == 0 && r.links[c.link] {
+		local = onLink
+	}
+	return local + nearest(r.peerKin, c.Peer, r.peers)
+}
+
+func nearest(found map[netip.Addr]int, a netip.Addr, all []netip.Addr) int {
+	n, ok := found[a]
+	if !ok {
+		for _, b := range all {
+			n = max(n, kinship(a, b))
+		}
+		found[a] = n
+	}
+	return n
 }
 
 // turned begins pairs in the order of choose in the middle of all networks, and in the

@@ -68,28 +68,64 @@ func TestChooseByProvider(t *testing.T) {
 	}
 }
 
-// What one address of a network was found to do, the others of it are expected to do, but
-// not if the network has failed since.
+// What one address of a network was found to do, the others of it are expected to do, unless
+// the context has tried the network itself; what a neighbour of the peer does says nothing.
 func TestChooseByWhatIsKnownOfNetworks(t *testing.T) {
 	const now = time.Hour
 	locals, peers := homed(0xa, 2, 2), homed(0xb, 2, 2)
-	list := pairsOf(locals, peers)
 	at := func(local, peer int) engine.Pair { return engine.Pair{Local: locals[local], Peer: peers[peer]} }
-	known := newPaths(1000)
-	next := func(what, want string, began time.Duration, tried ...engine.Pair) {
-		t.Helper()
-		p, _ := choose(list, tried, &known, began, now)
-		if got := providersOf([]engine.Pair{p}); got != want {
-			t.Errorf("%s: %s comes next, wanted %s", what, got, want)
+	neighbour := netip.MustParseAddr("2001:db8:b2:1::77")
+	for _, x := range []struct {
+		name, want string
+		know       func(*paths)
+		began      time.Duration
+		tried      []engine.Pair
+	}{
+		{"nothing is known", "22", func(*paths) {}, now, []engine.Pair{at(0, 0)}},
+		{"another address has just worked between these networks", "12", func(p *paths) { p.answered(at(1, 2), now-2, now-1, 0) }, now, []engine.Pair{at(0, 0)}},
+		{"it has long ago", "22", func(p *paths) { p.answered(at(1, 2), now-2*fresh, now-2*fresh, 0) }, now, []engine.Pair{at(0, 0)}},
+		{"it has, before they were tried", "21", func(p *paths) { p.answered(at(1, 2), now-time.Second, now-time.Second, 0) }, now - time.Millisecond,
+			[]engine.Pair{at(0, 0), at(0, 2)}},
+		{"it has, after that", "12", func(p *paths) { p.answered(at(1, 2), now-time.Second, now-time.Second, 0) }, now - 2*time.Second,
+			[]engine.Pair{at(0, 0), at(0, 2)}},
+		{"a third has failed there since", "22", func(p *paths) {
+			p.answered(at(1, 2), now-2*fresh, now-2*fresh, 0)
+			p.unanswered(at(0, 3), now-time.Second, now-time.Second/2)
+		}, now, []engine.Pair{at(0, 0)}},
+		{"the peer's neighbour has just worked", "22", func(p *paths) {
+			p.answered(engine.Pair{Local: locals[0], Peer: neighbour}, now-2, now-1, 0)
+		}, now, []engine.Pair{at(0, 0)}},
+	} {
+		known := newPaths(1000)
+		x.know(&known)
+		p, _ := choose(pairsOf(locals, peers), x.tried, &known, x.began, now)
+		if got := providersOf([]engine.Pair{p}); got != x.want {
+			t.Errorf("%s: %s comes next, wanted %s", x.name, got, x.want)
 		}
 	}
-	next("nothing is known", "22", now, at(0, 0))
-	known.answered(at(1, 2), now-time.Second, now-time.Second, 0)
-	next("another address has just worked between these networks", "12", now, at(0, 0))
-	next("it has, before they were tried", "21", now-time.Millisecond, at(0, 0), at(0, 2))
-	next("it has, after that", "12", now-2*time.Second, at(0, 0), at(0, 2))
-	known.unanswered(at(0, 3), now-time.Second*3/4, now-time.Second/4)
-	next("a third has failed there since", "22", now, at(0, 0))
+	// The very pair that is known to work goes before others of its networks.
+	known := newPaths(1000)
+	known.answered(at(1, 3), now-2, now-1, 0)
+	if p, _ := choose(pairsOf(locals, peers), []engine.Pair{at(0, 0)}, &known, now-3, now); p != at(1, 3) {
+		t.Errorf("%v comes next", p)
+	}
+}
+
+// With as many locators as there can be, it takes a moment.
+func BenchmarkChoose(b *testing.B) {
+	for _, n := range []int{2, 8, 16} {
+		b.Run(fmt.Sprintf("%dx%d", 2*n, 2*n), func(b *testing.B) {
+			list := pairsOf(homed(0xa, 2, n), homed(0xb, 2, n))
+			var tried []engine.Pair
+			for _, c := range list[:len(list)/2] {
+				tried = append(tried, c.Pair)
+			}
+			known := newPaths(1000)
+			for b.Loop() {
+				choose(list, tried, &known, 0, 0)
+			}
+		})
+	}
 }
 
 // Two addresses can fail together for their network, their site or their interface.
@@ -102,16 +138,16 @@ func TestRelation(t *testing.T) {
 		{"2001:db8:d:1::1", "eth1"}, {"2001:db8:d:1::1", "eth0"}, {"2001:db8:a:2::1", "eth1"}, {"2001:db8:a:1::2", "eth0"}, {"2001:db8:a:1::1", "eth0"},
 	} {
 		c := candidate{Pair: engine.Pair{Local: a(x.local), Peer: peer}, link: x.link}
-		kin, times, _ := c.relation([]candidate{tried, c}, []engine.Pair{tried.Pair})
-		if kin <= last || times != 0 {
-			t.Errorf("%v is related by %d, %d times, wanted more than %d", x, kin, times, last)
+		kin := relativesOf([]engine.Pair{tried.Pair}, []candidate{tried, c}).kin(&c)
+		if kin <= last {
+			t.Errorf("%v is related by %d, wanted more than %d", x, kin, last)
 		}
 		last = kin
 	}
 	unknown := candidate{Pair: engine.Pair{Local: a("2001:db8:d:1::1"), Peer: peer}}
 	nowhere := tried
 	nowhere.link = ""
-	if kin, _, _ := unknown.relation([]candidate{nowhere, unknown}, []engine.Pair{nowhere.Pair}); kin != 0 {
+	if kin := relativesOf([]engine.Pair{nowhere.Pair}, []candidate{nowhere, unknown}).kin(&unknown); kin != 0 {
 		t.Errorf("interfaces that are not known are related by %d", kin)
 	}
 }

@@ -166,13 +166,19 @@ func find(list []candidate, p engine.Pair) *candidate {
 func choose(list []candidate, tried []engine.Pair, known *paths, began, now time.Duration) (engine.Pair, bool) {
 	var best *candidate
 	var bestKey [7]int
+	relatives := relativesOf(tried, list)
+	peers := map[netip.Addr]bool{}
+	for i := range list {
+		peers[list[i].Peer] = true
+	}
 	for i := range list {
 		c := &list[i]
-		if slices.Contains(tried, c.Pair) {
+		if relatives.pairs[c.Pair] {
 			continue
 		}
-		kin, times, last := c.relation(list, tried)
-		key := [7]int{0, 0, 1, times, last, kin, i}
+		of := classOf(c.Pair)
+		times := relatives.times[of]
+		key := [7]int{0, 0, 2, times, relatives.last[of], relatives.kin(c), i}
 		switch {
 		case c.broken:
 			key[0] = 2
@@ -183,11 +189,14 @@ func choose(list []candidate, tried []engine.Pair, known *paths, began, now time
 			key[1] = 1
 		}
 		v := known.get(c.Pair)
-		switch good, ok := known.worked(c.Pair); {
-		case v.fails() && now-v.bad <= fresh:
-			key[2] = 2
-		case ok && now-good <= fresh && (times == 0 || good > began):
+		switch good, pair, ok := known.worked(of); {
+		case v.works() && now-v.good <= fresh && (times == 0 || v.good > began):
 			key[2] = 0
+		case v.fails() && now-v.bad <= fresh:
+			key[2] = 3
+		case ok && now-good <= fresh && times == 0 && peers[pair.Peer]:
+			// Another host in the peer's network is another matter.
+			key[2] = 1
 		}
 		if best == nil || slices.Compare(key[:], bestKey[:]) < 0 {
 			best, bestKey = c, key

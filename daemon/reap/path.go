@@ -26,9 +26,10 @@ type path struct {
 }
 
 // classPath is what is known of the pairs between two networks, by the last Probe of any
-// of them; pairs counts those that are remembered.
+// of them; by is the one that worked, and pairs counts those that are remembered.
 type classPath struct {
 	good, bad       time.Duration
+	by              engine.Pair
 	hasGood, hasBad bool
 	pairs           int
 }
@@ -89,14 +90,14 @@ func (t *paths) forget(e *list.Element) {
 	}
 }
 
-// worked is when any pair between the networks of one was last known to work. It reports
-// whether that is the last that is known of them.
-func (t *paths) worked(p engine.Pair) (time.Duration, bool) {
-	v := t.classes[classOf(p)]
+// worked is when any pair between two networks was last known to work, and which. It
+// reports whether that is the last that is known of them.
+func (t *paths) worked(of class) (time.Duration, engine.Pair, bool) {
+	v := t.classes[of]
 	if v == nil || !v.hasGood || v.hasBad && v.bad > v.good {
-		return 0, false
+		return 0, engine.Pair{}, false
 	}
-	return v.good, true
+	return v.good, v.by, true
 }
 
 // answered notes that a Probe of a pair, sent at a time in a packet of a length, was
@@ -104,7 +105,7 @@ func (t *paths) worked(p engine.Pair) (time.Duration, bool) {
 func (t *paths) answered(p engine.Pair, sent, now time.Duration, length int) {
 	v := t.make(p)
 	v.good, v.hasGood, v.rtt = now, true, now-sent
-	v.class.good, v.class.hasGood = now, true
+	v.class.good, v.class.hasGood, v.class.by = now, true, p
 	if length >= v.tooLong {
 		v.tooLong = 0
 	}
@@ -120,10 +121,11 @@ func (t *paths) loses(p engine.Pair, length int, now time.Duration) {
 // unanswered notes that a Probe of a pair, sent at a time, has had no answer. One that
 // was sent later may have had.
 func (t *paths) unanswered(p engine.Pair, sent, now time.Duration) {
-	if v := t.make(p); !v.hasGood || v.good < sent {
+	v := t.make(p)
+	if !v.hasGood || v.good < sent {
 		v.bad, v.hasBad = now, true
 	}
-	if c := t.make(p).class; !c.hasGood || c.good < sent {
+	if c := v.class; !c.hasGood || c.good < sent {
 		c.bad, c.hasBad = now, true
 	}
 }

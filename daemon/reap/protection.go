@@ -4,6 +4,7 @@ package reap
 
 import (
 	"fmt"
+	"net/netip"
 
 	"shim6/daemon/engine"
 	"shim6/daemon/wire"
@@ -54,12 +55,12 @@ func (r *Explorer) Protection(s *engine.Session) Protection {
 }
 
 func (r *Explorer) protection(s *engine.Session, c *engine.Info) Protection {
-	current := classOf(c.Current)
+	current := sitesOf(c.Current)
 	local, peer := map[uint64]bool{current.local: true}, map[uint64]bool{current.peer: true}
 	var p Protection
 	for _, x := range r.candidates(s, c) {
-		at := classOf(x.Pair)
-		if x.broken || at == current {
+		at := sitesOf(x.Pair)
+		if x.broken || x.mismatch || x.unfit != 0 || at == current {
 			continue
 		}
 		p.Pairs++
@@ -74,13 +75,22 @@ func (r *Explorer) protection(s *engine.Session, c *engine.Info) Protection {
 	return p
 }
 
+// sitesOf are the first 48 bits of both addresses: two networks of one site are by one
+// provider, as a rule.
+func sitesOf(p engine.Pair) class {
+	c := classOf(p)
+	return class{c.local >> (64 - siteBits), c.peer >> (64 - siteBits)}
+}
+
+func sameSite(a, b netip.Addr) bool { return commonPrefix(a, b) >= siteBits }
+
 // ourLack says why none of our locators is of use beside the current one.
 func ourLack(s *engine.Session, c *engine.Info) string {
 	ulid, _ := s.Local(c.ULIDs.Local)
 	others, broken := 0, 0
 	for _, a := range c.LocalLocators {
 		l, ok := s.Local(a)
-		if !ok || networkOf(a) == networkOf(c.Current.Local) {
+		if !ok || sameSite(a, c.Current.Local) {
 			continue
 		}
 		if others++; l.Preference.Flags&wire.FlagBroken != 0 || l.Policy == engine.PolicyNever {
@@ -91,7 +101,7 @@ func ourLack(s *engine.Session, c *engine.Info) string {
 	case others > 0 && others == broken:
 		return "our locators by other providers are broken or not to be used"
 	case others > 0:
-		return "our other locators go with none of the peer's"
+		return "our other locators go with none of the peer's that can be used"
 	case ulid.Temporary:
 		return "our ULID is a temporary address, which proves no other"
 	case ulid.PDS == nil && len(c.LocalLocators) < 2:
@@ -105,7 +115,7 @@ func peerLack(c *engine.Info) string {
 	others, broken := 0, 0
 	for i := range c.PeerLocators {
 		l := &c.PeerLocators[i]
-		if networkOf(l.Address) == networkOf(c.Current.Peer) {
+		if sameSite(l.Address, c.Current.Peer) {
 			continue
 		}
 		if others++; !l.Verified || l.Dropped || l.Flags&wire.FlagBroken != 0 {
@@ -116,7 +126,7 @@ func peerLack(c *engine.Info) string {
 	case others > 0 && others == broken:
 		return "the peer's by other providers are broken or not proved"
 	case others > 0:
-		return "the peer's other locators go with none of ours"
+		return "the peer's other locators go with none of ours that can be used"
 	}
 	return "the peer has told of no other provider"
 }

@@ -69,8 +69,10 @@ func (d *daemon) do(actions []engine.Action) (refused []engine.ContextRefused) {
 			d.resyncSoon()
 		case engine.StateChange:
 			about := append(attributes(a.ULIDs), "from", control.StateName(a.From), "to", control.StateName(a.To), "why", a.Why)
-			if p, ok := d.protection(a.ULIDs); ok && a.To == engine.Established {
-				about = append(about, "protection", p.String())
+			if a.To == engine.Established {
+				if p, ok := d.protection(a.ULIDs); ok {
+					about = append(about, "protection", p.String())
+				}
 			}
 			d.log.Info("context", about...)
 			d.remember(control.Change{Name: control.NameOf(a.ULIDs), From: control.StateName(a.From), To: control.StateName(a.To), Why: a.Why})
