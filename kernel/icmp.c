@@ -20,6 +20,7 @@
 #include "header.h"
 #include "home.h"
 #include "icmp.h"
+#include "mtu.h"
 #include "netns.h"
 #include "path.h"
 #include "stats.h"
@@ -82,15 +83,35 @@ static void shim6_icmp_pmtu(struct net *net, struct sk_buff *skb)
 	__skb_push(skb, SHIM6_ICMP_INNER);
 }
 
-/* So will the ULIDs' route, which is to forget it when the pair is left. */
-static void shim6_icmp_learnt(const struct shim6_context *ctx,
-			      const struct ipv6hdr *in)
+/* What the sender would not believe it is not told; output.c cuts. */
+static u32 shim6_icmp_less(u32 mtu)
+{
+	if (mtu < IPV6_MIN_MTU)
+		return mtu;
+	return max_t(u32, mtu - SHIM6_PAYLOAD_LEN, IPV6_MIN_MTU);
+}
+
+/*
+ * Is a Packet Too Big about the pair by which the context sends? What another
+ * pair carries is no matter of the ULP: the error may have been under way when
+ * the context moved, and nothing would end what the ULP makes of it.
+ */
+static bool shim6_icmp_current(const struct shim6_context *ctx,
+			       const struct sk_buff *skb,
+			       const struct ipv6hdr *in)
 {
 	struct shim6_path *path = rcu_dereference(ctx->path);
+	const u32 mtu = ntohl(shim6_icmp_hdr(skb)->icmp6_mtu);
 
-	if (path && !path->home && ipv6_addr_equal(&in->saddr, &path->local) &&
-	    ipv6_addr_equal(&in->daddr, &path->peer))
-		WRITE_ONCE(path->learnt, true);
+	if (!path)
+		return ipv6_addr_equal(&in->saddr, &ctx->ulids.local) &&
+		       ipv6_addr_equal(&in->daddr, &ctx->ulids.peer);
+	if (!ipv6_addr_equal(&in->saddr, &path->local) ||
+	    !ipv6_addr_equal(&in->daddr, &path->peer))
+		return false;
+	if (!path->home)
+		shim6_mtu_learn(ctx, path, shim6_icmp_less(mtu));
+	return true;
 }
 
 /*
@@ -138,9 +159,8 @@ static void shim6_icmp_map(struct sk_buff *skb, const struct shim6_context *ctx,
 		iph->payload_len = htons(skb->len - sizeof(*iph));
 	}
 
-	/* What the sender would not believe it is not told; output.c cuts. */
-	if (icmp->icmp6_type == ICMPV6_PKT_TOOBIG && value >= IPV6_MIN_MTU)
-		value = max_t(u32, value - SHIM6_PAYLOAD_LEN, IPV6_MIN_MTU);
+	if (icmp->icmp6_type == ICMPV6_PKT_TOOBIG)
+		value = shim6_icmp_less(value);
 	else if (icmp->icmp6_type == ICMPV6_PARAMPROB &&
 		 value >= place->offset + SHIM6_PAYLOAD_LEN)
 		value -= SHIM6_PAYLOAD_LEN;
@@ -221,7 +241,10 @@ bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 	}
 	if (shim6_icmp_hdr(skb)->icmp6_type == ICMPV6_PKT_TOOBIG) {
 		shim6_icmp_pmtu(net, skb);
-		shim6_icmp_learnt(ctx, in);
+		if (!shim6_icmp_current(ctx, skb, in)) {
+			shim6_drop(sn, skb, SHIM6_A_STATS_ICMP_WITHHELD);
+			return false;
+		}
 	}
 	if (ipv6_addr_equal(&in->saddr, &ctx->ulids.local) &&
 	    ipv6_addr_equal(&in->daddr, &ctx->ulids.peer))

@@ -391,32 +391,61 @@ void shim6_mtu_untell(struct shim6_path *path)
 	spin_unlock_bh(&path->sn->told_lock);
 }
 
+/* The route of a context's ULIDs, as the kernel finds it for what it learns. */
+static struct dst_entry *shim6_ulid_route(const struct shim6_context *ctx)
+{
+	struct flowi6 fl6 = {
+		.saddr = ctx->ulids.local,
+		.daddr = ctx->ulids.peer,
+		.flowi6_uid = make_kuid(&init_user_ns, 0),
+	};
+
+	return ip6_route_output(ctx->sn->net, NULL, &fl6);
+}
+
+/**
+ * shim6_mtu_learn - the ULIDs' sockets are about to be told what a pair carries
+ * @ctx: the context
+ * @path: its current locator pair, by a Packet Too Big about that
+ * @mtu: what they are told
+ *
+ * The kernel keeps it as an exception of the ULIDs' route, for ten minutes;
+ * unless their own path is known to carry less.
+ */
+void shim6_mtu_learn(const struct shim6_context *ctx, struct shim6_path *path,
+		     u32 mtu)
+{
+	struct dst_entry *dst = shim6_ulid_route(ctx);
+
+	if (!dst->error && dst_mtu(dst) > mtu)
+		WRITE_ONCE(path->learnt, true);
+	dst_release(dst);
+}
+
 /**
  * shim6_mtu_forget - the kernel forgets what it has learnt of another pair
  * @ctx: the context
- * @path: its locator pair that was; the caller is not in a packet of it
+ * @path: its locator pair that was
  *
- * A Packet Too Big is about the pair by which the packet went. Its sender is told
- * by the ULIDs (icmp.c), so the kernel keeps it as an exception of the ULIDs'
- * route, for ten minutes. That expires now. A socket that is bound to a device
- * may have one by another route, which stays.
+ * The exception expires now. A socket that is bound to a device may have one by
+ * another route, which stays.
  */
 void shim6_mtu_forget(const struct shim6_context *ctx,
 		      const struct shim6_path *path)
 {
+	struct dst_entry *dst;
 	struct rt6_info *rt;
 
 	if (!READ_ONCE(path->learnt))
 		return;
-	rt = rt6_lookup(ctx->sn->net, &ctx->ulids.peer, &ctx->ulids.local, 0,
-			NULL, 0);
-	if (!rt)
-		return;
+	dst = shim6_ulid_route(ctx);
+	rt = dst_rt6_info(dst);
 	/* Not one that a redirect has made. */
-	if (rt->rt6i_flags & RTF_CACHE && rt->rt6i_flags & RTF_MODIFIED &&
+	if (!dst->error && dst->ops->family == AF_INET6 &&
+	    rt->rt6i_flags & RTF_CACHE && rt->rt6i_flags & RTF_MODIFIED &&
 	    rt->rt6i_flags & RTF_EXPIRES)
-		WRITE_ONCE(rt->dst.expires, jiffies - 1);
-	ip6_rt_put(rt);
+		WRITE_ONCE(dst->expires, jiffies - 1);
+	dst_release(dst);
 }
 
 /**

@@ -15,6 +15,8 @@ bool shim6_mtu_fits(const struct sk_buff *skb, u32 mtu);
 bool shim6_mtu_tell(struct shim6_net *sn, struct shim6_path *path,
 		    const struct sk_buff *skb, const struct dst_entry *carrier);
 void shim6_mtu_untell(struct shim6_path *path);
+void shim6_mtu_learn(const struct shim6_context *ctx, struct shim6_path *path,
+		     u32 mtu);
 void shim6_mtu_forget(const struct shim6_context *ctx,
 		      const struct shim6_path *path);
 bool shim6_mtu_shrink(struct sk_buff *skb, const struct shim6_place *place,

@@ -85,10 +85,10 @@ def ip_mtu():
 
 @case("what was learnt of a locator pair goes when the context leaves it")
 def icmp_too_big_left():
-    def learn(size, dst):
+    def learn(size, dst, sent=1400):
         s = errors_socket()
         s.setsockopt(socket.IPPROTO_IPV6, 23, 2)
-        s.send(bytes(1400))
+        s.send(bytes(sent))
         error(2, 0, size, tun.get()[:1232], dst=dst)
         queued(s)
         return s
@@ -115,6 +115,39 @@ def icmp_too_big_left():
     rehome()
     home()
     same("IPV6_MTU by the ULIDs, after another pair", ip_mtu(), 1300)
+    # And is not replaced by what another pair carries, nor forgotten with that.
+    rehome()
+    learn(1400, la, sent=1200).close()
+    same("IPV6_MTU by a pair that carries more", ip_mtu(), 1300)
+    home()
+    same("IPV6_MTU by the ULIDs, after that pair", ip_mtu(), 1300)
+    run("ip", "-6", "route", "flush", "cache")
+    # Where a rule decides about what this host sends.
+    run("ip", "-6", "rule", "add", "from", A, "iif", "lo", "lookup", "77")
+    run("ip", "-6", "route", "add", "2001:db8::/32", "dev", "tun0", "table", "77")
+    rehome()
+    learn(1400, la).close()
+    same("IPV6_MTU by that pair, by a rule", ip_mtu(), 1392)
+    home()
+    same("IPV6_MTU after it, by a rule", ip_mtu(), before)
+    run("ip", "-6", "rule", "del", "from", A, "iif", "lo", "lookup", "77")
+    run("ip", "-6", "route", "flush", "table", "77")
+
+
+@case("Packet Too Big about a pair that the context has left is no matter of the socket")
+def icmp_too_big_late():
+    rehome()
+    before = ip_mtu()
+    s = errors_socket()
+    s.send(bytes(1400))
+    quoted = tun.get()[:1232]
+    for leave in (back, lambda: context(locator_local=LA, locator_peer=B), home):
+        leave()
+        with Counted(icmp_in=1, icmp_withheld=1):
+            error(2, 0, 1400, quoted)
+            same("error", queued(s), None)
+        same("IPV6_MTU", ip_mtu(), before)
+    s.close()
     run("ip", "-6", "route", "flush", "cache")
 
 
