@@ -136,28 +136,34 @@ func TestBothExplore(t *testing.T) {
 // was nothing.
 func TestHintAnswered(t *testing.T) {
 	shows.IDs(t, "5534-3.3-04 5534-3.3-05 5534-8-01")
-	n, a, b, ab, ba := two(t, 2)
-	hint := func() {
-		a.handle(engine.ICMP{Type: 1, Code: 0, Source: ab.Local, Destination: ab.Peer, ULIDs: ab})
-		a.handle(engine.Reap{ULIDs: ab, Tag: a.kernel[ab].TagLocal, Kind: engine.ReapRetransmission})
+	icmp := func(h *host, u engine.ULIDs) {
+		h.handle(engine.ICMP{Type: 1, Code: 0, Source: u.Local, Destination: u.Peer, ULIDs: u})
 	}
-	for range 100 {
-		hint()
+	ulp := func(h *host, u engine.ULIDs) {
+		h.handle(engine.Reap{ULIDs: u, Tag: h.kernel[u].TagLocal, Kind: engine.ReapRetransmission})
 	}
-	n.pass(time.Second)
-	if got := fmt.Sprint(n.probes()); got != "[A1>B1 InboundOk 1 B1>A1 Operational 1]" {
-		t.Error(got)
-	}
-	if b.state(ba) != operational || a.state(ab) != operational || len(a.r.History().Switches()) != 0 {
-		t.Errorf("A in %v, B in %v: %+v", a.state(ab), b.state(ba), a.r.History().Switches())
-	}
-	n.trace = nil
-	for range 1000 {
-		hint()
-		n.pass(10 * time.Millisecond)
-	}
-	if l := len(n.trace); l > 2*4 {
-		t.Errorf("ten seconds full of hints have %d messages", l)
+	for name, hint := range map[string]func(h *host, u engine.ULIDs){
+		"icmp": icmp, "ulp": ulp, "both": func(h *host, u engine.ULIDs) { icmp(h, u); ulp(h, u) },
+	} {
+		n, a, b, ab, ba := two(t, 2)
+		for range 100 {
+			hint(a, ab)
+		}
+		n.pass(time.Second)
+		if got := fmt.Sprint(n.probes()); got != "[A1>B1 InboundOk 1 B1>A1 Operational 1]" {
+			t.Errorf("%s: %s", name, got)
+		}
+		if b.state(ba) != operational || a.state(ab) != operational || len(a.r.History().Switches()) != 0 {
+			t.Errorf("%s: A in %v, B in %v: %+v", name, a.state(ab), b.state(ba), a.r.History().Switches())
+		}
+		n.trace = nil
+		for range 1000 {
+			hint(a, ab)
+			n.pass(10 * time.Millisecond)
+		}
+		if l := len(n.trace); l > 2*4 {
+			t.Errorf("%s: ten seconds full of hints have %d messages", name, l)
+		}
 	}
 }
 
