@@ -202,6 +202,9 @@ func TestFourByFour(t *testing.T) {
 			if seen[p.Local] || seen[p.Peer] {
 				t.Errorf("%v: Probe %d is not by a most different pair: %+v", x.trigger, i, probed)
 			}
+			if i > 0 && p.Time-probed[i-1].Time != 500*time.Millisecond {
+				t.Errorf("%v: Probe %d comes %v after the one before", x.trigger, i, p.Time-probed[i-1].Time)
+			}
 			seen[p.Local], seen[p.Peer] = true, true
 		}
 		if len(probed) != x.dead+1 {
