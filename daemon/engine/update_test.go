@@ -45,6 +45,9 @@ func TestUpdate(t *testing.T) {
 	if l == nil || l.Generation == before || l.Generation != x.LocalGeneration || l.Generation != y.PeerGeneration || m.Options.CGAParameterDataStructure() == nil {
 		t.Errorf("list %v, generations %v, %v, %v", l, before, x.LocalGeneration, y.PeerGeneration)
 	}
+	if m.Options.LocatorPreferences() != nil {
+		t.Error("preferences are told, and all are equal")
+	}
 	if len(y.PeerLocators) != 1 || x.Updating {
 		t.Errorf("B knows %v; A is updating: %v", y.PeerLocators, x.Updating)
 	}
@@ -176,7 +179,7 @@ func TestUpdateSchedule(t *testing.T) {
 }
 
 func TestUpdateSuperseded(t *testing.T) {
-	shows.IDs(t, "5533-10.3-01 5533-10.3-02 5533-10.3-03 5533-10.5-08")
+	shows.IDs(t, "5533-10.1-01 5533-10.3-01 5533-10.3-02 5533-10.3-03 5533-10.5-08")
 	n, a, b, ab, ba := establishedPair(t)
 	set := a.locals
 	n.drop = func(s Send) bool { return true }
