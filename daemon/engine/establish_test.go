@@ -63,6 +63,9 @@ func TestEstablish(t *testing.T) {
 	if ia.TagLocal != ib.TagPeer || ia.TagPeer != ib.TagLocal || ia.TagLocal == ia.TagPeer {
 		t.Errorf("tags differ: %+v and %+v", ia, ib)
 	}
+	if !slices.Equal(ia.LocalLocators, addrs(a.locals)) || !slices.Equal(ib.LocalLocators, addrs(b.locals)) {
+		t.Errorf("Ls(local) is %v and %v", ia.LocalLocators, ib.LocalLocators)
+	}
 	if len(ia.PeerLocators) != 2 || ia.PeerLocators[0].Address != ab.Peer || ia.PeerLocators[1].Address != b.addr(1) {
 		t.Errorf("Ls(peer) is %+v", ia.PeerLocators)
 	}
