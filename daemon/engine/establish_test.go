@@ -80,11 +80,12 @@ func TestEstablish(t *testing.T) {
 	b.sends(wire.TypeR1, wire.TypeR2)
 }
 
-// The numbers are not the same in another exchange.
+// The numbers are not the same in another exchange, and the nonce is random.
 func TestNumbersDiffer(t *testing.T) {
-	shows.IDs(t, "5533-5.4-04 5533-7.1-03 5533-9-06")
+	shows.IDs(t, "5533-5.4-04 5533-5.6-04 5533-7.1-03 5533-9-06")
 	n, a, _, ab, _ := pairOf(t)
 	nonces, tags := make(map[uint32]bool), make(map[wire.ContextTag]bool)
+	var ones [32]int
 	for i := range 50 {
 		a.handle(Acquire{ab.Local, ab.Peer})
 		m := decode[*wire.I1](t, a.sent[len(a.sent)-1])
@@ -92,7 +93,15 @@ func TestNumbersDiffer(t *testing.T) {
 			t.Fatalf("exchange %d has numbers of an earlier one", i)
 		}
 		nonces[m.InitiatorNonce], tags[m.InitiatorContextTag] = true, true
+		for b := range ones {
+			ones[b] += int(m.InitiatorNonce >> b & 1)
+		}
 		a.handle(Close{ULIDs: ab})
+	}
+	for b, n := range ones {
+		if n < 10 || n > 40 {
+			t.Errorf("bit %d is 1 in %d of 50 nonces", b, n)
+		}
 	}
 	n.run()
 }
@@ -368,7 +377,7 @@ func TestCrossingI2(t *testing.T) {
 }
 
 func TestNonceOfI2(t *testing.T) {
-	shows.IDs(t, "5533-7.11-08 5533-7.11-11")
+	shows.IDs(t, "5533-5.6-04 5533-7.11-08 5533-7.11-11")
 	n, a, _, ab, _ := pairOf(t)
 	a.handle(Acquire{ab.Local, ab.Peer})
 	n.run()
