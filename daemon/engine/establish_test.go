@@ -49,6 +49,9 @@ func TestEstablish(t *testing.T) {
 		i2.ResponderNonce != r1.ResponderNonce || r2.InitiatorNonce != i2.InitiatorNonce {
 		t.Errorf("numbers are not copied: %+v %+v %+v %+v", i1, r1, i2, r2)
 	}
+	if r1.ResponderNonce == 0 || r1.ResponderNonce == r1.InitiatorNonce {
+		t.Errorf("the Responder Nonce is not one that was picked: %+v", r1)
+	}
 	if v, w := r1.Options.ResponderValidator(), i2.Options.ResponderValidator(); v == nil || w == nil || !slices.Equal(v.Validator, w.Validator) {
 		t.Errorf("the validator is not copied: %v, %v", v, w)
 	}
