@@ -146,6 +146,11 @@ func TestZeroBits(t *testing.T) {
 func TestUnassignedSec(t *testing.T) {
 	shows.IDs(t, "5535-7-01 3972-5-14")
 	set := mustHBA(t, 1, eight(t)[:2], Options{})
+	// Those that are assigned are looked into: Hash2 decides.
+	for sec := uint8(1); sec < 3; sec++ {
+		wantError(t, set[0].PDS.VerifyCGA(withSec(set[0].Addr, sec)), ErrHash2)
+		wantError(t, set[1].PDS.VerifyHBA(withSec(set[0].Addr, sec)), ErrHash2)
+	}
 	for sec := uint8(3); sec < 8; sec++ {
 		x := withSec(set[0].Addr, sec)
 		if SecOf(x) != sec {
