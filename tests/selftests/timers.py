@@ -37,7 +37,7 @@ def send_timer():
 
 
 @case("whatever is heard stops the Send Timer: payload, with and without header, Keepalive, Update",
-      "5534-6.1-01", "5534-6.6-01", "5534-6.1-07")
+      "5534-6.1-01", "5534-6.6-01", "5534-6.1-07", "5534-4.1-03")
 def send_timer_stopped():
     hello = pkt.udp(b, a, 9, PORT, b"hello")
     update = pkt.control(UPDATE, TAGGED + bytes(8))
@@ -147,7 +147,7 @@ def keepalive_pair():
     home()
 
 
-@case("a Keepalive with reserved bits set is one, and not answered", "5534-5.1-03")
+@case("a Keepalive with reserved bits set is one, and not answered", "5534-5.1-03", "5534-4.1-03")
 def keepalive_in():
     fresh()
     with Daemon() as d, Counted(ctl_in=2, keepalive_in=2):
@@ -204,7 +204,7 @@ def inbound_ok_sent():
         near("the event", time.monotonic() - start, 15, 15.5)
 
 
-@case("the daemon's own messages count as sent", "5534-6.2-04")
+@case("the daemon's own messages count as sent", "5534-6.2-04", "5534-4.1-03")
 def control_sent():
     fresh()
     with Daemon() as d:
