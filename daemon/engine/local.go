@@ -198,12 +198,16 @@ func byUse(ulid *LocalLocator, all []LocalLocator, by func(*LocalLocator) wire.V
 			list = append(list, proved{LocalLocator: l, method: by(l), network: networkOf(l.Address)})
 		}
 	}
-	slices.SortFunc(list, func(a, b proved) int {
-		return cmp.Or(
-			compareBool(a.method != wire.MethodHBA, b.method != wire.MethodHBA),
-			compareBool(a.Preference.Flags&wire.FlagTransient != 0, b.Preference.Flags&wire.FlagTransient != 0),
-			a.Address.Compare(b.Address))
-	})
+	costs := func(l proved) (n int) {
+		if l.method != wire.MethodHBA {
+			n += 2
+		}
+		if l.Preference.Flags&wire.FlagTransient != 0 {
+			n++
+		}
+		return n
+	}
+	slices.SortFunc(list, func(a, b proved) int { return cmp.Or(costs(a)-costs(b), a.Address.Compare(b.Address)) })
 	seen := map[netip.Prefix]int{networkOf(ulid.Address): 1}
 	for i := range list {
 		list[i].rank = seen[list[i].network]
@@ -211,16 +215,6 @@ func byUse(ulid *LocalLocator, all []LocalLocator, by func(*LocalLocator) wire.V
 	}
 	slices.SortFunc(list, func(a, b proved) int { return cmp.Or(a.rank-b.rank, a.Address.Compare(b.Address)) })
 	return list
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
 }
 
 // networkOf is the network of an address, as routers announce it.
