@@ -84,7 +84,8 @@ link_back() { router_up "$1" && busywait 20 no_tentative "p$1" host && prefix_re
 
 # moves HOW: up1 is in another network after three seconds without a carrier. flushed: what
 # it had is gone, as systemd-networkd and NetworkManager see to; kept: the kernel has all of it
-# still, the router of before as well, of which it takes a while to see that it is not there.
+# still, the router of before as well. That this is not there it takes ten seconds to see, and as
+# long again until the peer is told once more.
 moves()
 {
 	link_cut a up1 || return
@@ -95,7 +96,7 @@ moves()
 	busywait 20 no_tentative p1 host && radvd_set 1 $NEW 1800 3600
 }
 
-# back_home: and as it was.
+# moves_back: and as it was.
 moves_back()
 {
 	link_cut a up1
@@ -122,5 +123,5 @@ modprobe shim6 || exit
 set_up "the standard topology, with home routers" routers_up 5ms
 run_test "a host comes to another network, by its other interface" other_interface
 run_test "a host comes to another network, by the same interface, whose addresses are gone" same_interface flushed 1
-run_test "a host comes to another network, by the same interface, with its old addresses" same_interface kept 12
+run_test "a host comes to another network, by the same interface, with its old addresses" same_interface kept 30
 tap_end
