@@ -91,6 +91,9 @@ moves()
 	link_cut a up1 || return
 	[ "$1" = kept ] || ip -n "$(ns a)" -6 addr flush dev up1 scope global && ip -n "$(ns a)" -6 route flush dev up1 proto ra
 	ip -n "$(ns core)" route del 2001:db8:1::/48 && ip -n "$(ns core)" route add 2001:db8:5::/48 via 2001:db8:f:1::2 &&
+	# As everywhere: what has another network's source is spoofed (RFC 2827).
+	in_ns p1 nft "add table ip6 spoofed; add chain ip6 spoofed forward { type filter hook forward priority 0; };
+		add rule ip6 spoofed forward iifname host ip6 saddr != { $NEW::/64, fe80::/10 } drop" &&
 	ip -n "$(ns p1)" link set host address 00:00:5e:00:05:01 && pause 3 &&
 	ip -n "$(ns p1)" link set host up && ip -n "$(ns p1)" addr replace $NEW::1/64 dev host nodad &&
 	busywait 20 no_tentative p1 host && radvd_set 1 $NEW 1800 3600
@@ -102,6 +105,7 @@ moves_back()
 	link_cut a up1
 	ip -n "$(ns a)" -6 addr flush dev up1 scope global
 	ip -n "$(ns a)" -6 route flush dev up1 proto ra
+	in_ns p1 nft delete table ip6 spoofed
 	ip -n "$(ns core)" route del 2001:db8:5::/48
 	ip -n "$(ns core)" route add 2001:db8:1::/48 via 2001:db8:f:1::2
 	ip -n "$(ns p1)" link set host address 00:00:5e:00:01:01
