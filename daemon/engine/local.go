@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"shim6/daemon/cga"
 	"shim6/daemon/wire"
 )
 
@@ -142,13 +143,6 @@ func (e *Engine) makeSets(ulid *LocalLocator, all []LocalLocator, old *local) {
 // laboratory, without. It is the last one if nothing has changed, and has its
 // generation if the locators are the same.
 func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last *localSet) *localSet {
-	if ulid.PDS == nil && !lab {
-		// There is nothing that would prove an address.
-		if s := single(ulid.Address); last == nil || !s.same(last) || last.pds != nil {
-			return s
-		}
-		return last
-	}
 	s := &localSet{list: &wire.LocatorList{}}
 	elements := []wire.Preference{}
 	add := func(l *LocalLocator, m wire.VerificationMethod) {
@@ -163,9 +157,11 @@ func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last 
 		}
 		return method(ulid, l)
 	}
-	add(ulid, by(ulid))
-	for _, l := range byUse(ulid, all, by) {
-		add(l.LocalLocator, l.method)
+	if ulid.PDS != nil || lab {
+		add(ulid, by(ulid))
+		for _, l := range byUse(ulid, all, by) {
+			add(l.LocalLocator, l.method)
+		}
 	}
 	if len(elements) == 0 {
 		s = single(ulid.Address)
@@ -183,7 +179,7 @@ func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last 
 type proved struct {
 	*LocalLocator
 	method  wire.VerificationMethod
-	network netip.Prefix
+	network cga.SubnetPrefix
 	// rank is how many of the same network are more useful.
 	rank int
 }
@@ -195,7 +191,7 @@ func byUse(ulid *LocalLocator, all []LocalLocator, by func(*LocalLocator) wire.V
 	var list []proved
 	for i := range all {
 		if l := &all[i]; l.Address != ulid.Address && !l.Temporary {
-			list = append(list, proved{LocalLocator: l, method: by(l), network: networkOf(l.Address)})
+			list = append(list, proved{LocalLocator: l, method: by(l), network: cga.PrefixOf(l.Address)})
 		}
 	}
 	costs := func(l proved) (n int) {
@@ -208,19 +204,13 @@ func byUse(ulid *LocalLocator, all []LocalLocator, by func(*LocalLocator) wire.V
 		return n
 	}
 	slices.SortFunc(list, func(a, b proved) int { return cmp.Or(costs(a)-costs(b), a.Address.Compare(b.Address)) })
-	seen := map[netip.Prefix]int{networkOf(ulid.Address): 1}
+	seen := map[cga.SubnetPrefix]int{cga.PrefixOf(ulid.Address): 1}
 	for i := range list {
 		list[i].rank = seen[list[i].network]
 		seen[list[i].network]++
 	}
 	slices.SortFunc(list, func(a, b proved) int { return cmp.Or(a.rank-b.rank, a.Address.Compare(b.Address)) })
 	return list
-}
-
-// networkOf is the network of an address, as routers announce it.
-func networkOf(a netip.Addr) netip.Prefix {
-	p, _ := a.Prefix(64)
-	return p
 }
 
 // complete adds to a set that has a list the rest, and leaves out locators until

@@ -96,6 +96,22 @@ hosts_down()
 	done
 }
 
+# link_back PROVIDER: the cable to its host is in again, and it announces its prefix.
+link_back() { router_up "$1" && busywait 20 no_tentative "p$1" host && prefix_restore "$1"; }
+
+# look: what there is to know when something has failed.
+look()
+{
+	local h
+
+	for h in a b; do
+		shim6tool -n "$(ns $h)" context
+		shim6tool -n "$(ns $h)" stats | awk '$2 != 0'
+		tail -n 20 "$(daemon_dir $h)/log"
+	done
+	cat "$TEST_TMP/talk.err"
+}
+
 # of_context HOST NAME: a value of the context between the ULIDs.
 of_context()
 {

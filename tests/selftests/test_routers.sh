@@ -58,22 +58,8 @@ repair()
 
 peer_of() { [ "$1" = a ] && echo b || echo a; }
 
-link_back() { router_up "$1" && busywait 20 no_tentative "p$1" host && prefix_restore "$1"; }
-
 # provider_of CLIENT: the first provider of the host that calls.
 provider_of() { topo_provider "$1" up1; }
-
-look()
-{
-	local h
-
-	for h in a b; do
-		shim6tool -n "$(ns $h)" context
-		shim6tool -n "$(ns $h)" stats | awk '$2 != 0'
-		tail -n 20 "$(daemon_dir $h)/log"
-	done
-	cat "$TEST_TMP/talk.err"
-}
 
 # anew CLIENT RULES: routers, hosts and no context.
 anew()

@@ -171,11 +171,7 @@ func (t *tool) contextShow(args []string) error {
 	if t.json {
 		var objects []object
 		for _, c := range list {
-			o := contextObject(c)
-			if p, ok := protections[nameOf(c.ULIDs)]; ok {
-				o = withProtection(o, p)
-			}
-			objects = append(objects, o)
+			objects = append(objects, protectedObject(c, protections))
 		}
 		return errors.Join(t.printJSON(objects), err)
 	}

@@ -275,17 +275,13 @@ func (p *patient) checkAddresses() {
 			return
 		}
 	}
-	var prefixes []netip.Prefix
 	var unused []string
 	for _, l := range p.locators {
 		if !l.Available || !l.Operational {
 			unused = append(unused, fmt.Sprintf("%v is not used: %s", l.Address, l.Why))
-			continue
-		}
-		if x := netip.PrefixFrom(l.Address, 64).Masked(); !slices.Contains(prefixes, x) {
-			prefixes = append(prefixes, x)
 		}
 	}
+	prefixes := p.prefixes()
 	switch len(prefixes) {
 	case 0:
 		p.add("addresses", resultFail, "there is no address that could be a locator", "get a global one: 'ip -6 addr' shows which there are")
@@ -307,6 +303,17 @@ func (p *patient) checkAddresses() {
 		}
 		p.add("addresses", resultWarn, "no address proves another, so that peers will not switch to any", remedy)
 	}
+}
+
+// prefixes are those of the locators that can be used.
+func (p *patient) prefixes() []netip.Prefix {
+	var list []netip.Prefix
+	for _, l := range p.locators {
+		if x := netip.PrefixFrom(l.Address, 64).Masked(); l.Available && l.Operational && !slices.Contains(list, x) {
+			list = append(list, x)
+		}
+	}
+	return list
 }
 
 // somewhere stands for the Internet (RFC 9637): only what the default route is counts.

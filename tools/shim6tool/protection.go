@@ -5,8 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/netip"
-	"slices"
 
 	"shim6/daemon/control"
 	"shim6/netlink"
@@ -33,9 +31,14 @@ func (t *tool) protections(list []netlink.Context) map[control.Name]control.Prot
 	return found
 }
 
-// withProtection adds to the object of a context what shim6d says, without the names that
-// are there already.
-func withProtection(o object, p control.Protection) object {
+// protectedObject is contextObject with what shim6d says, without the names that are there
+// already.
+func protectedObject(c netlink.Context, all map[control.Name]control.Protection) object {
+	o := contextObject(c)
+	p, ok := all[nameOf(c.ULIDs)]
+	if !ok {
+		return o
+	}
 	j := object{
 		{"protected", p.Protected}, {"pairs", p.Pairs}, {"networks-local", p.NetworksLocal}, {"networks-peer", p.NetworksPeer},
 	}
@@ -54,12 +57,7 @@ func (p *patient) checkSessions() {
 	if len(all) == 0 {
 		return
 	}
-	var networks []netip.Prefix
-	for _, l := range p.locators {
-		if x := netip.PrefixFrom(l.Address, 64).Masked(); l.Operational && !slices.Contains(networks, x) {
-			networks = append(networks, x)
-		}
-	}
+	networks := p.prefixes()
 	protected, told := 0, 0
 	for _, c := range p.contexts {
 		x, ok := all[nameOf(c.ULIDs)]

@@ -135,11 +135,7 @@ func (o *overview) states() string {
 func (o *overview) object() object {
 	contexts := []object{}
 	for _, c := range o.contexts {
-		j := contextObject(c)
-		if p, ok := o.protections[nameOf(c.ULIDs)]; ok {
-			j = withProtection(j, p)
-		}
-		contexts = append(contexts, j)
+		contexts = append(contexts, protectedObject(c, o.protections))
 	}
 	j := object{{"module", o.module == "loaded"}}
 	if o.daemon != nil {
