@@ -92,7 +92,7 @@ check:
 # Ctrl-C stops it; what it tells last goes on from there.
 soak:
 	SHIM6_SIM_PROGRESS=1 SHIM6_SIM_WORLDS=$${SHIM6_SIM_WORLDS:-1000000} SHIM6_SIM_SEED=$${SHIM6_SOAK_FROM:-1} \
-		nice $(GO) test -v -count=1 -timeout=0 -run '^TestWorlds$$' ./tests/sim
+		nice $(GO) test -v -count=1 -timeout=0 -run '^TestWorlds$$' ./daemon/internal/sim
 
 conformance:
 	$(GO) run ./tools/conformance -v
@@ -101,7 +101,7 @@ bench-crypto:
 	$(GO) run ./tests/bench/crypto
 
 bench-engine:
-	$(GO) run ./tests/bench/engine
+	$(GO) run ./daemon/internal/enginebench
 
 # In virtual time, so that it takes two minutes and shows no load of this machine.
 failover:

@@ -173,7 +173,7 @@ unit()
 {
 	check "go test -race" go test -race ./...
 	check "ten thousand worlds, and as many contexts at once" go test -timeout 20m -p 1 \
-		-run '^(TestWorlds|TestTenThousand|TestRandomWalk)$' ./tests/sim ./daemon/reap
+		-run '^(TestWorlds|TestTenThousand|TestRandomWalk)$' ./daemon/internal/sim ./daemon/internal/reap
 }
 
 sources()

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"shim6/daemon/engine"
+	"shim6/daemon/internal/engine"
 	"shim6/netlink"
 )
 

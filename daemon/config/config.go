@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"shim6/daemon/cga"
-	"shim6/daemon/engine"
+	"shim6/daemon/internal/engine"
 )
 
 // Config is the configuration. Every field of it has the name of its key.

@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"shim6/daemon/cga"
-	"shim6/daemon/engine"
+	"shim6/daemon/internal/engine"
 	"shim6/tools/conformance/shows"
 )
 

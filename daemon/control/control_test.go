@@ -22,7 +22,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"shim6/daemon/engine"
+	"shim6/daemon/internal/engine"
 	"shim6/daemon/locator"
 	"shim6/daemon/wire"
 )

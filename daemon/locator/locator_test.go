@@ -22,7 +22,7 @@ import (
 
 	"shim6/daemon/cga"
 	"shim6/daemon/config"
-	"shim6/daemon/engine"
+	"shim6/daemon/internal/engine"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"shim6/daemon/control"
-	"shim6/daemon/engine"
-	"shim6/daemon/kernel"
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/kernellink"
 )
 
 // errNoModule: a context is nothing without it.
@@ -54,7 +54,7 @@ func (d *daemon) do(actions []engine.Action) (refused []engine.ContextRefused) {
 			if without[a.Context.ULIDs] || d.kernel == nil {
 				break
 			}
-			if err := kernel.Set(d.kernel, a); err != nil {
+			if err := kernellink.Set(d.kernel, a); err != nil {
 				refuse(a.Context.ULIDs, err)
 			}
 		case engine.ContextDel:
@@ -100,14 +100,14 @@ func (d *daemon) newContext(a engine.ContextNew) error {
 	if d.kernel == nil {
 		return errNoModule
 	}
-	return kernel.New(d.kernel, a)
+	return kernellink.New(d.kernel, a)
 }
 
 func (d *daemon) deleteContext(a engine.ContextDel) {
 	if d.kernel == nil {
 		return
 	}
-	if err := kernel.Delete(d.kernel, a); err != nil {
+	if err := kernellink.Delete(d.kernel, a); err != nil {
 		d.log.Warn("the kernel does not delete a context", append(attributes(a.ULIDs), "error", err)...)
 		d.resyncSoon()
 	}
@@ -120,7 +120,7 @@ func (d *daemon) send(a engine.Send) {
 	if d.kernel == nil {
 		return
 	}
-	if err := kernel.Send(d.kernel, a); err != nil {
+	if err := kernellink.Send(d.kernel, a); err != nil {
 		d.sendErrors.Add(1)
 		d.log.Debug("a message can't be sent", "type", a.Type, "source", a.Source, "destination", a.Destination, "error", err)
 		return

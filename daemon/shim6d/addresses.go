@@ -10,9 +10,9 @@ import (
 	"slices"
 	"time"
 
-	"shim6/daemon/address"
 	"shim6/daemon/cga"
 	"shim6/daemon/config"
+	"shim6/daemon/internal/address"
 	"shim6/daemon/locator"
 )
 

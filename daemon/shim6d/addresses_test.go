@@ -17,11 +17,11 @@ import (
 	mnetlink "github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
-	"shim6/daemon/address"
 	"shim6/daemon/cga"
 	"shim6/daemon/config"
-	"shim6/daemon/engine"
-	"shim6/daemon/kernel"
+	"shim6/daemon/internal/address"
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/kernellink"
 	"shim6/daemon/locator"
 	"shim6/netlink"
 	"shim6/tools/conformance/shows"
@@ -66,7 +66,7 @@ func withContext(t *testing.T) (*daemon, *fakeRtnetlink, *strings.Builder) {
 	d.rtnetlink = f
 	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{toldLink(1, "", unix.IFF_LOOPBACK|linkUp), toldLink(2, "", linkUp), assigned()}})
 	k.contexts = []netlink.Context{adopted()}
-	d.kernelBatch(kernel.Batch{Lost: true})
+	d.kernelBatch(kernellink.Batch{Lost: true})
 	d.resync()
 	settled(t, d)
 	if d.engine.State(ulids) != engine.Established {

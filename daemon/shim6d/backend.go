@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"shim6/daemon/control"
-	"shim6/daemon/engine"
+	"shim6/daemon/internal/engine"
 	"shim6/daemon/locator"
 	"shim6/daemon/wire"
 )

@@ -14,7 +14,7 @@ import (
 
 	"shim6/daemon/config"
 	"shim6/daemon/control"
-	"shim6/daemon/engine"
+	"shim6/daemon/internal/engine"
 	"shim6/daemon/wire"
 	"shim6/netlink"
 )

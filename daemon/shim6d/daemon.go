@@ -11,15 +11,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"shim6/daemon/address"
 	"shim6/daemon/config"
 	"shim6/daemon/control"
-	"shim6/daemon/debugport"
-	"shim6/daemon/engine"
-	"shim6/daemon/kernel"
+	"shim6/daemon/internal/address"
+	"shim6/daemon/internal/debugport"
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/kernellink"
+	"shim6/daemon/internal/reap"
+	"shim6/daemon/internal/statefile"
 	"shim6/daemon/locator"
-	"shim6/daemon/reap"
-	"shim6/daemon/statefile"
 	"shim6/netlink"
 )
 
@@ -57,9 +57,9 @@ type daemon struct {
 	saver *address.Saver
 
 	// kernel is nil while the module is not there.
-	kernel *kernel.Connection
-	// connect and loaded are kernel.Connect and netlink.Loaded but in tests.
-	connect func() (*kernel.Connection, error)
+	kernel *kernellink.Connection
+	// connect and loaded are kernellink.Connect and netlink.Loaded but in tests.
+	connect func() (*kernellink.Connection, error)
 	loaded  func() (bool, error)
 
 	watcher   *locator.Watcher
@@ -104,7 +104,7 @@ func newDaemon(c *config.Config, path string, log logger) (*daemon, error) {
 	d := &daemon{
 		log: log, path: path, config: c,
 		began: time.Now(), notify: newNotifier(),
-		connect: kernel.Connect, loaded: func() (bool, error) { return netlink.Loaded(nil) },
+		connect: kernellink.Connect, loaded: func() (bool, error) { return netlink.Loaded(nil) },
 		requests: make(chan func()), ended: make(chan struct{}),
 		waiting: map[uint64]func(error){},
 	}
@@ -208,7 +208,7 @@ func (d *daemon) dump() ([]engine.KernelContext, error) {
 		return nil, nil
 	}
 	for try := 1; ; try++ {
-		contexts, err := kernel.Dump(d.kernel)
+		contexts, err := kernellink.Dump(d.kernel)
 		if try < 5 && errors.Is(err, netlink.ErrInterrupted) {
 			continue
 		}

@@ -19,8 +19,8 @@ import (
 
 	"shim6/daemon/config"
 	"shim6/daemon/control"
-	"shim6/daemon/engine"
-	"shim6/daemon/kernel"
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/kernellink"
 	"shim6/daemon/locator"
 	"shim6/daemon/wire"
 	"shim6/netlink"
@@ -92,7 +92,7 @@ func made(t *testing.T) (*daemon, *fake, *strings.Builder) {
 	}
 	t.Cleanup(d.close)
 	f := &fake{d: d}
-	d.kernel = &kernel.Connection{Client: f}
+	d.kernel = &kernellink.Connection{Client: f}
 	if err := d.startEngine(); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func adopted() netlink.Context {
 func TestModuleGone(t *testing.T) {
 	d, f, _ := made(t)
 	d.handle(engine.Acquire{Local: a1, Peer: b1})
-	d.kernelBatch(kernel.Batch{Events: []netlink.Event{netlink.GoneEvent{}}})
+	d.kernelBatch(kernellink.Batch{Events: []netlink.Event{netlink.GoneEvent{}}})
 	if d.kernel != nil || d.engine.Size().Contexts != 0 || d.reconnectAt == 0 {
 		t.Fatalf("kernel %v, %d contexts", d.kernel, d.engine.Size().Contexts)
 	}
@@ -163,7 +163,7 @@ func TestModuleGone(t *testing.T) {
 	}
 	there := false
 	d.loaded = func() (bool, error) { return there, nil }
-	d.connect = func() (*kernel.Connection, error) { return &kernel.Connection{Client: f}, nil }
+	d.connect = func() (*kernellink.Connection, error) { return &kernellink.Connection{Client: f}, nil }
 	d.reconnect()
 	if d.kernel != nil || d.reconnectAt == 0 {
 		t.Error("it has not waited for the module")
@@ -182,7 +182,7 @@ func TestModuleMissing(t *testing.T) {
 	there, tries := false, []time.Duration{}
 	missing := &netlink.Error{Err: fs.ErrNotExist, Message: "the kernel has no family"}
 	d.loaded = func() (bool, error) { return there, nil }
-	d.connect = func() (*kernel.Connection, error) {
+	d.connect = func() (*kernellink.Connection, error) {
 		tries = append(tries, d.now())
 		return nil, missing
 	}
@@ -207,21 +207,21 @@ func TestModuleMissing(t *testing.T) {
 	// Somebody has loaded it: that is seen within a second. What is wrong with it is
 	// said once.
 	there = true
-	d.connect = func() (*kernel.Connection, error) { return nil, errors.New("no memory") }
+	d.connect = func() (*kernellink.Connection, error) { return nil, errors.New("no memory") }
 	for range 5 {
 		d.reconnect()
 	}
 	if n := strings.Count(log.String(), "no memory"); n != 1 || d.kernel != nil {
 		t.Errorf("told %d times", n)
 	}
-	d.connect = func() (*kernel.Connection, error) { return &kernel.Connection{Client: f}, nil }
+	d.connect = func() (*kernellink.Connection, error) { return &kernellink.Connection{Client: f}, nil }
 	d.reconnect()
 	if d.kernel == nil || d.loadAt != 0 {
 		t.Error("it is not used")
 	}
 	d.moduleGone("unloaded")
 	there = false
-	d.connect = func() (*kernel.Connection, error) { t.Error("it is loaded again"); return nil, missing }
+	d.connect = func() (*kernellink.Connection, error) { t.Error("it is loaded again"); return nil, missing }
 	for range 3600 {
 		d.began = d.began.Add(-retryPause)
 		d.reconnect()
@@ -230,7 +230,7 @@ func TestModuleMissing(t *testing.T) {
 
 // Others change contexts, or events are lost: the kernel is asked what there is.
 func TestResync(t *testing.T) {
-	for _, b := range []kernel.Batch{
+	for _, b := range []kernellink.Batch{
 		{Events: []netlink.Event{netlink.ChangeEvent{}}}, {Events: []netlink.Event{netlink.DeleteEvent{}}}, {Lost: true},
 	} {
 		d, f, _ := made(t)
@@ -256,13 +256,13 @@ func TestResync(t *testing.T) {
 func TestOutsideLost(t *testing.T) {
 	d, _, log := made(t)
 	for range 10 {
-		d.outsideBatch(kernel.Batch{Lost: true})
+		d.outsideBatch(kernellink.Batch{Lost: true})
 	}
 	if d.resyncAt != 0 || d.eventsLost.Load() != 10 || !strings.Contains(log.String(), "from outside") {
 		t.Errorf("a dump is due at %v, lost %d; log: %s", d.resyncAt, d.eventsLost.Load(), log)
 	}
 	// The loop knows which is which.
-	outside, main := make(chan kernel.Batch), make(chan kernel.Batch)
+	outside, main := make(chan kernellink.Batch), make(chan kernellink.Batch)
 	d.kernel.Outside, d.kernel.Main = outside, main
 	signals, ended := make(chan os.Signal), make(chan error)
 	due := func() (at time.Duration) {
@@ -272,11 +272,11 @@ func TestOutsideLost(t *testing.T) {
 		return at
 	}
 	go func() { ended <- d.loop(signals) }()
-	outside <- kernel.Batch{Lost: true}
+	outside <- kernellink.Batch{Lost: true}
 	if at := due(); at != 0 {
 		t.Errorf("outside: a dump is due at %v", at)
 	}
-	main <- kernel.Batch{Lost: true}
+	main <- kernellink.Batch{Lost: true}
 	if at := due(); at == 0 {
 		t.Error("main: there is no dump")
 	}
@@ -453,7 +453,7 @@ func TestReloadFails(t *testing.T) {
 	d, f, log := made(t)
 	f.contexts = []netlink.Context{adopted()}
 	d.resync()
-	d.kernel = &kernel.Connection{Client: unreadable{f}}
+	d.kernel = &kernellink.Connection{Client: unreadable{f}}
 	was, before := d.config, d.engine
 	c := *d.config
 	c.Protocol.HoldDown = config.Duration(time.Hour)

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shim6/daemon/config"
-	"shim6/daemon/engine"
+	"shim6/daemon/internal/engine"
 	"shim6/daemon/locator"
 	"shim6/daemon/wire"
 	"shim6/netlink"

@@ -9,7 +9,7 @@ import (
 
 	mnetlink "github.com/mdlayher/netlink"
 
-	"shim6/daemon/engine"
+	"shim6/daemon/internal/engine"
 	"shim6/daemon/locator"
 )
 

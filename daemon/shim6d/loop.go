@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"time"
 
-	"shim6/daemon/engine"
-	"shim6/daemon/kernel"
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/kernellink"
 	"shim6/netlink"
 )
 
@@ -35,7 +35,7 @@ func (d *daemon) loop(signals <-chan os.Signal) error {
 	}
 	for {
 		timer.Reset(max(0, d.next()-d.now()))
-		var main, outside <-chan kernel.Batch
+		var main, outside <-chan kernellink.Batch
 		if d.kernel != nil {
 			main, outside = d.kernel.Main, d.kernel.Outside
 		}
@@ -117,7 +117,7 @@ func (d *daemon) due() error {
 // outsideBatch deals with what the kernel tells of what others cause. What is lost
 // there is like a packet lost, which no dump repairs; and who floods this host must
 // not have it dump all the time.
-func (d *daemon) outsideBatch(b kernel.Batch) {
+func (d *daemon) outsideBatch(b kernellink.Batch) {
 	if b.Lost {
 		b.Lost = false
 		d.eventsLost.Add(1)
@@ -127,7 +127,7 @@ func (d *daemon) outsideBatch(b kernel.Batch) {
 }
 
 // kernelBatch deals with what the kernel tells.
-func (d *daemon) kernelBatch(b kernel.Batch) {
+func (d *daemon) kernelBatch(b kernellink.Batch) {
 	for _, ev := range b.Events {
 		switch ev := ev.(type) {
 		case netlink.GoneEvent:
@@ -141,7 +141,7 @@ func (d *daemon) kernelBatch(b kernel.Batch) {
 			if a, ok := ev.(netlink.AcquireEvent); ok {
 				d.log.Debug("a context is wanted", "ulid-local", a.Local, "ulid-peer", a.Peer, "packets", a.Packets)
 			}
-			if e := kernel.Event(ev, d.kernel.InUse); e != nil {
+			if e := kernellink.Event(ev, d.kernel.InUse); e != nil {
 				d.handle(e)
 			}
 		}

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"shim6/daemon/control"
-	"shim6/daemon/engine"
-	"shim6/daemon/reap"
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/reap"
 	"shim6/daemon/wire"
 )
 

@@ -12,8 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"shim6/daemon/control"
-	"shim6/daemon/engine"
-	"shim6/daemon/reap"
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/reap"
 )
 
 // Times of the day are reckoned from now, whatever the engine's clock has missed since

@@ -13,7 +13,7 @@ import (
 	mnetlink "github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
-	"shim6/daemon/address"
+	"shim6/daemon/internal/address"
 )
 
 // withRouter is a daemon with an address and a router on link 2, whose routes are set up.

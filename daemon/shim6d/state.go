@@ -10,12 +10,12 @@ import (
 	"path/filepath"
 	"time"
 
-	"shim6/daemon/address"
 	"shim6/daemon/cga"
 	"shim6/daemon/config"
-	"shim6/daemon/engine"
-	"shim6/daemon/statefile"
-	"shim6/daemon/writer"
+	"shim6/daemon/internal/address"
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/statefile"
+	"shim6/daemon/internal/writer"
 )
 
 const (

@@ -15,13 +15,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"shim6/daemon/address"
 	"shim6/daemon/cga"
 	"shim6/daemon/config"
-	"shim6/daemon/engine"
-	"shim6/daemon/kernel"
-	"shim6/daemon/statefile"
-	"shim6/daemon/writer"
+	"shim6/daemon/internal/address"
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/kernellink"
+	"shim6/daemon/internal/statefile"
+	"shim6/daemon/internal/writer"
 	"shim6/netlink"
 )
 
@@ -202,7 +202,7 @@ func TestStateDirectoryHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, log := opened(t, c)
-	d.kernel = &kernel.Connection{Client: &fake{d: d}}
+	d.kernel = &kernellink.Connection{Client: &fake{d: d}}
 	began := time.Now()
 	d.loadAddresses()
 	if gone := time.Since(began); gone > 3*diskPatience || !d.addresses.unknown || log.count("does not answer") != 1 {
@@ -312,7 +312,7 @@ func TestOldRecords(t *testing.T) {
 	d, _ := opened(t, c)
 	d.table = tableWith(t)
 	f := &fake{d: d, contexts: []netlink.Context{adopted()}}
-	d.kernel = &kernel.Connection{Client: f}
+	d.kernel = &kernellink.Connection{Client: f}
 	if err := d.startEngine(); err != nil {
 		t.Fatal(err)
 	}

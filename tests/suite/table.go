@@ -112,7 +112,7 @@ func table(tests []string) []*part {
 
 	// These look at the clock: the engine's figures, and how long a newcomer waits.
 	add(&part{name: "engine", test: "engine", cost: 60, whole: true, rootless: true,
-		command: []string{"go", "test", "-v", "-count=1", "-timeout", "20m", "-run", "^TestWanted$", "./tests/bench/engine"}})
+		command: []string{"go", "test", "-v", "-count=1", "-timeout", "20m", "-run", "^TestWanted$", "./daemon/internal/enginebench"}})
 	add(&part{name: "bare", test: "bare", cost: 300, needs: []string{"prepare-6.12"},
 		command: []string{"tests/bare.sh", "300", "60"}, env: []string{"SHIM6_NO_SKIP=1"}})
 	return parts

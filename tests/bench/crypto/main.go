@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: BSD-3-Clause
+// SPDX-License-Identifier: GPL-2.0
 
 // Command crypto measures how fast addresses are made, verified and signed with,
 // beside what openssl does on the same machine in the same minutes: RSA as it is,

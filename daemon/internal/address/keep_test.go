@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package address
+
+import (
+	"net/netip"
+	"reflect"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"shim6/daemon/config"
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/locator"
+	"shim6/daemon/wire"
+	"shim6/tools/conformance/shows"
+)
+
+const (
+	keepA1   = "address replace 2001:db8:1::a/128 dev 1 valid_lft 3590 preferred_lft 0"
+	unkeepA1 = "address delete 2001:db8:1::a/128 dev 1"
+)
+
+// How a ULID is lost, and whether it is kept.
+func TestKeep(t *testing.T) {
+	shows.IDs(t, "5533-1.5-01")
+	ever := "address replace 2001:db8:1::a/128 dev 1 valid_lft 4294967295 preferred_lft 0"
+	for _, c := range []struct {
+		name string
+		lose func(h *host, see func())
+		want []string
+	}{
+		{"the link goes down", func(h *host, see func()) { h.down(up1); h.lost(up1, a1) }, []string{keepA1}},
+		{"the link is removed", func(h *host, see func()) {
+			h.down(up1)
+			h.lost(up1, a1)
+			m := SetAddress{}.Message()
+			m.Header.Type = unix.RTM_DELLINK
+			m.Data = []byte{0, 0, 0, 0, up1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+			h.apply(m)
+		}, []string{keepA1}},
+		{"the link is down and its addresses stay, but are not delivered to", func(h *host, see func()) { h.down(up1) }, []string{keepA1}},
+		{"somebody deletes it", func(h *host, see func()) { h.lost(up1, a1) }, []string{keepA1}},
+		{"without an end", func(h *host, see func()) { h.address(up1, a1, 0, Infinite, Infinite); see(); h.lost(up1, a1) }, []string{ever}},
+		{"the carrier goes: the link has it still", func(h *host, see func()) { h.link(up1, "up1", unix.IFF_UP) }, nil},
+		{"its lifetime ends", func(h *host, see func()) { h.now += 3589 * time.Second; h.lost(up1, a1) }, nil},
+		{"an RA ends its lifetime, and the kernel removes it", func(h *host, see func()) { h.address(up1, a1, 0, 0, 0); see(); h.lost(up1, a1) }, nil},
+		{"it is deprecated, and then deleted", func(h *host, see func()) { h.address(up1, a1, 0, 0, 3590); see(); h.lost(up1, a1) }, nil},
+		{"it is deprecated, and the link goes down", func(h *host, see func()) {
+			h.address(up1, a1, 0, 0, 3590)
+			h.down(up1)
+			h.lost(up1, a1)
+		}, []string{keepA1}},
+		{"another link has it as well", func(h *host, see func()) {
+			h.address(up2, a1, 0, 1800, 3600)
+			h.down(up1)
+			h.lost(up1, a1)
+		}, nil},
+		{"another one is lost, which no context has", func(h *host, see func()) {
+			h.address(up2, a2, 0, 1800, 3600)
+			h.lost(up2, a2)
+		}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h, k := newHost(t), Keeper{}
+			h.address(up1, a1, 0, 1800, 3600)
+			h.wants(k.Update(h.now, &h.table, uses(a1)))
+			h.now = 10 * time.Second
+			c.lose(h, func() { h.wants(k.Update(h.now, &h.table, uses(a1))) })
+			h.wants(k.Update(h.now, &h.table, uses(a1)), c.want...)
+			// Nothing more is to be done.
+			h.wants(k.Update(h.now, &h.table, uses(a1)))
+		})
+	}
+}
+
+// lostOne is a host that keeps a1, after ten seconds.
+func lostOne(t *testing.T) (*host, *Keeper) {
+	h, k := newHost(t), &Keeper{}
+	h.address(up1, a1, 0, 1800, 3600)
+	h.wants(k.Update(h.now, &h.table, uses(a1)))
+	h.now = 10 * time.Second
+	h.down(up1)
+	h.lost(up1, a1)
+	h.wants(k.Update(h.now, &h.table, uses(a1)), keepA1)
+	if !Keeps(&h.table) {
+		t.Fatal("nothing is kept")
+	}
+	return h, k
+}
+
+// How what was kept comes to an end.
+func TestKeepNoMore(t *testing.T) {
+	shows.IDs(t, "5533-1.5-01")
+	t.Run("it comes back", func(t *testing.T) {
+		h, k := lostOne(t)
+		h.up(up1)
+		h.address(up1, a1, unix.IFA_F_TENTATIVE, 1800, 3600)
+		h.wants(k.Update(h.now, &h.table, uses(a1)))
+		h.address(up1, a1, 0, 1800, 3600)
+		h.wants(k.Update(h.now, &h.table, uses(a1)), unkeepA1)
+		h.wants(k.Update(h.now, &h.table, uses(a1)))
+		// And is lost again.
+		h.down(up1)
+		h.lost(up1, a1)
+		h.wants(k.Update(h.now, &h.table, uses(a1)), "address replace 2001:db8:1::a/128 dev 1 valid_lft 3600 preferred_lft 0")
+	})
+	t.Run("another host has it when the link is back", func(t *testing.T) {
+		h, k := lostOne(t)
+		h.up(up1)
+		h.address(up1, a1, unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED, 1800, 3600)
+		h.wants(k.Update(h.now, &h.table, uses(a1)))
+	})
+	t.Run("no context has it any more", func(t *testing.T) {
+		h, k := lostOne(t)
+		h.wants(k.Update(h.now, &h.table, uses(a2)), unkeepA1)
+		h.wants(k.Update(h.now, &h.table, uses(a1)))
+	})
+	t.Run("its lifetime ends: the kernel removes it", func(t *testing.T) {
+		h, k := lostOne(t)
+		h.now += 3590 * time.Second
+		h.lost(lo, a1)
+		h.wants(k.Update(h.now, &h.table, uses(a1)))
+	})
+	t.Run("the administrator deletes it from the loopback too", func(t *testing.T) {
+		h, k := lostOne(t)
+		h.lost(lo, a1)
+		h.wants(k.Update(h.now, &h.table, uses(a1)))
+	})
+}
+
+// After a restart the mark says what was kept; what else the loopback has is left
+// alone.
+func TestKeepRestart(t *testing.T) {
+	h, _ := lostOne(t)
+	h.address(lo, a2, 0, Infinite, Infinite)
+	var k Keeper
+	h.wants(k.Update(h.now, &h.table, uses(a1, a2)))
+	h.up(up1)
+	h.address(up1, a1, 0, 1800, 3600)
+	h.wants(k.Update(h.now, &h.table, uses(a1, a2)), unkeepA1)
+	h.wants(k.Update(h.now, &h.table, uses()))
+}
+
+// What could not be done is not tried for ever: the context goes.
+func TestKeepFails(t *testing.T) {
+	h, k := newHost(t), Keeper{}
+	h.address(up1, a1, 0, Infinite, Infinite)
+	k.Update(h.now, &h.table, uses(a1))
+	h.lost(up1, a1)
+	if got := k.Update(h.now, &h.table, uses(a1)); len(got) != 1 {
+		t.Fatalf("actions %v", got)
+	}
+	h.wants(k.Update(h.now, &h.table, uses(a1)))
+}
+
+// What is kept is a ULID, and no locator that works, whatever the configuration says
+// of the loopback; but it is not what an address may not be.
+func TestKeptLocator(t *testing.T) {
+	shows.IDs(t, "5533-1.5-01")
+	h, _ := lostOne(t)
+	c := config.Default()
+	no := false
+	c.Interfaces = []config.Interface{{Name: "lo", Use: &no}}
+	// As the kernel tells it, which has it deprecated.
+	h.apply(SetAddress{Index: lo, Address: a1, Bits: hostBits, Flags: unix.IFA_F_DEPRECATED, Valid: 3590}.Message())
+	want := []engine.LocalLocator{{Address: a1, Preference: wire.Preference{Flags: wire.FlagBroken}, Interface: "lo", ValidUntil: 3600 * time.Second}}
+	list := locator.Assess(&h.table, c, h.now)
+	if got := locator.Local(list); !reflect.DeepEqual(got, want) {
+		t.Errorf("locators %+v, wanted %+v", got, want)
+	}
+	if why := "kept on lo for contexts: its link has lost it"; len(list) != 1 || list[0].Operational || list[0].Why != why {
+		t.Errorf("assessed as %+v, wanted %q", list, why)
+	}
+	c.Locators.Deny = []netip.Prefix{netip.PrefixFrom(a1, 128)}
+	if got := locator.Local(locator.Assess(&h.table, c, h.now)); got != nil {
+		t.Errorf("what is denied is a ULID: %+v", got)
+	}
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package kernellink
+
+import (
+	"errors"
+	"io/fs"
+	"net/netip"
+	"time"
+
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/wire"
+	"shim6/netlink"
+)
+
+// Client is what is asked of the kernel, of which netlink.Commander is one.
+type Client interface {
+	NewContext(netlink.ULIDs, uint64, netlink.ContextUpdate) error
+	SetContext(netlink.ULIDs, netlink.ContextUpdate) error
+	DeleteTagged(netlink.ULIDs, uint64) error
+	Contexts() ([]netlink.Context, error)
+	SendControl(source, destination netip.Addr, message []byte, length int) error
+	SetConfig(netlink.ConfigUpdate) error
+}
+
+var _ Client = (*netlink.Commander)(nil)
+
+// New does a ContextNew.
+func New(c Client, a engine.ContextNew) error {
+	return c.NewContext(netlink.ULIDs(a.Context.ULIDs), uint64(a.Context.TagLocal), update(&a.Context, engine.FieldsAll))
+}
+
+// Set does a ContextSet.
+func Set(c Client, a engine.ContextSet) error {
+	u := update(&a.Context, a.Fields)
+	if u == (netlink.ContextUpdate{}) {
+		return nil
+	}
+	return c.SetContext(netlink.ULIDs(a.Context.ULIDs), u)
+}
+
+// Delete does a ContextDel. That the context is gone already is no error, nor is
+// that there is another one of its names.
+func Delete(c Client, a engine.ContextDel) error {
+	err := c.DeleteTagged(netlink.ULIDs(a.ULIDs), uint64(a.TagLocal))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Send does a Send.
+func Send(c Client, a engine.Send) error {
+	return c.SendControl(a.Source, a.Destination, a.Message, a.Length)
+}
+
+// update names those fields of a context that have a value.
+func update(k *engine.KernelContext, f engine.Fields) netlink.ContextUpdate {
+	var u netlink.ContextUpdate
+	has := func(field engine.Fields) bool { return f&field != 0 }
+	if has(engine.FieldTagPeer) && k.HasTagPeer {
+		u.TagPeer = pointer(uint64(k.TagPeer))
+	}
+	if has(engine.FieldState) {
+		u.State = pointer(netlink.ContextState(k.State))
+	}
+	if has(engine.FieldLocator) {
+		u.LocatorLocal, u.LocatorPeer = address(k.Locator.Local), address(k.Locator.Peer)
+	}
+	if has(engine.FieldLocatorsLocal) {
+		u.LocatorsLocal = pointer(k.LocatorsLocal)
+	}
+	if has(engine.FieldLocatorsPeer) {
+		u.LocatorsPeer = pointer(k.LocatorsPeer)
+	}
+	if has(engine.FieldInbound) {
+		u.InboundLocatorLocal, u.InboundLocatorPeer = address(k.Inbound.Local), address(k.Inbound.Peer)
+	}
+	if has(engine.FieldSendTimeout) {
+		u.SendTimeout = duration(k.SendTimeout)
+	}
+	if has(engine.FieldKeepaliveTimeout) {
+		u.KeepaliveTimeout = duration(k.KeepaliveTimeout)
+	}
+	if has(engine.FieldReapState) && k.ReapState != 0 {
+		u.ReapState = pointer(netlink.ReapState(k.ReapState))
+	}
+	if has(engine.FieldReapTimer) && k.ReapTimer != 0 {
+		u.ReapTimer = pointer(netlink.ReapTimer(k.ReapTimer))
+	}
+	return u
+}
+
+func pointer[T any](v T) *T { return &v }
+
+func address(a netip.Addr) *netip.Addr {
+	if !a.IsValid() {
+		return nil
+	}
+	return &a
+}
+
+// duration is one as the kernel takes it, in whole milliseconds; 0 is none.
+func duration(d time.Duration) *time.Duration {
+	if d == 0 {
+		return nil
+	}
+	return pointer(d.Round(time.Millisecond))
+}
+
+// errNoTags: without tags nothing could be adopted, and all would be lost.
+var errNoTags = errors.New("the kernel does not tell the tags of contexts: that takes CAP_NET_ADMIN in the network namespace")
+
+// Dump reads all contexts. If they change all the while, by the hands of others,
+// the error is netlink.ErrInterrupted, and it is to be tried again.
+func Dump(c Client) ([]engine.KernelContext, error) {
+	list, err := c.Contexts()
+	if err != nil {
+		return nil, err
+	}
+	contexts := make([]engine.KernelContext, len(list))
+	for i := range list {
+		if list[i].TagLocal == nil {
+			return nil, errNoTags
+		}
+		contexts[i] = adopt(&list[i])
+	}
+	return contexts, nil
+}
+
+// adopt is a context as the engine has it.
+func adopt(c *netlink.Context) engine.KernelContext {
+	k := engine.KernelContext{
+		ULIDs:            engine.ULIDs(c.ULIDs),
+		TagLocal:         wire.ContextTag(*c.TagLocal),
+		State:            engine.State(c.State),
+		Locator:          engine.Pair{Local: c.LocatorLocal, Peer: c.LocatorPeer},
+		LocatorsLocal:    c.LocatorsLocal,
+		LocatorsPeer:     c.LocatorsPeer,
+		Inbound:          engine.Pair{Local: c.InboundLocatorLocal, Peer: c.InboundLocatorPeer},
+		SendTimeout:      c.SendTimeout,
+		KeepaliveTimeout: c.KeepaliveTimeout,
+		ReapState:        engine.ReapState(c.ReapState),
+	}
+	if c.TagPeer != nil {
+		k.TagPeer, k.HasTagPeer = wire.ContextTag(*c.TagPeer), true
+	}
+	return k
+}
+
+// Event is an event as the engine has it, or nil if the engine has none like it.
+// inUse says if a program has a socket that is connected between two ULIDs.
+func Event(ev netlink.Event, inUse func(local, peer netip.Addr) bool) engine.Event {
+	switch ev := ev.(type) {
+	case netlink.ControlEvent:
+		return engine.Control{Source: ev.Source, Destination: ev.Destination, Message: ev.Message}
+	case netlink.NoContextEvent:
+		return engine.NoContext{Source: ev.Source, Destination: ev.Destination, Tag: wire.ContextTag(ev.Tag)}
+	case netlink.AcquireEvent:
+		return engine.Acquire{Local: ev.Local, Peer: ev.Peer}
+	case netlink.ReapNotice:
+		return engine.Reap{ULIDs: engine.ULIDs(ev.ULIDs), Tag: wire.ContextTag(ev.Tag), Kind: engine.ReapKind(ev.Event),
+			Stall: engine.Stall{RTT: ev.RTT, Retransmits: ev.Retransmits, Length: ev.Length, Progress: ev.Progress}}
+	case netlink.ExpireEvent:
+		return engine.Expire{
+			ULIDs: engine.ULIDs(ev.ULIDs), Tag: wire.ContextTag(ev.Tag), Idle: ev.Idle,
+			InUse: inUse(ev.Local, ev.Peer),
+		}
+	case netlink.ICMPEvent:
+		return engine.ICMP{
+			Type: ev.Type, Code: ev.Code, Info: ev.Info,
+			Source: ev.Source, Destination: ev.Destination,
+			ULIDs: engine.ULIDs(ev.ULIDs), Message: ev.Message,
+		}
+	}
+	return nil
+}

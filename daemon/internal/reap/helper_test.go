@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package reap
+
+import (
+	"container/heap"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/wire"
+)
+
+// network is hosts with real Engines, kernels that have the timers of RFC 5534, and
+// pairs of addresses that work or don't, in virtual time.
+type network struct {
+	t      testing.TB
+	now    time.Duration
+	events events
+	seq    uint64
+	hosts  []*host
+	owner  map[netip.Addr]*host
+	// dead says which packets are lost.
+	dead func(source, destination netip.Addr) bool
+	// loses says which of the others are: payload, and packets of a length.
+	loses func(p engine.Pair, payload bool, length int) bool
+	// trace is every Probe and Keepalive that was sent.
+	trace []probe
+	delay time.Duration
+}
+
+// probe is a Probe that was sent, or, if m is nil, a Keepalive.
+type probe struct {
+	at                  time.Duration
+	from                string
+	source, destination netip.Addr
+	m                   *wire.Probe
+	length              int
+}
+
+type event struct {
+	at  time.Duration
+	seq uint64
+	do  func()
+}
+
+type events []event
+
+func (e events) Len() int { return len(e) }
+func (e events) Less(i, j int) bool {
+	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].seq < e[j].seq
+}
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(v any)   { *e = append(*e, v.(event)) }
+func (e *events) Pop() any {
+	l := len(*e) - 1
+	v := (*e)[l]
+	*e = (*e)[:l]
+	return v
+}
+
+func (n *network) after(d time.Duration, do func()) {
+	n.seq++
+	heap.Push(&n.events, event{n.now + d, n.seq, do})
+}
+
+func newNetwork(t testing.TB) *network {
+	return &network{t: t, now: time.Hour, owner: make(map[netip.Addr]*host), delay: 10 * time.Millisecond,
+		dead: func(_, _ netip.Addr) bool { return false }}
+}
+
+// kernel is what the kernel has of a context.
+type kernel struct {
+	engine.KernelContext
+	// clock is which timer runs, since when.
+	clock   engine.ReapTimer
+	since   time.Duration
+	heardAt time.Duration
+	heard   int
+	// restart is called when the current pair is another.
+	restart func()
+}
+
+type host struct {
+	n       *network
+	name    string
+	config  Config
+	engine  engine.Config
+	e       *engine.Engine
+	r       *Explorer
+	locals  []engine.LocalLocator
+	kernel  map[engine.ULIDs]*kernel
+	order   []engine.ULIDs
+	records map[engine.ULIDs]engine.Record
+	// byTag finds contexts.
+	byTag map[wire.ContextTag]*kernel
+	sets  []engine.ContextSet
+	// messages are when those of each type were sent; and asked when a Probe
+	// was asked for.
+	messages map[wire.Type][]time.Duration
+	asked    []time.Duration
+	// done are answers to commands.
+	done []engine.Done
+	// used is the number of the last command to use a pair.
+	used uint64
+}
+
+func address(host, prefix int) netip.Addr {
+	return netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::1", host, prefix))
+}
+
+// host makes a host with so many addresses.
+func (n *network) host(name string, addresses int, c Config) *host {
+	h := &host{n: n, name: name, config: c, kernel: map[engine.ULIDs]*kernel{}, records: map[engine.ULIDs]engine.Record{}, byTag: map[wire.ContextTag]*kernel{}, messages: map[wire.Type][]time.Duration{}}
+	h.engine = engine.Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")},
+		MaxPeerContexts: 100000, MaxPrefixContexts: 100000, R1: engine.Limit{PerPrefix: 1e6, Total: 1e6}}
+	n.hosts = append(n.hosts, h)
+	for i := range addresses {
+		a := address(len(n.hosts), i+1)
+		h.locals = append(h.locals, engine.LocalLocator{Address: a})
+		n.owner[a] = h
+	}
+	h.boot()
+	return h
+}
+
+// boot starts the daemon, anew if it runs.
+func (h *host) boot() {
+	h.r = New(h.config)
+	c := h.engine
+	c.Random = rand.NewPCG(uint64(len(h.name)), uint64(h.name[0])^uint64(h.n.now))
+	c.Explorer = h.r
+	e, err := engine.New(c)
+	if err != nil {
+		h.n.t.Fatal(err)
+	}
+	h.e = e
+	h.handle(engine.Locators{Local: h.locals})
+	var start engine.Start
+	for _, u := range h.order {
+		start.Contexts = append(start.Contexts, h.kernel[u].KernelContext)
+		start.Records = append(start.Records, h.records[u])
+	}
+	h.handle(start)
+}
+
+func (h *host) addr(i int) netip.Addr { return h.locals[i].Address }
+
+func (h *host) handle(ev engine.Event) {
+	h.asks(ev)
+	for _, a := range h.e.Handle(h.n.now, ev) {
+		switch a := a.(type) {
+		case engine.Send:
+			h.messages[a.Type] = append(h.messages[a.Type], h.n.now)
+			if a.Type == wire.TypeProbe {
+				m, err := wire.Decode(a.Message)
+				if err != nil {
+					h.n.t.Fatal(err)
+				}
+				h.n.trace = append(h.n.trace, probe{h.n.now, h.name, a.Source, a.Destination, m.(*wire.Probe), a.Length})
+			} else if k := h.kernel[a.Context]; k != nil && k.State == engine.Established {
+				h.sent(k)
+			}
+			if h.n.lost(engine.Pair{Local: a.Source, Peer: a.Destination}, false, a.Length) {
+				continue
+			}
+			h.n.transmit(a.Source, a.Destination, func(to *host) {
+				if a.Type != wire.TypeProbe {
+					to.control(a.Message)
+				}
+				to.handle(engine.Control{Source: a.Source, Destination: a.Destination, Message: a.Message})
+			})
+		case engine.Done:
+			h.done = append(h.done, a)
+		case engine.ContextNew:
+			k := &kernel{KernelContext: a.Context}
+			h.kernel[a.Context.ULIDs], h.byTag[a.Context.TagLocal] = k, k
+			h.order = append(h.order, a.Context.ULIDs)
+		case engine.ContextSet:
+			h.sets = append(h.sets, a)
+			h.set(a)
+		case engine.ContextDel:
+			delete(h.kernel, a.ULIDs)
+			delete(h.byTag, a.TagLocal)
+			h.order = slices.DeleteFunc(h.order, func(u engine.ULIDs) bool { return u == a.ULIDs })
+		case engine.Persist:
+			if a.Record != nil {
+				h.records[a.ULIDs] = *a.Record
+			}
+		}
+	}
+}
+
+func (h *host) explores(tag wire.ContextTag) bool {
+	k := h.byTag[tag]
+	return k != nil && k.ReapState != operational
+}
+
+// asks notes an event that asks for a Probe at once (RFC 5534, sections 6.1 and 6.6 to
+// 6.8).
+func (h *host) asks(ev engine.Event) {
+	switch ev := ev.(type) {
+	case engine.Control:
+		if m, err := wire.Decode(ev.Message); err == nil {
+			// One that says Operational and is late is answered by who explores.
+			if p, ok := m.(*wire.Probe); ok && (p.State != wire.ProbeOperational || h.explores(p.ReceiverContextTag)) {
+				h.asked = append(h.asked, h.n.now)
+			}
+		}
+	case engine.Reap:
+		if ev.Kind == engine.ReapInbound {
+			h.asked = append(h.asked, h.n.now)
+		}
+	}
+}
+
+func (h *host) set(a engine.ContextSet) {
+	k := h.kernel[a.Context.ULIDs]
+	c, f := a.Context, a.Fields
+	state, timer := k.ReapState, c.ReapTimer
+	heard := *k
+	k.KernelContext = c
+	k.ReapState = heard.ReapState
+	if k.restart != nil && f&engine.FieldLocator != 0 && heard.Locator != c.Locator {
+		h.n.after(0, k.restart)
+	}
+	if f&engine.FieldReapState != 0 {
+		k.ReapState = c.ReapState
+		if state != c.ReapState {
+			h.start(k, map[engine.ReapState]engine.ReapTimer{engine.ReapOperational: engine.ReapTimerKeepalive,
+				engine.ReapExploring: engine.ReapTimerNone, engine.ReapInboundOK: engine.ReapTimerSend}[c.ReapState])
+		}
+	}
+	if f&engine.FieldReapTimer != 0 {
+		h.start(k, timer)
+	}
+}
+
+// start starts a timer anew.
+func (h *host) start(k *kernel, t engine.ReapTimer) {
+	k.clock, k.since = t, h.n.now
+	switch t {
+	case engine.ReapTimerSend:
+		since := k.since
+		h.n.after(k.SendTimeout+time.Millisecond, func() {
+			if k.clock != engine.ReapTimerSend || k.since != since || h.kernel[k.ULIDs] != k {
+				return
+			}
+			k.clock, k.ReapState = engine.ReapTimerNone, engine.ReapExploring
+			h.handle(engine.Reap{ULIDs: k.ULIDs, Tag: k.TagLocal, Kind: engine.ReapSendTimeout})
+		})
+	case engine.ReapTimerKeepalive:
+		h.keepalive(k, k.since)
+	}
+}
+
+func (h *host) keepalive(k *kernel, since time.Duration) {
+	h.n.after(k.KeepaliveTimeout*2/5, func() {
+		if k.clock != engine.ReapTimerKeepalive || k.since != since || h.kernel[k.ULIDs] != k || k.ReapState != engine.ReapOperational {
+			return
+		}
+		h.n.trace = append(h.n.trace, probe{h.n.now, h.name, k.Locator.Local, k.Locator.Peer, nil, 0})
+		h.messages[wire.TypeKeepalive] = append(h.messages[wire.TypeKeepalive], h.n.now)
+		h.n.transmit(k.Locator.Local, k.Locator.Peer, func(to *host) {
+			p := to.byTag[k.TagPeer]
+			if p != nil && p.ReapState == engine.ReapExploring {
+				to.heardFirst(p)
+			} else if p != nil && p.clock == engine.ReapTimerSend {
+				p.clock = engine.ReapTimerNone
+			}
+		})
+		if h.n.now-since < k.KeepaliveTimeout {
+			h.keepalive(k, since)
+		} else {
+			k.clock = engine.ReapTimerNone
+		}
+	})
+}
+
+// sent is payload that is sent.
+func (h *host) sent(k *kernel) {
+	if k.ReapState != engine.ReapExploring && k.clock != engine.ReapTimerSend {
+		h.start(k, engine.ReapTimerSend)
+	}
+}
+
+// received is payload that is heard.
+func (h *host) received(k *kernel) {
+	k.heard++
+	k.heardAt = h.n.now
+	switch k.ReapState {
+	case engine.ReapExploring:
+		h.heardFirst(k)
+	case engine.ReapInboundOK:
+		if k.clock == engine.ReapTimerSend {
+			k.clock = engine.ReapTimerNone
+		}
+	default:
+		if k.clock != engine.ReapTimerKeepalive {
+			h.start(k, engine.ReapTimerKeepalive)
+		}
+	}
+}
+
+func (h *host) heardFirst(k *kernel) {
+	k.ReapState = engine.ReapInboundOK
+	h.start(k, engine.ReapTimerSend)
+	h.handle(engine.Reap{ULIDs: k.ULIDs, Tag: k.TagLocal, Kind: engine.ReapInbound})
+}
+
+func (h *host) control(b []byte) {
+	if tag, ok := wire.ReceiverContextTag(b); ok {
+		if k := h.byTag[tag]; k != nil && k.State == engine.Established {
+			h.received(k)
+		}
+	}
+}
+
+// payload sends a packet of a ULP.
+func (h *host) payload(u engine.ULIDs) {
+	k := h.kernel[u]
+	h.sent(k)
+	if h.n.lost(k.Locator, true, 0) {
+		return
+	}
+	h.n.transmit(k.Locator.Local, k.Locator.Peer, func(to *host) {
+		if p := to.byTag[k.TagPeer]; p != nil {
+			to.received(p)
+		}
+	})
+}
+
+// flow sends payload again and again.
+func (h *host) flow(u engine.ULIDs, every time.Duration) {
+	if h.kernel[u] != nil {
+		h.payload(u)
+		h.n.after(every, func() { h.flow(u, every) })
+	}
+}
+
+func (n *network) transmit(source, destination netip.Addr, deliver func(*host)) {
+	if n.dead(source, destination) || n.owner[source].down(source) {
+		return
+	}
+	n.after(n.delay, func() {
+		if to := n.owner[destination]; to != nil && !to.down(destination) {
+			deliver(to)
+		}
+	})
+}
+
+func (n *network) lost(p engine.Pair, payload bool, length int) bool {
+	return n.loses != nil && n.loses(p, payload, length)
+}
+
+// down reports whether the link of an address is.
+func (h *host) down(a netip.Addr) bool {
+	i := slices.IndexFunc(h.locals, func(l engine.LocalLocator) bool { return l.Address == a })
+	return i < 0 || h.locals[i].Preference.Flags&wire.FlagBroken != 0
+}
+
+// link brings the link of an address down or up.
+func (h *host) link(i int, up bool) {
+	h.locals = slices.Clone(h.locals)
+	h.locals[i].Preference.Flags &^= wire.FlagBroken
+	if !up {
+		h.locals[i].Preference.Flags |= wire.FlagBroken
+	}
+	h.handle(engine.Locators{Local: h.locals})
+}
+
+// pass lets time pass.
+func (n *network) pass(d time.Duration) {
+	for end := n.now + d; ; {
+		at, next := end, (*host)(nil)
+		if len(n.events) > 0 && n.events[0].at <= at {
+			at = n.events[0].at
+		}
+		for _, h := range n.hosts {
+			if t, ok := h.e.Next(); ok && t <= at {
+				at, next = t, h
+			}
+		}
+		n.now = max(n.now, at)
+		switch {
+		case next != nil:
+			next.handle(engine.Tick{})
+		case len(n.events) > 0 && n.events[0].at <= end:
+			heap.Pop(&n.events).(event).do()
+		default:
+			return
+		}
+	}
+}
+
+// two are two hosts with a context between their first addresses.
+func two(t testing.TB, addresses int, c ...Config) (n *network, a, b *host, ab, ba engine.ULIDs) {
+	t.Helper()
+	n = newNetwork(t)
+	var configs [2]Config
+	copy(configs[:], c)
+	a, b = n.host("A", addresses, configs[0]), n.host("B", addresses, configs[1])
+	ab = engine.ULIDs{Local: a.addr(0), Peer: b.addr(0)}
+	ba = engine.ULIDs{Local: ab.Peer, Peer: ab.Local}
+	a.handle(engine.Acquire{Local: ab.Local, Peer: ab.Peer})
+	n.pass(time.Second)
+	if a.e.State(ab) != engine.Established || b.e.State(ba) != engine.Established {
+		t.Fatal("no context")
+	}
+	// What the exchange has started has run out.
+	n.pass(time.Minute)
+	n.trace = nil
+	a.sets, b.sets = nil, nil
+	return n, a, b, ab, ba
+}
+
+// kill has all packets lost in both directions between addresses of pairs.
+func (n *network) kill(pairs ...engine.Pair) {
+	n.dead = func(s, d netip.Addr) bool {
+		return slices.Contains(pairs, engine.Pair{Local: s, Peer: d}) || slices.Contains(pairs, engine.Pair{Local: d, Peer: s})
+	}
+}
+
+// killOneWay has packets lost in one direction.
+func (n *network) killOneWay(pairs ...engine.Pair) {
+	n.dead = func(s, d netip.Addr) bool { return slices.Contains(pairs, engine.Pair{Local: s, Peer: d}) }
+}
+
+// probes is what was sent, for people.
+func (n *network) probes() []string {
+	var out []string
+	for _, p := range n.trace {
+		name := func(a netip.Addr) string {
+			h := n.owner[a]
+			return fmt.Sprintf("%s%d", h.name, 1+slices.IndexFunc(h.locals, func(l engine.LocalLocator) bool { return l.Address == a }))
+		}
+		if p.m == nil {
+			out = append(out, fmt.Sprintf("%s>%s Keepalive", name(p.source), name(p.destination)))
+			continue
+		}
+		out = append(out, fmt.Sprintf("%s>%s %v %d", name(p.source), name(p.destination), p.m.State, len(p.m.Received)))
+	}
+	return out
+}
+
+func (h *host) state(u engine.ULIDs) engine.ReapState {
+	c, _ := h.e.Context(u)
+	return c.Reap
+}
+
+func (h *host) current(u engine.ULIDs) engine.Pair {
+	c, _ := h.e.Context(u)
+	return c.Current
+}
+
+func (h *host) pair(i int, o *host, j int) engine.Pair {
+	return engine.Pair{Local: h.addr(i), Peer: o.addr(j)}
+}

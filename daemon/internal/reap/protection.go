@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package reap
+
+import (
+	"fmt"
+	"net/netip"
+
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/wire"
+)
+
+// Protection is where a context could go if what is between the networks of its current
+// pair failed.
+type Protection struct {
+	// Pairs are those between other networks, and Local and Peer how many networks of
+	// each host are in those and the current one. Whether they work only a Probe can
+	// tell.
+	Pairs, Local, Peer int
+	// LackLocal and LackPeer say why a host has but one network; "" if it has more.
+	LackLocal, LackPeer string
+}
+
+// Protected reports whether there is another pair.
+func (p Protection) Protected() bool { return p.Pairs > 0 }
+
+// String says it as users are told.
+func (p Protection) String() string {
+	if !p.Protected() {
+		return "not protected: " + p.LackLocal + ", and " + p.LackPeer
+	}
+	return fmt.Sprintf("protected by %s, of %s and %s", count(p.Pairs, "other pair"), networks(p.Local, "here", p.LackLocal), networks(p.Peer, "there", p.LackPeer))
+}
+
+func networks(n int, where, lack string) string {
+	text := count(n, "network") + " " + where
+	if lack != "" {
+		text += " (" + lack + ")"
+	}
+	return text
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// Protection tells where a context could go, by what is known of addresses: those that
+// are broken or unproved are no use.
+func (r *Explorer) Protection(s *engine.Session) Protection {
+	c := s.Info()
+	return r.protection(s, &c)
+}
+
+func (r *Explorer) protection(s *engine.Session, c *engine.Info) Protection {
+	current := sitesOf(c.Current)
+	local, peer := map[uint64]bool{current.local: true}, map[uint64]bool{current.peer: true}
+	var p Protection
+	for _, x := range r.candidates(s, c) {
+		at := sitesOf(x.Pair)
+		if x.broken || x.mismatch || x.unfit != 0 || at == current {
+			continue
+		}
+		p.Pairs++
+		local[at.local], peer[at.peer] = true, true
+	}
+	if p.Local = len(local); p.Local == 1 {
+		p.LackLocal = ourLack(s, c)
+	}
+	if p.Peer = len(peer); p.Peer == 1 {
+		p.LackPeer = peerLack(c)
+	}
+	return p
+}
+
+// sitesOf are the first 48 bits of both addresses: two networks of one site are by one
+// provider, as a rule.
+func sitesOf(p engine.Pair) class {
+	c := classOf(p)
+	return class{c.local >> (64 - siteBits), c.peer >> (64 - siteBits)}
+}
+
+func sameSite(a, b netip.Addr) bool { return commonPrefix(a, b) >= siteBits }
+
+// ourLack says why none of our locators is of use beside the current one.
+func ourLack(s *engine.Session, c *engine.Info) string {
+	ulid, _ := s.Local(c.ULIDs.Local)
+	others, broken := 0, 0
+	for _, a := range c.LocalLocators {
+		l, ok := s.Local(a)
+		if !ok || sameSite(a, c.Current.Local) {
+			continue
+		}
+		if others++; l.Preference.Flags&wire.FlagBroken != 0 || l.Policy == engine.PolicyNever {
+			broken++
+		}
+	}
+	switch {
+	case others > 0 && others == broken:
+		return "our locators by other providers are broken or not to be used"
+	case others > 0:
+		return "our other locators go with none of the peer's that can be used"
+	case ulid.Temporary:
+		return "our ULID is a temporary address, which proves no other"
+	case ulid.PDS == nil && len(c.LocalLocators) < 2:
+		return "our ULID was not made by shim6d, and proves no other address"
+	}
+	return "we have one provider"
+}
+
+// peerLack says why none of the peer's locators is of use beside the current one.
+func peerLack(c *engine.Info) string {
+	others, broken := 0, 0
+	for i := range c.PeerLocators {
+		l := &c.PeerLocators[i]
+		if sameSite(l.Address, c.Current.Peer) {
+			continue
+		}
+		if others++; !l.Verified || l.Dropped || l.Flags&wire.FlagBroken != 0 {
+			broken++
+		}
+	}
+	switch {
+	case others > 0 && others == broken:
+		return "the peer's by other providers are broken or not proved"
+	case others > 0:
+		return "the peer's other locators go with none of ours that can be used"
+	}
+	return "the peer has told of no other provider"
+}

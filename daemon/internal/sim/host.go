@@ -1,0 +1,560 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package sim
+
+import (
+	"context"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"shim6/daemon/cga"
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/reap"
+	"shim6/daemon/wire"
+)
+
+// host is a kernel, and a daemon that comes and goes.
+type host struct {
+	w    *world
+	name string
+	// all are the addresses that the host can have, with what they were made
+	// with; up says which it has, and broken which don't work.
+	all    []engine.LocalLocator
+	up     []bool
+	broken []bool
+	config engine.Config
+	// e is the daemon, nil while it is down.
+	e        *engine.Engine
+	explorer *reap.Explorer
+	liveness map[engine.ULIDs]*liveness
+	// The kernel, and the state file.
+	kernel  map[engine.ULIDs]*engine.KernelContext
+	records map[engine.ULIDs]engine.Record
+	// unwritten are what the daemon has of Records that are not in the file
+	// yet: it writes before it sends, and when all is done.
+	unwritten []engine.Persist
+	// stalled is until when nothing can be written, though the daemon goes on: then
+	// there are no records in the file, but in wanted, which has all that it wants
+	// there.
+	stalled time.Duration
+	wanted  map[engine.ULIDs]engine.Record
+	lost    bool
+	// order is the kernel's list of contexts, for runs to repeat.
+	order []engine.ULIDs
+	// refused are contexts of which the kernel has refused an action of the
+	// last event; forgotten is that its table was flushed behind the daemon's
+	// back.
+	refused []engine.ULIDs
+	// silent: the daemon starts, and must not send. givenUp are contexts that
+	// were refused since.
+	silent    bool
+	givenUp   []engine.ULIDs
+	forgotten bool
+	boots     int
+	// event is what the daemon is dealing with, and arrival the packet, if it is one.
+	event   engine.Event
+	arrival *arrival
+	rates   rates
+	// What the host was shown of its peers, by the names of contexts; what it
+	// has sent for that, by the nonce; and the validators that it has given away.
+	witnesses  map[engine.ULIDs]*witness
+	exchanges  map[uint32]exchange
+	validators map[validated]bool
+	// tags are those of all contexts that there were.
+	tags map[wire.ContextTag]engine.ULIDs
+}
+
+// testKey is an RSA key for CGAs. It is fixed, for runs to repeat.
+var testKey = sync.OnceValue(func() *rsa.PrivateKey {
+	b, _ := pem.Decode([]byte(keyPEM))
+	k, err := x509.ParsePKCS1PrivateKey(b.Bytes)
+	if err != nil {
+		panic(err)
+	}
+	return k
+})
+
+// source is a random source as an io.Reader.
+type source struct{ rand.Source }
+
+func (s source) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = byte(s.Uint64())
+	}
+	return len(b), nil
+}
+
+// kind is what a host proves its locators with.
+type kind int
+
+const (
+	hba kind = iota
+	cgaHBA
+	plain
+	single
+)
+
+func (w *world) newHost(k kind) *host {
+	i := len(w.hosts)
+	h := &host{
+		w: w, name: string(rune('A' + i)),
+		kernel:  make(map[engine.ULIDs]*engine.KernelContext),
+		records: make(map[engine.ULIDs]engine.Record),
+		rates:   newRates(), witnesses: make(map[engine.ULIDs]*witness),
+		exchanges: make(map[uint32]exchange), validators: make(map[validated]bool), tags: make(map[wire.ContextTag]engine.ULIDs),
+	}
+	n := 2 + w.rand.IntN(3)
+	if k == single {
+		n = 1
+	}
+	var prefixes []cga.SubnetPrefix
+	for j := range n {
+		a := netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::1", i+1, j+1))
+		prefixes = append(prefixes, cga.PrefixOf(a))
+		if k == plain || k == single {
+			h.all = append(h.all, engine.LocalLocator{Address: a})
+		}
+	}
+	if k == hba || k == cgaHBA {
+		o := cga.Options{Workers: 1}
+		var key *rsa.PrivateKey
+		if k == cgaHBA {
+			key = testKey()
+			o.PublicKey = &key.PublicKey
+			// One prefix that isn't in the set, and so needs a signature.
+			n--
+		}
+		set, err := cga.GenerateHBA(context.Background(), source{rand.NewPCG(w.seed, uint64(i))}, prefixes[:n], o)
+		if err != nil {
+			panic(err)
+		}
+		for _, a := range set {
+			h.all = append(h.all, engine.LocalLocator{Address: a.Addr, PDS: a.PDS, Key: key})
+			w.hashed[a.Addr] = true
+		}
+		if k == cgaHBA {
+			h.all = append(h.all, engine.LocalLocator{Address: netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:ff::1", i+1))})
+		}
+	}
+	for range h.all {
+		h.up = append(h.up, true)
+		h.broken = append(h.broken, false)
+	}
+	for _, l := range h.all {
+		w.owner[l.Address] = h
+	}
+	if k == plain {
+		h.config.TrustedPrefixes = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}
+	}
+	if w.chance(0.2) {
+		h.config.SendTimeout = 20 * time.Second
+	}
+	h.w.hosts = append(h.w.hosts, h)
+	return h
+}
+
+// boot starts the daemon, with the Records or, if they were lost, without.
+func (h *host) boot(keep bool) {
+	if h.e != nil {
+		return
+	}
+	h.boots++
+	c := h.config
+	c.Random = rand.NewPCG(h.w.seed^uint64(h.boots)<<32, uint64(h.name[0]))
+	if h.w.few {
+		c.Random = fewTags{c.Random}
+	}
+	h.explorer = newExplorer()
+	c.Explorer = h.explorer
+	e, err := engine.New(c)
+	if err != nil {
+		panic(err)
+	}
+	h.e = e
+	if !keep {
+		clear(h.records)
+	}
+	h.wanted, h.lost = maps.Clone(h.records), false
+	var records []engine.Record
+	for _, u := range h.order {
+		if r, ok := h.records[u]; ok {
+			records = append(records, r)
+		}
+	}
+	// Records of what the kernel lacks come last, in an order that repeats.
+	var rest []engine.ULIDs
+	for u := range h.records {
+		if h.kernel[u] == nil {
+			rest = append(rest, u)
+		}
+	}
+	slices.SortFunc(rest, compareULIDs)
+	for _, u := range rest {
+		records = append(records, h.records[u])
+	}
+	h.w.logf("%s: the daemon starts, %d contexts, %d records", h.name, len(h.kernel), len(records))
+	// Those whose ULID is gone are the only ones that may go, and those that the
+	// kernel refuses.
+	h.silent, h.givenUp = true, nil
+	var before []engine.KernelContext
+	for _, k := range h.dump() {
+		if h.has(k.Local) {
+			before = append(before, k)
+		}
+	}
+	if h.w.chance(0.5) {
+		h.handle(engine.Locators{Local: h.locals()})
+		h.handle(engine.Start{Contexts: h.dump(), Records: records})
+	} else {
+		h.handle(engine.Start{Contexts: h.dump(), Records: records})
+		h.handle(engine.Locators{Local: h.locals()})
+	}
+	h.silent = false
+	if h.e != e {
+		return
+	}
+	for _, k := range before {
+		if c, ok := e.Context(k.ULIDs); (!ok || c.TagLocal != k.TagLocal) && !slices.Contains(h.givenUp, k.ULIDs) {
+			h.w.fail("%s: the daemon has not adopted %v", h.name, k.ULIDs)
+		}
+	}
+}
+
+func compareULIDs(a, b engine.ULIDs) int {
+	if c := a.Local.Compare(b.Local); c != 0 {
+		return c
+	}
+	if c := a.Peer.Compare(b.Peer); c != 0 {
+		return c
+	}
+	return int(int64(a.FII) - int64(b.FII))
+}
+
+// crash ends the daemon; the kernel goes on.
+func (h *host) crash() {
+	h.w.logf("%s: the daemon is gone", h.name)
+	h.orphan()
+	h.e, h.forgotten, h.unwritten = nil, false, nil
+}
+
+// dies is true if the daemon crashes before its next action: between any two of them,
+// now and then. It comes back.
+func (h *host) dies() bool {
+	if !h.w.faults || !h.w.chance(0.002) {
+		return false
+	}
+	h.crash()
+	keep := h.w.chance(0.8)
+	h.w.after(h.w.between(0, 30*time.Second), func() { h.boot(keep) })
+	return true
+}
+
+// stall has the disk take nothing for a while. What is written then is what is wanted by
+// that time, unless the daemon has crashed before: then there is nothing.
+func (h *host) stall(d time.Duration) {
+	h.w.logf("%s: the disk stalls for %v", h.name, d)
+	h.stalled = max(h.stalled, h.w.now+d)
+	h.w.after(d, h.write)
+}
+
+// write puts the Records into the file.
+func (h *host) write() {
+	if h.e == nil {
+		return
+	}
+	stalled := h.w.now < h.stalled
+	if !stalled && h.lost {
+		h.records, h.lost = maps.Clone(h.wanted), false
+	}
+	for _, p := range h.unwritten {
+		for _, m := range []map[engine.ULIDs]engine.Record{h.wanted, h.records} {
+			if p.Record == nil {
+				delete(m, p.ULIDs)
+			} else {
+				m[p.ULIDs] = *p.Record
+			}
+		}
+	}
+	if stalled && len(h.unwritten) > 0 {
+		h.lost = true
+		clear(h.records)
+	}
+	h.unwritten = h.unwritten[:0]
+}
+
+// reboot loses the kernel's contexts as well.
+func (h *host) reboot() {
+	h.crash()
+	clear(h.kernel)
+	h.order = nil
+}
+
+func (h *host) locals() []engine.LocalLocator {
+	var l []engine.LocalLocator
+	for i, a := range h.all {
+		if !h.up[i] {
+			continue
+		}
+		if h.broken[i] {
+			a.Preference.Flags |= wire.FlagBroken
+		}
+		if i > 0 {
+			a.Preference.Priority = uint8(i)
+		}
+		l = append(l, a)
+	}
+	return l
+}
+
+func (h *host) has(a netip.Addr) bool {
+	for i := range h.all {
+		if h.all[i].Address == a {
+			return h.up[i]
+		}
+	}
+	return false
+}
+
+func (h *host) works(a netip.Addr) bool {
+	for i := range h.all {
+		if h.all[i].Address == a {
+			return h.up[i] && !h.broken[i]
+		}
+	}
+	return false
+}
+
+func (h *host) dump() []engine.KernelContext {
+	var d []engine.KernelContext
+	for _, u := range h.order {
+		d = append(d, *h.kernel[u])
+	}
+	return d
+}
+
+func (h *host) handle(ev engine.Event) {
+	if h.e == nil {
+		return
+	}
+	resync := false
+	h.refused = h.refused[:0]
+	h.happens(ev)
+	for _, a := range h.e.Handle(h.w.now, ev) {
+		if _, ok := a.(engine.Resync); ok {
+			resync = true
+		}
+		if h.dies() {
+			return
+		}
+		h.do(a)
+	}
+	h.write()
+	h.givenUp = append(h.givenUp, h.refused...)
+	for _, u := range slices.Clone(h.refused) {
+		h.handle(engine.ContextRefused{ULIDs: u})
+	}
+	if resync {
+		h.forgotten = false
+		h.handle(engine.Dump{Contexts: h.dump()})
+	}
+}
+
+// refuses reports whether the kernel has no memory just now.
+func (h *host) refuses(u engine.ULIDs) bool {
+	if !h.w.faults || !h.w.chance(0.02) {
+		return false
+	}
+	h.w.logf("%s: the kernel refuses %v", h.name, u)
+	h.refused = append(h.refused, u)
+	return true
+}
+
+// do does an action, as the shell of the daemon and the kernel would.
+func (h *host) do(a engine.Action) {
+	switch a := a.(type) {
+	case engine.Send:
+		if h.silent {
+			h.w.fail("%s: at its start the daemon sends %v to %v", h.name, a.Type, a.Destination)
+		}
+		h.write()
+		if slices.Contains(h.refused, a.Context) {
+			return
+		}
+		h.checkSend(a)
+		h.w.logf("%s: %v %v -> %v", h.name, a.Type, a.Source, a.Destination)
+		if h.has(a.Source) && h.works(a.Source) {
+			h.w.transmit(packet{source: a.Source, destination: a.Destination, message: a.Message, length: a.Length})
+		}
+	case engine.ContextNew:
+		k := a.Context
+		if h.kernel[k.ULIDs] != nil {
+			h.w.fail("%s: new context %v, which the kernel has", h.name, k.ULIDs)
+		}
+		h.checkTag(&k)
+		h.checkBegins(&k)
+		if h.refuses(k.ULIDs) {
+			return
+		}
+		h.kernel[k.ULIDs] = &k
+		h.order = append(h.order, k.ULIDs)
+		h.renew(k.ULIDs, k.TagLocal)
+		h.checkKernel(&k)
+	case engine.ContextSet:
+		k := h.kernel[a.Context.ULIDs]
+		switch {
+		case slices.Contains(h.refused, a.Context.ULIDs):
+			return
+		case h.forgotten && (k == nil || k.TagLocal != a.Context.TagLocal):
+			// Its table was flushed, and the daemon does not know yet.
+			h.refused = append(h.refused, a.Context.ULIDs)
+			return
+		case k == nil || k.TagLocal != a.Context.TagLocal:
+			h.w.fail("%s: set of context %v, which the kernel lacks", h.name, a.Context.ULIDs)
+		case h.refuses(a.Context.ULIDs):
+			return
+		}
+		moved := a.Fields&engine.FieldLocator != 0 && a.Context.Locator != k.Locator
+		set(k, a)
+		h.timed(a)
+		if moved {
+			h.restarted(k.ULIDs)
+		}
+		h.checkKernel(k)
+	case engine.ContextDel:
+		if k := h.kernel[a.ULIDs]; k != nil && k.TagLocal != a.TagLocal {
+			h.w.fail("%s: %v is deleted by another tag", h.name, a.ULIDs)
+		}
+		h.gone(a.ULIDs)
+		h.remove(a.ULIDs)
+	case engine.Persist:
+		h.unwritten = append(h.unwritten, a)
+	case engine.StateChange:
+		h.w.logf("%s: %v fii %d: %v -> %v: %s", h.name, a.Peer, a.FII, a.From, a.To, a.Why)
+	case engine.Note:
+		h.w.logf("%s: note: %s", h.name, a.Text)
+	}
+}
+
+func (h *host) remove(u engine.ULIDs) {
+	delete(h.kernel, u)
+	if i := slices.Index(h.order, u); i >= 0 {
+		h.order = slices.Delete(h.order, i, i+1)
+	}
+}
+
+func set(k *engine.KernelContext, a engine.ContextSet) {
+	c, f := a.Context, a.Fields
+	if f&engine.FieldTagPeer != 0 {
+		k.TagPeer, k.HasTagPeer = c.TagPeer, true
+	}
+	if f&engine.FieldState != 0 {
+		k.State = c.State
+	}
+	if f&engine.FieldLocator != 0 {
+		k.Locator = c.Locator
+	}
+	if f&engine.FieldLocatorsLocal != 0 {
+		k.LocatorsLocal = c.LocatorsLocal
+	}
+	if f&engine.FieldLocatorsPeer != 0 {
+		k.LocatorsPeer = c.LocatorsPeer
+	}
+	if f&engine.FieldInbound != 0 {
+		k.Inbound = c.Inbound
+	}
+	if f&engine.FieldKeepaliveTimeout != 0 {
+		k.KeepaliveTimeout = c.KeepaliveTimeout
+	}
+	if f&engine.FieldReapState != 0 {
+		k.ReapState = c.ReapState
+	}
+}
+
+// receive is the kernel's side of a packet that arrives.
+func (h *host) receive(p packet) {
+	if !h.works(p.destination) {
+		return
+	}
+	if h.e != nil {
+		h.arrives(p)
+		defer func() { h.arrival = nil }()
+	}
+	if p.message != nil {
+		if h.consumes(p) {
+			return
+		}
+		if tag, ok := wire.ReceiverContextTag(p.message); ok && wire.Type(p.message[2]) != wire.TypeProbe {
+			if k := h.byTag(tag); k != nil && k.State == engine.Established && h.between(k, p) {
+				h.hears(k)
+			}
+		}
+		h.handle(engine.Control{Source: p.source, Destination: p.destination, Message: p.message})
+		return
+	}
+	tag := wire.ContextTag(p.tag)
+	for _, u := range h.order {
+		k := h.kernel[u]
+		if k.TagLocal != tag {
+			continue
+		}
+		if k.State == engine.I2Sent || k.State == engine.I2bisSent {
+			h.handle(engine.Reap{ULIDs: u, Tag: tag, Kind: engine.ReapPayload})
+		} else if k.State == engine.Established {
+			h.hears(k)
+		}
+		return
+	}
+	h.handle(engine.NoContext{Source: p.source, Destination: p.destination, Tag: tag})
+}
+
+// consumes reports whether a message is a Keepalive that the kernel keeps to itself.
+func (h *host) consumes(p packet) bool {
+	if len(p.message) != 16 || wire.Type(p.message[2]) != wire.TypeKeepalive {
+		return false
+	}
+	tag, _ := wire.ReceiverContextTag(p.message)
+	k := h.byTag(tag)
+	if k == nil || k.State != engine.Established || !h.between(k, p) {
+		return false
+	}
+	h.hears(k)
+	return true
+}
+
+// between reports whether a packet is from and to locators of a context.
+func (h *host) between(k *engine.KernelContext, p packet) bool {
+	return (p.source == k.Peer || slices.Contains(k.LocatorsPeer, p.source)) &&
+		(p.destination == k.Local || slices.Contains(k.LocatorsLocal, p.destination))
+}
+
+// payload sends a packet of a ULP in a context, and a Keepalive: what the kernel
+// does while there is traffic.
+func (h *host) payload(u engine.ULIDs) {
+	k := h.kernel[u]
+	if k == nil || !k.State.Sends() || !h.works(k.Locator.Local) {
+		return
+	}
+	h.checkPayload(k)
+	if h.pays(k); h.kernel[u] != k {
+		return
+	}
+	p := packet{source: k.Locator.Local, destination: k.Locator.Peer}
+	if k.Locator != (engine.Pair{Local: u.Local, Peer: u.Peer}) {
+		p.tag = uint64(k.TagPeer)
+		h.w.transmit(p)
+	}
+	b, err := wire.Append(nil, &wire.Keepalive{ReceiverContextTag: k.TagPeer})
+	if err != nil {
+		panic(err)
+	}
+	p.message = b
+	h.w.transmit(p)
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package sim
+
+import (
+	"bytes"
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/reap"
+	"shim6/daemon/wire"
+)
+
+// The constants of RFC 5533, section 14, and RFC 5534, section 7, as they are there:
+// those of the daemon are what is tested.
+const (
+	requestTimeout   = 4 * time.Second
+	maxUpdateTimeout = 2 * time.Minute
+	retriesI1        = 4
+	retriesI2        = 2
+	forEver          = math.MaxInt
+	failedHolddown   = time.Minute
+	icmpHolddown     = 10 * time.Minute
+
+	initialProbeTimeout = 500 * time.Millisecond
+	initialProbes       = 4
+	maxProbeTimeout     = time.Minute
+	// examination is how long seven Probes take, and those that answer the peer.
+	examination = 15 * time.Second
+	// holdSlack is by how much a look may be late because of other Probes, so that the
+	// next one seems early.
+	holdSlack = 2 * time.Second
+)
+
+// useTimeout is how long an operator waits for a locator pair that is to be used.
+const useTimeout = 2500 * time.Millisecond
+
+// rates remembers what a daemon has sent, and what it had reason to send. All is of
+// names, and not of nonces: an exchange or an exploration that is begun anew in a loop
+// has new nonces each time.
+type rates struct {
+	// i1, i2 and updates are the requests of each context: I2 stands for I2bis
+	// as well.
+	i1, i2, updates map[engine.ULIDs]*schedule
+	// held are ULID pairs between which no exchange may begin, and until when.
+	held map[engine.Pair]time.Duration
+	// news counts what the peer of a context may have to be told.
+	news   map[engine.ULIDs]int
+	probes map[engine.ULIDs]*probing
+	// requests are when each I2 and I2bis was last sent and before that.
+	requests map[requestKey][2]time.Duration
+	// answers are when those were sent that anybody can ask for.
+	answers map[answerKey][]time.Duration
+}
+
+func newRates() rates {
+	return rates{
+		i1: make(map[engine.ULIDs]*schedule), i2: make(map[engine.ULIDs]*schedule), updates: make(map[engine.ULIDs]*schedule),
+		held: make(map[engine.Pair]time.Duration), news: make(map[engine.ULIDs]int), probes: make(map[engine.ULIDs]*probing),
+		requests: make(map[requestKey][2]time.Duration), answers: make(map[answerKey][]time.Duration),
+	}
+}
+
+type requestKey struct {
+	t     wire.Type
+	nonce uint32
+	tag   wire.ContextTag
+}
+
+type answerKey struct {
+	t      wire.Type
+	prefix netip.Prefix
+}
+
+// never is before every world.
+const never = -time.Hour
+
+// schedule is a request that is sent until it is answered.
+type schedule struct {
+	// sent is how often, since something new has happened.
+	sent int
+	last time.Duration
+	// message is the last one.
+	message []byte
+	// Of an Update Request: it was acknowledged; it has taken the place of one that
+	// was not.
+	answered, superseded bool
+	// Of an I2 or I2bis: an Error message has said that nothing proves a locator in it.
+	refused bool
+}
+
+// nonceOf is the nonce of an I1 or Update Request.
+func nonceOf(message []byte) []byte { return message[12:16] }
+
+// pairOf are the ULIDs without the forked instance.
+func pairOf(u engine.ULIDs) engine.Pair { return engine.Pair{Local: u.Local, Peer: u.Peer} }
+
+// again sees that a request is sent no sooner than half of what is nominal after the
+// last time (RFC 5533, section 14), and not too often.
+func (h *host) again(s engine.Send, x *schedule, retries int, limit time.Duration) {
+	if x.sent > retries {
+		h.w.fail("%s: a %v of %v was sent %d times, and is sent again", h.name, s.Type, s.Context, x.sent)
+	}
+	least := limit
+	if n := max(x.sent-1, 0); n < 30 {
+		least = min(requestTimeout<<n, limit)
+	}
+	if gap := h.w.now - x.last; gap < least/2 {
+		h.w.fail("%s: a %v of %v was sent %v ago, %d times, and is sent again", h.name, s.Type, s.Context, gap, x.sent)
+	}
+	x.sent, x.last, x.message = x.sent+1, h.w.now, s.Message
+}
+
+// checkBegins sees that a context is not begun that is held down.
+func (h *host) checkBegins(k *engine.KernelContext) {
+	if until := h.rates.held[pairOf(k.ULIDs)]; k.State == engine.I1Sent && h.w.now < until {
+		h.w.fail("%s: an exchange of %v begins, which is held down for another %v", h.name, k.ULIDs, until-h.w.now)
+	}
+}
+
+// checkI1 sees that the I1s of an exchange are those of RFC 5533, section 7.8: so there
+// are no more than 25 in ten minutes, but for those that commands and answers have
+// asked for.
+func (h *host) checkI1(s engine.Send) {
+	x := h.rates.i1[s.Context]
+	if x == nil {
+		x = &schedule{last: never}
+		h.rates.i1[s.Context] = x
+	}
+	h.again(s, x, retriesI1, time.Hour)
+}
+
+// checkI2 sees that an I2 or I2bis answers an R1 or R1bis, is sent again by the rules,
+// or because the peer seems to be ESTABLISHED (RFC 5533, sections 10.4 and 12.2), which
+// may be once in the time of a retransmission. Others than the first R1 and R1bis are
+// not answered (sections 7.11 and 7.18).
+func (h *host) checkI2(s engine.Send, k requestKey, to wire.Type, in engine.State) {
+	x := h.rates.i2[s.Context]
+	_, tick := h.event.(engine.Tick)
+	_, payload := h.event.(engine.Reap)
+	switch {
+	case h.arrival.is(to):
+		h.checkBack(s, 1)
+		if h.arrival.state != in && !h.forgotten {
+			h.w.fail("%s: a %v answers a %v in %v", h.name, s.Type, to, h.arrival.state)
+		}
+		h.rates.i2[s.Context] = &schedule{sent: 1, last: h.w.now}
+	case x == nil:
+		h.w.fail("%s: a %v of %v answers nothing", h.name, s.Type, s.Context)
+	case tick:
+		h.again(s, x, retriesI2, time.Hour)
+	case h.arrival.is(wire.TypeError) && !x.refused:
+		// The peer does not believe what it was told, and is told less.
+		x.refused, x.last = true, h.w.now
+	case !payload && !h.arrival.is(wire.TypeUpdateRequest, wire.TypeUpdateAcknowledgement, wire.TypeKeepalive, wire.TypeProbe):
+		h.w.fail("%s: a %v of %v is sent again because of %T", h.name, s.Type, s.Context, h.event)
+	}
+	last, ok := h.rates.requests[k]
+	if !ok {
+		last = [2]time.Duration{never, never}
+	}
+	if h.w.now-last[1] < requestTimeout/2 {
+		h.w.fail("%s: %d %v were sent %v ago, and another is", h.name, len(last), k.t, h.w.now-last[1])
+	}
+	h.rates.requests[k] = [2]time.Duration{h.w.now, last[0]}
+}
+
+// checkUpdate sees that an Update Request is new because there is something to tell
+// (RFC 5533, section 10.1), or is sent again by the rules.
+func (h *host) checkUpdate(s engine.Send) {
+	x := h.rates.updates[s.Context]
+	if x == nil || !bytes.Equal(nonceOf(x.message), nonceOf(s.Message)) {
+		if h.rates.news[s.Context] == 0 {
+			h.w.fail("%s: a new %v of %v, which has no news", h.name, s.Type, s.Context)
+		}
+		h.rates.news[s.Context]--
+		x = &schedule{last: never, superseded: x != nil && !x.answered}
+		h.rates.updates[s.Context] = x
+	}
+	h.again(s, x, forEver, maxUpdateTimeout)
+}
+
+// checkReply sees that a message is in answer to one of these, that it goes back by the
+// pair that the other came by, and that there are no more of them than most.
+func (h *host) checkReply(s engine.Send, most int, to ...wire.Type) {
+	if !h.arrival.is(to...) {
+		h.w.fail("%s: a %v for %v, which has not asked for it", h.name, s.Type, s.Destination)
+	}
+	h.checkBack(s, most)
+}
+
+// checkBack is checkReply, whatever it is an answer to.
+func (h *host) checkBack(s engine.Send, most int) {
+	a := h.arrival
+	if a == nil || s.Source != a.destination || s.Destination != a.source {
+		h.w.fail("%s: a %v from %v to %v, and nothing has come from there", h.name, s.Type, s.Source, s.Destination)
+	}
+	if a.answers[s.Type]++; a.answers[s.Type] > most {
+		h.w.fail("%s: %d messages %v for one", h.name, a.answers[s.Type], s.Type)
+	}
+}
+
+// checkAnswer sees that within a second there are no more than what was saved up, and
+// what that second gives.
+func (h *host) checkAnswer(s engine.Send, limit int) {
+	p, _ := s.Destination.Prefix(64)
+	k := answerKey{s.Type, p}
+	sent := slices.DeleteFunc(h.rates.answers[k], func(t time.Duration) bool { return t <= h.w.now-time.Second })
+	sent = append(sent, h.w.now)
+	if len(sent) > 2*limit*max(1, h.boots) {
+		h.w.fail("%s: %d messages %v to %v within a second", h.name, len(sent), s.Type, p)
+	}
+	h.rates.answers[k] = sent
+}
+
+// probing are the Probes of a context.
+type probing struct {
+	// asked is how many are asked for by what happens at a time.
+	asked   int
+	askedAt time.Duration
+	// sent is how many others there were since something new has happened, and
+	// begun when that was.
+	sent  int
+	begun time.Duration
+	// last are when the last three of these were sent, the last one first.
+	last [3]time.Duration
+	// rested: it was Operational since, and left that for nothing that has
+	// happened. returned is when a better pair was last looked for.
+	rested   bool
+	returned time.Duration
+	// used is when an operator last wanted a pair.
+	used time.Duration
+	// doubted is when TCP last told that it waits: pairs may be examined then, though
+	// the peer answers.
+	doubted time.Duration
+}
+
+func (h *host) probing(u engine.ULIDs) *probing {
+	p := h.rates.probes[u]
+	if p == nil {
+		p = &probing{begun: never, last: [3]time.Duration{never, never, never}, returned: never, used: never, doubted: never}
+		h.rates.probes[u] = p
+	}
+	return p
+}
+
+// begins notes that something has happened for which an exploration may begin anew.
+func (h *host) begins(u engine.ULIDs) {
+	p := h.probing(u)
+	p.sent, p.begun = 0, h.w.now
+}
+
+// ask notes that a Probe is due at once.
+func (h *host) ask(u engine.ULIDs) {
+	p := h.probing(u)
+	if p.askedAt != h.w.now {
+		p.asked, p.askedAt = 0, h.w.now
+	}
+	p.asked++
+}
+
+// probePause is the least pause before the next Probe of a schedule (RFC 5534, section
+// 4.3): it grows by a quarter at least, less the jitter of an eighth.
+func probePause(sent int) time.Duration {
+	if sent <= initialProbes {
+		return initialProbeTimeout
+	}
+	d := float64(initialProbeTimeout) * math.Pow(1.25, float64(sent-initialProbes+1))
+	return time.Duration(min(d, float64(maxProbeTimeout)) * 7 / 8)
+}
+
+// checkProbe sees that a Probe was asked for, or is in its time. An exploration begins
+// at once (RFC 5534, section 6.4), be it that there was one a moment ago: so there can be
+// one more in a second than the two that the schedule has.
+func (h *host) checkProbe(s engine.Send) {
+	p := h.probing(s.Context)
+	if p.askedAt == h.w.now && p.asked > 0 {
+		p.asked--
+		return
+	}
+	gap, least := h.w.now-p.last[0], probePause(p.sent)
+	switch {
+	case p.sent == 0 && p.begun == h.w.now:
+		least = 0
+	case p.rested && h.w.now-p.used < useTimeout:
+		// An operator waits, and a Probe of the peer has come in between.
+		p.sent, least = 0, initialProbeTimeout
+	case p.rested && h.w.now-p.doubted < examination:
+		if h.w.now-p.returned >= reap.DefaultHoldDown-holdSlack {
+			// Or it looks whether a better pair works again.
+			p.sent, least = 0, 0
+		}
+	case p.rested:
+		// It looks whether a better pair works again.
+		if since := h.w.now - p.returned; since < reap.DefaultHoldDown-holdSlack {
+			h.w.fail("%s: %v is Operational, and sends Probes after %v", h.name, s.Context, since)
+		}
+		p.sent, p.returned, least = 0, h.w.now, 0
+	}
+	if gap < least {
+		h.w.fail("%s: Probe %d of %v, for which nobody has asked, is sent after %v and not %v", h.name, p.sent+1, s.Context, gap, least)
+	}
+	if h.w.now-p.last[2] < time.Second {
+		h.w.fail("%s: four Probes of %v, for which nobody has asked, are sent within %v", h.name, s.Context, h.w.now-p.last[2])
+	}
+	p.sent, p.rested = p.sent+1, false
+	p.last = [3]time.Duration{h.w.now, p.last[0], p.last[1]}
+}

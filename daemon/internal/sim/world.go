@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package sim
+
+import (
+	"container/heap"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"shim6/daemon/internal/engine"
+	"shim6/daemon/wire"
+)
+
+// world is hosts, a network, and what goes wrong.
+type world struct {
+	seed  uint64
+	rand  *rand.Rand
+	now   time.Duration
+	queue queue
+	seq   uint64
+	hosts []*host
+	// owner is whose an address is: the truth that Engines have to find out.
+	owner map[netip.Addr]*host
+	// hashed are addresses that are in their owner's HBA set, and signed what
+	// each signature that was sent is for.
+	hashed map[netip.Addr]bool
+	signed map[string][]netip.Addr
+	// faults: packets may be lost, doubled and late.
+	faults           bool
+	loss, dup, delay float64
+	attackers        []attacker
+	flows            []flow
+	// holes are black holes: packets by these pairs, as the sender sees them.
+	holes map[engine.Pair]bool
+	// dull pairs lose long packets, and deaf ones payload; Probes pass by both.
+	// streams are the sessions that meet these.
+	dull, deaf map[engine.Pair]bool
+	streams    []*stream
+	// log is told what happens, unless it is nil.
+	log io.Writer
+	// few has every host draw its tags from fewTags.
+	few bool
+}
+
+// flow is traffic between two ULIDs.
+type flow struct {
+	a, b        *host
+	local, peer netip.Addr
+}
+
+// packet is in flight.
+type packet struct {
+	source, destination netip.Addr
+	message             []byte
+	// tag is that of a payload extension header, if message is nil.
+	tag uint64
+	// length is how long the packet was made, if longer than the message.
+	length int
+}
+
+// violation is a broken invariant; it ends the world by a panic.
+type violation struct{ text string }
+
+func (w *world) fail(format string, args ...any) {
+	panic(violation{fmt.Sprintf(format, args...)})
+}
+
+func (w *world) logf(format string, args ...any) {
+	if w.log != nil {
+		fmt.Fprintf(w.log, "%10.3f  %s\n", w.now.Seconds(), fmt.Sprintf(format, args...))
+	}
+}
+
+// fewTags is a source of which an Engine draws no more than 32 different context tags,
+// as others have it do for the tests' sake (RFC 5533, appendix C). What else is drawn
+// is random as ever, though a nonce has 17 bits of its 32.
+type fewTags struct{ rand.Source }
+
+// Uint64 is a number in which only five bits of a tag can be set.
+func (f fewTags) Uint64() uint64 { return f.Source.Uint64() &^ (uint64(wire.MaxContextTag) &^ 0x1f) }
+
+// happening is something that will be done at a time.
+type happening struct {
+	at  time.Duration
+	seq uint64
+	do  func()
+}
+
+type queue []happening
+
+func (q queue) Len() int { return len(q) }
+func (q queue) Less(i, j int) bool {
+	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].seq < q[j].seq
+}
+func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)   { *q = append(*q, x.(happening)) }
+func (q *queue) Pop() any {
+	old := *q
+	x := old[len(old)-1]
+	old[len(old)-1] = happening{}
+	*q = old[:len(old)-1]
+	return x
+}
+
+func (w *world) after(d time.Duration, do func()) {
+	w.seq++
+	heap.Push(&w.queue, happening{w.now + d, w.seq, do})
+}
+
+// run lets time pass.
+func (w *world) run(d time.Duration) {
+	end := w.now + d
+	for {
+		// What comes next: a happening, or the timer of a daemon.
+		var next *host
+		at := end
+		if len(w.queue) > 0 && w.queue[0].at <= at {
+			at = w.queue[0].at
+		}
+		for _, h := range w.hosts {
+			if h.e == nil {
+				continue
+			}
+			if t, ok := h.e.Next(); ok && t < at {
+				at, next = t, h
+			}
+		}
+		w.now = max(w.now, at)
+		switch {
+		case next != nil:
+			next.handle(engine.Tick{})
+		case len(w.queue) > 0 && w.queue[0].at <= end:
+			heap.Pop(&w.queue).(happening).do()
+		default:
+			return
+		}
+	}
+}
+
+// chance is true with probability p.
+func (w *world) chance(p float64) bool { return w.rand.Float64() < p }
+
+func (w *world) between(a, b time.Duration) time.Duration {
+	return a + time.Duration(w.rand.Int64N(int64(b-a)))
+}
+
+func pick[T any](w *world, s []T) T { return s[w.rand.IntN(len(s))] }
+
+// transmit carries a packet, or not. Attackers on the path see it.
+func (w *world) transmit(p packet) {
+	for i := range w.attackers {
+		w.attackers[i].sees(w, p)
+	}
+	if pair := (engine.Pair{Local: p.source, Peer: p.destination}); w.holes[pair] || w.hides(pair, p.message == nil, p.length) {
+		return
+	}
+	n := 1
+	if w.faults {
+		if w.chance(w.loss) {
+			return
+		}
+		if w.chance(w.dup) {
+			n = 2
+		}
+	}
+	for range n {
+		d := 10 * time.Millisecond
+		if w.faults && w.chance(w.delay) {
+			d = w.between(time.Millisecond, 10*time.Second)
+		}
+		w.after(d, func() { w.deliver(p) })
+	}
+}
+
+func (w *world) deliver(p packet) {
+	if h := w.owner[p.destination]; h != nil {
+		if w.log != nil && p.message != nil {
+			w.logf("%s: gets %s from %v for %v", h.name, describe(p.message), p.source, p.destination)
+		}
+		h.receive(p)
+	}
+}
+
+// describe is a message for people.
+func describe(b []byte) string {
+	m, err := wire.Decode(b)
+	if err != nil {
+		return err.Error()
+	}
+	var o wire.Options
+	switch m := m.(type) {
+	case *wire.I2:
+		o = m.Options
+	case *wire.I2bis:
+		o = m.Options
+	case *wire.R2:
+		o = m.Options
+	case *wire.UpdateRequest:
+		o = m.Options
+	}
+	text := fmt.Sprintf("%v %x", m.Type(), b[6:16])
+	if l := o.LocatorList(); l != nil {
+		text += fmt.Sprintf(" list %x of %d", l.Generation, len(l.Locators))
+	}
+	if l := o.LocatorPreferences(); l != nil {
+		text += fmt.Sprintf(" preferences %x", l.Generation)
+		for _, x := range l.Elements {
+			text += fmt.Sprintf(" %d/%d", x.Flags, x.Priority)
+		}
+	}
+	return text
+}
