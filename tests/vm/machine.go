@@ -143,7 +143,7 @@ func (r *run) boot(stop <-chan os.Signal) (*verdict, error) {
 
 	began := time.Now()
 	start := cmd.Start
-	if r.k.UML {
+	if r.k.UML && !kernels[r.k.Name].smp {
 		cpu, release, err := takeProcessor(r.cache)
 		if err != nil {
 			return nil, err
@@ -294,8 +294,11 @@ func (r *run) uml() *exec.Cmd {
 		"ssl=null", "ssl0=null,fd:3", "ssl1=null,fd:4",
 		"loglevel=7", "panic_on_oops=1",
 	}
-	if r.k.Name == "latest" {
+	if r.k.Name == "latest" || r.k.Name == "smp" {
 		args = append(args, "seccomp=on")
+	}
+	if kernels[r.k.Name].smp {
+		args = append(args, "ncpus="+strconv.Itoa(r.o.cpus))
 	}
 	if r.o.time == "virtual" {
 		args = append(args, "time-travel=inf-cpu")
