@@ -35,7 +35,7 @@ DUMP, ESTABLISHED = 0x304, 4
 # A context, rule or module that another actor has just taken away, made or used up.
 RACED = {errno.ENOENT, errno.EEXIST, errno.EBUSY, errno.ENOSPC, errno.EADDRNOTAVAIL, errno.EINVAL, errno.ENETUNREACH,
          errno.EHOSTUNREACH, errno.ENETDOWN, errno.ECONNREFUSED, errno.EAGAIN, errno.ENOBUFS, errno.EINTR, errno.EPIPE,
-         errno.EPROTO, errno.EACCES, errno.EMSGSIZE, errno.EPERM}
+         errno.EPROTO, errno.EPROTONOSUPPORT, errno.EACCES, errno.EMSGSIZE, errno.EPERM}
 # The loopback of a namespace that nobody else uses: many ULIDs.
 OTHERS = [socket.inet_pton(socket.AF_INET6, f"2001:db8:1::1:{i:x}") for i in range(1, 9)]
 
