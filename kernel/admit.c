@@ -11,7 +11,8 @@
 #include "compat.h"
 #include "context.h"
 #include "filter.h"
-#include "netns.h"
+#include "locators.h"
+#include "state.h"
 #include "table.h"
 
 /**

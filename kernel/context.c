@@ -15,124 +15,18 @@
 #include "admit.h"
 #include "compat.h"
 #include "context.h"
+#include "hooks.h"
+#include "locators.h"
 #include "mtu.h"
-#include "netns.h"
 #include "path.h"
 #include "reap.h"
+#include "state.h"
 #include "stats.h"
 #include "table.h"
 #include "tcp.h"
 #include "trace.h"
 
 static struct kmem_cache *shim6_context_cache __ro_after_init;
-
-static bool shim6_in_list(const struct in6_addr *addr,
-			  const struct in6_addr *list, unsigned int n)
-{
-	while (n--)
-		if (ipv6_addr_equal(addr, &list[n]))
-			return true;
-	return false;
-}
-
-/**
- * shim6_context_tag_peer - CT(peer), which our packets bear
- * @ctx: the context; the caller is in an RCU read-side section or holds the
- *	table's lock
- * @tag: where it goes, in host order
- *
- * Return: whether it is known.
- */
-bool shim6_context_tag_peer(const struct shim6_context *ctx, u64 *tag)
-{
-	const struct shim6_peer_tag *t =
-		rcu_dereference_check(ctx->peer_tag, shim6_table_held(ctx->sn));
-
-	if (t)
-		*tag = t->tag;
-	return t;
-}
-
-/**
- * shim6_context_is_local - is an address in Ls(local)?
- * @ctx: the context; the caller is in an RCU read-side section
- * @addr: the address
- */
-bool shim6_context_is_local(const struct shim6_context *ctx,
-			    const struct in6_addr *addr)
-{
-	const struct shim6_locators *l = rcu_dereference_check(ctx->locators,
-						      shim6_table_held(ctx->sn));
-	const struct shim6_path *path = rcu_dereference_check(ctx->path,
-							   shim6_table_held(ctx->sn));
-
-	return ipv6_addr_equal(addr, &ctx->ulids.local) ||
-	       (path && ipv6_addr_equal(addr, &path->local)) ||
-	       (l && shim6_in_list(addr, l->addr, l->locals));
-}
-
-/**
- * shim6_context_is_here - is a packet of a context for this host?
- * @ctx: the context; the caller is in an RCU read-side section
- * @net: the namespace
- * @addr: the packet's destination
- *
- * A router that knows the tag by chance has to forward the packet. Most are
- * for a locator of the context, which spares the look-up.
- */
-bool shim6_context_is_here(const struct shim6_context *ctx, struct net *net,
-			   const struct in6_addr *addr)
-{
-	return shim6_context_is_local(ctx, addr) ||
-	       ipv6_chk_addr(net, addr, NULL, 0);
-}
-
-/**
- * shim6_context_is_peer - is an address in Ls(peer)?
- * @ctx: the context; the caller is in an RCU read-side section
- * @addr: the address
- */
-bool shim6_context_is_peer(const struct shim6_context *ctx,
-			   const struct in6_addr *addr)
-{
-	const struct shim6_locators *l = rcu_dereference_check(ctx->locators,
-						      shim6_table_held(ctx->sn));
-	const struct shim6_path *path = rcu_dereference_check(ctx->path,
-							   shim6_table_held(ctx->sn));
-
-	return ipv6_addr_equal(addr, &ctx->ulids.peer) ||
-	       (path && ipv6_addr_equal(addr, &path->peer)) ||
-	       (l && shim6_in_list(addr, l->addr + l->locals, l->peers));
-}
-
-/* The lists after a change: of each side the new one if it is named. */
-static struct shim6_locators *
-shim6_locators_merge(const struct shim6_locators *old,
-		     const struct shim6_context_change *c)
-{
-	const struct in6_addr *local = c->locals, *peer = c->peers;
-	u16 locals = c->n_locals, peers = c->n_peers;
-	struct shim6_locators *l;
-
-	if (!shim6_change_has(c, SHIM6_A_CONTEXT_LOCATORS_LOCAL)) {
-		locals = old ? old->locals : 0;
-		local = old ? old->addr : NULL;
-	}
-	if (!shim6_change_has(c, SHIM6_A_CONTEXT_LOCATORS_PEER)) {
-		peers = old ? old->peers : 0;
-		peer = old ? old->addr + old->locals : NULL;
-	}
-	l = kmalloc(struct_size(l, addr, locals + peers), GFP_KERNEL_ACCOUNT);
-	if (!l)
-		return NULL;
-	l->locals = locals;
-	l->peers = peers;
-	if (locals)
-		memcpy(l->addr, local, locals * sizeof(*local));
-	if (peers)
-		memcpy(l->addr + locals, peer, peers * sizeof(*peer));
-	return l;
-}
 
 static void shim6_context_free_rcu(struct rcu_head *rcu)
 {
@@ -435,14 +329,22 @@ void shim6_context_del(struct shim6_net *sn, struct shim6_context *ctx)
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
 }
 
-/**
- * shim6_context_gone - a context's namespace goes, and with it its table
- * @ctx: the context, which no packet uses any more
- */
-void shim6_context_gone(struct shim6_context *ctx)
+static void shim6_context_gone(void *ptr, void *arg)
 {
+	struct shim6_context *ctx = ptr;
+
 	ctx->dead = true;
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
+}
+
+/**
+ * shim6_context_net_exit - the namespace goes, and with it all its contexts
+ * @sn: the namespace's state, which contexts use until a grace period has passed;
+ *	no packet uses a context any more
+ */
+void shim6_context_net_exit(struct shim6_net *sn)
+{
+	shim6_table_exit(sn, shim6_context_gone);
 }
 
 /**

@@ -23,6 +23,12 @@
 #define SHIM6_TYPE_PROBE	67
 #define SHIM6_TYPE_ERROR	68
 
+/* Where in a control message the checksum is, and the tag of a type with one. */
+#define SHIM6_CONTROL_CHECKSUM	4
+#define SHIM6_CONTROL_TAG	6
+/* Octets of a Keepalive without options (RFC 5534 section 5.1). */
+#define SHIM6_KEEPALIVE_LEN	16
+
 /**
  * struct shim6_hdr - what all headers of protocol 140 begin with
  * @nexthdr: Next Header

@@ -17,10 +17,10 @@
 #include <linux/jiffies.h>
 
 #include "compat.h"
-#include "context.h"
 #include "header.h"
 #include "home.h"
 #include "path.h"
+#include "state.h"
 
 /* As long as the shortest that a router remembers what it knows no more of. */
 #define SHIM6_HOME_QUIET	(30 * HZ)

@@ -15,14 +15,13 @@
 #include <net/ipv6.h>
 
 #include "compat.h"
-#include "context.h"
 #include "event.h"
 #include "header.h"
 #include "home.h"
 #include "icmp.h"
 #include "mtu.h"
-#include "netns.h"
 #include "path.h"
+#include "state.h"
 #include "stats.h"
 
 /* The packet in error begins here, from the IPv6 header of the error. */

@@ -19,17 +19,18 @@
 #include <net/xfrm.h>
 
 #include "compat.h"
-#include "context.h"
 #include "control.h"
 #include "event.h"
 #include "filter.h"
 #include "flow.h"
 #include "header.h"
 #include "home.h"
+#include "hooks.h"
 #include "icmp.h"
 #include "input.h"
-#include "netns.h"
+#include "locators.h"
 #include "reap.h"
+#include "state.h"
 #include "stats.h"
 
 /*
@@ -287,7 +288,7 @@ static int shim6_rcv(struct sk_buff *skb)
 	u64 tag = 0;
 
 	/* Neither a daemon nor a context is here, or none can be. */
-	if (!sn || !READ_ONCE(sn->hooks) || !shim6_filter_served(skb->dev))
+	if (!sn || !shim6_hooks_used(sn) || !shim6_filter_served(skb->dev))
 		return shim6_decline(net, skb);
 	if (!pskb_may_pull(skb, sizeof(*h)))
 		goto malformed;

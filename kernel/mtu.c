@@ -24,11 +24,10 @@
 #include <net/xfrm.h>
 
 #include "compat.h"
-#include "context.h"
 #include "header.h"
 #include "mtu.h"
-#include "netns.h"
 #include "path.h"
+#include "state.h"
 
 /* Connections that wait to be told; the others are told by a later packet. */
 #define SHIM6_TELLS_MAX	64

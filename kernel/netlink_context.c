@@ -18,6 +18,7 @@
 #include "netlink_gen.h"
 #include "netns.h"
 #include "path.h"
+#include "state.h"
 
 /* A message with room for @ctx; the caller has the table's mutex. */
 static struct sk_buff *shim6_nl_context_msg(const struct shim6_context *ctx)

@@ -17,18 +17,17 @@
 
 #include "card.h"
 #include "compat.h"
-#include "context.h"
 #include "event.h"
 #include "filter.h"
 #include "flow.h"
 #include "header.h"
 #include "home.h"
 #include "mtu.h"
-#include "netns.h"
 #include "output.h"
 #include "path.h"
 #include "policy.h"
 #include "reap.h"
+#include "state.h"
 #include "stats.h"
 
 /*

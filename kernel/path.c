@@ -11,12 +11,11 @@
 #include <net/xfrm.h>
 
 #include "compat.h"
-#include "context.h"
 #include "filter.h"
 #include "header.h"
 #include "mtu.h"
-#include "netns.h"
 #include "path.h"
+#include "state.h"
 
 static struct kmem_cache *shim6_path_cache __ro_after_init;
 

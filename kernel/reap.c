@@ -37,12 +37,11 @@
 #include <net/tcp.h>
 
 #include "compat.h"
-#include "context.h"
-#include "control.h"
+#include "control_out.h"
 #include "event.h"
 #include "header.h"
-#include "netns.h"
 #include "reap.h"
+#include "state.h"
 #include "stats.h"
 
 /* The low bits of the clock say which timer runs; the rest is jiffies. */

@@ -9,8 +9,8 @@
 #include <net/ipv6.h>
 
 #include "compat.h"
-#include "context.h"
-#include "netns.h"
+#include "locators.h"
+#include "state.h"
 #include "table.h"
 
 /* In place of memcmp(), which is not made for two addresses and a number. */
@@ -90,6 +90,24 @@ struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag)
 	ctx = rhashtable_lookup(&sn->table.tags, &tag, shim6_by_tag);
 	rcu_read_unlock();
 	return ctx;
+}
+
+/**
+ * shim6_context_tag_peer - CT(peer), which our packets bear
+ * @ctx: the context; the caller is in an RCU read-side section or holds the
+ *	table's lock
+ * @tag: where it goes, in host order
+ *
+ * Return: whether it is known.
+ */
+bool shim6_context_tag_peer(const struct shim6_context *ctx, u64 *tag)
+{
+	const struct shim6_peer_tag *t =
+		rcu_dereference_check(ctx->peer_tag, shim6_table_held(ctx->sn));
+
+	if (t)
+		*tag = t->tag;
+	return t;
 }
 
 /**
@@ -310,23 +328,19 @@ err_tags:
 	return err;
 }
 
-static void shim6_table_gone(void *ptr, void *arg)
-{
-	shim6_context_gone(ptr);
-}
-
 /**
- * shim6_table_exit - free all contexts, which no packet uses any more, and the
- * tables
- * @sn: the namespace's state, which contexts use until the grace period is over
+ * shim6_table_exit - the tables go, and with them all contexts
+ * @sn: the namespace's state
+ * @gone: called for each context, which no packet uses any more, as
+ *	rhashtable_free_and_destroy() does
  */
-void shim6_table_exit(struct shim6_net *sn)
+void shim6_table_exit(struct shim6_net *sn, void (*gone)(void *ctx, void *arg))
 {
 	struct shim6_table *t = &sn->table;
 
 	xa_destroy(&t->all);
 	rhltable_destroy(&t->peer_tags);
 	rhashtable_destroy(&t->tags);
-	rhashtable_free_and_destroy(&t->ulids, shim6_table_gone, NULL);
+	rhashtable_free_and_destroy(&t->ulids, gone, NULL);
 	mutex_destroy(&t->lock);
 }
