@@ -62,6 +62,28 @@ static void shim6_next_drop(struct shim6_context_next *next)
 	kfree(next->locators);
 }
 
+/* The current locator pair after a change; *@ulids is the ULID pair, native. */
+static void shim6_next_pair(const struct shim6_context *ctx,
+			    const struct shim6_context_change *c,
+			    struct shim6_pair *pair, struct shim6_pair *ulids)
+{
+	ulids->local = ctx->ulids.local;
+	ulids->peer = ctx->ulids.peer;
+	ulids->encapsulation = SHIM6_ENCAPSULATION_NATIVE;
+
+	shim6_context_pair(ctx, pair);
+	/* A request that names a locator and no encapsulation means native. */
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_LOCAL) ||
+	    shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_PEER))
+		pair->encapsulation = SHIM6_ENCAPSULATION_NATIVE;
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_LOCAL))
+		pair->local = c->locator_local;
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_PEER))
+		pair->peer = c->locator_peer;
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_ENCAPSULATION))
+		pair->encapsulation = c->encapsulation;
+}
+
 /* Everything that can fail of a change. */
 static int shim6_next_prepare(struct shim6_net *sn,
 			      const struct shim6_context *ctx,
@@ -71,8 +93,7 @@ static int shim6_next_prepare(struct shim6_net *sn,
 {
 	struct shim6_locators *l = shim6_table_get(sn, ctx->locators);
 	struct shim6_path *old = shim6_table_get(sn, ctx->path);
-	const struct in6_addr *local = old ? &old->local : &ctx->ulids.local;
-	const struct in6_addr *peer = old ? &old->peer : &ctx->ulids.peer;
+	struct shim6_pair pair, ulids;
 	bool known, same;
 	u64 was = 0, tag;
 	int err;
@@ -84,12 +105,8 @@ static int shim6_next_prepare(struct shim6_net *sn,
 		known = true;
 		tag = c->tag_peer;
 	}
-	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_LOCAL))
-		local = &c->locator_local;
-	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_PEER))
-		peer = &c->locator_peer;
-	next->rehomed = !ipv6_addr_equal(local, &ctx->ulids.local) ||
-			!ipv6_addr_equal(peer, &ctx->ulids.peer);
+	shim6_next_pair(ctx, c, &pair, &ulids);
+	next->rehomed = !shim6_pair_equal(&pair, &ulids);
 
 	next->locators = shim6_locators_merge(l, c);
 	if (!next->locators)
@@ -99,8 +116,7 @@ static int shim6_next_prepare(struct shim6_net *sn,
 	if (err)
 		goto err;
 
-	same = old && tag == was && ipv6_addr_equal(local, &old->local) &&
-	       ipv6_addr_equal(peer, &old->peer);
+	same = old && tag == was && shim6_pair_equal(&pair, &old->pair);
 	next->moved = !same && (next->rehomed || (old && !old->home));
 	/* A peer that has a new tag knows Shim6 again, if it did not before. */
 	next->header = READ_ONCE(ctx->header) ||
@@ -115,8 +131,8 @@ static int shim6_next_prepare(struct shim6_net *sn,
 	}
 	next->new_path = true;
 	if (next->rehomed || (next->header && known)) {
-		next->path = shim6_path_new(sn, local, peer, tag,
-					    !next->rehomed, GFP_KERNEL);
+		next->path = shim6_path_new(sn, &pair, tag, !next->rehomed,
+					    GFP_KERNEL);
 		if (!next->path) {
 			err = -ENOMEM;
 			goto err;
@@ -285,6 +301,7 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
 		      struct netlink_ext_ack *extack)
 {
 	struct shim6_context_next next;
+	struct shim6_pair pair;
 	int err;
 
 	lockdep_assert_held(&sn->table.lock);
@@ -300,10 +317,8 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
 	if (next.moved) {
 		WRITE_ONCE(ctx->switches, ctx->switches + 1);
 		shim6_count(sn, SHIM6_A_STATS_SWITCHES);
-		trace_shim6_switch(ctx, next.path ? &next.path->local :
-						    &ctx->ulids.local,
-				   next.path ? &next.path->peer :
-					       &ctx->ulids.peer);
+		shim6_context_pair(ctx, &pair);
+		trace_shim6_switch(ctx, &pair.local, &pair.peer);
 		shim6_tcp_restart(sn, ctx);
 	}
 	return 0;

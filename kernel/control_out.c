@@ -10,6 +10,7 @@
 #include "compat.h"
 #include "control_out.h"
 #include "header.h"
+#include "locators.h"
 #include "path.h"
 #include "state.h"
 #include "stats.h"
@@ -103,7 +104,7 @@ err:
  */
 void shim6_keepalive_out(struct shim6_context *ctx)
 {
-	const struct shim6_path *path = rcu_dereference(ctx->path);
+	struct shim6_pair pair;
 	u8 m[SHIM6_KEEPALIVE_LEN] = {
 		IPPROTO_NONE, SHIM6_KEEPALIVE_LEN / 8 - 1, SHIM6_TYPE_KEEPALIVE,
 	};
@@ -115,9 +116,8 @@ void shim6_keepalive_out(struct shim6_context *ctx)
 	put_unaligned_be48(tag, m + SHIM6_CONTROL_TAG);
 	sum = csum_fold(csum_partial(m, sizeof(m), 0));
 	memcpy(m + SHIM6_CONTROL_CHECKSUM, &sum, sizeof(sum));
-	if (!shim6_control_out(ctx->sn,
-			       path ? &path->local : &ctx->ulids.local,
-			       path ? &path->peer : &ctx->ulids.peer,
-			       m, sizeof(m), 0, GFP_ATOMIC, NULL))
+	shim6_context_pair(ctx, &pair);
+	if (!shim6_control_out(ctx->sn, &pair.local, &pair.peer, m, sizeof(m),
+			       0, GFP_ATOMIC, NULL))
 		shim6_count(ctx->sn, SHIM6_A_STATS_KEEPALIVE_OUT);
 }

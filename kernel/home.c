@@ -51,13 +51,18 @@ static bool shim6_home_plain(struct shim6_context *ctx)
  */
 static struct shim6_path *shim6_home_add(struct shim6_context *ctx)
 {
+	const struct shim6_pair pair = {
+		.local = ctx->ulids.local,
+		.peer = ctx->ulids.peer,
+		.encapsulation = SHIM6_ENCAPSULATION_NATIVE,
+	};
 	struct shim6_path *path, *was;
 	u64 tag, now;
 
 	if (!shim6_context_tag_peer(ctx, &tag))
 		return NULL;
-	path = shim6_path_new(ctx->sn, &ctx->ulids.local, &ctx->ulids.peer, tag,
-			      true, GFP_ATOMIC | __GFP_NOWARN);
+	path = shim6_path_new(ctx->sn, &pair, tag, true,
+			      GFP_ATOMIC | __GFP_NOWARN);
 	if (!path)
 		return NULL;
 	was = unrcu_pointer(cmpxchg(&ctx->path, NULL, RCU_INITIALIZER(path)));

@@ -37,7 +37,7 @@ bool shim6_context_is_local(const struct shim6_context *ctx,
 							   shim6_table_held(ctx->sn));
 
 	return ipv6_addr_equal(addr, &ctx->ulids.local) ||
-	       (path && ipv6_addr_equal(addr, &path->local)) ||
+	       (path && ipv6_addr_equal(addr, &path->pair.local)) ||
 	       (l && shim6_in_list(addr, l->addr, l->locals));
 }
 
@@ -56,7 +56,7 @@ bool shim6_context_is_peer(const struct shim6_context *ctx,
 							   shim6_table_held(ctx->sn));
 
 	return ipv6_addr_equal(addr, &ctx->ulids.peer) ||
-	       (path && ipv6_addr_equal(addr, &path->peer)) ||
+	       (path && ipv6_addr_equal(addr, &path->pair.peer)) ||
 	       (l && shim6_in_list(addr, l->addr + l->locals, l->peers));
 }
 
@@ -75,6 +75,27 @@ bool shim6_context_is_here(const struct shim6_context *ctx, struct net *net,
 {
 	return shim6_context_is_local(ctx, addr) ||
 	       ipv6_chk_addr(net, addr, NULL, 0);
+}
+
+/**
+ * shim6_context_pair - the current locator pair of a context
+ * @ctx: the context; the caller is in an RCU read-side section or holds the
+ *	table's lock
+ * @pair: where it goes; the ULIDs if the context is not re-homed
+ */
+void shim6_context_pair(const struct shim6_context *ctx,
+			struct shim6_pair *pair)
+{
+	const struct shim6_path *path = rcu_dereference_check(ctx->path,
+							   shim6_table_held(ctx->sn));
+
+	if (path) {
+		*pair = path->pair;
+		return;
+	}
+	pair->local = ctx->ulids.local;
+	pair->peer = ctx->ulids.peer;
+	pair->encapsulation = SHIM6_ENCAPSULATION_NATIVE;
 }
 
 /**

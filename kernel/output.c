@@ -30,43 +30,6 @@
 #include "state.h"
 #include "stats.h"
 
-/*
- * The Payload Extension header into a packet, and the locators for the ULIDs.
- * No checksum of the upper layer changes (RFC 5533 section 11.1).
- */
-static int shim6_insert(struct sk_buff *skb, const struct shim6_path *path,
-			const struct shim6_place *place)
-{
-	struct shim6_hdr *h;
-	struct ipv6hdr *iph;
-	int err;
-
-	if (!pskb_may_pull(skb, place->offset))
-		return -EINVAL;
-	err = skb_cow_head(skb, SHIM6_PAYLOAD_LEN +
-				LL_RESERVED_SPACE(skb_dst(skb)->dev));
-	if (err)
-		return err;
-	skb_push(skb, SHIM6_PAYLOAD_LEN);
-	memmove(skb->data, skb->data + SHIM6_PAYLOAD_LEN, place->offset);
-	skb_reset_network_header(skb);
-
-	h = (struct shim6_hdr *)(skb->data + place->offset);
-	h->nexthdr = skb->data[place->prev];
-	h->hdrlen = 0;
-	memcpy(h->octet, path->header_tag, sizeof(h->octet));
-	skb->data[place->prev] = SHIM6_IPPROTO;
-
-	iph = ipv6_hdr(skb);
-	iph->saddr = path->local;
-	if (place->final)
-		*(struct in6_addr *)(skb->data + place->final) = path->peer;
-	else
-		iph->daddr = path->peer;
-	shim6_set_payload_len(iph, skb->len - sizeof(*iph));
-	return 0;
-}
-
 static void shim6_count_rehomed(struct shim6_net *sn,
 				const struct shim6_path *path)
 {
@@ -115,6 +78,7 @@ static int shim6_fragment(struct shim6_net *sn, struct sock *sk,
 			  struct sk_buff *skb, const struct shim6_path *path,
 			  struct shim6_place *place, u32 mtu)
 {
+	const struct shim6_encap *encap = shim6_path_encap(path);
 	struct dst_entry *dst = skb_dst(skb);
 	struct ip6_frag_state state;
 	struct frag_hdr was, *fh;
@@ -131,7 +95,7 @@ static int shim6_fragment(struct shim6_net *sn, struct sock *sk,
 	ip6_frag_init(skb, place->offset,
 		      mtu - place->offset - sizeof(struct frag_hdr),
 		      dst->dev->needed_tailroom,
-		      LL_RESERVED_SPACE(dst->dev) + SHIM6_PAYLOAD_LEN,
+		      LL_RESERVED_SPACE(dst->dev) + encap->overhead,
 		      skb_network_header(skb) + place->prev, place->nexthdr,
 		      was.identification ?:
 		      ipv6_select_ident(sn->net, &ipv6_hdr(skb)->daddr,
@@ -146,7 +110,7 @@ static int shim6_fragment(struct shim6_net *sn, struct sock *sk,
 		fh->frag_off = htons(ntohs(fh->frag_off) +
 				     (ntohs(was.frag_off) & IP6_OFFSET));
 		/* Its data begins at the network header. */
-		err = shim6_insert(frag, path, place);
+		err = encap->push(frag, path, place);
 		if (err) {
 			kfree_skb(frag);
 			return err;
@@ -175,7 +139,7 @@ static void shim6_send_one(struct shim6_net *sn, struct sock *sk,
 		consume_skb(skb);
 		return;
 	}
-	if (shim6_insert(skb, path, place)) {
+	if (shim6_path_encap(path)->push(skb, path, place)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY);
 		return;
 	}
@@ -261,6 +225,7 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 					 struct shim6_path *path,
 					 struct shim6_place *place)
 {
+	const struct shim6_encap *encap = shim6_path_encap(path);
 	const struct in6_addr first = ipv6_hdr(skb)->daddr;
 	struct sock *asked = sk;
 	struct dst_entry *dst;
@@ -283,7 +248,7 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
 					  PTR_ERR(dst));
 	err = shim6_filter_cgroup(&asked, skb, dst->dev);
-	mtu = dst_mtu(dst) - SHIM6_PAYLOAD_LEN;
+	mtu = dst_mtu(dst) - encap->overhead;
 	big = !shim6_mtu_fits(skb, mtu);
 	told = big && !err && shim6_mtu_tell(sn, path, skb, dst);
 	skb_dst_drop(skb);
@@ -303,7 +268,7 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 		return shim6_segment(sn, asked, skb, path, place, mtu);
 	err = shim6_card_sums(skb) ? 0 : shim6_checksum(skb);
 	if (!err)
-		err = shim6_insert(skb, path, place);
+		err = encap->push(skb, path, place);
 	if (err)
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
 					  err);
