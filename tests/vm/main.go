@@ -41,7 +41,9 @@ exits with COMMAND's status. Kernels are fetched or built at first use and kept.
                  Linux 6.1-uml (Debian's source), latest (Debian unstable's), debug
                  (6.12 with KASAN, lockdep, kmemleak, UBSAN, fault injection) or smp
                  (Debian unstable's, more than one processor, lockdep, SLUB debugging)
-  -t TIME        virtual (only User Mode kernels but smp, and their default) or real
+  -t TIME        virtual (only User Mode kernels but smp, and their default), real, or
+                 counted (only 6.1 and 6.12, with one processor: a nanosecond is an
+                 instruction, whatever else this machine does)
   -T SECONDS     how long COMMAND may take, by the host's clock (default 600)
   -o DIR         the artifacts folder; in the guest $SHIM6_ARTIFACTS is the same
   -e NAME=VALUE  set a variable for COMMAND (may be repeated)
@@ -130,8 +132,11 @@ func parseOptions(args []string) (*options, error) {
 		o.time = "virtual"
 	case o.time == "":
 		o.time = "real"
-	case o.time != "virtual" && o.time != "real":
-		return nil, fmt.Errorf("-t %s: time is virtual or real", o.time)
+	case o.time != "virtual" && o.time != "real" && o.time != "counted":
+		return nil, fmt.Errorf("-t %s: time is virtual, real or counted", o.time)
+	}
+	if o.time == "counted" && k.uml {
+		return nil, fmt.Errorf("kernel %s is no emulated machine, where instructions are counted: take 6.1 or 6.12", o.kernel)
 	}
 	if o.time == "virtual" && (!k.uml || k.smp) {
 		return nil, fmt.Errorf("kernel %s has real time only: take one of %s for virtual time", o.kernel, strings.Join(virtualNames(), ", "))
