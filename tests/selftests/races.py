@@ -104,6 +104,42 @@ def datagrams(rng, peer):
         yield
 
 
+def floods(rng, local, peer):
+    """As many datagrams as a processor can send, by s6_bench."""
+    line = f"flood {socket.inet_ntop(socket.AF_INET6, local)} {socket.inet_ntop(socket.AF_INET6, peer)} 9 64 5000 7"
+    while True:
+        try:
+            with open("/proc/s6_bench", "w") as f:
+                f.write(line)
+        except OSError as e:
+            if e.errno not in RACED:
+                raise
+        yield
+
+
+def flips(rng, local, peer):
+    """From pair to pair as fast as netlink goes, and without waiting for answers."""
+    f, seq = Family(), 0
+    while True:
+        if not f.ask(CONFIG_GET):
+            pause(0.05)
+            yield False
+            continue
+        f.sock.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        burst = b""
+        for i in range(50):
+            body = struct.pack("=BBH", SET, 1, 0) + attr(2, local[0]) + attr(3, peer[0]) + \
+                attr(8, local[i % 2]) + attr(9, peer[i % 2])
+            burst += struct.pack("=IHHII", len(body) + 16, f.number, genl.NLM_F_REQUEST, 0, 0) + body
+        try:
+            f.sock.sock.send(burst)
+        except OSError as e:
+            f.sock = None
+            if e.errno not in RACED:
+                raise
+        yield
+
+
 def streams_served(rng):
     server = socket.create_server(("::", 7000), family=socket.AF_INET6, backlog=16)
     while True:
@@ -380,13 +416,13 @@ def rounds(title, always, others, share):
 
 def main():
     a, b = os.environ["NS_A"], os.environ["NS_B"]
-    always = [(datagrams, a, (B1,)), (datagrams, b, (A1,)), (streams_served, b, ()), (streams, a, ()),
-              (switches, a, ((A1, A2), (B1, B2))), (switches, b, ((B1, B2), (A1, A2)))]
-    others = [(contexts, a, ()), (contexts, a, ()), (rules, a, ()), (settings, a, ()), (readers, a, ()), (daemons, a, ()),
+    always = [(floods, a, (A1, B1)), (flips, a, ((A1, A2), (B1, B2))), (streams_served, b, ()), (streams, a, ())]
+    others = [(datagrams, a, (B1,)), (datagrams, b, (A1,)), (floods, b, (B1, A1)), (flips, b, ((B1, B2), (A1, A2))),
+              (switches, a, ((A1, A2), (B1, B2))), (switches, b, ((B1, B2), (A1, A2))), (contexts, a, ()), (contexts, a, ()), (rules, a, ()), (settings, a, ()), (readers, a, ()), (daemons, a, ()),
               (namespaces, a, ()), (addresses, a, ()), (links, b, ()), (strangers, b, ())]
     print("# seed", seed, flush=True)
     rounds("everything at once", always, others, 4)
-    rounds("and the module goes and comes", always + [(module, a, ())], others, 7)
+    rounds("and the module goes and comes", always + [(module, a, ())], others, 6)
     enter(a)
     f = Family()
     f.ask(FLUSH)

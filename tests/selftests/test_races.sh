@@ -11,12 +11,24 @@ need ip modprobe shim6tool python3
 
 export PYTHONDONTWRITEBYTECODE=1
 modprobe shim6 || exit
+modinfo s6_bench >/dev/null 2>&1 ||
+	{ tap_skip all "the module s6_bench is not there (tests/vm/run -m tests/bench/datapath)"; tap_end; }
+modprobe s6_bench || exit
 [ "$(nproc)" -gt 1 ] || { tap_skip all "there is one processor only"; tap_end; }
 
 # The links are as fast as they can be: this kernel has no netem.
 link_alive() { :; }
 
-several() { note "$(nproc) processors" && pair_up && more_addresses && context_up; }
+several()
+{
+	local h
+
+	note "$(nproc) processors"
+	pair_up && more_addresses && context_up || return
+	for h in a b; do
+		in_ns $h sh -c "echo 'listen :: 9' >/proc/s6_bench" || return
+	done
+}
 
 more_addresses()
 {

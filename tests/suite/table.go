@@ -83,6 +83,9 @@ func table(tests []string) []*part {
 			for share := range shares {
 				p := selftest(test, k, share, shares)
 				p.guest.leaks = k == "debug" && slices.Contains(leaky, test)
+				if test == "races" {
+					p.guest.module = "tests/bench/datapath"
+				}
 				add(p)
 			}
 		}

@@ -40,7 +40,7 @@ exits with COMMAND's status. Kernels are fetched or built at first use and kept.
   -k KERNEL      6.1, 6.12 (Debian's, under QEMU; default 6.12), or as User Mode
                  Linux 6.1-uml (Debian's source), latest (Debian unstable's), debug
                  (6.12 with KASAN, lockdep, kmemleak, UBSAN, fault injection) or smp
-                 (Debian unstable's, more than one processor, lockdep, SLUB debugging)
+                 (Debian unstable's, more than one processor, KASAN)
   -t TIME        virtual (only User Mode kernels but smp, and their default), real, or
                  counted (only 6.1 and 6.12, with one processor: a nanosecond is an
                  instruction, whatever else this machine does)
