@@ -27,6 +27,7 @@
 #include "path.h"
 #include "policy.h"
 #include "reap.h"
+#include "sender.h"
 #include "state.h"
 #include "stats.h"
 
@@ -281,18 +282,10 @@ static bool shim6_output_parse(const struct sk_buff *skb,
 			       struct shim6_place *place,
 			       struct shim6_ulids *ulids)
 {
-	const struct ipv6hdr *iph = ipv6_hdr(skb);
-
-	if (!shim6_header_place(skb, place) ||
-	    place->nexthdr == SHIM6_IPPROTO ||
-	    shim6_is_neighbour_discovery(skb, place))
-		return false;
-	ulids->local = iph->saddr;
-	ulids->peer = iph->daddr;
-	ulids->fii = 0;
-	return !place->final ||
-	       !skb_copy_bits(skb, skb_network_offset(skb) + place->final,
-			      &ulids->peer, sizeof(ulids->peer));
+	return shim6_header_place(skb, place) &&
+	       place->nexthdr != SHIM6_IPPROTO &&
+	       !shim6_is_neighbour_discovery(skb, place) &&
+	       shim6_sender_key(skb, place, ulids);
 }
 
 /*

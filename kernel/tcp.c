@@ -22,6 +22,7 @@
 #include <net/transp_v6.h>
 
 #include "compat.h"
+#include "sender.h"
 #include "state.h"
 #include "stats.h"
 #include "tcp.h"
@@ -127,15 +128,14 @@ static bool shim6_tcp_any(struct net *net)
 static struct shim6_context *shim6_tcp_context(struct shim6_net *sn,
 					       const struct sock *sk)
 {
-	struct shim6_ulids ulids = {};
+	struct shim6_ulids ulids;
 
 	if (sk->sk_family != AF_INET6 || !net_eq(sock_net(sk), sn->net) ||
 	    !(BIT(READ_ONCE(sk->sk_state)) &
 	      (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT | TCPF_FIN_WAIT1 |
 	       TCPF_CLOSING | TCPF_LAST_ACK)))
 		return NULL;
-	ulids.local = sk->sk_v6_rcv_saddr;
-	ulids.peer = sk->sk_v6_daddr;
+	shim6_sender_key_sock(sk, &ulids);
 	return shim6_context_by_ulids(sn, &ulids);
 }
 
