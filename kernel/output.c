@@ -9,6 +9,11 @@
  * have seen the ULIDs. What they and others are asked besides is in filter.c.
  * IPsec on the ULIDs comes before: a packet whose dst has a transformation is
  * left alone and passes here again when that is done.
+ *
+ * Who owns a packet: a function that returns a verdict gives it back with
+ * NF_ACCEPT, and has seen to its end with any other (shim6_drop_verdict()); one
+ * that returns nothing takes it over (shim6_drop()); shim6_fragment() leaves it
+ * to its caller.
  */
 #include <linux/netfilter_ipv6.h>
 #include <net/addrconf.h>
@@ -133,11 +138,12 @@ static void shim6_send_one(struct shim6_net *sn, struct sock *sk,
 
 	if (skb->len > mtu) {
 		err = shim6_fragment(sn, sk, skb, path, place, mtu);
-		if (err == -EMSGSIZE)
-			shim6_count_drop(sn, skb, SHIM6_A_STATS_OUT_TOO_BIG);
-		else if (err)
-			shim6_count_drop(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY);
-		consume_skb(skb);
+		if (err)
+			shim6_drop(sn, skb, err == -EMSGSIZE ?
+					    SHIM6_A_STATS_OUT_TOO_BIG :
+					    SHIM6_A_STATS_OUT_NO_MEMORY);
+		else
+			consume_skb(skb);
 		return;
 	}
 	if (shim6_path_encap(path)->push(skb, path, place)) {
@@ -241,13 +247,10 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 					  err);
 	dst = shim6_path_route(sn->net, skb, path, place->final ? &first : NULL);
 	/* Where somebody is about to repair it the ULP need not know. */
-	if (IS_ERR(dst) && shim6_has_daemon(sn)) {
-		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE);
-		return NF_STOLEN;
-	}
 	if (IS_ERR(dst))
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
-					  PTR_ERR(dst));
+					  shim6_has_daemon(sn) ?
+						  0 : PTR_ERR(dst));
 	err = shim6_filter_cgroup(&asked, skb, dst->dev);
 	mtu = dst_mtu(dst) - encap->overhead;
 	big = !shim6_mtu_fits(skb, mtu);
@@ -257,10 +260,9 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 	if (err)
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_CGROUP,
 					  err);
-	if (shim6_output_stuck(sn, skb)) {
-		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE);
-		return NF_STOLEN;
-	}
+	if (shim6_output_stuck(sn, skb))
+		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
+					  0);
 	if (big && !shim6_mtu_shrink(skb, place, mtu))
 		return shim6_output_big(sn, asked, skb, path, place, mtu,
 					told);
@@ -377,10 +379,10 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 	}
 	shim6_reap_sent(ctx, skb);
 	if (!path) {
-		if (shim6_output_stuck(sn, skb)) {
-			shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE);
-			return NF_STOLEN;
-		}
+		if (shim6_output_stuck(sn, skb))
+			return shim6_drop_verdict(sn, skb,
+						  SHIM6_A_STATS_OUT_NO_ROUTE,
+						  0);
 		shim6_count(sn, SHIM6_A_STATS_OUT_ULID);
 		return NF_ACCEPT;
 	}

@@ -100,15 +100,8 @@ static enum skb_drop_reason shim6_drop_reason(int counter)
 	}
 }
 
-/**
- * shim6_count_drop - count and trace a packet that goes no further; somebody
- * else frees it
- * @sn: the namespace's state
- * @skb: the packet, with its network header set
- * @counter: SHIM6_A_STATS_*, which says why
- */
-void shim6_count_drop(struct shim6_net *sn, const struct sk_buff *skb,
-		      int counter)
+static void shim6_count_drop(struct shim6_net *sn, const struct sk_buff *skb,
+			     int counter)
 {
 	shim6_count(sn, counter);
 	trace_shim6_drop(sn, skb, counter);
@@ -117,7 +110,7 @@ void shim6_count_drop(struct shim6_net *sn, const struct sk_buff *skb,
 /**
  * shim6_drop - count, trace and free a packet
  * @sn: the namespace's state
- * @skb: the packet, with its network header set
+ * @skb: the packet, with its network header set; the caller's until now
  * @counter: SHIM6_A_STATS_*, which says why
  */
 void shim6_drop(struct shim6_net *sn, struct sk_buff *skb, int counter)
@@ -129,15 +122,20 @@ void shim6_drop(struct shim6_net *sn, struct sk_buff *skb, int counter)
 /**
  * shim6_drop_verdict - count and trace a packet, and drop it as a hook does
  * @sn: the namespace's state
- * @skb: the packet, with its network header set
+ * @skb: the packet, with its network header set; the caller returns the verdict
+ *	and does not touch the packet any more
  * @counter: SHIM6_A_STATS_*, which says why
- * @err: what the sender gets, a negative errno
+ * @err: what the sender is told: a negative errno, or 0 for nothing
  *
  * Return: the hook's verdict.
  */
 int shim6_drop_verdict(struct shim6_net *sn, struct sk_buff *skb, int counter,
 		       int err)
 {
+	if (!err) {
+		shim6_drop(sn, skb, counter);
+		return NF_STOLEN;
+	}
 	shim6_count_drop(sn, skb, counter);
 	return shim6_nf_drop(skb, shim6_drop_reason(counter), err);
 }
