@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Where the Shim6 header stands among the extension headers (RFC 5533 section
- * 4.6): after what belongs to routing (Hop-by-Hop Options, Routing, and
- * Destination Options that come before Routing), before everything else.
+ * 4.6): after those that belong to routing (Hop-by-Hop Options, Routing, and
+ * Destination Options before Routing), and before all others.
  */
 #include <linux/bitops.h>
 #include <linux/seg6.h>
@@ -14,7 +14,7 @@
 #include "compat.h"
 #include "header.h"
 
-/* More headers than this before ours are no packet that we want to touch. */
+/* A packet with more headers than this before ours is left alone. */
 #define SHIM6_CHAIN_MAX	8
 
 /* The final destination, if a Routing header still has segments left. */
@@ -30,7 +30,7 @@ static bool shim6_routing_final(const struct sk_buff *skb, unsigned int offset,
 		return false;
 	if (!rt->segments_left)
 		return true;
-	/* One address at least. */
+	/* There must be one address at least. */
 	if (rt->hdrlen < 2)
 		return false;
 	switch (rt->type) {
@@ -46,12 +46,12 @@ static bool shim6_routing_final(const struct sk_buff *skb, unsigned int offset,
 }
 
 /**
- * shim6_header_place - find where the Shim6 header is, or where it goes
+ * shim6_header_place - find where the Shim6 header is, or where it would go
  * @skb: a packet with its network header set; nothing is changed or pulled
  * @place: the answer
  *
- * Return: false for a packet that can't be read so far or has a Routing
- * header of unknown making: leave it alone.
+ * Return: false if the packet can't be read so far, or has a Routing header of an
+ * unknown type: leave the packet alone.
  */
 bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place)
 {
@@ -91,12 +91,12 @@ bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place)
 }
 
 /**
- * shim6_is_neighbour_discovery - does a packet belong to its link?
+ * shim6_is_neighbour_discovery - is it a packet of Neighbour Discovery?
  * @skb: a packet with its network header set
  * @place: where its Shim6 header would go
  *
- * Neighbours are looked for between the addresses that are asked for, ULIDs
- * among them, and nowhere else (RFC 4861).
+ * Such a packet asks on its link for the very addresses in it (RFC 4861), which
+ * may be ULIDs: it must never go by other addresses.
  */
 bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
 				  const struct shim6_place *place)
@@ -113,19 +113,22 @@ bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
 }
 
 /**
- * shim6_payload_allowed - may this be behind a payload header?
+ * shim6_payload_allowed - may these headers be behind a payload header?
  * @skb: a packet; nothing is changed or pulled
  * @at: where the payload header ends, from data
- * @nexthdr: its Next Header
+ * @nexthdr: the payload header's Next Header
  *
- * Not another header of protocol 140: once the ULIDs are in the packet, a
- * control message would have a source that its sender does not have (RFC 5533
- * section 12.4). Nor Neighbour Discovery, which no sender of ours puts there
- * and which is believed for its hop limit alone. Either could hide where a
- * first fragment ends before its last header does, so that is refused as well
- * (RFC 7112); a later fragment tells nothing, and is nothing without the first.
+ * Refused are:
+ * - another header of protocol 140: once the ULIDs are in the packet, a control
+ *   message would have a source that its sender does not have (RFC 5533 section
+ *   12.4);
+ * - Neighbour Discovery: no sender of ours puts it there, and it is believed for
+ *   its hop limit alone;
+ * - a first fragment that ends before its last header does (RFC 7112): it could
+ *   hide either. A later fragment tells nothing, and is useless without the
+ *   first, so it may pass.
  *
- * Return: true if it may.
+ * Return: true if they may.
  */
 bool shim6_payload_allowed(const struct sk_buff *skb, unsigned int at,
 			   u8 nexthdr)
@@ -178,7 +181,7 @@ bool shim6_payload_allowed(const struct sk_buff *skb, unsigned int at,
 }
 
 /**
- * shim6_header_delta - what a sum over addresses grows by when they change
+ * shim6_header_delta - by how much a sum over two addresses grows when they change
  * @a: the first address after the change
  * @b: the second
  * @was_a: the first before it

@@ -30,12 +30,12 @@
 #define SHIM6_KEEPALIVE_LEN	16
 
 /**
- * struct shim6_hdr - what all headers of protocol 140 begin with
+ * struct shim6_hdr - the first octets of every header of protocol 140
  * @nexthdr: Next Header
- * @hdrlen: Hdr Ext Len, in 8 octets without the first 8
- * @octet: of a payload header the P bit and the tag; of a control message P,
- *	type, the type's bits and S, then the checksum, and from octet 6 of the
- *	header on, if the type has one, the tag
+ * @hdrlen: Hdr Ext Len, in units of 8 octets, without the first 8
+ * @octet: in a payload header the P bit and the tag; in a control message P, type,
+ *	the bits of that type and S, then the checksum, and from octet 6 of the
+ *	header on the tag, if the type has one
  */
 struct shim6_hdr {
 	u8 nexthdr;
@@ -43,7 +43,7 @@ struct shim6_hdr {
 	u8 octet[6];
 };
 
-/* The 47 bits at @p; the bit before them is not part of the tag. */
+/* The tag of 47 bits at @p, in host order; the bit before it is not part of it. */
 static inline u64 shim6_tag(const u8 *p)
 {
 	return get_unaligned_be48(p) & SHIM6_TAG_MAX;
@@ -55,12 +55,13 @@ static inline bool shim6_is_payload(const struct shim6_hdr *h)
 }
 
 /**
- * struct shim6_place - where in a packet the header is or goes
- * @offset: of the header, or of what it goes before, from the IPv6 header
- * @prev: of the Next Header field that tells of it, from the IPv6 header
- * @nexthdr: what that field says
- * @final: of the final destination in a Routing header that has segments
- *	left, or 0 if the IPv6 header has it
+ * struct shim6_place - where in a packet the Shim6 header is, or would go
+ * @offset: where the header begins; this and the other offsets count octets from
+ *	the IPv6 header
+ * @prev: offset of the Next Header field that tells of it
+ * @nexthdr: the value of that field
+ * @final: offset of the final destination in a Routing header that has segments
+ *	left, or 0 if the IPv6 header has the final destination
  */
 struct shim6_place {
 	unsigned int offset;

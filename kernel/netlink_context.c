@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Contexts over netlink. A request is checked whole before anything changes,
- * under the lock of the namespace's table; notifications are sent under it as
- * well, so that the last one told is the last one set.
+ * Contexts over netlink. A whole request is checked before anything changes, under
+ * the lock of the namespace's table. Notifications are sent under that lock as
+ * well, so that the last value told is the last one set.
  *
- * Whoever knows a tag can put packets into a context, so tags are told to
+ * Anybody who knows a tag can put packets into a context. So tags are told to
  * privileged readers only, and never to a multicast group.
  */
 #include "compat.h"
@@ -21,7 +21,7 @@
 #include "path.h"
 #include "state.h"
 
-/* A message with room for @ctx; the caller has the table's mutex. */
+/* A message with room for @ctx; the caller holds the table's lock. */
 static struct sk_buff *shim6_nl_context_msg(const struct shim6_context *ctx)
 {
 	const struct shim6_locators *l =
@@ -35,7 +35,7 @@ static struct sk_buff *shim6_nl_context_msg(const struct shim6_context *ctx)
 	return genlmsg_new(size, GFP_KERNEL);
 }
 
-/* One side's list; there is none if it is empty. */
+/* Put one side's list of locators, unless it is empty. */
 static int shim6_nl_fill_list(struct sk_buff *msg, int attr,
 			      const struct in6_addr *list, u16 n)
 {
@@ -64,7 +64,7 @@ static int shim6_nl_fill_locators(struct sk_buff *msg,
 		       -EMSGSIZE : 0;
 }
 
-/* How long ago @stamp was, which is 0 for never. */
+/* Put how many milliseconds ago @stamp was (jiffies), unless it is 0, never. */
 static int shim6_nl_fill_age(struct sk_buff *msg, int attr, unsigned long stamp)
 {
 	if (!stamp)
@@ -108,7 +108,10 @@ static int shim6_nl_fill_path(struct sk_buff *msg,
 	       nla_put_u32(msg, SHIM6_A_CONTEXT_HEADER, header);
 }
 
-/* Caller holds the table's lock. Returns 0 or -EMSGSIZE, nothing added. */
+/*
+ * Put a context; the caller holds the table's lock. Returns 0, or -EMSGSIZE with
+ * nothing added.
+ */
 static int shim6_nl_context_fill(struct sk_buff *msg,
 				 const struct shim6_context *ctx, bool tags,
 				 void *hdr)
@@ -147,8 +150,8 @@ static int shim6_nl_context_fill(struct sk_buff *msg,
 }
 
 /*
- * Tell the group and, with NLM_F_ECHO, the sender. Who can't be told for want
- * of memory sees ENOBUFS, and knows that a dump is due.
+ * Tell the group and, with NLM_F_ECHO, the sender. If there is no memory, the
+ * listeners see ENOBUFS, and know that a dump is due.
  */
 static void shim6_nl_context_notify(struct shim6_net *sn,
 				    struct shim6_context *ctx,
@@ -180,7 +183,7 @@ lost:
 		     -ENOBUFS);
 }
 
-/* One side's list, which the policy knows to be one of addresses. */
+/* One side's list; the netlink policy has seen that it holds addresses. */
 static int shim6_nl_parse_locators(const struct genl_info *info, int type,
 				   const struct in6_addr *ulid,
 				   struct in6_addr *list, u16 *n)
@@ -199,7 +202,7 @@ static int shim6_nl_parse_locators(const struct genl_info *info, int type,
 					    "a locator is a unicast address, neither link-local nor loopback");
 			return -EINVAL;
 		}
-		/* The ULID is a locator without saying. */
+		/* The ULID is always a locator, and not kept in the list. */
 		if (ipv6_addr_equal(&addr, ulid))
 			continue;
 		for (i = 0; i < *n; i++) {
@@ -238,7 +241,7 @@ static int shim6_nl_parse_addr(const struct genl_info *info, int attr,
 	return -EINVAL;
 }
 
-/* Everything that the request names; which context, has been parsed before. */
+/* Parse all that a request names, except the context's name. */
 static int shim6_nl_parse_change(const struct genl_info *info,
 				 struct shim6_context_change *c)
 {
@@ -310,9 +313,9 @@ static bool shim6_nl_privileged(struct sk_buff *skb, const struct net *net)
 }
 
 /*
- * The context that a request names; the caller holds the table's lock. Where
- * nobody has used Shim6, @sn is NULL, there is no lock, and the answer is why
- * there is no such context.
+ * The context that a request names, or an ERR_PTR; the caller holds the table's
+ * lock. In a namespace that does not use Shim6, @sn is NULL, there is no lock, and
+ * the answer says why there is no such context.
  */
 static struct shim6_context *shim6_nl_context_find(struct sk_buff *skb,
 						   struct genl_info *info,
@@ -392,8 +395,8 @@ out:
 }
 
 /*
- * shim6_nl_context_set_doit - SHIM6_CMD_CONTEXT_SET: change a context, in all
- * that the request names or in nothing
+ * shim6_nl_context_set_doit - SHIM6_CMD_CONTEXT_SET: change all values of a
+ * context that the request names, or none
  */
 int shim6_nl_context_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
@@ -478,7 +481,7 @@ unlock:
 	return err;
 }
 
-/* Has a context whatever a dump's request names? */
+/* Has a context all values that the request of a dump names? */
 static bool shim6_nl_context_matches(const struct shim6_context *ctx,
 				     struct nlattr *const *attrs)
 {
@@ -499,13 +502,13 @@ static bool shim6_nl_context_matches(const struct shim6_context *ctx,
 	       !(reap && nla_get_u32(reap) != READ_ONCE(ctx->reap_state));
 }
 
-/* Contexts of a dump that are looked at under the lock at a time. */
+/* How many contexts a dump may skip without giving up the lock for a moment. */
 #define SHIM6_NL_DUMP_LOOKS	4096
 
 /*
  * shim6_nl_context_get_dumpit - SHIM6_CMD_CONTEXT_GET: all contexts, or those
- * that have what the request names, in the order of their ids, the next of
- * which is the callback's first argument
+ * that have what the request names, in the order of their ids. The callback's
+ * first argument is the next id
  */
 int shim6_nl_context_get_dumpit(struct sk_buff *skb,
 				struct netlink_callback *cb)
@@ -519,7 +522,7 @@ int shim6_nl_context_get_dumpit(struct sk_buff *skb,
 	int err, looks = 0;
 	void *hdr;
 
-	/* The family's policy has been applied. */
+	/* The core has applied the family's policy already. */
 	err = nlmsg_parse_deprecated(cb->nlh, GENL_HDRLEN, attrs,
 				     SHIM6_A_CONTEXT_MAX, NULL, cb->extack);
 	if (err)

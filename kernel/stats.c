@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Counters, one for each thing that can become of a packet: per namespace, by
+ * Counters of a namespace, one for each fate of a packet. They are read by
  * netlink. docs/counters.md explains each.
  */
 #include <net/ipv6.h>
@@ -53,7 +53,7 @@ static const char *const shim6_stats_names[] = {
 };
 
 /**
- * shim6_stats_name - a counter's name in the tracepoint of drops
+ * shim6_stats_name - the name of a counter in the tracepoint of drops
  * @counter: SHIM6_A_STATS_*
  */
 const char *shim6_stats_name(int counter)
@@ -63,8 +63,8 @@ const char *shim6_stats_name(int counter)
 }
 
 /*
- * The kernel's drop reasons are a fixed list, so ours are the nearest of
- * those; the counter, and the tracepoint that bears its name, say exactly why.
+ * The kernel's drop reasons are a fixed list, so ours are the nearest ones in it.
+ * The counter, and the tracepoint with its name, say exactly why.
  */
 static enum skb_drop_reason shim6_drop_reason(int counter)
 {
@@ -156,7 +156,7 @@ u64 shim6_stats_sum(const struct shim6_net *sn, int counter)
 }
 
 /**
- * shim6_stats_net_init - counters at zero
+ * shim6_stats_net_init - make the counters, all 0
  * @sn: the namespace's state
  *
  * Return: 0 or a negative errno.
@@ -171,8 +171,8 @@ int shim6_stats_net_init(struct shim6_net *sn)
 }
 
 /**
- * shim6_stats_net_exit - the reverse of shim6_stats_net_init()
- * @sn: the namespace's state, which no packet and no context can reach any more
+ * shim6_stats_net_exit - undo shim6_stats_net_init()
+ * @sn: the namespace's state; no packet and no context can reach it any more
  */
 void shim6_stats_net_exit(struct shim6_net *sn)
 {
