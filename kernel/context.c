@@ -46,8 +46,8 @@ static void shim6_context_free_rcu(struct rcu_head *rcu)
 
 /*
  * The result of a change, prepared before anything is changed:
- * path: of the current locator pair, NULL for none; made anew if new_path
- * locators: always made anew
+ * path: of the current locator pair, NULL for none; a new one if new_path
+ * locators: always new ones
  * rehomed: the current locator pair is not the ULID pair
  * header: payload bears the header on the ULID pair as well
  * moved: the current locator pair is another one than before

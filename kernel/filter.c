@@ -67,7 +67,7 @@ int shim6_filter_bound(const struct sk_buff *skb)
 /**
  * shim6_filter_ulids - POSTROUTING for a packet that still has its ULIDs
  * @net: the namespace
- * @sk: whose packet netfilter is told it is
+ * @sk: the socket whose packet netfilter is told it is
  * @skb: the packet; the caller holds the RCU read lock
  * @okfn: goes on with it if a hook has held it back for a while
  *
