@@ -70,11 +70,63 @@ struct shim6_place {
 	u8 nexthdr;
 };
 
-bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place);
+bool shim6_header_walk(const struct sk_buff *skb, struct shim6_place *place);
+
+/* May our header be behind a header of this type? */
+static inline bool shim6_header_passes(u8 nexthdr)
+{
+	return nexthdr == NEXTHDR_HOP || nexthdr == NEXTHDR_ROUTING ||
+	       nexthdr == NEXTHDR_DEST;
+}
+
+/**
+ * shim6_header_place - find where the Shim6 header is, or where it would go
+ * @skb: a packet with its network header set; nothing is changed or pulled
+ * @place: the answer
+ *
+ * Return: false if the packet can't be read so far, or has a Routing header of an
+ * unknown type: leave the packet alone.
+ */
+static inline bool shim6_header_place(const struct sk_buff *skb,
+				      struct shim6_place *place)
+{
+	place->offset = sizeof(struct ipv6hdr);
+	place->prev = offsetof(struct ipv6hdr, nexthdr);
+	place->nexthdr = ipv6_hdr(skb)->nexthdr;
+	place->final = 0;
+	return likely(!shim6_header_passes(place->nexthdr)) ||
+	       shim6_header_walk(skb, place);
+}
+
 bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
 				  const struct shim6_place *place);
-bool shim6_payload_allowed(const struct sk_buff *skb, unsigned int at,
-			   u8 nexthdr);
+bool shim6_payload_walk(const struct sk_buff *skb, unsigned int at, u8 nexthdr);
+
+/**
+ * shim6_payload_allowed - may these headers be behind a payload header?
+ * @skb: a packet; nothing is changed or pulled
+ * @at: where the payload header ends, from data
+ * @nexthdr: the payload header's Next Header
+ *
+ * Refused are:
+ * - another header of protocol 140: once the ULIDs are in the packet, a control
+ *   message would have a source that its sender does not have (RFC 5533 section
+ *   12.4);
+ * - Neighbour Discovery: no sender of ours puts it there, and it is believed for
+ *   its hop limit alone;
+ * - a first fragment that ends before its last header does (RFC 7112): it could
+ *   hide either. A later fragment tells nothing, and is useless without the
+ *   first, so it may pass.
+ *
+ * Return: true if they may.
+ */
+static inline bool shim6_payload_allowed(const struct sk_buff *skb,
+					 unsigned int at, u8 nexthdr)
+{
+	return nexthdr == NEXTHDR_TCP || nexthdr == NEXTHDR_UDP ||
+	       shim6_payload_walk(skb, at, nexthdr);
+}
+
 __wsum shim6_header_delta(const struct in6_addr *a, const struct in6_addr *b,
 			  const struct in6_addr *was_a,
 			  const struct in6_addr *was_b);

@@ -170,13 +170,13 @@ static struct shim6_context *shim6_nl_context_find(struct sk_buff *skb,
 	    !info->attrs[SHIM6_A_CONTEXT_ULID_PEER] &&
 	    !info->attrs[SHIM6_A_CONTEXT_FII]) {
 		if (sn)
-			ctx = shim6_context_by_tag(sn, nla_get_u64(tag));
+			ctx = shim6_table_by_tag(sn, nla_get_u64(tag));
 	} else {
 		err = shim6_nl_parse_ulids(info, &ulids);
 		if (err)
 			return ERR_PTR(err);
 		if (sn)
-			ctx = shim6_context_by_ulids(sn, &ulids);
+			ctx = shim6_table_by_ulids(sn, &ulids);
 		if (ctx && tag && nla_get_u64(tag) != ctx->tag_local) {
 			NL_SET_ERR_MSG_ATTR(info->extack, tag,
 					    "tag-local is not that of the context");

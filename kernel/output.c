@@ -234,7 +234,7 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 					 struct shim6_place *place)
 {
 	const struct shim6_encap *encap = shim6_path_encap(path);
-	const struct in6_addr first = ipv6_hdr(skb)->daddr;
+	struct in6_addr first, *to = NULL;
 	struct sock *asked = sk;
 	struct dst_entry *dst;
 	bool big, told;
@@ -249,7 +249,12 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 	if (err)
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
 					  err);
-	dst = shim6_path_route(sn->net, skb, path, place->final ? &first : NULL);
+	if (unlikely(place->final)) {
+		/* The look-up may move the packet's headers. */
+		first = ipv6_hdr(skb)->daddr;
+		to = &first;
+	}
+	dst = shim6_path_route(sn->net, skb, path, to);
 	/* With a daemon, which is about to repair it, the ULP need not know. */
 	if (IS_ERR(dst))
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
@@ -317,6 +322,22 @@ static unsigned int shim6_output_passed(struct shim6_net *sn,
 		return shim6_output_rehomed(sn, skb, sk, path, &place);
 	IP6CB(skb)->flags |= IP6SKB_REROUTED;
 	return NF_ACCEPT;
+}
+
+/*
+ * Has POSTROUTING left a packet as it was, as it nearly always does? Then the
+ * context that was found before is still the right one.
+ */
+static bool shim6_output_same(const struct sk_buff *skb,
+			      const struct shim6_place *place,
+			      const struct shim6_ulids *ulids)
+{
+	const struct ipv6hdr *iph = ipv6_hdr(skb);
+
+	return place->prev == offsetof(struct ipv6hdr, nexthdr) &&
+	       place->nexthdr == iph->nexthdr &&
+	       ipv6_addr_equal(&ulids->local, &iph->saddr) &&
+	       ipv6_addr_equal(&ulids->peer, &iph->daddr);
 }
 
 /* A hook at POSTROUTING had held a packet back, and lets it go on now. */
@@ -396,7 +417,7 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 				    shim6_output_later);
 	if (passed <= 0)
 		return shim6_nf_stolen(passed);
-	if (passed == 1)
+	if (passed == 1 && !shim6_output_same(skb, &place, &ulids))
 		return shim6_output_passed(sn, skb, state->sk);
 	return shim6_output_rehomed(sn, skb, state->sk, path, &place);
 }

@@ -9,6 +9,7 @@
 #include <net/ipv6.h>
 
 #include "compat.h"
+#include "hash.h"
 #include "locators.h"
 #include "state.h"
 #include "table.h"
@@ -36,6 +37,7 @@ static const struct rhashtable_params shim6_by_ulids = {
 	.head_offset = offsetof(struct shim6_context, by_ulids),
 	.key_offset = offsetof(struct shim6_context, ulids),
 	.key_len = sizeof(struct shim6_ulids),
+	.hashfn = shim6_hash_ulids,
 	.obj_cmpfn = shim6_ulids_cmp,
 	.automatic_shrinking = true,
 };
@@ -44,6 +46,7 @@ static const struct rhashtable_params shim6_by_tag = {
 	.head_offset = offsetof(struct shim6_context, by_tag),
 	.key_offset = offsetof(struct shim6_context, tag_local),
 	.key_len = sizeof(u64),
+	.hashfn = shim6_hash_tag,
 	.obj_cmpfn = shim6_tag_cmp,
 	.automatic_shrinking = true,
 };
@@ -52,42 +55,67 @@ static const struct rhashtable_params shim6_by_peer_tag = {
 	.head_offset = offsetof(struct shim6_peer_tag, node),
 	.key_offset = offsetof(struct shim6_peer_tag, tag),
 	.key_len = sizeof(u64),
+	.hashfn = shim6_hash_tag,
 	.automatic_shrinking = true,
 };
 
 /**
  * shim6_context_by_ulids - find the context by which a packet is sent
- * @sn: the namespace's state
+ * @sn: the namespace's state; the caller is in an RCU read-side section
  * @ulids: ULID pair and FII
  *
- * Return: the context or NULL. The caller is in an RCU read-side section or
- * holds the table's lock.
+ * Return: the context or NULL.
  */
 struct shim6_context *shim6_context_by_ulids(struct shim6_net *sn,
 					     const struct shim6_ulids *ulids)
 {
+	return rhashtable_lookup(&sn->table.ulids, ulids, shim6_by_ulids);
+}
+
+/**
+ * shim6_context_by_tag - find the context whose local tag a packet bears
+ * @sn: the namespace's state; the caller is in an RCU read-side section
+ * @tag: the 47 bits, in host order
+ *
+ * Return: the context or NULL.
+ */
+struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag)
+{
+	return rhashtable_lookup(&sn->table.tags, &tag, shim6_by_tag);
+}
+
+/**
+ * shim6_table_by_ulids - find the context of a ULID pair and FII
+ * @sn: the namespace's state; the caller holds the table's lock
+ * @ulids: ULID pair and FII
+ *
+ * Return: the context, which stays while the lock is held, or NULL.
+ */
+struct shim6_context *shim6_table_by_ulids(struct shim6_net *sn,
+					   const struct shim6_ulids *ulids)
+{
 	struct shim6_context *ctx;
 
-	/* For callers that hold only the lock; packets are in a section already. */
+	/* The hash table may be in the middle of growing. */
 	rcu_read_lock();
-	ctx = rhashtable_lookup(&sn->table.ulids, ulids, shim6_by_ulids);
+	ctx = shim6_context_by_ulids(sn, ulids);
 	rcu_read_unlock();
 	return ctx;
 }
 
 /**
- * shim6_context_by_tag - find the context whose local tag a packet bears
- * @sn: the namespace's state
- * @tag: the 47 bits, in host order
+ * shim6_table_by_tag - find the context of a local tag
+ * @sn: the namespace's state; the caller holds the table's lock
+ * @tag: CT(local), in host order
  *
- * Return: as shim6_context_by_ulids().
+ * Return: as shim6_table_by_ulids().
  */
-struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag)
+struct shim6_context *shim6_table_by_tag(struct shim6_net *sn, u64 tag)
 {
 	struct shim6_context *ctx;
 
 	rcu_read_lock();
-	ctx = rhashtable_lookup(&sn->table.tags, &tag, shim6_by_tag);
+	ctx = shim6_context_by_tag(sn, tag);
 	rcu_read_unlock();
 	return ctx;
 }

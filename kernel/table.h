@@ -46,6 +46,9 @@ struct shim6_table {
 struct shim6_context *shim6_context_by_ulids(struct shim6_net *sn,
 					     const struct shim6_ulids *ulids);
 struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag);
+struct shim6_context *shim6_table_by_ulids(struct shim6_net *sn,
+					   const struct shim6_ulids *ulids);
+struct shim6_context *shim6_table_by_tag(struct shim6_net *sn, u64 tag);
 struct shim6_context *shim6_context_by_peer_tag(struct shim6_net *sn, u64 tag,
 						const struct in6_addr *local,
 						const struct in6_addr *peer);
