@@ -9,6 +9,8 @@ import (
 
 	"github.com/mdlayher/genetlink"
 	"github.com/mdlayher/netlink"
+
+	"shim6/netlink/nlread"
 )
 
 // Options says how to reach the kernel. The zero value is the calling
@@ -22,9 +24,6 @@ type Options struct {
 // ErrInterrupted says that what was listed has changed while it was read, time
 // and again: the list is what was seen, of one moment or another.
 var ErrInterrupted = errors.New("the list has changed while it was read and may be incomplete")
-
-// dumpTries is how often a list is read when it changes meanwhile.
-const dumpTries = 4
 
 // Client asks the kernel. Its methods may be called by several goroutines.
 type Client struct {
@@ -100,11 +99,7 @@ func (c *Client) exchange(command uint8, flags netlink.HeaderFlags, attributes [
 	if err := netlink.Validate(sent, raw); err != nil {
 		return nil, false, err
 	}
-	interrupted := false
-	for _, m := range raw {
-		interrupted = interrupted || m.Header.Flags&netlink.DumpInterrupted != 0
-	}
-	return replies, interrupted, nil
+	return replies, nlread.Interrupted(raw), nil
 }
 
 // change sends a request that is acknowledged and brings no reply.
@@ -127,25 +122,22 @@ func dump[T any](c *Client, command uint8, names []string, fill func(*encoder), 
 	if err != nil {
 		return nil, err
 	}
-	for try := 1; ; try++ {
-		replies, interrupted, err := c.exchange(command, netlink.Dump, attributes, names)
+	replies, complete, err := nlread.Dump(func() ([]genetlink.Message, bool, error) {
+		return c.exchange(command, netlink.Dump, attributes, names)
+	})
+	if err != nil {
+		return nil, err
+	}
+	list := make([]T, 0, len(replies))
+	for _, r := range replies {
+		v, err := parse(r.Data)
 		if err != nil {
 			return nil, err
 		}
-		if interrupted && try < dumpTries {
-			continue
-		}
-		list := make([]T, 0, len(replies))
-		for _, r := range replies {
-			v, err := parse(r.Data)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-		}
-		if interrupted {
-			return list, ErrInterrupted
-		}
-		return list, nil
+		list = append(list, v)
 	}
+	if !complete {
+		return list, ErrInterrupted
+	}
+	return list, nil
 }

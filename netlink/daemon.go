@@ -13,6 +13,8 @@ import (
 	"github.com/mdlayher/genetlink"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
+
+	"shim6/netlink/nlread"
 )
 
 // Role is what a daemon's socket is registered for.
@@ -34,8 +36,8 @@ const (
 // enough. The socket still works; what the kernel has is to be read anew.
 var ErrOverflow = errors.New("events of the kernel were lost")
 
-// readBuffer is the socket's room for events, which come in bursts.
-const readBuffer = 4 << 20
+// readBuffer is the socket's room for events, in octets: they come in bursts.
+const readBuffer = nlread.MaxBuffer
 
 // Event is something that the kernel tells its daemon: one of the types below.
 type Event interface{ event() }
@@ -128,7 +130,7 @@ type Events struct {
 	ours []uint32
 	// early is what was told before the registration was acknowledged.
 	early []Event
-	queue Queue[Event]
+	queue nlread.Queue[Event]
 }
 
 // Register makes a socket the namespace's daemon, until it is closed. There can
@@ -247,7 +249,11 @@ func (e *Events) Receive() ([]Event, error) {
 		e.early = nil
 		return early, nil
 	}
-	return e.queue.Receive(e.conn, e.next)
+	events, lost, err := e.queue.Receive(e.conn, e.next)
+	if lost {
+		return nil, ErrOverflow
+	}
+	return events, err
 }
 
 // next receives one datagram.

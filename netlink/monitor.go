@@ -7,6 +7,8 @@ import (
 
 	"github.com/mdlayher/genetlink"
 	"github.com/mdlayher/netlink"
+
+	"shim6/netlink/nlread"
 )
 
 // The multicast groups, which a Monitor can be told by.
@@ -30,7 +32,7 @@ type Notification struct {
 type Monitor struct {
 	conn   *genetlink.Conn
 	family genetlink.Family
-	queue  Queue[Notification]
+	queue  nlread.Queue[Notification]
 }
 
 // Watch returns a Monitor of some of the groups. It takes no privilege.
@@ -81,7 +83,11 @@ func (m *Monitor) Close() error { return m.conn.Close() }
 // that were returned before; after any other error the Monitor is of no use. Those
 // of a newer kernel are passed over, so there may be none.
 func (m *Monitor) Receive() ([]Notification, error) {
-	return m.queue.Receive(m.conn, m.next)
+	list, lost, err := m.queue.Receive(m.conn, m.next)
+	if lost {
+		return nil, ErrOverflow
+	}
+	return list, err
 }
 
 // next receives one datagram.
