@@ -85,7 +85,7 @@ var eventCases = []struct {
 func TestParseEvent(t *testing.T) {
 	for _, c := range eventCases {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := parseEvent(c.command, eventData(c.fill))
+			got, err := parseEvent(eventKinds[c.command], eventData(c.fill))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,12 +98,12 @@ func TestParseEvent(t *testing.T) {
 
 func TestParseEventLacks(t *testing.T) {
 	for _, c := range eventCases {
-		_, err := parseEvent(c.command, nil)
-		if err == nil || !strings.Contains(err.Error(), "lacks "+controlAttributes[eventAttributes[c.command][0]]) {
+		_, err := parseEvent(eventKinds[c.command], nil)
+		if err == nil || !strings.Contains(err.Error(), "lacks "+controlAttributes[eventKinds[c.command].needs[0]]) {
 			t.Errorf("%s: an event without attributes: %v", c.name, err)
 		}
 	}
-	_, err := parseEvent(cmdAcquireEvent, eventData(func(e *encoder) { e.Bytes(attrControlUlidLocal, []byte{1}) }))
+	_, err := parseEvent(eventKinds[cmdAcquireEvent], eventData(func(e *encoder) { e.Bytes(attrControlUlidLocal, []byte{1}) }))
 	if err == nil || !strings.Contains(err.Error(), "1 octets") {
 		t.Errorf("a short address: %v", err)
 	}
@@ -114,9 +114,9 @@ func FuzzParseEvent(f *testing.F) {
 		f.Add(c.command, eventData(c.fill))
 	}
 	f.Fuzz(func(t *testing.T, command uint8, b []byte) {
-		if _, ok := eventAttributes[command]; ok {
+		if kind, ok := eventKinds[command]; ok {
 			// Nothing panics, whatever the kernel says.
-			_, _ = parseEvent(command, b)
+			_, _ = parseEvent(kind, b)
 		}
 	})
 }
@@ -129,7 +129,7 @@ func notification() []byte {
 	return b
 }
 
-func familyGone(id uint16) []byte {
+func familyMessage(id uint16) []byte {
 	return binary.NativeEndian.AppendUint16([]byte{6, 0, controllerFamilyID, 0}, id)
 }
 
@@ -149,9 +149,9 @@ func TestEventsParse(t *testing.T) {
 		{"our own deletion", familyID, ours, cmdContextDelNtf, notification(), nil},
 		{"our own change", familyID, ours, cmdContextNtf, notification(), nil},
 		{"a newer kernel's event", familyID, 0, 77, nil, nil},
-		{"a family that is gone", controllerID, 0, controllerDelFamily, familyGone(familyID), GoneEvent{}},
-		{"another family that is gone", controllerID, 0, controllerDelFamily, familyGone(familyID + 1), nil},
-		{"a new family", controllerID, 0, 1, familyGone(familyID), nil},
+		{"a family that is gone", controllerID, 0, controllerDelFamily, familyMessage(familyID), GoneEvent{}},
+		{"another family that is gone", controllerID, 0, controllerDelFamily, familyMessage(familyID + 1), nil},
+		{"a new family", controllerID, 0, 1, familyMessage(familyID), nil},
 		{"a reply to somebody else", familyID + 1, 0, cmdContextDelNtf, nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
