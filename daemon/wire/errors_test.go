@@ -91,7 +91,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"a list of 2 with the Length of 1", list("001c", "02"), CodeDebugLength, 18, "of 2 locators it is 44", "5533-5.15.2-02 5533-5.15.2-12"},
 		{"a list of 1 with the Length of 2", list("002c", "01"), CodeDebugLength, 18, "of 1 locators it is 28", ""},
 		{"a list whose Length leaves out the padding", list("0027", "02"), CodeDebugLength, 18, "Length of 39", "5533-5.15.2-02"},
-		{"an empty list without padding", fixed16(t, TypeR2, "0004 0005 00000001 00 000000 00000000"), CodeDebugLength, 18, "of 0 locators it is 12", "5533-5.15.2-12"},
+		{"an empty list without padding", fixed16(t, TypeR2, "0004 0005 00000001 00 000000 00000000"), CodeDebugLength, 18, "the least is 12", "5533-5.15.2-12"},
 
 		{"preferences shorter than their fields", fixed16(t, TypeR2, "0006 0004 00000001"), CodeDebugLength, 18, "the least is 5", ""},
 

@@ -11,9 +11,8 @@ type I1 struct {
 	InitiatorContextTag ContextTag
 	// InitiatorNonce is returned in the R1.
 	InitiatorNonce uint32
-	// Options listed for it: ULIDPair, ForkedInstanceIdentifier.
-	Options Options
-	Residue *Residue
+	Options        Options // see Type.Lists
+	Residue        *Residue
 }
 
 // Type returns TypeI1.
@@ -43,9 +42,8 @@ type R1 struct {
 	InitiatorNonce uint32
 	// ResponderNonce is returned in the I2.
 	ResponderNonce uint32
-	// Options listed for it: ResponderValidator.
-	Options Options
-	Residue *Residue
+	Options        Options // see Type.Lists
+	Residue        *Residue
 }
 
 // Type returns TypeR1.
@@ -73,11 +71,8 @@ type I2 struct {
 	InitiatorNonce uint32
 	// ResponderNonce is copied from the R1.
 	ResponderNonce uint32
-	// Options listed for it: ResponderValidator, ULIDPair,
-	// ForkedInstanceIdentifier, LocatorList, LocatorPreferences,
-	// CGAParameterDataStructure, CGASignature, KeepaliveTimeout.
-	Options Options
-	Residue *Residue
+	Options        Options // see Type.Lists
+	Residue        *Residue
 }
 
 // Type returns TypeI2.
@@ -104,10 +99,8 @@ type R2 struct {
 	ResponderContextTag ContextTag
 	// InitiatorNonce is copied from the I2, or what else is answered.
 	InitiatorNonce uint32
-	// Options listed for it: LocatorList, LocatorPreferences,
-	// CGAParameterDataStructure, CGASignature, KeepaliveTimeout.
-	Options Options
-	Residue *Residue
+	Options        Options // see Type.Lists
+	Residue        *Residue
 }
 
 // Type returns TypeR2.

@@ -6,9 +6,8 @@ package wire
 type Keepalive struct {
 	// ReceiverContextTag is the tag that the receiver has allocated.
 	ReceiverContextTag ContextTag
-	// Options: none are listed for it.
-	Options Options
-	Residue *Residue
+	Options            Options // see Type.Lists
+	Residue            *Residue
 }
 
 // Type returns TypeKeepalive.

@@ -51,7 +51,10 @@ type LocatorList struct {
 	Locators []Locator
 }
 
-// The octets of the contents before the methods.
+// LocatorList returns the Locator List option.
+func (o Options) LocatorList() *LocatorList { return find[*LocatorList](o) }
+
+// locatorListHead is the octets of the contents before the methods.
 const locatorListHead = 4 + 1
 
 // Type returns OptionLocatorList.
@@ -72,10 +75,6 @@ func (o *LocatorList) reserved() (int, int) {
 func (o *LocatorList) methodOffset(index int) int { return optionHeaderLen + locatorListHead + index }
 
 func decodeLocatorList(t Type, c []byte, p int) (Option, *ProtocolError) {
-	if len(c) < locatorListHead {
-		return nil, fail(t, CodeDebugLength, p+2, "Locator List has a Length of %d, and the least is %d",
-			len(c), locatorListLen(0))
-	}
 	n := int(c[4])
 	if len(c) != locatorListLen(n) {
 		return nil, fail(t, CodeDebugLength, p+2, "Locator List has a Length of %d, and of %d locators it is %d",

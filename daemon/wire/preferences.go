@@ -58,6 +58,9 @@ type LocatorPreferences struct {
 	Raw       []byte
 }
 
+// LocatorPreferences returns the Locator Preferences option.
+func (o Options) LocatorPreferences() *LocatorPreferences { return find[*LocatorPreferences](o) }
+
 // Fits reports whether o is about so many locators. One that is Malformed is about
 // no number of them, not even 0.
 func (o *LocatorPreferences) Fits(locators int) bool {
@@ -67,7 +70,7 @@ func (o *LocatorPreferences) Fits(locators int) bool {
 // odd reports whether n octets after the Element Len make the option malformed.
 func (o *LocatorPreferences) odd(n int) bool { return o.ElementLen == 0 || n%int(o.ElementLen) != 0 }
 
-// The octets of the contents before the elements.
+// preferencesHead is the octets of the contents before the elements.
 const preferencesHead = 4 + 1
 
 // Type returns OptionLocatorPreferences.
@@ -82,11 +85,7 @@ func (o *LocatorPreferences) contentsLen() int {
 
 // decodeLocatorPreferences leaves it to the receiver what is wrong with the number
 // of elements.
-func decodeLocatorPreferences(t Type, c []byte, p int) (Option, *ProtocolError) {
-	if len(c) < preferencesHead {
-		return nil, fail(t, CodeDebugLength, p+2, "Locator Preferences has a Length of %d, and the least is %d",
-			len(c), preferencesHead)
-	}
+func decodeLocatorPreferences(_ Type, c []byte, _ int) (Option, *ProtocolError) {
 	o := &LocatorPreferences{Generation: binary.BigEndian.Uint32(c), ElementLen: c[4]}
 	size := int(o.ElementLen)
 	c = c[preferencesHead:]

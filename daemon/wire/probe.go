@@ -59,9 +59,8 @@ type Probe struct {
 	Sent []ProbeReport
 	// Received are up to 15 reports of Probes received.
 	Received []ProbeReport
-	// Options: none are listed for it.
-	Options Options
-	Residue *Residue
+	Options  Options // see Type.Lists
+	Residue  *Residue
 }
 
 // MaxProbeReports is how many reports of a kind a Probe can have.

@@ -11,9 +11,8 @@ type R1bis struct {
 	PacketContextTag ContextTag
 	// ResponderNonce is returned in the I2bis.
 	ResponderNonce uint32
-	// Options listed for it: ResponderValidator.
-	Options Options
-	Residue *Residue
+	Options        Options // see Type.Lists
+	Residue        *Residue
 }
 
 // Type returns TypeR1bis.
@@ -40,9 +39,8 @@ type I2bis struct {
 	ResponderNonce uint32
 	// PacketContextTag is copied from the R1bis.
 	PacketContextTag ContextTag
-	// Options listed for it: those of I2.
-	Options Options
-	Residue *Residue
+	Options          Options // see Type.Lists
+	Residue          *Residue
 }
 
 // Type returns TypeI2bis.

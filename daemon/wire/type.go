@@ -37,8 +37,6 @@ type layout struct {
 	// fixed is the least number of octets before the options, the header
 	// included; a multiple of 8.
 	fixed int
-	// options are those that the RFC lists for the message.
-	options optionSet
 	// reserved are the bits of the fixed part that mean nothing.
 	reserved []octet
 }
@@ -53,39 +51,32 @@ type octet struct {
 var layouts = [...]layout{
 	TypeI1: {
 		name: "I1", new: func() Message { return new(I1) }, fixed: 16,
-		options:  set(OptionULIDPair, OptionForkedInstanceIdentifier),
 		reserved: []octet{{3, 0xfe}, {6, 0x80}},
 	},
 	TypeR1: {
 		name: "R1", new: func() Message { return new(R1) }, fixed: 16,
-		options:  set(OptionResponderValidator),
 		reserved: []octet{{3, 0xfe}, {6, 0xff}, {7, 0xff}},
 	},
 	TypeI2: {
 		name: "I2", new: func() Message { return new(I2) }, fixed: 24,
-		options:  set(OptionResponderValidator, OptionULIDPair, OptionForkedInstanceIdentifier) | locatorOptions,
 		reserved: []octet{{3, 0xfe}, {6, 0x80}, {20, 0xff}, {21, 0xff}, {22, 0xff}, {23, 0xff}},
 	},
 	TypeR2: {
 		name: "R2", new: func() Message { return new(R2) }, fixed: 16,
-		options:  locatorOptions,
 		reserved: []octet{{3, 0xfe}, {6, 0x80}},
 	},
 	TypeR1bis: {
 		name: "R1bis", new: func() Message { return new(R1bis) }, fixed: 16,
-		options:  set(OptionResponderValidator),
 		reserved: []octet{{3, 0xfe}, {6, 0x80}},
 	},
 	TypeI2bis: {
 		name: "I2bis", new: func() Message { return new(I2bis) }, fixed: 32,
-		options: set(OptionResponderValidator, OptionULIDPair, OptionForkedInstanceIdentifier) | locatorOptions,
 		// 49 bits: the tag begins in the second bit of octet 26.
 		reserved: []octet{{3, 0xfe}, {6, 0x80},
 			{20, 0xff}, {21, 0xff}, {22, 0xff}, {23, 0xff}, {24, 0xff}, {25, 0xff}, {26, 0x80}},
 	},
 	TypeUpdateRequest: {
 		name: "Update Request", new: func() Message { return new(UpdateRequest) }, fixed: 16,
-		options:  locatorOptions,
 		reserved: []octet{{3, 0xfe}, {6, 0x80}},
 	},
 	TypeUpdateAcknowledgement: {
@@ -133,12 +124,4 @@ func (t Type) class() string {
 		return "impossible"
 	}
 	return "unassigned"
-}
-
-// Lists reports whether the RFC lists the option for messages of type t. One
-// that is not listed is treated like one that is not known (RFC 5533, section
-// 5.15).
-func (t Type) Lists(o OptionType) bool {
-	l := layoutOf(t)
-	return l != nil && l.options.has(o)
 }
