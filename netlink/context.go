@@ -32,8 +32,8 @@ type Context struct {
 	InboundLocatorLocal, InboundLocatorPeer netip.Addr
 	SendTimeout, KeepaliveTimeout           time.Duration
 	ReapState                               ReapState
-	// LastSent and LastHeard are how long ago the last payload packet was sent and
-	// received; nil if there was none.
+	// LastSent is how long ago payload was last sent, LastHeard how long ago the peer was last
+	// heard; nil if never.
 	LastSent, LastHeard *time.Duration
 	// Switches is how often the current locator pair has changed.
 	Switches uint32
