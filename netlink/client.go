@@ -35,8 +35,8 @@ func (o *Options) dial(strict bool) (*netlink.Conn, error) {
 }
 
 // ErrInterrupted says that a list has changed while it was read, and did so each time that it
-// was read again. It comes with the list: each entry was there at some moment, and others may
-// lack.
+// was read again. It comes with the list: each entry was there at some moment, and others may be
+// missing.
 var ErrInterrupted = errors.New("the list has changed while it was read and may be incomplete")
 
 // Client sends requests to the kernel and waits for its replies. Any goroutine may call its

@@ -44,7 +44,7 @@ func request(t *testing.T, command uint8, do func(*Client) error) []byte {
 	return got
 }
 
-// What NewContext sends reads back as the context that it is to make.
+// The attributes that NewContext sends read back as the context.
 func TestNewContext(t *testing.T) {
 	b := request(t, cmdContextNew, func(c *Client) error {
 		return c.NewContext(pair, 1<<47-1, ContextUpdate{
@@ -70,7 +70,7 @@ func TestNewContext(t *testing.T) {
 	if d := cmp.Diff(want, got, addrCmp); d != "" {
 		t.Error(d)
 	}
-	// The list that is empty is there as well, or the kernel would leave its own alone.
+	// The empty list is in the request, too: otherwise the kernel would leave its own list.
 	lists := map[uint16][]byte{}
 	ad, err := netlink.NewAttributeDecoder(b)
 	if err != nil {
@@ -202,7 +202,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// What the kernel could not take is refused before it is asked, by name.
+// A value that the kernel could not take is refused before the kernel is asked, by its name.
 func TestBadValues(t *testing.T) {
 	c := kernel(t, func(genetlink.Message, netlink.Message) ([]genetlink.Message, error) {
 		t.Error("the kernel was asked")

@@ -10,7 +10,7 @@ const Tries = 4
 // Dump reads a list with read, which also reports whether the list changed meanwhile (see
 // Interrupted). Such a list is read again, Tries times in all. If even the last one was
 // interrupted, Dump returns that list and complete is false: each entry was there at some
-// moment, and others may lack.
+// moment, and others may be missing.
 func Dump[T any](read func() (list T, interrupted bool, err error)) (list T, complete bool, err error) {
 	for try := 1; ; try++ {
 		list, interrupted, err := read()

@@ -18,7 +18,7 @@ type step struct {
 	err  error
 }
 
-// Everything that is queued comes before the loss. So it is with a second overflow.
+// Everything that is queued comes before the loss is reported, also after a second overflow.
 func TestQueue(t *testing.T) {
 	full := &netlink.OpError{Op: "receive", Err: os.NewSyscallError("recvmsg", unix.ENOBUFS)}
 	type result struct {
