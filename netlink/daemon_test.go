@@ -274,8 +274,8 @@ func TestReceiveOverflow(t *testing.T) {
 	}
 }
 
-// congested returns a socket of the kernel that has lost messages, and a function that sends one more
-// message to it. Each is a notification of a context; its FII is the message's number, from 0.
+// congested returns a socket of the kernel that has lost messages, and a function that sends one
+// more message to it. Each is a notification of a context; its FII is the message's number, from 0.
 func congested(t *testing.T) (*netlink.Conn, func()) {
 	t.Helper()
 	return netlinktest.Congested(t, func(number uint32) netlink.Message {
@@ -290,8 +290,8 @@ func congested(t *testing.T) (*netlink.Conn, func()) {
 	})
 }
 
-// With a socket of the kernel: Receive returns the queued events before it reports the loss, and loses
-// nothing after that.
+// With a socket of the kernel: Receive returns the queued events before it reports the loss, and
+// loses nothing after that.
 func TestEventsOverflow(t *testing.T) {
 	conn, send := congested(t)
 	early := AcquireEvent{Local: ulidA, Peer: ulidB}

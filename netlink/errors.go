@@ -69,8 +69,8 @@ func requestError(err error, attributes []byte, names []string) error {
 	}
 }
 
-// attributeAt names the attribute that contains the octet at offset. If that attribute is nested, it
-// names the outer one.
+// attributeAt names the attribute that contains the octet at offset. If that attribute is nested,
+// it names the outer one.
 func attributeAt(b []byte, offset int, names []string) string {
 	for at := 0; at+4 <= len(b); {
 		length := int(binary.NativeEndian.Uint16(b[at:]))

@@ -2,7 +2,7 @@
 
 package wire
 
-// Keepalive says no more than that it has arrived (RFC 5534, section 5.1).
+// Keepalive only shows that packets arrive (RFC 5534, section 5.1).
 type Keepalive struct {
 	// ReceiverContextTag is the tag that the receiver has allocated.
 	ReceiverContextTag ContextTag

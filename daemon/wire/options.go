@@ -16,9 +16,8 @@ func find[T Option](options Options) (t T) {
 	return t
 }
 
-// OptionOffset is the offset in octets, from the start of the Shim6 header, of
-// an option of m; false if m has no such option. The option is found by
-// identity, not by value.
+// OptionOffset is the offset of an option of m, in octets from the start of the Shim6 header; false
+// if m does not have the option. The option is found by identity, not by value.
 func OptionOffset(m Message, option Option) (int, bool) {
 	options, _ := m.parts()
 	if options == nil {

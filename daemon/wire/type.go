@@ -30,24 +30,24 @@ const (
 	TypeError                 Type = 68
 )
 
-// layout is what Decode and Append have to know of one type of message.
+// layout is all that Decode and Append have to know of one type of message.
 type layout struct {
-	name string
+	name string // the RFC's
 	new  func() Message
-	// fixed is the least number of octets before the options, the header
-	// included; a multiple of 8.
+	// fixed is the least number of octets before the options, including the header. It is a
+	// multiple of 8.
 	fixed int
 	// reserved are the bits of the fixed part that mean nothing.
 	reserved []octet
 }
 
-// octet is some bits of an octet of a message.
+// octet is a set of bits of one octet of a message.
 type octet struct {
 	at   int
 	bits byte
 }
 
-// layouts has a name for every type that is known.
+// layouts has a row for every type that is known. The options of the messages are in optionSpecs.
 var layouts = [...]layout{
 	TypeI1: {
 		name: "I1", new: func() Message { return new(I1) }, fixed: 16,
@@ -113,7 +113,7 @@ func (t Type) String() string {
 	return fmt.Sprintf("%s message type %d", t.class(), uint8(t))
 }
 
-// class is what the registry says of a type without a name.
+// class is the registry's word for a type without a name.
 func (t Type) class() string {
 	switch {
 	case t == 0:

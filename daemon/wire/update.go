@@ -4,8 +4,8 @@ package wire
 
 import "encoding/binary"
 
-// UpdateRequest replaces the sender's locators, their preferences, or both (RFC
-// 5533, section 5.10).
+// UpdateRequest replaces the sender's locators, their preferences, or both (RFC 5533, section
+// 5.10).
 type UpdateRequest struct {
 	// ReceiverContextTag is the tag that the receiver has allocated.
 	ReceiverContextTag ContextTag

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Package netlinktest has a netlink socket of the running kernel that has lost messages, for tests of
-// code that reads such sockets.
+// Package netlinktest has a netlink socket of the running kernel that has lost messages, for tests
+// of code that reads such sockets.
 package netlinktest
 
 import (
@@ -18,9 +18,10 @@ import (
 // Sent is how many messages Congested sends to a socket: more than the socket has room for.
 const Sent = 1000
 
-// Congested returns a socket that has lost some of Sent messages, and a function that sends one more
-// message to it. message makes each message by its number, from 0; Congested fills in the length. The
-// test is skipped if it lacks the privilege to send. The socket is closed when the test ends.
+// Congested returns a socket that has lost some of Sent messages, and a function that sends one
+// more message to it. message makes each message by its number, from 0; Congested fills in the
+// length. The test is skipped if it lacks the privilege to send. The socket is closed when the test
+// ends.
 func Congested(t *testing.T, message func(number uint32) netlink.Message) (conn *netlink.Conn, send func()) {
 	t.Helper()
 	// Tests of other packages run at the same time, in processes with other groups.
@@ -61,7 +62,8 @@ func Congested(t *testing.T, message func(number uint32) netlink.Message) (conn 
 	return conn, send
 }
 
-// UntilError calls receive until it fails, and returns everything that it has returned, with the error.
+// UntilError calls receive until it fails, and returns everything that it has returned, with the
+// error.
 func UntilError[T any](receive func() ([]T, error)) (all []T, err error) {
 	for err == nil {
 		var list []T
@@ -71,7 +73,8 @@ func UntilError[T any](receive func() ([]T, error)) (all []T, err error) {
 	return all, err
 }
 
-// Freed calls receive, closes the socket by closeIt while receive waits, and returns receive's error.
+// Freed calls receive, closes the socket by closeIt while receive waits, and returns receive's
+// error.
 func Freed[T any](t *testing.T, receive func() ([]T, error), closeIt func() error) error {
 	t.Helper()
 	freed := make(chan error)
