@@ -52,7 +52,7 @@ func TestNewOptions(t *testing.T) {
 			if d := cmp.Diff(m, mustDecode(t, b), same, cmp.AllowUnexported(newOption{})); d != "" {
 				t.Errorf("-want +got\n%s", d)
 			}
-			// The option is at octet 24. One that is known may be critical.
+			// The option is at octet 24. A known option may be critical.
 			mustDecode(t, seal(with(b, 25, b[25]|1)))
 			short := seal(with(b, 27, 3))
 			if e := wrong(t, short); e.Code != CodeDebugLength || e.Pointer != 26 || !strings.Contains(e.Reason, "Length of 3, not 4") {
@@ -67,9 +67,9 @@ func TestNewOptions(t *testing.T) {
 				t.Errorf("decoded twice: %v", e)
 			}
 			if _, err := Append(nil, &I1{Options: Options{&UnknownOption{OptionType: kind}}}); err == nil {
-				t.Error("it is appended as one that is not known")
+				t.Error("an UnknownOption of that type is appended")
 			}
-			// In a message for which it is not listed, it is like one that is not known.
+			// In a message for which it is not listed, the option is treated like an unknown one.
 			if _, err := Append(nil, &R1{Options: Options{o}}); err == nil {
 				t.Error("it is appended to a message for which it is not listed")
 			}
@@ -84,7 +84,7 @@ func TestNewOptions(t *testing.T) {
 	}
 }
 
-// All new options at once, with the RFCs': more than there is room for on the stack.
+// Many new options and the RFCs' in one message: more than fit on the stack of the decoder.
 func TestManyNewOptions(t *testing.T) {
 	var kinds []OptionType
 	m := &I2{Options: everyOption()}
@@ -103,7 +103,7 @@ func TestManyNewOptions(t *testing.T) {
 	}
 }
 
-// Each type has one row, whose numbers make sense.
+// Each type has one row, with consistent numbers.
 func TestOptionSpecs(t *testing.T) {
 	seen := map[OptionType]bool{}
 	for i, s := range optionSpecs {
