@@ -27,7 +27,7 @@ func readExtensions(b []byte) ([]Extension, error) {
 	var list []Extension
 	for len(b) > 0 {
 		if len(b) < extensionHeader {
-			return nil, fmt.Errorf("%w: %d octets are left, of which no type and length can be read (RFC 4581 section 2)",
+			return nil, fmt.Errorf("%w: %d octets are left, too few for a type and a length (RFC 4581 section 2)",
 				ErrExtension, len(b))
 		}
 		t, n := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
@@ -46,7 +46,7 @@ func readExtensions(b []byte) ([]Extension, error) {
 func appendExtensions(b []byte, list []Extension) ([]byte, error) {
 	for _, e := range list {
 		if len(e.Data) > 0xffff {
-			return b, fmt.Errorf("%w: extension %#04x has %d octets of data, of which 65535 can be said (RFC 4581 section 2)",
+			return b, fmt.Errorf("%w: extension %#04x has %d octets of data, where 65535 are allowed (RFC 4581 section 2)",
 				ErrExtension, e.Type, len(e.Data))
 		}
 		b = binary.BigEndian.AppendUint16(b, e.Type)
@@ -119,7 +119,7 @@ func (p *PDS) multiPrefix() (flags uint32, prefixes []byte, err error) {
 		return 0, nil, fmt.Errorf("%w: the PDS has no extension %#04x, so its address is in no HBA set (RFC 5535 section 4)",
 			ErrMultiPrefix, ExtensionMultiPrefix)
 	case found > 1:
-		return 0, nil, fmt.Errorf("%w: the PDS has %d of them, and RFC 5535 section 5 knows of one", ErrMultiPrefix, found)
+		return 0, nil, fmt.Errorf("%w: the PDS has %d of them, where RFC 5535 section 5 allows one", ErrMultiPrefix, found)
 	case len(data) < multiPrefixFlags || (len(data)-multiPrefixFlags)%8 != 0:
 		return 0, nil, fmt.Errorf("%w: its length of %d octets is not 4 + 8*n (RFC 5535 section 5)", ErrMultiPrefix, len(data))
 	}

@@ -57,7 +57,7 @@ type Options struct {
 // Errors are ErrSec, ErrKey, ErrExtension, the reader's, and that of ctx, which ends the search.
 func GenerateCGA(ctx context.Context, random io.Reader, prefix SubnetPrefix, o Options) (Address, error) {
 	if o.PublicKey == nil {
-		return Address{}, fmt.Errorf("%w: a CGA is bound to one (RFC 3972 section 4)", ErrKey)
+		return Address{}, fmt.Errorf("%w: a CGA is bound to a key, and there is none (RFC 3972 section 4)", ErrKey)
 	}
 	p, err := o.start(random, nil)
 	if err != nil {
@@ -180,7 +180,7 @@ func (p *PDS) Derive(prefix SubnetPrefix, collisionCount, sec uint8) (Address, e
 			return Address{}, err
 		}
 		if !isMember(prefixes, prefix) {
-			return Address{}, fmt.Errorf("%w: the Multi-Prefix extension has no %v, and with it the whole set would be another (RFC 5535 section 6)",
+			return Address{}, fmt.Errorf("%w: the Multi-Prefix extension has no %v, and adding it would change the whole set (RFC 5535 section 6)",
 				ErrNotMember, prefix)
 		}
 	}

@@ -55,7 +55,7 @@ func DecodePEM(b []byte) ([]Address, error) {
 		}
 		b = rest
 		if block.Type != pemType {
-			return nil, fmt.Errorf("%w: there is a PEM block %q, where %q is looked for", ErrPDS, block.Type, pemType)
+			return nil, fmt.Errorf("%w: there is a PEM block %q in place of %q", ErrPDS, block.Type, pemType)
 		}
 		a, err := decodeBlock(block)
 		if err != nil {

@@ -49,7 +49,7 @@ func (p *PDS) RSAPublicKey() (*rsa.PublicKey, error) {
 		}
 		flags, _, err := p.multiPrefix()
 		if err != nil {
-			return nil, fmt.Errorf("%w: whether it is one cannot be told: %w", ErrKey, err)
+			return nil, fmt.Errorf("%w: it may be a nonce: %w", ErrKey, err)
 		}
 		if flags&(flagP|flagPSwapped) == 0 {
 			return nil, fmt.Errorf("%w: the P flag is clear, so it is the nonce of an HBA-only address (RFC 5535 section 5)", ErrKey)
@@ -89,13 +89,13 @@ func parseRSA(der []byte) (*rsa.PublicKey, error) {
 	}
 	// crypto/rsa takes exponents of up to 31 bits.
 	if len(e) > 4 {
-		return nil, fmt.Errorf("%w: its public exponent has %d octets, of which 4 are supported", ErrKey, len(e))
+		return nil, fmt.Errorf("%w: its public exponent has %d octets, where 4 are supported", ErrKey, len(e))
 	}
 	var exponent [8]byte
 	copy(exponent[8-len(e):], e)
 	x := binary.BigEndian.Uint64(exponent[:])
 	if bits.Len64(x) > 31 {
-		return nil, fmt.Errorf("%w: its public exponent has %d bits, of which 31 are supported", ErrKey, bits.Len64(x))
+		return nil, fmt.Errorf("%w: its public exponent has %d bits, where 31 are supported", ErrKey, bits.Len64(x))
 	}
 	return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(x)}, nil
 }
@@ -132,7 +132,7 @@ func encodeRSA(n, e []byte) []byte {
 // The error is ErrKey if the length of the key is not MinKeyBits to MaxNewKeyBits.
 func EncodePublicKey(key *rsa.PublicKey) ([]byte, error) {
 	if key == nil || key.N == nil || key.N.Sign() <= 0 || key.E <= 0 {
-		return nil, fmt.Errorf("%w: there is none", ErrKey)
+		return nil, fmt.Errorf("%w: there is no key", ErrKey)
 	}
 	if err := checkKeyBits(key, MaxNewKeyBits); err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func (p *PDS) Sign(key *rsa.PrivateKey, list *wire.LocatorList) ([]byte, error) 
 		return nil, err
 	}
 	if !public.Equal(key.Public()) {
-		return nil, fmt.Errorf("%w: that of the PDS does not belong to the private key", ErrKey)
+		return nil, fmt.Errorf("%w: the key of the PDS does not belong to the private key", ErrKey)
 	}
 	digest := signedDigest(list)
 	return rsa.SignPKCS1v15(nil, key, crypto.SHA1, digest[:])
@@ -204,7 +204,7 @@ func (p *PDS) signer(signature []byte) (*rsa.PublicKey, error) {
 		return nil, fmt.Errorf("%w: the message has no CGA Signature option (RFC 5533 section 5.15.5)", ErrSignature)
 	}
 	if len(signature) != key.Size() {
-		return nil, fmt.Errorf("%w: it has %d octets, and one of this key has %d", ErrSignature, len(signature), key.Size())
+		return nil, fmt.Errorf("%w: it has %d octets, and a signature by this key has %d", ErrSignature, len(signature), key.Size())
 	}
 	return key, nil
 }

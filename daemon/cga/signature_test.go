@@ -95,7 +95,7 @@ func TestSignature(t *testing.T) {
 		}
 		// A signature of another length is refused before any arithmetic.
 		err = a.PDS.VerifySignature(a.Addr, listOf(7, signedList()...), signature[1:])
-		if want := fmt.Sprintf("it has %d octets, and one of this key has %d", len(signature)-1, len(signature)); !strings.Contains(fmt.Sprint(err), want) {
+		if want := fmt.Sprintf("it has %d octets, and a signature by this key has %d", len(signature)-1, len(signature)); !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("%v does not say %q", err, want)
 		}
 		for bit := range 8 * len(signature) {

@@ -61,7 +61,7 @@ func (p *PDS) VerifyCGA(addr netip.Addr) error {
 	}
 	// Step 2.
 	if prefix := PrefixOf(addr); prefix != p.SubnetPrefix {
-		return fmt.Errorf("%w: %v is not in %v, which is that of the PDS (RFC 3972 section 5 step 2)",
+		return fmt.Errorf("%w: %v is not in %v, the prefix of the PDS (RFC 3972 section 5 step 2)",
 			ErrSubnetPrefix, addr, p.SubnetPrefix)
 	}
 	// Steps 3 and 6.
@@ -77,7 +77,7 @@ func compare(addr netip.Addr, hash1 [8]byte, hash2 [14]byte) error {
 	// Step 4.
 	id := interfaceID(addr)
 	if (id^binary.BigEndian.Uint64(hash1[:]))&hash1Mask != 0 {
-		return fmt.Errorf("%w: that of %v is %016x, Hash1 is %x (RFC 3972 section 5 step 4)", ErrHash1, addr, id, hash1)
+		return fmt.Errorf("%w: %v has %016x, Hash1 is %x (RFC 3972 section 5 step 4)", ErrHash1, addr, id, hash1)
 	}
 	// Step 5.
 	sec := uint8(id >> secShift)
@@ -134,7 +134,7 @@ func (p *PDS) VerifyHBA(addr netip.Addr) error {
 func memberPrefix(prefixes []byte, addr netip.Addr) (SubnetPrefix, error) {
 	prefix := PrefixOf(addr)
 	if !isMember(prefixes, prefix) {
-		return prefix, fmt.Errorf("%w: the Multi-Prefix extension has no %v, that of %v (RFC 5535 section 7.2 step 1)",
+		return prefix, fmt.Errorf("%w: the Multi-Prefix extension has no %v, the prefix of %v (RFC 5535 section 7.2 step 1)",
 			ErrNotMember, prefix, addr)
 	}
 	return prefix, nil
