@@ -74,31 +74,47 @@ func newClient(conn *genetlink.Conn) (*Client, error) {
 // Close closes the connection. A call that waits for the kernel returns an error.
 func (c *Client) Close() error { return c.conn.Close() }
 
-// send sends a request of the family. Every request passes here, so that one place explains
-// errors of sending; requestError does so for what is received.
-func send(conn *genetlink.Conn, family uint16, command uint8, flags netlink.HeaderFlags, attributes []byte, names []string) (netlink.Message, error) {
+// request is a request of the family.
+type request struct {
+	command    uint8
+	flags      netlink.HeaderFlags // besides netlink.Request
+	attributes []byte
+	names      []string // of the attributes, by number: for errors
+}
+
+// newRequest makes a request whose attributes fill adds.
+func newRequest(command uint8, flags netlink.HeaderFlags, names []string, fill func(*encoder)) (request, error) {
+	e := newEncoder(names)
+	fill(e)
+	attributes, err := e.encode()
+	return request{command, flags, attributes, names}, err
+}
+
+// send sends the request. Errors of sending are explained here, by requestError; those that are
+// received for the request are for the caller to explain so.
+func (r request) send(conn *genetlink.Conn, family uint16) (netlink.Message, error) {
 	sent, err := conn.Send(genetlink.Message{
-		Header: genetlink.Header{Command: command, Version: familyVersion},
-		Data:   attributes,
-	}, family, netlink.Request|flags)
+		Header: genetlink.Header{Command: r.command, Version: familyVersion},
+		Data:   r.attributes,
+	}, family, netlink.Request|r.flags)
 	if err != nil {
-		return sent, requestError(err, attributes, names)
+		return sent, requestError(err, r)
 	}
 	return sent, nil
 }
 
 // exchange sends one request and returns the replies; interrupted is for dumps (see
 // nlread.Interrupted).
-func (c *Client) exchange(command uint8, flags netlink.HeaderFlags, attributes []byte, names []string) (replies []genetlink.Message, interrupted bool, err error) {
+func (c *Client) exchange(r request) (replies []genetlink.Message, interrupted bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	sent, err := send(c.conn, c.family.ID, command, flags, attributes, names)
+	sent, err := r.send(c.conn, c.family.ID)
 	if err != nil {
 		return nil, false, err
 	}
 	replies, raw, err := c.conn.Receive()
 	if err != nil {
-		return nil, false, requestError(err, attributes, names)
+		return nil, false, requestError(err, r)
 	}
 	if err := netlink.Validate(sent, raw); err != nil {
 		return nil, false, err
@@ -106,28 +122,24 @@ func (c *Client) exchange(command uint8, flags netlink.HeaderFlags, attributes [
 	return replies, nlread.Interrupted(raw), nil
 }
 
-// change sends a request that is acknowledged and has no reply. names are those of its
-// attributes, by number.
+// change sends a request that is acknowledged and has no reply.
 func (c *Client) change(command uint8, names []string, fill func(*encoder)) error {
-	e := newEncoder(names)
-	fill(e)
-	attributes, err := e.encode()
+	r, err := newRequest(command, netlink.Acknowledge, names, fill)
 	if err != nil {
 		return err
 	}
-	_, _, err = c.exchange(command, netlink.Acknowledge, attributes, names)
+	_, _, err = c.exchange(r)
 	return err
 }
 
 // get sends a request that has one reply; name is the command's, for errors.
-func get[T any](c *Client, name string, command uint8, names []string, fill func(*encoder), parse func([]byte) (T, error)) (v T, err error) {
-	e := newEncoder(names)
-	fill(e)
-	attributes, err := e.encode()
+func get[T any](c *Client, name string, command uint8, names []string,
+	fill func(*encoder), parse func([]byte) (T, error)) (v T, err error) {
+	r, err := newRequest(command, 0, names, fill)
 	if err != nil {
 		return v, err
 	}
-	replies, _, err := c.exchange(command, 0, attributes, names)
+	replies, _, err := c.exchange(r)
 	if err != nil {
 		return v, err
 	}
@@ -138,22 +150,19 @@ func get[T any](c *Client, name string, command uint8, names []string, fill func
 }
 
 // dump reads a list, again if it changes meanwhile.
-func dump[T any](c *Client, command uint8, names []string, fill func(*encoder), parse func([]byte) (T, error)) ([]T, error) {
-	e := newEncoder(names)
-	fill(e)
-	attributes, err := e.encode()
+func dump[T any](c *Client, command uint8, names []string,
+	fill func(*encoder), parse func([]byte) (T, error)) ([]T, error) {
+	r, err := newRequest(command, netlink.Dump, names, fill)
 	if err != nil {
 		return nil, err
 	}
-	replies, complete, err := nlread.Dump(func() ([]genetlink.Message, bool, error) {
-		return c.exchange(command, netlink.Dump, attributes, names)
-	})
+	replies, complete, err := nlread.Dump(func() ([]genetlink.Message, bool, error) { return c.exchange(r) })
 	if err != nil {
 		return nil, err
 	}
 	list := make([]T, 0, len(replies))
-	for _, r := range replies {
-		v, err := parse(r.Data)
+	for _, m := range replies {
+		v, err := parse(m.Data)
 		if err != nil {
 			return nil, err
 		}

@@ -108,27 +108,27 @@ func (e *Events) join(conn *genetlink.Conn) error {
 // enrol asks for the registration. The socket is in its groups by now, and the registration
 // takes effect before it is acknowledged: events that come meanwhile are kept for Receive.
 func (e *Events) enrol(role Role) error {
-	enc := newEncoder(controlAttributes)
-	enc.Flag(attrControlFromOutside, role == RoleOutside)
-	attributes, err := enc.encode()
+	r, err := newRequest(cmdDaemonRegister, netlink.Acknowledge, controlAttributes, func(enc *encoder) {
+		enc.Flag(attrControlFromOutside, role == RoleOutside)
+	})
 	if err != nil {
 		return err
 	}
-	sent, err := send(e.conn, e.family.ID, cmdDaemonRegister, netlink.Acknowledge, attributes, controlAttributes)
+	sent, err := r.send(e.conn, e.family.ID)
 	if err != nil {
 		return err
 	}
 	for acknowledged := false; !acknowledged; {
 		messages, raw, err := e.conn.Receive()
 		if err != nil {
-			return requestError(err, attributes, controlAttributes)
+			return requestError(err, r)
 		}
-		for i, r := range raw {
-			if r.Header.Sequence == sent.Header.Sequence && r.Header.PID == sent.Header.PID {
+		for i, m := range raw {
+			if m.Header.Sequence == sent.Header.Sequence && m.Header.PID == sent.Header.PID {
 				acknowledged = true
 				continue
 			}
-			ev, err := e.parse(messages[i], r.Header)
+			ev, err := e.parse(messages[i], m.Header)
 			if err != nil {
 				return err
 			}

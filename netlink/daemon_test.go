@@ -326,14 +326,14 @@ func TestSendControl(t *testing.T) {
 		e.Bytes(attrControlMessage, []byte("message"))
 		e.Uint32(attrControlLength, 1500)
 	})
-	got := request(t, cmdControlSend, func(c *Client) error { return c.SendControl(ulidA, locatorB, []byte("message"), 1500) })
+	got := requested(t, cmdControlSend, func(c *Client) error { return c.SendControl(ulidA, locatorB, []byte("message"), 1500) })
 	if string(got) != string(want) {
 		t.Errorf("sent\n  %x, wanted\n  %x", got, want)
 	}
 }
 
 func TestDeleteTagged(t *testing.T) {
-	c, err := parseContext(request(t, cmdContextDel, func(c *Client) error { return c.DeleteTagged(pair, 9) }))
+	c, err := parseContext(requested(t, cmdContextDel, func(c *Client) error { return c.DeleteTagged(pair, 9) }))
 	if err != nil {
 		t.Fatal(err)
 	}

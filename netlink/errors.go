@@ -55,9 +55,9 @@ func familyError(err error) error {
 	return fmt.Errorf("looking for the family %q: %w", familyName, err)
 }
 
-// requestError makes an Error of the kernel's answer to a request with these attributes. names are
-// the attributes' names by number. Other errors are returned as they are.
-func requestError(err error, attributes []byte, names []string) error {
+// requestError makes an Error of the kernel's answer to a request. Other errors are returned as
+// they are.
+func requestError(err error, r request) error {
 	var op *netlink.OpError
 	if !errors.As(err, &op) {
 		return err
@@ -65,7 +65,7 @@ func requestError(err error, attributes []byte, names []string) error {
 	return &Error{
 		Err:       op.Err,
 		Message:   op.Message,
-		Attribute: attributeAt(attributes, op.Offset-headers, names),
+		Attribute: attributeAt(r.attributes, op.Offset-headers, r.names),
 	}
 }
 
