@@ -80,7 +80,8 @@ func compare(repo string, files map[string][]byte) error {
 	return fmt.Errorf("not what %s says (run make generate):\n%s", specPath, strings.Join(drifted, "\n"))
 }
 
-// difference says where a file first differs from what it should be, or "".
+// difference returns the first line in which a file differs from what it should be, "" if there is
+// none.
 func difference(path, file string, want []byte) string {
 	got, err := os.ReadFile(file)
 	if err != nil {
