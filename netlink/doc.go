@@ -34,10 +34,10 @@
 // # Errors
 //
 // An errno of the kernel is an *Error, with the kernel's sentence and the name of the attribute, if
-// there are any. errors.Is tells fs.ErrNotExist, fs.ErrExist, fs.ErrPermission and the constants
-// of package unix. ErrInterrupted comes with a list that may be incomplete, ErrOverflow says that
-// events or notifications were lost. After ErrOverflow read the objects again: what is then read
-// is younger than everything that was received before.
+// there are any. errors.Is tells fs.ErrNotExist, fs.ErrExist, fs.ErrPermission and the constants of
+// package unix. ErrInterrupted comes with a list that may be incomplete. ErrOverflow says that
+// events or notifications were lost: read the objects again, and the result is younger than
+// everything that was received before.
 //
 // # Goroutines
 //

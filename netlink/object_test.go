@@ -177,7 +177,7 @@ func TestPolicy(t *testing.T) {
 		t.Errorf("%v\n%s", err, d)
 	}
 	if b := requested(t, cmdPolicyNew, func(c *Client) error { return c.NewPolicy(Policy{Action: PolicyActionBypass}) }); len(b) != 8 {
-		t.Errorf("what is not named is sent: %x", b)
+		t.Errorf("values that are not set are sent: %x", b)
 	}
 	if b := requested(t, cmdPolicyDel, func(c *Client) error { return c.DeletePolicy(7) }); !cmp.Equal(b, attributes(1, 7)) {
 		t.Errorf("%x", b)

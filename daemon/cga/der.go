@@ -2,9 +2,9 @@
 
 package cga
 
-// The part of DER (ITU-T X.690) that a PDS needs. encoding/asn1 accepts octets after the last field
-// of a SEQUENCE, and wants to know the contents of a key. Neither fits a field whose length only
-// its DER tells.
+// The part of DER (ITU-T X.690) that a PDS needs. encoding/asn1 does not fit a field whose length
+// only its DER tells: it accepts octets after the last field of a SEQUENCE, and wants to know the
+// contents of a key.
 
 const (
 	tagInteger   = 0x02

@@ -159,7 +159,7 @@ func TestSignatureScheme(t *testing.T) {
 func TestKeyLengthFits(t *testing.T) {
 	for _, tt := range []struct {
 		bits        int
-		least, full int // locators with what there must be, and with all options
+		least, full int // locators with only the necessary options, and with all options
 	}{{1024, 47, 36}, {2048, 31, 23}, {3072, 16, 10}, {4096, 1, 0}} {
 		key := testKey(t, tt.bits)
 		a := cgaOf(t, encodeRSA(key.N.Bytes(), big.NewInt(int64(key.E)).Bytes()))
@@ -220,8 +220,8 @@ func TestKeyLength(t *testing.T) {
 	weakKeys(t)
 	for _, tt := range []struct {
 		bits int
-		want error // of who verifies a signature
-		make error // of who makes an address
+		want error // of verifying a signature
+		make error // of making an address
 	}{
 		{512, ErrKey, ErrKey}, {1016, ErrKey, ErrKey}, {1024, nil, nil}, {2048, nil, nil}, {3072, nil, nil},
 		{4096, nil, ErrKey}, {4104, ErrKey, ErrKey},

@@ -26,13 +26,13 @@ type Queue[T any] struct {
 	left int
 }
 
-// Receive waits for what next receives from conn. lost reports that messages were dropped
-// after those that were returned before; list is nil then, and the socket still works. What
-// the messages describe is to be read again. After an error the socket is of no use.
+// Receive waits for what next receives from conn. lost reports that messages were dropped after
+// those that were returned before; list is nil then. The socket still works, but its owner must
+// read the state again that the messages describe. After an error the socket is of no use.
 //
-// Once the kernel has dropped a message (unix.ENOBUFS), it drops all until it sees the queue
-// empty. So the queued datagrams are received first, and the loss is reported after them:
-// what the caller then reads is younger than all of them, and later changes will be told.
+// Once the kernel has dropped a message (unix.ENOBUFS), it drops all until it sees the queue empty.
+// So Receive first returns the queued messages, and then reports the loss: the state that the
+// caller then reads is younger than all of them, and later changes come as messages.
 func (q *Queue[T]) Receive(conn syscall.Conn, next func() ([]T, error)) (list []T, lost bool, err error) {
 	return q.receive(func() bool { return waits(conn) }, next)
 }
