@@ -281,13 +281,15 @@ func (p *patient) checkAddresses() {
 			unused = append(unused, fmt.Sprintf("%v is not used: %s", l.Address, l.Why))
 		}
 	}
-	prefixes := p.prefixes()
-	switch len(prefixes) {
-	case 0:
+	prefixes, networks := p.prefixes(subnetBits), p.prefixes(networkBits)
+	switch {
+	case len(prefixes) == 0:
 		p.add("addresses", resultFail, "there is no address that could be a locator", "get a global one: 'ip -6 addr' shows which there are")
-	case 1:
+	case len(prefixes) == 1:
 		p.add("addresses", resultWarn, fmt.Sprintf("all locators are of one prefix, %v: the peer may have more, this host has nowhere to switch to", prefixes[0]),
 			"get an address from a second provider")
+	case len(networks) == 1:
+		p.add("addresses", resultOK, fmt.Sprintf("locators of %d prefixes, all of one network, %v", len(prefixes), networks[0]), "")
 	default:
 		p.add("addresses", resultOK, fmt.Sprintf("locators of %d prefixes", len(prefixes)), "")
 	}
@@ -305,11 +307,19 @@ func (p *patient) checkAddresses() {
 	}
 }
 
-// prefixes are those of the locators that can be used.
-func (p *patient) prefixes() []netip.Prefix {
+const (
+	// subnetBits is the length of the prefix of one link.
+	subnetBits = 64
+	// networkBits is the length of what a provider gives a customer. shim6d counts the networks
+	// of a Protection by it: two prefixes of one network fail together, as a rule.
+	networkBits = 48
+)
+
+// prefixes returns the prefixes of that length which the usable locators have.
+func (p *patient) prefixes(bits int) []netip.Prefix {
 	var list []netip.Prefix
 	for _, l := range p.locators {
-		if x := netip.PrefixFrom(l.Address, 64).Masked(); l.Available && l.Operational && !slices.Contains(list, x) {
+		if x := netip.PrefixFrom(l.Address, bits).Masked(); l.Available && l.Operational && !slices.Contains(list, x) {
 			list = append(list, x)
 		}
 	}

@@ -88,6 +88,10 @@ func TestDoctor(t *testing.T) {
 		{"a session that is protected against the peer's provider alone", "doctor", func(_ *testing.T, w *world) {
 			w.daemon.protections = []control.Protection{{Name: nameOf(w.kernel.contexts[0].ULIDs), Protected: true, NetworksLocal: 1, Text: "protected by 1"}}
 		}, 0, []string{"warn sessions  2001:db8:1::a 2001:db8:2::b fii 7 is protected by 1: 'shim6tool locator'"}},
+		{"a session of two prefixes that one provider gave", "doctor", func(_ *testing.T, w *world) {
+			w.daemon.locators[1].Address = netip.MustParseAddr("2001:db8:1:1::a")
+			w.daemon.protections = []control.Protection{{Name: nameOf(w.kernel.contexts[0].ULIDs), Protected: true, NetworksLocal: 1, Text: "protected by 1"}}
+		}, 0, []string{"ok   addresses locators of 2 prefixes, all of one network, 2001:db8:1::/48\n", "ok   sessions  all contexts that were looked at, 1,"}},
 		{"sessions that are not protected", "doctor", func(_ *testing.T, w *world) {
 			for i := range 5 {
 				c := fullContext()

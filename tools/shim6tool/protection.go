@@ -57,7 +57,7 @@ func (p *patient) checkSessions() {
 	if len(all) == 0 {
 		return
 	}
-	networks := p.prefixes()
+	networks := p.prefixes(networkBits)
 	protected, told := 0, 0
 	for _, c := range p.contexts {
 		x, ok := all[nameOf(c.ULIDs)]
