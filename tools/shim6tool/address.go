@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -28,25 +27,6 @@ var (
 	kindHBA = kind{"hba", (*cga.PDS).VerifyHBA, "is in the HBA set of"}
 )
 
-func (t *tool) addressCommands(k kind) []command {
-	return []command{
-		{"show", func(args []string) error { return t.addressShow(k, args) }},
-		{"verify", func(args []string) error { return t.addressVerify(k, args) }},
-		{"generate", func(args []string) error { return t.addressGenerate(k, args) }},
-	}
-}
-
-// file is a key whose value is a path.
-func file(name string, to *string) key {
-	return key{name: name, set: func(value string) error {
-		if value == "" {
-			return errors.New("the name of a file is not empty")
-		}
-		*to = value
-		return nil
-	}}
-}
-
 // readPDS reads what addressGenerate wrote, or the bare octets of a PDS.
 func readPDS(path string) ([]cga.Address, error) {
 	b, err := os.ReadFile(path)
@@ -58,76 +38,6 @@ func readPDS(path string) ([]cga.Address, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return list, nil
-}
-
-func (t *tool) addressShow(k kind, args []string) error {
-	var path string
-	if _, err := parseKeys("key of "+k.name+" show", []key{file("pds", &path)}, args); err != nil {
-		return err
-	}
-	if path == "" {
-		return usageError(k.name + " show needs 'pds FILE', the file to show")
-	}
-	list, err := readPDS(path)
-	if err != nil {
-		return err
-	}
-	for _, a := range list {
-		if _, err := a.PDS.MultiPrefix(); k.name == kindHBA.name && err != nil {
-			return fmt.Errorf("%s: %w; 'shim6tool cga show' shows what it is", path, err)
-		}
-	}
-	return t.printAddresses(list)
-}
-
-func (t *tool) addressVerify(k kind, args []string) error {
-	if len(args) == 0 {
-		return usageError(k.name + " verify needs an address, and 'pds FILE'")
-	}
-	addr, err := parseAddr(args[0])
-	if err != nil {
-		return usageError(err.Error())
-	}
-	var path string
-	if _, err := parseKeys("key of "+k.name+" verify", []key{file("pds", &path)}, args[1:]); err != nil {
-		return err
-	}
-	if path == "" {
-		return usageError(k.name + " verify needs 'pds FILE', the file with the PDS")
-	}
-	list, err := readPDS(path)
-	if err != nil {
-		return err
-	}
-	err = verifyByAny(k, list, addr)
-	if t.json {
-		o := object{{"address", addr}, {"valid", err == nil}, {"sec", cga.SecOf(addr)}}
-		if err != nil {
-			o = append(o, field{"reason", err.Error()})
-		}
-		return errors.Join(t.printJSON([]object{o}), err)
-	}
-	if err != nil {
-		return fmt.Errorf("%v does not verify: %w", addr, err)
-	}
-	_, err = fmt.Fprintf(t.out, "%v %s %s, Sec %d\n", addr, k.success, path, cga.SecOf(addr))
-	return err
-}
-
-// verifyByAny verifies addr with those of a list, of which one has to fit. If none
-// does, the error is not that of one of another prefix, if it can be helped.
-func verifyByAny(k kind, list []cga.Address, addr netip.Addr) error {
-	var first error
-	for _, a := range list {
-		err := k.verify(a.PDS, addr)
-		if err == nil {
-			return nil
-		}
-		if first == nil || errors.Is(first, cga.ErrSubnetPrefix) {
-			first = err
-		}
-	}
-	return first
 }
 
 func (t *tool) printAddresses(list []cga.Address) error {

@@ -42,15 +42,27 @@ const (
 	monitorsPolicy
 )
 
-func (t *tool) monitorAll(args []string) error {
-	return t.monitor("all", monitorsConfig|monitorsContext|monitorsPath|monitorsPolicy, args)
+func init() {
+	for _, s := range []struct {
+		verb  string
+		order order
+		what  int
+		help  string
+	}{
+		{"all", isDefault, monitorsConfig | monitorsContext | monitorsPath | monitorsPolicy, "everything"},
+		{"config", onlyShows, monitorsConfig, "the configuration of the kernel"},
+		{"context", onlyShows, monitorsContext, "contexts that are new, changed or deleted"},
+		{"path", onlyShows, monitorsPath, "contexts that come to another locator pair; shim6d tells why"},
+		{"policy", onlyShows, monitorsPolicy, "rules that are new or deleted"},
+	} {
+		register(command{
+			object: "monitor", verb: s.verb, order: s.order, help: s.help,
+			form: func(t *tool) form {
+				return form{run: func([]string) error { return t.monitor(s.what) }}
+			},
+		})
+	}
 }
-func (t *tool) monitorConfig(args []string) error { return t.monitor("config", monitorsConfig, args) }
-func (t *tool) monitorContext(args []string) error {
-	return t.monitor("context", monitorsContext, args)
-}
-func (t *tool) monitorPath(args []string) error   { return t.monitor("path", monitorsPath, args) }
-func (t *tool) monitorPolicy(args []string) error { return t.monitor("policy", monitorsPolicy, args) }
 
 // news is what the kernel tells, or err.
 type news struct {
@@ -59,10 +71,7 @@ type news struct {
 }
 
 // monitor prints what happens, until it is interrupted.
-func (t *tool) monitor(name string, what int, args []string) error {
-	if err := noWords("monitor "+name, args); err != nil {
-		return err
-	}
+func (t *tool) monitor(what int) error {
 	m := &monitoring{tool: t, what: what, pairs: map[netlink.ULIDs]control.Pair{}}
 	all := make(chan news)
 	quit := make(chan struct{})

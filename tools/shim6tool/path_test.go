@@ -276,7 +276,7 @@ func TestDaemonUsageErrors(t *testing.T) {
 		{"doctor peer", "needs the address"},
 		{"monitor all of it", `takes no "of"`},
 		{"completion bash now", `takes no "now"`},
-		{"completion tcsh", `no command of completion "tcsh": take one of bash, zsh, fish`},
+		{"completion tcsh", `no command of completion "tcsh": take one of bash, fish, zsh`},
 	} {
 		d := newDaemon()
 		status, out, errs := callWorld(&world{kernel: newFake(), daemon: d}, strings.Fields(tt.words)...)

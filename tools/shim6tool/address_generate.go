@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -20,6 +19,49 @@ import (
 
 	"shim6/daemon/cga"
 )
+
+func init() {
+	for _, k := range []kind{kindCGA, kindHBA} {
+		c := command{
+			object: k.name, verb: "generate", order: changes,
+			args: "prefix PREFIX pds FILE key FILE|new-key FILE [key-bits N] [sec N]",
+			help: "make an address; print it and keep it in the file",
+			form: func(t *tool) form { return addressGenerate(t, k) },
+		}
+		if k.name == kindHBA.name {
+			c.args = "prefix PREFIX[,...] pds FILE key FILE|new-key FILE|pure [key-bits N] [sec N]"
+			c.help = "make a set of addresses; print them and keep them in the file"
+		}
+		register(c)
+	}
+}
+
+func addressGenerate(t *tool, k kind) form {
+	r := request{kind: k}
+	return form{keys: r.keys(), run: func([]string) error {
+		if err := r.check(); err != nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(context.Background(), endings()...)
+		defer stop()
+		list, err := t.generate(ctx, r)
+		if errors.Is(err, context.Canceled) {
+			return errors.New("interrupted; nothing was written")
+		}
+		if err != nil {
+			return err
+		}
+		if t.json {
+			return t.printAddresses(list)
+		}
+		for _, a := range list {
+			if _, err := fmt.Fprintln(t.out, a.Addr); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
 
 // defaultSec costs less than a tenth of a second, and an attacker 65536 times as
 // much as 0 would.
@@ -38,32 +80,36 @@ type request struct {
 
 func (r *request) keys() []key {
 	keys := []key{
-		{name: "prefix", set: func(value string) error {
-			for _, s := range strings.Split(value, ",") {
-				var p cga.SubnetPrefix
-				if err := p.UnmarshalText([]byte(s)); err != nil {
-					return err
-				}
-				if err := usable(p); err != nil {
-					return err
-				}
-				if slices.Contains(r.prefixes, p) {
-					return fmt.Errorf("%v is there twice", p)
-				}
-				r.prefixes = append(r.prefixes, p)
-			}
-			return nil
-		}},
-		file("pds", &r.pds), file("key", &r.key), file("new-key", &r.newKey),
-		number("key-bits", 16, &r.keyBits), number("sec", 8, &r.sec),
+		{name: "prefix", value: "PREFIX[,...]", set: r.addPrefixes,
+			help: "64 bits, not link-local; a CGA has one. Their order is part of the set"},
+		file("pds", &r.pds).says("PEM, or the bare octets of one PDS (not made here)"),
+		file("key", &r.key).says("RSA private key that the addresses are bound to, of 1024 to 3072 bits, PEM without a passphrase"),
+		file("new-key", &r.newKey).says("make that key, with mode 0600"),
+		number("key-bits", 16, &r.keyBits).says("length of the new key, 1024 to 3072; 2048 by default"),
+		number("sec", 8, &r.sec).says("0 to 2; 1 by default. The addresses take about 65536^N hashes to make, and a forged one takes 65536^N times as many as with 0"),
 	}
 	if r.kind.name == kindHBA.name {
-		keys = append(keys, key{name: "pure", flag: true, set: func(string) error {
-			r.pure = true
-			return nil
-		}})
+		keys = append(keys, flag("pure", &r.pure).says("no key: HBA-only addresses, which cannot sign"))
 	}
 	return keys
+}
+
+// addPrefixes reads the value of prefix.
+func (r *request) addPrefixes(value string) error {
+	for _, s := range strings.Split(value, ",") {
+		var p cga.SubnetPrefix
+		if err := p.UnmarshalText([]byte(s)); err != nil {
+			return err
+		}
+		if err := usable(p); err != nil {
+			return err
+		}
+		if slices.Contains(r.prefixes, p) {
+			return fmt.Errorf("%v is there twice", p)
+		}
+		r.prefixes = append(r.prefixes, p)
+	}
+	return nil
 }
 
 // usable says what is wrong with a prefix whose addresses could not be anybody's ULIDs
@@ -84,12 +130,9 @@ func usable(p cga.SubnetPrefix) error {
 	return fmt.Errorf("%v is %s, and no address in it can be a ULID or a locator", p, what)
 }
 
-// parse reads the words, and finds what they lack.
-func (r *request) parse(args []string) error {
+// check finds what a request lacks.
+func (r *request) check() error {
 	command := r.kind.name + " generate"
-	if _, err := parseKeys("key of "+command, r.keys(), args); err != nil {
-		return err
-	}
 	set := r.kind.name == kindHBA.name
 	chosen, choices := 0, "'key FILE' or 'new-key FILE'"
 	if set {
@@ -141,31 +184,6 @@ func (r *request) parse(args []string) error {
 func endings() []os.Signal {
 	all := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 	return slices.DeleteFunc(all, signal.Ignored)
-}
-
-func (t *tool) addressGenerate(k kind, args []string) error {
-	r := request{kind: k}
-	if err := r.parse(args); err != nil {
-		return err
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
-	defer stop()
-	list, err := t.generate(ctx, r)
-	if errors.Is(err, context.Canceled) {
-		return errors.New("interrupted; nothing was written")
-	}
-	if err != nil {
-		return err
-	}
-	if t.json {
-		return t.printAddresses(list)
-	}
-	for _, a := range list {
-		if _, err := fmt.Fprintln(t.out, a.Addr); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // generate makes the addresses and both files, or neither.
@@ -236,74 +254,4 @@ func (t *tool) generate(ctx context.Context, r request) ([]cga.Address, error) {
 		return nil, errors.Join(err, os.Remove(r.newKey))
 	}
 	return list, nil
-}
-
-const (
-	pemPKCS8     = "PRIVATE KEY"
-	pemPKCS1     = "RSA PRIVATE KEY"
-	pemEncrypted = "ENCRYPTED PRIVATE KEY"
-)
-
-// privateKey reads the key, or makes one; there is none for HBA-only addresses.
-func (r *request) privateKey(ctx context.Context) (*rsa.PrivateKey, error) {
-	if r.pure {
-		return nil, nil
-	}
-	if r.key != "" {
-		return readPrivateKey(r.key)
-	}
-	bits := cga.DefaultKeyBits
-	if r.keyBits != nil {
-		bits = int(*r.keyBits)
-	}
-	type result struct {
-		key *rsa.PrivateKey
-		err error
-	}
-	// It takes seconds for long keys, and cannot be told to stop.
-	made := make(chan result, 1)
-	go func() {
-		k, err := rsa.GenerateKey(rand.Reader, bits)
-		made <- result{k, err}
-	}()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case m := <-made:
-		return m.key, m.err
-	}
-}
-
-// readPrivateKey reads an RSA key in PEM, of PKCS#8 or PKCS#1.
-func readPrivateKey(path string) (*rsa.PrivateKey, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	block, _ := pem.Decode(b)
-	if block == nil {
-		return nil, fmt.Errorf("%s: there is no PEM block in it, where an RSA private key is looked for", path)
-	}
-	// PKCS#8 says it in the type, and what was before it in a header.
-	if block.Type == pemEncrypted || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
-		return nil, fmt.Errorf("%s: the key is encrypted, and there is nobody to ask for the passphrase: "+
-			"'openssl pkey -in %[1]s -out FILE' writes it to a file without one", path)
-	}
-	var parsed any
-	switch block.Type {
-	case pemPKCS8:
-		parsed, err = x509.ParsePKCS8PrivateKey(block.Bytes)
-	case pemPKCS1:
-		parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-	default:
-		return nil, fmt.Errorf("%s: it begins with a PEM block %q, where %q is looked for", path, block.Type, pemPKCS8)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	k, ok := parsed.(*rsa.PrivateKey)
-	if !ok {
-		return nil, fmt.Errorf("%s: the key is not RSA, which is the only kind that Shim6 signs with (RFC 5533 section 5.15.5)", path)
-	}
-	return k, nil
 }
