@@ -56,6 +56,16 @@ func (o *object) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
+// objectOf is a value of another package, as it is in JSON.
+func objectOf(v any) (o object, err error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	err = json.Unmarshal(b, &o)
+	return o, err
+}
+
 // printJSON prints an array, as ip -j does.
 func (t *tool) printJSON(list any) error {
 	if l, ok := list.([]object); ok && l == nil {

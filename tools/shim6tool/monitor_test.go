@@ -197,3 +197,54 @@ func TestMonitorSwitchesClocks(t *testing.T) {
 		})
 	}
 }
+
+// shim6d is asked again and again what protects contexts, and what changes is printed once.
+func TestMonitorProtection(t *testing.T) {
+	name := control.Name{ULIDLocal: ulidA, ULIDPeer: ulidB, FII: 7}
+	other := control.Name{ULIDLocal: ulidA, ULIDPeer: ulidB, FII: 8}
+	bare := control.Protection{Name: name, LackLocal: "we have one provider", Text: "not protected: we have one provider"}
+	safe := control.Protection{Name: name, Protected: true, Pairs: 3, NetworksLocal: 2, NetworksPeer: 2, Text: "protected by 3 other pairs"}
+	young := control.Protection{Name: other, Protected: true, Pairs: 1, NetworksLocal: 2, NetworksPeer: 1, Text: "protected by 1 other pair"}
+	run := func(t *testing.T, words ...string) (out, errs string) {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDaemon()
+			d.contexts = []control.Context{{Name: name}, {Name: other}}
+			d.later = [][]control.Protection{{bare}, {bare}, {safe}, {safe, young}, {young}, {safe, young}}
+			timers := []*time.Timer{
+				time.AfterFunc(12500*time.Millisecond, func() { d.err = errors.New("it is away") }),
+				time.AfterFunc(17*time.Second, func() { d.err, d.later = nil, [][]control.Protection{{bare, young}} }),
+			}
+			end := make(chan struct{})
+			timers = append(timers, time.AfterFunc(20*time.Second, func() { close(end) }))
+			_, out, errs = callWorld(&world{kernel: newFake(), daemon: d, watcher: &fakeWatcher{err: errEnd, end: end}}, words...)
+			for _, x := range timers {
+				x.Stop()
+			}
+		})
+		return out, errs
+	}
+	const want = `protection 2001:db8:1::a 2001:db8:2::b fii 7 protected by 3 other pairs
+protection 2001:db8:1::a 2001:db8:2::b fii 8 protected by 1 other pair
+protection 2001:db8:1::a 2001:db8:2::b fii 7 protected by 3 other pairs
+protection 2001:db8:1::a 2001:db8:2::b fii 7 not protected: we have one provider
+`
+	out, errs := run(t, "monitor", "all")
+	if out != want || strings.Count(errs, "it is away; it is asked again\n") != 2 || strings.Count(errs, "\n") != 3 {
+		t.Errorf("%s\n%s", errs, cmp.Diff(want, out))
+	}
+	out, _ = run(t, "-j", "monitor", "all")
+	line, _, _ := strings.Cut(out, "\n")
+	const first = `{"event":"protection","ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:2::b","fii":7,"protected":true,"pairs":3,` +
+		`"networks-local":2,"networks-peer":2,"text":"protected by 3 other pairs"}`
+	if line != first {
+		t.Error(cmp.Diff(first, line))
+	}
+}
+
+// Without shim6d nothing is known of protection, which is said, and is no error.
+func TestMonitorProtectionWithoutDaemon(t *testing.T) {
+	w := &world{kernel: newFake(), watcher: &fakeWatcher{err: errEnd}}
+	if _, out, errs := callWorld(w, "monitor", "all"); out != "" || !strings.Contains(errs, "protection is told when shim6d answers") {
+		t.Errorf("%q, %s", out, errs)
+	}
+}

@@ -109,6 +109,8 @@ type fakeDaemon struct {
 	switches [][]control.Switch
 	// protections are those of contexts that shim6d knows.
 	protections []control.Protection
+	// later takes the place of protections, an entry for each question.
+	later [][]control.Protection
 	// most is of how many contexts it was asked at once.
 	most  int
 	asked any
@@ -127,6 +129,9 @@ func (d *fakeDaemon) Close()                                               {}
 
 func (d *fakeDaemon) Protections(_ context.Context, names []control.Name) ([]control.Protection, error) {
 	d.most = max(d.most, len(names))
+	if len(d.later) > 0 {
+		d.protections, d.later = d.later[0], d.later[1:]
+	}
 	var list []control.Protection
 	for _, p := range d.protections {
 		if slices.Contains(names, p.Name) {
