@@ -8,6 +8,10 @@ import (
 	"strings"
 )
 
+//go:generate sh -c "go run . completion bash >completion/shim6tool.bash"
+//go:generate sh -c "go run . completion zsh >completion/_shim6tool"
+//go:generate sh -c "go run . completion fish >completion/shim6tool.fish"
+
 func init() {
 	for shell, print := range map[string]func(*tool, script){
 		"bash": (*tool).completionBash, "zsh": (*tool).completionZsh, "fish": (*tool).completionFish,

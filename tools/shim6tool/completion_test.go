@@ -27,7 +27,7 @@ func TestCompletionFiles(t *testing.T) {
 		_, out, _ := callWorld(&world{}, "completion", shell)
 		b, err := os.ReadFile("completion/" + file)
 		if err != nil || string(b) != out {
-			t.Errorf("completion/%s is out of date (%v): 'go run ./tools/shim6tool completion %s' makes it", file, err, shell)
+			t.Errorf("completion/%s is out of date (%v): 'go generate ./tools/shim6tool' makes it", file, err)
 		}
 		if cmd := installed(t, shell); cmd != "" {
 			if b, err := exec.Command(cmd, "-n", "completion/"+file).CombinedOutput(); err != nil {
@@ -56,7 +56,7 @@ echo "${COMPREPLY[*]}"`
 		{[]string{"context", "tr"}, "trigger"},
 		{[]string{"-j", "-n", "context", "policy", "fl"}, "flush"},
 		{[]string{"policy", "add", "action", "bypass", "port-"}, "port-local port-peer"},
-		{[]string{"monitor", ""}, "all config context path policy help"},
+		{[]string{"monitor", ""}, "all config context path policy protection help"},
 		{[]string{"stats", "show", ""}, ""},
 		{[]string{"hba", "show", "pds", "completion_t"}, "completion_test.go"},
 		{[]string{"nothing", ""}, ""},

@@ -61,7 +61,7 @@ _shim6tool()
 	"path probe") words="from" ;;
 	"path use") words="fii local peer ulids" ;;
 	"locator") words="show help" ;;
-	"monitor") words="all config context path policy help" ;;
+	"monitor") words="all config context path policy protection help" ;;
 	"daemon") words="status reload help" ;;
 	"doctor") words="check peer help" ;;
 	"doctor peer") words="from" ;;
