@@ -14,11 +14,11 @@ import (
 	"shim6/daemon/cga"
 )
 
-// kind is one of the two objects that are addresses.
+// kind is one of the two kinds of addresses, each of which is an object.
 type kind struct {
 	name   string
 	verify func(*cga.PDS, netip.Addr) error
-	// success says what an address is that verifies.
+	// success says of an address that it verifies.
 	success string
 }
 
@@ -27,7 +27,7 @@ var (
 	kindHBA = kind{"hba", (*cga.PDS).VerifyHBA, "is in the HBA set of"}
 )
 
-// readPDS reads what addressGenerate wrote, or the bare octets of a PDS.
+// readPDS reads a file of addressGenerate, or the bare octets of a PDS.
 func readPDS(path string) ([]cga.Address, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -71,8 +71,8 @@ const (
 	boundToSet  = "hba-only"
 )
 
-// boundTo goes by what the Multi-Prefix extension says is in the place of the key,
-// not by whether that could sign.
+// boundTo says what an address is bound to. The Multi-Prefix extension says whether a key is in its
+// place; whether that key could sign does not matter.
 func boundTo(p *cga.PDS) string {
 	m, err := p.MultiPrefix()
 	switch {
@@ -84,8 +84,8 @@ func boundTo(p *cga.PDS) string {
 	return boundToSet
 }
 
-// keyBits is the length of what is in the place of the key, 0 if it is no RSA
-// key, nor a nonce that looks like one.
+// keyBits is the length in bits of the RSA key, or of a nonce that looks like one; 0 if there is
+// neither.
 func keyBits(p *cga.PDS) int {
 	k, err := x509.ParsePKIXPublicKey(p.PublicKey)
 	if err != nil {
@@ -97,8 +97,8 @@ func keyBits(p *cga.PDS) int {
 	return 0
 }
 
-// addressObject has the names of the RFCs. What is not known is left out: a bare
-// PDS does not say what its address is.
+// addressObject has the names of the RFCs. It leaves out the address of a bare PDS, which does not
+// say it.
 func addressObject(a cga.Address) (object, error) {
 	p := a.PDS
 	hash1, err := p.Hash1()
@@ -147,7 +147,7 @@ func addressObject(a cga.Address) (object, error) {
 	}...), nil
 }
 
-// addressText is addressObject for people, without the octets of the key.
+// addressText is addressObject as text, without the octets of the key.
 func addressText(a cga.Address) (string, error) {
 	o, err := addressObject(a)
 	if err != nil {

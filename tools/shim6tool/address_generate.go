@@ -63,11 +63,10 @@ func addressGenerate(t *tool, k kind) form {
 	}}
 }
 
-// defaultSec costs less than a tenth of a second, and an attacker 65536 times as
-// much as 0 would.
+// defaultSec costs less than a tenth of a second. It costs an attacker 65536 times as much as 0.
 const defaultSec = 1
 
-// request is what addresses are to be made from, and where to put them.
+// request says which addresses are made, from what, and where they are put.
 type request struct {
 	kind        kind
 	prefixes    []cga.SubnetPrefix
@@ -105,15 +104,15 @@ func (r *request) addPrefixes(value string) error {
 			return err
 		}
 		if slices.Contains(r.prefixes, p) {
-			return fmt.Errorf("%v is there twice", p)
+			return fmt.Errorf("%v is given twice", p)
 		}
 		r.prefixes = append(r.prefixes, p)
 	}
 	return nil
 }
 
-// usable says what is wrong with a prefix whose addresses could not be anybody's ULIDs
-// or locators. Nothing is wrong with a unique local one.
+// usable is an error if the addresses of a prefix can be neither ULIDs nor locators. A unique local
+// prefix is usable.
 func usable(p cga.SubnetPrefix) error {
 	a := p.Prefix().Addr()
 	what := ""
@@ -123,14 +122,14 @@ func usable(p cga.SubnetPrefix) error {
 	case a.IsLinkLocalUnicast():
 		what = "link-local"
 	case a.IsUnspecified():
-		what = "reserved for the unspecified address and the like"
+		what = "reserved for the unspecified address and others"
 	default:
 		return nil
 	}
 	return fmt.Errorf("%v is %s, and no address in it can be a ULID or a locator", p, what)
 }
 
-// check finds what a request lacks.
+// check finds a mistake in a request.
 func (r *request) check() error {
 	command := r.kind.name + " generate"
 	set := r.kind.name == kindHBA.name
@@ -155,7 +154,7 @@ func (r *request) check() error {
 	case chosen != 1:
 		return usageError(fmt.Sprintf("%s needs one of %s", command, choices))
 	case r.keyBits != nil && r.newKey == "":
-		return usageError("key-bits is about a 'new-key FILE'")
+		return usageError("key-bits needs 'new-key FILE'")
 	case r.keyBits != nil && (*r.keyBits < cga.MinKeyBits || *r.keyBits > cga.MaxNewKeyBits):
 		return usageError(fmt.Sprintf("key-bits is from %d to %d", cga.MinKeyBits, cga.MaxNewKeyBits))
 	case r.sec != nil && *r.sec > cga.MaxSec:
@@ -164,7 +163,7 @@ func (r *request) check() error {
 	if r.newKey == "" {
 		return nil
 	}
-	// The same file may have two names, of which one begins at the root.
+	// One file may have two names: one relative, and one that begins at the root.
 	newKey, err := filepath.Abs(r.newKey)
 	if err != nil {
 		return err
@@ -174,13 +173,13 @@ func (r *request) check() error {
 		return err
 	}
 	if newKey == pds {
-		return usageError("new-key and pds are the same file twice")
+		return usageError("new-key and pds are the same file")
 	}
 	return nil
 }
 
-// endings are the signals at which what was begun is cleaned up. One that is ignored
-// already stays so: that is how nohup keeps a long search alive.
+// endings are the signals at which unfinished files are removed. A signal that is ignored already
+// stays ignored: so nohup keeps a long search alive.
 func endings() []os.Signal {
 	all := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
 	return slices.DeleteFunc(all, signal.Ignored)
@@ -188,7 +187,7 @@ func endings() []os.Signal {
 
 // generate makes the addresses and both files, or neither.
 func (t *tool) generate(ctx context.Context, r request) ([]cga.Address, error) {
-	// What is found when all is done is found too late, so begin with the files.
+	// The files come first, since an error after a long search comes too late.
 	var keyFile *newFile
 	if r.newKey != "" {
 		var err error
@@ -249,8 +248,7 @@ func (t *tool) generate(ctx context.Context, r request) ([]cga.Address, error) {
 		return nil, err
 	}
 	if err := pdsFile.publish(); err != nil {
-		// A key of no address is good for nothing, and in the way of
-		// the next attempt.
+		// A key without an address has no use, and would stop the next attempt.
 		return nil, errors.Join(err, os.Remove(r.newKey))
 	}
 	return list, nil

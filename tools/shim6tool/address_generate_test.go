@@ -128,7 +128,7 @@ func TestGenerateKeyFile(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, text, want string }{
 		{"nothing", "", "no PEM block"},
-		{"a PDS", "-----BEGIN CGA PARAMETERS-----\nAAAA\n-----END CGA PARAMETERS-----\n", `PEM block "CGA PARAMETERS", where "PRIVATE KEY"`},
+		{"a PDS", "-----BEGIN CGA PARAMETERS-----\nAAAA\n-----END CGA PARAMETERS-----\n", `PEM block "CGA PARAMETERS", and should begin with "PRIVATE KEY"`},
 		{"noise", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "/key: "},
 		{"older noise", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n", "/key: "},
 		{"an encrypted key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", "the key is encrypted, and there is nobody to ask for the passphrase"},

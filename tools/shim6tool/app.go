@@ -37,10 +37,10 @@ func (t *tool) app() *cli.App {
 				Usage: "in the network namespace `NETNS`, a name or a path"},
 			&cli.StringFlag{Name: "socket", Destination: &t.socket,
 				Usage: "shim6d listens at `PATH`; without it, where /etc/shim6d.conf says or, with -n, /etc/netns/NETNS/shim6d.conf"},
-			// cli adds them by itself only where it adds its command help.
+			// cli adds the flag for help only together with its own command help.
 			cli.VersionFlag, cli.HelpFlag,
 		},
-		Action: t.choose("object", func() error { return t.status() }),
+		Action: t.choose("object", t.status),
 	}
 	for _, o := range objects {
 		app.Commands = append(app.Commands, t.object(o))
@@ -52,7 +52,7 @@ func (t *tool) app() *cli.App {
 	return app
 }
 
-// object is an object of the program, with its commands. Alone it is its first command.
+// object makes the command of an object, with those of its rows. Alone it runs the first row.
 func (t *tool) object(o objectRow) *cli.Command {
 	rows := commandsOf(o.name)
 	c := &cli.Command{
@@ -71,7 +71,7 @@ func (t *tool) object(o objectRow) *cli.Command {
 	return c
 }
 
-// help prints a text, or that of a part which is named.
+// help makes a command that prints a text, or the text of one of its parts.
 func (t *tool) help(kind, text string, parts []*cli.Command) *cli.Command {
 	return &cli.Command{
 		Name: "help", Description: text, HideHelpCommand: true,

@@ -13,7 +13,7 @@ import (
 func init() {
 	register(command{
 		object: "context", verb: "trigger", order: changes, args: "CONTEXT [locator-local ADDR locator-peer ADDR] [force]",
-		help: "have shim6d make a context with the peer; force: even while a hold-down lasts",
+		help: "ask shim6d to make a context with the peer; force: even while a hold-down lasts",
 		form: contextTrigger,
 	})
 }
@@ -26,7 +26,7 @@ func contextTrigger(t *tool) form {
 	return form{context: &ulids, keys: keys, run: func([]string) error { return t.open(ulids, local, peer, force) }}
 }
 
-// open has shim6d make a context, by a locator pair if one is given.
+// open asks shim6d to make a context, by a locator pair if one is given.
 func (t *tool) open(u netlink.ULIDs, local, peer *netip.Addr, force bool) error {
 	if (local == nil) != (peer == nil) {
 		return usageError("a locator pair is locator-local and locator-peer, both")

@@ -11,7 +11,7 @@ import (
 func init() {
 	register(command{
 		object: "context", verb: "update", order: changes, args: "CONTEXT",
-		help: "have shim6d tell the peer all our locators again", form: contextUpdate,
+		help: "ask shim6d to tell the peer all our locators again", form: contextUpdate,
 	})
 }
 

@@ -33,7 +33,7 @@ func dialDaemon(socket string) daemon { return control.NewClient(socket) }
 // daemonTimeout is how long shim6d may take to answer: it answers from memory.
 const daemonTimeout = 10 * time.Second
 
-// ask does something with the daemon of the namespace.
+// ask runs a function with a client of the daemon of the namespace.
 func (t *tool) ask(do func(context.Context, daemon) error) error {
 	path, err := t.socketPath()
 	if err != nil {
@@ -52,19 +52,19 @@ func (t *tool) ask(do func(context.Context, daemon) error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		var answer *control.Error
 		if !errors.As(err, &answer) {
-			// The folder of the socket, not the daemon, says so.
+			// The folder of the socket refuses, not the daemon.
 			err = fmt.Errorf("%w (run it as root)", err)
 		}
 	}
 	return err
 }
 
-// ours makes sure that a daemon is that of the namespace, if that can be told: 'ip netns
-// exec' without a shim6d.conf of the namespace leads to another one's.
+// ours is an error if a daemon is not that of the namespace, as far as that can be known: in 'ip
+// netns exec', without a shim6d.conf of the namespace, the default socket is that of another daemon.
 func (t *tool) ours(ctx context.Context, d daemon) error {
 	s, err := d.Status(ctx)
 	if err != nil {
-		// It is told of what is asked next.
+		// The next question gets the same error, and reports it.
 		return nil
 	}
 	h, err := t.inspect(t.netns)
@@ -77,8 +77,7 @@ func (t *tool) ours(ctx context.Context, d daemon) error {
 	return nil
 }
 
-// absent reports whether an error says that there is no daemon to ask, in contrast to
-// one that refuses.
+// absent reports whether an error says that no daemon answers; a daemon that refuses does answer.
 func absent(err error) bool {
 	var answer *control.Error
 	return err != nil && !errors.As(err, &answer)
@@ -96,7 +95,7 @@ func nameText(n control.Name) string {
 	return s
 }
 
-// listOf is l, or an empty list that JSON shows as one.
+// listOf is l, or an empty list in place of nil, so that JSON shows a list.
 func listOf[T any](l []T) []T {
 	if l == nil {
 		return []T{}
@@ -104,6 +103,7 @@ func listOf[T any](l []T) []T {
 	return l
 }
 
+// noWords is an error if there are words left.
 func noWords(command string, args []string) error {
 	if len(args) > 0 {
 		return usageError(fmt.Sprintf("%s takes no %q", command, args[0]))
@@ -111,7 +111,7 @@ func noWords(command string, args []string) error {
 	return nil
 }
 
-// askStatus is how the daemon says that it is.
+// askStatus asks the daemon for its status.
 func (t *tool) askStatus() (s control.Status, err error) {
 	err = t.ask(func(ctx context.Context, d daemon) (err error) {
 		s, err = d.Status(ctx)

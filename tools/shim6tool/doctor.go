@@ -16,7 +16,7 @@ type result int
 
 const (
 	resultOK result = iota
-	// resultWarn: it works, but not as well as it could, or it can't be told.
+	// resultWarn: it works, but not as well as it could, or the check could not be made.
 	resultWarn
 	resultFail
 )
@@ -28,26 +28,25 @@ type check struct {
 	name   string
 	result result
 	text   string
-	// advice is what to do, "" if there is nothing.
+	// advice is what to do, "" if there is nothing to do.
 	advice string
 }
 
-// patient is what doctor has found out so far.
+// patient is the host, and what the checks so far have found.
 type patient struct {
 	*tool
 	host   host
 	checks []check
-	// config is the default if it can't be read.
+	// config is the default if the file can't be read.
 	config   *config.Config
 	contexts []netlink.Context
 	locators []control.Locator
 }
 
-// maxProbed is how many peers are probed unless one is named.
+// maxProbed is how many peers are probed if none is named.
 const maxProbed = 3
 
-// examine makes all checks. Pairs to probe are those that are named, or those by
-// which contexts send.
+// examine makes all checks. It probes the pairs that are named, or those by which contexts send.
 func (t *tool) examine(pairs []netlink.ULIDs) error {
 	h, err := t.inspect(t.netns)
 	if err != nil {

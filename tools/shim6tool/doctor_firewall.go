@@ -9,18 +9,18 @@ import (
 	"strings"
 )
 
-// checkFirewall looks for a chain that drops what it does not know, and does not know
-// protocol 140. That a firewall lets it through only a probe can tell.
+// checkFirewall looks for a chain that drops by its policy and has no rule for protocol 140. Only a
+// probe can tell that a firewall lets the protocol through.
 func (p *patient) checkFirewall() {
 	b, err := p.host.ruleset()
 	if err != nil {
-		p.add("firewall", resultWarn, "nft does not tell the rules: "+err.Error(), "run it as root, or let IP protocol 140 in by hand")
+		p.add("firewall", resultWarn, "nft does not list the rules: "+err.Error(), "run doctor as root, or let IP protocol 140 in by hand")
 		return
 	}
 	chains, err := closedChains(b)
 	switch {
 	case err != nil:
-		p.add("firewall", resultWarn, "what nft says can't be read: "+err.Error(), "")
+		p.add("firewall", resultWarn, "the output of nft can't be read: "+err.Error(), "")
 	case len(chains) == 0:
 		p.add("firewall", resultOK, "no chain of nftables drops protocol 140 by its policy", "")
 	}
@@ -30,8 +30,8 @@ func (p *patient) checkFirewall() {
 	}
 }
 
-// closedChains returns the base chains of nft's JSON that see IPv6 packets of the host
-// itself, drop by policy, and have no rule that mentions protocol 140.
+// closedChains returns the base chains, in the JSON of nft, that see IPv6 packets of the host itself,
+// drop by policy and have no rule that mentions protocol 140.
 func closedChains(b []byte) ([]string, error) {
 	var ruleset struct {
 		Nftables []struct {

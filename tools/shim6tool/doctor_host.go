@@ -35,14 +35,14 @@ func (p *patient) checkConfig() {
 	}
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		p.add("config", resultWarn, err.Error(), "run it as root to have it looked at")
+		p.add("config", resultWarn, err.Error(), "run doctor as root to check it")
 	case err != nil:
 		p.add("config", resultFail, err.Error(), "correct it, then 'systemctl restart shim6d'")
 	default:
 		p.config = c
 		p.add("config", resultOK, path+" is good", "")
 		if len(c.Peers.TrustedPrefixes) > 0 {
-			p.add("config", resultWarn, "peers.trusted-prefixes lets whoever can send from there take over sessions",
+			p.add("config", resultWarn, "peers.trusted-prefixes lets every host that can send from there take over sessions",
 				"empty it outside of a laboratory")
 		}
 	}
@@ -77,7 +77,7 @@ func (p *patient) checkModule() {
 	p.add("module", resultOK, fmt.Sprintf("%s, %d contexts", text, len(p.contexts)), "")
 }
 
-// moduleAdvice says what keeps the module away.
+// moduleAdvice says how to load the module.
 func (p *patient) moduleAdvice() string {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
@@ -89,14 +89,14 @@ func (p *patient) moduleAdvice() string {
 		return fmt.Sprintf("no shim6.ko is installed for this kernel, %s: 'apt install linux-headers-%s' has DKMS build it, or 'make module' and 'modprobe shim6'", release, release)
 	}
 	if p.signedOnly() {
-		return "'modprobe shim6', as root; if it says \"Key was rejected by service\", the firmware (Secure Boot) has this kernel refuse modules that are signed by none of its keys, " +
-			"as is that of DKMS until you enroll it: 'mokutil --import /var/lib/dkms/mok.pub', reboot, and choose Enroll MOK in the blue screen that comes up"
+		return "'modprobe shim6', as root; if it says \"Key was rejected by service\", Secure Boot makes this kernel refuse modules whose key it does not know. " +
+			"Enroll the key of DKMS: 'mokutil --import /var/lib/dkms/mok.pub', reboot, and choose Enroll MOK in the blue screen that comes up"
 	}
 	return "'modprobe shim6', as root"
 }
 
-// signedOnly reports whether the kernel loads only modules that are signed by a key that
-// it knows, as it does when the machine has booted with Secure Boot.
+// signedOnly reports whether the kernel loads only modules that are signed by a key that it knows. So
+// it does after a boot with Secure Boot.
 func (p *patient) signedOnly() bool {
 	if b, err := os.ReadFile(filepath.Join(p.root, "sys/module/module/parameters/sig_enforce")); err == nil && strings.HasPrefix(string(b), "Y") {
 		return true
@@ -104,7 +104,7 @@ func (p *patient) signedOnly() bool {
 	if b, err := os.ReadFile(filepath.Join(p.root, "sys/kernel/security/lockdown")); err == nil && !strings.Contains(string(b), "[none]") {
 		return true
 	}
-	// Four octets of attributes, and the value.
+	// The variable of EFI: four octets of attributes, and the value.
 	b, err := os.ReadFile(filepath.Join(p.root, "sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"))
 	return err == nil && len(b) == 5 && b[4] == 1
 }
@@ -126,27 +126,27 @@ func (p *patient) checkDaemon() {
 	case err == nil && !ours:
 		p.add("daemon", resultFail, fmt.Sprintf("shim6d (process %d) serves another network namespace", s.PID), "name that one with -n, or another socket with -socket")
 	case !s.Kernel:
-		p.add("daemon", resultFail, "shim6d runs, and waits for the module", "'modprobe shim6': it goes on by itself then")
+		p.add("daemon", resultFail, "shim6d runs, and waits for the module", "'modprobe shim6'; shim6d then goes on by itself")
 	default:
 		p.add("daemon", resultOK, fmt.Sprintf("shim6d %s runs, process %d", s.Version, s.PID), "")
 	}
 	if s.KeysError != "" {
-		p.add("daemon", resultWarn, "the state directory is of no use, so that the next reboot may change the addresses of shim6d: "+s.KeysError,
-			"give it a disk that can be written; shim6d tries again by itself")
+		p.add("daemon", resultWarn, "the state directory can't be used, so the next reboot may change the addresses of shim6d: "+s.KeysError,
+			"put it on a disk that can be written; shim6d tries again by itself")
 	}
 	if s.RecordsError != "" {
-		p.add("daemon", resultWarn, "a restart of shim6d will know less of its contexts: "+s.RecordsError,
+		p.add("daemon", resultWarn, "shim6d will know less of its contexts after a restart: "+s.RecordsError,
 			"make room in the folder of the control socket; shim6d tries again by itself")
 	}
 	if s.EventsLost > 0 {
-		p.add("daemon", resultWarn, fmt.Sprintf("events came faster than shim6d read them, %d times; it was made good", s.EventsLost), "")
+		p.add("daemon", resultWarn, fmt.Sprintf("events came faster than shim6d read them, %d times; it has read the state again since", s.EventsLost), "")
 	}
 	if version != "unknown" && s.Version != version {
 		p.add("daemon", resultWarn, fmt.Sprintf("shim6d is version %s, shim6tool %s", s.Version, version), "install both from one release, and restart shim6d")
 	}
 }
 
-// counterAdvice has counters that should be 0.
+// counterAdvice has the counters that should be 0.
 var counterAdvice = []struct{ name, text, advice string }{
 	{"ctl-in-no-daemon", "control messages came while no shim6d was there", "start shim6d"},
 	{"ctl-in-checksum", "control messages came with a wrong checksum", "look for a middlebox that changes them"},
@@ -175,6 +175,6 @@ func (p *patient) checkCounters() {
 		}
 	}
 	if !found {
-		p.add("counters", resultOK, "none that tells of trouble", "")
+		p.add("counters", resultOK, "no counter shows a fault", "")
 	}
 }

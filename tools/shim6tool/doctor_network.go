@@ -49,19 +49,19 @@ func (p *patient) checkAddresses() {
 		if p.config.ManagesAddresses() {
 			remedy = "shim6d makes them from the prefixes that routers announce: its log says what keeps it from that"
 		}
-		p.add("addresses", resultWarn, "no address proves another, so that peers will not switch to any", remedy)
+		p.add("addresses", resultWarn, "no address proves another, so peers will switch to none", remedy)
 	}
 }
 
 const (
 	// subnetBits is the length of the prefix of one link.
 	subnetBits = 64
-	// networkBits is the length of what a provider gives a customer. shim6d counts the networks
-	// of a Protection by it: two prefixes of one network fail together, as a rule.
+	// networkBits is the length of the prefix that a provider gives a customer. shim6d counts
+	// the networks of a Protection by it, since prefixes of one network mostly fail together.
 	networkBits = 48
 )
 
-// prefixes returns the prefixes of that length which the usable locators have.
+// prefixes returns the prefixes of a length that the usable locators have.
 func (p *patient) prefixes(bits int) []netip.Prefix {
 	var list []netip.Prefix
 	for _, l := range p.locators {
@@ -72,11 +72,11 @@ func (p *patient) prefixes(bits int) []netip.Prefix {
 	return list
 }
 
-// somewhere stands for the Internet (RFC 9637): only what the default route is counts.
+// somewhere is an address for documentation (RFC 9637): packets to it take the default route.
 var somewhere = netip.MustParseAddr("3fff::1")
 
-// checkRoutes finds addresses whose packets leave by another provider, who may drop
-// them (RFC 3704).
+// checkRoutes finds addresses whose packets leave by another provider, which may drop them (RFC
+// 3704).
 func (p *patient) checkRoutes(pairs []netlink.ULIDs) {
 	for _, c := range p.contexts {
 		pairs = append(pairs, netlink.ULIDs{Local: c.LocatorLocal, Peer: c.LocatorPeer})
@@ -118,8 +118,8 @@ func (p *patient) checkRoutes(pairs []netlink.ULIDs) {
 	}
 }
 
-// checkSessions tells of contexts that have nowhere to go, or could go nowhere if a provider
-// of this host failed, though it has another.
+// checkSessions finds contexts that have no other pair to go to, or none if a provider of this host
+// failed although the host has another one.
 func (p *patient) checkSessions() {
 	all := p.protections(p.contexts)
 	if len(all) == 0 {
@@ -143,13 +143,13 @@ func (p *patient) checkSessions() {
 		p.add("sessions", resultWarn, fmt.Sprintf("%d more are not protected", told-maxProbed), "'shim6tool context' says why of each")
 	}
 	if told == 0 {
-		p.add("sessions", resultOK, fmt.Sprintf("all contexts that were looked at, %d, have another provider to go to", protected), "")
+		p.add("sessions", resultOK, fmt.Sprintf("all contexts that were checked, %d, have another provider to go to", protected), "")
 	}
 }
 
 func (p *patient) checkPeers(pairs []netlink.ULIDs) {
 	if !p.host.capable(unix.CAP_NET_RAW) {
-		p.add("peer", resultWarn, "whether protocol 140 passes can't be tried without CAP_NET_RAW", "run it as root")
+		p.add("peer", resultWarn, "a probe of protocol 140 takes CAP_NET_RAW", "run doctor as root")
 		return
 	}
 	if pairs == nil {

@@ -20,22 +20,21 @@ import (
 	"shim6/daemon/locator"
 )
 
-// host is what doctor looks at beside the module and shim6d, in a namespace.
+// host is the part of a namespace that doctor looks at, beside the module and shim6d.
 type host interface {
-	// locators is what shim6d would say of the addresses.
+	// locators are the addresses as shim6d would see them.
 	locators(*config.Config) ([]control.Locator, error)
-	// route names the interface by which a packet would leave.
+	// route returns the name of the interface by which a packet would leave.
 	route(local, peer netip.Addr) (string, error)
-	// ruleset is what nft -j list ruleset prints; an error if it can't tell.
+	// ruleset is the output of 'nft -j list ruleset'.
 	ruleset() ([]byte, error)
-	// serves reports whether a process is in the namespace; an error if that
-	// can't be told.
+	// serves reports whether a process is in the namespace.
 	serves(pid int) (bool, error)
-	// capable reports whether we have a capability.
+	// capable reports whether this process has a capability.
 	capable(capability uint) bool
 }
 
-// thisHost is the host that we run on.
+// thisHost is the host on which the tool runs.
 type thisHost struct{ netns string }
 
 func inspect(netns string) (host, error) {

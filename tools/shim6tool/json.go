@@ -17,7 +17,7 @@ type field struct {
 // object is shown with its fields in this order.
 type object []field
 
-// MarshalJSON writes the object.
+// MarshalJSON writes the fields in their order.
 func (o object) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	for i, f := range o {
@@ -56,7 +56,7 @@ func (o *object) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// objectOf is a value of another package, as it is in JSON.
+// objectOf makes an object of a value of another package, with the names that it has in JSON.
 func objectOf(v any) (o object, err error) {
 	b, err := json.Marshal(v)
 	if err != nil {

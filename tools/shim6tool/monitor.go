@@ -29,8 +29,8 @@ func watch(netns string, groups []string) (watcher, error) {
 	return netlink.Watch(o, groups...)
 }
 
-// switchesEvery is how often shim6d is asked for switches, and protectionEvery how often for what
-// protects contexts: that takes it longer to find.
+// switchesEvery is how often shim6d is asked for switches, protectionEvery how often for the protection
+// of contexts. For that it looks at all their pairs, so it is asked less often.
 const (
 	switchesEvery   = time.Second
 	protectionEvery = 2 * time.Second
@@ -147,7 +147,7 @@ func (t *tool) monitor(what int) error {
 			}
 			err := m.poll(m.switched)
 			if err != nil && gone == nil {
-				fmt.Fprintf(t.err, "shim6tool: %v; it is asked again\n", err)
+				fmt.Fprintf(t.err, "shim6tool: %v; shim6d is asked again\n", err)
 			}
 			gone = err
 		}
@@ -162,7 +162,7 @@ func receive(w watcher, tell func(news)) {
 			tell(news{Notification: n})
 		}
 		if errors.Is(err, netlink.ErrOverflow) {
-			err = fmt.Errorf("%w: too much happens at once; what there is, 'shim6tool' shows", err)
+			err = fmt.Errorf("%w: too much happens at once; run shim6tool without words to see the state", err)
 		}
 		if err != nil {
 			tell(news{err: err})

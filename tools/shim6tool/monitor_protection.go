@@ -9,8 +9,8 @@ import (
 	"shim6/daemon/control"
 )
 
-// pollProtection asks shim6d what protects the first contexts of its list, and tells of those of
-// which it now says something else.
+// pollProtection asks shim6d what protects the first contexts of its list. It calls tell for each
+// context of which shim6d now says something else.
 func (m *monitoring) pollProtection(tell func(control.Protection) error) error {
 	return m.ask(func(ctx context.Context, d daemon) error {
 		list, err := d.Contexts(ctx)
@@ -42,7 +42,7 @@ func (m *monitoring) pollProtection(tell func(control.Protection) error) error {
 	})
 }
 
-// watchProtection is pollProtection again. It prints what is new, and once if shim6d does not answer.
+// watchProtection polls and prints the changes. If shim6d stops to answer, it prints that once.
 func (m *monitoring) watchProtection() error {
 	var failed error
 	err := m.pollProtection(func(p control.Protection) error {
@@ -53,7 +53,7 @@ func (m *monitoring) watchProtection() error {
 		return failed
 	}
 	if err != nil && !m.protectionGone {
-		fmt.Fprintf(m.err, "shim6tool: %v; it is asked again\n", err)
+		fmt.Fprintf(m.err, "shim6tool: %v; shim6d is asked again\n", err)
 	}
 	m.protectionGone = err != nil
 	return nil

@@ -229,7 +229,7 @@ protection 2001:db8:1::a 2001:db8:2::b fii 7 protected by 3 other pairs
 protection 2001:db8:1::a 2001:db8:2::b fii 7 not protected: we have one provider
 `
 	out, errs := run(t, "monitor", "all")
-	if out != want || strings.Count(errs, "it is away; it is asked again\n") != 2 || strings.Count(errs, "\n") != 3 {
+	if out != want || strings.Count(errs, "it is away; shim6d is asked again\n") != 2 || strings.Count(errs, "\n") != 3 {
 		t.Errorf("%s\n%s", errs, cmp.Diff(want, out))
 	}
 	out, _ = run(t, "-j", "monitor", "all")

@@ -358,7 +358,7 @@ func TestReload(t *testing.T) {
 		{"shim6d\n", "", nil, true, ""},
 		{"shim6d\n", "[log]\nlevel = \"debug\"\n", nil, true, ""},
 		{"shim6d\n", "colour = 1\n", nil, false, "/etc/shim6d.conf:1: colour: there is no such key"},
-		{"init\n", "", nil, false, "process 77, which is another one here"},
+		{"init\n", "", nil, false, "process 77, which is another program here"},
 		{"shim6d\n", "", fs.ErrPermission, true, "systemctl reload shim6d"},
 	} {
 		sent, refuse = nil, tt.err

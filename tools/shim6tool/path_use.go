@@ -28,8 +28,8 @@ type used struct {
 	Text string `json:"text,omitempty"`
 }
 
-// pathUse has payload sent by a pair. The first shim6d called that shim, or deshim if the pair is
-// that of the ULIDs. shim6d answers when the peer has answered by the pair.
+// pathUse asks shim6d to send payload by a pair. The first shim6d called that shim, or deshim if the
+// pair is that of the ULIDs. shim6d answers when the peer has answered by the pair.
 func pathUse(t *tool) form {
 	var u netlink.ULIDs
 	var local, peer *netip.Addr

@@ -48,7 +48,7 @@ func mark(p *netlink.Policy) key {
 	}}
 }
 
-// policyKeys are what policy add takes. Keys that help explains are conditions.
+// policyKeys are what policy add takes. The keys with an explanation are conditions.
 func policyKeys(p *netlink.Policy, action **netlink.PolicyAction) []key {
 	return []key{
 		number("preference", 32, &p.Preference),

@@ -21,7 +21,7 @@ const (
 	pemEncrypted = "ENCRYPTED PRIVATE KEY"
 )
 
-// privateKey reads the key, or makes one; there is none for HBA-only addresses.
+// privateKey reads the key, or makes one. HBA-only addresses have none: it returns nil.
 func (r *request) privateKey(ctx context.Context) (*rsa.PrivateKey, error) {
 	if r.pure {
 		return nil, nil
@@ -37,7 +37,7 @@ func (r *request) privateKey(ctx context.Context) (*rsa.PrivateKey, error) {
 		key *rsa.PrivateKey
 		err error
 	}
-	// It takes seconds for long keys, and cannot be told to stop.
+	// A long key takes seconds, and its generation cannot be stopped.
 	made := make(chan result, 1)
 	go func() {
 		k, err := rsa.GenerateKey(rand.Reader, bits)
@@ -59,9 +59,9 @@ func readPrivateKey(path string) (*rsa.PrivateKey, error) {
 	}
 	block, _ := pem.Decode(b)
 	if block == nil {
-		return nil, fmt.Errorf("%s: there is no PEM block in it, where an RSA private key is looked for", path)
+		return nil, fmt.Errorf("%s: it has no PEM block, and should have an RSA private key", path)
 	}
-	// PKCS#8 says it in the type, and what was before it in a header.
+	// PKCS#8 says in the type of the block that the key is encrypted, older formats in a header.
 	if block.Type == pemEncrypted || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
 		return nil, fmt.Errorf("%s: the key is encrypted, and there is nobody to ask for the passphrase: "+
 			"'openssl pkey -in %[1]s -out FILE' writes it to a file without one", path)
@@ -73,7 +73,7 @@ func readPrivateKey(path string) (*rsa.PrivateKey, error) {
 	case pemPKCS1:
 		parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes)
 	default:
-		return nil, fmt.Errorf("%s: it begins with a PEM block %q, where %q is looked for", path, block.Type, pemPKCS8)
+		return nil, fmt.Errorf("%s: it begins with a PEM block %q, and should begin with %q", path, block.Type, pemPKCS8)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

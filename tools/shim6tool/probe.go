@@ -10,21 +10,22 @@ import (
 	"shim6/netlink"
 )
 
-// probe is what was found out about a pair.
+// probe is the result of a probe of a pair.
 type probe struct {
 	local, peer netip.Addr
 	mtu         int
-	// small is an I1 and full a packet with a payload header that fills the path. If that
-	// is not answered, payload is a short one, and control the longest I1 that there may
-	// be. echo and fullEcho are what ping sends, for comparison.
+	// small is an I1, and full a packet with a payload header that fills the path. If full is not
+	// answered, payload is a short packet of that kind, and control the longest I1 that may be.
+	// echo and fullEcho are Echo Requests, for comparison.
 	small, full, payload, control, echo, fullEcho outcome
-	rehomed                                       bool
+	// rehomed: Echo Requests go by another pair, so there are none.
+	rehomed bool
 }
 
-// probe sends an I1, to which whoever has Shim6 answers R1 without making a context
-// (RFC 5533, section 7.9), and then what fills the path. That is no control message, which
-// may not be longer than 1280 octets (section 5.1), but payload with a tag that nobody
-// has: it is answered by R1bis (section 7.17).
+// probe sends an I1 first. A host with Shim6 answers it by R1 and makes no context (RFC 5533, section
+// 7.9). Then it sends a packet that fills the path. A control message may not be longer than 1280
+// octets (section 5.1), so that packet is payload with a tag that nobody has: the answer is R1bis
+// (section 7.17).
 func (t *tool) probe(local, peer netip.Addr) (*probe, error) {
 	n, err := t.network(t.netns, local, peer)
 	if err != nil {
@@ -35,7 +36,7 @@ func (t *tool) probe(local, peer netip.Addr) (*probe, error) {
 	if p.mtu, err = n.mtu(); err != nil {
 		return nil, fmt.Errorf("asking for the MTU: %w", err)
 	}
-	// What ping sends goes by another pair then, and says nothing of this one.
+	// An Echo Request goes by another pair then, and says nothing about this one.
 	p.rehomed = t.rehomed(p.local, p.peer)
 	if p.small, err = sendI1(n, smallMessage); err != nil {
 		return nil, err
@@ -52,7 +53,7 @@ func (t *tool) probe(local, peer netip.Addr) (*probe, error) {
 		}
 		f := p.full.failure
 		tooBig := f != nil && f.kind == icmpTooBig && int(f.info) < p.mtu && f.info >= ipv6MinMTU
-		// There may be several hops, each narrower than the one before.
+		// There may be several hops, each with a smaller MTU than the one before.
 		if !tooBig || try == 8 {
 			break
 		}
@@ -61,7 +62,7 @@ func (t *tool) probe(local, peer netip.Addr) (*probe, error) {
 	if p.full.answered || p.full.failure != nil {
 		return p, nil
 	}
-	// Is it that packet that does not arrive, or does the peer not answer it?
+	// Did that packet get lost, or does the peer not answer packets of its kind?
 	if p.payload, err = sendPayload(n, wire.PayloadHeaderLen); err != nil {
 		return nil, err
 	}
@@ -84,14 +85,14 @@ const (
 	maxPacket = ipv6HeaderLen + 65535
 )
 
-// longestMessage is the octets of the longest control message that fits: a multiple of 8,
-// and no more than may be sent (RFC 5533, section 5.1).
+// longestMessage is the length in octets of the longest control message that fits: a multiple of 8,
+// within the limit of RFC 5533, section 5.1.
 func longestMessage(mtu int) int {
 	return min(mtu-ipv6HeaderLen, wire.MaxMessageLen) &^ 7
 }
 
-// rehomed reports whether payload between two ULIDs goes by other addresses. Without
-// the module it does not.
+// rehomed reports whether payload between two ULIDs goes by other addresses. It never does without
+// the module.
 func (t *tool) rehomed(local, peer netip.Addr) bool {
 	there, err := t.loaded(t.netns)
 	if err != nil || !there {

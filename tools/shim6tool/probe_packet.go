@@ -16,34 +16,33 @@ import (
 )
 
 const (
-	// probeTries is how often each packet of a probe is sent, probeWait how long
-	// its answer may take.
+	// probeTries is how often each packet of a probe is sent, probeWait how long its answer may
+	// take.
 	probeTries = 3
 	probeWait  = time.Second
-	// smallMessage is the octets of an I1 with a Forked Instance Identifier.
+	// smallMessage is the length in octets of an I1 with a Forked Instance Identifier.
 	smallMessage = 24
-	// paddingOption is not assigned (RFC 5533, section 17), and not critical:
-	// who does not know it passes over it.
+	// paddingOption is not assigned (RFC 5533, section 17), and not critical: a host that does
+	// not know it ignores it.
 	paddingOption wire.OptionType = 16384 + 6
 )
 
-// outcome is what has become of packets of one kind and length.
+// outcome is what became of the packets of one kind and length.
 type outcome struct {
-	// length is that of the whole packet, IPv6 header and all; 0 if none was
-	// sent.
+	// length is that of the whole packet in octets, with the IPv6 header; 0 if none was sent.
 	length   int
 	answered bool
 	rtt      time.Duration
-	// failure is what came instead, from somebody.
+	// failure is the error that came in place of an answer, and from its sender; nil if none came.
 	failure *icmpError
 	from    netip.Addr
 }
 
-// newI1 makes an I1 of some octets. That it is of a forked context, with an FII that
-// nobody has, keeps it apart from contexts that there are.
+// newI1 makes an I1 of that many octets. It is about a forked context with an FII that nobody has,
+// so it does not touch existing contexts.
 func newI1(octets int) (b []byte, nonce uint32, err error) {
 	var random [16]byte
-	// It never fails.
+	// rand.Read never fails.
 	_, _ = rand.Read(random[:])
 	nonce = binary.BigEndian.Uint32(random[8:])
 	m := &wire.I1{
@@ -72,8 +71,8 @@ func sendI1(n network, octets int) (outcome, error) {
 	})
 }
 
-// sendControl sends what begins with a header of ours, and waits for the message that
-// answers it, or an error that quotes it.
+// sendControl sends a packet of protocol 140, and waits for a message that answers it or an error that
+// quotes it.
 func sendControl(n network, b []byte, answers func(wire.Message) bool, quotes func([]byte) bool) (outcome, error) {
 	return exchange(n, len(b), func() error { return n.control(b) }, func(a arrival) (bool, *icmpError) {
 		if a.message != nil {
@@ -87,11 +86,11 @@ func sendControl(n network, b []byte, answers func(wire.Message) bool, quotes fu
 	})
 }
 
-// newPayload makes a payload header with a tag by chance, and fills the packet up with
-// what is not looked at.
+// newPayload makes a payload header with a random tag, and fills the packet with zeros that nobody
+// reads.
 func newPayload(octets int) ([]byte, wire.ContextTag, error) {
 	var random [8]byte
-	// It never fails.
+	// rand.Read never fails.
 	_, _ = rand.Read(random[:])
 	h := wire.PayloadHeader{NextHeader: unix.IPPROTO_NONE, ReceiverContextTag: wire.ContextTag(binary.BigEndian.Uint64(random[:])) & wire.MaxContextTag}
 	b, err := h.Append(make([]byte, 0, octets))
@@ -130,13 +129,13 @@ func sendEcho(n network, length int) (outcome, error) {
 	})
 }
 
-// exchange sends a packet and waits for what comes of it, a few times.
+// exchange sends a packet up to probeTries times, until there is an answer or an error.
 func exchange(n network, octets int, send func() error, is func(arrival) (bool, *icmpError)) (outcome, error) {
 	o := outcome{length: octets + ipv6HeaderLen}
 	for range probeTries {
 		start := time.Now()
 		if err := send(); errors.Is(err, unix.EMSGSIZE) {
-			// The host has learned meanwhile what the path carries.
+			// The host has learned a smaller MTU of the path meanwhile.
 			mtu, err := n.mtu()
 			if err != nil {
 				return o, err

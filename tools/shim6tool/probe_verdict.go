@@ -17,12 +17,12 @@ func (p *probe) verdict() check {
 		return ok(fmt.Sprintf("protocol 140 passes, up to packets of %d octets", p.full.length))
 	case p.small.answered && p.full.failure != nil:
 		return fail(fmt.Sprintf("protocol 140 passes, but not in packets of %d octets: %v says %v", p.full.length, p.full.from, p.full.failure),
-			"look there for what it objects to")
+			"look there for the reason")
 	case p.control.answered:
 		return ok(fmt.Sprintf("protocol 140 passes, up to control messages of %d octets; the peer answers no payload, so longer packets can't be tried", p.control.length))
 	case p.control.failure != nil:
 		return fail(fmt.Sprintf("protocol 140 passes, but not in packets of %d octets: %v says %v", p.control.length, p.control.from, p.control.failure),
-			"look there for what it objects to")
+			"look there for the reason")
 	case p.small.answered && p.fullEcho.answered:
 		return fail(fmt.Sprintf("protocol 140 passes, but not in packets of %d octets, in which ping does", p.fullEcho.length),
 			"look for a firewall that knows protocol 140 and limits it")
@@ -46,7 +46,7 @@ func (p *probe) verdict() check {
 	return fail("nothing comes back, not even ping", "look whether the peer is up, and whether the route works both ways")
 }
 
-// longest is the length of those that ought to have been answered.
+// longest is the length of the long packets that got no answer.
 func (p *probe) longest() int {
 	if p.control.length > 0 {
 		return p.control.length
@@ -69,7 +69,7 @@ func milliseconds(d time.Duration) float64 {
 	return float64(d.Round(time.Microsecond)) / float64(time.Millisecond)
 }
 
-// object has the names of shim6.yaml, as far as it has any.
+// object has the names of netlink/shim6.yaml where it has one.
 func (p *probe) object(v check) object {
 	o := object{{"source", p.local}, {"destination", p.peer}, {"mtu", p.mtu}}
 	for _, k := range p.outcomes() {

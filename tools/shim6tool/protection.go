@@ -9,8 +9,8 @@ import (
 	"shim6/netlink"
 )
 
-// protections asks shim6d what the first contexts of a list would have if their provider
-// failed. Without shim6d nothing is known: that is no error of whoever wants to see contexts.
+// protections asks shim6d what the first contexts of a list would have if their provider failed. If
+// shim6d does not answer, nothing is known: contexts are shown all the same.
 func (t *tool) protections(list []netlink.Context) map[control.Name]control.Protection {
 	var names []control.Name
 	for _, c := range list[:min(len(list), control.MaxProtections)] {
@@ -30,8 +30,7 @@ func (t *tool) protections(list []netlink.Context) map[control.Name]control.Prot
 	return found
 }
 
-// protectedObject is contextObject with what shim6d says, without the names that are there
-// already.
+// protectedObject is contextObject with the answer of shim6d, but without the name that both have.
 func protectedObject(c netlink.Context, all map[control.Name]control.Protection) object {
 	o := contextObject(c)
 	p, ok := all[nameOf(c.ULIDs)]

@@ -32,13 +32,13 @@ func (k key) says(help string) key {
 	return k
 }
 
-// as has another word stand for the value.
+// as says what stands for the value, in place of what the type says.
 func (k key) as(value string) key {
 	k.value = value
 	return k
 }
 
-// usage is the key as it is written, with what stands for the value.
+// usage is the key with what stands for its value.
 func (k key) usage() string {
 	if k.flag {
 		return k.name
@@ -101,7 +101,7 @@ func file(name string, to *string) key {
 	}}
 }
 
-// words returns the choices that s is short for, or the one that it is.
+// words returns the choices that begin with s, or only s if it is one of them.
 func words(kind, s string, choices []string) ([]string, error) {
 	if slices.Contains(choices, s) {
 		return []string{s}, nil
