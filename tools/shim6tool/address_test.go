@@ -23,7 +23,7 @@ type vector struct {
 	Expect             bool
 }
 
-// writeVector puts a PDS, and the key if there is one, where the tool reads it.
+// writeVector writes the PDS of a vector, and its key if it has one, to files for the tool.
 func writeVector(t *testing.T, name string) (v vector, pds, key string) {
 	t.Helper()
 	b, err := os.ReadFile("../../daemon/cga/testdata/cga-hba.json")
@@ -78,7 +78,7 @@ func read(t *testing.T, path string) []byte {
 	return b
 }
 
-// names are the files in a directory, hidden ones too.
+// names are the files in a directory, with hidden ones.
 func names(t *testing.T, dir string) []string {
 	t.Helper()
 	list, err := os.ReadDir(dir)
@@ -92,7 +92,7 @@ func names(t *testing.T, dir string) []string {
 	return names
 }
 
-// good calls the tool and wants it to succeed.
+// good calls the tool, which has to succeed.
 func good(t *testing.T, words string, args ...any) string {
 	t.Helper()
 	words = fmt.Sprintf(words, args...)
@@ -103,7 +103,7 @@ func good(t *testing.T, words string, args ...any) string {
 	return out
 }
 
-// refused calls the tool and wants it to fail, with this in the message.
+// refused calls the tool, which has to fail with this text in its message.
 func refused(t *testing.T, want, words string, args ...any) string {
 	t.Helper()
 	words = fmt.Sprintf(words, args...)
@@ -159,8 +159,8 @@ func TestAddressShow(t *testing.T) {
 			}
 		}
 	}
-	// One whose P flag is where others do not look for it: its key may sign all the
-	// same, and what is shown says why.
+	// A PDS whose P flag is in a place where other programs do not look: its key may sign all the
+	// same, and the output says why.
 	_, pds, _ = writeVector(t, "hbacga-2-sec0")
 	if out := good(t, "hba show pds %s", pds); !strings.HasPrefix(out, "pds bound-to cga-hba\n") ||
 		!strings.Contains(out, "\n    public-key ") || !strings.Contains(out, "\n    p-flag false p-flag-misplaced true prefixes 2001:db8:1:1::/64,") {
@@ -170,7 +170,7 @@ func TestAddressShow(t *testing.T) {
 		!strings.Contains(out, `"p-flag":false,"p-flag-misplaced":true,"prefixes":[`) {
 		t.Error(out)
 	}
-	// Nor does a key that is too short become a nonce.
+	// A key that is too short is not taken for a nonce either.
 	list, err := readPDS(pds)
 	if err != nil {
 		t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 // scripts are the files that are installed.
 var scripts = map[string]string{"bash": "shim6tool.bash", "zsh": "_shim6tool", "fish": "shim6tool.fish"}
 
-// installed is the path of a shell, or "". SHIM6_NO_SKIP=1 lets none be missing.
+// installed is the path of a shell, "" if it is not installed. With SHIM6_NO_SKIP=1 that is an error.
 func installed(t *testing.T, shell string) string {
 	path, err := exec.LookPath(shell)
 	if err != nil && os.Getenv("SHIM6_NO_SKIP") == "1" {
@@ -21,7 +21,7 @@ func installed(t *testing.T, shell string) string {
 	return path
 }
 
-// The files are what the tool prints.
+// The files are the same as the output of the tool.
 func TestCompletionFiles(t *testing.T) {
 	for shell, file := range scripts {
 		_, out, _ := callWorld(&world{}, "completion", shell)
@@ -37,7 +37,7 @@ func TestCompletionFiles(t *testing.T) {
 	}
 }
 
-// What bash offers.
+// bash offers these words.
 func TestCompletionBash(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
@@ -68,7 +68,7 @@ echo "${COMPREPLY[*]}"`
 	}
 }
 
-// What fish offers, where it is installed.
+// fish offers these words, if it is installed.
 func TestCompletionFish(t *testing.T) {
 	fish := installed(t, "fish")
 	if fish == "" {

@@ -18,7 +18,7 @@ import (
 	"shim6/netlink"
 )
 
-// fake is a kernel with one of each, that remembers what it was asked.
+// fake is a kernel that has these objects, and remembers the last request.
 type fake struct {
 	config   netlink.Config
 	contexts []netlink.Context
@@ -140,7 +140,7 @@ func specSet(t *testing.T, set string) []string {
 	var names []string
 	for _, s := range spec.Sets {
 		for _, a := range s.Attributes {
-			// What is only set is told to nobody.
+			// An attribute that can only be set is not shown.
 			if s.Name == set && a.Name != "pad" && a.Name != "reap-timer" {
 				names = append(names, a.Name)
 			}
@@ -149,8 +149,7 @@ func specSet(t *testing.T, set string) []string {
 	return names
 }
 
-// The keys of the JSON are the attributes of the specification, no more and no
-// less, and in its order.
+// The keys of the JSON are the attributes of the specification, exactly and in its order.
 func TestSchema(t *testing.T) {
 	f := newFake()
 	f.contexts = []netlink.Context{fullContext()}

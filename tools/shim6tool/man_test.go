@@ -24,7 +24,7 @@ func page(t *testing.T, name string) string {
 	return strings.ReplaceAll(string(b), `\-`, "-")
 }
 
-// section is what stands under a heading of a page.
+// section is the text below a heading of a page.
 func section(t *testing.T, text, heading string) string {
 	t.Helper()
 	_, s, ok := strings.Cut(text, heading+"\n")
