@@ -43,17 +43,17 @@ func (t *tool) app() *cli.App {
 		Action: t.choose("object", t.status),
 	}
 	for _, o := range objects {
-		app.Commands = append(app.Commands, t.object(o))
+		app.Commands = append(app.Commands, t.objectCommand(o))
 	}
 	app.Description = usage(app)
-	help := t.help("object", app.Description, app.Commands)
+	help := t.helpCommand("object", app.Description, app.Commands)
 	help.Aliases = []string{"h"}
 	app.Commands = append(app.Commands, help)
 	return app
 }
 
-// object makes the command of an object, with those of its rows. Alone it runs the first row.
-func (t *tool) object(o objectRow) *cli.Command {
+// objectCommand makes the command of an object, with those of its rows. Alone it runs the first row.
+func (t *tool) objectCommand(o objectRow) *cli.Command {
 	rows := commandsOf(o.name)
 	c := &cli.Command{
 		Name: o.name, Usage: o.help, Description: objectUsage(o),
@@ -67,12 +67,12 @@ func (t *tool) object(o objectRow) *cli.Command {
 			Action: func(ctx *cli.Context) error { return r.run(t, ctx.Args().Slice()) },
 		})
 	}
-	c.Subcommands = append(c.Subcommands, t.help("command of "+o.name, c.Description, c.Subcommands))
+	c.Subcommands = append(c.Subcommands, t.helpCommand("command of "+o.name, c.Description, c.Subcommands))
 	return c
 }
 
-// help makes a command that prints a text, or the text of one of its parts.
-func (t *tool) help(kind, text string, parts []*cli.Command) *cli.Command {
+// helpCommand makes a command that prints a text, or the text of one of its parts.
+func (t *tool) helpCommand(kind, text string, parts []*cli.Command) *cli.Command {
 	return &cli.Command{
 		Name: "help", Description: text, HideHelpCommand: true,
 		CustomHelpTemplate: "{{.Description}}", OnUsageError: onUsageError,

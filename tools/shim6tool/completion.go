@@ -13,18 +13,20 @@ import (
 //go:generate sh -c "go run . completion fish >completion/shim6tool.fish"
 
 func init() {
-	for shell, print := range map[string]func(*tool, script){
-		"bash": (*tool).completionBash, "zsh": (*tool).completionZsh, "fish": (*tool).completionFish,
+	for _, s := range []struct {
+		shell string
+		order order
+		write func(*tool, script)
+	}{
+		{"bash", isDefault, (*tool).completionBash},
+		{"fish", onlyShows, (*tool).completionFish},
+		{"zsh", onlyShows, (*tool).completionZsh},
 	} {
-		order := onlyShows
-		if shell == "bash" {
-			order = isDefault
-		}
 		register(command{
-			object: "completion", verb: shell, order: order, help: "print what " + shell + " is to read",
+			object: "completion", verb: s.shell, order: s.order, help: "print the script for " + s.shell,
 			form: func(t *tool) form {
 				return form{run: func([]string) error {
-					print(t, t.script())
+					s.write(t, t.script())
 					return nil
 				}}
 			},
@@ -32,8 +34,8 @@ func init() {
 	}
 }
 
-// script is what shells complete, from the rows. The scripts that cli would make run the program
-// at each TAB, and know no keys; ours are files.
+// script has the words that shells complete, from the rows. The scripts of cli would run the program
+// at each TAB, and know no keys; ours are files with all words.
 type script struct {
 	objects []string
 	options []option

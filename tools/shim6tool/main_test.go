@@ -263,7 +263,7 @@ func TestHelpAndVersion(t *testing.T) {
 		{"help hba", "usage: shim6tool [OPTIONS] cga|hba [", "cannot sign\n"},
 		{"h pol", "usage: shim6tool [OPTIONS] policy [", "connection of MPTCP\n"},
 		{"help -h", "usage: shim6tool [OPTIONS] [OBJECT", "answered or fails.\n"},
-		{"path help use", "usage: shim6tool [OPTIONS] path use CONTEXT", "until it fails\n"},
+		{"path help use", "usage: shim6tool [OPTIONS] path use CONTEXT", "CONTEXT is LOCAL-ULID PEER-ULID [fii N].\n"},
 		{"path probe -h", "usage: shim6tool [OPTIONS] path probe PEER [from LOCAL]\n", "the path allows\n"},
 		{"c a --help", "usage: shim6tool [OPTIONS] context add CONTEXT [tag-local TAG] [KEY VALUE ...]\n", "Re-homing a context sets it\n"},
 	} {

@@ -133,7 +133,7 @@ func TestToolPage(t *testing.T) {
 		if o.with != "" {
 			continue
 		}
-		names := sharers(o)
+		names := o.sharers()
 		headings = append(headings, strings.Join(names, ", "))
 		var want []string
 		for _, name := range names {

@@ -42,7 +42,7 @@ func (m *monitoring) pollProtection(tell func(control.Protection) error) error {
 	})
 }
 
-// watchProtection polls and prints the changes. If shim6d stops to answer, it prints that once.
+// watchProtection polls and prints the changes. If shim6d stops answering, it prints that once.
 func (m *monitoring) watchProtection() error {
 	var failed error
 	err := m.pollProtection(func(p control.Protection) error {

@@ -2,6 +2,8 @@
 
 package main
 
+import "slices"
+
 // objectRow is something that commands are about.
 type objectRow struct {
 	name, help string
@@ -14,11 +16,14 @@ type objectRow struct {
 	with string
 }
 
+// contextIs explains CONTEXT.
+const contextIs = "CONTEXT is LOCAL-ULID PEER-ULID [fii N]"
+
 // objects are in the order in which they are shown. A word that is short for several objects is
 // the first of them.
 var objects = []objectRow{
 	{name: "context", help: "ULID-pair contexts, by which sessions are re-homed",
-		about: "CONTEXT is LOCAL-ULID PEER-ULID [fii N]",
+		about: contextIs,
 		keys:  "KEY of context, named as in RFC 5533 and 5534; ADDRS is ADDR[,...] or none"},
 	{name: "policy", help: "rules that say which packets use Shim6",
 		about: "the first rule that fits, by ascending preference, decides",
@@ -31,10 +36,33 @@ var objects = []objectRow{
 		keys:  "KEY of cga and hba; files that exist are never overwritten"},
 	{name: "hba", help: "sets of addresses that are bound to each other (RFC 5535)", with: "cga"},
 	{name: "path", help: "locator pairs: which there are, which are used, and since when",
-		about: "all ask shim6d, except probe"},
+		about: contextIs + "; all but probe ask shim6d"},
 	{name: "locator", help: "addresses of this host that can be locators"},
 	{name: "monitor", help: "print what changes, as it changes"},
 	{name: "daemon", help: "shim6d"},
 	{name: "doctor", help: "look for what is wrong, and say what to do"},
 	{name: "completion", help: "complete the words in a shell"},
+}
+
+// part is the object whose part of help, and section of the manual page, has this one.
+func (o objectRow) part() objectRow {
+	if o.with == "" {
+		return o
+	}
+	return objectNamed(o.with)
+}
+
+func objectNamed(name string) objectRow {
+	return objects[slices.IndexFunc(objects, func(o objectRow) bool { return o.name == name })]
+}
+
+// sharers are the objects that share a part, the one that it is named after first.
+func (o objectRow) sharers() []string {
+	names := []string{o.name}
+	for _, x := range objects {
+		if x.with == o.name {
+			names = append(names, x.name)
+		}
+	}
+	return names
 }

@@ -48,10 +48,8 @@ func usage(app *cli.App) string {
 
 // objectUsage is what help prints of an object.
 func objectUsage(o objectRow) string {
-	if o.with != "" {
-		o = objects[slices.IndexFunc(objects, func(x objectRow) bool { return x.name == o.with })]
-	}
-	return "usage: shim6tool [OPTIONS] " + strings.Join(sharers(o), "|") + " [COMMAND [ARGUMENTS]]\n\n" + partUsage(o)
+	o = o.part()
+	return "usage: shim6tool [OPTIONS] " + strings.Join(o.sharers(), "|") + " [COMMAND [ARGUMENTS]]\n\n" + partUsage(o)
 }
 
 // commandUsage is what help prints of a command.
@@ -60,25 +58,17 @@ func commandUsage(c *command) string {
 	row(&b, "usage: ", 11, strings.TrimSpace("shim6tool [OPTIONS] "+c.name()+" "+c.args))
 	b.WriteByte('\n')
 	row(&b, "", 0, c.help)
-	o := objects[slices.IndexFunc(objects, func(o objectRow) bool { return o.name == c.object })]
-	keysUsage(&b, o.keys, c.form(&tool{}).keys)
-	return b.String()
-}
-
-// sharers are the objects with which one shares its part, itself included.
-func sharers(o objectRow) []string {
-	names := []string{o.name}
-	for _, x := range objects {
-		if x.with == o.name {
-			names = append(names, x.name)
-		}
+	f := c.form(&tool{})
+	if f.context != nil {
+		b.WriteString("\n" + contextIs + ".\n")
 	}
-	return names
+	keysUsage(&b, objectNamed(c.object).part().keys, f.keys)
+	return b.String()
 }
 
 // partUsage is the part of help on an object, and on those that share it.
 func partUsage(o objectRow) string {
-	names := sharers(o)
+	names := o.sharers()
 	var b strings.Builder
 	title := "COMMAND of " + strings.Join(names, " and ")
 	if o.about != "" {
