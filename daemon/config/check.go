@@ -9,11 +9,14 @@ import (
 	"strings"
 	"time"
 
-	"shim6/daemon/internal/engine"
 	"shim6/netlink"
 )
 
-// check looks for values that can't be.
+// minIdleTimeout is the least that RFC 5533, section 9, lets a context be idle before it
+// is discarded. The engine's own limit is the same.
+const minIdleTimeout = 5 * time.Minute
+
+// check looks for values that are out of range or make no sense.
 func (f *file) check() error {
 	c := f.config
 	if c.Log.Format != "text" && c.Log.Format != "json" {
@@ -67,7 +70,7 @@ func (f *file) checkNumbers() error {
 		min, max time.Duration
 	}{
 		{"protocol.send-timeout", c.Protocol.SendTimeout, netlink.SendTimeoutMin * time.Millisecond, netlink.SendTimeoutMax * time.Millisecond},
-		{"protocol.idle-timeout", c.Protocol.IdleTimeout, engine.MinIdleTimeout, netlink.IdleTimeoutMax * time.Millisecond},
+		{"protocol.idle-timeout", c.Protocol.IdleTimeout, minIdleTimeout, netlink.IdleTimeoutMax * time.Millisecond},
 		{"protocol.hold-down", c.Protocol.HoldDown, time.Second, time.Hour},
 		{"protocol.standby", c.Protocol.Standby, 0, 24 * time.Hour},
 	} {

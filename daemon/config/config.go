@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"shim6/daemon/cga"
-	"shim6/daemon/internal/engine"
 )
 
 // Config is the configuration. Every field of it has the name of its key.
@@ -125,7 +124,7 @@ type Interface struct {
 	Priority uint8 `toml:"priority"`
 	Weight   uint8 `toml:"weight"`
 	// Policy says which to send from. Peers are not told.
-	Policy engine.InterfacePolicy `toml:"policy"`
+	Policy InterfacePolicy `toml:"policy"`
 }
 
 // Set names the files of an HBA set or a CGA, as shim6tool makes them.

@@ -21,7 +21,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"shim6/daemon/cga"
-	"shim6/daemon/internal/engine"
 	"shim6/tools/conformance/shows"
 )
 
@@ -208,9 +207,9 @@ func TestDebugPortIsOff(t *testing.T) {
 }
 
 func TestInterfacePolicy(t *testing.T) {
-	for text, want := range map[string]engine.InterfacePolicy{
-		"normal": engine.PolicyNormal, "preferred": engine.PolicyPreferred, "backup": engine.PolicyBackup,
-		"metered": engine.PolicyMetered, "never": engine.PolicyNever,
+	for text, want := range map[string]InterfacePolicy{
+		"normal": PolicyNormal, "preferred": PolicyPreferred, "backup": PolicyBackup,
+		"metered": PolicyMetered, "never": PolicyNever,
 	} {
 		c, err := Parse("f", "[[interface]]\nname='wwan*'\npolicy='"+text+"'")
 		if err != nil || c.Interfaces[0].Policy != want {

@@ -129,7 +129,7 @@ func (c *Client) ask(ctx context.Context, method, path string, request, reply an
 		return fmt.Errorf("asking shim6d: %w", err)
 	}
 	if w.StatusCode != http.StatusOK {
-		var f failure
+		var f Failure
 		if json.Unmarshal(b, &f) != nil || f.Error == "" {
 			f.Error = "shim6d answers " + w.Status
 		}

@@ -5,12 +5,12 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
-	"shim6/daemon/internal/engine"
-	"shim6/daemon/locator"
 	"shim6/daemon/wire"
 )
 
@@ -18,8 +18,7 @@ import (
 // goroutines.
 type Backend interface {
 	Status(context.Context) (Status, error)
-	// Contexts have all tags; the server leaves them out for who may not see
-	// them.
+	// Contexts have all tags: the server removes them for clients that may not see them.
 	Contexts(context.Context) ([]Context, error)
 	Locators(context.Context) ([]Locator, error)
 	History(context.Context) ([]Change, error)
@@ -27,7 +26,7 @@ type Backend interface {
 	// to others lately, the oldest first.
 	Paths(context.Context) ([]Path, error)
 	Switches(context.Context) ([]Switch, error)
-	// Protections are those of the contexts that there are of these.
+	// Protections are those of the named contexts that exist.
 	Protections(context.Context, []Name) ([]Protection, error)
 	Open(context.Context, OpenRequest) error
 	Close(context.Context, Name) error
@@ -77,36 +76,53 @@ type Name struct {
 	FII       uint32     `json:"fii"`
 }
 
-// ULIDs are n as the engine has them.
-func (n Name) ULIDs() engine.ULIDs {
-	return engine.ULIDs{Local: n.ULIDLocal, Peer: n.ULIDPeer, FII: n.FII}
-}
-
-// NameOf is the reverse of Name.ULIDs.
-func NameOf(u engine.ULIDs) Name { return Name{u.Local, u.Peer, u.FII} }
-
-func (n Name) check() error {
+// Check says what is wrong with a Name in a request.
+func (n Name) Check() error {
 	if !n.ULIDLocal.Is6() || !n.ULIDPeer.Is6() {
 		return errors.New("a context is named by ulid-local and ulid-peer, which are IPv6 addresses")
 	}
 	return nil
 }
 
+// text is a Name in the query of GET /protection, as ParseName reads it.
+func (n Name) text() string { return fmt.Sprintf("%v,%v,%d", n.ULIDLocal, n.ULIDPeer, n.FII) }
+
+// ParseName reads a Name that is written ULID-LOCAL,ULID-PEER,FII.
+func ParseName(word string) (n Name, err error) {
+	parts := strings.Split(word, ",")
+	if len(parts) != 3 {
+		return n, errors.New("it is written ULID-LOCAL,ULID-PEER,FII")
+	}
+	if n.ULIDLocal, err = netip.ParseAddr(parts[0]); err != nil {
+		return n, err
+	}
+	if n.ULIDPeer, err = netip.ParseAddr(parts[1]); err != nil {
+		return n, err
+	}
+	fii, err := strconv.ParseUint(parts[2], 10, 32)
+	if err != nil {
+		return n, err
+	}
+	n.FII = uint32(fii)
+	return n, n.Check()
+}
+
 // OpenRequest asks for a context.
 type OpenRequest struct {
 	Name
-	// LocatorLocal and LocatorPeer, both or none, are by which pair to begin.
+	// LocatorLocal and LocatorPeer, both or none, are the first pair to use.
 	LocatorLocal netip.Addr `json:"locator-local,omitzero"`
 	LocatorPeer  netip.Addr `json:"locator-peer,omitzero"`
 	// Force begins even while a hold-down lasts.
 	Force bool `json:"force,omitempty"`
 }
 
-func (r OpenRequest) check() error {
+// Check says what is wrong with a request.
+func (r OpenRequest) Check() error {
 	if r.LocatorLocal.IsValid() != r.LocatorPeer.IsValid() {
 		return errors.New("a locator pair is locator-local and locator-peer, both")
 	}
-	return r.Name.check()
+	return r.Name.Check()
 }
 
 // UseRequest asks for another current locator pair.
@@ -116,11 +132,12 @@ type UseRequest struct {
 	LocatorPeer  netip.Addr `json:"locator-peer"`
 }
 
-func (r UseRequest) check() error {
+// Check says what is wrong with a request.
+func (r UseRequest) Check() error {
 	if !r.LocatorLocal.Is6() || !r.LocatorPeer.Is6() {
 		return errors.New("a locator pair is locator-local and locator-peer, which are IPv6 addresses")
 	}
-	return r.Name.check()
+	return r.Name.Check()
 }
 
 // Context is a context (RFC 5533, section 6.1) as the daemon has it.
@@ -163,45 +180,11 @@ type Preference struct {
 	Weight    uint8 `json:"weight"`
 }
 
-func preferenceOf(f wire.PreferenceFlags, priority, weight uint8) Preference {
-	return Preference{f&wire.FlagBroken != 0, f&wire.FlagTransient != 0, priority, weight}
-}
-
-// StateName is the specification's name of a state.
-func StateName(s engine.State) string { return strings.ToLower(s.String()) }
-
-var reapNames = map[engine.ReapState]string{
-	engine.ReapOperational: "operational",
-	engine.ReapExploring:   "exploring",
-	engine.ReapInboundOK:   "inbound-ok",
-}
-
-var methodNames = map[wire.VerificationMethod]string{wire.MethodHBA: "hba", wire.MethodCGA: "cga"}
-
-// ContextOf is a context of an engine.
-func ContextOf(i engine.Info) Context {
-	c := Context{Name: NameOf(i.ULIDs), State: StateName(i.State)}
-	if i.State == engine.EFailed || i.State == engine.NoSupport {
-		return c
+// PreferenceOf is a preference as it is in messages.
+func PreferenceOf(p wire.Preference) Preference {
+	return Preference{
+		Broken: p.Flags&wire.FlagBroken != 0, Transient: p.Flags&wire.FlagTransient != 0, Priority: p.Priority, Weight: p.Weight,
 	}
-	c.TagLocal = &i.TagLocal
-	if i.State.Sends() {
-		c.TagPeer = &i.TagPeer
-	}
-	c.LocatorLocal, c.LocatorPeer = i.Current.Local, i.Current.Peer
-	c.InboundLocatorLocal, c.InboundLocatorPeer = i.Inbound.Local, i.Inbound.Peer
-	c.LocatorsLocal = i.LocalLocators
-	for _, p := range i.PeerLocators {
-		c.LocatorsPeer = append(c.LocatorsPeer, PeerLocator{
-			Address: p.Address, Method: methodNames[p.Method], Verified: p.Verified, Probed: p.Probed,
-			Preference: preferenceOf(p.Flags, p.Priority, p.Weight),
-		})
-	}
-	c.GenerationLocal, c.GenerationPeer = i.LocalGeneration, i.PeerGeneration
-	c.Updating = i.Updating
-	c.KeepaliveTimeout = i.KeepaliveTimeout.Milliseconds()
-	c.ReapState = reapNames[i.Reap]
-	return c
 }
 
 // Locator is an address of this host.
@@ -220,22 +203,9 @@ type Locator struct {
 	CGA bool `json:"cga"`
 }
 
-// LocatorOf is a locator as it is at a time.
-func LocatorOf(l locator.Locator, now time.Duration) Locator {
-	j := Locator{
-		Address: l.Address, Interface: l.Interface, Available: l.Available, Operational: l.Operational, Why: l.Why,
-		Preference: preferenceOf(l.Preference.Flags, l.Preference.Priority, l.Preference.Weight),
-	}
-	if l.ValidUntil != 0 {
-		ms := max(0, l.ValidUntil-now).Milliseconds()
-		j.ValidLifetime = &ms
-	}
-	if l.PDS != nil {
-		j.HBA = l.PDS.VerifyHBA(l.Address) == nil
-		_, err := l.PDS.RSAPublicKey()
-		j.CGA = err == nil
-	}
-	return j
+// Failure is the answer to a request that was not done.
+type Failure struct {
+	Error string `json:"error"`
 }
 
 // Change is something that has happened to a context.

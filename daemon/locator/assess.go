@@ -12,7 +12,6 @@ import (
 
 	"shim6/daemon/cga"
 	"shim6/daemon/config"
-	"shim6/daemon/internal/engine"
 	"shim6/daemon/wire"
 )
 
@@ -32,7 +31,7 @@ type Locator struct {
 	PDS        *cga.PDS
 	Key        *rsa.PrivateKey
 	// Policy is that of the interface.
-	Policy engine.InterfacePolicy
+	Policy config.InterfacePolicy
 	// Temporary: it changes for privacy (RFC 8981), and is told to nobody as a locator.
 	Temporary bool
 }
@@ -175,35 +174,4 @@ func (l *Locator) prefer(c *config.Config, flags uint32) {
 // prove finds the set that an address is in, if there is one.
 func (l *Locator) prove(c *config.Config) {
 	l.PDS, l.Key, _ = c.Proof(l.Address)
-}
-
-// Local are the available ones of a list, as the engine has them.
-func Local(list []Locator) []engine.LocalLocator {
-	var local []engine.LocalLocator
-	for _, l := range list {
-		if l.Available {
-			local = append(local, engine.LocalLocator{
-				Address: l.Address, Preference: l.Preference, PDS: l.PDS, Key: l.Key, ValidUntil: l.ValidUntil,
-				Interface: l.Interface, Policy: l.Policy, Temporary: l.Temporary,
-			})
-		}
-	}
-	return local
-}
-
-// lifetimeSlack is by how much lifetimes differ that are the same: rtnetlink tells
-// whole seconds.
-const lifetimeSlack = 2 * time.Second
-
-// Same reports whether two lists of an engine say the same.
-func Same(a, b []engine.LocalLocator) bool {
-	return Alike(a, b) && slices.EqualFunc(a, b, func(x, y engine.LocalLocator) bool {
-		d := x.ValidUntil - y.ValidUntil
-		return (x.ValidUntil == 0) == (y.ValidUntil == 0) && d.Abs() < lifetimeSlack
-	})
-}
-
-// Alike reports whether two lists of an engine say the same but for lifetimes.
-func Alike(a, b []engine.LocalLocator) bool {
-	return slices.EqualFunc(a, b, func(x, y engine.LocalLocator) bool { return x.Alike(&y) })
 }

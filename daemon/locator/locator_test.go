@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,8 +23,6 @@ import (
 
 	"shim6/daemon/cga"
 	"shim6/daemon/config"
-	"shim6/daemon/internal/engine"
-	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
 
@@ -204,22 +203,21 @@ policy = "backup"
 			t.Errorf("got %q, wanted %q", g, want)
 		}
 	}
-	// And so the engine is told.
 	told := false
-	for _, l := range Local(list) {
+	for _, l := range available(list) {
 		if l.Address != netip.MustParseAddr("2001:db8:2::a") {
 			continue
 		}
 		told = true
-		if l.Preference.Priority != 10 || l.Preference.Weight != 3 || l.Policy != engine.PolicyBackup {
-			t.Errorf("the engine has %+v", l)
+		if l.Preference.Priority != 10 || l.Preference.Weight != 3 || l.Policy != config.PolicyBackup {
+			t.Errorf("it is %+v", l)
 		}
 	}
 	if !told {
-		t.Error("the engine is not told")
+		t.Error("it is not available")
 	}
 	for _, l := range list {
-		if l.Interface == "lo" && l.Policy != engine.PolicyNormal {
+		if l.Interface == "lo" && l.Policy != config.PolicyNormal {
 			t.Errorf("nothing is said of lo, and it is %v", l.Policy)
 		}
 	}
@@ -405,7 +403,11 @@ func TestSameAddressTwice(t *testing.T) {
 	}
 }
 
-func TestLocal(t *testing.T) {
+func available(list []Locator) []Locator {
+	return slices.DeleteFunc(slices.Clone(list), func(l Locator) bool { return !l.Available })
+}
+
+func TestProof(t *testing.T) {
 	table := replay(t, begin)
 	prefixes := []cga.SubnetPrefix{cga.PrefixOf(netip.MustParseAddr("2001:db8:1::")), cga.PrefixOf(netip.MustParseAddr("2001:db8:2::"))}
 	set, err := cga.GenerateHBA(context.Background(), rand.Reader, prefixes, cga.Options{})
@@ -422,7 +424,7 @@ func TestLocal(t *testing.T) {
 		key := &rsa.PrivateKey{}
 		c.Sets = []config.Set{{Addresses: addresses, PrivateKey: key}}
 		proved := 0
-		for _, l := range Local(Assess(table, c, 0)) {
+		for _, l := range available(Assess(table, c, 0)) {
 			if l.PDS != nil {
 				proved++
 				if l.Key != key {
@@ -437,37 +439,7 @@ func TestLocal(t *testing.T) {
 			t.Errorf("%d addresses have a PDS, not 2", proved)
 		}
 	}
-	if n := len(Local(Assess(table, c, 0))); n != 7 {
+	if n := len(available(Assess(table, c, 0))); n != 7 {
 		t.Errorf("%d of the addresses are available", n)
-	}
-}
-
-func TestSame(t *testing.T) {
-	a := engine.LocalLocator{Address: netip.MustParseAddr("2001:db8::1"), ValidUntil: 10 * time.Second}
-	for _, c := range []struct {
-		name        string
-		change      func(*engine.LocalLocator)
-		same, alike bool
-	}{
-		{"nothing", func(*engine.LocalLocator) {}, true, true},
-		{"a lifetime in whole seconds", func(l *engine.LocalLocator) { l.ValidUntil += time.Second }, true, true},
-		{"a longer lifetime", func(l *engine.LocalLocator) { l.ValidUntil += 3 * time.Second }, false, true},
-		{"no end", func(l *engine.LocalLocator) { l.ValidUntil = 0 }, false, true},
-		{"broken", func(l *engine.LocalLocator) { l.Preference.Flags = wire.FlagBroken }, false, false},
-		{"priority", func(l *engine.LocalLocator) { l.Preference.Priority = 1 }, false, false},
-		{"weight", func(l *engine.LocalLocator) { l.Preference.Weight = 1 }, false, false},
-		{"a policy", func(l *engine.LocalLocator) { l.Policy = engine.PolicyBackup }, false, false},
-		{"a PDS", func(l *engine.LocalLocator) { l.PDS = &cga.PDS{} }, false, false},
-		{"address", func(l *engine.LocalLocator) { l.Address = netip.MustParseAddr("2001:db8::2") }, false, false},
-	} {
-		b := a
-		c.change(&b)
-		x, y := []engine.LocalLocator{a}, []engine.LocalLocator{b}
-		if same, alike := Same(x, y), Alike(x, y); same != c.same || alike != c.alike {
-			t.Errorf("%s differs: same %v, alike %v", c.name, same, alike)
-		}
-	}
-	if Same([]engine.LocalLocator{a}, nil) || Alike([]engine.LocalLocator{a}, nil) {
-		t.Error("one and none are the same")
 	}
 }

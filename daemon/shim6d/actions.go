@@ -68,17 +68,17 @@ func (d *daemon) do(actions []engine.Action) (refused []engine.ContextRefused) {
 		case engine.Resync:
 			d.resyncSoon()
 		case engine.StateChange:
-			about := append(attributes(a.ULIDs), "from", control.StateName(a.From), "to", control.StateName(a.To), "why", a.Why)
+			about := append(attributes(a.ULIDs), "from", stateName(a.From), "to", stateName(a.To), "why", a.Why)
 			if a.To == engine.Established {
 				if p, ok := d.protection(a.ULIDs); ok {
 					about = append(about, "protection", p.String())
 				}
 			}
 			d.log.Info("context", about...)
-			d.remember(control.Change{Name: control.NameOf(a.ULIDs), From: control.StateName(a.From), To: control.StateName(a.To), Why: a.Why})
+			d.remember(control.Change{Name: nameOf(a.ULIDs), From: stateName(a.From), To: stateName(a.To), Why: a.Why})
 		case engine.Note:
 			d.log.Info(a.Text, attributes(a.ULIDs)...)
-			d.remember(control.Change{Name: control.NameOf(a.ULIDs), Why: a.Text})
+			d.remember(control.Change{Name: nameOf(a.ULIDs), Why: a.Text})
 		case engine.Done:
 			answers = append(answers, a)
 		}

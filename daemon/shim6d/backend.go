@@ -9,7 +9,6 @@ import (
 	"shim6/daemon/control"
 	"shim6/daemon/internal/engine"
 	"shim6/daemon/locator"
-	"shim6/daemon/wire"
 )
 
 // backend is what the control socket and the debug port see of the daemon. All that
@@ -63,21 +62,21 @@ func (b backend) command(ctx context.Context, event func(id uint64) engine.Event
 
 func (b backend) Open(ctx context.Context, r control.OpenRequest) error {
 	return b.command(ctx, func(id uint64) engine.Event {
-		return engine.Open{ID: id, ULIDs: r.ULIDs(), Pair: engine.Pair{Local: r.LocatorLocal, Peer: r.LocatorPeer}, Force: r.Force}
+		return engine.Open{ID: id, ULIDs: ulidsOf(r.Name), Pair: engine.Pair{Local: r.LocatorLocal, Peer: r.LocatorPeer}, Force: r.Force}
 	})
 }
 
 func (b backend) Close(ctx context.Context, n control.Name) error {
-	return b.command(ctx, func(id uint64) engine.Event { return engine.Close{ID: id, ULIDs: n.ULIDs()} })
+	return b.command(ctx, func(id uint64) engine.Event { return engine.Close{ID: id, ULIDs: ulidsOf(n)} })
 }
 
 func (b backend) Refresh(ctx context.Context, n control.Name) error {
-	return b.command(ctx, func(id uint64) engine.Event { return engine.Refresh{ID: id, ULIDs: n.ULIDs()} })
+	return b.command(ctx, func(id uint64) engine.Event { return engine.Refresh{ID: id, ULIDs: ulidsOf(n)} })
 }
 
 func (b backend) Use(ctx context.Context, r control.UseRequest) error {
 	return b.command(ctx, func(id uint64) engine.Event {
-		return engine.Use{ID: id, ULIDs: r.ULIDs(), Pair: engine.Pair{Local: r.LocatorLocal, Peer: r.LocatorPeer}}
+		return engine.Use{ID: id, ULIDs: ulidsOf(r.Name), Pair: engine.Pair{Local: r.LocatorLocal, Peer: r.LocatorPeer}}
 	})
 }
 
@@ -85,7 +84,7 @@ func (b backend) Contexts(ctx context.Context) ([]control.Context, error) {
 	return look(ctx, b.d, func() []control.Context {
 		list := []control.Context{}
 		for i := range b.d.engine.Contexts() {
-			list = append(list, control.ContextOf(i))
+			list = append(list, contextOf(i))
 		}
 		return list
 	})
@@ -95,7 +94,7 @@ func (b backend) Locators(ctx context.Context) ([]control.Locator, error) {
 	return look(ctx, b.d, func() []control.Locator {
 		list, now := []control.Locator{}, b.d.now()
 		for _, l := range locator.Assess(&b.d.table, b.d.policy(), now) {
-			list = append(list, control.LocatorOf(l, now))
+			list = append(list, l.Told(now))
 		}
 		return list
 	})
@@ -117,10 +116,8 @@ func (b backend) Protections(ctx context.Context, names []control.Name) ([]contr
 	return look(ctx, b.d, func() []control.Protection {
 		list := []control.Protection{}
 		for _, n := range names {
-			if p, ok := b.d.protection(n.ULIDs()); ok {
-				list = append(list, control.Protection{
-					Name: n, Protected: p.Protected(), Pairs: p.Pairs, NetworksLocal: p.Local, NetworksPeer: p.Peer, LackLocal: p.LackLocal, LackPeer: p.LackPeer, Text: p.String(),
-				})
+			if p, ok := b.d.protection(ulidsOf(n)); ok {
+				list = append(list, protectionOf(n, p))
 			}
 		}
 		return list
@@ -152,29 +149,4 @@ func text(err error) string {
 		return ""
 	}
 	return err.Error()
-}
-
-func byType(counters []uint64) map[string]uint64 {
-	m := map[string]uint64{}
-	for t, n := range counters {
-		if n > 0 {
-			m[wire.Type(t).String()] = n
-		}
-	}
-	return m
-}
-
-func dropped(s engine.Stats) map[string]uint64 {
-	m := map[string]uint64{
-		"malformed": s.Malformed, "unmatched": s.Unmatched, "not-ours": s.NotOurs,
-		"invalid-validator": s.InvalidValidator, "replayed": s.Replayed, "unverified": s.Unverified,
-		"full": s.Full, "limited": s.Limited, "held-down": s.HeldDown, "confusions": s.Confusions, "claimed": s.Claimed,
-		"unprovable": s.Unprovable, "unencodable": s.Unencodable,
-	}
-	for k, n := range m {
-		if n == 0 {
-			delete(m, k)
-		}
-	}
-	return m
 }

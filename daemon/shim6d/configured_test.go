@@ -104,7 +104,7 @@ func TestSwitchIsTold(t *testing.T) {
 	d, f, log := configured(t, trusting, a1)
 	f.answerProbes(t, func() {})
 	b, end := running(t, d)
-	err := b.Use(t.Context(), control.UseRequest{Name: control.NameOf(ulids), LocatorLocal: a2, LocatorPeer: b1})
+	err := b.Use(t.Context(), control.UseRequest{Name: nameOf(ulids), LocatorLocal: a2, LocatorPeer: b1})
 	end()
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"shim6/daemon/config"
 	"shim6/daemon/control"
 	"shim6/daemon/internal/address"
+	"shim6/daemon/internal/controlserver"
 	"shim6/daemon/internal/debugport"
 	"shim6/daemon/internal/engine"
 	"shim6/daemon/internal/kernellink"
@@ -71,7 +72,7 @@ type daemon struct {
 	// rtnetlink is an address.Kernel but in tests.
 	rtnetlink addressKernel
 
-	server *control.Server
+	server *controlserver.Server
 	debug  *debugport.Server
 
 	// requests are done by loop, one after another; ended is closed when it
@@ -196,7 +197,7 @@ func (d *daemon) startEngine() error {
 	}
 	clear(d.waiting)
 	d.engine, d.explorer = e, x
-	d.locators = locator.Local(locator.Assess(&d.table, d.policy(), d.now()))
+	d.locators = localsOf(locator.Assess(&d.table, d.policy(), d.now()))
 	d.handle(engine.Locators{Local: d.locators})
 	d.handle(engine.Start{Contexts: contexts, Records: d.state.Records()})
 	return nil
@@ -245,11 +246,11 @@ func (d *daemon) configureKernel() error {
 }
 
 func (d *daemon) serveControl() error {
-	l, err := control.Listen(d.config.Control.Socket, d.config.Control.Group)
+	l, err := controlserver.Listen(d.config.Control.Socket, d.config.Control.Group)
 	if err != nil {
 		return err
 	}
-	d.server = control.NewServer(backend{d}, d.log.Logger)
+	d.server = controlserver.NewServer(backend{d}, d.log.Logger)
 	go func() {
 		if err := d.server.Serve(l); err != nil {
 			d.log.Error("the control socket is dead", "error", err)

@@ -350,7 +350,7 @@ func (f *fake) answerProbes(t *testing.T, before func()) {
 // Who asks for what the kernel refuses is told so, in the kernel's words.
 func TestCommandRefused(t *testing.T) {
 	no := &netlink.Error{Err: syscall.ENOSPC, Message: "the namespace holds max-contexts contexts already"}
-	name := control.NameOf(ulids)
+	name := nameOf(ulids)
 	use := control.UseRequest{Name: name, LocatorLocal: a1, LocatorPeer: b1}
 	for _, c := range []struct {
 		name    string
@@ -489,7 +489,7 @@ func TestBackend(t *testing.T) {
 	d, f, _ := made(t)
 	b, end := running(t, d)
 	ctx := t.Context()
-	name := control.NameOf(ulids)
+	name := nameOf(ulids)
 	if err := b.Open(ctx, control.OpenRequest{Name: name}); err != nil {
 		t.Fatal(err)
 	}

@@ -148,8 +148,8 @@ func (d *daemon) followSpecifics() {
 
 func (d *daemon) tellLocators() {
 	all := locator.Assess(&d.table, d.policy(), d.now())
-	list := locator.Local(all)
-	if locator.Same(list, d.locators) {
+	list := localsOf(all)
+	if same(list, d.locators) {
 		return
 	}
 	for _, l := range all {
@@ -157,7 +157,7 @@ func (d *daemon) tellLocators() {
 			"available", l.Available, "operational", l.Operational, "why", l.Why)
 	}
 	level, what := slog.LevelInfo, "the locators of this host have changed"
-	if locator.Alike(list, d.locators) {
+	if alike(list, d.locators) {
 		// By each Router Advertisement.
 		level, what = slog.LevelDebug, "lifetimes of the locators of this host have changed"
 	}

@@ -11,7 +11,6 @@ import (
 	"shim6/daemon/control"
 	"shim6/daemon/internal/engine"
 	"shim6/daemon/internal/reap"
-	"shim6/daemon/wire"
 )
 
 // switched logs and keeps that a context has come to another locator pair. The times of
@@ -51,13 +50,6 @@ func pairAt(p engine.Pair, t time.Time) string {
 	return fmt.Sprintf("%v %v at %s", p.Local, p.Peer, t.Format(time.RFC3339Nano))
 }
 
-func direction(s *reap.Switch) string {
-	if s.Inbound {
-		return "inbound"
-	}
-	return "outbound"
-}
-
 // clock tells the time of the day of a time of the engine's clock.
 type clock func(time.Duration) time.Time
 
@@ -76,29 +68,6 @@ func (d *daemon) switches() []control.Switch {
 	return d.paths.kept()
 }
 
-// switchOf is a switch as the control socket has it.
-func switchOf(s *reap.Switch, at clock) control.Switch {
-	j := control.Switch{
-		Time: at(s.Time), Name: control.NameOf(s.ULIDs), Direction: direction(s),
-		Trigger: s.Trigger.String(), Why: s.Why, From: pair(s.From), To: pair(s.To),
-		Outage: s.Outage.Milliseconds(),
-	}
-	for _, p := range s.Probed {
-		j.Probed = append(j.Probed, control.Probed{Pair: pair(p.Pair), Time: at(p.Time)})
-	}
-	for _, p := range s.Answered {
-		j.Answered = append(j.Answered, pair(p))
-	}
-	for _, p := range s.Good {
-		j.LastGood = append(j.LastGood, control.LastGood{Pair: pair(p.Pair), Time: at(p.Time)})
-	}
-	return j
-}
-
-func pair(p engine.Pair) control.Pair {
-	return control.Pair{LocatorLocal: p.Local, LocatorPeer: p.Peer}
-}
-
 // allPaths are the locator pairs of all contexts that can use them.
 func (d *daemon) allPaths() []control.Path {
 	list, at := []control.Path{}, d.wall()
@@ -108,16 +77,7 @@ func (d *daemon) allPaths() []control.Path {
 			continue
 		}
 		for _, p := range d.explorer.Paths(s) {
-			j := control.Path{
-				Name: control.NameOf(c.ULIDs), Pair: pair(p.Pair), Current: p.Current, Inbound: p.Inbound, State: string(p.State),
-				RTT: float64(p.RTT.Microseconds()) / 1000, Policy: p.Local.Policy.String(),
-				PreferenceLocal: preference(p.Local.Preference),
-				PreferencePeer:  preference(wire.Preference{Flags: p.Peer.Flags, Priority: p.Peer.Priority, Weight: p.Peer.Weight}),
-			}
-			if p.HasLastGood {
-				j.LastGood = at(p.LastGood)
-			}
-			list = append(list, j)
+			list = append(list, pathOf(c.ULIDs, p, at))
 		}
 	}
 	return list
@@ -131,10 +91,4 @@ func (d *daemon) protection(u engine.ULIDs) (p reap.Protection, ok bool) {
 		return p, false
 	}
 	return d.explorer.Protection(s), true
-}
-
-func preference(p wire.Preference) control.Preference {
-	return control.Preference{
-		Broken: p.Flags&wire.FlagBroken != 0, Transient: p.Flags&wire.FlagTransient != 0, Priority: p.Priority, Weight: p.Weight,
-	}
 }

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shim6/daemon/config"
-	"shim6/daemon/internal/engine"
 	"shim6/daemon/locator"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
@@ -165,16 +164,15 @@ func TestKeptLocator(t *testing.T) {
 	c.Interfaces = []config.Interface{{Name: "lo", Use: &no}}
 	// As the kernel tells it, which has it deprecated.
 	h.apply(SetAddress{Index: lo, Address: a1, Bits: hostBits, Flags: unix.IFA_F_DEPRECATED, Valid: 3590}.Message())
-	want := []engine.LocalLocator{{Address: a1, Preference: wire.Preference{Flags: wire.FlagBroken}, Interface: "lo", ValidUntil: 3600 * time.Second}}
-	list := locator.Assess(&h.table, c, h.now)
-	if got := locator.Local(list); !reflect.DeepEqual(got, want) {
-		t.Errorf("locators %+v, wanted %+v", got, want)
-	}
-	if why := "kept on lo for contexts: its link has lost it"; len(list) != 1 || list[0].Operational || list[0].Why != why {
-		t.Errorf("assessed as %+v, wanted %q", list, why)
+	want := []locator.Locator{{
+		Address: a1, Preference: wire.Preference{Flags: wire.FlagBroken}, Interface: "lo", ValidUntil: 3600 * time.Second,
+		Available: true, Why: "kept on lo for contexts: its link has lost it",
+	}}
+	if got := locator.Assess(&h.table, c, h.now); !reflect.DeepEqual(got, want) {
+		t.Errorf("assessed as %+v, wanted %+v", got, want)
 	}
 	c.Locators.Deny = []netip.Prefix{netip.PrefixFrom(a1, 128)}
-	if got := locator.Local(locator.Assess(&h.table, c, h.now)); got != nil {
+	if got := locator.Assess(&h.table, c, h.now); len(got) != 1 || got[0].Available {
 		t.Errorf("what is denied is a ULID: %+v", got)
 	}
 }

@@ -41,10 +41,19 @@ const (
 	timeout   = 5 * time.Second
 )
 
+// Backend is what the commands need of the daemon; a control.Backend has it.
+type Backend interface {
+	Contexts(context.Context) ([]control.Context, error)
+	Open(context.Context, control.OpenRequest) error
+	Close(context.Context, control.Name) error
+	Refresh(context.Context, control.Name) error
+	Use(context.Context, control.UseRequest) error
+}
+
 // Server answers commands.
 type Server struct {
 	conns   []*net.UDPConn
-	backend control.Backend
+	backend Backend
 	log     *slog.Logger
 
 	mu sync.Mutex
@@ -57,7 +66,7 @@ type Server struct {
 // Listen begins to answer at a port of the loopback, of both families: "localhost" is
 // 127.0.0.1 for some programs and ::1 for others. 0 is any port that is free. A host need
 // not have both addresses.
-func Listen(port uint16, b control.Backend, log *slog.Logger) (*Server, error) {
+func Listen(port uint16, b Backend, log *slog.Logger) (*Server, error) {
 	s := newServer(b, log)
 	var missing error
 	for _, a := range []netip.Addr{netip.IPv6Loopback(), netip.AddrFrom4([4]byte{127, 0, 0, 1})} {
@@ -83,7 +92,7 @@ func Listen(port uint16, b control.Backend, log *slog.Logger) (*Server, error) {
 	return s, nil
 }
 
-func newServer(b control.Backend, log *slog.Logger) *Server {
+func newServer(b Backend, log *slog.Logger) *Server {
 	return &Server{backend: b, log: log, ids: map[control.Name]int{}, names: map[int]control.Name{}}
 }
 

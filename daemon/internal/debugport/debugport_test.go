@@ -24,7 +24,6 @@ var (
 
 // fake is a daemon that notes what it is told.
 type fake struct {
-	control.Backend
 	contexts []control.Context
 	told     string
 	err      error
@@ -44,7 +43,7 @@ func (f *fake) Use(_ context.Context, r control.UseRequest) error {
 	return f.tell("use", r.Name, r.LocatorLocal, r.LocatorPeer)
 }
 
-func listen(t *testing.T, b control.Backend) (*Server, func(string) string) {
+func listen(t *testing.T, b Backend) (*Server, func(string) string) {
 	t.Helper()
 	s, err := Listen(0, b, slog.New(slog.DiscardHandler))
 	if err != nil {

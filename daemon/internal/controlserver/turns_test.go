@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package control
+package controlserver
 
 import (
 	"context"
@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"shim6/daemon/control"
 )
 
 // large is a daemon with more contexts than a socket takes at once, which takes its time
@@ -25,15 +27,15 @@ type large struct {
 	takes time.Duration
 }
 
-func (l *large) Contexts(context.Context) ([]Context, error) {
-	list := make([]Context, 10_000)
+func (l *large) Contexts(context.Context) ([]control.Context, error) {
+	list := make([]control.Context, 10_000)
 	for i := range list {
-		list[i] = ContextOf(info)
+		list[i] = established
 	}
 	return list, nil
 }
 
-func (l *large) Paths(ctx context.Context) ([]Path, error) {
+func (l *large) Paths(ctx context.Context) ([]control.Path, error) {
 	time.Sleep(l.takes)
 	return l.fake.Paths(ctx)
 }
@@ -85,7 +87,7 @@ func TestAnswerTimeout(t *testing.T) {
 	if all, _ := json.Marshal(list); len(got) == 0 || len(got) >= len(all) {
 		t.Errorf("%d octets were there to be read of %d", len(got), len(all))
 	}
-	c := NewClient(path)
+	c := control.NewClient(path)
 	defer c.Close()
 	if p, err := c.Paths(t.Context()); err != nil || len(p) != 2 {
 		t.Errorf("an answer that took long to be made: %v, %v", p, err)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package control
+package controlserver
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"shim6/daemon/control"
 )
 
 const (
@@ -30,7 +32,7 @@ const (
 
 // Server serves the control socket.
 type Server struct {
-	backend Backend
+	backend control.Backend
 	log     *slog.Logger
 	http    http.Server
 	// turn is for one of the unprivileged, who is given a list.
@@ -38,7 +40,7 @@ type Server struct {
 }
 
 // NewServer returns a Server for a backend.
-func NewServer(b Backend, log *slog.Logger) *Server {
+func NewServer(b control.Backend, log *slog.Logger) *Server {
 	s := &Server{backend: b, log: log, turn: make(chan struct{}, 1)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", look(s, b.Status))
@@ -48,10 +50,10 @@ func NewServer(b Backend, log *slog.Logger) *Server {
 	mux.HandleFunc("GET /paths", s.inTurn(look(s, b.Paths)))
 	mux.HandleFunc("GET /paths/history", s.inTurn(look(s, b.Switches)))
 	mux.HandleFunc("GET /protection", s.inTurn(s.protections))
-	post(s, mux, "/contexts/open", OpenRequest.check, b.Open)
-	post(s, mux, "/contexts/close", Name.check, b.Close)
-	post(s, mux, "/contexts/refresh", Name.check, b.Refresh)
-	post(s, mux, "/contexts/use", UseRequest.check, b.Use)
+	post(s, mux, "/contexts/open", control.OpenRequest.Check, b.Open)
+	post(s, mux, "/contexts/close", control.Name.Check, b.Close)
+	post(s, mux, "/contexts/refresh", control.Name.Check, b.Refresh)
+	post(s, mux, "/contexts/use", control.UseRequest.Check, b.Use)
 	s.http = http.Server{
 		Handler:           mux,
 		ConnContext:       withPeer,
@@ -85,7 +87,7 @@ func (s *Server) Close() error {
 }
 
 // contexts has the tags only for those who may see them.
-func (s *Server) contexts(ctx context.Context) ([]Context, error) {
+func (s *Server) contexts(ctx context.Context) ([]control.Context, error) {
 	list, err := s.backend.Contexts(ctx)
 	if err == nil && !peerOf(ctx).privileged {
 		for i := range list {
@@ -117,7 +119,7 @@ func (s *Server) inTurn(serve http.HandlerFunc) http.HandlerFunc {
 			select {
 			case s.turn <- struct{}{}:
 			case <-r.Context().Done():
-				s.fail(w, fmt.Errorf("%w: too many ask for lists at once: ask again", ErrUnavailable))
+				s.fail(w, fmt.Errorf("%w: too many ask for lists at once: ask again", control.ErrUnavailable))
 				return
 			}
 			defer time.AfterFunc(listPause, func() { <-s.turn })
@@ -155,15 +157,40 @@ func post[T any](s *Server, mux *http.ServeMux, path string, check func(T) error
 	})
 }
 
-// failure is what is answered when something goes wrong.
-type failure struct {
-	Error string `json:"error"`
+// protections serves GET /protection.
+func (s *Server) protections(w http.ResponseWriter, r *http.Request) {
+	names, err := parseNames(r.URL.Query()["context"])
+	if err != nil {
+		s.refuse(w, http.StatusBadRequest, err)
+		return
+	}
+	list, err := s.backend.Protections(r.Context(), names)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	s.answer(w, http.StatusOK, list)
+}
+
+func parseNames(words []string) ([]control.Name, error) {
+	if len(words) > control.MaxProtections {
+		return nil, fmt.Errorf("%d contexts are more than can be asked for at once: take up to %d", len(words), control.MaxProtections)
+	}
+	names := make([]control.Name, 0, len(words))
+	for _, w := range words {
+		n, err := control.ParseName(w)
+		if err != nil {
+			return nil, fmt.Errorf("context %q: %w", w, err)
+		}
+		names = append(names, n)
+	}
+	return names, nil
 }
 
 func (s *Server) fail(w http.ResponseWriter, err error) {
 	status := http.StatusConflict
 	switch {
-	case errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, control.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		status = http.StatusServiceUnavailable
 	case errors.Is(err, fs.ErrNotExist):
 		status = http.StatusNotFound
@@ -172,7 +199,7 @@ func (s *Server) fail(w http.ResponseWriter, err error) {
 }
 
 func (s *Server) refuse(w http.ResponseWriter, status int, err error) {
-	s.answer(w, status, failure{err.Error()})
+	s.answer(w, status, control.Failure{Error: err.Error()})
 }
 
 func (s *Server) answer(w http.ResponseWriter, status int, v any) {
