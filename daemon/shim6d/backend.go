@@ -8,17 +8,15 @@ import (
 
 	"shim6/daemon/control"
 	"shim6/daemon/internal/engine"
-	"shim6/daemon/locator"
 )
 
-// backend is what the control socket and the debug port see of the daemon. All that
-// it does is done by the daemon's own goroutine.
+// backend is the daemon as the control socket and the debug port see it. Its methods are
+// called by their goroutines, and have the loop do the work.
 type backend struct{ d *daemon }
 
 var _ control.Backend = backend{}
 
-// ask has do done by the daemon, which calls done with the result: at once, or
-// later.
+// ask has the loop call do, which calls done with the result: at once, or later.
 func ask[T any](ctx context.Context, d *daemon, do func(done func(T, error))) (T, error) {
 	type result struct {
 		v   T
@@ -44,18 +42,15 @@ func ask[T any](ctx context.Context, d *daemon, do func(done func(T, error))) (T
 	}
 }
 
-// look is ask for what is only looked at.
+// look is ask for something that changes nothing.
 func look[T any](ctx context.Context, d *daemon, do func() T) (T, error) {
 	return ask(ctx, d, func(done func(T, error)) { done(do(), nil) })
 }
 
-// command hands a command to the engine, which answers by a Done.
+// command hands a command to the engine.
 func (b backend) command(ctx context.Context, event func(id uint64) engine.Event) error {
-	d := b.d
-	_, err := ask(ctx, d, func(done func(struct{}, error)) {
-		d.lastID++
-		d.waiting[d.lastID] = func(err error) { done(struct{}{}, err) }
-		d.handle(event(d.lastID))
+	_, err := ask(ctx, b.d, func(done func(struct{}, error)) {
+		b.d.session.command(event, func(err error) { done(struct{}{}, err) })
 	})
 	return err
 }
@@ -83,7 +78,7 @@ func (b backend) Use(ctx context.Context, r control.UseRequest) error {
 func (b backend) Contexts(ctx context.Context) ([]control.Context, error) {
 	return look(ctx, b.d, func() []control.Context {
 		list := []control.Context{}
-		for i := range b.d.engine.Contexts() {
+		for i := range b.d.session.engine.Contexts() {
 			list = append(list, contextOf(i))
 		}
 		return list
@@ -93,7 +88,7 @@ func (b backend) Contexts(ctx context.Context) ([]control.Context, error) {
 func (b backend) Locators(ctx context.Context) ([]control.Locator, error) {
 	return look(ctx, b.d, func() []control.Locator {
 		list, now := []control.Locator{}, b.d.now()
-		for _, l := range locator.Assess(&b.d.table, b.d.policy(), now) {
+		for _, l := range b.d.host.assess() {
 			list = append(list, l.Told(now))
 		}
 		return list
@@ -101,22 +96,22 @@ func (b backend) Locators(ctx context.Context) ([]control.Locator, error) {
 }
 
 func (b backend) History(ctx context.Context) ([]control.Change, error) {
-	return look(ctx, b.d, func() []control.Change { return b.d.history.kept() })
+	return look(ctx, b.d, func() []control.Change { return b.d.history.changes.kept() })
 }
 
 func (b backend) Paths(ctx context.Context) ([]control.Path, error) {
-	return look(ctx, b.d, func() []control.Path { return b.d.allPaths() })
+	return look(ctx, b.d, func() []control.Path { return b.d.session.paths() })
 }
 
 func (b backend) Switches(ctx context.Context) ([]control.Switch, error) {
-	return look(ctx, b.d, func() []control.Switch { return b.d.switches() })
+	return look(ctx, b.d, func() []control.Switch { return b.d.history.switches.kept() })
 }
 
 func (b backend) Protections(ctx context.Context, names []control.Name) ([]control.Protection, error) {
 	return look(ctx, b.d, func() []control.Protection {
 		list := []control.Protection{}
 		for _, n := range names {
-			if p, ok := b.d.protection(ulidsOf(n)); ok {
+			if p, ok := b.d.session.protection(ulidsOf(n)); ok {
 				list = append(list, protectionOf(n, p))
 			}
 		}
@@ -126,18 +121,18 @@ func (b backend) Protections(ctx context.Context, names []control.Name) ([]contr
 
 func (b backend) Status(ctx context.Context) (control.Status, error) {
 	return look(ctx, b.d, func() control.Status {
-		d := b.d
-		size, stats := d.engine.Size(), d.engine.Stats()
-		unsaved := d.saver.Err()
+		d, e := b.d, b.d.session.engine
+		size, stats := e.Size(), e.Stats()
+		unsaved := d.store.keys.Err()
 		if d.addresses.unread != nil {
 			unsaved = d.addresses.unread
 		}
 		return control.Status{
 			Version: version, PID: os.Getpid(), Uptime: d.now().Milliseconds(), Config: d.path,
-			Kernel:       d.kernel != nil,
-			RecordsError: text(d.state.Err()), KeysError: text(unsaved),
-			Contexts: size.Contexts, HoldDowns: size.HoldDowns, Records: d.state.Len(), Locators: len(d.locators),
-			EventsLost: d.eventsLost.Load(), SendErrors: d.sendErrors.Load(),
+			Kernel:       d.kernel.conn != nil,
+			RecordsError: text(d.store.records.Err()), KeysError: text(unsaved),
+			Contexts: size.Contexts, HoldDowns: size.HoldDowns, Records: d.store.records.Len(), Locators: len(d.host.locators),
+			EventsLost: d.kernel.lost + d.host.lost, SendErrors: d.kernel.sendErrors,
 			Sent: byType(stats.Sent[:]), Received: byType(stats.Received[:]), Dropped: dropped(stats),
 		}
 	})

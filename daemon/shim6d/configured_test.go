@@ -50,14 +50,14 @@ func configured(t *testing.T, text string, at netip.Addr) (*daemon, *fake, *stri
 	}
 	c.StateDirectory, c.Control = d.config.StateDirectory, d.config.Control
 	d.config = c
-	if err := d.table.Dump(0, twoLinks()); err != nil {
+	if err := d.host.table.Dump(0, twoLinks()); err != nil {
 		t.Fatal(err)
 	}
 	f.contexts = []netlink.Context{adoptedBy(at)}
-	if err := d.startEngine(); err != nil {
+	if err := d.session.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if d.engine.State(ulids) != engine.Established {
+	if d.session.engine.State(ulids) != engine.Established {
 		t.Fatal("there is no context")
 	}
 	return d, f, log
@@ -91,7 +91,7 @@ func TestExplorerIsConfigured(t *testing.T) {
 	} {
 		before := time.Now()
 		d, _, _ := configured(t, trusting+c.text, c.at)
-		at, ok := d.explorer.Next()
+		at, ok := d.session.explorer.Next()
 		at -= d.now()
 		if gone := time.Since(before); ok != (c.high != 0) || ok && (at < c.low-gone || at > c.high) {
 			t.Errorf("%q, by %v: to do in %v (%v), wanted %v to %v", c.text, c.at, at, ok, c.low, c.high)
@@ -109,7 +109,7 @@ func TestSwitchIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := d.switches()
+	l := d.history.switches.kept()
 	if len(l) != 1 || l[0].Trigger != "operator" || l[0].To != (control.Pair{LocatorLocal: a2, LocatorPeer: b1}) {
 		t.Errorf("%+v", l)
 	}
@@ -123,7 +123,7 @@ func TestSwitchIsTold(t *testing.T) {
 func TestPolicyIsConfigured(t *testing.T) {
 	const text = trusting + "[[interface]]\nname = 'up1'\npolicy = 'metered'\n[[interface]]\nname = 'up*'\npolicy = 'backup'\n"
 	policies := func(d *daemon) string {
-		s, ok := d.engine.Session(ulids)
+		s, ok := d.session.engine.Session(ulids)
 		if !ok {
 			t.Fatal("there is no context")
 		}
@@ -135,22 +135,23 @@ func TestPolicyIsConfigured(t *testing.T) {
 		return strings.Join(list, " ")
 	}
 	d, _, _ := configured(t, text, a1)
+	atOnce(d)
 	if got := policies(d); got != "metered backup" {
 		t.Errorf("at the start: %s", got)
 	}
 	// The better link is looked for.
-	if _, ok := d.explorer.Next(); !ok {
+	if _, ok := d.session.explorer.Next(); !ok {
 		t.Error("it stays where it is metered")
 	}
-	for _, p := range d.allPaths() {
+	for _, p := range d.session.paths() {
 		if want := map[netip.Addr]string{a1: "metered", a2: "backup"}[p.LocatorLocal]; p.Policy != want {
 			t.Errorf("%v is said to be %s", p.Pair, p.Policy)
 		}
 	}
-	before := d.engine
+	before := d.session.engine
 	d.read = func() (*config.Config, error) { return config.Parse("f", strings.ReplaceAll(text, "backup", "never")) }
 	d.reload()
-	if got := policies(d); got != "metered never" || d.engine != before {
+	if got := policies(d); got != "metered never" || d.session.engine != before {
 		t.Errorf("after a reload: %s", got)
 	}
 }
@@ -161,12 +162,12 @@ func TestEngineIsConfigured(t *testing.T) {
 	// open is what is answered to who wants a context.
 	open := func(d *daemon, o engine.Open) (answer string) {
 		o.ID = 1
-		d.waiting[1] = func(err error) {
+		d.session.waiting[1] = func(err error) {
 			if err != nil {
 				answer, _, _ = strings.Cut(err.Error(), ":")
 			}
 		}
-		d.handle(o)
+		d.session.handle(o)
 		return answer
 	}
 	for _, c := range []struct {
@@ -177,12 +178,12 @@ func TestEngineIsConfigured(t *testing.T) {
 	}{
 		{"send-timeout", "[protocol]\nsend-timeout = '20s'", func(d *daemon, _ *fake) any {
 			open(d, engine.Open{ULIDs: other})
-			s, _ := d.engine.Session(other)
+			s, _ := d.session.engine.Session(other)
 			return s.SendTimeout()
 		}, 15 * time.Second, 20 * time.Second},
 		{"idle-timeout", "[protocol]\nidle-timeout = '1h'", func(d *daemon, _ *fake) any {
-			d.handle(engine.Expire{ULIDs: ulids, Tag: 5, Idle: 50 * time.Minute})
-			return d.engine.State(ulids)
+			d.session.handle(engine.Expire{ULIDs: ulids, Tag: 5, Idle: 50 * time.Minute})
+			return d.session.engine.State(ulids)
 		}, engine.Idle, engine.Established},
 		{"max-contexts", "[protocol]\nmax-contexts = 1", func(d *daemon, _ *fake) any {
 			return open(d, engine.Open{ULIDs: other})
@@ -203,7 +204,7 @@ func TestEngineIsConfigured(t *testing.T) {
 			}
 			// The checksum is wrong.
 			b[5] ^= 1
-			d.handle(engine.Control{Source: b1, Destination: a1, Message: b})
+			d.session.handle(engine.Control{Source: b1, Destination: a1, Message: b})
 			return len(f.calls)
 		}, 0, 1},
 	} {

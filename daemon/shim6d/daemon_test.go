@@ -92,12 +92,12 @@ func made(t *testing.T) (*daemon, *fake, *strings.Builder) {
 	}
 	t.Cleanup(d.close)
 	f := &fake{d: d}
-	d.kernel = &kernellink.Connection{Client: f}
-	if err := d.startEngine(); err != nil {
+	d.kernel.conn = &kernellink.Connection{Client: f}
+	if err := d.session.Start(); err != nil {
 		t.Fatal(err)
 	}
-	d.locators = []engine.LocalLocator{{Address: a1}}
-	d.handle(engine.Locators{Local: d.locators})
+	d.host.locators = []engine.LocalLocator{{Address: a1}}
+	d.session.handle(engine.Locators{Local: d.host.locators})
 	return d, f, &log
 }
 
@@ -105,12 +105,12 @@ func made(t *testing.T) (*daemon, *fake, *strings.Builder) {
 // of it.
 func TestOrder(t *testing.T) {
 	d, f, _ := made(t)
-	d.state.SetPatience(time.Minute)
-	d.handle(engine.Acquire{Local: a1, Peer: b1})
+	d.store.records.SetPatience(time.Minute)
+	d.session.handle(engine.Acquire{Local: a1, Peer: b1})
 	if want := []string{"new 0", "send 1"}; !slices.Equal(f.calls, want) {
 		t.Errorf("calls with lines of the state file: %q, wanted %q", f.calls, want)
 	}
-	if len(d.history) != 1 || d.history[0].To != "i1-sent" {
+	if len(d.history.changes) != 1 || d.history.changes[0].To != "i1-sent" {
 		t.Errorf("history %+v", d.history)
 	}
 }
@@ -119,23 +119,23 @@ func TestOrder(t *testing.T) {
 func TestRefused(t *testing.T) {
 	d, f, log := made(t)
 	f.refuse = errors.New("no room")
-	d.handle(engine.Acquire{Local: a1, Peer: b1})
+	d.session.handle(engine.Acquire{Local: a1, Peer: b1})
 	if len(f.calls) == 0 || f.calls[0] != "new 0" || slices.ContainsFunc(f.calls, func(s string) bool { return strings.HasPrefix(s, "send") }) {
 		t.Errorf("calls %q", f.calls)
 	}
-	if d.engine.Size().Contexts != 0 || d.state.Len() != 0 || !strings.Contains(log.String(), "no room") {
-		t.Errorf("%d contexts, %d records; log: %s", d.engine.Size().Contexts, d.state.Len(), log)
+	if d.session.engine.Size().Contexts != 0 || d.store.records.Len() != 0 || !strings.Contains(log.String(), "no room") {
+		t.Errorf("%d contexts, %d records; log: %s", d.session.engine.Size().Contexts, d.store.records.Len(), log)
 	}
 }
 
 // A message that does not leave is like one that is lost.
 func TestSendFails(t *testing.T) {
 	d, f, _ := made(t)
-	d.handle(engine.Acquire{Local: a1, Peer: b1})
+	d.session.handle(engine.Acquire{Local: a1, Peer: b1})
 	f.refuse = errors.New("no route")
-	d.send(engine.Send{Source: a1, Destination: b1})
-	if d.engine.Size().Contexts != 1 || d.sendErrors.Load() != 1 {
-		t.Errorf("%d contexts, %d errors", d.engine.Size().Contexts, d.sendErrors.Load())
+	d.session.send(engine.Send{Source: a1, Destination: b1})
+	if d.session.engine.Size().Contexts != 1 || d.kernel.sendErrors != 1 {
+		t.Errorf("%d contexts, %d errors", d.session.engine.Size().Contexts, d.kernel.sendErrors)
 	}
 }
 
@@ -150,28 +150,29 @@ func adopted() netlink.Context {
 // The module goes, with all contexts, and comes back.
 func TestModuleGone(t *testing.T) {
 	d, f, _ := made(t)
-	d.handle(engine.Acquire{Local: a1, Peer: b1})
-	d.kernelBatch(kernellink.Batch{Events: []netlink.Event{netlink.GoneEvent{}}})
-	if d.kernel != nil || d.engine.Size().Contexts != 0 || d.reconnectAt == 0 {
-		t.Fatalf("kernel %v, %d contexts", d.kernel, d.engine.Size().Contexts)
+	atOnce(d)
+	d.session.handle(engine.Acquire{Local: a1, Peer: b1})
+	d.kernel.take(kernellink.Batch{Events: []netlink.Event{netlink.GoneEvent{}}})
+	if d.kernel.conn != nil || d.session.engine.Size().Contexts != 0 || d.kernel.reconnectAt == 0 {
+		t.Fatalf("kernel %v, %d contexts", d.kernel.conn, d.session.engine.Size().Contexts)
 	}
 	// Meanwhile there are no contexts, and nobody is told otherwise.
 	calls := len(f.calls)
-	d.handle(engine.Acquire{Local: a1, Peer: b1})
-	if len(f.calls) != calls || d.engine.Size().Contexts != 0 {
-		t.Errorf("without the module: calls %q, %d contexts", f.calls[calls:], d.engine.Size().Contexts)
+	d.session.handle(engine.Acquire{Local: a1, Peer: b1})
+	if len(f.calls) != calls || d.session.engine.Size().Contexts != 0 {
+		t.Errorf("without the module: calls %q, %d contexts", f.calls[calls:], d.session.engine.Size().Contexts)
 	}
 	there := false
-	d.loaded = func() (bool, error) { return there, nil }
-	d.connect = func() (*kernellink.Connection, error) { return &kernellink.Connection{Client: f}, nil }
-	d.reconnect()
-	if d.kernel != nil || d.reconnectAt == 0 {
+	d.kernel.loaded = func() (bool, error) { return there, nil }
+	d.kernel.connect = func() (*kernellink.Connection, error) { return &kernellink.Connection{Client: f}, nil }
+	d.kernel.reconnect()
+	if d.kernel.conn != nil || d.kernel.reconnectAt == 0 {
 		t.Error("it has not waited for the module")
 	}
 	there, f.contexts = true, []netlink.Context{adopted()}
-	d.reconnect()
-	if d.kernel == nil || d.reconnectAt != 0 || d.engine.State(ulids) != engine.Established {
-		t.Errorf("the module is back: kernel %v, %v", d.kernel, d.engine.State(ulids))
+	d.kernel.reconnect()
+	if d.kernel.conn == nil || d.kernel.reconnectAt != 0 || d.session.engine.State(ulids) != engine.Established {
+		t.Errorf("the module is back: kernel %v, %v", d.kernel.conn, d.session.engine.State(ulids))
 	}
 }
 
@@ -179,19 +180,20 @@ func TestModuleGone(t *testing.T) {
 // ever more rarely. Once it was there that is for others to do.
 func TestModuleMissing(t *testing.T) {
 	d, f, log := made(t)
+	atOnce(d)
 	there, tries := false, []time.Duration{}
 	missing := &netlink.Error{Err: fs.ErrNotExist, Message: "the kernel has no family"}
-	d.loaded = func() (bool, error) { return there, nil }
-	d.connect = func() (*kernellink.Connection, error) {
+	d.kernel.loaded = func() (bool, error) { return there, nil }
+	d.kernel.connect = func() (*kernellink.Connection, error) {
 		tries = append(tries, d.now())
 		return nil, missing
 	}
-	d.kernel = nil
-	d.awaitModule(missing)
+	d.kernel.conn = nil
+	d.kernel.awaitModule(missing)
 	hour := d.now() + time.Hour
 	for d.now() < hour {
-		if d.reconnectAt == 0 || d.reconnectAt > d.now()+retryPause {
-			t.Fatalf("it is looked for at %v", d.reconnectAt)
+		if d.kernel.reconnectAt == 0 || d.kernel.reconnectAt > d.now()+retryPause {
+			t.Fatalf("it is looked for at %v", d.kernel.reconnectAt)
 		}
 		d.began = d.began.Add(-retryPause)
 		if err := d.due(); err != nil {
@@ -207,24 +209,24 @@ func TestModuleMissing(t *testing.T) {
 	// Somebody has loaded it: that is seen within a second. What is wrong with it is
 	// said once.
 	there = true
-	d.connect = func() (*kernellink.Connection, error) { return nil, errors.New("no memory") }
+	d.kernel.connect = func() (*kernellink.Connection, error) { return nil, errors.New("no memory") }
 	for range 5 {
-		d.reconnect()
+		d.kernel.reconnect()
 	}
-	if n := strings.Count(log.String(), "no memory"); n != 1 || d.kernel != nil {
+	if n := strings.Count(log.String(), "no memory"); n != 1 || d.kernel.conn != nil {
 		t.Errorf("told %d times", n)
 	}
-	d.connect = func() (*kernellink.Connection, error) { return &kernellink.Connection{Client: f}, nil }
-	d.reconnect()
-	if d.kernel == nil || d.loadAt != 0 {
+	d.kernel.connect = func() (*kernellink.Connection, error) { return &kernellink.Connection{Client: f}, nil }
+	d.kernel.reconnect()
+	if d.kernel.conn == nil || d.kernel.loadAt != 0 {
 		t.Error("it is not used")
 	}
-	d.moduleGone("unloaded")
+	d.kernel.gone("unloaded")
 	there = false
-	d.connect = func() (*kernellink.Connection, error) { t.Error("it is loaded again"); return nil, missing }
+	d.kernel.connect = func() (*kernellink.Connection, error) { t.Error("it is loaded again"); return nil, missing }
 	for range 3600 {
 		d.began = d.began.Add(-retryPause)
-		d.reconnect()
+		d.kernel.reconnect()
 	}
 }
 
@@ -235,19 +237,19 @@ func TestResync(t *testing.T) {
 	} {
 		d, f, _ := made(t)
 		f.contexts = []netlink.Context{adopted()}
-		d.kernelBatch(b)
-		if d.resyncAt == 0 {
+		d.kernel.take(b)
+		if d.kernel.resyncAt == 0 {
 			t.Fatalf("%+v: no dump is due", b)
 		}
-		d.resync()
-		if d.engine.State(ulids) != engine.Established || len(f.calls) > 0 && strings.HasPrefix(f.calls[0], "send") {
-			t.Errorf("%+v: %v, calls %q", b, d.engine.State(ulids), f.calls)
+		d.kernel.resync()
+		if d.session.engine.State(ulids) != engine.Established || len(f.calls) > 0 && strings.HasPrefix(f.calls[0], "send") {
+			t.Errorf("%+v: %v, calls %q", b, d.session.engine.State(ulids), f.calls)
 		}
 		// Another one waits a little: who changes much is not followed step by
 		// step.
-		d.resyncSoon()
-		if d.resyncAt < d.resynced+resyncPause {
-			t.Errorf("the next dump is due %v after the last", d.resyncAt-d.resynced)
+		d.kernel.resyncSoon()
+		if d.kernel.resyncAt < d.kernel.resynced+resyncPause {
+			t.Errorf("the next dump is due %v after the last", d.kernel.resyncAt-d.kernel.resynced)
 		}
 	}
 }
@@ -256,18 +258,18 @@ func TestResync(t *testing.T) {
 func TestOutsideLost(t *testing.T) {
 	d, _, log := made(t)
 	for range 10 {
-		d.outsideBatch(kernellink.Batch{Lost: true})
+		d.kernel.takeOutside(kernellink.Batch{Lost: true})
 	}
-	if d.resyncAt != 0 || d.eventsLost.Load() != 10 || !strings.Contains(log.String(), "from outside") {
-		t.Errorf("a dump is due at %v, lost %d; log: %s", d.resyncAt, d.eventsLost.Load(), log)
+	if d.kernel.resyncAt != 0 || d.kernel.lost != 10 || !strings.Contains(log.String(), "from outside") {
+		t.Errorf("a dump is due at %v, lost %d; log: %s", d.kernel.resyncAt, d.kernel.lost, log)
 	}
 	// The loop knows which is which.
 	outside, main := make(chan kernellink.Batch), make(chan kernellink.Batch)
-	d.kernel.Outside, d.kernel.Main = outside, main
+	d.kernel.conn.Outside, d.kernel.conn.Main = outside, main
 	signals, ended := make(chan os.Signal), make(chan error)
 	due := func() (at time.Duration) {
 		done := make(chan struct{})
-		d.requests <- func() { at = max(d.resyncAt, d.resynced); close(done) }
+		d.requests <- func() { at = max(d.kernel.resyncAt, d.kernel.resynced); close(done) }
 		<-done
 		return at
 	}
@@ -302,22 +304,22 @@ func (s *slow) Contexts() ([]netlink.Context, error) {
 func TestResyncPause(t *testing.T) {
 	d, f, _ := made(t)
 	s := &slow{fake: f}
-	d.kernel.Client = s
-	d.resync()
-	d.resyncSoon()
-	if d.resyncAt < s.read+resyncPause {
-		t.Errorf("the next dump is due %v after the last", d.resyncAt-s.read)
+	d.kernel.conn.Client = s
+	d.kernel.resync()
+	d.kernel.resyncSoon()
+	if d.kernel.resyncAt < s.read+resyncPause {
+		t.Errorf("the next dump is due %v after the last", d.kernel.resyncAt-s.read)
 	}
 	// As after one that asks for another: here, since the kernel refuses what the
 	// engine makes of it.
 	c := adopted()
 	c.LocatorLocal = a2
 	f.contexts = []netlink.Context{c}
-	d.resync()
+	d.kernel.resync()
 	f.contexts[0].LocatorPeer, f.refuse = a2, errors.New("no room")
-	d.resync()
-	if len(f.calls) == 0 || d.resyncAt < s.read+resyncPause {
-		t.Errorf("the next dump is due %v after the last; calls %q", d.resyncAt-s.read, f.calls)
+	d.kernel.resync()
+	if len(f.calls) == 0 || d.kernel.resyncAt < s.read+resyncPause {
+		t.Errorf("the next dump is due %v after the last; calls %q", d.kernel.resyncAt-s.read, f.calls)
 	}
 }
 
@@ -339,7 +341,7 @@ func (f *fake) answerProbes(t *testing.T, before func()) {
 			select {
 			case f.d.requests <- func() {
 				before()
-				f.d.handle(engine.Control{Source: b1, Destination: a1, Message: answer})
+				f.d.session.handle(engine.Control{Source: b1, Destination: a1, Message: answer})
 			}:
 			case <-f.d.ended:
 			}
@@ -364,11 +366,11 @@ func TestCommandRefused(t *testing.T) {
 			d, f, _ := made(t)
 			if c.adopted {
 				// By another pair than is asked for.
-				d.handle(engine.Locators{Local: []engine.LocalLocator{{Address: a1}, {Address: a2}}})
+				d.session.handle(engine.Locators{Local: []engine.LocalLocator{{Address: a1}, {Address: a2}}})
 				context := adopted()
 				context.LocatorLocal, context.LocatorsLocal = a2, []netip.Addr{a1, a2}
 				f.contexts = []netlink.Context{context}
-				d.resync()
+				d.kernel.resync()
 			}
 			if c.adopted {
 				f.answerProbes(t, func() { f.refuse = refuse })
@@ -381,14 +383,14 @@ func TestCommandRefused(t *testing.T) {
 			if !errors.Is(err, refuse) || refuse != nil && err.Error() != no.Message {
 				t.Errorf("%s, the kernel says %v: %v", c.name, refuse, err)
 			}
-			if refuse != nil && d.engine.Size().Contexts != 0 {
-				t.Errorf("%s: %v", c.name, d.engine.State(ulids))
+			if refuse != nil && d.session.engine.Size().Contexts != 0 {
+				t.Errorf("%s: %v", c.name, d.session.engine.State(ulids))
 			}
 		}
 	}
 	// Without the module, too.
 	d, _, _ := made(t)
-	d.kernel = nil
+	d.kernel.conn = nil
 	b, end := running(t, d)
 	defer end()
 	if err := b.Open(t.Context(), control.OpenRequest{Name: name}); !errors.Is(err, errNoModule) {
@@ -404,9 +406,9 @@ func TestRefusedOfOthers(t *testing.T) {
 	other := engine.ULIDs{Local: a1, Peer: a1}
 	for _, about := range []engine.ULIDs{ulids, other} {
 		var answer error
-		d.waiting[1] = func(err error) { answer = err }
-		d.do([]engine.Action{engine.Done{ID: 1, ULIDs: about}, engine.ContextNew{Context: engine.KernelContext{ULIDs: ulids}}})
-		if refused := about == ulids; (answer != nil) != refused || len(d.waiting) != 0 {
+		d.session.waiting[1] = func(err error) { answer = err }
+		d.session.do([]engine.Action{engine.Done{ID: 1, ULIDs: about}, engine.ContextNew{Context: engine.KernelContext{ULIDs: ulids}}})
+		if refused := about == ulids; (answer != nil) != refused || len(d.session.waiting) != 0 {
 			t.Errorf("%v: %v", about, answer)
 		}
 	}
@@ -415,18 +417,19 @@ func TestRefusedOfOthers(t *testing.T) {
 // A new engine takes over everything and sends nothing.
 func TestReload(t *testing.T) {
 	d, f, log := made(t)
+	atOnce(d)
 	f.contexts = []netlink.Context{adopted()}
-	d.resync()
-	before := d.engine
-	d.table = tableWith(t)
+	d.kernel.resync()
+	before := d.session.engine
+	d.host.table = tableWith(t)
 	c := *d.config
 	c.Peers.TrustedPrefixes = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}
 	c.Control.Socket = "/elsewhere"
 	c.Log.Level = slog.LevelDebug
 	d.read = func() (*config.Config, error) { return &c, nil }
 	d.reload()
-	if d.engine == before || d.engine.State(ulids) != engine.Established || d.state.Len() != 1 {
-		t.Errorf("%v, %d records", d.engine.State(ulids), d.state.Len())
+	if d.session.engine == before || d.session.engine.State(ulids) != engine.Established || d.store.records.Len() != 1 {
+		t.Errorf("%v, %d records", d.session.engine.State(ulids), d.store.records.Len())
 	}
 	if slices.ContainsFunc(f.calls, func(s string) bool { return strings.HasPrefix(s, "send") || strings.HasPrefix(s, "delete") }) {
 		t.Errorf("calls %q", f.calls)
@@ -451,21 +454,22 @@ func (unreadable) Contexts() ([]netlink.Context, error) { return nil, errors.New
 // A reload that fails leaves the engine, and what explores for it.
 func TestReloadFails(t *testing.T) {
 	d, f, log := made(t)
+	atOnce(d)
 	f.contexts = []netlink.Context{adopted()}
-	d.resync()
-	d.kernel = &kernellink.Connection{Client: unreadable{f}}
-	was, before := d.config, d.engine
+	d.kernel.resync()
+	d.kernel.conn = &kernellink.Connection{Client: unreadable{f}}
+	was, before := d.config, d.session.engine
 	c := *d.config
 	c.Protocol.HoldDown = config.Duration(time.Hour)
 	d.read = func() (*config.Config, error) { return &c, nil }
 	d.reload()
-	if d.config != was || d.engine != before || !strings.Contains(log.String(), "no memory") {
+	if d.config != was || d.session.engine != before || !strings.Contains(log.String(), "no memory") {
 		t.Fatalf("log: %s", log)
 	}
 	// It goes on to obey.
 	var answer error
-	d.waiting[1] = func(err error) { answer = err }
-	d.handle(engine.Use{ID: 1, ULIDs: ulids, Pair: engine.Pair{Local: b1, Peer: a1}})
+	d.session.waiting[1] = func(err error) { answer = err }
+	d.session.handle(engine.Use{ID: 1, ULIDs: ulids, Pair: engine.Pair{Local: b1, Peer: a1}})
 	if answer == nil || !strings.Contains(answer.Error(), "the pair can't be used") {
 		t.Errorf("the answer is %v", answer)
 	}
@@ -541,22 +545,22 @@ func TestBackend(t *testing.T) {
 func TestEnd(t *testing.T) {
 	d, f, _ := made(t)
 	f.contexts = []netlink.Context{adopted()}
-	d.resync()
+	d.kernel.resync()
 	calls := len(f.calls)
 	_, end := running(t, d)
 	end()
-	if len(f.calls) != calls || d.state.Len() != 1 {
-		t.Errorf("calls %q, %d records", f.calls[calls:], d.state.Len())
+	if len(f.calls) != calls || d.store.records.Len() != 1 {
+		t.Errorf("calls %q, %d records", f.calls[calls:], d.store.records.Len())
 	}
 }
 
 func TestHistoryIsBounded(t *testing.T) {
 	d, _, _ := made(t)
 	for i := range 5 * historySize {
-		d.remember(control.Change{Why: fmt.Sprint(i)})
+		d.history.change(control.Change{Why: fmt.Sprint(i)})
 	}
-	if len(d.history) > 2*historySize || d.history[len(d.history)-1].Why != fmt.Sprint(5*historySize-1) {
-		t.Errorf("%d changes, the last %+v", len(d.history), d.history[len(d.history)-1])
+	if len(d.history.changes) > 2*historySize || d.history.changes[len(d.history.changes)-1].Why != fmt.Sprint(5*historySize-1) {
+		t.Errorf("%d changes, the last %+v", len(d.history.changes), d.history.changes[len(d.history.changes)-1])
 	}
 }
 

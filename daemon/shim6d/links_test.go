@@ -93,7 +93,7 @@ func (p *probing) SendControl(source, destination netip.Addr, message []byte, le
 
 // local is what the engine knows of a locator of a context, and the context.
 func local(d *daemon, a netip.Addr) (engine.LocalLocator, engine.Info) {
-	s, ok := d.engine.Session(ulids)
+	s, ok := d.session.engine.Session(ulids)
 	if !ok {
 		return engine.LocalLocator{}, engine.Info{}
 	}
@@ -107,21 +107,21 @@ func TestLinkEvents(t *testing.T) {
 	for _, x := range linkEvents {
 		d, f, _ := configured(t, trusting, a1)
 		k := &probing{fake: f}
-		d.kernel.Client = k
+		d.kernel.conn.Client = k
 		// For the routes: this host has none of up1.
 		w, err := locator.Watch()
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.watcher = w
+		d.host.sources[0].(*rtnetlinkSource).watcher = w
 		if l, c := local(d, a1); l.Preference.Flags != 0 || c.Reap != engine.ReapOperational || c.Current.Local != a1 {
 			t.Fatalf("%s: before: %+v, %+v", x.name, l, c)
 		}
-		d.applyLocators(rtnlBatch{messages: []mnetlink.Message{x.message}})
-		if d.settleAt == 0 {
+		tell(t, d, x.message)
+		if d.host.settleAt == 0 {
 			t.Errorf("%s: nothing is looked at", x.name)
 		}
-		settled(t, d)
+		d.host.settle()
 		if err := d.due(); err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +132,7 @@ func TestLinkEvents(t *testing.T) {
 		if l, _ := local(d, a2); l.Preference.Flags != 0 {
 			t.Errorf("%s: the other link: %+v", x.name, l)
 		}
-		for _, l := range locator.Assess(&d.table, d.policy(), d.now()) {
+		for _, l := range d.host.assess() {
 			if l.Address == a1 && l.Why != x.why {
 				t.Errorf("%s: said is %q", x.name, l.Why)
 			}
@@ -197,24 +197,18 @@ func TestLinkEventsOfKernel(t *testing.T) {
 			namespace(t)
 			d, f, _ := made(t)
 			k := &probing{fake: f}
-			d.kernel.Client = k
+			d.kernel.conn.Client = k
 			c, err := config.Parse("f", trusting)
 			if err != nil {
 				t.Fatal(err)
 			}
 			c.StateDirectory, c.Control = d.config.StateDirectory, d.config.Control
 			d.config = c
-			// As start does.
-			if d.watcher, err = locator.Watch(); err != nil {
+			if err := d.host.Start(); err != nil {
 				t.Fatal(err)
 			}
-			if err := d.dumpLocators(); err != nil {
-				t.Fatal(err)
-			}
-			d.rtnl = make(chan rtnlBatch)
-			go d.listen()
 			f.contexts = []netlink.Context{adoptedBy(a1)}
-			if err := d.startEngine(); err != nil {
+			if err := d.session.Start(); err != nil {
 				t.Fatal(err)
 			}
 			_, end := running(t, d)
@@ -222,7 +216,7 @@ func TestLinkEventsOfKernel(t *testing.T) {
 				s, err := look(t.Context(), d, func() string {
 					l, c := local(d, a1)
 					why := ""
-					for _, l := range locator.Assess(&d.table, d.policy(), d.now()) {
+					for _, l := range d.host.assess() {
 						if l.Address == a1 {
 							why = l.Why
 						}

@@ -119,13 +119,13 @@ func TestStateDirectoryMissing(t *testing.T) {
 	if log.count("the state directory can't be used") != 1 {
 		t.Errorf("log: %s", log)
 	}
-	d.loadAddresses()
+	d.addresses.load()
 	if d.addresses.unknown || d.addresses.identity != nil {
 		t.Fatalf("%+v", d.addresses)
 	}
 	i, a := identityOf(t)
-	d.takeIdentity(i)
-	if !eventually(func() bool { return d.saver.Err() != nil }) {
+	d.addresses.use(i)
+	if !eventually(func() bool { return d.store.keys.Err() != nil }) {
 		t.Fatal("no failure")
 	}
 	d.close()
@@ -133,7 +133,7 @@ func TestStateDirectoryMissing(t *testing.T) {
 		t.Errorf("log: %s", log)
 	}
 	d, _ = opened(t, c)
-	d.loadAddresses()
+	d.addresses.load()
 	if b, _, _ := d.addresses.identity.Address(cga.PrefixOf(a1)); b.Addr != a.Addr {
 		t.Errorf("after a restart it is %v, and was %v", b.Addr, a.Addr)
 	}
@@ -143,7 +143,7 @@ func TestStateDirectoryMissing(t *testing.T) {
 	}
 	d, log = opened(t, c)
 	defer d.close()
-	d.loadAddresses()
+	d.addresses.load()
 	saved := func() bool {
 		i, err := address.Load(c.StateDirectory)
 		b, _, _ := i.Address(cga.PrefixOf(a1))
@@ -165,14 +165,14 @@ func TestStateDirectoryComesLate(t *testing.T) {
 	if err := first.Save(c.StateDirectory); err != nil {
 		t.Fatal(err)
 	}
-	d.takeIdentity(made)
-	if !eventually(func() bool { return errors.Is(d.saver.Err(), address.ErrOtherKey) }) {
-		t.Errorf("saved in place of another key: %v", d.saver.Err())
+	d.addresses.use(made)
+	if !eventually(func() bool { return errors.Is(d.store.keys.Err(), address.ErrOtherKey) }) {
+		t.Errorf("saved in place of another key: %v", d.store.keys.Err())
 	}
 	d.close()
 	d, _ = opened(t, c)
 	defer d.close()
-	d.loadAddresses()
+	d.addresses.load()
 	if i := d.addresses.identity; i == nil || !i.Key.Equal(first.Key) {
 		t.Error("the key of the state directory is not used")
 	}
@@ -202,13 +202,13 @@ func TestStateDirectoryHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, log := opened(t, c)
-	d.kernel = &kernellink.Connection{Client: &fake{d: d}}
+	d.kernel.conn = &kernellink.Connection{Client: &fake{d: d}}
 	began := time.Now()
-	d.loadAddresses()
+	d.addresses.load()
 	if gone := time.Since(began); gone > 3*diskPatience || !d.addresses.unknown || log.count("does not answer") != 1 {
 		t.Errorf("after %v: %+v; log: %s", gone, d.addresses, log)
 	}
-	if err := d.startEngine(); err != nil {
+	if err := d.session.Start(); err != nil {
 		t.Fatal(err)
 	}
 	b, end := running(t, d)
@@ -244,8 +244,8 @@ func TestStateDirectoryUnreadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		d.loadAddresses()
-		if !served(d, func() bool { return d.rereadAt != 0 }) {
+		d.addresses.load()
+		if !served(d, func() bool { return d.addresses.rereadAt != 0 }) {
 			t.Fatal("it is not read again")
 		}
 	}
@@ -255,7 +255,7 @@ func TestStateDirectoryUnreadable(t *testing.T) {
 	if err := os.Remove(key); err != nil {
 		t.Fatal(err)
 	}
-	d.loadAddresses()
+	d.addresses.load()
 	if !served(d, func() bool { return !d.addresses.unknown }) {
 		t.Error("it can be read, and is not")
 	}
@@ -310,13 +310,13 @@ func TestOldRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, _ := opened(t, c)
-	d.table = tableWith(t)
+	d.host.table = tableWith(t)
 	f := &fake{d: d, contexts: []netlink.Context{adopted()}}
-	d.kernel = &kernellink.Connection{Client: f}
-	if err := d.startEngine(); err != nil {
+	d.kernel.conn = &kernellink.Connection{Client: f}
+	if err := d.session.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if i := slices.Collect(d.engine.Contexts()); len(i) != 1 || i[0].PeerGeneration != 77 {
+	if i := slices.Collect(d.session.engine.Contexts()); len(i) != 1 || i[0].PeerGeneration != 77 {
 		t.Errorf("contexts %+v", i)
 	}
 	file := filepath.Join(c.StateDirectory, "contexts.jsonl")
@@ -324,8 +324,8 @@ func TestOldRecords(t *testing.T) {
 		t.Error("they are still in the state directory")
 	}
 	d.close()
-	if d, _ = opened(t, c); d.state.Len() != 1 {
-		t.Errorf("after a restart there are %d", d.state.Len())
+	if d, _ = opened(t, c); d.store.records.Len() != 1 {
+		t.Errorf("after a restart there are %d", d.store.records.Len())
 	}
 	d.close()
 }
