@@ -67,6 +67,9 @@ type Status struct {
 	Received map[string]uint64 `json:"received"`
 	// Dropped are messages that were not answered or made use of, by reason.
 	Dropped map[string]uint64 `json:"dropped"`
+	// Reap are the counters of REAP since the last change of the protocol's
+	// configuration; those that are 0 are left out.
+	Reap map[string]uint64 `json:"reap"`
 }
 
 // Name names a context.

@@ -104,11 +104,18 @@ func TestSwitchIsTold(t *testing.T) {
 	d, f, log := configured(t, trusting, a1)
 	f.answerProbes(t, func() {})
 	b, end := running(t, d)
-	err := b.Use(t.Context(), control.UseRequest{Name: nameOf(ulids), LocatorLocal: a2, LocatorPeer: b1})
-	end()
+	before, err := b.Status(t.Context())
+	if err != nil || len(before.Reap) != 0 {
+		t.Errorf("before: %v, %v", before.Reap, err)
+	}
+	err = b.Use(t.Context(), control.UseRequest{Name: nameOf(ulids), LocatorLocal: a2, LocatorPeer: b1})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s, err := b.Status(t.Context()); err != nil || s.Reap["probes"] == 0 || s.Reap["switches"] != 1 {
+		t.Errorf("the counters are %v, %v", s.Reap, err)
+	}
+	end()
 	l := d.history.switches.kept()
 	if len(l) != 1 || l[0].Trigger != "operator" || l[0].To != (control.Pair{LocatorLocal: a2, LocatorPeer: b1}) {
 		t.Errorf("%+v", l)

@@ -167,12 +167,21 @@ func byType(counters []uint64) map[string]uint64 {
 	return m
 }
 
+// dropped are the counters of messages that the engine made no use of.
 func dropped(s engine.Stats) map[string]uint64 {
 	return nonzero(map[string]uint64{
 		"malformed": s.Malformed, "unmatched": s.Unmatched, "not-ours": s.NotOurs,
 		"invalid-validator": s.InvalidValidator, "replayed": s.Replayed, "unverified": s.Unverified,
 		"full": s.Full, "limited": s.Limited, "held-down": s.HeldDown, "confusions": s.Confusions, "claimed": s.Claimed,
 		"unprovable": s.Unprovable, "unencodable": s.Unencodable,
+	})
+}
+
+// explored are the counters of REAP.
+func explored(s reap.Stats) map[string]uint64 {
+	return nonzero(map[string]uint64{
+		"probes": s.Probes, "answers": s.Answers, "duplicates": s.Duplicates, "unbelieved": s.Unbelieved,
+		"passed": s.Passed, "limited": s.Limited, "switches": s.Switches,
 	})
 }
 
