@@ -308,12 +308,6 @@ func defaultRoute(m netlink.Message) ([]hop, error) {
 	return hops, nil
 }
 
-// The states of a neighbour, as linux/neighbour.h has them.
-const (
-	nudIncomplete = 0x01
-	nudFailed     = 0x20
-)
-
 func (t *Table) applyNeighbour(m netlink.Message) (Changed, error) {
 	var n rtnetlink.NeighMessage
 	if err := n.UnmarshalBinary(m.Data); err != nil {
@@ -331,9 +325,9 @@ func (t *Table) applyNeighbour(m netlink.Message) (Changed, error) {
 	switch {
 	case m.Header.Type == unix.RTM_DELNEIGH:
 		failed = false
-	case n.State&nudFailed != 0:
+	case n.State&unix.NUD_FAILED != 0:
 		failed = true
-	case n.State&nudIncomplete == 0:
+	case n.State&unix.NUD_INCOMPLETE == 0:
 		// To look for one that was lost, again, is not to have found it.
 		failed = false
 	}

@@ -44,15 +44,12 @@ var linkEvents = []struct {
 		"the link is down", wire.FlagBroken, engine.ReapExploring},
 	{"route lost", toldRoute(unix.RTM_DELROUTE), command("ip -6 route del default"),
 		"there is no default router any more", wire.FlagBroken, engine.ReapExploring},
-	{"router unreachable", told(unix.RTM_NEWNEIGH, &rtnetlink.NeighMessage{Family: unix.AF_INET6, Index: up1, State: nudFailed,
+	{"router unreachable", told(unix.RTM_NEWNEIGH, &rtnetlink.NeighMessage{Family: unix.AF_INET6, Index: up1, State: unix.NUD_FAILED,
 		Attributes: &rtnetlink.NeighAttributes{Address: router.AsSlice()}}), useRouter,
 		"the default router does not answer (Neighbor Unreachability Detection)", wire.FlagBroken, engine.ReapExploring},
 	{"address deprecated", toldAddress(up1, a1, unix.IFA_F_DEPRECATED), command("ip addr change 2001:db8:1::a/64 dev up1 preferred_lft 0"),
 		"deprecated: its preferred lifetime has ended", wire.FlagTransient, engine.ReapInboundOK},
 }
-
-// nudFailed is NUD_FAILED of linux/neighbour.h.
-const nudFailed = 0x20
 
 // command does one in the network namespace of the test.
 func command(text string) func(t *testing.T) {

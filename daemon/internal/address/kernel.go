@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/jsimonetti/rtnetlink/v2"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
@@ -51,16 +52,13 @@ func removes(a Action) bool {
 
 // Rules reads the rules that have our mark.
 func (k *Kernel) Rules() ([]Rule, error) {
-	b := make([]byte, ruleHeaderLen)
-	b[0] = unix.AF_INET6
-	return list(k, unix.RTM_GETRULE, b, parseRule)
+	return list(k, unix.RTM_GETRULE, marshal(&rtnetlink.RuleMessage{Family: unix.AF_INET6}), parseRule)
 }
 
 // Routes reads the routes that have our mark.
 func (k *Kernel) Routes() (Routes, error) {
-	b := make([]byte, unix.SizeofRtMsg)
-	b[0], b[protocolAt] = unix.AF_INET6, locator.Protocol
-	all, err := list(k, unix.RTM_GETROUTE, b, parseRoute)
+	ours := marshal(&rtnetlink.RouteMessage{Family: unix.AF_INET6, Protocol: locator.Protocol})
+	all, err := list(k, unix.RTM_GETROUTE, ours, parseRoute)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +71,7 @@ func (k *Kernel) Routes() (Routes, error) {
 
 // Labels reads the addresses that have our label.
 func (k *Kernel) Labels() ([]netip.Addr, error) {
-	b := make([]byte, labelHeaderLen)
+	b := make([]byte, unix.SizeofIfAddrlblmsg)
 	b[0] = unix.AF_INET6
 	return list(k, unix.RTM_GETADDRLABEL, b, parseLabel)
 }

@@ -38,13 +38,10 @@ type (
 	DeleteLabel netip.Addr
 )
 
-// What linux/if_addrlabel.h has.
+// The places of what is read and written of struct ifaddrlblmsg.
 const (
-	ifalAddress    = 1
-	ifalLabel      = 2
-	labelHeaderLen = 12
-	labelBitsAt    = 2
-	labelIndexAt   = 4
+	labelBitsAt  = 2
+	labelIndexAt = 4
 )
 
 // Message is RTM_NEWADDRLABEL.
@@ -66,31 +63,30 @@ func (a DeleteLabel) String() string {
 }
 
 func labelMessage(kind netlink.HeaderType, a netip.Addr, flags netlink.HeaderFlags) netlink.Message {
-	// ifaddrlblmsg
-	b := make([]byte, labelHeaderLen)
+	b := make([]byte, unix.SizeofIfAddrlblmsg)
 	b[0], b[labelBitsAt] = unix.AF_INET6, hostBits
 	b = append(b, attributes(func(e *netlink.AttributeEncoder) {
-		e.Bytes(ifalAddress, a.AsSlice())
-		e.Uint32(ifalLabel, LabelMark)
+		e.Bytes(unix.IFAL_ADDRESS, a.AsSlice())
+		e.Uint32(unix.IFAL_LABEL, LabelMark)
 	})...)
 	return netlink.Message{Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Acknowledge | flags}, Data: b}
 }
 
 // parseLabel reads a label of ours; of others it knows nothing.
 func parseLabel(m netlink.Message) (a netip.Addr, ok bool) {
-	if m.Header.Type != unix.RTM_NEWADDRLABEL || len(m.Data) < labelHeaderLen || m.Data[0] != unix.AF_INET6 ||
+	if m.Header.Type != unix.RTM_NEWADDRLABEL || len(m.Data) < unix.SizeofIfAddrlblmsg || m.Data[0] != unix.AF_INET6 ||
 		m.Data[labelBitsAt] != hostBits || binary.NativeEndian.Uint32(m.Data[labelIndexAt:]) != 0 {
 		return a, false
 	}
-	ad, err := netlink.NewAttributeDecoder(m.Data[labelHeaderLen:])
+	ad, err := netlink.NewAttributeDecoder(m.Data[unix.SizeofIfAddrlblmsg:])
 	if err != nil {
 		return a, false
 	}
 	for ad.Next() {
 		switch b := ad.Bytes(); {
-		case ad.Type() == ifalAddress && len(b) == 16:
+		case ad.Type() == unix.IFAL_ADDRESS && len(b) == 16:
 			a = netip.AddrFrom16([16]byte(b))
-		case ad.Type() == ifalLabel && len(b) == 4:
+		case ad.Type() == unix.IFAL_LABEL && len(b) == 4:
 			ok = binary.NativeEndian.Uint32(b) == LabelMark
 		}
 	}

@@ -97,9 +97,9 @@ func TestParseLabel(t *testing.T) {
 		"one of a link":      func(m *netlink.Message) { m.Data[labelIndexAt] = 1 },
 		"another family":     func(m *netlink.Message) { m.Data[0] = unix.AF_INET },
 		"another message":    func(m *netlink.Message) { m.Header.Type = unix.RTM_NEWADDR },
-		"cut in its header":  func(m *netlink.Message) { m.Data = m.Data[:labelHeaderLen-1] },
+		"cut in its header":  func(m *netlink.Message) { m.Data = m.Data[:unix.SizeofIfAddrlblmsg-1] },
 		"without a label":    func(m *netlink.Message) { m.Data = m.Data[:len(m.Data)-8] },
-		"without attributes": func(m *netlink.Message) { m.Data = m.Data[:labelHeaderLen] },
+		"without attributes": func(m *netlink.Message) { m.Data = m.Data[:unix.SizeofIfAddrlblmsg] },
 	} {
 		m := written()
 		change(&m)

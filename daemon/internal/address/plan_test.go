@@ -519,7 +519,7 @@ func TestParse(t *testing.T) {
 func foreign(m netlink.Message) netlink.Message {
 	b := slices.Clone(m.Data)
 	for i := ruleHeaderLen; i < len(b); {
-		if binary.NativeEndian.Uint16(b[i+2:]) == fraProtocol {
+		if binary.NativeEndian.Uint16(b[i+2:]) == unix.FRA_PROTOCOL {
 			b[i+4] = locator.Protocol + 1
 		}
 		i += (int(binary.NativeEndian.Uint16(b[i:])) + 3) &^ 3

@@ -54,29 +54,28 @@ type link struct {
 
 type lifetimes struct{ preferredUntil, validUntil time.Duration }
 
-// What linux/rtnetlink.h has of RTM_NEWPREFIX, and linux/if_addr.h of protocols.
 const (
-	prefixmsgLen      = 12
-	prefixAddress     = 1
-	prefixCacheInfo   = 2
-	ifPrefixAutoconf  = 0x02
-	protoRouter       = 2
-	twoHours          = 2 * time.Hour
-	subnetBits        = 64
-	prefixCacheInfoSz = 8
+	// ifPrefixAutoconf is IF_PREFIX_AUTOCONF of the kernel's net/if_inet6.h: hosts may make
+	// addresses in the prefix.
+	ifPrefixAutoconf = 0x02
+	// protoRouter is IFAPROT_KERNEL_RA of linux/if_addr.h.
+	protoRouter = 2
+	// twoHours is the least that RFC 4862, section 5.5.3 (e), leaves of a lifetime.
+	twoHours   = 2 * time.Hour
+	subnetBits = 64
 )
 
 // Apply takes over a message of what a router has announced, and reports whether it
 // was one. One that makes no sense says nothing.
 func (p *Prefixes) Apply(now time.Duration, m netlink.Message) bool {
-	if m.Header.Type != unix.RTM_NEWPREFIX || len(m.Data) < prefixmsgLen {
+	if m.Header.Type != unix.RTM_NEWPREFIX || len(m.Data) < unix.SizeofPrefixmsg {
 		return false
 	}
 	l := link{index: binary.NativeEndian.Uint32(m.Data[4:])}
 	if m.Data[0] != unix.AF_INET6 || m.Data[9] != subnetBits || m.Data[10]&ifPrefixAutoconf == 0 {
 		return false
 	}
-	ad, err := netlink.NewAttributeDecoder(m.Data[prefixmsgLen:])
+	ad, err := netlink.NewAttributeDecoder(m.Data[unix.SizeofPrefixmsg:])
 	if err != nil {
 		return false
 	}
@@ -85,9 +84,9 @@ func (p *Prefixes) Apply(now time.Duration, m netlink.Message) bool {
 	found := false
 	for ad.Next() {
 		switch b := ad.Bytes(); {
-		case ad.Type() == prefixAddress:
+		case ad.Type() == unix.PREFIX_ADDRESS:
 			address, _ = netip.AddrFromSlice(b)
-		case ad.Type() == prefixCacheInfo && len(b) == prefixCacheInfoSz:
+		case ad.Type() == unix.PREFIX_CACHEINFO && len(b) == unix.SizeofPrefixCacheinfo:
 			preferred, valid = binary.NativeEndian.Uint32(b), binary.NativeEndian.Uint32(b[4:])
 			found = true
 		}

@@ -29,8 +29,8 @@ func announcement(index uint32, p cga.SubnetPrefix, flags uint8, preferred, vali
 	b = binary.NativeEndian.AppendUint32(b, index)
 	b = append(b, 3, 64, flags, 0)
 	b = append(b, attributes(func(e *netlink.AttributeEncoder) {
-		e.Bytes(prefixAddress, p.Prefix().Addr().AsSlice())
-		e.Bytes(prefixCacheInfo, binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, preferred), valid))
+		e.Bytes(unix.PREFIX_ADDRESS, p.Prefix().Addr().AsSlice())
+		e.Bytes(unix.PREFIX_CACHEINFO, binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, preferred), valid))
 	})...)
 	return netlink.Message{Header: netlink.Header{Type: unix.RTM_NEWPREFIX}, Data: b}
 }

@@ -20,7 +20,8 @@ func specific(kind netlink.HeaderType, destination string, index uint32, router 
 		r.Router = netip.MustParseAddr(router)
 	}
 	m := r.message(kind, 0)
-	m.Data[protocolAt] = unix.RTPROT_KERNEL
+	// rtm_protocol
+	m.Data[5] = unix.RTPROT_KERNEL
 	return m
 }
 
