@@ -93,8 +93,8 @@ func (f *file) checkNumbers() error {
 	if v := c.Addresses.Source; v != SourceProtected && v != SourceSystem {
 		return f.wrong("addresses.source", "%q is no choice: take protected or system", v)
 	}
-	// The rules of the main table and of the local one are no limits: who wants
-	// ours elsewhere will know.
+	// Priorities behind the rules of the main and the local table are allowed: an
+	// administrator may have a reason.
 	if n := c.Addresses.Priority; n < 1 || n > 0xfffffffe {
 		return f.wrong("addresses.priority", "%d is out of range: take 1 to 4294967294, and less than 32766 to come before the main table", n)
 	}

@@ -17,11 +17,10 @@ import (
 
 // Error says what is wrong with a configuration, and where.
 type Error struct {
-	// File is its name, and Line counts from 1; it is 0 if it is the file that
-	// is wrong.
+	// File is its name. Line counts from 1; it is 0 if the file itself is wrong.
 	File string
 	Line int
-	// Key is the full name of the key, "" if it is no key.
+	// Key is the full name of the key, "" if the error is about no key.
 	Key string
 	Err error
 }
@@ -40,10 +39,10 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// typeMismatch is how the decoder says so, without a type of its own.
+// typeMismatch is the text of the decoder's error about a wrong type, which has no Go type.
 var typeMismatch = regexp.MustCompile(`^toml: line (\d+) \(last key "(.*)"\): `)
 
-// syntax makes an Error of what the decoder found.
+// syntax makes an Error of the decoder's error.
 func (f *file) syntax(err error) error {
 	var pe toml.ParseError
 	if errors.As(err, &pe) {
@@ -118,14 +117,14 @@ func fieldOf(t reflect.Type, key string) (reflect.StructField, bool) {
 func (f *file) wrong(key, format string, args ...any) error {
 	k := toml.Key(strings.Split(key, "."))
 	line := 0
-	// A key that isn't there is missing from its table.
+	// If the key isn't there, the line is that of its table.
 	for ; line == 0 && len(k) > 0; k = k[:len(k)-1] {
 		line = f.line(k)
 	}
 	return &Error{File: f.name, Line: line, Key: key, Err: fmt.Errorf(format, args...)}
 }
 
-// unknown says of a key that there is none, and which there are.
+// unknown says that there is no such key, and which keys there are.
 func (f *file) unknown(key toml.Key) error {
 	t, i := reflect.TypeFor[Config](), 0
 	for ; i < len(key)-1; i++ {

@@ -14,16 +14,15 @@ import (
 	"shim6/daemon/wire"
 )
 
-// Backend is the daemon behind the socket. Its methods are called by several
-// goroutines.
+// Backend is the daemon behind the socket. Several goroutines call its methods.
 type Backend interface {
 	Status(context.Context) (Status, error)
 	// Contexts have all tags: the server removes them for clients that may not see them.
 	Contexts(context.Context) ([]Context, error)
 	Locators(context.Context) ([]Locator, error)
 	History(context.Context) ([]Change, error)
-	// Paths are the locator pairs of all contexts, and Switches how those came
-	// to others lately, the oldest first.
+	// Paths are the locator pairs of all contexts. Switches tell how contexts came to
+	// other pairs lately, the oldest first.
 	Paths(context.Context) ([]Path, error)
 	Switches(context.Context) ([]Switch, error)
 	// Protections are those of the named contexts that exist.
@@ -37,7 +36,7 @@ type Backend interface {
 // ErrUnavailable says that the daemon can't do anything now, as when it ends.
 var ErrUnavailable = errors.New("shim6d is not available")
 
-// Status is how the daemon is.
+// Status is the state of the daemon.
 type Status struct {
 	Version string `json:"version"`
 	PID     int    `json:"pid"`
@@ -46,8 +45,8 @@ type Status struct {
 	Config string `json:"config"`
 	// Kernel is false while the module is not loaded.
 	Kernel bool `json:"kernel"`
-	// Contexts are those in any state, HoldDowns ULID pairs in E-FAILED and
-	// NO-SUPPORT, Records contexts in the state file.
+	// Contexts counts contexts in any state, HoldDowns ULID pairs in E-FAILED and
+	// NO-SUPPORT, and Records contexts in the state file.
 	Contexts  int `json:"contexts"`
 	HoldDowns int `json:"hold-downs"`
 	Records   int `json:"records"`
@@ -57,18 +56,18 @@ type Status struct {
 	// if all is well.
 	RecordsError string `json:"records-error"`
 	KeysError    string `json:"keys-error"`
-	// EventsLost is how often the kernel's or rtnetlink's events came faster
-	// than they were read, and SendErrors how many messages did not leave.
+	// EventsLost counts how often the events of the kernel or of rtnetlink came faster
+	// than they were read. SendErrors counts messages that could not be sent.
 	EventsLost uint64 `json:"events-lost"`
 	SendErrors uint64 `json:"send-errors"`
-	// Sent and Received are control messages, by their type; those that are 0
-	// are left out.
+	// Sent and Received count control messages by their type. Types without any are
+	// left out.
 	Sent     map[string]uint64 `json:"sent"`
 	Received map[string]uint64 `json:"received"`
-	// Dropped are messages that were not answered or made use of, by reason.
+	// Dropped counts messages that were neither answered nor used, by reason.
 	Dropped map[string]uint64 `json:"dropped"`
-	// Reap are the counters of REAP since the last change of the protocol's
-	// configuration; those that are 0 are left out.
+	// Reap has the counters of REAP since the protocol was last configured. Those that
+	// are 0 are left out.
 	Reap map[string]uint64 `json:"reap"`
 }
 
@@ -146,9 +145,9 @@ func (r UseRequest) Check() error {
 // Context is a context (RFC 5533, section 6.1) as the daemon has it.
 type Context struct {
 	Name
-	// State is a name of the specification, or e-failed or no-support.
+	// State is a name of the netlink specification, or e-failed or no-support.
 	State string `json:"state"`
-	// Tags are for privileged readers.
+	// Tags are told to privileged peers only.
 	TagLocal            *wire.ContextTag `json:"tag-local,omitempty"`
 	TagPeer             *wire.ContextTag `json:"tag-peer,omitempty"`
 	LocatorLocal        netip.Addr       `json:"locator-local,omitzero"`
@@ -159,7 +158,7 @@ type Context struct {
 	LocatorsPeer        []PeerLocator    `json:"locators-peer,omitempty"`
 	GenerationLocal     uint32           `json:"generation-local"`
 	GenerationPeer      uint32           `json:"generation-peer"`
-	// Updating: the peer has not yet acknowledged our newest locators.
+	// Updating: the peer has not acknowledged our newest locators yet.
 	Updating bool `json:"updating"`
 	// KeepaliveTimeout is in milliseconds.
 	KeepaliveTimeout int64  `json:"keepalive-timeout"`
@@ -196,12 +195,13 @@ type Locator struct {
 	Interface   string     `json:"interface"`
 	Available   bool       `json:"available"`
 	Operational bool       `json:"operational"`
-	// Why says why it is not, or why others are preferred.
+	// Why says why the locator is not available or operational, or why others are
+	// preferred.
 	Why string `json:"why,omitempty"`
 	Preference
-	// ValidLifetime is in milliseconds; it is left out if it does not end.
+	// ValidLifetime is in milliseconds. It is left out if it does not end.
 	ValidLifetime *int64 `json:"valid-lifetime,omitempty"`
-	// HBA and CGA say how peers can prove it.
+	// HBA and CGA say how peers can verify the locator.
 	HBA bool `json:"hba"`
 	CGA bool `json:"cga"`
 }
@@ -211,12 +211,11 @@ type Failure struct {
 	Error string `json:"error"`
 }
 
-// Change is something that has happened to a context.
+// Change is an event of a context.
 type Change struct {
 	Time time.Time `json:"time"`
 	Name
-	// From and To are states; they are left out if it is not the state that
-	// has changed.
+	// From and To are states. They are left out if the state has not changed.
 	From string `json:"from,omitempty"`
 	To   string `json:"to,omitempty"`
 	Why  string `json:"why"`

@@ -17,16 +17,16 @@ import (
 )
 
 const (
-	// maxBody is the octets of a request: more than any that makes sense.
+	// maxBody is the most octets of a request: more than any useful request has.
 	maxBody = 64 << 10
-	// maxConnections is how many of the unprivileged are served at a time.
+	// maxConnections is how many unprivileged connections are served at a time.
 	maxConnections = 64
 	idleTimeout    = 30 * time.Second
 	requestTimeout = 30 * time.Second
-	// answerTimeout is how long a peer may take to read an answer, which is kept
-	// until then.
+	// answerTimeout is how long a peer may take to read an answer. The answer is kept in
+	// memory until then.
 	answerTimeout = 10 * time.Second
-	// listPause is between one list for the unprivileged and the next.
+	// listPause is between two lists for unprivileged peers.
 	listPause = 100 * time.Millisecond
 )
 
@@ -35,7 +35,7 @@ type Server struct {
 	backend control.Backend
 	log     *slog.Logger
 	http    http.Server
-	// turn is for one of the unprivileged, who is given a list.
+	// turn is held by the one unprivileged peer that is given a list.
 	turn chan struct{}
 }
 
@@ -76,7 +76,7 @@ func (s *Server) Serve(l net.Listener) error {
 	return err
 }
 
-// Close ends the service, and waits a moment for what is being served.
+// Close ends the service, and waits a moment for requests that are being served.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -86,7 +86,7 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// contexts has the tags only for those who may see them.
+// contexts are those of the backend. Only privileged peers see tags.
 func (s *Server) contexts(ctx context.Context) ([]control.Context, error) {
 	list, err := s.backend.Contexts(ctx)
 	if err == nil && !peerOf(ctx).privileged {
@@ -97,7 +97,7 @@ func (s *Server) contexts(ctx context.Context) ([]control.Context, error) {
 	return list, err
 }
 
-// look serves what anybody may see.
+// look serves a request that everybody may make.
 func look[T any](s *Server, do func(context.Context) (T, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := do(r.Context())
@@ -109,10 +109,9 @@ func look[T any](s *Server, do func(context.Context) (T, error)) http.HandlerFun
 	}
 }
 
-// inTurn has the unprivileged wait for each other, and then for a pause: the daemon has
-// to put a list together itself, and any user could keep it from its work. A turn ends
-// when the answer is read or given up, so that no more than one is kept for those who
-// read slowly.
+// inTurn has unprivileged peers wait for each other, and for a pause after each: the daemon's
+// loop makes the lists, and any user could keep it from its work. A turn ends when the answer
+// is read or given up, so that slow readers have no more than one answer in memory.
 func (s *Server) inTurn(serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !peerOf(r.Context()).privileged {
@@ -128,7 +127,7 @@ func (s *Server) inTurn(serve http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// post serves what changes something.
+// post serves a request that changes something.
 func post[T any](s *Server, mux *http.ServeMux, path string, check func(T) error, do func(context.Context, T) error) {
 	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 		p := peerOf(r.Context())
@@ -207,11 +206,11 @@ func (s *Server) answer(w http.ResponseWriter, status int, v any) {
 	if err != nil {
 		status, b = http.StatusInternalServerError, []byte(`{"error":"the answer can't be encoded"}`)
 	}
-	// The server counts from the request on; a command or a turn may have taken long.
-	// Only a test has no deadlines.
+	// By default the time counts from the request on, and a command or a turn may have
+	// taken long. The error is that of a test, which has no deadlines.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.http.WriteTimeout))
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// Who does not listen any more has no use for an error.
+	// A peer that does not listen any more has no use for an error.
 	_, _ = w.Write(append(b, '\n'))
 }
