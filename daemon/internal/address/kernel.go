@@ -14,8 +14,8 @@ import (
 	"shim6/daemon/locator"
 )
 
-// Kernel does Actions by rtnetlink, in the network namespace of the thread that
-// opened it. It needs CAP_NET_ADMIN.
+// Kernel does Actions by rtnetlink, in the network namespace of the thread that opened it. Do
+// needs CAP_NET_ADMIN.
 type Kernel struct{ conn *netlink.Conn }
 
 // Open returns a Kernel.
@@ -27,10 +27,10 @@ func Open() (*Kernel, error) {
 	return &Kernel{c}, nil
 }
 
-// Close ends it. What was done stays.
+// Close closes the socket. The kernel keeps what was set up.
 func (k *Kernel) Close() error { return k.conn.Close() }
 
-// Do does an Action. That what is to be removed is not there is no error, nor that an
+// Do does an Action. It is no error if something to be removed is not there, or if an
 // administrator has given an address another label.
 func (k *Kernel) Do(a Action) error {
 	_, err := k.conn.Execute(a.Message())
@@ -41,7 +41,7 @@ func (k *Kernel) Do(a Action) error {
 	return fmt.Errorf("%v: %w", a, err)
 }
 
-// removes is whether an Action removes something.
+// removes reports whether an Action removes something.
 func removes(a Action) bool {
 	switch a.(type) {
 	case DeleteAddress, DeleteLabel, DeleteRule, DeleteRoute:
@@ -83,8 +83,8 @@ func list[T any](k *Kernel, kind netlink.HeaderType, request []byte, parse func(
 	if err != nil {
 		return nil, fmt.Errorf("reading a list from rtnetlink: %w", err)
 	}
-	// One that was interrupted by a change is followed by another, since the
-	// change is told.
+	// A list that was interrupted by a change need not be read again here: the change is
+	// told, and then the list is read again.
 	var all []T
 	for _, m := range messages {
 		if v, ok := parse(m); ok {
