@@ -27,8 +27,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// fakeRtnetlink notes what it is asked, and tells it to the daemon as the kernel
-// would.
+// fakeRtnetlink notes what it is asked. refuse is the error of everything except Routes and
+// Labels.
 type fakeRtnetlink struct {
 	d      *daemon
 	done   []string
@@ -36,7 +36,7 @@ type fakeRtnetlink struct {
 	rules  []address.Rule
 	routes address.Routes
 	labels []netip.Addr
-	// mute: labels are not told.
+	// mute is the error of Labels.
 	mute error
 }
 
@@ -75,7 +75,7 @@ func withContext(t *testing.T) (*daemon, *fakeRtnetlink, *strings.Builder) {
 	return d, f, log
 }
 
-// assigned is the address of link 2, which somebody has set up.
+// assigned is the message of the address of link 2, which another program has set up.
 func assigned() mnetlink.Message {
 	m := address.SetAddress{Index: 2, Address: a1, Bits: 64, Preferred: 1800, Valid: 3600}.Message()
 	m.Data = m.Data[:len(m.Data)-8]
@@ -109,7 +109,7 @@ func TestULIDIsKept(t *testing.T) {
 	}
 }
 
-// The last lifetime before it is lost counts, even if both are told at once.
+// The last lifetime before the address is lost counts, even if both are told at once.
 func TestULIDIsInvalid(t *testing.T) {
 	d, f, _ := withContext(t)
 	m := address.SetAddress{Index: 2, Address: a1, Bits: 64}.Message()
@@ -121,7 +121,7 @@ func TestULIDIsInvalid(t *testing.T) {
 	}
 }
 
-// What can't be kept ends, and is said.
+// If the ULID can't be kept the context ends, and the log says why.
 func TestULIDCannotBeKept(t *testing.T) {
 	d, f, log := withContext(t)
 	f.refuse = errors.New("no room")
@@ -132,7 +132,7 @@ func TestULIDCannotBeKept(t *testing.T) {
 	}
 }
 
-// When the context ends nothing more is kept.
+// When the context ends its ULID is not kept any more.
 func TestULIDIsForNobody(t *testing.T) {
 	d, f, _ := withContext(t)
 	tell(t, d, lost())
@@ -142,8 +142,8 @@ func TestULIDIsForNobody(t *testing.T) {
 	f.did(t, "address delete 2001:db8:1::a/128 dev 1")
 }
 
-// Addresses are made beside, kept in the state directory, and set up; after a restart
-// they are the same, and with a [[set]] there are none.
+// Addresses are made beside the loop, kept in the state directory, and set up. After a restart
+// they are the same. With a [[set]] there are none.
 func TestAddressesAreMade(t *testing.T) {
 	began := time.Now()
 	d, f, log := withContext(t)
@@ -152,11 +152,11 @@ func TestAddressesAreMade(t *testing.T) {
 	if d.addresses.makeAt < d.now() || d.addresses.makeAt > d.now()+gatherPause {
 		t.Fatalf("to be made at %v", d.addresses.makeAt)
 	}
-	// While prefixes are gathered their key is made, and it is the one that is used.
+	// While prefixes are gathered the key is made, and this key is used.
 	early := <-d.addresses.newKey
 	d.addresses.newKey <- early
 	d.addresses.make()
-	// Meanwhile there is nothing else to do.
+	// Meanwhile nothing else is to be made.
 	d.addresses.make()
 	d.addresses.manage()
 	if d.addresses.makeAt != 0 {
@@ -172,12 +172,12 @@ func TestAddressesAreMade(t *testing.T) {
 		t.Error("another key was made")
 	}
 	f.did(t, "address replace "+a.Addr.String()+"/64 dev 2 valid_lft 3")
-	// To make a key may have taken seconds of the lifetimes.
+	// Making the key may have taken seconds of the lifetimes.
 	gone := uint32(time.Since(began).Seconds())
 	tell(t, d, address.SetAddress{Index: 2, Address: a.Addr, Bits: 64, Preferred: 1800 - gone, Valid: 3600 - gone}.Message())
 	d.addresses.manage()
 	f.did(t, "addrlabel add prefix 2001:db8:1::a/128 label 5533")
-	// A kernel that does not tell its labels gets the rest all the same.
+	// A kernel that does not tell its labels still gets everything else.
 	f.mute = errors.New("no")
 	d.addresses.manage()
 	f.did(t)
@@ -204,7 +204,7 @@ func TestAddressesAreMade(t *testing.T) {
 	}) || b.Addr != a.Addr {
 		t.Errorf("after a restart it is %v, and was %v", b.Addr, a.Addr)
 	}
-	// Another host has it: the kernel removes it, and says why.
+	// Another host has the address: the kernel removes it, and says why.
 	tell(t, d, duplicate(a.Addr))
 	d.addresses.manage()
 	f.did(t)
@@ -225,14 +225,15 @@ func TestAddressesAreMade(t *testing.T) {
 	}
 }
 
-// duplicate is what the kernel tells of an address that it has found taken.
+// duplicate is the message of an address that the kernel has removed because another host has
+// it.
 func duplicate(a netip.Addr) mnetlink.Message {
 	m := address.SetAddress{Index: 2, Address: a, Bits: 64, Flags: unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED, Preferred: 1800, Valid: 3600}.Message()
 	m.Header.Type = unix.RTM_DELADDR
 	return m
 }
 
-// All three have collided: it is said, once.
+// If all three sets have collided the log says so, once.
 func TestCollisions(t *testing.T) {
 	d, _, log := withContext(t)
 	d.addresses.load()
@@ -262,8 +263,8 @@ func TestAddressesAreDamaged(t *testing.T) {
 	}
 }
 
-// An error is logged once, and the addresses are managed when it is over. When
-// nothing is wanted, what is left is looked for once.
+// An error is logged once, and addresses are managed again when it is over. If no addresses are
+// wanted, remains are looked for once.
 func TestAddressErrors(t *testing.T) {
 	d, f, log := withContext(t)
 	d.addresses.load()
@@ -300,7 +301,7 @@ func announced(t *testing.T, prefix string) mnetlink.Message {
 	return mnetlink.Message{Header: mnetlink.Header{Type: unix.RTM_NEWPREFIX}, Data: append(b, more...)}
 }
 
-// A flood of prefixes is said once.
+// A flood of prefixes is logged once.
 func TestTooManyAnnouncements(t *testing.T) {
 	d, _, log := withContext(t)
 	d.addresses.load()
@@ -313,7 +314,7 @@ func TestTooManyAnnouncements(t *testing.T) {
 	}
 }
 
-// What routers announce is heard.
+// Announcements of routers are taken over.
 func TestAnnouncements(t *testing.T) {
 	d, _, _ := withContext(t)
 	d.host.settleAt = 0
@@ -326,8 +327,7 @@ func TestAnnouncements(t *testing.T) {
 	}
 }
 
-// A router that makes lifetimes longer is no news, but the engine knows; what else
-// changes is.
+// Longer lifetimes are not logged, but the engine is told. Other changes are logged.
 func TestLifetimesAreNoNews(t *testing.T) {
 	d, _, log := withContext(t)
 	change := func(flags uint32, valid uint32) string {

@@ -39,8 +39,8 @@ func twoLinks() []mnetlink.Message {
 	}
 }
 
-// configured is a daemon with two links that has been started with a configuration, and
-// has found an established context that can use both, by the locator at.
+// configured is a daemon with two links that was started with a configuration. It has found an
+// established context that can use both links, and uses the locator at.
 func configured(t *testing.T, text string, at netip.Addr) (*daemon, *fake, *strings.Builder) {
 	t.Helper()
 	d, f, log := made(t)
@@ -63,8 +63,7 @@ func configured(t *testing.T, text string, at netip.Addr) (*daemon, *fake, *stri
 	return d, f, log
 }
 
-// trusting has the context keep both locators of ours: without it they would have to be
-// proved.
+// trusting is a configuration by which the context keeps both locators of ours without proof.
 const trusting = "[peers]\ntrusted-prefixes = ['2001:db8::/32']\n"
 
 // adoptedBy is a context between both locators of ours and the peer's ULID.
@@ -74,8 +73,8 @@ func adoptedBy(at netip.Addr) netlink.Context {
 	return c
 }
 
-// What is said of REAP is what it does: when it looks for a better locator pair, and
-// when for those that may be needed.
+// REAP does what the configuration says: when it looks for a better locator pair, and when it
+// probes those that may be needed.
 func TestExplorerIsConfigured(t *testing.T) {
 	for _, c := range []struct {
 		text string
@@ -99,7 +98,7 @@ func TestExplorerIsConfigured(t *testing.T) {
 	}
 }
 
-// What REAP moves is told to who asks, and to the log.
+// The client that asked, and the log, are told that REAP has moved a context.
 func TestSwitchIsTold(t *testing.T) {
 	d, f, log := configured(t, trusting, a1)
 	f.answerProbes(t, func() {})
@@ -125,8 +124,8 @@ func TestSwitchIsTold(t *testing.T) {
 	}
 }
 
-// From the file to the engine: the policies of interfaces, when shim6d starts and when
-// it reads the file again.
+// The policies of interfaces get from the file to the engine, when shim6d starts and when it
+// reads the file again.
 func TestPolicyIsConfigured(t *testing.T) {
 	const text = trusting + "[[interface]]\nname = 'up1'\npolicy = 'metered'\n[[interface]]\nname = 'up*'\npolicy = 'backup'\n"
 	policies := func(d *daemon) string {
@@ -146,7 +145,7 @@ func TestPolicyIsConfigured(t *testing.T) {
 	if got := policies(d); got != "metered backup" {
 		t.Errorf("at the start: %s", got)
 	}
-	// The better link is looked for.
+	// REAP looks for the better link.
 	if _, ok := d.session.explorer.Next(); !ok {
 		t.Error("it stays where it is metered")
 	}
@@ -163,10 +162,10 @@ func TestPolicyIsConfigured(t *testing.T) {
 	}
 }
 
-// What is said of the protocol is what the engine does.
+// The engine does what the configuration says of the protocol.
 func TestEngineIsConfigured(t *testing.T) {
 	other := engine.ULIDs{Local: a2, Peer: b1}
-	// open is what is answered to who wants a context.
+	// open asks for a context, and returns the answer.
 	open := func(d *daemon, o engine.Open) (answer string) {
 		o.ID = 1
 		d.session.waiting[1] = func(err error) {

@@ -33,14 +33,14 @@ var (
 	ulids = engine.ULIDs{Local: a1, Peer: b1}
 )
 
-// fake is a kernel that notes what it is asked, in order, and what the state file
-// holds then.
+// fake is a kernel that notes its calls in their order, with the lines of the state file at
+// that time.
 type fake struct {
 	d        *daemon
 	calls    []string
 	refuse   error
 	contexts []netlink.Context
-	// sent, unless it is nil, is told of messages.
+	// sent, unless it is nil, is called with each message.
 	sent func(message []byte)
 }
 
@@ -79,7 +79,7 @@ func (f *fake) SetConfig(netlink.ConfigUpdate) error {
 	return nil
 }
 
-// made is a daemon with a fake kernel and one address, whose log is the Builder.
+// made is a daemon with a fake kernel and one address. Its log is the Builder.
 func made(t *testing.T) (*daemon, *fake, *strings.Builder) {
 	t.Helper()
 	c := config.Default()
@@ -101,8 +101,8 @@ func made(t *testing.T) (*daemon, *fake, *strings.Builder) {
 	return d, f, &log
 }
 
-// The kernel has the context, and the state file the Record, before the peer hears
-// of it.
+// Before the peer hears of a context, the kernel has the context, and the state file its
+// Record.
 func TestOrder(t *testing.T) {
 	d, f, _ := made(t)
 	d.store.records.SetPatience(time.Minute)
@@ -115,7 +115,7 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// What the kernel refuses is not told to the peer, and given up.
+// A context that the kernel refuses is given up, and the peer is not told of it.
 func TestRefused(t *testing.T) {
 	d, f, log := made(t)
 	f.refuse = errors.New("no room")
@@ -128,7 +128,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A message that does not leave is like one that is lost.
+// A message that can't be sent is like one that is lost.
 func TestSendFails(t *testing.T) {
 	d, f, _ := made(t)
 	d.session.handle(engine.Acquire{Local: a1, Peer: b1})
@@ -139,7 +139,7 @@ func TestSendFails(t *testing.T) {
 	}
 }
 
-// adopted is what the kernel has of a context.
+// adopted is a context of the kernel.
 func adopted() netlink.Context {
 	tag, peer := uint64(5), uint64(6)
 	return netlink.Context{ULIDs: netlink.ULIDs(ulids), TagLocal: &tag, TagPeer: &peer, State: netlink.ContextStateEstablished,
@@ -156,7 +156,7 @@ func TestModuleGone(t *testing.T) {
 	if d.kernel.conn != nil || d.session.engine.Size().Contexts != 0 || d.kernel.reconnectAt == 0 {
 		t.Fatalf("kernel %v, %d contexts", d.kernel.conn, d.session.engine.Size().Contexts)
 	}
-	// Meanwhile there are no contexts, and nobody is told otherwise.
+	// Meanwhile there are no contexts, and nobody is told of one.
 	calls := len(f.calls)
 	d.session.handle(engine.Acquire{Local: a1, Peer: b1})
 	if len(f.calls) != calls || d.session.engine.Size().Contexts != 0 {
@@ -176,8 +176,8 @@ func TestModuleGone(t *testing.T) {
 	}
 }
 
-// At the start the module may be missing, and the kernel is asked to load it now and then,
-// ever more rarely. Once it was there that is for others to do.
+// At the start the module may be missing. Then the kernel is asked to load it, more and more
+// rarely. Once the module was there, only others load it.
 func TestModuleMissing(t *testing.T) {
 	d, f, log := made(t)
 	atOnce(d)
@@ -206,8 +206,8 @@ func TestModuleMissing(t *testing.T) {
 	if s := d.status(); s != "waits for the kernel module" {
 		t.Errorf("status %q", s)
 	}
-	// Somebody has loaded it: that is seen within a second. What is wrong with it is
-	// said once.
+	// Somebody has loaded it. shim6d notices within a second. An error of the module is
+	// logged once.
 	there = true
 	d.kernel.connect = func() (*kernellink.Connection, error) { return nil, errors.New("no memory") }
 	for range 5 {
@@ -230,7 +230,7 @@ func TestModuleMissing(t *testing.T) {
 	}
 }
 
-// Others change contexts, or events are lost: the kernel is asked what there is.
+// If others change contexts, or events are lost, the kernel is dumped.
 func TestResync(t *testing.T) {
 	for _, b := range []kernellink.Batch{
 		{Events: []netlink.Event{netlink.ChangeEvent{}}}, {Events: []netlink.Event{netlink.DeleteEvent{}}}, {Lost: true},
@@ -254,7 +254,7 @@ func TestResync(t *testing.T) {
 	}
 }
 
-// What others can cause at will does not have the kernel dumped.
+// A loss that others can cause at will does not have the kernel dumped.
 func TestOutsideLost(t *testing.T) {
 	d, _, log := made(t)
 	for range 10 {
@@ -263,7 +263,7 @@ func TestOutsideLost(t *testing.T) {
 	if d.kernel.resyncAt != 0 || d.kernel.lost != 10 || !strings.Contains(log.String(), "from outside") {
 		t.Errorf("a dump is due at %v, lost %d; log: %s", d.kernel.resyncAt, d.kernel.lost, log)
 	}
-	// The loop knows which is which.
+	// The loop knows which channel is which.
 	outside, main := make(chan kernellink.Batch), make(chan kernellink.Batch)
 	d.kernel.conn.Outside, d.kernel.conn.Main = outside, main
 	signals, ended := make(chan os.Signal), make(chan error)
@@ -300,7 +300,7 @@ func (s *slow) Contexts() ([]netlink.Context, error) {
 	return s.contexts, nil
 }
 
-// The pause is after a dump, however long that takes.
+// The pause begins after a dump, however long that takes.
 func TestResyncPause(t *testing.T) {
 	d, f, _ := made(t)
 	s := &slow{fake: f}
@@ -310,8 +310,8 @@ func TestResyncPause(t *testing.T) {
 	if d.kernel.resyncAt < s.read+resyncPause {
 		t.Errorf("the next dump is due %v after the last", d.kernel.resyncAt-s.read)
 	}
-	// As after one that asks for another: here, since the kernel refuses what the
-	// engine makes of it.
+	// It is the same after a dump that asks for another: here the kernel refuses what the
+	// engine makes of the dump.
 	c := adopted()
 	c.LocatorLocal = a2
 	f.contexts = []netlink.Context{c}
@@ -349,7 +349,7 @@ func (f *fake) answerProbes(t *testing.T, before func()) {
 	}
 }
 
-// Who asks for what the kernel refuses is told so, in the kernel's words.
+// A client that asks for something that the kernel refuses is told the kernel's words.
 func TestCommandRefused(t *testing.T) {
 	no := &netlink.Error{Err: syscall.ENOSPC, Message: "the namespace holds max-contexts contexts already"}
 	name := nameOf(ulids)
@@ -388,7 +388,7 @@ func TestCommandRefused(t *testing.T) {
 			}
 		}
 	}
-	// Without the module, too.
+	// It is the same without the module.
 	d, _, _ := made(t)
 	d.kernel.conn = nil
 	b, end := running(t, d)
@@ -398,8 +398,8 @@ func TestCommandRefused(t *testing.T) {
 	}
 }
 
-// What is refused of another context is none of a command's business; and an answer
-// may come ahead of the action that it is about.
+// The refusal of another context does not concern a command. An answer may come ahead of the
+// action that it is about.
 func TestRefusedOfOthers(t *testing.T) {
 	d, f, _ := made(t)
 	f.refuse = errors.New("no room")
@@ -437,7 +437,7 @@ func TestReload(t *testing.T) {
 	if d.config.Control.Socket == "/elsewhere" || !strings.Contains(log.String(), "key=control.socket") || d.log.level.Level() != slog.LevelDebug {
 		t.Errorf("%+v, log: %s", d.config.Control, log)
 	}
-	// One that is wrong changes nothing.
+	// A wrong configuration changes nothing.
 	was := d.config
 	d.read = func() (*config.Config, error) { return nil, errors.New("f:1: wrong") }
 	d.reload()
@@ -451,7 +451,7 @@ type unreadable struct{ *fake }
 
 func (unreadable) Contexts() ([]netlink.Context, error) { return nil, errors.New("no memory") }
 
-// A reload that fails leaves the engine, and what explores for it.
+// After a reload that fails, the engine and its Explorer are as before.
 func TestReloadFails(t *testing.T) {
 	d, f, log := made(t)
 	atOnce(d)
@@ -466,7 +466,7 @@ func TestReloadFails(t *testing.T) {
 	if d.config != was || d.session.engine != before || !strings.Contains(log.String(), "no memory") {
 		t.Fatalf("log: %s", log)
 	}
-	// It goes on to obey.
+	// The engine still does commands.
 	var answer error
 	d.session.waiting[1] = func(err error) { answer = err }
 	d.session.handle(engine.Use{ID: 1, ULIDs: ulids, Pair: engine.Pair{Local: b1, Peer: a1}})
@@ -475,8 +475,8 @@ func TestReloadFails(t *testing.T) {
 	}
 }
 
-// running has the loop run, and returns what the control socket sees, and how to
-// end it.
+// running runs the loop. It returns the backend of the control socket, and a function that ends
+// the loop.
 func running(t *testing.T, d *daemon) (backend, func()) {
 	t.Helper()
 	signals, ended := make(chan os.Signal, 1), make(chan error, 1)
@@ -541,7 +541,7 @@ func TestBackend(t *testing.T) {
 	}
 }
 
-// Who ends the daemon ends no context, and no peer is told.
+// The end of the daemon ends no context, and no peer is told.
 func TestEnd(t *testing.T) {
 	d, f, _ := made(t)
 	f.contexts = []netlink.Context{adopted()}

@@ -16,8 +16,7 @@ import (
 	"shim6/daemon/internal/reap"
 )
 
-// Times of the day are reckoned from now, whatever the engine's clock has missed since
-// the start.
+// Times of the day count from now, whatever the engine's clock has missed since the start.
 func TestWall(t *testing.T) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.FixedZone("CET", 3600))
 	at := wallAt(now, time.Minute)
@@ -39,8 +38,8 @@ func TestWall(t *testing.T) {
 	}
 }
 
-// A switch has the time of the day at which it was, in every answer, though the clocks
-// have gone apart since.
+// A switch has the same time of the day in every answer, even if the clocks have diverged
+// since.
 func TestSwitchTimes(t *testing.T) {
 	d, _, log := made(t)
 	to := engine.Pair{Local: b1, Peer: a1}
@@ -78,7 +77,7 @@ func TestSwitchTimes(t *testing.T) {
 	}
 }
 
-// The last switches are kept, also over a reload.
+// The last switches are kept, also after a reload.
 func TestSwitchesAreBounded(t *testing.T) {
 	d, _, _ := made(t)
 	if l := d.history.switches.kept(); l == nil || len(l) != 0 {

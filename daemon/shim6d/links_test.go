@@ -27,17 +27,16 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// linkEvents are what may happen to the link of the locator in use, as rtnetlink tells
-// it, and how to make it happen; and what comes of it.
+// linkEvents are events of the link of the locator in use, with their consequences.
 var linkEvents = []struct {
 	name    string
 	message mnetlink.Message
-	// happen is done where up1 and its other end, p1, are.
+	// happen causes the event on up1, or on its other end, p1.
 	happen func(t *testing.T)
-	// why is what is then said of the locator, and flags what is told to the peer.
+	// why is then said of the locator, and flags are told to the peer.
 	why   string
 	flags wire.PreferenceFlags
-	// reap: the context explores, or, where the locator still works, asks others.
+	// reap: the context explores or, if the locator still works, asks for others.
 	reap engine.ReapState
 }{
 	{"link down", toldLink(up1, "up1", unix.IFF_UP), command("ip link set p1 down"),
@@ -51,7 +50,7 @@ var linkEvents = []struct {
 		"deprecated: its preferred lifetime has ended", wire.FlagTransient, engine.ReapInboundOK},
 }
 
-// command does one in the network namespace of the test.
+// command returns a function that runs a command in the network namespace of the test.
 func command(text string) func(t *testing.T) {
 	return func(t *testing.T) {
 		t.Helper()
@@ -62,7 +61,7 @@ func command(text string) func(t *testing.T) {
 	}
 }
 
-// useRouter sends a packet by way of the router, which nobody is.
+// useRouter sends a packet by the router, which does not exist.
 func useRouter(t *testing.T) {
 	t.Helper()
 	c, err := net.Dial("udp6", "[2001:db8:8::1]:9")
@@ -75,7 +74,7 @@ func useRouter(t *testing.T) {
 	}
 }
 
-// probing is a kernel that knows from where Probes are sent.
+// probing is a kernel that notes the source addresses of Probes.
 type probing struct {
 	*fake
 	from []netip.Addr
@@ -88,7 +87,7 @@ func (p *probing) SendControl(source, destination netip.Addr, message []byte, le
 	return p.fake.SendControl(source, destination, message, length)
 }
 
-// local is what the engine knows of a locator of a context, and the context.
+// local returns what the engine knows of a locator of a context, and of the context.
 func local(d *daemon, a netip.Addr) (engine.LocalLocator, engine.Info) {
 	s, ok := d.session.engine.Session(ulids)
 	if !ok {
@@ -98,7 +97,7 @@ func local(d *daemon, a netip.Addr) (engine.LocalLocator, engine.Info) {
 	return l, s.Info()
 }
 
-// From a message of rtnetlink to the Probe by another locator.
+// A message of rtnetlink leads to a Probe by another locator.
 func TestLinkEvents(t *testing.T) {
 	shows.IDs(t, "5534-3.2-01 5534-3.2-02")
 	for _, x := range linkEvents {
@@ -137,10 +136,9 @@ func TestLinkEvents(t *testing.T) {
 	}
 }
 
-// namespace has the test go on in a network namespace of its own, in which the kernel
-// has made two links. It is skipped where that takes a privilege which is not there, and
-// where the machine's own kernel has no such links: in guests test_explore.sh shows the
-// same.
+// namespace moves the test into a network namespace of its own, with two links that the kernel
+// has made. It skips the test without the privilege for that, and where the machine's kernel
+// has no such links. In guests, test_explore.sh shows the same.
 func namespace(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("ip"); err != nil {
@@ -180,13 +178,13 @@ func namespace(t *testing.T) {
 			}
 		}
 	}
-	// So that nobody has to wait for three seconds until a neighbour is given up.
+	// The kernel gives up a neighbour sooner than after three seconds.
 	if err := os.WriteFile("/proc/sys/net/ipv6/neigh/up1/retrans_time_ms", []byte("20"), 0); err != nil {
 		t.Log(err)
 	}
 }
 
-// The same with links of the kernel: everything that happens to them is heard.
+// With links of the kernel, every event is heard as well.
 func TestLinkEventsOfKernel(t *testing.T) {
 	shows.IDs(t, "5534-3.2-01 5534-3.2-02 5534-4.1-01")
 	for _, x := range linkEvents {

@@ -100,7 +100,7 @@ func TestParts(t *testing.T) {
 // hears of the locators.
 func TestULIDIsKeptFirst(t *testing.T) {
 	d, f, _ := withContext(t)
-	// As if the message that it was lost had been lost.
+	// As if the message of its loss had been lost.
 	if err := d.host.table.Dump(0, []mnetlink.Message{toldLink(1, "", unix.IFF_LOOPBACK|linkUp), toldLink(2, "", linkUp)}); err != nil {
 		t.Fatal(err)
 	}
@@ -114,8 +114,8 @@ func TestULIDIsKeptFirst(t *testing.T) {
 	}
 }
 
-// The loop goes on while the configuration, or the kernel's answer whether there is a module,
-// is waited for. Reloads that are asked for meanwhile are one more.
+// The loop goes on while the configuration is read, and while the kernel is asked for the
+// module. Any number of reloads that are asked for meanwhile is one more.
 func TestNothingHoldsUpTheLoop(t *testing.T) {
 	d, f, _ := made(t)
 	read, reads := make(chan error), 0

@@ -33,15 +33,15 @@ func withRouter(t *testing.T) (*daemon, *fakeRtnetlink) {
 	return d, f
 }
 
-// specific is a route of the main table that somebody else has set up.
+// specific is the message of a route of the main table that another program has set up.
 func specific(kind uint16, destination string) mnetlink.Message {
 	p := netip.MustParsePrefix(destination)
 	return told(kind, &rtnetlink.RouteMessage{Family: unix.AF_INET6, Table: unix.RT_TABLE_MAIN, DstLength: uint8(p.Bits()), Type: unix.RTN_UNICAST,
 		Attributes: rtnetlink.RouteAttributes{Dst: p.Addr().AsSlice(), OutIface: 9, Table: unix.RT_TABLE_MAIN}})
 }
 
-// What the main table learns is followed at once; and not again for a while, if that took
-// long.
+// Changes of the main table are followed at once. If that took long, the next ones are followed
+// later.
 func TestSpecificsAreFollowed(t *testing.T) {
 	d, f := withRouter(t)
 	d.host.settleAt = 0
@@ -59,12 +59,13 @@ func TestSpecificsAreFollowed(t *testing.T) {
 	if d.host.specificsAt != d.host.restUntil {
 		t.Errorf("to be followed at %v, rest until %v", d.host.specificsAt, d.host.restUntil)
 	}
-	// What else there is to do does that as well.
+	// Other work does that as well.
 	d.addresses.manage()
 	f.did(t, "route delete throw 2001:db8:9::/48")
 }
 
-// What others take away of ours is put back; that we have done it ourselves is no news.
+// A route of ours that others remove is put back. A change that we have made ourselves causes
+// no work.
 func TestRoutesAreTakenAway(t *testing.T) {
 	d, f := withRouter(t)
 	tell(t, d, specific(unix.RTM_NEWROUTE, "2001:db8:9::/48"))
@@ -82,7 +83,7 @@ func TestRoutesAreTakenAway(t *testing.T) {
 	}
 	d.addresses.manage()
 	f.did(t, "route add throw 2001:db8:9::/48")
-	// After an error they are read.
+	// After an error the routes are read.
 	tell(t, d, address.DeleteRoute(throw).Message())
 	f.refuse = fmt.Errorf("no")
 	d.addresses.manage()
@@ -92,7 +93,7 @@ func TestRoutesAreTakenAway(t *testing.T) {
 	f.did(t, "route add throw", "route add default via")
 }
 
-// Many routes are set up in turns.
+// Many routes are set up in several turns.
 func TestManyRoutes(t *testing.T) {
 	d, f := withRouter(t)
 	const n = 2*mostChanges + 100

@@ -36,8 +36,8 @@ func eventually(is func() bool) bool {
 	return false
 }
 
-// served does what the loop is asked to do, until something becomes true, and reports
-// whether it has.
+// served does the requests to the loop until something becomes true. It reports whether that
+// happened in time.
 func served(d *daemon, is func() bool) bool {
 	return eventually(func() bool {
 		select {
@@ -49,7 +49,7 @@ func served(d *daemon, is func() bool) bool {
 	})
 }
 
-// syncBuilder is a log that several goroutines write.
+// syncBuilder is a log that several goroutines may write.
 type syncBuilder struct {
 	lines chan string
 	text  strings.Builder
@@ -62,7 +62,7 @@ func (b *syncBuilder) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String is for one goroutine.
+// String may be called by one goroutine only.
 func (b *syncBuilder) String() string {
 	for {
 		select {
@@ -95,7 +95,7 @@ func opened(t *testing.T, c *config.Config) (*daemon, *syncBuilder) {
 	return d, log
 }
 
-// identityOf is an identity that has an address in the prefix of a1, and that address.
+// identityOf returns an identity that has an address in the prefix of a1, and that address.
 func identityOf(t *testing.T) (*address.Identity, cga.Address) {
 	t.Helper()
 	i, err := (*address.Identity)(nil).Extend(t.Context(), crand.Reader, []cga.SubnetPrefix{cga.PrefixOf(a1)}, nil)
@@ -106,9 +106,8 @@ func identityOf(t *testing.T) (*address.Identity, cga.Address) {
 	return i, a
 }
 
-// A state directory that can't be made does not keep shim6d from starting. The identity
-// that it makes outlives a restart, and is saved once there is a directory; each is told
-// once.
+// shim6d starts without a state directory. The identity that it makes outlives a restart, and
+// is saved once there is a directory. Each is logged once.
 func TestStateDirectoryMissing(t *testing.T) {
 	dir := t.TempDir()
 	c := on(dir)
@@ -155,8 +154,8 @@ func TestStateDirectoryMissing(t *testing.T) {
 	}
 }
 
-// The keys of a disk that was missing are not replaced by those that were made meanwhile.
-// Those are used until a restart, and then forgotten.
+// The keys on a disk that was missing are not replaced by keys that were made meanwhile. These
+// are used until a restart, and then forgotten.
 func TestStateDirectoryComesLate(t *testing.T) {
 	c := on(t.TempDir())
 	first, _ := identityOf(t)
@@ -181,8 +180,8 @@ func TestStateDirectoryComesLate(t *testing.T) {
 	}
 }
 
-// A state directory that does not answer holds up nobody for long, and what it says in
-// the end is used.
+// shim6d does not wait long for a state directory that does not answer, and uses its answer
+// when that comes.
 func TestStateDirectoryHangs(t *testing.T) {
 	c := on(t.TempDir())
 	i, a := identityOf(t)
@@ -197,7 +196,7 @@ func TestStateDirectoryHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Whoever opens this waits for who writes.
+	// To open this file waits until somebody writes to it.
 	if err := errors.Join(os.Remove(key), unix.Mkfifo(key, 0o600)); err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +232,7 @@ func TestStateDirectoryHangs(t *testing.T) {
 	d.close()
 }
 
-// What can't be read at first is read when it can, and until then nothing is made in its
+// Files that can't be read at first are read when they can. Until then nothing is made in their
 // place.
 func TestStateDirectoryUnreadable(t *testing.T) {
 	c := on(t.TempDir())
@@ -261,8 +260,8 @@ func TestStateDirectoryUnreadable(t *testing.T) {
 	}
 }
 
-// The folder of the control socket is for everybody, and what is in that of the state is
-// for shim6d alone.
+// Everybody may look into the folder of the control socket. The folders of the state are only
+// for shim6d.
 func TestStateModes(t *testing.T) {
 	defer unix.Umask(unix.Umask(0o022))
 	c := on(filepath.Join(t.TempDir(), "run", "shim6d"))
@@ -278,7 +277,7 @@ func TestStateModes(t *testing.T) {
 	}
 }
 
-// Two daemons do not have one folder.
+// Two daemons can't use one folder.
 func TestStateInUse(t *testing.T) {
 	c := on(t.TempDir())
 	d, _ := opened(t, c)

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listening is a socket as systemd has it. read returns what is told next, and quiet
-// whether, after all that has been told by now, nothing is for a time.
+// listening is a socket like systemd's. read returns the next message. quiet reports whether,
+// after all messages by now, none comes for a time.
 func listening(t *testing.T) (n notifier, read func() string, quiet func(time.Duration) bool) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
@@ -71,7 +71,7 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// Without the time, by its own clock, systemd takes no reload for one.
+// systemd ignores a reload without the time by its own clock.
 func TestNotifyReloading(t *testing.T) {
 	n, read, _ := listening(t)
 	clock := func() int64 {
@@ -123,8 +123,8 @@ func TestWatchdog(t *testing.T) {
 	}
 }
 
-// As long as the loop goes on systemd is told so, as often as it wants; and not by anybody
-// else while the loop hangs.
+// As long as the loop goes on, systemd is told so as often as it wants. While the loop hangs,
+// nobody tells it.
 func TestWatchdogIsFed(t *testing.T) {
 	const interval = 10 * time.Millisecond
 	t.Setenv("WATCHDOG_USEC", strconv.FormatInt((2*interval).Microseconds(), 10))
