@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// A tool that asks the daemon, or judges addresses without it, has no daemon in it.
+// A tool that asks the daemon, or assesses addresses without it, does not link the daemon.
 func TestDependencies(t *testing.T) {
 	for of, forbidden := range map[string][]string{
 		"shim6/daemon/control":  {"shim6/daemon/internal/", "shim6/daemon/locator", "shim6/daemon/config", "shim6/netlink", "github.com/"},

@@ -16,8 +16,8 @@ import (
 	"shim6/daemon/cga"
 )
 
-// encoded is a message in hexadecimal digits: its type and flags, the fixed header, and the
-// attributes in an order that does not depend on who encodes them.
+// encoded is a message in hexadecimal digits: its type and flags, its fixed header, and its
+// attributes, sorted.
 func encoded(t *testing.T, m netlink.Message) string {
 	t.Helper()
 	const header = 12

@@ -39,7 +39,7 @@ func pair(local, peer netip.Addr) control.Pair {
 	return control.Pair{LocatorLocal: local, LocatorPeer: peer}
 }
 
-// fake is a daemon that notes what it is told, and answers err.
+// fake is a daemon that notes the requests, and answers err.
 type fake struct {
 	got any
 	err error
@@ -245,7 +245,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// Who may not change things can't, and sees no tags.
+// Unprivileged peers can't change things, and see no tags.
 func TestUnprivileged(t *testing.T) {
 	for _, path := range []string{"/contexts/open", "/contexts/close", "/contexts/refresh", "/contexts/use"} {
 		f := &fake{}
@@ -328,7 +328,7 @@ func TestListen(t *testing.T) {
 	if _, err := Listen(path, ""); err == nil || !strings.Contains(err.Error(), "another shim6d listens at") {
 		t.Error("a second one:", err)
 	}
-	// A daemon that was killed leaves its socket.
+	// A killed daemon leaves its socket.
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
 	l, err = Listen(path, "")
@@ -347,8 +347,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// More connections of the unprivileged than are served are hung up on, and keep nobody
-// out who is privileged.
+// Unprivileged connections above the limit are closed. They do not keep privileged peers out.
 func TestLimit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "socket")
 	l, err := Listen(path, "")
@@ -381,7 +380,7 @@ func TestLimit(t *testing.T) {
 		dial()
 		first = <-accepted
 	}
-	// One too many is hung up on.
+	// A connection above the limit is closed.
 	if _, err := dial().Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("one more: %v", err)
 	}
@@ -400,7 +399,7 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-// An answer is one line, of which a shell can make something.
+// An answer is one line, which is easy for a shell.
 func TestOneLine(t *testing.T) {
 	w := as(peer{}, &fake{}, "GET", "/status", "")
 	b, err := io.ReadAll(w.Body)
