@@ -181,7 +181,7 @@ func dropped(s engine.Stats) map[string]uint64 {
 func explored(s reap.Stats) map[string]uint64 {
 	return nonzero(map[string]uint64{
 		"probes": s.Probes, "answers": s.Answers, "duplicates": s.Duplicates, "unbelieved": s.Unbelieved,
-		"passed": s.Passed, "limited": s.Limited, "switches": s.Switches,
+		"passed-over": s.Passed, "limited": s.Limited, "switches": s.Switches,
 	})
 }
 
