@@ -243,7 +243,7 @@ func TestCollisions(t *testing.T) {
 	for range 5 {
 		d.addresses.collide(0)
 	}
-	if n := strings.Count(log.String(), "there is no other to be had"); n != 1 {
+	if n := strings.Count(log.String(), "no other address can be made"); n != 1 {
 		t.Errorf("said %d times; log: %s", n, log)
 	}
 }

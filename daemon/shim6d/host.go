@@ -167,7 +167,7 @@ func (h *hostLink) take(b batch) error {
 	switch {
 	case errors.Is(b.err, errLost):
 		h.lost++
-		h.log.Warn("messages of " + b.source.String() + " were lost, which is made good")
+		h.log.Warn("messages of " + b.source.String() + " were lost: everything is read again")
 		b.source.Lost()
 		h.settleSoon()
 	case errors.Is(b.err, errGone):

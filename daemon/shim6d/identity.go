@@ -127,7 +127,7 @@ func (a *addresses) collide(set int) {
 	next, err := a.identity.Collide(set)
 	if err != nil {
 		a.taken[pds] = true
-		a.log.Error("another host has one of our addresses, and there is no other to be had", "set", addressesOf(a.identity.Sets[set]), "error", err)
+		a.log.Error("another host has one of our addresses, and no other address can be made", "set", addressesOf(a.identity.Sets[set]), "error", err)
 		return
 	}
 	a.log.Warn("another host has one of our addresses: there is a new set", "set", addressesOf(a.identity.Sets[set]), "new", addressesOf(next.Sets[set]))

@@ -145,7 +145,7 @@ func (k *kernelLink) take(b kernellink.Batch) {
 	}
 	if b.Lost {
 		k.lost++
-		k.log.Warn("events of the kernel were lost, which is made good")
+		k.log.Warn("events of the kernel were lost: the contexts are read again")
 		k.resyncSoon()
 	}
 	if b.Err != nil {

@@ -10,8 +10,13 @@ import (
 )
 
 // part is a part of the daemon. The loop calls its methods, on one goroutine: so parts need
-// no locks, and none of them may wait for a disk or a network. Work that may have to wait is
-// done by core.beside.
+// no locks, and in Due and Apply none of them may wait for a disk or a network. Work that may
+// have to wait is done by core.beside.
+//
+// The loop waits only for: the kernel's answers to netlink requests; /proc/self/net, at most
+// once a second (kernellink.Connection.InUse); the writing of records to memory, for up to
+// 50 ms and not while that fails (statefile.File.Flush); and whoever reads the log, or systemd's
+// socket. Start and Close may wait for a disk, for up to diskPatience.
 type part interface {
 	fmt.Stringer
 	// Start connects the part to what it needs.
