@@ -97,7 +97,7 @@ func (a *addresses) Due(now time.Duration) error {
 		a.keepULIDs()
 	}
 	if isDue(a.makeAt, now) {
-		a.make()
+		a.makeAddresses()
 	}
 	if isDue(a.rereadAt, now) {
 		a.load()
@@ -230,11 +230,11 @@ func (a *addresses) change(actions []address.Action) (failed error) {
 
 // fail logs an error, nil if there is none, unless it was the last one.
 func (a *addresses) fail(err error) {
-	text := text(err)
-	if text != "" && text != a.failure {
+	what := text(err)
+	if what != "" && what != a.failure {
 		a.log.Warn("addresses and routes can't be set up", "error", err)
 	}
-	a.failure = text
+	a.failure = what
 }
 
 // readOurs reads the rules and labels that have our mark, and the routes if they are not

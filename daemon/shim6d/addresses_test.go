@@ -155,9 +155,9 @@ func TestAddressesAreMade(t *testing.T) {
 	// While prefixes are gathered the key is made, and this key is used.
 	early := <-d.addresses.newKey
 	d.addresses.newKey <- early
-	d.addresses.make()
+	d.addresses.makeAddresses()
 	// Meanwhile nothing else is to be made.
-	d.addresses.make()
+	d.addresses.makeAddresses()
 	d.addresses.manage()
 	if d.addresses.makeAt != 0 {
 		t.Error("it is made twice")
@@ -238,7 +238,7 @@ func TestCollisions(t *testing.T) {
 	d, _, log := withContext(t)
 	d.addresses.load()
 	d.addresses.manage()
-	d.addresses.make()
+	d.addresses.makeAddresses()
 	(<-d.requests)()
 	for range 5 {
 		d.addresses.collide(0)

@@ -82,15 +82,15 @@ func (a *addresses) makeKey() {
 	made := make(chan *address.Identity, 1)
 	a.newKey = made
 	go func() {
-		// Without a key, make tries it again, and tells the error.
+		// Without a key, makeAddresses tries it again, and tells the error.
 		i, _ := address.New(crand.Reader)
 		made <- i
 	}()
 }
 
-// make makes addresses for the prefixes that lack one. It takes a second, and so is done
+// makeAddresses makes addresses for the prefixes that lack one. It takes a second, and so is done
 // beside the loop.
-func (a *addresses) make() {
+func (a *addresses) makeAddresses() {
 	a.makeAt = 0
 	if a.making || len(a.missing) == 0 || !a.config.ManagesAddresses() {
 		return
