@@ -147,7 +147,7 @@ type Context struct {
 	Name
 	// State is a name of the netlink specification, or e-failed or no-support.
 	State string `json:"state"`
-	// Tags are told to privileged peers only.
+	// Tags are for privileged readers.
 	TagLocal            *wire.ContextTag `json:"tag-local,omitempty"`
 	TagPeer             *wire.ContextTag `json:"tag-peer,omitempty"`
 	LocatorLocal        netip.Addr       `json:"locator-local,omitzero"`
@@ -158,7 +158,7 @@ type Context struct {
 	LocatorsPeer        []PeerLocator    `json:"locators-peer,omitempty"`
 	GenerationLocal     uint32           `json:"generation-local"`
 	GenerationPeer      uint32           `json:"generation-peer"`
-	// Updating: the peer has not acknowledged our newest locators yet.
+	// Updating: the peer has not yet acknowledged our newest locators.
 	Updating bool `json:"updating"`
 	// KeepaliveTimeout is in milliseconds.
 	KeepaliveTimeout int64  `json:"keepalive-timeout"`

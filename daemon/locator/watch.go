@@ -24,7 +24,7 @@ const groups = unix.RTMGRP_LINK | unix.RTMGRP_NEIGH | unix.RTMGRP_IPV6_IFADDR | 
 // readBuffer is the socket's room for messages in octets. Messages come in bursts.
 const readBuffer = 1 << 20
 
-// dumpTries is how often a list is read if it changes while it is read.
+// dumpTries is how often a list is read when it changes meanwhile.
 const dumpTries = 4
 
 // Watcher is told by rtnetlink of what happens, in the network namespace of the
@@ -111,7 +111,7 @@ func (w *Watcher) dump(kind netlink.HeaderType, what rtnetlink.Message) ([]netli
 		for _, m := range list {
 			interrupted = interrupted || m.Header.Flags&netlink.DumpInterrupted != 0
 		}
-		// Messages will tell what has changed meanwhile.
+		// What has changed meanwhile will be told.
 		if !interrupted || try == dumpTries {
 			return list, nil
 		}

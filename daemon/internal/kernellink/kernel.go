@@ -128,7 +128,7 @@ func Dump(c Client) ([]engine.KernelContext, error) {
 	return contexts, nil
 }
 
-// adopt makes the engine's context of the kernel's.
+// adopt is a context as the engine has it.
 func adopt(c *netlink.Context) engine.KernelContext {
 	k := engine.KernelContext{
 		ULIDs:            engine.ULIDs(c.ULIDs),
