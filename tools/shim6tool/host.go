@@ -67,7 +67,7 @@ func (h thisHost) locators(c *config.Config) (list []control.Locator, err error)
 		return nil, err
 	}
 	for _, l := range locator.Assess(&table, c, now) {
-		list = append(list, control.LocatorOf(l, now))
+		list = append(list, l.Told(now))
 	}
 	return list, nil
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package control
+package controlserver
 
 import (
 	"context"
@@ -12,33 +12,35 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"shim6/daemon/control"
 )
 
 const (
-	// maxBody is the octets of a request: more than any that makes sense.
+	// maxBody is the most octets of a request: more than any useful request has.
 	maxBody = 64 << 10
-	// maxConnections is how many of the unprivileged are served at a time.
+	// maxConnections is how many unprivileged connections are served at a time.
 	maxConnections = 64
 	idleTimeout    = 30 * time.Second
 	requestTimeout = 30 * time.Second
-	// answerTimeout is how long a peer may take to read an answer, which is kept
-	// until then.
+	// answerTimeout is how long a peer may take to read an answer. The answer is kept in
+	// memory until then.
 	answerTimeout = 10 * time.Second
-	// listPause is between one list for the unprivileged and the next.
+	// listPause is between two lists for unprivileged peers.
 	listPause = 100 * time.Millisecond
 )
 
 // Server serves the control socket.
 type Server struct {
-	backend Backend
+	backend control.Backend
 	log     *slog.Logger
 	http    http.Server
-	// turn is for one of the unprivileged, who is given a list.
+	// turn is held by the one unprivileged peer that is given a list.
 	turn chan struct{}
 }
 
 // NewServer returns a Server for a backend.
-func NewServer(b Backend, log *slog.Logger) *Server {
+func NewServer(b control.Backend, log *slog.Logger) *Server {
 	s := &Server{backend: b, log: log, turn: make(chan struct{}, 1)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", look(s, b.Status))
@@ -48,10 +50,10 @@ func NewServer(b Backend, log *slog.Logger) *Server {
 	mux.HandleFunc("GET /paths", s.inTurn(look(s, b.Paths)))
 	mux.HandleFunc("GET /paths/history", s.inTurn(look(s, b.Switches)))
 	mux.HandleFunc("GET /protection", s.inTurn(s.protections))
-	post(s, mux, "/contexts/open", OpenRequest.check, b.Open)
-	post(s, mux, "/contexts/close", Name.check, b.Close)
-	post(s, mux, "/contexts/refresh", Name.check, b.Refresh)
-	post(s, mux, "/contexts/use", UseRequest.check, b.Use)
+	post(s, mux, "/contexts/open", control.OpenRequest.Check, b.Open)
+	post(s, mux, "/contexts/close", control.Name.Check, b.Close)
+	post(s, mux, "/contexts/refresh", control.Name.Check, b.Refresh)
+	post(s, mux, "/contexts/use", control.UseRequest.Check, b.Use)
 	s.http = http.Server{
 		Handler:           mux,
 		ConnContext:       withPeer,
@@ -74,7 +76,7 @@ func (s *Server) Serve(l net.Listener) error {
 	return err
 }
 
-// Close ends the service, and waits a moment for what is being served.
+// Close ends the service, and waits a moment for requests that are being served.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -84,8 +86,8 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// contexts has the tags only for those who may see them.
-func (s *Server) contexts(ctx context.Context) ([]Context, error) {
+// contexts are those of the backend. Only privileged peers see tags.
+func (s *Server) contexts(ctx context.Context) ([]control.Context, error) {
 	list, err := s.backend.Contexts(ctx)
 	if err == nil && !peerOf(ctx).privileged {
 		for i := range list {
@@ -95,7 +97,7 @@ func (s *Server) contexts(ctx context.Context) ([]Context, error) {
 	return list, err
 }
 
-// look serves what anybody may see.
+// look serves a request that everybody may make.
 func look[T any](s *Server, do func(context.Context) (T, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := do(r.Context())
@@ -107,17 +109,16 @@ func look[T any](s *Server, do func(context.Context) (T, error)) http.HandlerFun
 	}
 }
 
-// inTurn has the unprivileged wait for each other, and then for a pause: the daemon has
-// to put a list together itself, and any user could keep it from its work. A turn ends
-// when the answer is read or given up, so that no more than one is kept for those who
-// read slowly.
+// inTurn has unprivileged peers wait for each other, and for a pause after each: the daemon's
+// loop makes the lists, and any user could keep it from its work. A turn ends when the answer
+// is read or given up, so that slow readers have no more than one answer in memory.
 func (s *Server) inTurn(serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !peerOf(r.Context()).privileged {
 			select {
 			case s.turn <- struct{}{}:
 			case <-r.Context().Done():
-				s.fail(w, fmt.Errorf("%w: too many ask for lists at once: ask again", ErrUnavailable))
+				s.fail(w, fmt.Errorf("%w: too many ask for lists at once: ask again", control.ErrUnavailable))
 				return
 			}
 			defer time.AfterFunc(listPause, func() { <-s.turn })
@@ -126,7 +127,7 @@ func (s *Server) inTurn(serve http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// post serves what changes something.
+// post serves a request that changes something.
 func post[T any](s *Server, mux *http.ServeMux, path string, check func(T) error, do func(context.Context, T) error) {
 	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 		p := peerOf(r.Context())
@@ -155,15 +156,40 @@ func post[T any](s *Server, mux *http.ServeMux, path string, check func(T) error
 	})
 }
 
-// failure is what is answered when something goes wrong.
-type failure struct {
-	Error string `json:"error"`
+// protections serves GET /protection.
+func (s *Server) protections(w http.ResponseWriter, r *http.Request) {
+	names, err := parseNames(r.URL.Query()["context"])
+	if err != nil {
+		s.refuse(w, http.StatusBadRequest, err)
+		return
+	}
+	list, err := s.backend.Protections(r.Context(), names)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	s.answer(w, http.StatusOK, list)
+}
+
+func parseNames(words []string) ([]control.Name, error) {
+	if len(words) > control.MaxProtections {
+		return nil, fmt.Errorf("%d contexts are more than can be asked for at once: take up to %d", len(words), control.MaxProtections)
+	}
+	names := make([]control.Name, 0, len(words))
+	for _, w := range words {
+		n, err := control.ParseName(w)
+		if err != nil {
+			return nil, fmt.Errorf("context %q: %w", w, err)
+		}
+		names = append(names, n)
+	}
+	return names, nil
 }
 
 func (s *Server) fail(w http.ResponseWriter, err error) {
 	status := http.StatusConflict
 	switch {
-	case errors.Is(err, ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, control.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		status = http.StatusServiceUnavailable
 	case errors.Is(err, fs.ErrNotExist):
 		status = http.StatusNotFound
@@ -172,7 +198,7 @@ func (s *Server) fail(w http.ResponseWriter, err error) {
 }
 
 func (s *Server) refuse(w http.ResponseWriter, status int, err error) {
-	s.answer(w, status, failure{err.Error()})
+	s.answer(w, status, control.Failure{Error: err.Error()})
 }
 
 func (s *Server) answer(w http.ResponseWriter, status int, v any) {
@@ -180,11 +206,11 @@ func (s *Server) answer(w http.ResponseWriter, status int, v any) {
 	if err != nil {
 		status, b = http.StatusInternalServerError, []byte(`{"error":"the answer can't be encoded"}`)
 	}
-	// The server counts from the request on; a command or a turn may have taken long.
-	// Only a test has no deadlines.
+	// By default the time counts from the request on, and a command or a turn may have
+	// taken long. The error is that of a test, which has no deadlines.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.http.WriteTimeout))
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// Who does not listen any more has no use for an error.
+	// A peer that does not listen any more has no use for an error.
 	_, _ = w.Write(append(b, '\n'))
 }

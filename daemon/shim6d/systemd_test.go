@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// systemd is a socket as systemd has it. read returns what is told next, and quiet
-// whether, after all that has been told by now, nothing is for a time.
-func systemd(t *testing.T) (n notifier, read func() string, quiet func(time.Duration) bool) {
+// listening is a socket like systemd's. read returns the next message. quiet reports whether,
+// after all messages by now, none comes for a time.
+func listening(t *testing.T) (n notifier, read func() string, quiet func(time.Duration) bool) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
 	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -53,7 +53,7 @@ func systemd(t *testing.T) (n notifier, read func() string, quiet func(time.Dura
 }
 
 func TestNotify(t *testing.T) {
-	n, read, _ := systemd(t)
+	n, read, _ := listening(t)
 	for _, c := range []struct {
 		do   func() error
 		want string
@@ -71,9 +71,9 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// Without the time, by its own clock, systemd takes no reload for one.
+// systemd ignores a reload without the time by its own clock.
 func TestNotifyReloading(t *testing.T) {
-	n, read, _ := systemd(t)
+	n, read, _ := listening(t)
 	clock := func() int64 {
 		var ts unix.Timespec
 		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
@@ -123,13 +123,13 @@ func TestWatchdog(t *testing.T) {
 	}
 }
 
-// As long as the loop goes on systemd is told so, as often as it wants; and not by anybody
-// else while the loop hangs.
+// As long as the loop goes on, systemd is told so as often as it wants. While the loop hangs,
+// nobody tells it.
 func TestWatchdogIsFed(t *testing.T) {
 	const interval = 10 * time.Millisecond
 	t.Setenv("WATCHDOG_USEC", strconv.FormatInt((2*interval).Microseconds(), 10))
 	t.Setenv("WATCHDOG_PID", "")
-	_, read, quiet := systemd(t)
+	_, read, quiet := listening(t)
 	d, _, _ := made(t)
 	began := time.Now()
 	_, end := running(t, d)

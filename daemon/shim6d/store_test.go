@@ -36,8 +36,8 @@ func eventually(is func() bool) bool {
 	return false
 }
 
-// served does what the loop is asked to do, until something becomes true, and reports
-// whether it has.
+// served does the requests to the loop until something becomes true. It reports whether that
+// happened in time.
 func served(d *daemon, is func() bool) bool {
 	return eventually(func() bool {
 		select {
@@ -49,7 +49,7 @@ func served(d *daemon, is func() bool) bool {
 	})
 }
 
-// syncBuilder is a log that several goroutines write.
+// syncBuilder is a log that several goroutines may write.
 type syncBuilder struct {
 	lines chan string
 	text  strings.Builder
@@ -62,7 +62,7 @@ func (b *syncBuilder) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String is for one goroutine.
+// String may be called by one goroutine only.
 func (b *syncBuilder) String() string {
 	for {
 		select {
@@ -95,7 +95,7 @@ func opened(t *testing.T, c *config.Config) (*daemon, *syncBuilder) {
 	return d, log
 }
 
-// identityOf is an identity that has an address in the prefix of a1, and that address.
+// identityOf returns an identity that has an address in the prefix of a1, and that address.
 func identityOf(t *testing.T) (*address.Identity, cga.Address) {
 	t.Helper()
 	i, err := (*address.Identity)(nil).Extend(t.Context(), crand.Reader, []cga.SubnetPrefix{cga.PrefixOf(a1)}, nil)
@@ -106,9 +106,8 @@ func identityOf(t *testing.T) (*address.Identity, cga.Address) {
 	return i, a
 }
 
-// A state directory that can't be made does not keep shim6d from starting. The identity
-// that it makes outlives a restart, and is saved once there is a directory; each is told
-// once.
+// shim6d starts without a state directory. The identity that it makes outlives a restart, and
+// is saved once there is a directory. Each is logged once.
 func TestStateDirectoryMissing(t *testing.T) {
 	dir := t.TempDir()
 	c := on(dir)
@@ -119,13 +118,13 @@ func TestStateDirectoryMissing(t *testing.T) {
 	if log.count("the state directory can't be used") != 1 {
 		t.Errorf("log: %s", log)
 	}
-	d.loadAddresses()
+	d.addresses.load()
 	if d.addresses.unknown || d.addresses.identity != nil {
 		t.Fatalf("%+v", d.addresses)
 	}
 	i, a := identityOf(t)
-	d.takeIdentity(i)
-	if !eventually(func() bool { return d.saver.Err() != nil }) {
+	d.addresses.use(i)
+	if !eventually(func() bool { return d.store.keys.Err() != nil }) {
 		t.Fatal("no failure")
 	}
 	d.close()
@@ -133,7 +132,7 @@ func TestStateDirectoryMissing(t *testing.T) {
 		t.Errorf("log: %s", log)
 	}
 	d, _ = opened(t, c)
-	d.loadAddresses()
+	d.addresses.load()
 	if b, _, _ := d.addresses.identity.Address(cga.PrefixOf(a1)); b.Addr != a.Addr {
 		t.Errorf("after a restart it is %v, and was %v", b.Addr, a.Addr)
 	}
@@ -143,7 +142,7 @@ func TestStateDirectoryMissing(t *testing.T) {
 	}
 	d, log = opened(t, c)
 	defer d.close()
-	d.loadAddresses()
+	d.addresses.load()
 	saved := func() bool {
 		i, err := address.Load(c.StateDirectory)
 		b, _, _ := i.Address(cga.PrefixOf(a1))
@@ -155,8 +154,8 @@ func TestStateDirectoryMissing(t *testing.T) {
 	}
 }
 
-// The keys of a disk that was missing are not replaced by those that were made meanwhile.
-// Those are used until a restart, and then forgotten.
+// The keys on a disk that was missing are not replaced by keys that were made meanwhile. These
+// are used until a restart, and then forgotten.
 func TestStateDirectoryComesLate(t *testing.T) {
 	c := on(t.TempDir())
 	first, _ := identityOf(t)
@@ -165,14 +164,14 @@ func TestStateDirectoryComesLate(t *testing.T) {
 	if err := first.Save(c.StateDirectory); err != nil {
 		t.Fatal(err)
 	}
-	d.takeIdentity(made)
-	if !eventually(func() bool { return errors.Is(d.saver.Err(), address.ErrOtherKey) }) {
-		t.Errorf("saved in place of another key: %v", d.saver.Err())
+	d.addresses.use(made)
+	if !eventually(func() bool { return errors.Is(d.store.keys.Err(), address.ErrOtherKey) }) {
+		t.Errorf("saved in place of another key: %v", d.store.keys.Err())
 	}
 	d.close()
 	d, _ = opened(t, c)
 	defer d.close()
-	d.loadAddresses()
+	d.addresses.load()
 	if i := d.addresses.identity; i == nil || !i.Key.Equal(first.Key) {
 		t.Error("the key of the state directory is not used")
 	}
@@ -181,8 +180,8 @@ func TestStateDirectoryComesLate(t *testing.T) {
 	}
 }
 
-// A state directory that does not answer holds up nobody for long, and what it says in
-// the end is used.
+// shim6d does not wait long for a state directory that does not answer, and uses its answer
+// when that comes.
 func TestStateDirectoryHangs(t *testing.T) {
 	c := on(t.TempDir())
 	i, a := identityOf(t)
@@ -197,18 +196,18 @@ func TestStateDirectoryHangs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Whoever opens this waits for who writes.
+	// To open this file waits until somebody writes to it.
 	if err := errors.Join(os.Remove(key), unix.Mkfifo(key, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	d, log := opened(t, c)
-	d.kernel = &kernellink.Connection{Client: &fake{d: d}}
+	d.kernel.conn = &kernellink.Connection{Client: &fake{d: d}}
 	began := time.Now()
-	d.loadAddresses()
+	d.addresses.load()
 	if gone := time.Since(began); gone > 3*diskPatience || !d.addresses.unknown || log.count("does not answer") != 1 {
 		t.Errorf("after %v: %+v; log: %s", gone, d.addresses, log)
 	}
-	if err := d.startEngine(); err != nil {
+	if err := d.session.Start(); err != nil {
 		t.Fatal(err)
 	}
 	b, end := running(t, d)
@@ -233,7 +232,7 @@ func TestStateDirectoryHangs(t *testing.T) {
 	d.close()
 }
 
-// What can't be read at first is read when it can, and until then nothing is made in its
+// Files that can't be read at first are read when they can. Until then nothing is made in their
 // place.
 func TestStateDirectoryUnreadable(t *testing.T) {
 	c := on(t.TempDir())
@@ -244,8 +243,8 @@ func TestStateDirectoryUnreadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		d.loadAddresses()
-		if !served(d, func() bool { return d.rereadAt != 0 }) {
+		d.addresses.load()
+		if !served(d, func() bool { return d.addresses.rereadAt != 0 }) {
 			t.Fatal("it is not read again")
 		}
 	}
@@ -255,14 +254,14 @@ func TestStateDirectoryUnreadable(t *testing.T) {
 	if err := os.Remove(key); err != nil {
 		t.Fatal(err)
 	}
-	d.loadAddresses()
+	d.addresses.load()
 	if !served(d, func() bool { return !d.addresses.unknown }) {
 		t.Error("it can be read, and is not")
 	}
 }
 
-// The folder of the control socket is for everybody, and what is in that of the state is
-// for shim6d alone.
+// Everybody may look into the folder of the control socket. The folders of the state are only
+// for shim6d.
 func TestStateModes(t *testing.T) {
 	defer unix.Umask(unix.Umask(0o022))
 	c := on(filepath.Join(t.TempDir(), "run", "shim6d"))
@@ -278,7 +277,7 @@ func TestStateModes(t *testing.T) {
 	}
 }
 
-// Two daemons do not have one folder.
+// Two daemons can't use one folder.
 func TestStateInUse(t *testing.T) {
 	c := on(t.TempDir())
 	d, _ := opened(t, c)
@@ -310,13 +309,13 @@ func TestOldRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, _ := opened(t, c)
-	d.table = tableWith(t)
+	d.host.table = tableWith(t)
 	f := &fake{d: d, contexts: []netlink.Context{adopted()}}
-	d.kernel = &kernellink.Connection{Client: f}
-	if err := d.startEngine(); err != nil {
+	d.kernel.conn = &kernellink.Connection{Client: f}
+	if err := d.session.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if i := slices.Collect(d.engine.Contexts()); len(i) != 1 || i[0].PeerGeneration != 77 {
+	if i := slices.Collect(d.session.engine.Contexts()); len(i) != 1 || i[0].PeerGeneration != 77 {
 		t.Errorf("contexts %+v", i)
 	}
 	file := filepath.Join(c.StateDirectory, "contexts.jsonl")
@@ -324,8 +323,8 @@ func TestOldRecords(t *testing.T) {
 		t.Error("they are still in the state directory")
 	}
 	d.close()
-	if d, _ = opened(t, c); d.state.Len() != 1 {
-		t.Errorf("after a restart there are %d", d.state.Len())
+	if d, _ = opened(t, c); d.store.records.Len() != 1 {
+		t.Errorf("after a restart there are %d", d.store.records.Len())
 	}
 	d.close()
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package control
+package controlserver
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -22,8 +21,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"shim6/daemon/internal/engine"
-	"shim6/daemon/locator"
+	"shim6/daemon/control"
 	"shim6/daemon/wire"
 )
 
@@ -33,75 +31,72 @@ var (
 	b1 = netip.MustParseAddr("2001:db8:1::b")
 	b2 = netip.MustParseAddr("2001:db8:2::b")
 
-	name    = Name{a1, b1, 7}
+	name    = control.Name{ULIDLocal: a1, ULIDPeer: b1, FII: 7}
 	addrCmp = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 )
 
-// fake is a daemon that notes what it is told, and answers err.
+func pair(local, peer netip.Addr) control.Pair {
+	return control.Pair{LocatorLocal: local, LocatorPeer: peer}
+}
+
+// fake is a daemon that notes the requests, and answers err.
 type fake struct {
 	got any
 	err error
 }
 
-func (f *fake) Status(context.Context) (Status, error) {
-	return Status{Version: "1", PID: 2, Kernel: true, Sent: map[string]uint64{"I1": 3}}, f.err
+func (f *fake) Status(context.Context) (control.Status, error) {
+	return control.Status{Version: "1", PID: 2, Kernel: true, Sent: map[string]uint64{"I1": 3}}, f.err
 }
 
-func (f *fake) Contexts(context.Context) ([]Context, error) {
-	return []Context{ContextOf(info)}, f.err
+func (f *fake) Contexts(context.Context) ([]control.Context, error) {
+	return []control.Context{established}, f.err
 }
 
-func (f *fake) Locators(context.Context) ([]Locator, error) {
-	return []Locator{{Address: a1, Available: true}}, f.err
+func (f *fake) Locators(context.Context) ([]control.Locator, error) {
+	return []control.Locator{{Address: a1, Available: true}}, f.err
 }
 
-func (f *fake) History(context.Context) ([]Change, error) {
-	return []Change{{Name: name, From: "idle", To: "i1-sent", Why: "x"}}, f.err
+func (f *fake) History(context.Context) ([]control.Change, error) {
+	return []control.Change{{Name: name, From: "idle", To: "i1-sent", Why: "x"}}, f.err
 }
 
-func (f *fake) Paths(context.Context) ([]Path, error) {
-	return []Path{
-		{Name: name, Pair: Pair{LocatorLocal: a2, LocatorPeer: b2}, Current: true, State: "working", LastGood: time.Unix(7, 0).UTC(), RTT: 1.5, Policy: "backup", PreferencePeer: Preference{Broken: true, Weight: 3}},
-		{Name: name, Pair: Pair{LocatorLocal: a1, LocatorPeer: b1}, Inbound: true, State: "unknown", Policy: "normal"},
+func (f *fake) Paths(context.Context) ([]control.Path, error) {
+	return []control.Path{
+		{Name: name, Pair: pair(a2, b2), Current: true, State: "working", LastGood: time.Unix(7, 0).UTC(), RTT: 1.5, Policy: "backup", PreferencePeer: control.Preference{Broken: true, Weight: 3}},
+		{Name: name, Pair: pair(a1, b1), Inbound: true, State: "unknown", Policy: "normal"},
 	}, f.err
 }
 
-func (f *fake) Switches(context.Context) ([]Switch, error) {
-	return []Switch{{
-		Time: time.Unix(8, 0).UTC(), Name: name, Direction: "outbound", Trigger: "local", From: Pair{LocatorLocal: a1, LocatorPeer: b1}, To: Pair{LocatorLocal: a2, LocatorPeer: b2},
-		Probed: []Probed{{Pair{LocatorLocal: a2, LocatorPeer: b2}, time.Unix(7, 0).UTC()}}, Answered: []Pair{{LocatorLocal: a2, LocatorPeer: b2}}, Outage: 20,
-		LastGood: []LastGood{{Pair{LocatorLocal: a1, LocatorPeer: b1}, time.Unix(6, 0).UTC()}},
+func (f *fake) Switches(context.Context) ([]control.Switch, error) {
+	return []control.Switch{{
+		Time: time.Unix(8, 0).UTC(), Name: name, Direction: "outbound", Trigger: "local", From: pair(a1, b1), To: pair(a2, b2),
+		Probed: []control.Probed{{Pair: pair(a2, b2), Time: time.Unix(7, 0).UTC()}}, Answered: []control.Pair{pair(a2, b2)}, Outage: 20,
+		LastGood: []control.LastGood{{Pair: pair(a1, b1), Time: time.Unix(6, 0).UTC()}},
 	}}, f.err
 }
 
-func (f *fake) Protections(_ context.Context, names []Name) ([]Protection, error) {
+func (f *fake) Protections(_ context.Context, names []control.Name) ([]control.Protection, error) {
 	f.got = names
-	l := []Protection{}
+	l := []control.Protection{}
 	for _, n := range names {
-		l = append(l, Protection{Name: n, Protected: n.FII == 0, Pairs: 3, NetworksLocal: 2, NetworksPeer: 1, Text: "x"})
+		l = append(l, control.Protection{Name: n, Protected: n.FII == 0, Pairs: 3, NetworksLocal: 2, NetworksPeer: 1, Text: "x"})
 	}
 	return l, f.err
 }
 
-func (f *fake) Open(_ context.Context, r OpenRequest) error { f.got = r; return f.err }
-func (f *fake) Close(_ context.Context, n Name) error       { f.got = n; return f.err }
-func (f *fake) Refresh(_ context.Context, n Name) error     { f.got = n; return f.err }
-func (f *fake) Use(_ context.Context, r UseRequest) error   { f.got = r; return f.err }
+func (f *fake) Open(_ context.Context, r control.OpenRequest) error { f.got = r; return f.err }
+func (f *fake) Close(_ context.Context, n control.Name) error       { f.got = n; return f.err }
+func (f *fake) Refresh(_ context.Context, n control.Name) error     { f.got = n; return f.err }
+func (f *fake) Use(_ context.Context, r control.UseRequest) error   { f.got = r; return f.err }
 
-var info = engine.Info{
-	ULIDs: engine.ULIDs{Local: a1, Peer: b1, FII: 7}, State: engine.Established, TagLocal: 5, TagPeer: 6,
-	Current: engine.Pair{Local: a2, Peer: b2}, Inbound: engine.Pair{Local: a1, Peer: b2},
-	LocalLocators: []netip.Addr{a1, a2},
-	PeerLocators: []engine.PeerLocator{
-		{Address: b1, Verified: true, Probed: true, Index: -1},
-		{Address: b2, Method: wire.MethodHBA, Flags: wire.FlagBroken | wire.FlagTransient, Priority: 1, Weight: 2},
-	},
-	LocalGeneration: 3, PeerGeneration: 4, Updating: true,
-	KeepaliveTimeout: 15 * time.Second, Reap: engine.ReapExploring,
-}
+var (
+	tagLocal, tagPeer = wire.ContextTag(5), wire.ContextTag(6)
+	established       = control.Context{Name: name, State: "established", TagLocal: &tagLocal, TagPeer: &tagPeer, LocatorLocal: a2, LocatorPeer: b2}
+)
 
 // serve serves a backend on a socket, and returns a client.
-func serve(t *testing.T, b Backend) *Client {
+func serve(t *testing.T, b control.Backend) *control.Client {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "made", "socket")
 	l, err := Listen(path, "")
@@ -111,7 +106,7 @@ func serve(t *testing.T, b Backend) *Client {
 	s := NewServer(b, slog.New(slog.DiscardHandler))
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
-	c := NewClient(path)
+	c := control.NewClient(path)
 	t.Cleanup(func() {
 		c.Close()
 		s.Close()
@@ -130,7 +125,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("status %+v, %v", status, err)
 	}
 	contexts, err := c.Contexts(ctx)
-	if want := []Context{ContextOf(info)}; err != nil || !cmp.Equal(want, contexts, addrCmp) {
+	if want := []control.Context{established}; err != nil || !cmp.Equal(want, contexts, addrCmp) {
 		t.Error(cmp.Diff(want, contexts, addrCmp), err)
 	}
 	locators, err := c.Locators(ctx)
@@ -149,19 +144,19 @@ func TestRoundTrip(t *testing.T) {
 	if want, _ := f.Switches(ctx); err != nil || !cmp.Equal(want, switches, addrCmp) {
 		t.Error(cmp.Diff(want, switches, addrCmp), err)
 	}
-	names := []Name{name, {ULIDLocal: a2, ULIDPeer: b2}}
+	names := []control.Name{name, {ULIDLocal: a2, ULIDPeer: b2}}
 	protections, err := c.Protections(ctx, names)
 	if want, _ := f.Protections(ctx, names); err != nil || !cmp.Equal(want, protections, addrCmp) {
 		t.Error(cmp.Diff(want, protections, addrCmp), err)
 	}
-	open := OpenRequest{Name: name, LocatorLocal: a2, LocatorPeer: b2, Force: true}
-	use := UseRequest{Name: name, LocatorLocal: a2, LocatorPeer: b2}
+	open := control.OpenRequest{Name: name, LocatorLocal: a2, LocatorPeer: b2, Force: true}
+	use := control.UseRequest{Name: name, LocatorLocal: a2, LocatorPeer: b2}
 	for _, r := range []struct {
 		do   func() error
 		want any
 	}{
 		{func() error { return c.Open(ctx, open) }, open},
-		{func() error { return c.Open(ctx, OpenRequest{Name: name}) }, OpenRequest{Name: name}},
+		{func() error { return c.Open(ctx, control.OpenRequest{Name: name}) }, control.OpenRequest{Name: name}},
 		{func() error { return c.CloseContext(ctx, name) }, name},
 		{func() error { return c.Refresh(ctx, name) }, name},
 		{func() error { return c.Use(ctx, use) }, use},
@@ -181,12 +176,12 @@ func TestErrors(t *testing.T) {
 		status int
 	}{
 		{errors.New("no"), http.StatusConflict},
-		{ErrUnavailable, http.StatusServiceUnavailable},
+		{control.ErrUnavailable, http.StatusServiceUnavailable},
 		{fs.ErrNotExist, http.StatusNotFound},
 	} {
 		f.err = e.err
 		err := c.CloseContext(t.Context(), name)
-		var ce *Error
+		var ce *control.Error
 		if !errors.As(err, &ce) || ce.Status != e.status || ce.Message != e.err.Error() {
 			t.Errorf("%v became %v", e.err, err)
 		}
@@ -197,14 +192,14 @@ func TestErrors(t *testing.T) {
 			t.Error("an error of the backend is lost")
 		}
 	}
-	if _, err := NewClient("/none").Status(t.Context()); err == nil ||
+	if _, err := control.NewClient("/none").Status(t.Context()); err == nil ||
 		err.Error() != "nobody listens at /none: is shim6d running? ('systemctl start shim6d')" {
 		t.Error(err)
 	}
 }
 
 // as serves one request of a peer.
-func as(p peer, b Backend, method, path, body string) *httptest.ResponseRecorder {
+func as(p peer, b control.Backend, method, path, body string) *httptest.ResponseRecorder {
 	s := NewServer(b, slog.New(slog.DiscardHandler))
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
@@ -234,7 +229,7 @@ func TestRequests(t *testing.T) {
 		{"GET", "/protection?context=10.0.0.1,10.0.0.2,0", "", 400, "which are IPv6 addresses"},
 		{"GET", "/protection?context=x,2001:db8:1::b,1", "", 400, "unable to parse IP"},
 		{"GET", "/protection?context=2001:db8:1::b,x,1", "", 400, "unable to parse IP"},
-		{"GET", "/protection?" + strings.Repeat("context=x&", MaxProtections+1), "", 400, "take up to 100"},
+		{"GET", "/protection?" + strings.Repeat("context=x&", control.MaxProtections+1), "", 400, "take up to 100"},
 		{"GET", "/contexts/close", "", 405, ""},
 		{"POST", "/status", "", 405, ""},
 		{"GET", "/nothing", "", 404, ""},
@@ -250,7 +245,7 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// Who may not change things can't, and sees no tags.
+// Unprivileged peers can't change things, and see no tags.
 func TestUnprivileged(t *testing.T) {
 	for _, path := range []string{"/contexts/open", "/contexts/close", "/contexts/refresh", "/contexts/use"} {
 		f := &fake{}
@@ -333,7 +328,7 @@ func TestListen(t *testing.T) {
 	if _, err := Listen(path, ""); err == nil || !strings.Contains(err.Error(), "another shim6d listens at") {
 		t.Error("a second one:", err)
 	}
-	// A daemon that was killed leaves its socket.
+	// A killed daemon leaves its socket.
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
 	l, err = Listen(path, "")
@@ -352,8 +347,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// More connections of the unprivileged than are served are hung up on, and keep nobody
-// out who is privileged.
+// Unprivileged connections above the limit are closed. They do not keep privileged peers out.
 func TestLimit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "socket")
 	l, err := Listen(path, "")
@@ -386,7 +380,7 @@ func TestLimit(t *testing.T) {
 		dial()
 		first = <-accepted
 	}
-	// One too many is hung up on.
+	// A connection above the limit is closed.
 	if _, err := dial().Read(make([]byte, 1)); err != io.EOF {
 		t.Errorf("one more: %v", err)
 	}
@@ -405,75 +399,11 @@ func TestLimit(t *testing.T) {
 	}
 }
 
-func TestContextOf(t *testing.T) {
-	b, err := json.Marshal(ContextOf(info))
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := `{"ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:1::b","fii":7,"state":"established","tag-local":5,"tag-peer":6,` +
-		`"locator-local":"2001:db8:2::a","locator-peer":"2001:db8:2::b","encapsulation":"native","inbound-locator-local":"2001:db8:1::a","inbound-locator-peer":"2001:db8:2::b",` +
-		`"locators-local":["2001:db8:1::a","2001:db8:2::a"],"locators-peer":[` +
-		`{"address":"2001:db8:1::b","method":"","verified":true,"probed":true,"priority":0,"weight":0},` +
-		`{"address":"2001:db8:2::b","method":"hba","verified":false,"probed":false,"broken":true,"transient":true,"priority":1,"weight":2}],` +
-		`"generation-local":3,"generation-peer":4,"updating":true,"keepalive-timeout":15000,"reap-state":"exploring"}`
-	if string(b) != want {
-		t.Errorf("got\n%s\nwanted\n%s", b, want)
-	}
-	if c := ContextOf(engine.Info{ULIDs: info.ULIDs, State: engine.NoSupport}); c.State != "no-support" || c.TagLocal != nil {
-		t.Errorf("held down: %+v", c)
-	}
-}
-
-func TestLocatorOf(t *testing.T) {
-	l := LocatorOf(locator.Locator{Address: a1, Interface: "eth0", Available: true, Why: "x",
-		Preference: wire.Preference{Flags: wire.FlagBroken, Priority: 1, Weight: 2}, ValidUntil: 10 * time.Second}, 4*time.Second)
-	b, err := json.Marshal(l)
-	want := `{"address":"2001:db8:1::a","interface":"eth0","available":true,"operational":false,"why":"x","broken":true,"priority":1,"weight":2,"valid-lifetime":6000,"hba":false,"cga":false}`
-	if err != nil || string(b) != want {
-		t.Errorf("got\n%s, %v\nwanted\n%s", b, err, want)
-	}
-}
-
-// An answer is one line, of which a shell can make something.
+// An answer is one line, which is easy for a shell.
 func TestOneLine(t *testing.T) {
 	w := as(peer{}, &fake{}, "GET", "/status", "")
 	b, err := io.ReadAll(w.Body)
 	if err != nil || strings.Count(string(b), "\n") != 1 || w.Header().Get("Content-Type") != "application/json" {
 		t.Errorf("%q, %v, %v", b, w.Header(), err)
-	}
-}
-
-// The same two addresses with another encapsulation are another pair, and come through JSON.
-func TestEncapsulation(t *testing.T) {
-	native := Pair{LocatorLocal: a1, LocatorPeer: b1}
-	other := Pair{LocatorLocal: a1, LocatorPeer: b1, Encapsulation: EncapsulationOf(1)}
-	if other == native || other.Encapsulation == "" {
-		t.Errorf("%+v", other)
-	}
-	for _, want := range []Pair{native, other} {
-		var got Pair
-		b, err := json.Marshal(want)
-		if err == nil {
-			err = json.Unmarshal(b, &got)
-		}
-		if err != nil || got != want {
-			t.Errorf("%s: %+v, %v", b, got, err)
-		}
-	}
-	// An older daemon does not say it.
-	var old Pair
-	if err := json.Unmarshal([]byte(`{"locator-local":"2001:db8:1::a","locator-peer":"2001:db8:1::b"}`), &old); err != nil || old != native {
-		t.Errorf("%+v, %v", old, err)
-	}
-}
-
-// What is not known is left out.
-func TestPathKeys(t *testing.T) {
-	b, err := json.Marshal(Path{Name: name, Pair: Pair{LocatorLocal: a1, LocatorPeer: b1}, State: "unknown", Policy: "normal"})
-	want := `{"ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:1::b","fii":7,"locator-local":"2001:db8:1::a","locator-peer":"2001:db8:1::b",` +
-		`"encapsulation":"native","current":false,"inbound":false,"state":"unknown","policy":"normal",` +
-		`"preference-local":{"priority":0,"weight":0},"preference-peer":{"priority":0,"weight":0}}`
-	if err != nil || string(b) != want {
-		t.Errorf("%s, %v, want %s", b, err, want)
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package control
+package controlserver
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peer is who is at the other end of a connection.
+// peer is the process at the other end of a connection.
 type peer struct {
 	uid, gid uint32
 	pid      int32
@@ -25,14 +25,14 @@ type peer struct {
 
 type peerKey struct{}
 
-// peerOf is the peer of a request; without one it may do nothing.
+// peerOf is the peer of a request. The zero peer is not privileged.
 func peerOf(ctx context.Context) peer {
 	p, _ := ctx.Value(peerKey{}).(peer)
 	return p
 }
 
-// withPeer notes who is at the other end, when the connection is made: whoever
-// hands it on to somebody else has done that.
+// withPeer notes who is at the other end when the connection is made. A process that hands
+// its connection on to another one hands on its permissions.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
 	if s, ok := c.(*slot); ok {
 		c = s.Conn
@@ -48,7 +48,7 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, p)
 }
 
-// privileged reports whether somebody privileged is at the other end.
+// privileged reports whether the peer of a connection is privileged.
 func privileged(c net.Conn) bool {
 	return peerOf(withPeer(context.Background(), c)).privileged
 }

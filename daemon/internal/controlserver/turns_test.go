@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package control
+package controlserver
 
 import (
 	"context"
@@ -16,30 +16,32 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"shim6/daemon/control"
 )
 
-// large is a daemon with more contexts than a socket takes at once, which takes its time
-// for its paths.
+// large is a daemon with more contexts than a socket takes at once. It needs time for its
+// paths.
 type large struct {
 	fake
 	takes time.Duration
 }
 
-func (l *large) Contexts(context.Context) ([]Context, error) {
-	list := make([]Context, 10_000)
+func (l *large) Contexts(context.Context) ([]control.Context, error) {
+	list := make([]control.Context, 10_000)
 	for i := range list {
-		list[i] = ContextOf(info)
+		list[i] = established
 	}
 	return list, nil
 }
 
-func (l *large) Paths(ctx context.Context) ([]Path, error) {
+func (l *large) Paths(ctx context.Context) ([]control.Path, error) {
 	time.Sleep(l.takes)
 	return l.fake.Paths(ctx)
 }
 
-// Who asks for a long list and does not read it is hung up on; an answer that takes long
-// to be made is none that takes long to be read.
+// A peer that does not read a long answer is hung up on. An answer that takes long to make is
+// not one that takes long to read.
 func TestAnswerTimeout(t *testing.T) {
 	const timeout = 2 * time.Second
 	path := filepath.Join(t.TempDir(), "socket")
@@ -85,7 +87,7 @@ func TestAnswerTimeout(t *testing.T) {
 	if all, _ := json.Marshal(list); len(got) == 0 || len(got) >= len(all) {
 		t.Errorf("%d octets were there to be read of %d", len(got), len(all))
 	}
-	c := NewClient(path)
+	c := control.NewClient(path)
 	defer c.Close()
 	if p, err := c.Paths(t.Context()); err != nil || len(p) != 2 {
 		t.Errorf("an answer that took long to be made: %v, %v", p, err)
@@ -100,8 +102,8 @@ func ask(ctx context.Context, s *Server, p peer, path string) int {
 	return w.Code
 }
 
-// The unprivileged are given lists one at a time, with pauses; the privileged, and who
-// asks for no list, need not wait.
+// Unprivileged peers are given lists one at a time, with pauses. Privileged peers do not wait,
+// and neither do requests for no list.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const takes = 30 * time.Millisecond
@@ -132,7 +134,7 @@ func TestTurns(t *testing.T) {
 		if code := ask(t.Context(), s, peer{uid: 1000}, "/status"); code != http.StatusOK || time.Since(before) != 0 {
 			t.Errorf("status %d after %v", code, time.Since(before))
 		}
-		// Who does not want to wait any more gets no turn.
+		// A peer that gives up gets no turn.
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errors.New("enough"))
 		if code := ask(ctx, s, peer{uid: 1000}, "/history"); code != http.StatusServiceUnavailable {
@@ -144,7 +146,7 @@ func TestTurns(t *testing.T) {
 				t.Errorf("%d answers after %v: %v", answered[at], at, answered)
 			}
 		}
-		// All lists are given in turn.
+		// All lists are given in turns.
 		for _, p := range []string{"/paths", "/contexts", "/locators", "/history", "/paths/history"} {
 			before := time.Now()
 			if code := ask(t.Context(), s, peer{uid: 1000}, p); code != http.StatusOK || time.Since(before) < listPause {

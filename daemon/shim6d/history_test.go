@@ -16,8 +16,7 @@ import (
 	"shim6/daemon/internal/reap"
 )
 
-// Times of the day are reckoned from now, whatever the engine's clock has missed since
-// the start.
+// Times of the day count from now, whatever the engine's clock has missed since the start.
 func TestWall(t *testing.T) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.FixedZone("CET", 3600))
 	at := wallAt(now, time.Minute)
@@ -39,8 +38,8 @@ func TestWall(t *testing.T) {
 	}
 }
 
-// A switch has the time of the day at which it was, in every answer, though the clocks
-// have gone apart since.
+// A switch has the same time of the day in every answer, even if the clocks have diverged
+// since.
 func TestSwitchTimes(t *testing.T) {
 	d, _, log := made(t)
 	to := engine.Pair{Local: b1, Peer: a1}
@@ -49,8 +48,8 @@ func TestSwitchTimes(t *testing.T) {
 		Probed: []reap.Probed{{Pair: to, Time: d.now() - time.Second}}, Answered: []engine.Pair{to},
 		Good: []reap.LastGood{{Pair: to, Time: d.now() - time.Minute}},
 	}
-	d.switched(&s)
-	first := d.switches()
+	d.session.switched(&s)
+	first := d.history.switches.kept()
 	if len(first) != 1 || time.Since(first[0].Time).Abs() > time.Minute || first[0].Trigger != "icmp" {
 		t.Fatalf("%+v", first)
 	}
@@ -73,26 +72,26 @@ func TestSwitchTimes(t *testing.T) {
 	}
 	// As if the time of the day had been set back.
 	d.began = d.began.Add(-time.Hour)
-	if diff := cmp.Diff(first, d.switches(), cmpopts.EquateComparable(control.Pair{}, control.Name{})); diff != "" {
+	if diff := cmp.Diff(first, d.history.switches.kept(), cmpopts.EquateComparable(control.Pair{}, control.Name{})); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// The last switches are kept, also over a reload.
+// The last switches are kept, also after a reload.
 func TestSwitchesAreBounded(t *testing.T) {
 	d, _, _ := made(t)
-	if l := d.switches(); l == nil || len(l) != 0 {
+	if l := d.history.switches.kept(); l == nil || len(l) != 0 {
 		t.Errorf("%v", l)
 	}
 	last := fmt.Sprint(3*historySize - 1)
 	for i := range 3 * historySize {
-		d.switched(&reap.Switch{ULIDs: ulids, Why: fmt.Sprint(i)})
+		d.session.switched(&reap.Switch{ULIDs: ulids, Why: fmt.Sprint(i)})
 	}
-	if err := d.startEngine(); err != nil {
+	if err := d.session.Start(); err != nil {
 		t.Fatal(err)
 	}
-	l := d.switches()
-	if len(l) != historySize || l[historySize-1].Why != last || l[0].Why != fmt.Sprint(2*historySize) || len(d.paths) > 2*historySize {
-		t.Errorf("%d switches of %d, the last %+v", len(l), len(d.paths), l[len(l)-1])
+	l := d.history.switches.kept()
+	if len(l) != historySize || l[historySize-1].Why != last || l[0].Why != fmt.Sprint(2*historySize) || len(d.history.switches) > 2*historySize {
+		t.Errorf("%d switches of %d, the last %+v", len(l), len(d.history.switches), l[len(l)-1])
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package control
+package controlserver
 
 import (
 	"errors"
@@ -16,9 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listen makes the socket, which everybody on the host may connect to. If group is
-// not "", it is the socket's. A socket that nobody listens to any more is
-// replaced.
+// Listen makes the socket. Everybody on the host may connect to it. A group other than ""
+// becomes the socket's group. A socket without a listener is replaced.
 func Listen(path, group string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("the control socket: %w", err)
@@ -43,7 +42,7 @@ func Listen(path, group string) (net.Listener, error) {
 	return l, nil
 }
 
-// stale removes a socket that a daemon has left that was killed.
+// stale removes the socket of a daemon that was killed.
 func stale(path string) error {
 	st, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -81,9 +80,9 @@ func setGroup(path, group string) error {
 	return nil
 }
 
-// limit lets a number of connections be open at a time, of those who may only look,
-// and hangs up on others. Who is privileged gets through in any case: or else any
-// user could keep root out.
+// limit allows maxConnections connections of unprivileged peers at a time, and closes
+// further ones. Privileged peers always get through: otherwise any user could keep root
+// out.
 func limit(l net.Listener, privileged func(net.Conn) bool) net.Listener {
 	return &limited{Listener: l, privileged: privileged, slots: make(chan struct{}, maxConnections)}
 }
