@@ -11,7 +11,8 @@
 #include "compat.h"
 #include "context.h"
 #include "filter.h"
-#include "netns.h"
+#include "locators.h"
+#include "state.h"
 #include "table.h"
 
 /**
@@ -201,12 +202,12 @@ int shim6_admit_new(struct shim6_net *sn, const struct shim6_context_change *c,
 			       "the namespace holds max-contexts contexts already");
 		return -ENOSPC;
 	}
-	if (shim6_context_by_ulids(sn, &c->ulids)) {
+	if (shim6_table_by_ulids(sn, &c->ulids)) {
 		NL_SET_ERR_MSG(extack,
 			       "there is a context with this ULID pair and FII");
 		return -EEXIST;
 	}
-	if (shim6_context_by_tag(sn, c->tag_local)) {
+	if (shim6_table_by_tag(sn, c->tag_local)) {
 		NL_SET_ERR_MSG(extack,
 			       "there is a context with this tag-local");
 		return -EEXIST;

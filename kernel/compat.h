@@ -18,7 +18,7 @@
 #include <net/xfrm.h>
 
 struct shim6_place;
-bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place);
+int shim6_header_again(const struct sk_buff *skb, struct shim6_place *place);
 
 /* Exported to modules, but declared in a header that is not installed. */
 void nf_queue_nf_hook_drop(struct net *net);
@@ -160,7 +160,7 @@ static inline int shim6_jumbo_remove(struct sk_buff *skb,
 	__skb_pull(skb, len);
 	skb_reset_network_header(skb);
 	ipv6_hdr(skb)->nexthdr = nexthdr;
-	return shim6_header_place(skb, place) ? 0 : -EINVAL;
+	return shim6_header_again(skb, place);
 }
 #else
 static inline bool shim6_jumbo_foreign(const struct sk_buff *skb)

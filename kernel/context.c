@@ -15,124 +15,18 @@
 #include "admit.h"
 #include "compat.h"
 #include "context.h"
+#include "hooks.h"
+#include "locators.h"
 #include "mtu.h"
-#include "netns.h"
 #include "path.h"
 #include "reap.h"
+#include "state.h"
 #include "stats.h"
 #include "table.h"
 #include "tcp.h"
 #include "trace.h"
 
 static struct kmem_cache *shim6_context_cache __ro_after_init;
-
-static bool shim6_in_list(const struct in6_addr *addr,
-			  const struct in6_addr *list, unsigned int n)
-{
-	while (n--)
-		if (ipv6_addr_equal(addr, &list[n]))
-			return true;
-	return false;
-}
-
-/**
- * shim6_context_tag_peer - CT(peer), which our packets bear
- * @ctx: the context; the caller is in an RCU read-side section or holds the
- *	table's lock
- * @tag: where it goes, in host order
- *
- * Return: whether it is known.
- */
-bool shim6_context_tag_peer(const struct shim6_context *ctx, u64 *tag)
-{
-	const struct shim6_peer_tag *t =
-		rcu_dereference_check(ctx->peer_tag, shim6_table_held(ctx->sn));
-
-	if (t)
-		*tag = t->tag;
-	return t;
-}
-
-/**
- * shim6_context_is_local - is an address in Ls(local)?
- * @ctx: the context; the caller is in an RCU read-side section
- * @addr: the address
- */
-bool shim6_context_is_local(const struct shim6_context *ctx,
-			    const struct in6_addr *addr)
-{
-	const struct shim6_locators *l = rcu_dereference_check(ctx->locators,
-						      shim6_table_held(ctx->sn));
-	const struct shim6_path *path = rcu_dereference_check(ctx->path,
-							   shim6_table_held(ctx->sn));
-
-	return ipv6_addr_equal(addr, &ctx->ulids.local) ||
-	       (path && ipv6_addr_equal(addr, &path->local)) ||
-	       (l && shim6_in_list(addr, l->addr, l->locals));
-}
-
-/**
- * shim6_context_is_here - is a packet of a context for this host?
- * @ctx: the context; the caller is in an RCU read-side section
- * @net: the namespace
- * @addr: the packet's destination
- *
- * A router that knows the tag by chance has to forward the packet. Most are
- * for a locator of the context, which spares the look-up.
- */
-bool shim6_context_is_here(const struct shim6_context *ctx, struct net *net,
-			   const struct in6_addr *addr)
-{
-	return shim6_context_is_local(ctx, addr) ||
-	       ipv6_chk_addr(net, addr, NULL, 0);
-}
-
-/**
- * shim6_context_is_peer - is an address in Ls(peer)?
- * @ctx: the context; the caller is in an RCU read-side section
- * @addr: the address
- */
-bool shim6_context_is_peer(const struct shim6_context *ctx,
-			   const struct in6_addr *addr)
-{
-	const struct shim6_locators *l = rcu_dereference_check(ctx->locators,
-						      shim6_table_held(ctx->sn));
-	const struct shim6_path *path = rcu_dereference_check(ctx->path,
-							   shim6_table_held(ctx->sn));
-
-	return ipv6_addr_equal(addr, &ctx->ulids.peer) ||
-	       (path && ipv6_addr_equal(addr, &path->peer)) ||
-	       (l && shim6_in_list(addr, l->addr + l->locals, l->peers));
-}
-
-/* The lists after a change: of each side the new one if it is named. */
-static struct shim6_locators *
-shim6_locators_merge(const struct shim6_locators *old,
-		     const struct shim6_context_change *c)
-{
-	const struct in6_addr *local = c->locals, *peer = c->peers;
-	u16 locals = c->n_locals, peers = c->n_peers;
-	struct shim6_locators *l;
-
-	if (!shim6_change_has(c, SHIM6_A_CONTEXT_LOCATORS_LOCAL)) {
-		locals = old ? old->locals : 0;
-		local = old ? old->addr : NULL;
-	}
-	if (!shim6_change_has(c, SHIM6_A_CONTEXT_LOCATORS_PEER)) {
-		peers = old ? old->peers : 0;
-		peer = old ? old->addr + old->locals : NULL;
-	}
-	l = kmalloc(struct_size(l, addr, locals + peers), GFP_KERNEL_ACCOUNT);
-	if (!l)
-		return NULL;
-	l->locals = locals;
-	l->peers = peers;
-	if (locals)
-		memcpy(l->addr, local, locals * sizeof(*local));
-	if (peers)
-		memcpy(l->addr + locals, peer, peers * sizeof(*peer));
-	return l;
-}
 
 static void shim6_context_free_rcu(struct rcu_head *rcu)
 {
@@ -168,6 +62,28 @@ static void shim6_next_drop(struct shim6_context_next *next)
 	kfree(next->locators);
 }
 
+/* The current locator pair after a change; *@ulids is the ULID pair, native. */
+static void shim6_next_pair(const struct shim6_context *ctx,
+			    const struct shim6_context_change *c,
+			    struct shim6_pair *pair, struct shim6_pair *ulids)
+{
+	ulids->local = ctx->ulids.local;
+	ulids->peer = ctx->ulids.peer;
+	ulids->encapsulation = SHIM6_ENCAPSULATION_NATIVE;
+
+	shim6_context_pair(ctx, pair);
+	/* A request that names a locator and no encapsulation means native. */
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_LOCAL) ||
+	    shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_PEER))
+		pair->encapsulation = SHIM6_ENCAPSULATION_NATIVE;
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_LOCAL))
+		pair->local = c->locator_local;
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_PEER))
+		pair->peer = c->locator_peer;
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_ENCAPSULATION))
+		pair->encapsulation = c->encapsulation;
+}
+
 /* Everything that can fail of a change. */
 static int shim6_next_prepare(struct shim6_net *sn,
 			      const struct shim6_context *ctx,
@@ -177,8 +93,7 @@ static int shim6_next_prepare(struct shim6_net *sn,
 {
 	struct shim6_locators *l = shim6_table_get(sn, ctx->locators);
 	struct shim6_path *old = shim6_table_get(sn, ctx->path);
-	const struct in6_addr *local = old ? &old->local : &ctx->ulids.local;
-	const struct in6_addr *peer = old ? &old->peer : &ctx->ulids.peer;
+	struct shim6_pair pair, ulids;
 	bool known, same;
 	u64 was = 0, tag;
 	int err;
@@ -190,12 +105,8 @@ static int shim6_next_prepare(struct shim6_net *sn,
 		known = true;
 		tag = c->tag_peer;
 	}
-	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_LOCAL))
-		local = &c->locator_local;
-	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_PEER))
-		peer = &c->locator_peer;
-	next->rehomed = !ipv6_addr_equal(local, &ctx->ulids.local) ||
-			!ipv6_addr_equal(peer, &ctx->ulids.peer);
+	shim6_next_pair(ctx, c, &pair, &ulids);
+	next->rehomed = !shim6_pair_equal(&pair, &ulids);
 
 	next->locators = shim6_locators_merge(l, c);
 	if (!next->locators)
@@ -205,8 +116,7 @@ static int shim6_next_prepare(struct shim6_net *sn,
 	if (err)
 		goto err;
 
-	same = old && tag == was && ipv6_addr_equal(local, &old->local) &&
-	       ipv6_addr_equal(peer, &old->peer);
+	same = old && tag == was && shim6_pair_equal(&pair, &old->pair);
 	next->moved = !same && (next->rehomed || (old && !old->home));
 	/* A peer that has a new tag knows Shim6 again, if it did not before. */
 	next->header = READ_ONCE(ctx->header) ||
@@ -221,8 +131,8 @@ static int shim6_next_prepare(struct shim6_net *sn,
 	}
 	next->new_path = true;
 	if (next->rehomed || (next->header && known)) {
-		next->path = shim6_path_new(sn, local, peer, tag,
-					    !next->rehomed, GFP_KERNEL);
+		next->path = shim6_path_new(sn, &pair, tag, !next->rehomed,
+					    GFP_KERNEL);
 		if (!next->path) {
 			err = -ENOMEM;
 			goto err;
@@ -391,6 +301,7 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
 		      struct netlink_ext_ack *extack)
 {
 	struct shim6_context_next next;
+	struct shim6_pair pair;
 	int err;
 
 	lockdep_assert_held(&sn->table.lock);
@@ -406,10 +317,8 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
 	if (next.moved) {
 		WRITE_ONCE(ctx->switches, ctx->switches + 1);
 		shim6_count(sn, SHIM6_A_STATS_SWITCHES);
-		trace_shim6_switch(ctx, next.path ? &next.path->local :
-						    &ctx->ulids.local,
-				   next.path ? &next.path->peer :
-					       &ctx->ulids.peer);
+		shim6_context_pair(ctx, &pair);
+		trace_shim6_switch(ctx, &pair.local, &pair.peer);
 		shim6_tcp_restart(sn, ctx);
 	}
 	return 0;
@@ -435,14 +344,22 @@ void shim6_context_del(struct shim6_net *sn, struct shim6_context *ctx)
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
 }
 
-/**
- * shim6_context_gone - a context's namespace goes, and with it its table
- * @ctx: the context, which no packet uses any more
- */
-void shim6_context_gone(struct shim6_context *ctx)
+static void shim6_context_gone(void *ptr, void *arg)
 {
+	struct shim6_context *ctx = ptr;
+
 	ctx->dead = true;
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
+}
+
+/**
+ * shim6_context_net_exit - the namespace goes, and with it all its contexts
+ * @sn: the namespace's state, which contexts use until a grace period has passed;
+ *	no packet uses a context any more
+ */
+void shim6_context_net_exit(struct shim6_net *sn)
+{
+	shim6_table_exit(sn, shim6_context_gone);
 }
 
 /**

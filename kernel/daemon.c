@@ -8,12 +8,12 @@
 #include <net/sock.h>
 
 #include "compat.h"
-#include "context.h"
 #include "daemon.h"
 #include "fair.h"
-#include "netlink_gen.h"
-#include "netns.h"
+#include "flow.h"
+#include "hooks.h"
 #include "reap.h"
+#include "state.h"
 
 static struct sock *shim6_socket_sk(struct shim6_net *sn,
 				    const struct shim6_socket *socket)
@@ -105,29 +105,35 @@ static void shim6_daemon_clear(struct shim6_net *sn,
 	}
 }
 
-/*
- * shim6_nl_daemon_register_doit - SHIM6_CMD_DAEMON_REGISTER: the asking socket
- * becomes the namespace's daemon, or its socket for what comes from outside
+/**
+ * shim6_daemon_register - a socket becomes the namespace's daemon
+ * @sn: the namespace's state
+ * @sk: the socket; a reference is taken
+ * @port: its netlink port
+ * @outside: it becomes the daemon's socket for events that others can cause at
+ *	will, instead
+ * @extack: where to say why not
+ *
+ * A socket that is registered already stays so.
+ *
+ * Return: 0 or a negative errno.
  */
-int shim6_nl_daemon_register_doit(struct sk_buff *skb, struct genl_info *info)
+int shim6_daemon_register(struct shim6_net *sn, struct sock *sk, u32 port,
+			  bool outside, struct netlink_ext_ack *extack)
 {
-	const bool outside = info->attrs[SHIM6_A_CONTROL_FROM_OUTSIDE];
-	struct shim6_net *sn = shim6_netns_use(genl_info_net(info));
-	struct sock *asking = NETLINK_CB(skb).sk, *sk;
+	struct sock *was;
 	int err = 0;
 
-	if (!sn)
-		return -ENOMEM;
 	mutex_lock(&sn->table.lock);
-	sk = shim6_socket_sk(sn, outside ? &sn->outside : &sn->daemon);
-	if (sk && sk != asking) {
-		NL_SET_ERR_MSG(info->extack,
+	was = shim6_socket_sk(sn, outside ? &sn->outside : &sn->daemon);
+	if (was && was != sk) {
+		NL_SET_ERR_MSG(extack,
 			       "the network namespace has a daemon already");
 		err = -EBUSY;
-	} else if (!sk && outside) {
-		shim6_socket_set(sn, &sn->outside, asking, info->snd_portid);
-	} else if (!sk) {
-		err = shim6_daemon_set(sn, asking, info->snd_portid);
+	} else if (!was && outside) {
+		shim6_socket_set(sn, &sn->outside, sk, port);
+	} else if (!was) {
+		err = shim6_daemon_set(sn, sk, port);
 	}
 	mutex_unlock(&sn->table.lock);
 	return err;

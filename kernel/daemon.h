@@ -4,6 +4,8 @@
 
 #include <linux/types.h>
 
+struct netlink_ext_ack;
+struct shim6_net;
 struct sock;
 
 /**
@@ -16,8 +18,8 @@ struct shim6_socket {
 	u32 port;
 };
 
-struct shim6_net;
-
+int shim6_daemon_register(struct shim6_net *sn, struct sock *sk, u32 port,
+			  bool outside, struct netlink_ext_ack *extack);
 void shim6_daemon_net_exit(struct shim6_net *sn);
 int shim6_daemon_init(void);
 void shim6_daemon_exit(void);

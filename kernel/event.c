@@ -10,14 +10,13 @@
 #include <net/sock.h>
 
 #include "compat.h"
-#include "context.h"
 #include "daemon.h"
 #include "event.h"
 #include "fair.h"
 #include "header.h"
 #include "netlink_gen.h"
-#include "netns.h"
 #include "reap.h"
+#include "state.h"
 #include "stats.h"
 #include "trace.h"
 

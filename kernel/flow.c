@@ -17,12 +17,11 @@
 #include <net/ipv6.h>
 
 #include "compat.h"
-#include "context.h"
 #include "event.h"
 #include "flow.h"
 #include "header.h"
-#include "netns.h"
 #include "policy.h"
+#include "state.h"
 #include "stats.h"
 
 /* Silence after which an exchange is a new one, and so is the counting. */

@@ -46,29 +46,21 @@ static bool shim6_routing_final(const struct sk_buff *skb, unsigned int offset,
 }
 
 /**
- * shim6_header_place - find where the Shim6 header is, or where it goes
- * @skb: a packet with its network header set; nothing is changed or pulled
- * @place: the answer
+ * shim6_header_walk - shim6_header_place() where extension headers come first
+ * @skb: the packet
+ * @place: the answer; it says already where the first header is
  *
- * Return: false for a packet that can't be read so far or has a Routing
- * header of unknown making: leave it alone.
+ * Return: as shim6_header_place().
  */
-bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place)
+bool shim6_header_walk(const struct sk_buff *skb, struct shim6_place *place)
 {
 	const int net = skb_network_offset(skb);
 	struct ipv6_opt_hdr _opt;
 	const struct ipv6_opt_hdr *opt;
 	int i;
 
-	place->offset = sizeof(struct ipv6hdr);
-	place->prev = offsetof(struct ipv6hdr, nexthdr);
-	place->nexthdr = ipv6_hdr(skb)->nexthdr;
-	place->final = 0;
-
 	for (i = 0; i < SHIM6_CHAIN_MAX; i++) {
-		if (place->nexthdr != NEXTHDR_HOP &&
-		    place->nexthdr != NEXTHDR_ROUTING &&
-		    place->nexthdr != NEXTHDR_DEST)
+		if (!shim6_header_passes(place->nexthdr))
 			return true;
 		opt = skb_header_pointer(skb, net + place->offset, sizeof(_opt),
 					 &_opt);
@@ -88,6 +80,18 @@ bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place)
 			return false;
 	}
 	return false;
+}
+
+/**
+ * shim6_header_again - the same for a packet that has lost a header
+ * @skb: the packet
+ * @place: the answer
+ *
+ * Return: 0 or -EINVAL.
+ */
+int shim6_header_again(const struct sk_buff *skb, struct shim6_place *place)
+{
+	return shim6_header_place(skb, place) ? 0 : -EINVAL;
 }
 
 /**
@@ -113,22 +117,14 @@ bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
 }
 
 /**
- * shim6_payload_allowed - may this be behind a payload header?
- * @skb: a packet; nothing is changed or pulled
+ * shim6_payload_walk - shim6_payload_allowed() for all but TCP and UDP
+ * @skb: the packet
  * @at: where the payload header ends, from data
  * @nexthdr: its Next Header
  *
- * Not another header of protocol 140: once the ULIDs are in the packet, a
- * control message would have a source that its sender does not have (RFC 5533
- * section 12.4). Nor Neighbour Discovery, which no sender of ours puts there
- * and which is believed for its hop limit alone. Either could hide where a
- * first fragment ends before its last header does, so that is refused as well
- * (RFC 7112); a later fragment tells nothing, and is nothing without the first.
- *
- * Return: true if it may.
+ * Return: as shim6_payload_allowed().
  */
-bool shim6_payload_allowed(const struct sk_buff *skb, unsigned int at,
-			   u8 nexthdr)
+bool shim6_payload_walk(const struct sk_buff *skb, unsigned int at, u8 nexthdr)
 {
 	struct frag_hdr _frag;
 	const struct frag_hdr *frag;

@@ -17,10 +17,10 @@
 #include <linux/jiffies.h>
 
 #include "compat.h"
-#include "context.h"
 #include "header.h"
 #include "home.h"
 #include "path.h"
+#include "state.h"
 
 /* As long as the shortest that a router remembers what it knows no more of. */
 #define SHIM6_HOME_QUIET	(30 * HZ)
@@ -51,13 +51,18 @@ static bool shim6_home_plain(struct shim6_context *ctx)
  */
 static struct shim6_path *shim6_home_add(struct shim6_context *ctx)
 {
+	const struct shim6_pair pair = {
+		.local = ctx->ulids.local,
+		.peer = ctx->ulids.peer,
+		.encapsulation = SHIM6_ENCAPSULATION_NATIVE,
+	};
 	struct shim6_path *path, *was;
 	u64 tag, now;
 
 	if (!shim6_context_tag_peer(ctx, &tag))
 		return NULL;
-	path = shim6_path_new(ctx->sn, &ctx->ulids.local, &ctx->ulids.peer, tag,
-			      true, GFP_ATOMIC | __GFP_NOWARN);
+	path = shim6_path_new(ctx->sn, &pair, tag, true,
+			      GFP_ATOMIC | __GFP_NOWARN);
 	if (!path)
 		return NULL;
 	was = unrcu_pointer(cmpxchg(&ctx->path, NULL, RCU_INITIALIZER(path)));

@@ -15,14 +15,13 @@
 #include <net/ipv6.h>
 
 #include "compat.h"
-#include "context.h"
 #include "event.h"
 #include "header.h"
 #include "home.h"
 #include "icmp.h"
 #include "mtu.h"
-#include "netns.h"
 #include "path.h"
+#include "state.h"
 #include "stats.h"
 
 /* The packet in error begins here, from the IPv6 header of the error. */
@@ -106,8 +105,10 @@ static bool shim6_icmp_current(const struct shim6_context *ctx,
 	if (!path)
 		return ipv6_addr_equal(&in->saddr, &ctx->ulids.local) &&
 		       ipv6_addr_equal(&in->daddr, &ctx->ulids.peer);
-	if (!ipv6_addr_equal(&in->saddr, &path->local) ||
-	    !ipv6_addr_equal(&in->daddr, &path->peer))
+	/* The packet in error is of IP protocol 140. */
+	if (path->pair.encapsulation != SHIM6_ENCAPSULATION_NATIVE ||
+	    !ipv6_addr_equal(&in->saddr, &path->pair.local) ||
+	    !ipv6_addr_equal(&in->daddr, &path->pair.peer))
 		return false;
 	if (!path->home)
 		shim6_mtu_learn(ctx, path, shim6_icmp_less(mtu));
@@ -136,34 +137,32 @@ static void shim6_icmp_map(struct sk_buff *skb, const struct shim6_context *ctx,
 	struct icmp6hdr *icmp = shim6_icmp_hdr(skb);
 	struct ipv6hdr *iph = ipv6_hdr(skb);
 	const unsigned int quoted = shim6_icmp_quoted(skb);
+	const unsigned int len = SHIM6_PAYLOAD_LEN;
 	const bool extended = quoted < skb->len - SHIM6_ICMP_INNER;
 	u8 *inner = (u8 *)(icmp + 1);
 	struct ipv6hdr *in = (struct ipv6hdr *)inner;
 	u32 value = ntohl(icmp->icmp6_dataun.un_data32[0]);
 
 	inner[place->prev] = inner[place->offset];
-	memmove(inner + place->offset,
-		inner + place->offset + SHIM6_PAYLOAD_LEN,
-		quoted - place->offset - SHIM6_PAYLOAD_LEN);
+	memmove(inner + place->offset, inner + place->offset + len,
+		quoted - place->offset - len);
 	in->saddr = ctx->ulids.local;
 	in->daddr = ctx->ulids.peer;
-	if (ntohs(in->payload_len) >= SHIM6_PAYLOAD_LEN)
-		in->payload_len = htons(ntohs(in->payload_len) -
-					SHIM6_PAYLOAD_LEN);
+	if (ntohs(in->payload_len) >= len)
+		in->payload_len = htons(ntohs(in->payload_len) - len);
 	if (extended) {
 		/* Extensions stay where the length says that they are. */
-		memset(inner + quoted - SHIM6_PAYLOAD_LEN, 0,
-		       SHIM6_PAYLOAD_LEN);
+		memset(inner + quoted - len, 0, len);
 	} else {
-		skb_trim(skb, skb->len - SHIM6_PAYLOAD_LEN);
+		skb_trim(skb, skb->len - len);
 		iph->payload_len = htons(skb->len - sizeof(*iph));
 	}
 
 	if (icmp->icmp6_type == ICMPV6_PKT_TOOBIG)
 		value = shim6_icmp_less(value);
 	else if (icmp->icmp6_type == ICMPV6_PARAMPROB &&
-		 value >= place->offset + SHIM6_PAYLOAD_LEN)
-		value -= SHIM6_PAYLOAD_LEN;
+		 value >= place->offset + len)
+		value -= len;
 	icmp->icmp6_dataun.un_data32[0] = htonl(value);
 
 	iph->daddr = ctx->ulids.local;
@@ -196,8 +195,9 @@ static bool shim6_icmp_place(struct sk_buff *skb, struct shim6_place *place)
  */
 bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 {
+	const unsigned int len = SHIM6_PAYLOAD_LEN;
 	const unsigned int least = SHIM6_ICMP_INNER + sizeof(struct ipv6hdr) +
-				   SHIM6_PAYLOAD_LEN;
+				   len;
 	const struct shim6_hdr *h;
 	const struct ipv6hdr *in;
 	struct shim6_context *ctx;
@@ -214,8 +214,8 @@ bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 		return true;
 	shim6_count(sn, SHIM6_A_STATS_ICMP_IN);
 	if (skb_linearize_cow(skb) ||
-	    SHIM6_ICMP_INNER + place.offset + SHIM6_PAYLOAD_LEN > skb->len ||
-	    place.offset + SHIM6_PAYLOAD_LEN > shim6_icmp_quoted(skb) ||
+	    SHIM6_ICMP_INNER + place.offset + len > skb->len ||
+	    place.offset + len > shim6_icmp_quoted(skb) ||
 	    skb->len != sizeof(struct ipv6hdr) +
 			ntohs(ipv6_hdr(skb)->payload_len) ||
 	    (skb->ip_summed != CHECKSUM_PARTIAL && shim6_icmp_sum(skb))) {

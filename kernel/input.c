@@ -19,59 +19,20 @@
 #include <net/xfrm.h>
 
 #include "compat.h"
-#include "context.h"
 #include "control.h"
+#include "encap.h"
 #include "event.h"
 #include "filter.h"
 #include "flow.h"
 #include "header.h"
 #include "home.h"
+#include "hooks.h"
 #include "icmp.h"
 #include "input.h"
-#include "netns.h"
+#include "locators.h"
 #include "reap.h"
+#include "state.h"
 #include "stats.h"
-
-/*
- * The header out of a packet that can be written to, @prev and @offset from
- * the IPv6 header, and what is between it and the first @keep octets. All that
- * comes before moves; the payload and the addresses stay. Data is at the IPv6
- * header, and all up to the end of our header is linear.
- */
-static void shim6_remove(struct sk_buff *skb, unsigned int prev,
-			 unsigned int keep, unsigned int offset)
-{
-	const unsigned int len = offset + SHIM6_PAYLOAD_LEN - keep;
-	unsigned char *net = skb_network_header(skb);
-	struct ipv6hdr *iph;
-
-	if (skb->ip_summed == CHECKSUM_COMPLETE)
-		skb->csum = csum_sub(skb->csum,
-				     csum_partial(net, keep + len, 0));
-
-	net[prev] = net[offset];
-	if (skb_mac_header_was_set(skb) &&
-	    skb->mac_header <= skb->network_header) {
-		const unsigned int l2 = skb->network_header - skb->mac_header;
-
-		memmove(net - l2 + len, net - l2, l2 + keep);
-		skb->mac_header += len;
-		/* It stands before the MAC header, which has moved. */
-		skb_metadata_clear(skb);
-	} else {
-		memmove(net + len, net, keep);
-	}
-	__skb_pull(skb, len);
-	skb_reset_network_header(skb);
-	skb->transport_header += SHIM6_PAYLOAD_LEN;
-
-	iph = ipv6_hdr(skb);
-	if (iph->payload_len)
-		iph->payload_len = htons(ntohs(iph->payload_len) - len);
-
-	if (skb->ip_summed == CHECKSUM_COMPLETE)
-		skb->csum = csum_add(skb->csum, csum_partial(iph, keep, 0));
-}
 
 /* The ULIDs in place of the locators. */
 static void shim6_restore_ulids(struct sk_buff *skb,
@@ -117,6 +78,9 @@ static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 			  struct shim6_context *ctx, unsigned int prev,
 			  unsigned int keep, unsigned int offset)
 {
+	/* IP protocol 140 is the native encapsulation. */
+	const struct shim6_encap *encap =
+		shim6_encap_of(SHIM6_ENCAPSULATION_NATIVE);
 	const u8 state = READ_ONCE(ctx->state);
 	bool home;
 
@@ -125,17 +89,17 @@ static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_STATE);
 		return false;
 	}
-	if (!pskb_may_pull(skb, offset + SHIM6_PAYLOAD_LEN) ||
+	if (!pskb_may_pull(skb, offset + encap->overhead) ||
 	    skb_cow_head(skb, 0)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_NO_MEMORY);
 		return false;
 	}
-	if (!shim6_payload_allowed(skb, offset + SHIM6_PAYLOAD_LEN,
+	if (!shim6_payload_allowed(skb, offset + encap->overhead,
 				   skb->data[offset])) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_HEADER);
 		return false;
 	}
-	shim6_remove(skb, prev, keep, offset);
+	encap->pull(skb, prev, keep, offset);
 	home = ipv6_addr_equal(&ipv6_hdr(skb)->saddr, &ctx->ulids.peer) &&
 	       ipv6_addr_equal(&ipv6_hdr(skb)->daddr, &ctx->ulids.local);
 	/* With the ULIDs the ULP asks, behind the IPsec that is for them. */
@@ -287,7 +251,7 @@ static int shim6_rcv(struct sk_buff *skb)
 	u64 tag = 0;
 
 	/* Neither a daemon nor a context is here, or none can be. */
-	if (!sn || !READ_ONCE(sn->hooks) || !shim6_filter_served(skb->dev))
+	if (!sn || !shim6_hooks_used(sn) || !shim6_filter_served(skb->dev))
 		return shim6_decline(net, skb);
 	if (!pskb_may_pull(skb, sizeof(*h)))
 		goto malformed;

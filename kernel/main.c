@@ -14,6 +14,7 @@
 
 #include "context.h"
 #include "daemon.h"
+#include "hash.h"
 #include "input.h"
 #include "mtu.h"
 #include "netlink.h"
@@ -25,6 +26,7 @@ static int __init shim6_init(void)
 {
 	int err;
 
+	shim6_hash_init();
 	err = shim6_context_init();
 	if (err)
 		goto err_context;

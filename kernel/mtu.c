@@ -24,11 +24,10 @@
 #include <net/xfrm.h>
 
 #include "compat.h"
-#include "context.h"
 #include "header.h"
 #include "mtu.h"
-#include "netns.h"
 #include "path.h"
+#include "state.h"
 
 /* Connections that wait to be told; the others are told by a later packet. */
 #define SHIM6_TELLS_MAX	64
@@ -350,8 +349,7 @@ static void shim6_tell_later(struct shim6_net *sn, struct sock *sk,
 bool shim6_mtu_tell(struct shim6_net *sn, struct shim6_path *path,
 		    const struct sk_buff *skb, const struct dst_entry *carrier)
 {
-	const u32 mtu = max_t(u32, dst_mtu(carrier) - SHIM6_PAYLOAD_LEN,
-			      IPV6_MIN_MTU);
+	const u32 mtu = shim6_path_ulp_mtu(path, carrier);
 	struct dst_entry *dst = skb_dst(skb), *kept;
 	struct sock *sk = skb->sk;
 	struct rt6_info *rt;

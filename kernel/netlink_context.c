@@ -14,10 +14,12 @@
 
 #include "admit.h"
 #include "context.h"
+#include "locators.h"
 #include "netlink.h"
 #include "netlink_gen.h"
 #include "netns.h"
 #include "path.h"
+#include "state.h"
 
 /* A message with room for @ctx; the caller has the table's mutex. */
 static struct sk_buff *shim6_nl_context_msg(const struct shim6_context *ctx)
@@ -26,7 +28,7 @@ static struct sk_buff *shim6_nl_context_msg(const struct shim6_context *ctx)
 		shim6_table_get(ctx->sn, ctx->locators);
 	const size_t addr = nla_total_size(sizeof(struct in6_addr));
 	size_t size = 6 * addr + 4 * nla_total_size_64bit(sizeof(u64)) +
-		      8 * nla_total_size(sizeof(u32)) + 2 * nla_total_size(0);
+		      9 * nla_total_size(sizeof(u32)) + 2 * nla_total_size(0);
 
 	if (l)
 		size += (l->locals + l->peers) * addr;
@@ -90,14 +92,18 @@ static int shim6_nl_fill_path(struct sk_buff *msg,
 {
 	struct shim6_path *path = shim6_table_get(ctx->sn, ctx->path);
 	const bool header = READ_ONCE(ctx->header);
+	struct shim6_pair pair;
 	u32 mtu = 0;
 
+	shim6_context_pair(ctx, &pair);
 	if (path && (header || !path->home))
 		mtu = shim6_path_mtu(ctx->sn, path);
 	return nla_put_in6_addr(msg, SHIM6_A_CONTEXT_LOCATOR_LOCAL,
-				path ? &path->local : &ctx->ulids.local) ||
+				&pair.local) ||
 	       nla_put_in6_addr(msg, SHIM6_A_CONTEXT_LOCATOR_PEER,
-				path ? &path->peer : &ctx->ulids.peer) ||
+				&pair.peer) ||
+	       nla_put_u32(msg, SHIM6_A_CONTEXT_ENCAPSULATION,
+			   pair.encapsulation) ||
 	       (mtu && nla_put_u32(msg, SHIM6_A_CONTEXT_MTU, mtu)) ||
 	       nla_put_u32(msg, SHIM6_A_CONTEXT_HEADER, header);
 }
@@ -265,6 +271,8 @@ static int shim6_nl_parse_change(const struct genl_info *info,
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_REAP_STATE, &c->reap_state);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_REAP_TIMER, &c->reap_timer);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_HEADER, &c->header);
+	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_ENCAPSULATION,
+			   &c->encapsulation);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_SEND_TIMEOUT,
 			   &c->send_timeout);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT,
@@ -324,13 +332,13 @@ static struct shim6_context *shim6_nl_context_find(struct sk_buff *skb,
 	    !info->attrs[SHIM6_A_CONTEXT_ULID_PEER] &&
 	    !info->attrs[SHIM6_A_CONTEXT_FII]) {
 		if (sn)
-			ctx = shim6_context_by_tag(sn, nla_get_u64(tag));
+			ctx = shim6_table_by_tag(sn, nla_get_u64(tag));
 	} else {
 		err = shim6_nl_parse_ulids(info, &ulids);
 		if (err)
 			return ERR_PTR(err);
 		if (sn)
-			ctx = shim6_context_by_ulids(sn, &ulids);
+			ctx = shim6_table_by_ulids(sn, &ulids);
 		if (ctx && tag && nla_get_u64(tag) != ctx->tag_local) {
 			NL_SET_ERR_MSG_ATTR(info->extack, tag,
 					    "tag-local is not that of the context");

@@ -11,6 +11,7 @@
 #include "netlink_gen.h"
 #include "netns.h"
 #include "policy.h"
+#include "state.h"
 
 static size_t shim6_nl_policy_size(void)
 {

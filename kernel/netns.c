@@ -6,18 +6,17 @@
  */
 #include <linux/netfilter_ipv6.h>
 #include <linux/slab.h>
-#include <net/netns/generic.h>
 
 #include "compat.h"
+#include "context.h"
 #include "daemon.h"
+#include "hooks.h"
 #include "input.h"
 #include "mtu.h"
 #include "netns.h"
 #include "output.h"
+#include "state.h"
 #include "tcp.h"
-
-/* Where a namespace has the pointer. */
-static unsigned int shim6_net_id __read_mostly;
 
 static const struct nf_hook_ops shim6_hooks[SHIM6_HOOKS] = {
 	{
@@ -35,25 +34,6 @@ static const struct nf_hook_ops shim6_hooks[SHIM6_HOOKS] = {
 	},
 };
 
-static struct shim6_net **shim6_net_slot(const struct net *net)
-{
-	return net_generic(net, shim6_net_id);
-}
-
-/**
- * shim6_pernet - the module's state in a network namespace
- * @net: the namespace, kept alive by the caller
- *
- * Return: the state, or NULL if nobody has used Shim6 there. What is there
- * once, stays for as long as the namespace does; hooks and contexts come after
- * it.
- */
-struct shim6_net *shim6_pernet(const struct net *net)
-{
-	/* Pairs with the cmpxchg() of shim6_netns_use(). */
-	return READ_ONCE(*shim6_net_slot(net));
-}
-
 static void shim6_net_free(struct shim6_net *sn)
 {
 	shim6_stats_net_exit(sn);
@@ -64,16 +44,12 @@ static void shim6_net_free(struct shim6_net *sn)
 static struct shim6_net *shim6_net_new(struct net *net)
 {
 	struct shim6_net *sn;
-	int i;
 
 	sn = kzalloc(sizeof(*sn), GFP_KERNEL_ACCOUNT);
 	if (!sn)
 		return NULL;
 	sn->net = net;
-	for (i = 0; i < SHIM6_HOOKS; i++) {
-		sn->hook_ops[i] = shim6_hooks[i];
-		sn->hook_ops[i].priv = sn;
-	}
+	shim6_hooks_net_init(sn, shim6_hooks);
 	mutex_init(&sn->config_lock);
 	shim6_config_init(&sn->config);
 	shim6_tcp_net_init(sn);
@@ -85,7 +61,7 @@ static struct shim6_net *shim6_net_new(struct net *net)
 	return sn;
 
 err_policy:
-	shim6_table_exit(sn);
+	shim6_context_net_exit(sn);
 err:
 	shim6_net_free(sn);
 	return NULL;
@@ -109,46 +85,13 @@ struct shim6_net *shim6_netns_use(struct net *net)
 	sn = shim6_net_new(net);
 	if (!sn)
 		return NULL;
-	other = cmpxchg(shim6_net_slot(net), NULL, sn);
+	other = shim6_pernet_set(net, sn);
 	if (!other)
 		return sn;
 	shim6_policy_net_exit(sn);
-	shim6_table_exit(sn);
+	shim6_context_net_exit(sn);
 	shim6_net_free(sn);
 	return other;
-}
-
-/**
- * shim6_hooks_get - there is a context or a daemon more
- * @sn: the namespace's state, whose table's lock the caller holds
- *
- * The hooks are there from the first on: a namespace that does not use Shim6
- * does not pay for it.
- *
- * Return: 0 or a negative errno.
- */
-int shim6_hooks_get(struct shim6_net *sn)
-{
-	int err;
-
-	if (!sn->hooks && !sn->hooks_gone) {
-		err = nf_register_net_hooks(sn->net, sn->hook_ops, SHIM6_HOOKS);
-		if (err)
-			return err;
-	}
-	WRITE_ONCE(sn->hooks, sn->hooks + 1);
-	return 0;
-}
-
-/**
- * shim6_hooks_put - there is one less
- * @sn: the namespace's state, whose table's lock the caller holds
- */
-void shim6_hooks_put(struct shim6_net *sn)
-{
-	WRITE_ONCE(sn->hooks, sn->hooks - 1);
-	if (!sn->hooks && !sn->hooks_gone)
-		nf_unregister_net_hooks(sn->net, sn->hook_ops, SHIM6_HOOKS);
 }
 
 /*
@@ -159,13 +102,8 @@ static void __net_exit shim6_net_pre_exit(struct net *net)
 {
 	struct shim6_net *sn = shim6_pernet(net);
 
-	if (!sn)
-		return;
-	mutex_lock(&sn->table.lock);
-	sn->hooks_gone = true;
-	if (sn->hooks)
-		nf_unregister_net_hooks(net, sn->hook_ops, SHIM6_HOOKS);
-	mutex_unlock(&sn->table.lock);
+	if (sn)
+		shim6_hooks_net_pre_exit(sn);
 }
 
 static void __net_exit shim6_net_exit(struct net *net)
@@ -183,7 +121,7 @@ static void __net_exit shim6_net_exit(struct net *net)
 	shim6_mtu_net_exit(sn);
 	shim6_daemon_net_exit(sn);
 	shim6_policy_net_exit(sn);
-	shim6_table_exit(sn);
+	shim6_context_net_exit(sn);
 }
 
 /*

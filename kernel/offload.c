@@ -18,11 +18,11 @@
 #include <net/protocol.h>
 
 #include "compat.h"
-#include "context.h"
 #include "filter.h"
 #include "header.h"
-#include "netns.h"
+#include "locators.h"
 #include "offload.h"
+#include "state.h"
 #include "stats.h"
 
 /* Nothing more is merged, because the module goes. */

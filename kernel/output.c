@@ -17,56 +17,18 @@
 
 #include "card.h"
 #include "compat.h"
-#include "context.h"
 #include "event.h"
 #include "filter.h"
 #include "flow.h"
 #include "header.h"
 #include "home.h"
 #include "mtu.h"
-#include "netns.h"
 #include "output.h"
 #include "path.h"
 #include "policy.h"
 #include "reap.h"
+#include "state.h"
 #include "stats.h"
-
-/*
- * The Payload Extension header into a packet, and the locators for the ULIDs.
- * No checksum of the upper layer changes (RFC 5533 section 11.1).
- */
-static int shim6_insert(struct sk_buff *skb, const struct shim6_path *path,
-			const struct shim6_place *place)
-{
-	struct shim6_hdr *h;
-	struct ipv6hdr *iph;
-	int err;
-
-	if (!pskb_may_pull(skb, place->offset))
-		return -EINVAL;
-	err = skb_cow_head(skb, SHIM6_PAYLOAD_LEN +
-				LL_RESERVED_SPACE(skb_dst(skb)->dev));
-	if (err)
-		return err;
-	skb_push(skb, SHIM6_PAYLOAD_LEN);
-	memmove(skb->data, skb->data + SHIM6_PAYLOAD_LEN, place->offset);
-	skb_reset_network_header(skb);
-
-	h = (struct shim6_hdr *)(skb->data + place->offset);
-	h->nexthdr = skb->data[place->prev];
-	h->hdrlen = 0;
-	memcpy(h->octet, path->header_tag, sizeof(h->octet));
-	skb->data[place->prev] = SHIM6_IPPROTO;
-
-	iph = ipv6_hdr(skb);
-	iph->saddr = path->local;
-	if (place->final)
-		*(struct in6_addr *)(skb->data + place->final) = path->peer;
-	else
-		iph->daddr = path->peer;
-	shim6_set_payload_len(iph, skb->len - sizeof(*iph));
-	return 0;
-}
 
 static void shim6_count_rehomed(struct shim6_net *sn,
 				const struct shim6_path *path)
@@ -116,6 +78,7 @@ static int shim6_fragment(struct shim6_net *sn, struct sock *sk,
 			  struct sk_buff *skb, const struct shim6_path *path,
 			  struct shim6_place *place, u32 mtu)
 {
+	const struct shim6_encap *encap = shim6_path_encap(path);
 	struct dst_entry *dst = skb_dst(skb);
 	struct ip6_frag_state state;
 	struct frag_hdr was, *fh;
@@ -132,7 +95,7 @@ static int shim6_fragment(struct shim6_net *sn, struct sock *sk,
 	ip6_frag_init(skb, place->offset,
 		      mtu - place->offset - sizeof(struct frag_hdr),
 		      dst->dev->needed_tailroom,
-		      LL_RESERVED_SPACE(dst->dev) + SHIM6_PAYLOAD_LEN,
+		      LL_RESERVED_SPACE(dst->dev) + encap->overhead,
 		      skb_network_header(skb) + place->prev, place->nexthdr,
 		      was.identification ?:
 		      ipv6_select_ident(sn->net, &ipv6_hdr(skb)->daddr,
@@ -147,7 +110,7 @@ static int shim6_fragment(struct shim6_net *sn, struct sock *sk,
 		fh->frag_off = htons(ntohs(fh->frag_off) +
 				     (ntohs(was.frag_off) & IP6_OFFSET));
 		/* Its data begins at the network header. */
-		err = shim6_insert(frag, path, place);
+		err = encap->push(frag, path, place);
 		if (err) {
 			kfree_skb(frag);
 			return err;
@@ -176,7 +139,7 @@ static void shim6_send_one(struct shim6_net *sn, struct sock *sk,
 		consume_skb(skb);
 		return;
 	}
-	if (shim6_insert(skb, path, place)) {
+	if (shim6_path_encap(path)->push(skb, path, place)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY);
 		return;
 	}
@@ -262,7 +225,8 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 					 struct shim6_path *path,
 					 struct shim6_place *place)
 {
-	const struct in6_addr first = ipv6_hdr(skb)->daddr;
+	const struct shim6_encap *encap = shim6_path_encap(path);
+	struct in6_addr first, *to = NULL;
 	struct sock *asked = sk;
 	struct dst_entry *dst;
 	bool big, told;
@@ -274,7 +238,12 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 	if (err)
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
 					  err);
-	dst = shim6_path_route(sn->net, skb, path, place->final ? &first : NULL);
+	if (unlikely(place->final)) {
+		/* The look-up may move the packet's headers. */
+		first = ipv6_hdr(skb)->daddr;
+		to = &first;
+	}
+	dst = shim6_path_route(sn->net, skb, path, to);
 	/* Where somebody is about to repair it the ULP need not know. */
 	if (IS_ERR(dst) && shim6_has_daemon(sn)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE);
@@ -284,7 +253,7 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
 					  PTR_ERR(dst));
 	err = shim6_filter_cgroup(&asked, skb, dst->dev);
-	mtu = dst_mtu(dst) - SHIM6_PAYLOAD_LEN;
+	mtu = dst_mtu(dst) - encap->overhead;
 	big = !shim6_mtu_fits(skb, mtu);
 	told = big && !err && shim6_mtu_tell(sn, path, skb, dst);
 	skb_dst_drop(skb);
@@ -304,7 +273,7 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 		return shim6_segment(sn, asked, skb, path, place, mtu);
 	err = shim6_card_sums(skb) ? 0 : shim6_checksum(skb);
 	if (!err)
-		err = shim6_insert(skb, path, place);
+		err = encap->push(skb, path, place);
 	if (err)
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
 					  err);
@@ -352,6 +321,22 @@ static unsigned int shim6_output_passed(struct shim6_net *sn,
 		return shim6_output_rehomed(sn, skb, sk, path, &place);
 	IP6CB(skb)->flags |= IP6SKB_REROUTED;
 	return NF_ACCEPT;
+}
+
+/*
+ * Has POSTROUTING left a packet as it was, as it nearly always does? Then its
+ * context is the one that was found before, and need not be looked up again.
+ */
+static bool shim6_output_same(const struct sk_buff *skb,
+			      const struct shim6_place *place,
+			      const struct shim6_ulids *ulids)
+{
+	const struct ipv6hdr *iph = ipv6_hdr(skb);
+
+	return place->prev == offsetof(struct ipv6hdr, nexthdr) &&
+	       place->nexthdr == iph->nexthdr &&
+	       ipv6_addr_equal(&ulids->local, &iph->saddr) &&
+	       ipv6_addr_equal(&ulids->peer, &iph->daddr);
 }
 
 /* A hook at POSTROUTING had held the packet back, and lets it go on. */
@@ -431,7 +416,7 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 				    shim6_output_later);
 	if (passed <= 0)
 		return shim6_nf_stolen(passed);
-	if (passed == 1)
+	if (passed == 1 && !shim6_output_same(skb, &place, &ulids))
 		return shim6_output_passed(sn, skb, state->sk);
 	return shim6_output_rehomed(sn, skb, state->sk, path, &place);
 }

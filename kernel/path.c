@@ -11,29 +11,26 @@
 #include <net/xfrm.h>
 
 #include "compat.h"
-#include "context.h"
 #include "filter.h"
 #include "header.h"
 #include "mtu.h"
-#include "netns.h"
 #include "path.h"
+#include "state.h"
 
 static struct kmem_cache *shim6_path_cache __ro_after_init;
 
 /**
  * shim6_path_new - a current locator pair
  * @sn: the namespace's state
- * @local: Lp(local)
- * @peer: Lp(peer)
- * @tag: CT(peer), 47 bits
- * @home: it is the ULID pair
+ * @pair: Lp(local), Lp(peer) and how packets are carried between them
+ * @tag: CT(peer), 47 bits, in host order
+ * @home: it is the ULID pair, native
  * @gfp: how to allocate it
  *
  * Return: the path or NULL.
  */
 struct shim6_path *shim6_path_new(struct shim6_net *sn,
-				  const struct in6_addr *local,
-				  const struct in6_addr *peer, u64 tag,
+				  const struct shim6_pair *pair, u64 tag,
 				  bool home, gfp_t gfp)
 {
 	struct shim6_path *path;
@@ -44,8 +41,7 @@ struct shim6_path *shim6_path_new(struct shim6_net *sn,
 	path->sn = sn;
 	path->home = home;
 	INIT_LIST_HEAD(&path->bundles);
-	path->local = *local;
-	path->peer = *peer;
+	path->pair = *pair;
 	put_unaligned_be48(tag, path->header_tag);
 	path->header_tag[0] |= SHIM6_PAYLOAD_BIT;
 	return path;
@@ -95,7 +91,9 @@ static struct dst_entry *shim6_route_lookup(struct net *net,
 					    const struct shim6_path *path,
 					    const struct in6_addr *to)
 {
-	struct flowi6 fl6 = { .flowi6_proto = SHIM6_IPPROTO };
+	struct flowi6 fl6 = {
+		.flowi6_proto = shim6_path_encap(path)->ipproto,
+	};
 	struct flow_keys keys;
 	struct dst_entry *dst;
 	int err;
@@ -110,7 +108,7 @@ static struct dst_entry *shim6_route_lookup(struct net *net,
 		fl6.flowi6_oif = shim6_filter_bound(skb);
 		fl6.flowi6_uid = sock_net_uid(net, skb_to_full_sk(skb));
 	}
-	fl6.saddr = path->local;
+	fl6.saddr = path->pair.local;
 	fl6.daddr = *to;
 	if (!path->home)
 		return ip6_dst_lookup_flow(net, NULL, &fl6, NULL);
@@ -243,14 +241,14 @@ struct dst_entry *shim6_path_route(struct net *net, struct sk_buff *skb,
 	u32 uid;
 
 	if (!keep)
-		return shim6_route_lookup(net, skb, path, to ?: &path->peer);
+		return shim6_route_lookup(net, skb, path, to ?: &path->pair.peer);
 	uid = shim6_route_uid(net, skb);
 	flowinfo = ip6_flowinfo(ipv6_hdr(skb));
 	slot = shim6_route_slot(net, path, uid, flowinfo);
 	dst = shim6_route_get(net, rcu_dereference(*slot), uid, flowinfo);
 	if (dst)
 		return dst;
-	dst = shim6_route_lookup(net, skb, path, &path->peer);
+	dst = shim6_route_lookup(net, skb, path, &path->pair.peer);
 	if (!IS_ERR(dst))
 		shim6_route_set(slot, dst, uid, flowinfo);
 	return dst;
@@ -276,9 +274,9 @@ bool shim6_path_serves(struct net *net, struct sk_buff *skb,
 	if (likely(!oif))
 		return true;
 	dev = dev_get_by_index_rcu(net, oif);
-	if (!dev || !ipv6_chk_addr(net, &path->local, dev, 1))
+	if (!dev || !ipv6_chk_addr(net, &path->pair.local, dev, 1))
 		return false;
-	dst = shim6_route_lookup(net, skb, path, &path->peer);
+	dst = shim6_route_lookup(net, skb, path, &path->pair.peer);
 	if (IS_ERR(dst))
 		return false;
 	serves = dst->dev == dev;
@@ -287,8 +285,7 @@ bool shim6_path_serves(struct net *net, struct sk_buff *skb,
 }
 
 /**
- * shim6_path_mtu - what the ULP can send at a time on a locator pair: 8 octets
- * less than the path carries, but not less than every ULP believes
+ * shim6_path_mtu - what the ULP can send at a time on a locator pair
  * @sn: the namespace's state
  * @path: the pair
  *
@@ -299,10 +296,10 @@ u32 shim6_path_mtu(struct shim6_net *sn, const struct shim6_path *path)
 	struct dst_entry *dst;
 	u32 mtu;
 
-	dst = shim6_route_lookup(sn->net, NULL, path, &path->peer);
+	dst = shim6_route_lookup(sn->net, NULL, path, &path->pair.peer);
 	if (IS_ERR(dst))
 		return 0;
-	mtu = max_t(u32, dst_mtu(dst) - SHIM6_PAYLOAD_LEN, IPV6_MIN_MTU);
+	mtu = shim6_path_ulp_mtu(path, dst);
 	dst_release(dst);
 	return mtu;
 }

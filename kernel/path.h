@@ -5,6 +5,8 @@
 #include <linux/in6.h>
 #include <net/dst.h>
 
+#include "encap.h"
+
 struct net;
 struct rt6_info;
 struct shim6_net;
@@ -34,11 +36,10 @@ struct shim6_route {
 /**
  * struct shim6_path - the current locator pair of a context whose payload bears
  * the header
- * @local: Lp(local)
- * @peer: Lp(peer)
+ * @pair: Lp(local) and Lp(peer)
  * @header_tag: the payload header from its P bit on: CT(peer) with P set, in
  *	network byte order
- * @home: it is the ULID pair
+ * @home: it is the ULID pair, native: the header only keeps payload alike
  * @gone: it is no context's current one any more, and nobody is told of it
  * @learnt: the kernel has learnt of the ULIDs' route what this pair carries
  * @sn: the namespace's state
@@ -54,8 +55,7 @@ struct shim6_route {
  * @rcu: frees it, with the routes, when no packet uses it any more
  */
 struct shim6_path {
-	struct in6_addr local;
-	struct in6_addr peer;
+	struct shim6_pair pair;
 	u8 header_tag[6];
 	bool home;
 	bool gone;
@@ -70,9 +70,26 @@ struct shim6_path {
 	struct rcu_head rcu;
 };
 
+/* How packets are carried on a path. */
+static inline const struct shim6_encap *
+shim6_path_encap(const struct shim6_path *path)
+{
+	return shim6_encap_of(path->pair.encapsulation);
+}
+
+/*
+ * What the ULP can send at a time on a path by a route: as much less than that
+ * carries as the encapsulation takes, but not less than every ULP believes.
+ */
+static inline u32 shim6_path_ulp_mtu(const struct shim6_path *path,
+				     const struct dst_entry *route)
+{
+	return max_t(u32, dst_mtu(route) - shim6_path_encap(path)->overhead,
+		     IPV6_MIN_MTU);
+}
+
 struct shim6_path *shim6_path_new(struct shim6_net *sn,
-				  const struct in6_addr *local,
-				  const struct in6_addr *peer, u64 tag,
+				  const struct shim6_pair *pair, u64 tag,
 				  bool home, gfp_t gfp);
 void shim6_path_free(struct shim6_path *path);
 void shim6_path_free_rcu(struct rcu_head *rcu);

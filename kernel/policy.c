@@ -12,10 +12,9 @@
 #include <net/tcp.h>
 
 #include "compat.h"
-#include "context.h"
 #include "header.h"
-#include "netns.h"
 #include "policy.h"
+#include "state.h"
 
 /* The preference of a rule that names none and is the first. */
 #define SHIM6_POLICY_LAST	32766

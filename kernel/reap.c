@@ -37,12 +37,11 @@
 #include <net/tcp.h>
 
 #include "compat.h"
-#include "context.h"
-#include "control.h"
+#include "control_out.h"
 #include "event.h"
-#include "header.h"
-#include "netns.h"
+#include "path.h"
 #include "reap.h"
+#include "state.h"
 #include "stats.h"
 
 /* The low bits of the clock say which timer runs; the rest is jiffies. */
@@ -146,15 +145,14 @@ static u32 shim6_reap_length(const struct shim6_context *ctx,
 			     const struct sk_buff *skb,
 			     const struct tcp_sock *tp)
 {
+	const struct shim6_path *path = rcu_dereference(ctx->path);
 	u32 len = skb->len;
 
 	if (skb_is_gso(skb))
 		len = min_t(u32, len, sizeof(struct ipv6hdr) +
 			    READ_ONCE(tp->tcp_header_len) +
 			    skb_shinfo(skb)->gso_size);
-	if (rcu_access_pointer(ctx->path))
-		len += SHIM6_PAYLOAD_LEN;
-	return len;
+	return path ? len + shim6_path_encap(path)->overhead : len;
 }
 
 /*

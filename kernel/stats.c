@@ -7,8 +7,7 @@
 #include <net/net_namespace.h>
 
 #include "compat.h"
-#include "context.h"
-#include "netns.h"
+#include "state.h"
 #include "stats.h"
 #include "trace.h"
 

@@ -9,8 +9,9 @@
 #include <net/ipv6.h>
 
 #include "compat.h"
-#include "context.h"
-#include "netns.h"
+#include "hash.h"
+#include "locators.h"
+#include "state.h"
 #include "table.h"
 
 /* In place of memcmp(), which is not made for two addresses and a number. */
@@ -36,6 +37,7 @@ static const struct rhashtable_params shim6_by_ulids = {
 	.head_offset = offsetof(struct shim6_context, by_ulids),
 	.key_offset = offsetof(struct shim6_context, ulids),
 	.key_len = sizeof(struct shim6_ulids),
+	.hashfn = shim6_hash_ulids,
 	.obj_cmpfn = shim6_ulids_cmp,
 	.automatic_shrinking = true,
 };
@@ -44,6 +46,7 @@ static const struct rhashtable_params shim6_by_tag = {
 	.head_offset = offsetof(struct shim6_context, by_tag),
 	.key_offset = offsetof(struct shim6_context, tag_local),
 	.key_len = sizeof(u64),
+	.hashfn = shim6_hash_tag,
 	.obj_cmpfn = shim6_tag_cmp,
 	.automatic_shrinking = true,
 };
@@ -52,44 +55,87 @@ static const struct rhashtable_params shim6_by_peer_tag = {
 	.head_offset = offsetof(struct shim6_peer_tag, node),
 	.key_offset = offsetof(struct shim6_peer_tag, tag),
 	.key_len = sizeof(u64),
+	.hashfn = shim6_hash_tag,
 	.automatic_shrinking = true,
 };
 
 /**
  * shim6_context_by_ulids - the context by which a packet is sent
- * @sn: the namespace's state
+ * @sn: the namespace's state; the caller is in an RCU read-side section
  * @ulids: ULID pair and FII
  *
- * Return: the context or NULL. The caller is in an RCU read-side section or
- * holds the table's lock.
+ * Return: the context or NULL.
  */
 struct shim6_context *shim6_context_by_ulids(struct shim6_net *sn,
 					     const struct shim6_ulids *ulids)
 {
+	return rhashtable_lookup(&sn->table.ulids, ulids, shim6_by_ulids);
+}
+
+/**
+ * shim6_context_by_tag - the context whose local tag a packet bears
+ * @sn: the namespace's state; the caller is in an RCU read-side section
+ * @tag: the 47 bits, in host order
+ *
+ * Return: the context or NULL.
+ */
+struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag)
+{
+	return rhashtable_lookup(&sn->table.tags, &tag, shim6_by_tag);
+}
+
+/**
+ * shim6_table_by_ulids - the context of a ULID pair and FII
+ * @sn: the namespace's state, whose table's lock the caller holds
+ * @ulids: ULID pair and FII
+ *
+ * Return: the context, which stays while the lock is held, or NULL.
+ */
+struct shim6_context *shim6_table_by_ulids(struct shim6_net *sn,
+					   const struct shim6_ulids *ulids)
+{
 	struct shim6_context *ctx;
 
-	/* For who holds the lock alone; the others are in a section already. */
+	/* The hash table may be in the middle of growing. */
 	rcu_read_lock();
-	ctx = rhashtable_lookup(&sn->table.ulids, ulids, shim6_by_ulids);
+	ctx = shim6_context_by_ulids(sn, ulids);
 	rcu_read_unlock();
 	return ctx;
 }
 
 /**
- * shim6_context_by_tag - the context whose local tag a packet bears
- * @sn: the namespace's state
- * @tag: the 47 bits, in host order
+ * shim6_table_by_tag - the context of a local tag
+ * @sn: the namespace's state, whose table's lock the caller holds
+ * @tag: CT(local)
  *
- * Return: as shim6_context_by_ulids().
+ * Return: as shim6_table_by_ulids().
  */
-struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag)
+struct shim6_context *shim6_table_by_tag(struct shim6_net *sn, u64 tag)
 {
 	struct shim6_context *ctx;
 
 	rcu_read_lock();
-	ctx = rhashtable_lookup(&sn->table.tags, &tag, shim6_by_tag);
+	ctx = shim6_context_by_tag(sn, tag);
 	rcu_read_unlock();
 	return ctx;
+}
+
+/**
+ * shim6_context_tag_peer - CT(peer), which our packets bear
+ * @ctx: the context; the caller is in an RCU read-side section or holds the
+ *	table's lock
+ * @tag: where it goes, in host order
+ *
+ * Return: whether it is known.
+ */
+bool shim6_context_tag_peer(const struct shim6_context *ctx, u64 *tag)
+{
+	const struct shim6_peer_tag *t =
+		rcu_dereference_check(ctx->peer_tag, shim6_table_held(ctx->sn));
+
+	if (t)
+		*tag = t->tag;
+	return t;
 }
 
 /**
@@ -310,23 +356,19 @@ err_tags:
 	return err;
 }
 
-static void shim6_table_gone(void *ptr, void *arg)
-{
-	shim6_context_gone(ptr);
-}
-
 /**
- * shim6_table_exit - free all contexts, which no packet uses any more, and the
- * tables
- * @sn: the namespace's state, which contexts use until the grace period is over
+ * shim6_table_exit - the tables go, and with them all contexts
+ * @sn: the namespace's state
+ * @gone: called for each context, which no packet uses any more, as
+ *	rhashtable_free_and_destroy() does
  */
-void shim6_table_exit(struct shim6_net *sn)
+void shim6_table_exit(struct shim6_net *sn, void (*gone)(void *ctx, void *arg))
 {
 	struct shim6_table *t = &sn->table;
 
 	xa_destroy(&t->all);
 	rhltable_destroy(&t->peer_tags);
 	rhashtable_destroy(&t->tags);
-	rhashtable_free_and_destroy(&t->ulids, shim6_table_gone, NULL);
+	rhashtable_free_and_destroy(&t->ulids, gone, NULL);
 	mutex_destroy(&t->lock);
 }

@@ -46,9 +46,13 @@ struct shim6_table {
 struct shim6_context *shim6_context_by_ulids(struct shim6_net *sn,
 					     const struct shim6_ulids *ulids);
 struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag);
+struct shim6_context *shim6_table_by_ulids(struct shim6_net *sn,
+					   const struct shim6_ulids *ulids);
+struct shim6_context *shim6_table_by_tag(struct shim6_net *sn, u64 tag);
 struct shim6_context *shim6_context_by_peer_tag(struct shim6_net *sn, u64 tag,
 						const struct in6_addr *local,
 						const struct in6_addr *peer);
+bool shim6_context_tag_peer(const struct shim6_context *ctx, u64 *tag);
 bool shim6_table_peer_tag_is_full(struct shim6_net *sn, u64 tag);
 struct shim6_context *
 shim6_table_by_peer_tag(struct shim6_net *sn, u64 tag,
@@ -60,6 +64,6 @@ int shim6_table_set_peer_tag(struct shim6_net *sn, struct shim6_context *ctx,
 int shim6_table_add(struct shim6_net *sn, struct shim6_context *ctx);
 void shim6_table_del(struct shim6_net *sn, struct shim6_context *ctx);
 int shim6_table_init(struct shim6_net *sn);
-void shim6_table_exit(struct shim6_net *sn);
+void shim6_table_exit(struct shim6_net *sn, void (*gone)(void *ctx, void *arg));
 
 #endif /* _SHIM6_TABLE_H */

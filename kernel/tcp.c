@@ -22,8 +22,7 @@
 #include <net/transp_v6.h>
 
 #include "compat.h"
-#include "context.h"
-#include "netns.h"
+#include "state.h"
 #include "stats.h"
 #include "tcp.h"
 

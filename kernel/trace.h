@@ -18,7 +18,7 @@
 #include <uapi/linux/shim6.h>
 
 #include "context.h"
-#include "netns.h"
+#include "state.h"
 #include "stats.h"
 
 #define shim6_show_state(state)						\

@@ -29,6 +29,9 @@ type Context struct {
 	// LocatorLocal and LocatorPeer are the current locator pair: Lp(local)
 	// and Lp(peer).
 	LocatorLocal, LocatorPeer netip.Addr
+	// Encapsulation is how payload is carried on the current locator pair. It is
+	// EncapsulationNative if the kernel is too old to tell.
+	Encapsulation Encapsulation
 	// LocatorsLocal and LocatorsPeer are Ls(local) and Ls(peer), without
 	// the ULIDs.
 	LocatorsLocal, LocatorsPeer []netip.Addr
@@ -52,9 +55,13 @@ type Context struct {
 
 // ContextUpdate names the values to set. A nil field is left alone.
 type ContextUpdate struct {
-	TagPeer                                 *uint64
-	State                                   *ContextState
-	LocatorLocal, LocatorPeer               *netip.Addr
+	TagPeer                   *uint64
+	State                     *ContextState
+	LocatorLocal, LocatorPeer *netip.Addr
+	// Encapsulation belongs to the pair: a request that names a locator of the
+	// pair and no Encapsulation means EncapsulationNative. Older kernels
+	// refuse a request that names it.
+	Encapsulation                           *Encapsulation
 	LocatorsLocal, LocatorsPeer             *[]netip.Addr
 	InboundLocatorLocal, InboundLocatorPeer *netip.Addr
 	SendTimeout, KeepaliveTimeout           *time.Duration
@@ -164,6 +171,9 @@ func (e *encoder) contextUpdate(u ContextUpdate) {
 	}
 	addr(attrContextLocatorLocal, u.LocatorLocal)
 	addr(attrContextLocatorPeer, u.LocatorPeer)
+	if u.Encapsulation != nil {
+		e.Uint32(attrContextEncapsulation, uint32(*u.Encapsulation))
+	}
 	e.locators(attrContextLocatorsLocal, u.LocatorsLocal)
 	e.locators(attrContextLocatorsPeer, u.LocatorsPeer)
 	addr(attrContextInboundLocatorLocal, u.InboundLocatorLocal)
@@ -184,7 +194,7 @@ func (e *encoder) contextUpdate(u ContextUpdate) {
 // parseContext reads the attributes of a reply or a notification; those of a
 // newer kernel are passed over.
 func parseContext(b []byte) (Context, error) {
-	var c Context
+	c := Context{Encapsulation: EncapsulationNative}
 	err := decode(b, "context", func(d *decoder) {
 		switch d.Type() {
 		case attrContextUlidLocal:
@@ -203,6 +213,8 @@ func parseContext(b []byte) (Context, error) {
 			c.LocatorLocal = d.addr()
 		case attrContextLocatorPeer:
 			c.LocatorPeer = d.addr()
+		case attrContextEncapsulation:
+			c.Encapsulation = Encapsulation(d.Uint32())
 		case attrContextLocatorsLocal:
 			c.LocatorsLocal = d.locators()
 		case attrContextLocatorsPeer:

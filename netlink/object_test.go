@@ -49,7 +49,7 @@ func TestNewContext(t *testing.T) {
 	b := request(t, cmdContextNew, func(c *Client) error {
 		return c.NewContext(pair, 1<<47-1, ContextUpdate{
 			TagPeer: pointer(uint64(5)), State: pointer(ContextStateEstablished),
-			LocatorLocal: &locatorA, LocatorPeer: &locatorB,
+			LocatorLocal: &locatorA, LocatorPeer: &locatorB, Encapsulation: pointer(Encapsulation(7)),
 			LocatorsLocal: &[]netip.Addr{locatorA, locatorB}, LocatorsPeer: &[]netip.Addr{},
 			InboundLocatorLocal: &locatorA, InboundLocatorPeer: &locatorB,
 			SendTimeout: pointer(10 * time.Second), KeepaliveTimeout: pointer(time.Second),
@@ -62,7 +62,7 @@ func TestNewContext(t *testing.T) {
 	}
 	want := Context{
 		ULIDs: pair, TagLocal: pointer(uint64(1<<47 - 1)), TagPeer: pointer(uint64(5)),
-		State: ContextStateEstablished, LocatorLocal: locatorA, LocatorPeer: locatorB,
+		State: ContextStateEstablished, LocatorLocal: locatorA, LocatorPeer: locatorB, Encapsulation: 7,
 		LocatorsLocal:       []netip.Addr{locatorA, locatorB},
 		InboundLocatorLocal: locatorA, InboundLocatorPeer: locatorB,
 		SendTimeout: 10 * time.Second, KeepaliveTimeout: time.Second, ReapState: ReapStateInboundOk,
@@ -91,7 +91,7 @@ func TestNewContext(t *testing.T) {
 }
 
 func TestContextRequests(t *testing.T) {
-	want := Context{ULIDs: pair, LocatorPeer: locatorB}
+	want := Context{ULIDs: pair, LocatorPeer: locatorB, Encapsulation: EncapsulationNative}
 	b := request(t, cmdContextSet, func(c *Client) error {
 		return c.SetContext(pair, ContextUpdate{LocatorPeer: &locatorB})
 	})
@@ -124,7 +124,8 @@ func TestContextGet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *got.LastSent != 1500*time.Millisecond || *got.LastHeard < 0 || got.Switches != 3 || got.MTU != 1492 {
+	if *got.LastSent != 1500*time.Millisecond || *got.LastHeard < 0 || got.Switches != 3 || got.MTU != 1492 ||
+		got.Encapsulation != EncapsulationNative {
 		t.Errorf("%+v", got)
 	}
 }

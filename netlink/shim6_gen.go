@@ -159,6 +159,29 @@ func (v *ReapEvent) UnmarshalText(b []byte) error {
 	return enumValue(reapEventNames, v, "reap-event", b)
 }
 
+// Encapsulation is an enumeration of the family. How the packets of a context are carried on a locator pair. The same two
+// addresses with another encapsulation are another pair.
+type Encapsulation uint32
+
+// The values of Encapsulation.
+const (
+	// As RFC 5533, section 5, has it: with a Payload Extension header, as
+	// IP protocol 140.
+	EncapsulationNative Encapsulation = 1
+)
+
+var encapsulationNames = map[Encapsulation]string{
+	EncapsulationNative: "native",
+}
+
+// String returns the specification's name of the value.
+func (v Encapsulation) String() string { return enumText(encapsulationNames, v) }
+
+// UnmarshalText takes the specification's name of a value.
+func (v *Encapsulation) UnmarshalText(b []byte) error {
+	return enumValue(encapsulationNames, v, "encapsulation", b)
+}
+
 // PolicyAction is an enumeration of the family. See shim6.yaml.
 type PolicyAction uint32
 
@@ -344,6 +367,10 @@ const (
 	// well (RFC 5533, section 11.1). The kernel sets it when a context has
 	// been re-homed by either host.
 	attrContextHeader = 22 // u32
+	// How payload is carried on the current locator pair. A request that
+	// names locator-local or locator-peer, but not this, means native; one
+	// that names none of the three leaves the pair.
+	attrContextEncapsulation = 23 // u32
 )
 
 // contextAttributes are the names of the set context, by number.
@@ -370,6 +397,7 @@ var contextAttributes = []string{
 	attrContextMtu:                 "mtu",
 	attrContextReapTimer:           "reap-timer",
 	attrContextHeader:              "header",
+	attrContextEncapsulation:       "encapsulation",
 }
 
 // Attributes of the set policy.

@@ -166,6 +166,7 @@ lint()
 	check "staticcheck" go tool staticcheck ./...
 	check "go.mod is tidy" go_mod_tidy
 	check "shell syntax" shell_syntax
+	check "no circle among the module's files" silent go run ./tools/circles
 	check "each requirement has a test, or a reason" go run ./tools/conformance
 }
 

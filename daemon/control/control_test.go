@@ -61,16 +61,16 @@ func (f *fake) History(context.Context) ([]Change, error) {
 
 func (f *fake) Paths(context.Context) ([]Path, error) {
 	return []Path{
-		{Name: name, Pair: Pair{a2, b2}, Current: true, State: "working", LastGood: time.Unix(7, 0).UTC(), RTT: 1.5, Policy: "backup", PreferencePeer: Preference{Broken: true, Weight: 3}},
-		{Name: name, Pair: Pair{a1, b1}, Inbound: true, State: "unknown", Policy: "normal"},
+		{Name: name, Pair: Pair{LocatorLocal: a2, LocatorPeer: b2}, Current: true, State: "working", LastGood: time.Unix(7, 0).UTC(), RTT: 1.5, Policy: "backup", PreferencePeer: Preference{Broken: true, Weight: 3}},
+		{Name: name, Pair: Pair{LocatorLocal: a1, LocatorPeer: b1}, Inbound: true, State: "unknown", Policy: "normal"},
 	}, f.err
 }
 
 func (f *fake) Switches(context.Context) ([]Switch, error) {
 	return []Switch{{
-		Time: time.Unix(8, 0).UTC(), Name: name, Direction: "outbound", Trigger: "local", From: Pair{a1, b1}, To: Pair{a2, b2},
-		Probed: []Probed{{Pair{a2, b2}, time.Unix(7, 0).UTC()}}, Answered: []Pair{{a2, b2}}, Outage: 20,
-		LastGood: []LastGood{{Pair{a1, b1}, time.Unix(6, 0).UTC()}},
+		Time: time.Unix(8, 0).UTC(), Name: name, Direction: "outbound", Trigger: "local", From: Pair{LocatorLocal: a1, LocatorPeer: b1}, To: Pair{LocatorLocal: a2, LocatorPeer: b2},
+		Probed: []Probed{{Pair{LocatorLocal: a2, LocatorPeer: b2}, time.Unix(7, 0).UTC()}}, Answered: []Pair{{LocatorLocal: a2, LocatorPeer: b2}}, Outage: 20,
+		LastGood: []LastGood{{Pair{LocatorLocal: a1, LocatorPeer: b1}, time.Unix(6, 0).UTC()}},
 	}}, f.err
 }
 
@@ -411,7 +411,7 @@ func TestContextOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:1::b","fii":7,"state":"established","tag-local":5,"tag-peer":6,` +
-		`"locator-local":"2001:db8:2::a","locator-peer":"2001:db8:2::b","inbound-locator-local":"2001:db8:1::a","inbound-locator-peer":"2001:db8:2::b",` +
+		`"locator-local":"2001:db8:2::a","locator-peer":"2001:db8:2::b","encapsulation":"native","inbound-locator-local":"2001:db8:1::a","inbound-locator-peer":"2001:db8:2::b",` +
 		`"locators-local":["2001:db8:1::a","2001:db8:2::a"],"locators-peer":[` +
 		`{"address":"2001:db8:1::b","method":"","verified":true,"probed":true,"priority":0,"weight":0},` +
 		`{"address":"2001:db8:2::b","method":"hba","verified":false,"probed":false,"broken":true,"transient":true,"priority":1,"weight":2}],` +
@@ -443,11 +443,35 @@ func TestOneLine(t *testing.T) {
 	}
 }
 
+// The same two addresses with another encapsulation are another pair, and come through JSON.
+func TestEncapsulation(t *testing.T) {
+	native := Pair{LocatorLocal: a1, LocatorPeer: b1}
+	other := Pair{LocatorLocal: a1, LocatorPeer: b1, Encapsulation: EncapsulationOf(1)}
+	if other == native || other.Encapsulation == "" {
+		t.Errorf("%+v", other)
+	}
+	for _, want := range []Pair{native, other} {
+		var got Pair
+		b, err := json.Marshal(want)
+		if err == nil {
+			err = json.Unmarshal(b, &got)
+		}
+		if err != nil || got != want {
+			t.Errorf("%s: %+v, %v", b, got, err)
+		}
+	}
+	// An older daemon does not say it.
+	var old Pair
+	if err := json.Unmarshal([]byte(`{"locator-local":"2001:db8:1::a","locator-peer":"2001:db8:1::b"}`), &old); err != nil || old != native {
+		t.Errorf("%+v, %v", old, err)
+	}
+}
+
 // What is not known is left out.
 func TestPathKeys(t *testing.T) {
-	b, err := json.Marshal(Path{Name: name, Pair: Pair{a1, b1}, State: "unknown", Policy: "normal"})
+	b, err := json.Marshal(Path{Name: name, Pair: Pair{LocatorLocal: a1, LocatorPeer: b1}, State: "unknown", Policy: "normal"})
 	want := `{"ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:1::b","fii":7,"locator-local":"2001:db8:1::a","locator-peer":"2001:db8:1::b",` +
-		`"current":false,"inbound":false,"state":"unknown","policy":"normal",` +
+		`"encapsulation":"native","current":false,"inbound":false,"state":"unknown","policy":"normal",` +
 		`"preference-local":{"priority":0,"weight":0},"preference-peer":{"priority":0,"weight":0}}`
 	if err != nil || string(b) != want {
 		t.Errorf("%s, %v, want %s", b, err, want)

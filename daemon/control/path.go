@@ -7,10 +7,11 @@ import (
 	"time"
 )
 
-// Pair is a locator pair.
+// Pair is a locator pair. The same two addresses with another Encapsulation are another pair.
 type Pair struct {
-	LocatorLocal netip.Addr `json:"locator-local"`
-	LocatorPeer  netip.Addr `json:"locator-peer"`
+	LocatorLocal  netip.Addr    `json:"locator-local"`
+	LocatorPeer   netip.Addr    `json:"locator-peer"`
+	Encapsulation Encapsulation `json:"encapsulation"`
 }
 
 // Path is a locator pair of a context by which payload could be sent, as REAP sees it

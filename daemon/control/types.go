@@ -129,16 +129,18 @@ type Context struct {
 	// State is a name of the specification, or e-failed or no-support.
 	State string `json:"state"`
 	// Tags are for privileged readers.
-	TagLocal            *wire.ContextTag `json:"tag-local,omitempty"`
-	TagPeer             *wire.ContextTag `json:"tag-peer,omitempty"`
-	LocatorLocal        netip.Addr       `json:"locator-local,omitzero"`
-	LocatorPeer         netip.Addr       `json:"locator-peer,omitzero"`
-	InboundLocatorLocal netip.Addr       `json:"inbound-locator-local,omitzero"`
-	InboundLocatorPeer  netip.Addr       `json:"inbound-locator-peer,omitzero"`
-	LocatorsLocal       []netip.Addr     `json:"locators-local,omitempty"`
-	LocatorsPeer        []PeerLocator    `json:"locators-peer,omitempty"`
-	GenerationLocal     uint32           `json:"generation-local"`
-	GenerationPeer      uint32           `json:"generation-peer"`
+	TagLocal     *wire.ContextTag `json:"tag-local,omitempty"`
+	TagPeer      *wire.ContextTag `json:"tag-peer,omitempty"`
+	LocatorLocal netip.Addr       `json:"locator-local,omitzero"`
+	LocatorPeer  netip.Addr       `json:"locator-peer,omitzero"`
+	// Encapsulation is that of the current locator pair; nil if there is none.
+	Encapsulation       *Encapsulation `json:"encapsulation,omitempty"`
+	InboundLocatorLocal netip.Addr     `json:"inbound-locator-local,omitzero"`
+	InboundLocatorPeer  netip.Addr     `json:"inbound-locator-peer,omitzero"`
+	LocatorsLocal       []netip.Addr   `json:"locators-local,omitempty"`
+	LocatorsPeer        []PeerLocator  `json:"locators-peer,omitempty"`
+	GenerationLocal     uint32         `json:"generation-local"`
+	GenerationPeer      uint32         `json:"generation-peer"`
 	// Updating: the peer has not yet acknowledged our newest locators.
 	Updating bool `json:"updating"`
 	// KeepaliveTimeout is in milliseconds.
@@ -178,6 +180,14 @@ var reapNames = map[engine.ReapState]string{
 
 var methodNames = map[wire.VerificationMethod]string{wire.MethodHBA: "hba", wire.MethodCGA: "cga"}
 
+// EncapsulationOf is an engine's encapsulation.
+func EncapsulationOf(e engine.Encapsulation) Encapsulation {
+	if e == engine.Native {
+		return ""
+	}
+	return Encapsulation(e.String())
+}
+
 // ContextOf is a context of an engine.
 func ContextOf(i engine.Info) Context {
 	c := Context{Name: NameOf(i.ULIDs), State: StateName(i.State)}
@@ -189,6 +199,8 @@ func ContextOf(i engine.Info) Context {
 		c.TagPeer = &i.TagPeer
 	}
 	c.LocatorLocal, c.LocatorPeer = i.Current.Local, i.Current.Peer
+	e := EncapsulationOf(i.Current.Encapsulation)
+	c.Encapsulation = &e
 	c.InboundLocatorLocal, c.InboundLocatorPeer = i.Inbound.Local, i.Inbound.Peer
 	c.LocatorsLocal = i.LocalLocators
 	for _, p := range i.PeerLocators {

@@ -96,7 +96,7 @@ func switchOf(s *reap.Switch, at clock) control.Switch {
 }
 
 func pair(p engine.Pair) control.Pair {
-	return control.Pair{LocatorLocal: p.Local, LocatorPeer: p.Peer}
+	return control.Pair{LocatorLocal: p.Local, LocatorPeer: p.Peer, Encapsulation: control.EncapsulationOf(p.Encapsulation)}
 }
 
 // allPaths are the locator pairs of all contexts that can use them.

@@ -327,7 +327,7 @@ use_pair()
 
 	tool a context del $A1 $B1 && tool a context trigger $A1 $B1 force && busywait 20 established || return
 	ask a /contexts | grep -q "{\"address\":\"$B2\"[^}]*\"probed\":false" || { ask a /contexts; fail "it is not fresh"; return 1; }
-	says 0 "^.{\"ulid-local\":\"$A1\".*\"locator-local\":\"$A2\",\"locator-peer\":\"$B2\",\"result\":\"ok\"}.$" \
+	says 0 "^.{\"ulid-local\":\"$A1\".*\"locator-local\":\"$A2\",\"locator-peer\":\"$B2\",\"encapsulation\":\"native\",\"result\":\"ok\"}.$" \
 		tool a -j path use $A1 $B1 local $A2 peer $B2 && by_pair $A1 $B1 $A2 $B2 || { tool a path; fail "it has not moved"; return 1; }
 	says 0 "trigger operator" tool a path history $A1 $B1 && tool a path use $A1 $B1 ulids && by_pair $A1 $B1 $A1 $B1 || return
 	# What leaves by the second link is lost.

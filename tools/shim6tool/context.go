@@ -54,6 +54,7 @@ func contextKeys(u *netlink.ContextUpdate) []key {
 		enum("reap-state", &u.ReapState),
 		enum("reap-timer", &u.ReapTimer),
 		number("header", 1, &u.Header),
+		enum("encapsulation", &u.Encapsulation),
 	}
 }
 
@@ -220,7 +221,7 @@ func contextObject(c netlink.Context) object {
 	}
 	o = append(o, field{"switches", c.Switches})
 	add("mtu", c.MTU > 0, c.MTU)
-	return append(o, field{"header", c.Header})
+	return append(o, field{"header", c.Header}, field{"encapsulation", c.Encapsulation.String()})
 }
 
 // printContext prints words that context set takes back.
@@ -236,7 +237,11 @@ func (t *tool) printContext(c netlink.Context) {
 	if c.Header > 0 {
 		fmt.Fprintf(t.out, " header %d", c.Header)
 	}
-	fmt.Fprintf(t.out, "\n    locator-local %v locator-peer %v\n", c.LocatorLocal, c.LocatorPeer)
+	fmt.Fprintf(t.out, "\n    locator-local %v locator-peer %v", c.LocatorLocal, c.LocatorPeer)
+	if c.Encapsulation > netlink.EncapsulationNative {
+		fmt.Fprintf(t.out, " encapsulation %v", c.Encapsulation)
+	}
+	fmt.Fprintln(t.out)
 	if c.InboundLocatorLocal != c.Local || c.InboundLocatorPeer != c.Peer {
 		fmt.Fprintf(t.out, "    inbound-locator-local %v inbound-locator-peer %v\n", c.InboundLocatorLocal, c.InboundLocatorPeer)
 	}

@@ -173,7 +173,7 @@ func (m *monitoring) learn() error {
 	return m.with(func(c client) error {
 		list, err := c.Contexts()
 		for _, x := range list {
-			m.pairs[x.ULIDs] = control.Pair{LocatorLocal: x.LocatorLocal, LocatorPeer: x.LocatorPeer}
+			m.pairs[x.ULIDs] = pairOf(&x)
 		}
 		if errors.Is(err, netlink.ErrInterrupted) {
 			err = nil
@@ -240,7 +240,7 @@ func (m *monitoring) notified(n netlink.Notification) error {
 
 // moved tells if a context has another pair than before.
 func (m *monitoring) moved(c netlink.Context, deleted bool) error {
-	to := control.Pair{LocatorLocal: c.LocatorLocal, LocatorPeer: c.LocatorPeer}
+	to := pairOf(&c)
 	from, known := m.pairs[c.ULIDs]
 	if deleted {
 		delete(m.pairs, c.ULIDs)

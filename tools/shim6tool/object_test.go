@@ -34,7 +34,7 @@ func fullContext() netlink.Context {
 		ULIDs:    netlink.ULIDs{Local: ulidA, Peer: ulidB, FII: 7},
 		TagLocal: ptr(uint64(0xa)), TagPeer: ptr(uint64(0x7fffffffffff)),
 		State:        netlink.ContextStateEstablished,
-		LocatorLocal: locatorA, LocatorPeer: locatorB,
+		LocatorLocal: locatorA, LocatorPeer: locatorB, Encapsulation: netlink.EncapsulationNative,
 		LocatorsLocal: []netip.Addr{locatorA}, LocatorsPeer: []netip.Addr{locatorB, ulidA},
 		InboundLocatorLocal: locatorA, InboundLocatorPeer: locatorB,
 		SendTimeout: 15 * time.Second, KeepaliveTimeout: 10500 * time.Millisecond,
@@ -82,6 +82,13 @@ func TestContextShow(t *testing.T) {
 			t.Errorf("%s: status %d, %q:\n%s", words, status, errs, cmp.Diff(want, out))
 		}
 	}
+	// What is native goes without saying.
+	f.contexts[1].Encapsulation = netlink.EncapsulationNative + 1
+	if _, out, _ := call(f, "context"); !strings.HasSuffix(out, "\n    locator-local 2001:db8:1::a locator-peer 2001:db8:2::b encapsulation 2\n"+
+		"    send-timeout 15s keepalive-timeout 15s last-sent never last-heard never\n") {
+		t.Errorf("a pair that is not native: %s", out)
+	}
+	f.contexts[1].Encapsulation = netlink.EncapsulationNative
 	_, out, _ := call(f, strings.Fields("context show 2001:db8:1::a 2001:db8:2::b fii 7")...)
 	if !strings.HasPrefix(want, out) || len(out) == 0 {
 		t.Errorf("one context: %s", out)
@@ -158,7 +165,7 @@ func TestObjectRequests(t *testing.T) {
 		{"context add" + pair + "tag-local 0xa", []any{"new", ulids, uint64(10), netlink.ContextUpdate{}}},
 		{"c a" + pair + "fii 9 tag-l 1 tag-p 2 state established locator-l 2001:db8:3::a locator-p 2001:db8:4::b " +
 			"locators-l 2001:db8:3::a,2001:db8:4::b locators-p none inbound-locator-l 2001:db8:3::a " +
-			"inbound-locator-p 2001:db8:4::b send 20s keep 10s reap-s exploring reap-t send",
+			"inbound-locator-p 2001:db8:4::b send 20s keep 10s reap-s exploring reap-t send encap native",
 			[]any{"new", forked, uint64(1), netlink.ContextUpdate{
 				TagPeer: ptr(uint64(2)), State: ptr(netlink.ContextStateEstablished),
 				LocatorLocal: &locatorA, LocatorPeer: &locatorB,
@@ -166,6 +173,7 @@ func TestObjectRequests(t *testing.T) {
 				InboundLocatorLocal: &locatorA, InboundLocatorPeer: &locatorB,
 				SendTimeout: ptr(20 * time.Second), KeepaliveTimeout: ptr(10 * time.Second),
 				ReapState: ptr(netlink.ReapStateExploring), ReapTimer: ptr(netlink.ReapTimerSend),
+				Encapsulation: ptr(netlink.EncapsulationNative),
 			}}},
 		{"context set" + pair + "locator-peer 2001:db8:4::b", []any{"set", ulids, netlink.ContextUpdate{LocatorPeer: &locatorB}}},
 		{"context del" + pair + "fii 9", []any{"del", forked}},

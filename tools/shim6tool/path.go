@@ -14,7 +14,22 @@ import (
 	"shim6/netlink"
 )
 
-func pairText(p control.Pair) string { return fmt.Sprintf("%v %v", p.LocatorLocal, p.LocatorPeer) }
+func pairText(p control.Pair) string {
+	s := fmt.Sprintf("%v %v", p.LocatorLocal, p.LocatorPeer)
+	if p.Encapsulation != "" {
+		s += " encapsulation " + p.Encapsulation.String()
+	}
+	return s
+}
+
+// pairOf is the current locator pair of a context of the kernel.
+func pairOf(c *netlink.Context) control.Pair {
+	p := control.Pair{LocatorLocal: c.LocatorLocal, LocatorPeer: c.LocatorPeer}
+	if c.Encapsulation > netlink.EncapsulationNative {
+		p.Encapsulation = control.Encapsulation(c.Encapsulation.String())
+	}
+	return p
+}
 
 // parseFilter takes a context off the words, or nothing.
 func parseFilter(command string, args []string) (func(control.Name) bool, error) {

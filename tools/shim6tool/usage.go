@@ -52,6 +52,7 @@ KEY of context, named as in RFC 5533 and 5534; ADDRS is ADDR[,...] or none:
   reap-timer TIMER          start it anew: send, keepalive, or none of them
   header 0|1                1: payload bears the header on the ULIDs as well, as
                             it does by itself once it was re-homed
+  encapsulation native      how payload is carried on the current locator pair
 
 COMMAND of policy; the first rule that fits, by preference, decides:
   show                      print all (the default)

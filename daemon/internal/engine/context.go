@@ -136,7 +136,7 @@ func (c *context) usable(p Pair) bool {
 	return l != nil && l.Verified && !l.Dropped && slices.Contains(c.local.addresses, p.Local)
 }
 
-func (c *context) ulidPair() Pair { return Pair{c.ulids.Local, c.ulids.Peer} }
+func (c *context) ulidPair() Pair { return Pair{Local: c.ulids.Local, Peer: c.ulids.Peer} }
 
 // kernel is c as the kernel is to have it, with the lists only if they are among
 // the fields.

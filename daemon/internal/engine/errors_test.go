@@ -182,32 +182,32 @@ func TestExplorer(t *testing.T) {
 	sent := func() *wire.Probe {
 		return &wire.Probe{Sent: []wire.ProbeReport{{Source: f.ab.Local, Destination: f.ab.Peer}}}
 	}
-	if !s.SendProbe(Pair{f.a.addr(1), f.b.addr(1)}, sent()) {
+	if !s.SendProbe(Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}, sent()) {
 		t.Error("a proved locator can't be probed")
 	}
-	if s.SendProbe(Pair{f.a.addr(1), addrIn(0xbad, 1)}, sent()) || s.SendProbe(Pair{addrIn(0xa7, 1), f.b.addr(1)}, sent()) {
+	if s.SendProbe(Pair{Local: f.a.addr(1), Peer: addrIn(0xbad, 1)}, sent()) || s.SendProbe(Pair{Local: addrIn(0xa7, 1), Peer: f.b.addr(1)}, sent()) {
 		t.Error("Probes go from and to what is no locator")
 	}
-	if s.SetPair(Pair{f.a.addr(1), f.b.addr(1)}) {
+	if s.SetPair(Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}) {
 		t.Error("payload may go to where nobody has answered from")
 	}
 	s.Answered(f.b.addr(1))
 	s.Answered(addrIn(0xbad, 1))
-	if !s.SetPair(Pair{f.a.addr(1), f.b.addr(1)}) || s.SetPair(Pair{f.a.addr(1), addrIn(0xbad, 1)}) {
+	if !s.SetPair(Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}) || s.SetPair(Pair{Local: f.a.addr(1), Peer: addrIn(0xbad, 1)}) {
 		t.Error("SetPair")
 	}
-	s.SetInbound(Pair{f.a.addr(1), f.b.addr(0)})
+	s.SetInbound(Pair{Local: f.a.addr(1), Peer: f.b.addr(0)})
 	s.SetReap(ReapOperational, ReapTimerSend)
 	f.a.handle(Tick{})
 	k := f.a.kernel[f.ab]
-	if k.Locator != (Pair{f.a.addr(1), f.b.addr(1)}) || k.Inbound != (Pair{f.a.addr(1), f.b.addr(0)}) {
+	if k.Locator != (Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}) || k.Inbound != (Pair{Local: f.a.addr(1), Peer: f.b.addr(0)}) {
 		t.Errorf("the kernel has %+v", k)
 	}
 	f.a.handle(Close{ULIDs: f.ab})
 	if r.gone != 1 {
 		t.Errorf("told %d times that it is gone", r.gone)
 	}
-	if s.SendProbe(Pair{f.a.addr(1), f.b.addr(1)}, sent()) {
+	if s.SendProbe(Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}, sent()) {
 		t.Error("a Probe of a context that is gone")
 	}
 }

@@ -72,7 +72,7 @@ func TestEstablish(t *testing.T) {
 	if len(ia.PeerLocators) != 2 || ia.PeerLocators[0].Address != ab.Peer || ia.PeerLocators[1].Address != b.addr(1) {
 		t.Errorf("Ls(peer) is %+v", ia.PeerLocators)
 	}
-	if ia.Current != (Pair{ab.Local, ab.Peer}) || ib.Current != (Pair{ba.Local, ba.Peer}) {
+	if ia.Current != (Pair{Local: ab.Local, Peer: ab.Peer}) || ib.Current != (Pair{Local: ba.Local, Peer: ba.Peer}) {
 		t.Errorf("current pairs are %v and %v", ia.Current, ib.Current)
 	}
 	if ia.PeerGeneration != ib.LocalGeneration || ib.PeerGeneration != ia.LocalGeneration {
@@ -180,7 +180,7 @@ func TestULIDPair(t *testing.T) {
 	a := n.host("A", lab, plain(0xa1, 1), plain(0xa2, 1))
 	b := n.host("B", lab, plain(0xb1, 1), plain(0xb2, 1))
 	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
-	other := Pair{a.addr(1), b.addr(1)}
+	other := Pair{Local: a.addr(1), Peer: b.addr(1)}
 	// Nothing comes or goes by the ULIDs, and nothing has to.
 	n.drop = func(s Send) bool {
 		return s.Source == ab.Local || s.Source == ab.Peer || s.Destination == ab.Local || s.Destination == ab.Peer
@@ -196,12 +196,12 @@ func TestULIDPair(t *testing.T) {
 		t.Errorf("done: %v", a.done)
 	}
 	for _, s := range a.sent {
-		if (Pair{s.Source, s.Destination}) != other {
+		if (Pair{Local: s.Source, Peer: s.Destination}) != other {
 			t.Errorf("A sends %v from %v to %v", s.Type, s.Source, s.Destination)
 		}
 	}
 	for _, s := range b.sent {
-		if (Pair{s.Destination, s.Source}) != other {
+		if (Pair{Local: s.Destination, Peer: s.Source}) != other {
 			t.Errorf("B sends %v from %v to %v", s.Type, s.Source, s.Destination)
 		}
 	}
@@ -213,7 +213,7 @@ func TestULIDPair(t *testing.T) {
 		t.Errorf("the I2 has ULID pair %v", p)
 	}
 	// The exchange has shown that the peer is there.
-	if c := b.context(ab.reverse()); c.Current != (Pair{b.addr(1), a.addr(1)}) {
+	if c := b.context(ab.reverse()); c.Current != (Pair{Local: b.addr(1), Peer: a.addr(1)}) {
 		t.Errorf("B sends by %v", c.Current)
 	}
 }
@@ -274,7 +274,7 @@ func TestNoULIDFromTheWire(t *testing.T) {
 	for _, s := range noULIDs {
 		x := netip.MustParseAddr(s)
 		f := in(t, Established, Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("::/0")}})
-		moved(t, f.a, f.ab, Pair{f.a.addr(1), f.b.addr(1)})
+		moved(t, f.a, f.ab, Pair{Local: f.a.addr(1), Peer: f.b.addr(1)})
 		f.a.forget()
 		before := *f.a.context(f.ab)
 
@@ -331,8 +331,8 @@ func TestFork(t *testing.T) {
 	}
 	// It has its own end.
 	// And its pair is its own.
-	moved(t, a, fork, Pair{a.addr(1), b.addr(1)})
-	if k := a.kernel[ab]; k.Locator != (Pair{ab.Local, ab.Peer}) {
+	moved(t, a, fork, Pair{Local: a.addr(1), Peer: b.addr(1)})
+	if k := a.kernel[ab]; k.Locator != (Pair{Local: ab.Local, Peer: ab.Peer}) {
 		t.Errorf("the pair of the default context is %v", k.Locator)
 	}
 	a.handle(Close{ULIDs: fork})

@@ -288,7 +288,7 @@ func (h *host) checkKernel(k *KernelContext) {
 	if k.State < I1Sent || k.State > I2bisSent {
 		h.t.Fatalf("%s: state %v in the kernel", h.name, k.State)
 	}
-	if !k.HasTagPeer && (k.State >= Established || k.Locator != Pair{k.ULIDs.Local, k.ULIDs.Peer}) {
+	if !k.HasTagPeer && (k.State >= Established || k.Locator != Pair{Local: k.ULIDs.Local, Peer: k.ULIDs.Peer}) {
 		h.t.Fatalf("%s: %v in %v by %v without the peer's tag", h.name, k.ULIDs, k.State, k.Locator)
 	}
 	if len(k.LocatorsPeer) > MaxLocators || len(k.LocatorsLocal) > MaxLocators {

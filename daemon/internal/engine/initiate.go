@@ -44,14 +44,14 @@ func (e *Engine) acquire(ev Acquire) {
 	case e.byULIDs[u] != nil:
 		// The kernel asks for what it should have.
 		e.resync()
-	case e.holds[Pair(ev)] != nil:
+	case e.holds[Pair{Local: ev.Local, Peer: ev.Peer}] != nil:
 		e.stats.HeldDown++
 	case checkULIDs(u) != nil || e.locals[u.Local] == nil:
 		e.stats.NotOurs++
 	case e.room(u, true) != nil || len(e.byNonce) >= max(e.config.MaxContexts/ownShare, leastPending):
 		e.stats.Full++
 	default:
-		e.begin(u, Pair{u.Local, u.Peer}, "traffic wants a context")
+		e.begin(u, Pair{Local: u.Local, Peer: u.Peer}, "traffic wants a context")
 	}
 }
 
@@ -66,7 +66,7 @@ func (e *Engine) open(ev Open) error {
 	if e.locals[u.Local] == nil {
 		return errLocalULID
 	}
-	pair := Pair{u.Local, u.Peer}
+	pair := Pair{Local: u.Local, Peer: u.Peer}
 	if ev.Pair != (Pair{}) {
 		pair = ev.Pair
 		if e.locals[pair.Local] == nil || !isULID(pair.Peer) {
@@ -76,7 +76,7 @@ func (e *Engine) open(ev Open) error {
 			return fmt.Errorf("%v is not known to be a locator of %v: leave the pair out, or trust a prefix of both in the configuration", pair.Peer, u.Peer)
 		}
 	}
-	if h := e.holds[Pair{u.Local, u.Peer}]; h != nil {
+	if h := e.holds[Pair{Local: u.Local, Peer: u.Peer}]; h != nil {
 		if !ev.Force {
 			return fmt.Errorf("in %v, no I1 is sent for another %v: wait, or force it", h.state, h.until-e.now)
 		}
@@ -333,7 +333,7 @@ func (e *Engine) settle(c *context, again bool) {
 // counts.
 func (e *Engine) holdDown(c *context, s State, d time.Duration, why string) {
 	e.discard(c, s, why)
-	p := Pair{c.ulids.Local, c.ulids.Peer}
+	p := Pair{Local: c.ulids.Local, Peer: c.ulids.Peer}
 	if h := e.holds[p]; h != nil {
 		if h.until >= e.now+d {
 			return

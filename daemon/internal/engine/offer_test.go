@@ -178,7 +178,7 @@ func TestNewSource(t *testing.T) {
 	a.locate(set...)
 	n.run()
 	s, _ := a.e.Session(ab)
-	fresh, old := Pair{set[1].Address, ab.Peer}, Pair{set[0].Address, ab.Peer}
+	fresh, old := Pair{Local: set[1].Address, Peer: ab.Peer}, Pair{Local: set[0].Address, Peer: ab.Peer}
 	probe := func(p Pair) bool {
 		return s.SendProbe(p, &wire.Probe{Sent: []wire.ProbeReport{{Source: p.Local, Destination: p.Peer}}})
 	}
@@ -508,7 +508,7 @@ func TestTranslated(t *testing.T) {
 	if slices.Contains(b.types(), wire.TypeR2) || slices.Contains(b.types(), wire.TypeError) || len(b.kernel) != 0 {
 		t.Errorf("B has sent %v, and has %d contexts", b.types(), len(b.kernel))
 	}
-	if k := a.kernel[ab]; k != nil && (k.HasTagPeer || k.Locator != Pair{ab.Local, ab.Peer}) {
+	if k := a.kernel[ab]; k != nil && (k.HasTagPeer || k.Locator != Pair{Local: ab.Local, Peer: ab.Peer}) {
 		t.Errorf("A's kernel has %+v", k)
 	}
 }

@@ -99,12 +99,12 @@ func TestRecoverByOtherPair(t *testing.T) {
 	ab.FII = 6
 	a.handle(Open{ULIDs: ab})
 	n.run()
-	for _, pair := range []Pair{{a.addr(1), b.addr(1)}, {a.addr(0), b.addr(1)}} {
-		moved(t, a, ab, Pair{a.addr(1), b.addr(1)})
+	for _, pair := range []Pair{{Local: a.addr(1), Peer: b.addr(1)}, {Local: a.addr(0), Peer: b.addr(1)}} {
+		moved(t, a, ab, Pair{Local: a.addr(1), Peer: b.addr(1)})
 		b.handle(Close{ULIDs: ab.reverse()})
 		a.forget()
 		n.drop = func(s Send) bool {
-			return (Pair{s.Source, s.Destination}) != pair && (Pair{s.Destination, s.Source}) != pair
+			return (Pair{Local: s.Source, Peer: s.Destination}) != pair && (Pair{Local: s.Destination, Peer: s.Source}) != pair
 		}
 		b.handle(NoContext{Source: pair.Local, Destination: pair.Peer, Tag: a.context(ab).TagPeer})
 		n.run()
@@ -114,11 +114,11 @@ func TestRecoverByOtherPair(t *testing.T) {
 		if p := m.Options.ULIDPair(); p == nil || p.Sender != ab.Local || p.Receiver != ab.Peer || m.Options.FII() != 6 {
 			t.Errorf("the I2bis has names %v, %d", p, m.Options.FII())
 		}
-		if k := a.kernel[ab]; k.Locator != (Pair{a.addr(1), b.addr(1)}) {
+		if k := a.kernel[ab]; k.Locator != (Pair{Local: a.addr(1), Peer: b.addr(1)}) {
 			t.Errorf("A's pair is now %v", k.Locator)
 		}
 		// What has lost all goes by the pair that is known to work.
-		if k := b.kernel[ab.reverse()]; k.Locator != (Pair{pair.Peer, pair.Local}) {
+		if k := b.kernel[ab.reverse()]; k.Locator != (Pair{Local: pair.Peer, Peer: pair.Local}) {
 			t.Errorf("B's pair is %v", k.Locator)
 		}
 	}

@@ -163,7 +163,7 @@ func TestRestart(t *testing.T) {
 				f := in(t, s)
 				var before Info
 				if s == Established {
-					moved(t, f.a, f.ab, Pair{f.a.addr(1), f.b.addr(1)})
+					moved(t, f.a, f.ab, Pair{Local: f.a.addr(1), Peer: f.b.addr(1)})
 				}
 				before = *f.a.context(f.ab)
 				f.a.restart(t, keep, first)
@@ -282,7 +282,7 @@ func TestRestartStale(t *testing.T) {
 func TestFlushed(t *testing.T) {
 	shows.IDs(t, "5533-7.5-01 5533-7.5-02")
 	n, a, b, ab, ba := establishedPair(t)
-	moved(t, b, ba, Pair{b.addr(1), a.addr(1)})
+	moved(t, b, ba, Pair{Local: b.addr(1), Peer: a.addr(1)})
 	tag := b.context(ba).TagPeer
 	clear(a.kernel)
 	a.lax = true
@@ -340,13 +340,13 @@ func TestDump(t *testing.T) {
 	k := f.a.kernel[f.ab]
 	want := *k
 	k.TagPeer, k.State, k.KeepaliveTimeout = 1, I2Sent, time.Second
-	k.Locator, k.LocatorsPeer, k.LocatorsLocal = Pair{f.a.addr(1), f.b.addr(1)}, nil, nil
+	k.Locator, k.LocatorsPeer, k.LocatorsLocal = Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}, nil, nil
 	f.a.handle(Dump{Contexts: f.a.dump()})
 	if d := cmp.Diff(want, *f.a.kernel[f.ab], cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
 		t.Error(d)
 	}
 	u := ULIDs{Local: f.a.addr(1), Peer: addrIn(0xc1, 1)}
-	other := KernelContext{ULIDs: u, TagLocal: 5, TagPeer: 6, HasTagPeer: true, State: Established, Locator: Pair{u.Local, u.Peer}}
+	other := KernelContext{ULIDs: u, TagLocal: 5, TagPeer: 6, HasTagPeer: true, State: Established, Locator: Pair{Local: u.Local, Peer: u.Peer}}
 	f.a.kernel[u] = &other
 	f.a.handle(Dump{Contexts: f.a.dump()})
 	f.a.inState(u, Established)
@@ -361,7 +361,7 @@ func TestDump(t *testing.T) {
 func TestUnverified(t *testing.T) {
 	shows.IDs(t, "5533-7.2-03")
 	f := in(t, Established)
-	other := Pair{f.a.addr(1), f.b.addr(1)}
+	other := Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}
 	r := f.a.records[f.ab]
 	r.PeerLocators = slices.Clone(r.PeerLocators)
 	r.PeerLocators[1].Verified, r.PeerLocators[1].Probed = false, true

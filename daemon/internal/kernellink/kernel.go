@@ -66,6 +66,10 @@ func update(k *engine.KernelContext, f engine.Fields) netlink.ContextUpdate {
 	}
 	if has(engine.FieldLocator) {
 		u.LocatorLocal, u.LocatorPeer = address(k.Locator.Local), address(k.Locator.Peer)
+		// Native goes without saying, so that a module that knows no other takes it.
+		if k.Locator.Encapsulation != engine.Native {
+			u.Encapsulation = pointer(netlink.EncapsulationNative + netlink.Encapsulation(k.Locator.Encapsulation))
+		}
 	}
 	if has(engine.FieldLocatorsLocal) {
 		u.LocatorsLocal = pointer(k.LocatorsLocal)
@@ -128,13 +132,18 @@ func Dump(c Client) ([]engine.KernelContext, error) {
 	return contexts, nil
 }
 
+// encapsulation is the kernel's as the engine has it: the engine counts from 0.
+func encapsulation(e netlink.Encapsulation) engine.Encapsulation {
+	return engine.Encapsulation(max(e, netlink.EncapsulationNative) - netlink.EncapsulationNative)
+}
+
 // adopt is a context as the engine has it.
 func adopt(c *netlink.Context) engine.KernelContext {
 	k := engine.KernelContext{
 		ULIDs:            engine.ULIDs(c.ULIDs),
 		TagLocal:         wire.ContextTag(*c.TagLocal),
 		State:            engine.State(c.State),
-		Locator:          engine.Pair{Local: c.LocatorLocal, Peer: c.LocatorPeer},
+		Locator:          engine.Pair{Local: c.LocatorLocal, Peer: c.LocatorPeer, Encapsulation: encapsulation(c.Encapsulation)},
 		LocatorsLocal:    c.LocatorsLocal,
 		LocatorsPeer:     c.LocatorsPeer,
 		Inbound:          engine.Pair{Local: c.InboundLocatorLocal, Peer: c.InboundLocatorPeer},

@@ -131,7 +131,18 @@ func TestSet(t *testing.T) {
 			t.Errorf("field %b of %v: %s", c.field, f.ulids, d)
 		}
 	}
+	// A pair that is not native says so; it is another pair.
+	carried := full
+	carried.Locator.Encapsulation = 1
 	var f fake
+	if err := Set(&f, engine.ContextSet{Context: carried, Fields: engine.FieldLocator}); err != nil {
+		t.Fatal(err)
+	}
+	want := netlink.ContextUpdate{LocatorLocal: &a2, LocatorPeer: &b2, Encapsulation: pointer(netlink.EncapsulationNative + 1)}
+	if d := cmp.Diff(&want, f.update, compare); d != "" || carried.Locator == full.Locator {
+		t.Error(d)
+	}
+	f = fake{}
 	if err := Set(&f, engine.ContextSet{Context: engine.KernelContext{ULIDs: ulids}, Fields: engine.FieldReapTimer}); err != nil || f.update != nil {
 		t.Errorf("nothing to set: %v, %v", f.update, err)
 	}
@@ -180,6 +191,11 @@ func TestDump(t *testing.T) {
 	if d := cmp.Diff(want, got, compare); d != "" {
 		t.Error(d)
 	}
+	f.contexts[0].Encapsulation, f.contexts[1].Encapsulation = netlink.EncapsulationNative+1, netlink.EncapsulationNative
+	want[0].Locator.Encapsulation = 1
+	if got, err = Dump(&f); err != nil || !cmp.Equal(want, got, compare) {
+		t.Errorf("%v: %s", err, cmp.Diff(want, got, compare))
+	}
 	f.contexts[0].TagLocal = nil
 	if _, err := Dump(&f); !errors.Is(err, errNoTags) {
 		t.Error("without tags:", err)
@@ -208,6 +224,7 @@ func TestNumbers(t *testing.T) {
 		{int(engine.ReapPayload), int(netlink.ReapEventPayload)},
 		{int(engine.ReapRetransmission), int(netlink.ReapEventRetransmission)},
 		{engine.MaxLocators, netlink.LocatorsLimit},
+		{int(engine.Native) + 1, int(netlink.EncapsulationNative)},
 	} {
 		if c.engine != c.kernel {
 			t.Errorf("%d is %d for the kernel", c.engine, c.kernel)

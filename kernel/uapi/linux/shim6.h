@@ -92,6 +92,17 @@ enum shim6_reap_event {
 };
 
 /**
+ * enum shim6_encapsulation - How the packets of a context are carried on a
+ *   locator pair. The same two addresses with another encapsulation are
+ *   another pair.
+ * @SHIM6_ENCAPSULATION_NATIVE: As RFC 5533, section 5, has it: with a Payload
+ *   Extension header, as IP protocol 140.
+ */
+enum shim6_encapsulation {
+	SHIM6_ENCAPSULATION_NATIVE = 1,
+};
+
+/**
  * enum shim6_policy_action
  * @SHIM6_POLICY_ACTION_SHIM: Packets count towards asking for a context and
  *   are carried by it.
@@ -149,6 +160,7 @@ enum {
 	SHIM6_A_CONTEXT_MTU,
 	SHIM6_A_CONTEXT_REAP_TIMER,
 	SHIM6_A_CONTEXT_HEADER,
+	SHIM6_A_CONTEXT_ENCAPSULATION,
 
 	__SHIM6_A_CONTEXT_MAX,
 	SHIM6_A_CONTEXT_MAX = (__SHIM6_A_CONTEXT_MAX - 1)

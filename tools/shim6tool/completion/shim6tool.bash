@@ -36,8 +36,8 @@ _shim6tool()
 		;;
 	"context") words="show add set del flush trigger update help" ;;
 	"context show") words="fii ulid-local ulid-peer state reap-state" ;;
-	"context add") words="fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header" ;;
-	"context set") words="fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header" ;;
+	"context add") words="fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation" ;;
+	"context set") words="fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation" ;;
 	"context del") words="fii" ;;
 	"context trigger") words="fii locator-local locator-peer force" ;;
 	"context update") words="fii" ;;

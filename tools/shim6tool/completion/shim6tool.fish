@@ -40,8 +40,8 @@ complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -a "cont
 complete -c shim6tool -n '__fish_prev_arg_in pds key new-key' -F
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context"' -a "show add set del flush trigger update help"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context show"' -a "fii ulid-local ulid-peer state reap-state"
-complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context add"' -a "fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header"
-complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context set"' -a "fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header"
+complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context add"' -a "fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation"
+complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context set"' -a "fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context del"' -a "fii"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context trigger"' -a "fii locator-local locator-peer force"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context update"' -a "fii"
