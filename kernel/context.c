@@ -2,10 +2,10 @@
 /*
  * The ULID-pair contexts of a namespace (RFC 5533 section 6).
  *
- * Packets find contexts under RCU and take no lock. Changes are made under the
- * table's mutex, by requests in process context: a value that a packet reads
- * alone is written at once, and what belongs together (the current locator
- * pair with its route, the two lists of locators) is replaced as a whole.
+ * Packets find contexts under RCU and take no lock. Requests change contexts in
+ * process context, under the table's mutex. A value that packets read alone is
+ * written in place. Values that belong together (the current locator pair with
+ * its route, the two lists of locators) are replaced as a whole.
  */
 #include <linux/slab.h>
 #include <net/addrconf.h>
@@ -32,10 +32,10 @@ static void shim6_context_free_rcu(struct rcu_head *rcu)
 {
 	struct shim6_context *ctx =
 		container_of(rcu, struct shim6_context, rcu);
-	/* Nobody else has the context any more. */
+	/* Nothing else refers to the context any more. */
 	struct shim6_path *path = rcu_dereference_protected(ctx->path, true);
 
-	/* No packet can start it any more, and it does not start itself. */
+	/* No packet can start the timer any more, and it does not restart itself. */
 	timer_delete_sync(&ctx->timer);
 	if (path)
 		shim6_path_free(path);
@@ -44,14 +44,20 @@ static void shim6_context_free_rcu(struct rcu_head *rcu)
 	kmem_cache_free(shim6_context_cache, ctx);
 }
 
-/* What a change comes to, made before anything is changed. */
+/*
+ * The result of a change, prepared before anything is changed:
+ * path: of the current locator pair, NULL for none; a new one if new_path
+ * locators: always new ones
+ * rehomed: the current locator pair is not the ULID pair
+ * header: payload bears the header on the ULID pair as well
+ * moved: the current locator pair is another one than before
+ */
 struct shim6_context_next {
 	struct shim6_path *path;
 	struct shim6_locators *locators;
 	bool rehomed;
 	bool header;
 	bool new_path;
-	/* The current locator pair is another one. */
 	bool moved;
 };
 
@@ -84,7 +90,7 @@ static void shim6_next_pair(const struct shim6_context *ctx,
 		pair->encapsulation = c->encapsulation;
 }
 
-/* Everything that can fail of a change. */
+/* All steps of a change that can fail. */
 static int shim6_next_prepare(struct shim6_net *sn,
 			      const struct shim6_context *ctx,
 			      const struct shim6_context_change *c,
@@ -118,7 +124,7 @@ static int shim6_next_prepare(struct shim6_net *sn,
 
 	same = old && tag == was && shim6_pair_equal(&pair, &old->pair);
 	next->moved = !same && (next->rehomed || (old && !old->home));
-	/* A peer that has a new tag knows Shim6 again, if it did not before. */
+	/* A peer with a new tag has Shim6, even if it seemed to have lost it. */
 	next->header = READ_ONCE(ctx->header) ||
 		       (next->moved && next->rehomed) ||
 		       (tag != was && ctx->switches);
@@ -146,8 +152,9 @@ err:
 }
 
 /*
- * Sockets are bound to the device of their address, and what is re-homed comes by
- * another one: for them it has come by that of the ULID.
+ * A socket may be bound to the device of its address, but re-homed packets arrive
+ * by another device. So we note the ULID's device: input.c says that such packets
+ * came by it.
  */
 static void shim6_context_locate(struct shim6_context *ctx)
 {
@@ -160,7 +167,7 @@ static void shim6_context_locate(struct shim6_context *ctx)
 	rcu_read_unlock();
 }
 
-/* Nothing fails from here on, but for the peer tag's place in its table. */
+/* Only inserting the peer tag into its table can still fail. */
 static int shim6_context_apply(struct shim6_net *sn, struct shim6_context *ctx,
 			       const struct shim6_context_change *c,
 			       struct shim6_context_next *next)
@@ -198,7 +205,7 @@ static int shim6_context_apply(struct shim6_net *sn, struct shim6_context *ctx,
 	if (next->moved)
 		shim6_reap_probed(ctx);
 	if (next->new_path) {
-		/* A packet may have set it meanwhile. */
+		/* A packet may have set the path in the meantime. */
 		old = unrcu_pointer(xchg(&ctx->path,
 					 RCU_INITIALIZER(next->path)));
 		if (old) {
@@ -218,8 +225,8 @@ static int shim6_context_apply(struct shim6_net *sn, struct shim6_context *ctx,
 
 /**
  * shim6_context_new - make a context
- * @sn: the namespace's state, whose table's lock the caller holds
- * @c: all that is known of it; ULID pair and local tag at least
+ * @sn: the namespace's state; the caller holds the table's lock
+ * @c: all values of the context that are known; at least ULID pair and local tag
  * @extack: where to say why not
  *
  * Return: the context, or an ERR_PTR with nothing changed.
@@ -288,10 +295,10 @@ err_free:
 }
 
 /**
- * shim6_context_set - change a context, in all that is named or in nothing
- * @sn: the namespace's state, whose table's lock the caller holds
+ * shim6_context_set - change all values of a context that are named, or none
+ * @sn: the namespace's state; the caller holds the table's lock
  * @ctx: the context
- * @c: what is named
+ * @c: the values that are named
  * @extack: where to say why not
  *
  * Return: 0 or a negative errno.
@@ -326,8 +333,8 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
 
 /**
  * shim6_context_del - take a context out of the tables and free it
- * @sn: the namespace's state, whose table's lock the caller holds
- * @ctx: the context, which packets may use until the grace period is over
+ * @sn: the namespace's state; the caller holds the table's lock
+ * @ctx: the context; packets may use it until a grace period has passed
  */
 void shim6_context_del(struct shim6_net *sn, struct shim6_context *ctx)
 {
@@ -363,7 +370,7 @@ void shim6_context_net_exit(struct shim6_net *sn)
 }
 
 /**
- * shim6_context_init - what contexts are made of
+ * shim6_context_init - make the cache that contexts are allocated from
  *
  * Return: 0 or a negative errno.
  */
@@ -374,7 +381,7 @@ int __init shim6_context_init(void)
 }
 
 /**
- * shim6_context_exit - the last context is gone
+ * shim6_context_exit - undo shim6_context_init(), after the last context
  */
 void shim6_context_exit(void)
 {

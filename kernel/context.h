@@ -12,10 +12,11 @@
 struct netlink_ext_ack;
 
 /**
- * struct shim6_context_change - what a request names of a context
+ * struct shim6_context_change - the values of a context that a request names
  * @ulids: which context
- * @has: bit SHIM6_A_CONTEXT_x for each value that is named
- * @tag_local: and the others: as in struct shim6_context
+ * @has: bit SHIM6_A_CONTEXT_x for each value that is named; all others below are
+ *	0 and mean nothing
+ * @tag_local: this and the members that follow: as in struct shim6_context
  * @locals: Ls(local), if named
  * @peers: Ls(peer), if named
  */
@@ -41,14 +42,14 @@ struct shim6_context_change {
 	struct in6_addr peers[SHIM6_LOCATORS_LIMIT];
 };
 
-/* Is a value named, by its SHIM6_A_CONTEXT_x? */
+/* Does a request name a value? @attr: SHIM6_A_CONTEXT_x. */
 static inline bool shim6_change_has(const struct shim6_context_change *c,
 				    int attr)
 {
 	return c->has & BIT(attr);
 }
 
-/* What has been done to a context, for the tracepoint. */
+/* What was done to a context, for the tracepoint. */
 enum shim6_trace_change {
 	SHIM6_TRACE_NEW,
 	SHIM6_TRACE_SET,

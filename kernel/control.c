@@ -20,7 +20,7 @@ static u8 shim6_control_type(const u8 *message)
 	return message[2] & SHIM6_TYPE_MASK;
 }
 
-/* Has a message of this length and type the tag of its receiver? */
+/* Does a message of this length and type bear the tag of its receiver? */
 static bool shim6_control_tagged(const u8 *message, unsigned int len)
 {
 	return shim6_control_type(message) >= SHIM6_TYPE_TAGGED &&
@@ -29,11 +29,11 @@ static bool shim6_control_tagged(const u8 *message, unsigned int len)
 }
 
 /*
- * The context that a message belongs to: it has the context's tag, or answers
- * what was sent to make it, and comes from a locator of the peer to one of ours
- * (RFC 5533 sections 12.4 and 12.5). R1bis has the tag that we send. In R1 and
- * R2 there is none that we know: there the addresses are those of the context,
- * which is not made yet.
+ * The context that a message belongs to, or NULL. The message must come from a
+ * locator of the peer to one of ours (RFC 5533 sections 12.4 and 12.5). Most
+ * types bear our tag; R1bis bears the tag that we send. R1 and R2 bear no tag
+ * that we know, so they are found by their addresses: they answer messages that
+ * were sent between the ULIDs of a context that is not established yet.
  */
 static struct shim6_context *shim6_control_context(struct shim6_net *sn,
 						   const struct sk_buff *skb,
@@ -72,9 +72,9 @@ static struct shim6_context *shim6_control_context(struct shim6_net *sn,
 }
 
 /*
- * What a message means for the liveness of its context. Returns true for a
- * Keepalive that is dealt with: one without options. Any other message goes to
- * the daemon, which knows what to answer.
+ * Note what a message means for the liveness of its context. Returns true for a
+ * Keepalive without options, of which nothing more is to be made. Any other
+ * message goes to the daemon, which knows what to answer.
  */
 static bool shim6_control_liveness(struct shim6_net *sn,
 				   struct shim6_context *ctx,
@@ -100,7 +100,7 @@ static bool shim6_control_liveness(struct shim6_net *sn,
  * @sn: the namespace's state
  * @skb: the packet, taken over; data is at the message
  *
- * Return: what the protocol handler returns.
+ * Return: as a protocol handler: 0, or -1 if the packet was dropped.
  */
 int shim6_control_in(struct shim6_net *sn, struct sk_buff *skb)
 {
@@ -141,13 +141,15 @@ drop:
 }
 
 /**
- * shim6_control_sent - the daemon has sent a message: of a context, and neither
- * a Keepalive nor a Probe, it counts as payload (RFC 5534 section 6.2)
+ * shim6_control_sent - the daemon has sent a control message
  * @sn: the namespace's state
- * @source: whence
- * @destination: where to
+ * @source: source address
+ * @destination: destination address
  * @message: the message
- * @len: its octets
+ * @len: octets of the message
+ *
+ * A message of a context counts as payload, unless it is a Keepalive or a Probe
+ * (RFC 5534 section 6.2).
  */
 void shim6_control_sent(struct shim6_net *sn, const struct in6_addr *source,
 			const struct in6_addr *destination, const u8 *message,

@@ -19,11 +19,12 @@
  * shim6_control_out - send a control message
  * @sn: the namespace's state
  * @source: an address of this host
- * @destination: where to
- * @message: the message, checksum included
- * @len: its octets
+ * @destination: destination address
+ * @message: the message, with its checksum
+ * @len: octets of the message
  * @length: octets of the packet, from the IPv6 header on, if it is to be longer
- *	than the message makes it, or 0; no more than the path is known to carry
+ *	than the message makes it, or 0. The packet gets no longer than the path is
+ *	known to carry
  * @gfp: how to allocate
  * @extack: where to say why not, or NULL
  *

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The one daemon of a namespace: it is there from when it registers its socket
- * until that is closed. What it is told is in event.c.
+ * The one daemon of a namespace. It exists from the moment when it registers its
+ * socket until that socket is closed. event.c has what the daemon is told.
  */
 #include <linux/netlink.h>
 #include <linux/notifier.h>
@@ -31,7 +31,7 @@ static void shim6_socket_set(struct shim6_net *sn, struct shim6_socket *socket,
 	WRITE_ONCE(socket->port, port);
 }
 
-/* The core frees the socket itself after a grace period. */
+/* The networking core frees the socket itself, after a grace period. */
 static void shim6_socket_clear(struct shim6_net *sn,
 			       struct shim6_socket *socket)
 {
@@ -56,7 +56,7 @@ static int shim6_daemon_set(struct shim6_net *sn, struct sock *sk, u32 port)
 	err = shim6_hooks_get(sn);
 	if (err)
 		goto err;
-	/* There was none: what was there went with the last daemon. */
+	/* There is no old table: that of the last daemon went with it. */
 	shim6_flow_use(sn, flows);
 	rcu_assign_pointer(sn->fair, fair);
 	shim6_socket_set(sn, &sn->daemon, sk, port);
@@ -68,13 +68,13 @@ err:
 	return err;
 }
 
-/* What packets may still look at when the daemon's socket is closed. */
+/* Tables that packets may still read when the daemon's socket is closed. */
 struct shim6_daemon_tables {
 	struct shim6_flow_table *flows;
 	struct shim6_fair *fair;
 };
 
-/* Frees them, which takes a grace period: not under the table's lock. */
+/* Free the tables. This waits for a grace period: not under the table's lock. */
 static void shim6_daemon_free(struct shim6_daemon_tables *gone)
 {
 	if (!gone->flows && !gone->fair)
@@ -84,7 +84,7 @@ static void shim6_daemon_free(struct shim6_daemon_tables *gone)
 	kvfree(gone->fair);
 }
 
-/* *@gone: what the caller frees by shim6_daemon_free(), without the lock. */
+/* *@gone: the caller gives it to shim6_daemon_free(), without the lock. */
 static void shim6_daemon_clear(struct shim6_net *sn,
 			       struct shim6_daemon_tables *gone)
 {
@@ -140,8 +140,8 @@ int shim6_daemon_register(struct shim6_net *sn, struct sock *sk, u32 port,
 }
 
 /*
- * The port of a socket that is closed may be another's already: nothing is sent
- * to it from now on, though the lock may have to be waited for.
+ * A socket is being closed, and its port may already be another socket's. So
+ * nothing is sent to the port from now on, even before we get the table's lock.
  */
 static bool shim6_socket_closed(struct shim6_socket *socket, u32 port)
 {
@@ -189,7 +189,7 @@ static struct notifier_block shim6_daemon_notifier = {
 };
 
 /**
- * shim6_daemon_net_exit - the namespace goes, and with it its daemon's socket
+ * shim6_daemon_net_exit - the namespace goes, and with it its daemon's sockets
  * @sn: the namespace's state
  */
 void shim6_daemon_net_exit(struct shim6_net *sn)
@@ -214,7 +214,7 @@ int __init shim6_daemon_init(void)
 }
 
 /**
- * shim6_daemon_exit - the reverse
+ * shim6_daemon_exit - undo shim6_daemon_init()
  */
 void shim6_daemon_exit(void)
 {

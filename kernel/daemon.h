@@ -11,7 +11,8 @@ struct sock;
 /**
  * struct shim6_socket - a socket of the daemon
  * @sk: the socket, with a reference, or NULL; changed under the table's lock
- * @port: its netlink port, 0 as soon as the socket is being closed
+ * @port: its netlink port; 0 as soon as the socket is being closed, which needs
+ *	no lock
  */
 struct shim6_socket {
 	struct sock __rcu *sk;

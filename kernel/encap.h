@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How the packets of a context are carried on a locator pair. The payload path
- * asks this header, and neither knows the length of a header nor an IP protocol.
+ * How the packets of a context are carried on a locator pair. Code that sends
+ * packets asks the pair, and knows neither the length of a header nor an IP
+ * protocol.
  *
- * Today there is one way: the Payload Extension header. Another one is a struct
- * shim6_encap with its own push and pull, and one more case in shim6_encap_of().
- * These structures are static const, and are found by a switch: where there is
- * one way, the compiler makes constants and direct calls of it.
+ * There is one way today: the Payload Extension header. Another way is another
+ * struct shim6_encap with its own push and pull, and one more case in
+ * shim6_encap_of(). The structures are static const and are found by a switch.
+ * So while there is one way, the compiler makes constants and direct calls.
  */
 #ifndef _SHIM6_ENCAP_H
 #define _SHIM6_ENCAP_H

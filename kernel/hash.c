@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The secrets of the hash of the context tables.
+ * The secrets of the hash by which contexts are found.
  */
 #include <linux/cache.h>
 #include <linux/init.h>
@@ -12,7 +12,7 @@ u32 shim6_hash_words[SHIM6_HASH_WORDS] __ro_after_init;
 u64 shim6_hash_odd __ro_after_init;
 
 /**
- * shim6_hash_init - choose the secrets, before there is a table
+ * shim6_hash_init - choose the secrets; must run before there is a table
  */
 void __init shim6_hash_init(void)
 {

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The hash of the context tables, which every packet pays for at both ends.
+ * The hash of the context tables: every packet pays for it at both ends.
  *
- * It is NH, the universal hash that UMAC is made of (RFC 4418 section 5.2): two
- * different keys collide with a probability of 2^-32, whoever has chosen them,
- * as long as the words in shim6_hash_words are secret. It takes a multiplication
- * for two words, a third of what jhash2() takes for a ULID pair. A bucket is made
- * of the 64 bits by a multiplication with a random odd number, and of the
- * table's own seed, which changes when chains get too long.
+ * It is NH, the universal hash that UMAC uses (RFC 4418 section 5.2). Two different
+ * keys collide with a probability of 2^-32, even if an attacker has chosen them, as
+ * long as the words in shim6_hash_words are secret. NH takes one multiplication
+ * for two words, which for a ULID pair is a third of the cost of jhash2(). Its 64
+ * bits become a bucket by a multiplication with a random odd number, mixed with
+ * the table's own seed, which changes when chains get too long.
  */
 #ifndef _SHIM6_HASH_H
 #define _SHIM6_HASH_H
 
 #include <linux/types.h>
 
-/* The words of a ULID pair and its FII, and one more, for there to be pairs. */
+/* The words of a ULID pair and its FII, and one more to make the number even. */
 #define SHIM6_HASH_WORDS	10
 
-/* Random since the module was loaded. */
+/* Chosen at random when the module is loaded. */
 extern u32 shim6_hash_words[SHIM6_HASH_WORDS];
 extern u64 shim6_hash_odd;
 
@@ -33,7 +33,7 @@ static inline u32 shim6_hash_end(u64 h, u32 seed)
 	return ((h ^ seed) * shim6_hash_odd) >> 32;
 }
 
-/* Of a struct shim6_ulids, as rhashtables want it. */
+/* The hash of a struct shim6_ulids, with the arguments that rhashtables give. */
 static inline u32 shim6_hash_ulids(const void *key, u32 len, u32 seed)
 {
 	const u32 *w = key;
@@ -44,7 +44,7 @@ static inline u32 shim6_hash_ulids(const void *key, u32 len, u32 seed)
 				      shim6_hash_words[9], seed);
 }
 
-/* Of a tag, a u64, likewise. */
+/* The hash of a tag, a u64, with the same arguments. */
 static inline u32 shim6_hash_tag(const void *key, u32 len, u32 seed)
 {
 	return shim6_hash_end(shim6_hash_two(key, 0), seed);

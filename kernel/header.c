@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Where the Shim6 header stands among the extension headers (RFC 5533 section
- * 4.6): after what belongs to routing (Hop-by-Hop Options, Routing, and
- * Destination Options that come before Routing), before everything else.
+ * 4.6): after those that belong to routing (Hop-by-Hop Options, Routing, and
+ * Destination Options before Routing), and before all others.
  */
 #include <linux/bitops.h>
 #include <linux/seg6.h>
@@ -14,7 +14,7 @@
 #include "compat.h"
 #include "header.h"
 
-/* More headers than this before ours are no packet that we want to touch. */
+/* A packet with more headers than this before ours is left alone. */
 #define SHIM6_CHAIN_MAX	8
 
 /* The final destination, if a Routing header still has segments left. */
@@ -30,7 +30,7 @@ static bool shim6_routing_final(const struct sk_buff *skb, unsigned int offset,
 		return false;
 	if (!rt->segments_left)
 		return true;
-	/* One address at least. */
+	/* There must be one address at least. */
 	if (rt->hdrlen < 2)
 		return false;
 	switch (rt->type) {
@@ -46,7 +46,7 @@ static bool shim6_routing_final(const struct sk_buff *skb, unsigned int offset,
 }
 
 /**
- * shim6_header_walk - shim6_header_place() where extension headers come first
+ * shim6_header_walk - shim6_header_place() for a packet with extension headers
  * @skb: the packet
  * @place: the answer; it says already where the first header is
  *
@@ -83,7 +83,7 @@ bool shim6_header_walk(const struct sk_buff *skb, struct shim6_place *place)
 }
 
 /**
- * shim6_header_again - the same for a packet that has lost a header
+ * shim6_header_again - shim6_header_place() for a packet that has lost a header
  * @skb: the packet
  * @place: the answer
  *
@@ -95,12 +95,12 @@ int shim6_header_again(const struct sk_buff *skb, struct shim6_place *place)
 }
 
 /**
- * shim6_is_neighbour_discovery - does a packet belong to its link?
+ * shim6_is_neighbour_discovery - is it a packet of Neighbour Discovery?
  * @skb: a packet with its network header set
  * @place: where its Shim6 header would go
  *
- * Neighbours are looked for between the addresses that are asked for, ULIDs
- * among them, and nowhere else (RFC 4861).
+ * Such a packet asks on its link for the very addresses in it (RFC 4861), which
+ * may be ULIDs: it must never go by other addresses.
  */
 bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
 				  const struct shim6_place *place)
@@ -117,10 +117,11 @@ bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
 }
 
 /**
- * shim6_payload_walk - shim6_payload_allowed() for all but TCP and UDP
+ * shim6_payload_walk - shim6_payload_allowed() for headers other than TCP and UDP
  * @skb: the packet
  * @at: where the payload header ends, from data
- * @nexthdr: its Next Header
+ * @nexthdr: the payload header's Next Header
+ *
  *
  * Return: as shim6_payload_allowed().
  */
@@ -174,7 +175,7 @@ bool shim6_payload_walk(const struct sk_buff *skb, unsigned int at, u8 nexthdr)
 }
 
 /**
- * shim6_header_delta - what a sum over addresses grows by when they change
+ * shim6_header_delta - by how much a sum over two addresses grows when they change
  * @a: the first address after the change
  * @b: the second
  * @was_a: the first before it

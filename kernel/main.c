@@ -2,8 +2,8 @@
 /*
  * Shim6: Level 3 multihoming shim protocol for IPv6 (RFC 5533).
  *
- * This file is the table of contents: each concept has a file of its own and
- * is set up here in the order in which the next one needs it.
+ * This file is the table of contents: each concept has a file of its own. They are
+ * set up here, each after those that it needs.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -82,7 +82,7 @@ err_context:
 
 static void __exit shim6_exit(void)
 {
-	/* It takes its time, in which all else still is as it was. */
+	/* Waits for packets still in GRO, so it must run while everything else works. */
 	shim6_offload_exit();
 	shim6_netlink_exit();
 	shim6_daemon_exit();

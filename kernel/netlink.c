@@ -14,11 +14,11 @@
 #include "stats.h"
 
 /**
- * shim6_nl_reject_attrs - refuse the attributes of an operation that has none
+ * shim6_nl_reject_attrs - refuse attributes in a request of an operation without any
  * @info: the request
  *
- * The core rejects attributes of an operation without a policy only since
- * some release after 6.12: before, it ignores them.
+ * The core does that only since some release after 6.12; older kernels ignore
+ * such attributes.
  *
  * Return: 0 or -EINVAL.
  */
@@ -68,9 +68,9 @@ err:
 }
 
 /**
- * shim6_netlink_init - let the family be found
+ * shim6_netlink_init - register the family
  *
- * Comes last in the module's init: from here on requests arrive.
+ * Must run last in the module's init: from here on requests arrive.
  *
  * Return: 0 or a negative errno.
  */
@@ -80,7 +80,7 @@ int __init shim6_netlink_init(void)
 }
 
 /**
- * shim6_netlink_exit - take the family away; no request runs after it
+ * shim6_netlink_exit - unregister the family; no request runs afterwards
  */
 void shim6_netlink_exit(void)
 {

@@ -22,27 +22,18 @@ static int shim6_nl_config_fill(struct sk_buff *skb,
 				u32 portid, u32 seq, u8 cmd)
 {
 	void *hdr;
+	int attr;
 
 	hdr = genlmsg_put(skb, portid, seq, &shim6_nl_family, 0, cmd);
 	if (!hdr)
 		return -EMSGSIZE;
 
-	if (nla_put_u32(skb, SHIM6_A_CONFIG_MAX_CONTEXTS,
-			config->max_contexts) ||
-	    nla_put_u32(skb, SHIM6_A_CONFIG_MAX_FLOWS, config->max_flows) ||
-	    nla_put_u32(skb, SHIM6_A_CONFIG_TRIGGER_PACKETS,
-			config->trigger_packets) ||
-	    nla_put_u32(skb, SHIM6_A_CONFIG_TRIGGER_TIME,
-			config->trigger_time) ||
-	    nla_put_u32(skb, SHIM6_A_CONFIG_SEND_TIMEOUT,
-			config->send_timeout) ||
-	    nla_put_u32(skb, SHIM6_A_CONFIG_IDLE_TIMEOUT,
-			config->idle_timeout) ||
-	    nla_put_u32(skb, SHIM6_A_CONFIG_ICMP_TO_ULP, config->icmp_to_ulp)) {
-		genlmsg_cancel(skb, hdr);
-		return -EMSGSIZE;
+	for (attr = 1; attr <= SHIM6_A_CONFIG_MAX; attr++) {
+		if (nla_put_u32(skb, attr, shim6_config_get(config, attr))) {
+			genlmsg_cancel(skb, hdr);
+			return -EMSGSIZE;
+		}
 	}
-
 	genlmsg_end(skb, hdr);
 	return 0;
 }
@@ -87,24 +78,12 @@ int shim6_nl_config_get_doit(struct sk_buff *skb, struct genl_info *info)
 static void shim6_nl_config_parse(const struct genl_info *info,
 				  struct shim6_config *config)
 {
-	const struct {
-		u32 *value;
-		int attr;
-	} fields[] = {
-		{ &config->max_contexts, SHIM6_A_CONFIG_MAX_CONTEXTS },
-		{ &config->max_flows, SHIM6_A_CONFIG_MAX_FLOWS },
-		{ &config->trigger_packets, SHIM6_A_CONFIG_TRIGGER_PACKETS },
-		{ &config->trigger_time, SHIM6_A_CONFIG_TRIGGER_TIME },
-		{ &config->send_timeout, SHIM6_A_CONFIG_SEND_TIMEOUT },
-		{ &config->idle_timeout, SHIM6_A_CONFIG_IDLE_TIMEOUT },
-		{ &config->icmp_to_ulp, SHIM6_A_CONFIG_ICMP_TO_ULP },
-	};
-	int i;
+	int attr;
 
-	for (i = 0; i < ARRAY_SIZE(fields); i++)
-		if (info->attrs[fields[i].attr])
-			*fields[i].value =
-				nla_get_u32(info->attrs[fields[i].attr]);
+	for (attr = 1; attr <= SHIM6_A_CONFIG_MAX; attr++)
+		if (info->attrs[attr])
+			shim6_config_set(config, attr,
+					 nla_get_u32(info->attrs[attr]));
 }
 
 static bool shim6_nl_config_empty(const struct genl_info *info)
@@ -121,8 +100,8 @@ static bool shim6_nl_config_empty(const struct genl_info *info)
  * shim6_nl_config_set_doit - SHIM6_CMD_CONFIG_SET: take the values that the
  * request names, and tell the group and, with NLM_F_ECHO, the sender
  *
- * The policy has checked every range before, and nothing is changed before
- * nothing can fail any more: a request is taken whole or not at all.
+ * The netlink policy has checked every range before. Nothing is changed until
+ * nothing can fail any more, so a request is taken whole or not at all.
  */
 int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
@@ -151,7 +130,7 @@ int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info)
 	shim6_nl_config_parse(info, &config);
 	err = shim6_nl_config_fill(ntf, &config, info->snd_portid,
 				   info->snd_seq, SHIM6_CMD_CONFIG_NTF);
-	/* With another size there is another table, and counting begins anew. */
+	/* Another size takes another table, and counting begins again. */
 	if (!err && config.max_flows != sn->config.max_flows &&
 	    shim6_has_daemon(sn)) {
 		flows = shim6_flow_table_new(config.max_flows);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * State per network namespace: made when somebody first changes something
- * there, and gone with the namespace or the module. A namespace that does not
- * use Shim6 has a pointer, which is NULL.
+ * The state of a network namespace, put together and taken apart. It is made when
+ * somebody first changes something in the namespace, and goes with the namespace
+ * or with the module.
  */
 #include <linux/netfilter_ipv6.h>
 #include <linux/slab.h>
@@ -20,7 +20,7 @@
 
 static const struct nf_hook_ops shim6_hooks[SHIM6_HOOKS] = {
 	{
-		/* Before defragmentation, and before who is before that. */
+		/* Before defragmentation and any hook at that priority. */
 		.hook = shim6_input,
 		.pf = NFPROTO_IPV6,
 		.hooknum = NF_INET_PRE_ROUTING,
@@ -71,8 +71,8 @@ err:
  * shim6_netns_use - the module's state in a namespace that uses Shim6 from now on
  * @net: the namespace, kept alive by the caller; may sleep
  *
- * Nobody waits for anybody else's memory: of those that are the first at the same
- * time each makes one, and all use that of whoever was done first.
+ * Nobody waits for another caller's allocation: if several callers are the first
+ * at the same time, each makes a state, and all use that of the fastest.
  *
  * Return: the state, or NULL if there is no memory.
  */
@@ -95,8 +95,8 @@ struct shim6_net *shim6_netns_use(struct net *net)
 }
 
 /*
- * A grace period passes between this and the exit. Requests hold the namespace,
- * and the family goes before the module: there is no first use any more.
+ * A grace period passes between this and the exit. No first use can come any more:
+ * requests hold the namespace, and the netlink family goes before the module.
  */
 static void __net_exit shim6_net_pre_exit(struct net *net)
 {
@@ -113,8 +113,8 @@ static void __net_exit shim6_net_exit(struct net *net)
 	if (!sn)
 		return;
 	/*
-	 * A packet that was in our hook when that was unregistered may have
-	 * been queued for user space since, and would go on in our code.
+	 * A packet that was in our hook when the hook was unregistered may
+	 * wait in a queue for user space, and would go on in our code.
 	 */
 	nf_queue_nf_hook_drop(net);
 	shim6_tcp_net_exit(sn);
@@ -125,8 +125,8 @@ static void __net_exit shim6_net_exit(struct net *net)
 }
 
 /*
- * The timers of contexts count until the grace period is over, for which one
- * wait serves all namespaces that go, and none is due to those without.
+ * The timers of contexts use the counters until a grace period has passed. One
+ * wait serves all namespaces that go; without any context there is no wait.
  */
 static void __net_exit shim6_net_exit_batch(struct list_head *nets)
 {
@@ -156,9 +156,9 @@ static struct pernet_operations shim6_net_ops = {
 };
 
 /**
- * shim6_netns_init - from now on every namespace, old and new, can have state
+ * shim6_netns_init - from now on every namespace, old and new, can have a state
  *
- * Comes before anything that could look the state up.
+ * Must run before anything that could look the state up.
  *
  * Return: 0 or a negative errno.
  */
@@ -173,6 +173,6 @@ int __init shim6_netns_init(void)
 void shim6_netns_exit(void)
 {
 	unregister_pernet_subsys(&shim6_net_ops);
-	/* Who was deciding on a queued packet at that moment is done with it. */
+	/* Wait for those who were deciding on a queued packet at that moment. */
 	synchronize_net();
 }

@@ -13,12 +13,12 @@ struct shim6_net;
 struct sk_buff;
 
 /**
- * struct shim6_route - a route that is kept for a path
+ * struct shim6_route - a route that is kept for a path; it never changes
  * @dst: the route, with a reference
- * @cookie: whether it still holds
- * @uid: of the packet that it was looked up for
- * @flowinfo: the flow label and the traffic class of that packet
- * @since: low 32 bits of the jiffies when it was looked up
+ * @cookie: for dst_check(): is the route still valid?
+ * @uid: user of the packet that the route was looked up for
+ * @flowinfo: flow label and traffic class of that packet
+ * @since: low 32 bits of the jiffies of the look-up
  * @rcu: frees it
  */
 struct shim6_route {
@@ -30,29 +30,31 @@ struct shim6_route {
 	struct rcu_head rcu;
 };
 
-/* Routes that a path keeps where rules or several next hops tell flows apart. */
+/* How many routes a path keeps if rules or several next hops tell flows apart. */
 #define SHIM6_PATH_ROUTES	4
 
 /**
  * struct shim6_path - the current locator pair of a context whose payload bears
  * the header
  * @pair: Lp(local) and Lp(peer)
- * @header_tag: the payload header from its P bit on: CT(peer) with P set, in
- *	network byte order
+ * @header_tag: the payload header from its P bit on: the P bit, which is 1, and
+ *	CT(peer), in network byte order
  * @home: it is the ULID pair, native: the header only keeps payload alike
- * @gone: it is no context's current one any more, and nobody is told of it
- * @learnt: the kernel has learnt of the ULIDs' route what this pair carries
+ * @gone: no context sends by it any more, so no socket is told of it; under
+ *	told_lock
+ * @learnt: what this pair carries was noted in the kernel's route of the ULIDs;
+ *	mtu.c
  * @sn: the namespace's state
- * @told: the route that tells sockets what they can send at a time, or NULL;
- *	with the next three under told_lock
- * @told_of: the MTU of the route whose place it takes
- * @told_cookie: whether it still holds
- * @told_list: in the list of the namespace's, if there is one
+ * @told: the route that tells sockets what they can send at a time, or NULL; it
+ *	and the next four are under told_lock
+ * @told_of: MTU of the route whose place @told takes
+ * @told_cookie: is @told still valid?
+ * @told_list: in the namespace's list of paths with @told
  * @bundles: routes through IPsec that tell sockets, as @told does
- * @routes: the routes that are kept, or NULL; each is replaced as a whole. If
- *	routes depend on the addresses alone, the first serves all packets;
- *	otherwise a packet's user, flow label and traffic class say which one
- * @rcu: frees it, with the routes, when no packet uses it any more
+ * @routes: the routes that are kept, or NULL; each is replaced as a whole, under
+ *	RCU. If routes depend on the addresses alone, the first serves all packets;
+ *	otherwise a packet's user, flow label and traffic class say which one does
+ * @rcu: frees the path with its routes when no packet uses it any more
  */
 struct shim6_path {
 	struct shim6_pair pair;

@@ -10,7 +10,7 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
-	shim6netlink "shim6/netlink"
+	"shim6/netlink/nlread"
 )
 
 // ErrOverflow says that messages were lost because they were not read fast
@@ -25,14 +25,11 @@ const groups = unix.RTMGRP_LINK | unix.RTMGRP_NEIGH | unix.RTMGRP_IPV6_IFADDR | 
 // readBuffer is the socket's room for messages, which come in bursts.
 const readBuffer = 1 << 20
 
-// dumpTries is how often a list is read when it changes meanwhile.
-const dumpTries = 4
-
 // Watcher is told by rtnetlink of what happens, in the network namespace of the
 // thread that made it.
 type Watcher struct {
 	events, requests *netlink.Conn
-	queue            shim6netlink.Queue[netlink.Message]
+	queue            nlread.Queue[netlink.Message]
 }
 
 // Watch returns a Watcher; what happens from now on will be told.
@@ -59,9 +56,9 @@ func (w *Watcher) Close() error { return errors.Join(w.events.Close(), w.request
 // were returned before; after any other error the Watcher is of no use. It is for
 // one goroutine, and Close for any.
 func (w *Watcher) Receive() ([]netlink.Message, error) {
-	messages, err := w.queue.Receive(w.events, w.events.Receive)
+	messages, lost, err := w.queue.Receive(w.events, w.events.Receive)
 	switch {
-	case errors.Is(err, shim6netlink.ErrOverflow):
+	case lost:
 		return nil, ErrOverflow
 	case err != nil:
 		return nil, fmt.Errorf("receiving from rtnetlink: %w", err)
@@ -100,21 +97,16 @@ func (w *Watcher) dump(kind netlink.HeaderType, what rtnetlink.Message) ([]netli
 	if err != nil {
 		return nil, err
 	}
-	for try := 1; ; try++ {
+	// An interrupted list will do: the changes are told as well.
+	list, _, err := nlread.Dump(func() ([]netlink.Message, bool, error) {
 		list, err := w.requests.Execute(netlink.Message{
 			Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Dump},
 			Data:   b,
 		})
-		if err != nil {
-			return nil, fmt.Errorf("reading a list from rtnetlink: %w", err)
-		}
-		interrupted := false
-		for _, m := range list {
-			interrupted = interrupted || m.Header.Flags&netlink.DumpInterrupted != 0
-		}
-		// What has changed meanwhile will be told.
-		if !interrupted || try == dumpTries {
-			return list, nil
-		}
+		return list, nlread.Interrupted(list), err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading a list from rtnetlink: %w", err)
 	}
+	return list, nil
 }

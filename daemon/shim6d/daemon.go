@@ -207,13 +207,7 @@ func (d *daemon) dump() ([]engine.KernelContext, error) {
 	if d.kernel == nil {
 		return nil, nil
 	}
-	for try := 1; ; try++ {
-		contexts, err := kernellink.Dump(d.kernel)
-		if try < 5 && errors.Is(err, netlink.ErrInterrupted) {
-			continue
-		}
-		return contexts, err
-	}
+	return kernellink.Dump(d.kernel)
 }
 
 // configureKernel sets what the configuration says of the kernel's own.

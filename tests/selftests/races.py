@@ -86,6 +86,7 @@ def datagrams(rng, peer):
     """Bursts of many flows and lengths: some are in fragments, and some find nobody, so that errors go back."""
     flows = [udp(peer, port) for port in (9, 9, 5000, 5001)]
     sink = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    sink.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sink.bind(("::", 5000))
     sink.setblocking(False)
     while True:

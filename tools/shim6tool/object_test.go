@@ -28,7 +28,7 @@ var (
 		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
 )
 
-// fullContext has a value for everything.
+// fullContext has a value in each field.
 func fullContext() netlink.Context {
 	return netlink.Context{
 		ULIDs:    netlink.ULIDs{Local: ulidA, Peer: ulidB, FII: 7},
@@ -108,7 +108,7 @@ func TestContextShow(t *testing.T) {
 	}
 }
 
-// What shim6d knows of a context is shown with it, and left out where it knows nothing.
+// A context is shown with its protection, if shim6d knows it.
 func TestContextProtection(t *testing.T) {
 	f, d := newFake(), newDaemon()
 	other := fullContext()
@@ -131,7 +131,7 @@ func TestContextProtection(t *testing.T) {
 	if diff := cmp.Diff(want, list[1]["protection"]); diff != "" {
 		t.Error(diff)
 	}
-	// One question is about so many at most.
+	// One question is about a limited number of contexts.
 	for range 2 * control.MaxProtections {
 		f.contexts = append(f.contexts, other)
 	}
@@ -140,7 +140,7 @@ func TestContextProtection(t *testing.T) {
 	}
 }
 
-// A list that may lack something is shown, and said to.
+// A list that may be incomplete is shown, and the tool says so.
 func TestInterrupted(t *testing.T) {
 	f := newFake()
 	f.contexts = []netlink.Context{fullContext()}
@@ -249,7 +249,7 @@ preference 11 protocol 200 action ignore
 	}
 }
 
-// The page on counters has a row for each, and no others.
+// docs/counters.md has a row for each counter, and no others.
 func TestCountersPage(t *testing.T) {
 	b, err := os.ReadFile("../../docs/counters.md")
 	if err != nil {
@@ -265,8 +265,8 @@ func TestCountersPage(t *testing.T) {
 			rows = append(rows, strings.TrimSpace(name))
 		}
 	}
-	// The numbers of counters are in the order in which they came to be, the rows
-	// in that of what they say.
+	// The specification has counters in the order of their numbers, the page in that of their
+	// subjects.
 	want := specSet(t, "stats")
 	slices.Sort(want)
 	slices.Sort(rows)

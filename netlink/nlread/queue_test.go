@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package netlink
+package nlread
 
 import (
 	"errors"
@@ -12,14 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// step is what a fake socket does when it is read; waits says if it has more then.
+// step is what a fake socket does when it is read.
 type step struct {
 	list []int
 	err  error
 }
 
-// What is queued comes before the loss, and all of it. A second overflow is told, too,
-// after what is queued then.
+// Everything that is queued comes before the loss is reported, also after a second overflow.
 func TestQueue(t *testing.T) {
 	full := &netlink.OpError{Op: "receive", Err: os.NewSyscallError("recvmsg", unix.ENOBUFS)}
 	type result struct {
@@ -36,10 +35,10 @@ func TestQueue(t *testing.T) {
 		{"no overflow", []step{{[]int{1}, nil}, {[]int{2}, nil}}, []result{{[]int{1}, false}, {[]int{2}, false}}, nil},
 		{"overflow", []step{{nil, full}, {[]int{1, 2}, nil}, {nil, nil}, {[]int{3}, nil}},
 			[]result{{[]int{1, 2}, false}, {nil, false}, {[]int{3}, false}, {nil, true}}, nil},
-		{"empty by then", []step{{nil, full}}, []result{{nil, true}}, nil},
+		{"nothing is queued", []step{{nil, full}}, []result{{nil, true}}, nil},
 		{"overflow again", []step{{nil, full}, {[]int{1}, nil}, {nil, full}, {[]int{2}, nil}},
 			[]result{{[]int{1}, false}, {nil, true}, {[]int{2}, false}, {nil, true}}, nil},
-		{"of no use meanwhile", []step{{nil, full}, {[]int{1}, nil}, {nil, dead}}, []result{{[]int{1}, false}, {nil, false}}, dead},
+		{"the socket fails before the loss is reported", []step{{nil, full}, {[]int{1}, nil}, {nil, dead}}, []result{{[]int{1}, false}, {nil, false}}, dead},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var q Queue[int]
@@ -63,7 +62,7 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// A flood that comes as fast as it is read does not put the loss off for good.
+// A flood that comes as fast as it is read does not put off the report for ever.
 func TestQueueFlood(t *testing.T) {
 	var q Queue[int]
 	flood := []step{{nil, unix.ENOBUFS}, {[]int{1}, nil}}

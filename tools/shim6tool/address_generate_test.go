@@ -48,7 +48,7 @@ func TestCGAGenerate(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 
-	// The same key serves again, and the address is another one.
+	// The same key makes another address.
 	again := lines(t, good(t, "c%s", "ga g prefix 2001:db8:1:2:: sec 0 key "+key+" pds "+pds+"2"))
 	if again[0] == made[0] || cga.SecOf(again[0]) != 0 {
 		t.Errorf("%v after %v", again, made)
@@ -108,7 +108,7 @@ func TestHBAGenerate(t *testing.T) {
 	}
 }
 
-// A key of another program, in both of its forms.
+// A key that another program made is read in both of its forms.
 func TestGenerateKeyFile(t *testing.T) {
 	shows.IDs(t, "3972-7.3-01")
 	_, pds, key := writeVector(t, "sec1-linklocal")
@@ -121,14 +121,14 @@ func TestGenerateKeyFile(t *testing.T) {
 	if err != nil || !bytes.Equal(a[0].PDS.PublicKey, b[0].PDS.PublicKey) {
 		t.Errorf("another key: %v", err)
 	}
-	// And once more, which is another address: all else is the same.
+	// Each run makes another address, also from the same key and prefix.
 	good(t, "cga generate prefix 2001:db8:: key %s pds %s.3", key, pds)
 	if c, err := readPDS(pds + ".3"); err != nil || c[0].PDS.Modifier == b[0].PDS.Modifier || c[0].Addr == b[0].Addr {
 		t.Errorf("%+v after %+v, %v", c, b, err)
 	}
 	for _, tt := range []struct{ name, text, want string }{
 		{"nothing", "", "no PEM block"},
-		{"a PDS", "-----BEGIN CGA PARAMETERS-----\nAAAA\n-----END CGA PARAMETERS-----\n", `PEM block "CGA PARAMETERS", where "PRIVATE KEY"`},
+		{"a PDS", "-----BEGIN CGA PARAMETERS-----\nAAAA\n-----END CGA PARAMETERS-----\n", `PEM block "CGA PARAMETERS", and should begin with "PRIVATE KEY"`},
 		{"noise", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "/key: "},
 		{"older noise", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n", "/key: "},
 		{"an encrypted key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", "the key is encrypted, and there is nobody to ask for the passphrase"},
@@ -152,7 +152,7 @@ func TestGenerateKeyFile(t *testing.T) {
 	refused(t, "no such file", "cga generate prefix 2001:db8:: key %s.not pds %s.4", key, pds)
 }
 
-// What is there stays as it is, and nothing is left of the attempt.
+// A file that exists is not changed, and a failed attempt leaves no file.
 func TestGenerateExists(t *testing.T) {
 	dir := t.TempDir()
 	there := filepath.Join(dir, "there")
@@ -170,7 +170,7 @@ func TestGenerateExists(t *testing.T) {
 	}
 	refused(t, "no such file or directory", "hba generate prefix 2001:db8:: pure pds %s/not/there", dir)
 	refused(t, "not a directory", "hba generate prefix 2001:db8:: pure pds %s/there/pds", dir)
-	// The key is written first: without the PDS it goes again.
+	// The key is written first; it is removed if there can be no PDS.
 	refused(t, "no such file or directory", "cga generate prefix 2001:db8:: new-key %s/key key-bits 1024 pds %s/not/there", dir, dir)
 	if string(read(t, there)) != "precious" {
 		t.Error("it was overwritten")
@@ -180,8 +180,7 @@ func TestGenerateExists(t *testing.T) {
 	}
 }
 
-// Who comes second does not win, though both found nothing there; with hard links and
-// without.
+// Of two that begin a file of one name, the second fails; with hard links and without.
 func TestNewFile(t *testing.T) {
 	for name, l := range map[string]func(string, string) error{
 		"links": os.Link, "no links": func(from, to string) error { return &os.LinkError{Op: "link", Old: from, New: to, Err: syscall.EPERM} },
@@ -228,7 +227,7 @@ func TestNewFile(t *testing.T) {
 	}
 }
 
-// What cannot be written is found before a search that would take hours.
+// A file that cannot be written is found before a search that would take hours.
 func TestUnusableDestination(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "file"), nil)
@@ -256,7 +255,7 @@ func TestUnusableDestination(t *testing.T) {
 			t.Error(d)
 		}
 	}
-	// A file system whose files cannot be renamed without a risk.
+	// A file system that cannot rename a file without overwriting another one.
 	link = func(string, string) error { return syscall.EPERM }
 	defer func() { link = os.Link }()
 	if _, err := create("/proc/self/pds", 0o600); err == nil {
@@ -264,14 +263,12 @@ func TestUnusableDestination(t *testing.T) {
 	}
 }
 
-// Ctrl-C ends a search that would take hours, and so does the end of a session; and
-// neither a key of which the PDS will never be is left behind, nor what it was begun
-// as.
+// Ctrl-C and the end of a login session end a search that would take hours. No key and no temporary
+// file are left.
 func TestGenerateInterrupted(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
-			// Before the tool listens to the signal it must not be what
-			// ends the test.
+			// Until the tool listens to the signal, the signal must not end the test.
 			ignored := make(chan os.Signal, 1)
 			signal.Notify(ignored, sig)
 			defer signal.Stop(ignored)
@@ -308,7 +305,7 @@ func TestGenerateInterrupted(t *testing.T) {
 	}
 }
 
-// Who runs it by nohup wants it to go on.
+// A search that nohup runs goes on when the login session ends.
 func TestEndings(t *testing.T) {
 	if d := cmp.Diff([]os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}, endings()); d != "" {
 		t.Error(d)
@@ -366,7 +363,7 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// The key is one that openssl reads, and the PDS has its public half.
+// openssl can read the key, and the PDS has its public half.
 func TestKeyForOthers(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
