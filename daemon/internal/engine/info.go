@@ -110,3 +110,12 @@ func (e *Engine) Size() Size {
 			len(e.perPeer) + len(e.perPrefix),
 	}
 }
+
+// LocalULIDs are our ULIDs of all contexts. It takes some nanoseconds a context.
+func (e *Engine) LocalULIDs() map[netip.Addr]bool {
+	used := map[netip.Addr]bool{}
+	for c := e.first; c != nil; c = c.next {
+		used[c.ulids.Local] = true
+	}
+	return used
+}

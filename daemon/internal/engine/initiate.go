@@ -3,9 +3,7 @@
 package engine
 
 import (
-	"container/list"
 	"fmt"
-	"time"
 
 	"shim6/daemon/wire"
 )
@@ -18,24 +16,11 @@ const (
 	// given up: a peer that answers every I1 and no I2 would keep us busy for
 	// ever.
 	maxRounds = 4
-	// maxHolds is how many ULID pairs are remembered for which I1 is held
-	// down. The oldest are forgotten first.
-	maxHolds = 4096
 	// leastPending is how many exchanges there may always be; traffic begins no
 	// more than the share of MaxContexts that is kept for this host. Or else any
 	// program could fill the tables, by sending to very many who don't answer.
 	leastPending = 16
 )
-
-// hold keeps a ULID pair in E-FAILED or NO-SUPPORT (RFC 5533, section 7.8). It
-// holds down our I1 alone: packets of the peer find no context, as in IDLE.
-type hold struct {
-	pair  Pair
-	state State
-	until time.Duration
-	timer timer
-	order *list.Element
-}
 
 // acquire begins a context for traffic, if nothing speaks against it.
 func (e *Engine) acquire(ev Acquire) {
@@ -129,22 +114,6 @@ func (e *Engine) sendI1(c *context) {
 	e.send(c, c.exchange, m)
 }
 
-func (e *Engine) await(c *context, timeout time.Duration) {
-	e.timers.start(&c.retransmit, e.now+e.backoff(timeout, c.retries, noLimit))
-}
-
-// appendNames appends what names the context, as far as the addresses of the packet
-// don't: the ULID Pair option if the ULIDs are not the locators, and the FII.
-func appendNames(o wire.Options, c *context) wire.Options {
-	if c.exchange != c.ulidPair() {
-		o = append(o, &wire.ULIDPair{Sender: c.ulids.Local, Receiver: c.ulids.Peer})
-	}
-	if c.ulids.FII != 0 {
-		o = append(o, &wire.ForkedInstanceIdentifier{FII: c.ulids.FII})
-	}
-	return o
-}
-
 // fireRetransmit is what happens when an I1, I2 or I2bis was not answered.
 func fireRetransmit(e *Engine, t *timer) {
 	c := t.c
@@ -196,20 +165,6 @@ func (e *Engine) receivedR1(p packet, m *wire.R1) {
 	e.sendI2(c)
 }
 
-// offer takes our newest locators for the messages of an exchange, which all have
-// the same: or else it would not be known which of them the peer has got.
-func (e *Engine) offer(c *context) {
-	s := e.setFor(c)
-	e.dropUpdate(c)
-	if c.local != s {
-		// An R2 of ours, in answer to an I1, may have told others.
-		c.uncertain = c.uncertain || !c.local.same(s)
-		c.local = s
-		c.changed |= FieldLocatorsLocal
-	}
-	c.localGeneration, c.taken = s.generation, false
-}
-
 // sendI2 sends an I2 by the pair of the I1, to which the validator is bound.
 func (e *Engine) sendI2(c *context) {
 	m := &wire.I2{InitiatorContextTag: c.tagLocal, InitiatorNonce: c.nonce, ResponderNonce: c.responderNonce}
@@ -256,105 +211,4 @@ func (e *Engine) receivedR2(p packet, m *wire.R2) {
 	e.acceptedNow(c)
 	e.established(c, "R2")
 	e.settle(c, false)
-}
-
-// acceptedNow has an I2 or I2bis be too old that answers an R1 or R1bis from before.
-func (e *Engine) acceptedNow(c *context) {
-	c.acceptedNonce, c.acceptedInitiator, c.hasAccepted = e.validator.nonce(e.now), 0, true
-}
-
-// takePeer takes over what the peer has told in an I2, I2bis or R2: its tag and its
-// locators, and that it is where it sends from, as the exchange has shown.
-func (e *Engine) takePeer(c *context, tag wire.ContextTag, o offer, p packet) {
-	e.unindex(c)
-	if !c.hasTagPeer || c.tagPeer != tag {
-		c.tagPeer, c.hasTagPeer = tag, true
-		c.changed |= FieldTagPeer
-	}
-	e.setPeers(c, o.peers(c, p.source))
-	c.peerGeneration, c.peerListed = o.generation, o.listed
-	if l := c.peerLocator(p.source); l != nil && l.Verified {
-		l.Probed = true
-	}
-	if o.pds != nil {
-		c.peerPDS = o.pds
-	}
-	e.trustShown(c, p.destination)
-	if c.keepalive != o.keepalive {
-		c.keepalive = o.keepalive
-		c.changed |= FieldKeepaliveTimeout
-	}
-}
-
-// firstPair makes the pair of an exchange the current one. The exchange has shown
-// that the peer is there.
-func (e *Engine) firstPair(c *context, p Pair) {
-	if p != c.ulidPair() && !c.usable(p) {
-		p = c.ulidPair()
-	}
-	if c.current != p {
-		c.current = p
-		c.changed |= FieldLocator
-	}
-	if c.inbound != p {
-		c.inbound = p
-		c.changed |= FieldInbound
-	}
-}
-
-// established is the end of an exchange.
-func (e *Engine) established(c *context, why string) {
-	e.timers.stop(&c.retransmit)
-	e.dropNonce(c)
-	c.validator, c.retries, c.rounds = nil, 0, 0
-	c.errorNoted = false
-	e.index(c)
-	e.setState(c, Established, why)
-	if h := e.holds[c.ulidPair()]; h != nil {
-		e.release(h)
-	}
-	c.tellExplorer = true
-}
-
-// settle has the peer told of what has changed while the context was being made, or,
-// if it may have got something else or again says so, of all.
-func (e *Engine) settle(c *context, again bool) {
-	if (again || c.uncertain) && c.state == Established {
-		e.sendUpdate(c, e.setFor(c), true)
-		return
-	}
-	e.refresh(c)
-	e.tellPeers()
-}
-
-// holdDown gives a context up, and remembers for a time not to begin another (RFC
-// 5533, section 7.8). It is per ULID pair: another pair of the same hosts may take
-// another way. Of two that a pair has, of contexts with different FIIs, the longer one
-// counts.
-func (e *Engine) holdDown(c *context, s State, d time.Duration, why string) {
-	e.discard(c, s, why)
-	p := Pair{c.ulids.Local, c.ulids.Peer}
-	if h := e.holds[p]; h != nil {
-		if h.until >= e.now+d {
-			return
-		}
-		e.release(h)
-	}
-	if e.holdOrder.Len() >= maxHolds {
-		e.release(e.holdOrder.Front().Value.(*hold))
-	}
-	h := &hold{pair: p, state: s, until: e.now + d}
-	h.timer = timer{h: h, fire: func(e *Engine, t *timer) {
-		e.emit(StateChange{ULIDs: ULIDs{Local: t.h.pair.Local, Peer: t.h.pair.Peer}, From: t.h.state, To: Idle, Why: "the hold-down is over"})
-		e.release(t.h)
-	}}
-	h.order = e.holdOrder.PushBack(h)
-	e.holds[p] = h
-	e.timers.start(&h.timer, h.until)
-}
-
-func (e *Engine) release(h *hold) {
-	e.timers.stop(&h.timer)
-	e.holdOrder.Remove(h.order)
-	delete(e.holds, h.pair)
 }
