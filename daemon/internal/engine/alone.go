@@ -21,22 +21,32 @@ const losses = 1
 // seeTrust notes whether the peer has shown that it trusts us: it has itself told of
 // locators that nothing proves. It may have told less since.
 func (c *context) seeTrust() {
-	c.trusts = c.trusts || c.peerPDS == nil && slices.ContainsFunc(c.peers, func(l PeerLocator) bool {
+	if c.peer.pds == nil && slices.ContainsFunc(c.peer.locators, func(l PeerLocator) bool {
 		return l.Index >= 0 && l.Address != c.ulids.Peer
-	})
+	}) {
+		c.announced.trust = trustShown
+	}
+}
+
+// forgetTrust is called when the peer may be another daemon than the one that has shown that
+// it trusts us.
+func (c *context) forgetTrust() {
+	if c.announced.trust == trustShown {
+		c.announced.trust = trustUnknown
+	}
 }
 
 // refused notes that the peer seems to have ignored a message with an unproved list of
 // ours. It returns whether there is something else to say: the ULID alone.
 func (e *Engine) refused(c *context, s *localSet) bool {
-	if !s.unproved() || c.trusts {
+	if !s.unproved() || c.announced.trust == trustShown {
 		return false
 	}
-	c.alone, c.unsaved = true, true
+	c.announced.trust, c.pending.unsaved = trustRefused, true
 	e.dropUpdate(c)
-	c.local = e.setFor(c)
-	c.localGeneration = c.local.generation
-	c.changed |= FieldLocatorsLocal
+	c.announced.set = e.setFor(c)
+	c.announced.generation = c.announced.set.generation
+	c.kernel.changed |= FieldLocatorsLocal
 	e.note(c, "the peer seems not to trust us: it is told of no locators that nothing proves")
 	e.touch(c)
 	return true
@@ -45,7 +55,7 @@ func (e *Engine) refused(c *context, s *localSet) bool {
 // refusedRequest is refused for an I2 or I2bis that was not answered. The next one has
 // another nonce, so that an R2 tells which of them the peer has got.
 func (e *Engine) refusedRequest(c *context) bool {
-	if c.taken || c.exchange.Local != c.ulids.Local || !e.refused(c, c.local) {
+	if c.exchange.taken || c.exchange.pair.Local != c.ulids.Local || !e.refused(c, c.announced.set) {
 		return false
 	}
 	e.newNonce(c)
@@ -61,11 +71,11 @@ func (e *Engine) refusedByError(p packet, q quoted) bool {
 		e.sendI2(c)
 	case q.t == wire.TypeI2bis && q.current && e.refusedRequest(c):
 		e.sendI2bis(c)
-	case q.t == wire.TypeR2 && e.refused(c, c.local):
-		e.sendR2(c, p, c.offered)
-	case q.t == wire.TypeUpdateRequest && q.current && !c.local.announced():
+	case q.t == wire.TypeR2 && e.refused(c, c.announced.set):
+		e.sendR2(c, p, c.announced.offer.nonce)
+	case q.t == wire.TypeUpdateRequest && q.current && !c.announced.set.beyondULID():
 		// It has never taken one.
-		e.refused(c, c.update.set)
+		e.refused(c, c.announced.update.set)
 	default:
 		return false
 	}
@@ -77,11 +87,11 @@ func (e *Engine) refusedByError(p packet, q quoted) bool {
 // It returns the set to send.
 func (e *Engine) offerAgain(c *context, s *localSet, nonce uint32) *localSet {
 	switch {
-	case !s.unproved() || c.trusts:
-	case c.offeredAt == 0 || c.offered != nonce:
-		c.offered, c.offeredAt = nonce, e.now
-	case e.now-c.offeredAt >= losses*I2Timeout+I2Timeout/2 && e.refused(c, s):
-		return c.local
+	case !s.unproved() || c.announced.trust == trustShown:
+	case c.announced.offer.at == 0 || c.announced.offer.nonce != nonce:
+		c.announced.offer.nonce, c.announced.offer.at = nonce, e.now
+	case e.now-c.announced.offer.at >= losses*I2Timeout+I2Timeout/2 && e.refused(c, s):
+		return c.announced.set
 	}
 	return s
 }
@@ -90,12 +100,15 @@ func (e *Engine) offerAgain(c *context, s *localSet, nonce uint32) *localSet {
 // address of ours, which it has from us if it is not the ULID. It returns whether one that
 // was told our ULID alone trusts us after all, and is to be told more: by refresh.
 func (e *Engine) trustShown(c *context, at netip.Addr) bool {
+	before := c.announced.trust
 	c.seeTrust()
-	c.trusts = c.trusts || at != c.ulids.Local
-	if !c.alone || !c.trusts {
+	if at != c.ulids.Local {
+		c.announced.trust = trustShown
+	}
+	if before != trustRefused || c.announced.trust != trustShown {
 		return false
 	}
-	c.alone, c.unsaved = false, true
+	c.pending.unsaved = true
 	e.touch(c)
 	return true
 }

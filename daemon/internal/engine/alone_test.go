@@ -222,8 +222,8 @@ func TestForgedRefusal(t *testing.T) {
 		t.Fatal("no Error message is due")
 	}
 	a.handle(Control{ab.Peer, ab.Local, encode(t, m)})
-	if got := a.e.byULIDs[ab]; got.alone || got.state != I2Sent {
-		t.Errorf("%v, alone %v", got.state, got.alone)
+	if got := a.e.byULIDs[ab]; got.announced.trust == trustRefused || got.state != I2Sent {
+		t.Errorf("%v, trust %v", got.state, got.announced.trust)
 	}
 	_ = b
 }

@@ -20,9 +20,9 @@ type peerKey struct {
 func (e *Engine) index(c *context) {
 	e.unindex(c)
 	e.confusion(c)
-	for i := range c.peers {
-		if c.peers[i].Verified {
-			e.byPeer[peerKey{c.tagPeer, c.peers[i].Address.As16()}] = c
+	for i := range c.peer.locators {
+		if c.peer.locators[i].Verified {
+			e.byPeer[peerKey{c.tagPeer, c.peer.locators[i].Address.As16()}] = c
 		}
 	}
 	c.indexed = true
@@ -34,8 +34,8 @@ func (e *Engine) unindex(c *context) {
 		return
 	}
 	c.indexed = false
-	for i := range c.peers {
-		k := peerKey{c.tagPeer, c.peers[i].Address.As16()}
+	for i := range c.peer.locators {
+		k := peerKey{c.tagPeer, c.peer.locators[i].Address.As16()}
 		if e.byPeer[k] == c {
 			delete(e.byPeer, k)
 		}
@@ -58,8 +58,8 @@ func (e *Engine) confusion(c *context) {
 	// First those that are held, since what is claimed of a context that goes need not
 	// be lost.
 	for _, held := range []bool{true, false} {
-		for i := range c.peers {
-			l := &c.peers[i]
+		for i := range c.peer.locators {
+			l := &c.peer.locators[i]
 			other := e.byPeer[peerKey{c.tagPeer, l.Address.As16()}]
 			if !l.Verified || other == nil || other == c || e.isHeld(c, l) != held {
 				continue
@@ -84,7 +84,7 @@ func (e *Engine) confusion(c *context) {
 func (e *Engine) disbelieve(c *context, l *PeerLocator) {
 	e.stats.Claimed++
 	l.Verified = false
-	c.changed |= FieldLocatorsPeer
-	c.unsaved, c.tellExplorer = true, true
+	c.kernel.changed |= FieldLocatorsPeer
+	c.pending.unsaved, c.pending.established = true, true
 	e.touch(c)
 }

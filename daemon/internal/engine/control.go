@@ -124,7 +124,7 @@ func (e *Engine) receivedTagged(p packet, tag wire.ContextTag) *context {
 		e.stats.Unmatched++
 		return nil
 	}
-	if c.alone && c.isPeer(p.source) && e.locals[p.destination] != nil && e.trustShown(c, p.destination) {
+	if c.announced.trust == trustRefused && c.isPeer(p.source) && e.locals[p.destination] != nil && e.trustShown(c, p.destination) {
 		e.refresh(c)
 		e.tellPeers()
 	}

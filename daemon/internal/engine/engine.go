@@ -21,8 +21,8 @@ type Engine struct {
 	out      []Action
 	// dirty are contexts of which the kernel or the Records know less than
 	// we do.
-	dirty []*context
-	stats Stats
+	pending []*context
+	stats   Stats
 
 	// The tables; see table.go.
 	byULIDs     map[ULIDs]*context
@@ -47,8 +47,8 @@ type Engine struct {
 	localExpiry timer
 	// stale are contexts whose peers are to be told of our locators, when
 	// pace fires.
-	stale []*context
-	pace  timer
+	untold []*context
+	pace   timer
 	// quiet is until when, after a restart, no peer is told.
 	quiet time.Duration
 	// resyncAt is from when a Resync may be asked for again.
@@ -160,30 +160,30 @@ func (e *Engine) note(c *context, text string) { e.emit(Note{ULIDs: c.ulids, Tex
 
 // touch has the kernel and the Records told of c before Handle returns.
 func (e *Engine) touch(c *context) {
-	if !c.dirty {
-		c.dirty = true
-		e.dirty = append(e.dirty, c)
+	if !c.pending.queued {
+		c.pending.queued = true
+		e.pending = append(e.pending, c)
 	}
 }
 
 func (e *Engine) flush() {
-	for i := 0; i < len(e.dirty); i++ {
-		c := e.dirty[i]
-		c.dirty = false
+	for i := 0; i < len(e.pending); i++ {
+		c := e.pending[i]
+		c.pending.queued = false
 		// The Explorer is told when all that has happened is in place, and may
 		// then touch this context and others.
-		if c.tellExplorer && !c.gone && c.state.Sends() {
-			c.tellExplorer = false
+		if c.pending.established && !c.gone && c.state.Sends() {
+			c.pending.established = false
 			e.explorer.Established(&Session{e, c})
 		}
-		if h := c.hint; h.kind != 0 && !c.gone && c.state.Sends() {
-			c.hint = hint{}
+		if h := c.pending.hint; h.kind != 0 && !c.gone && c.state.Sends() {
+			c.pending.hint = hint{}
 			e.explorer.Hint(&Session{e, c}, h.kind, h.why)
 		}
 		e.sync(c)
 	}
-	clear(e.dirty)
-	e.dirty = e.dirty[:0]
+	clear(e.pending)
+	e.pending = e.pending[:0]
 }
 
 // sync tells the kernel, and then the Records, what of c they don't know.
@@ -192,15 +192,15 @@ func (e *Engine) sync(c *context) {
 		return
 	}
 	switch {
-	case !c.inKernel:
-		c.inKernel = true
-		e.emit(ContextNew{c.kernel(FieldsAll)})
-	case c.changed != 0:
-		e.emit(ContextSet{c.kernel(c.changed), c.changed})
+	case !c.kernel.present:
+		c.kernel.present = true
+		e.emit(ContextNew{c.kernelContext(FieldsAll)})
+	case c.kernel.changed != 0:
+		e.emit(ContextSet{c.kernelContext(c.kernel.changed), c.kernel.changed})
 	}
-	c.changed, c.reapTimer = 0, 0
-	if c.unsaved {
-		c.unsaved = false
+	c.kernel.changed, c.kernel.reapTimer = 0, 0
+	if c.pending.unsaved {
+		c.pending.unsaved = false
 		e.emit(Persist{ULIDs: c.ulids, Record: c.record()})
 	}
 }

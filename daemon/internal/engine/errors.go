@@ -72,7 +72,7 @@ func (e *Engine) quotedBy(sent Pair, header []byte) (q quoted, ok bool) {
 	case wire.TypeI1, wire.TypeI2, wire.TypeI2bis:
 		q.c = e.byNonce[nonce]
 		// The tag at octet 6 must be ours as well.
-		if q.c == nil || q.c.exchange != sent || tag48(header[6:]) != uint64(q.c.tagLocal) {
+		if q.c == nil || q.c.exchange.pair != sent || tag48(header[6:]) != uint64(q.c.tagLocal) {
 			return q, false
 		}
 		q.current = q.t == map[State]wire.Type{I1Sent: wire.TypeI1, I2Sent: wire.TypeI2, I2bisSent: wire.TypeI2bis}[q.c.state]
@@ -80,7 +80,7 @@ func (e *Engine) quotedBy(sent Pair, header []byte) (q quoted, ok bool) {
 	case wire.TypeR2:
 		q.c = e.byTag[wire.ContextTag(tag48(header[6:]))]
 		// Only who has got it knows the nonce.
-		return q, q.c != nil && q.c.offeredAt != 0 && q.c.offered == nonce && q.c.isPeer(sent.Peer) && q.c.isLocal(sent.Local)
+		return q, q.c != nil && q.c.announced.offer.at != 0 && q.c.announced.offer.nonce == nonce && q.c.isPeer(sent.Peer) && q.c.isLocal(sent.Local)
 	}
 	tag, has := wire.ReceiverContextTag(header)
 	if !has {
@@ -90,7 +90,7 @@ func (e *Engine) quotedBy(sent Pair, header []byte) (q quoted, ok bool) {
 	if q.c == nil || !q.c.isLocal(sent.Local) {
 		return q, false
 	}
-	q.current = q.t == wire.TypeUpdateRequest && q.c.update != nil && q.c.update.nonce == nonce
+	q.current = q.t == wire.TypeUpdateRequest && q.c.announced.update != nil && q.c.announced.update.nonce == nonce
 	return q, true
 }
 
@@ -123,8 +123,8 @@ func (e *Engine) receivedError(p packet, m *wire.ErrorMessage) {
 		c.errorNoted = true
 		e.note(c, fmt.Sprintf("the peer answers our %v with an Error message: %v, at octet %d", q.t, m.Code, in.Pointer))
 	}
-	if q.t == wire.TypeUpdateRequest && !c.update.refused && (m.Code == wire.CodeGeneration || m.Code == wire.CodeLocatorCount) {
-		c.update.refused = true
-		e.sendUpdate(c, c.update.set, true)
+	if q.t == wire.TypeUpdateRequest && !c.announced.update.refused && (m.Code == wire.CodeGeneration || m.Code == wire.CodeLocatorCount) {
+		c.announced.update.refused = true
+		e.sendUpdate(c, c.announced.update.set, true)
 	}
 }

@@ -82,7 +82,7 @@ func TestErrorMessage(t *testing.T) {
 	shows.IDs(t, "5533-12.4-10 boeing-1.4-06")
 	n, a, b, ab, ba := establishedPair(t)
 	set := a.locals
-	b.e.byULIDs[ba].peerGeneration++
+	b.e.byULIDs[ba].peer.generation++
 	b.lax = true
 	a.locate(set[0], broken(set[1]))
 	n.run()

@@ -65,8 +65,8 @@ type hint struct {
 
 // doubt has the Explorer told of a hint, unless it will be of a graver one.
 func (e *Engine) doubt(c *context, kind HintKind, why string) {
-	if c.state.Sends() && kind > c.hint.kind {
-		c.hint = hint{kind, why}
+	if c.state.Sends() && kind > c.pending.hint.kind {
+		c.pending.hint = hint{kind, why}
 		e.touch(c)
 	}
 }

@@ -369,7 +369,7 @@ func TestHoldDownsBounded(t *testing.T) {
 		u := ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, i+1)}
 		a.handle(Acquire{u.Local, u.Peer})
 		c := a.e.byULIDs[u]
-		i1 := encode(t, &wire.I1{InitiatorContextTag: c.tagLocal, InitiatorNonce: c.nonce})
+		i1 := encode(t, &wire.I1{InitiatorContextTag: c.tagLocal, InitiatorNonce: c.exchange.nonce})
 		a.handle(ICMP{Type: 4, Code: 1, Source: u.Local, Destination: u.Peer, Message: i1})
 	}
 	if got := a.e.Size().HoldDowns; got != maxHolds {

@@ -163,16 +163,16 @@ func (h *host) consistent() {
 		if exchange {
 			nonces++
 		}
-		if c.dirty || c.changed != 0 || c.unsaved || !c.inKernel || c.gone {
-			fail(c, "not told to the kernel or the Records: dirty %v, changed %b, unsaved %v", c.dirty, c.changed, c.unsaved)
+		if c.pending.queued || c.kernel.changed != 0 || c.pending.unsaved || !c.kernel.present || c.gone {
+			fail(c, "not told to the kernel or the Records: dirty %v, changed %b, unsaved %v", c.pending.queued, c.kernel.changed, c.pending.unsaved)
 		}
-		if e.byULIDs[c.ulids] != c || e.byTag[c.tagLocal] != c || exchange && e.byNonce[c.nonce] != c {
+		if e.byULIDs[c.ulids] != c || e.byTag[c.tagLocal] != c || exchange && e.byNonce[c.exchange.nonce] != c {
 			fail(c, "not in the tables")
 		}
-		if exchange != c.retransmit.running() || (c.update != nil && !c.update.timer.running()) {
-			fail(c, "timers: %v, %+v", c.retransmit.running(), c.update)
+		if exchange != c.exchange.retransmit.running() || (c.announced.update != nil && !c.announced.update.timer.running()) {
+			fail(c, "timers: %v, %+v", c.exchange.retransmit.running(), c.announced.update)
 		}
-		for _, l := range c.peers {
+		for _, l := range c.peer.locators {
 			if !c.state.Sends() || !l.Verified {
 				continue
 			}
@@ -181,11 +181,11 @@ func (h *host) consistent() {
 				fail(c, "not found by the peer's tag and %v", l.Address)
 			}
 		}
-		if c.peers[0].Address != c.ulids.Peer {
-			fail(c, "Ls(peer) is %+v", c.peers)
+		if c.peer.locators[0].Address != c.ulids.Peer {
+			fail(c, "Ls(peer) is %+v", c.peer.locators)
 		}
 		if l := c.peerLocator(c.current.Peer); l == nil || c.state.Sends() && !l.Probed {
-			fail(c, "the current pair is %v, and Ls(peer) %+v", c.current, c.peers)
+			fail(c, "the current pair is %v, and Ls(peer) %+v", c.current, c.peer.locators)
 		}
 		if h.lax {
 			continue

@@ -78,13 +78,13 @@ func (c *context) info() Info {
 		TagPeer:          c.tagPeer,
 		Current:          c.current,
 		Inbound:          c.inbound,
-		LocalLocators:    c.local.addresses,
-		LocalGeneration:  c.localGeneration,
-		PeerGeneration:   c.peerGeneration,
-		PeerLocators:     slices.Clone(c.peers),
-		Updating:         c.update != nil && c.update.sent,
-		KeepaliveTimeout: c.keepalive,
-		Reap:             c.reap,
+		LocalLocators:    c.announced.set.addresses,
+		LocalGeneration:  c.announced.generation,
+		PeerGeneration:   c.peer.generation,
+		PeerLocators:     slices.Clone(c.peer.locators),
+		Updating:         c.announced.update != nil && c.announced.update.sent,
+		KeepaliveTimeout: c.peer.keepalive,
+		Reap:             c.liveness.state,
 	}
 }
 

@@ -78,9 +78,9 @@ func (e *Engine) open(ev Open) error {
 func (e *Engine) begin(u ULIDs, pair Pair, why string) {
 	c := e.newContext(u, noTag)
 	if pair.Peer != u.Peer {
-		c.peers = append(c.peers, PeerLocator{Address: pair.Peer, Verified: true, Index: -1})
+		c.peer.locators = append(c.peer.locators, PeerLocator{Address: pair.Peer, Verified: true, Index: -1})
 	}
-	c.exchange = pair
+	c.exchange.pair = pair
 	e.newNonce(c)
 	e.setState(c, I1Sent, why)
 	e.sendI1(c)
@@ -91,16 +91,17 @@ func (e *Engine) begin(u ULIDs, pair Pair, why string) {
 func (e *Engine) fallBack(c *context, why string) {
 	e.unindex(c)
 	c.hasTagPeer = false
-	c.rounds++
-	c.retries = 0
+	c.exchange.rounds++
+	c.exchange.retries = 0
 	// Of what was sent by now the peer may get some late.
-	c.validator, c.uncertain, c.trusts = nil, true, false
+	c.exchange.validator, c.announced.uncertain = nil, true
+	c.forgetTrust()
 	if c.current != c.ulidPair() {
 		c.current = c.ulidPair()
-		c.changed |= FieldLocator
+		c.kernel.changed |= FieldLocator
 	}
-	if !e.canUse(c.exchange.Local) && e.canUse(c.ulids.Local) {
-		c.exchange = c.ulidPair()
+	if !e.canUse(c.exchange.pair.Local) && e.canUse(c.ulids.Local) {
+		c.exchange.pair = c.ulidPair()
 	}
 	e.setState(c, I1Sent, why)
 	e.sendI1(c)
@@ -108,42 +109,42 @@ func (e *Engine) fallBack(c *context, why string) {
 
 // sendI1 sends an I1 and waits for an answer.
 func (e *Engine) sendI1(c *context) {
-	m := &wire.I1{InitiatorContextTag: c.tagLocal, InitiatorNonce: c.nonce}
+	m := &wire.I1{InitiatorContextTag: c.tagLocal, InitiatorNonce: c.exchange.nonce}
 	m.Options = appendNames(nil, c)
 	e.await(c, I1Timeout)
-	e.send(c, c.exchange, m)
+	e.send(c, c.exchange.pair, m)
 }
 
 // fireRetransmit is what happens when an I1, I2 or I2bis was not answered.
 func fireRetransmit(e *Engine, t *timer) {
 	c := t.c
-	c.retries++
+	c.exchange.retries++
 	switch c.state {
 	case I1Sent:
-		if c.retries > I1RetriesMax {
+		if c.exchange.retries > I1RetriesMax {
 			e.holdDown(c, EFailed, NoR1HolddownTime, "no answer to I1")
 			return
 		}
 		e.sendI1(c)
 	case I2Sent:
-		if c.retries > I2RetriesMax {
-			if c.rounds >= maxRounds {
+		if c.exchange.retries > I2RetriesMax {
+			if c.exchange.rounds >= maxRounds {
 				e.holdDown(c, EFailed, NoR1HolddownTime, "the peer answers I1 but never I2")
 				return
 			}
 			e.fallBack(c, "no answer to I2")
 			return
 		}
-		if c.retries > losses {
+		if c.exchange.retries > losses {
 			e.refusedRequest(c)
 		}
 		e.sendI2(c)
 	case I2bisSent:
-		if c.retries > I2bisRetriesMax {
+		if c.exchange.retries > I2bisRetriesMax {
 			e.fallBack(c, "no answer to I2bis")
 			return
 		}
-		if c.retries > losses {
+		if c.exchange.retries > losses {
 			e.refusedRequest(c)
 		}
 		e.sendI2bis(c)
@@ -158,36 +159,36 @@ func (e *Engine) receivedR1(p packet, m *wire.R1) {
 		e.stats.Unmatched++
 		return
 	}
-	c.responderNonce, c.validator = m.ResponderNonce, v.Validator
-	c.retries, c.resendAt = 0, 0
-	e.offer(c)
+	c.exchange.responderNonce, c.exchange.validator = m.ResponderNonce, v.Validator
+	c.exchange.retries, c.exchange.resendAt = 0, 0
+	e.refreshOffer(c)
 	e.setState(c, I2Sent, "R1")
 	e.sendI2(c)
 }
 
 // sendI2 sends an I2 by the pair of the I1, to which the validator is bound.
 func (e *Engine) sendI2(c *context) {
-	m := &wire.I2{InitiatorContextTag: c.tagLocal, InitiatorNonce: c.nonce, ResponderNonce: c.responderNonce}
-	m.Options = append(m.Options, &wire.ResponderValidator{Validator: c.validator})
-	m.Options = c.appendSet(appendNames(m.Options, c), c.local)
+	m := &wire.I2{InitiatorContextTag: c.tagLocal, InitiatorNonce: c.exchange.nonce, ResponderNonce: c.exchange.responderNonce}
+	m.Options = append(m.Options, &wire.ResponderValidator{Validator: c.exchange.validator})
+	m.Options = c.appendSet(appendNames(m.Options, c), c.announced.set)
 	e.await(c, I2Timeout)
-	e.send(c, c.exchange, m)
+	e.send(c, c.exchange.pair, m)
 }
 
 // resend sends an I2 or I2bis before its time, because the peer seems to be
 // ESTABLISHED; but at most one in the time of a first retransmission.
 func (e *Engine) resend(c *context) {
-	if c.state != I2Sent && c.state != I2bisSent || e.now < c.resendAt {
+	if c.state != I2Sent && c.state != I2bisSent || e.now < c.exchange.resendAt {
 		return
 	}
-	c.resendAt, c.taken = e.now+I2Timeout, true
-	at := c.retransmit.at
+	c.exchange.resendAt, c.exchange.taken = e.now+I2Timeout, true
+	at := c.exchange.retransmit.at
 	if c.state == I2Sent {
 		e.sendI2(c)
 	} else {
 		e.sendI2bis(c)
 	}
-	e.timers.start(&c.retransmit, at)
+	e.timers.start(&c.exchange.retransmit, at)
 }
 
 // receivedR2 ends an exchange of ours (RFC 5533, section 7.16).
@@ -205,7 +206,7 @@ func (e *Engine) receivedR2(p packet, m *wire.R2) {
 	e.takePeer(c, m.ResponderContextTag, o, p)
 	e.proved(p.source)
 	if initial {
-		e.firstPair(c, c.exchange)
+		e.firstPair(c, c.exchange.pair)
 	}
 	// The peer's tag is now this. What an I2 of before says may be older.
 	e.acceptedNow(c)

@@ -24,9 +24,9 @@ func (l *LocalLocator) Alike(m *LocalLocator) bool {
 // with it.
 type local struct {
 	LocalLocator
-	// set is what peers are told, and lab what those in trusted prefixes are,
+	// set is what peers are told, and trusted what those in trusted prefixes are,
 	// who need no proof. They may be the same.
-	set, lab *localSet
+	set, trusted *localSet
 }
 
 // localSet is Ls(local) of those contexts that have one ULID. It is not changed
@@ -51,11 +51,11 @@ func single(ulid netip.Addr) *localSet { return &localSet{addresses: []netip.Add
 
 // announced reports whether the list needs to be told to a peer that knows of none:
 // the ULID alone goes without saying.
-func (s *localSet) announced() bool { return s.list != nil && len(s.list.Locators) > 1 }
+func (s *localSet) beyondULID() bool { return s.list != nil && len(s.list.Locators) > 1 }
 
 // unproved reports whether a peer that does not trust us would ignore a message with
 // this set.
-func (s *localSet) unproved() bool { return s.announced() && s.pds == nil }
+func (s *localSet) unproved() bool { return s.beyondULID() && s.pds == nil }
 
 func (s *localSet) sameList(t *localSet) bool {
 	return slices.Equal(s.locators(), t.locators())
@@ -128,21 +128,21 @@ func (e *Engine) setLocals() {
 
 func (e *Engine) makeSets(ulid *LocalLocator, all []LocalLocator, old *local) {
 	l := e.locals[ulid.Address]
-	var last, lastLab *localSet
+	var last, lastTrusted *localSet
 	if old != nil {
-		last, lastLab = old.set, old.lab
+		last, lastTrusted = old.set, old.trusted
 	}
 	l.set = e.makeSet(ulid, all, false, last)
-	l.lab = l.set
+	l.trusted = l.set
 	if ulid.PDS == nil && len(e.config.TrustedPrefixes) > 0 {
-		l.lab = e.makeSet(ulid, all, true, lastLab)
+		l.trusted = e.makeSet(ulid, all, true, lastTrusted)
 	}
 }
 
 // makeSet makes the set of a ULID: with what proves the locators or, in the
 // laboratory, without. It is the last one if nothing has changed, and has its
 // generation if the locators are the same.
-func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last *localSet) *localSet {
+func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, trusted bool, last *localSet) *localSet {
 	s := &localSet{list: &wire.LocatorList{}}
 	elements := []wire.Preference{}
 	add := func(l *LocalLocator, m wire.VerificationMethod) {
@@ -152,12 +152,12 @@ func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last 
 		}
 	}
 	by := func(l *LocalLocator) wire.VerificationMethod {
-		if lab {
+		if trusted {
 			return wire.MethodHBA
 		}
 		return method(ulid, l)
 	}
-	if ulid.PDS != nil || lab {
+	if ulid.PDS != nil || trusted {
 		add(ulid, by(ulid))
 		for _, l := range byUse(ulid, all, by) {
 			add(l.LocalLocator, l.method)
@@ -165,7 +165,7 @@ func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last 
 	}
 	if len(elements) == 0 {
 		s = single(ulid.Address)
-	} else if !e.complete(s, ulid, elements, lab, last) {
+	} else if !e.complete(s, ulid, elements, trusted, last) {
 		e.stats.Unprovable++
 		s = single(ulid.Address)
 	}
@@ -216,8 +216,8 @@ func byUse(ulid *LocalLocator, all []LocalLocator, by func(*LocalLocator) wire.V
 // complete adds to a set that has a list the rest, and leaves out locators until
 // every message has room for it (RFC 5533, section 5.1). It reports whether there
 // is such a set.
-func (e *Engine) complete(s *localSet, ulid *LocalLocator, elements []wire.Preference, lab bool, last *localSet) bool {
-	if !lab {
+func (e *Engine) complete(s *localSet, ulid *LocalLocator, elements []wire.Preference, trusted bool, last *localSet) bool {
+	if !trusted {
 		pds, err := ulid.PDS.MarshalBinary()
 		if err != nil {
 			return false
@@ -311,14 +311,14 @@ func (e *Engine) localSet(u ULIDs) *localSet {
 	case l == nil:
 		return single(u.Local)
 	case e.trusted(u.Peer):
-		return l.lab
+		return l.trusted
 	}
 	return l.set
 }
 
 // setFor is what the peer of a context is to be told.
 func (e *Engine) setFor(c *context) *localSet {
-	if l := e.locals[c.ulids.Local]; l != nil && c.alone {
+	if l := e.locals[c.ulids.Local]; l != nil && c.announced.trust == trustRefused {
 		return l.set
 	}
 	return e.localSet(c.ulids)
@@ -339,9 +339,9 @@ func (e *Engine) controlPair(c *context) Pair {
 	if e.canUse(p.Local) {
 		return p
 	}
-	known := c.local.addresses
-	if c.update != nil {
-		known = slices.Concat(known, c.update.set.addresses)
+	known := c.announced.set.addresses
+	if c.announced.update != nil {
+		known = slices.Concat(known, c.announced.update.set.addresses)
 	}
 	if i := slices.IndexFunc(known, e.canUse); i >= 0 {
 		p.Local = known[i]
@@ -352,7 +352,7 @@ func (e *Engine) controlPair(c *context) Pair {
 // appendSet appends the options that tell Ls(local), in a message that makes or renews
 // the context.
 func (c *context) appendSet(o wire.Options, s *localSet) wire.Options {
-	if s.announced() {
+	if s.beyondULID() {
 		o = appendList(o, s)
 		if s.preferences != nil {
 			o = append(o, s.preferences)

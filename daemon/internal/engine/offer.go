@@ -101,9 +101,9 @@ func (e *Engine) prove(m wire.Message, options wire.Options, ulid netip.Addr, c 
 	switch {
 	case trusted && list == nil, pds == nil && list == nil:
 		return -1, true
-	case pds == nil && c != nil && c.peerPDS != nil:
+	case pds == nil && c != nil && c.peer.pds != nil:
 		// It was sent before (RFC 5533, section 10.1).
-		pds = c.peerPDS
+		pds = c.peer.pds
 	case pds == nil:
 		return slices.IndexFunc(list.Locators, func(l wire.Locator) bool { return l.Address != ulid }), false
 	}
@@ -172,23 +172,23 @@ func (e *Engine) setPeers(c *context, peers []PeerLocator) {
 			e.doubt(c, HintPeer, "the peer has dropped the locator in use")
 		}
 	}
-	if !sameAddresses(c.peers, peers) {
-		c.changed |= FieldLocatorsPeer
+	if !sameAddresses(c.peer.locators, peers) {
+		c.kernel.changed |= FieldLocatorsPeer
 	}
-	c.peers = peers
-	c.unsaved = true
+	c.peer.locators = peers
+	c.pending.unsaved = true
 	e.touch(c)
 }
 
 // dropUnused forgets locators that the peer has dropped, when they are not in use.
 func (e *Engine) dropUnused(c *context) {
-	if !slices.ContainsFunc(c.peers, func(l PeerLocator) bool { return l.Dropped && l.Address != c.current.Peer }) {
+	if !slices.ContainsFunc(c.peer.locators, func(l PeerLocator) bool { return l.Dropped && l.Address != c.current.Peer }) {
 		return
 	}
 	e.unindex(c)
-	c.peers = slices.DeleteFunc(slices.Clone(c.peers), func(l PeerLocator) bool { return l.Dropped && l.Address != c.current.Peer })
-	c.changed |= FieldLocatorsPeer
-	c.unsaved = true
+	c.peer.locators = slices.DeleteFunc(slices.Clone(c.peer.locators), func(l PeerLocator) bool { return l.Dropped && l.Address != c.current.Peer })
+	c.kernel.changed |= FieldLocatorsPeer
+	c.pending.unsaved = true
 	e.index(c)
 }
 

@@ -144,22 +144,22 @@ func TestStored(t *testing.T) {
 	}
 	f = in(t, I1Sent)
 	c := f.context()
-	if c.ulids != f.ab || c.tagLocal == 0 || c.nonce == 0 || c.exchange != c.ulidPair() || len(c.local.addresses) != 2 || c.hasTagPeer || !c.retransmit.running() {
+	if c.ulids != f.ab || c.tagLocal == 0 || c.exchange.nonce == 0 || c.exchange.pair != c.ulidPair() || len(c.announced.set.addresses) != 2 || c.hasTagPeer || !c.exchange.retransmit.running() {
 		t.Errorf("I1-SENT: %+v", c)
 	}
 	f = in(t, I2Sent)
 	c = f.context()
-	if c.nonce == 0 || c.responderNonce == 0 || len(c.validator) == 0 || c.hasTagPeer || !c.retransmit.running() {
+	if c.exchange.nonce == 0 || c.exchange.responderNonce == 0 || len(c.exchange.validator) == 0 || c.hasTagPeer || !c.exchange.retransmit.running() {
 		t.Errorf("I2-SENT: %+v", c)
 	}
 	f = in(t, Established)
-	if c = f.context(); c.validator != nil || c.retransmit.running() {
+	if c = f.context(); c.exchange.validator != nil || c.exchange.retransmit.running() {
 		t.Errorf("ESTABLISHED: %+v", c)
 	}
 	f.n.drop = func(Send) bool { return true }
 	f.a.locate(f.a.locals[0])
-	if c.update == nil || !c.update.timer.running() || f.a.records[f.ab].Update == nil {
-		t.Errorf("updating: %+v", c.update)
+	if c.announced.update == nil || !c.announced.update.timer.running() || f.a.records[f.ab].Update == nil {
+		t.Errorf("updating: %+v", c.announced.update)
 	}
 }
 
@@ -343,7 +343,7 @@ func TestI2AfterUpdate(t *testing.T) {
 			// The context comes about by I1s that cross.
 			b.handle(Acquire{ba.Local, ba.Peer})
 			n.pass(20 * time.Second)
-			a.handle(Control{ab.Peer, ab.Local, encode(t, &wire.R2{ResponderContextTag: b.context(ba).TagLocal, InitiatorNonce: a.e.byULIDs[ab].nonce})})
+			a.handle(Control{ab.Peer, ab.Local, encode(t, &wire.R2{ResponderContextTag: b.context(ba).TagLocal, InitiatorNonce: a.e.byULIDs[ab].exchange.nonce})})
 			n.run()
 		}
 		a.inState(ab, Established)
@@ -400,7 +400,7 @@ func TestConfusionByI2(t *testing.T) {
 		other := ULIDs{Local: f.a.addr(1), Peer: f.ab.Peer}
 		f.n.drop = func(Send) bool { return true }
 		f.a.handle(Acquire{other.Local, other.Peer})
-		f.a.handle(Control{other.Peer, other.Local, encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.a.e.byULIDs[other].nonce})})
+		f.a.handle(Control{other.Peer, other.Local, encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.a.e.byULIDs[other].exchange.nonce})})
 		f.a.inState(other, Established)
 		r.established = 0
 		f.fromB(f.i2())

@@ -38,7 +38,7 @@ func (e *Engine) use(ev Use) {
 		err = errNoContext
 	case !c.state.Sends():
 		err = stateError(c.state)
-	case !slices.Contains(c.local.addresses, ev.Pair.Local):
+	case !slices.Contains(c.announced.set.addresses, ev.Pair.Local):
 		err = pairError(ev.Pair.Local, "is no locator of this host that the peer of this context knows")
 	case !c.usable(ev.Pair):
 		err = pairError(ev.Pair.Peer, "is no locator that the peer has and has proved")
@@ -52,7 +52,7 @@ func (e *Engine) use(ev Use) {
 // sameReap tells the kernel again which state c is in: it has just told of another
 // one, and if it is still in that, it would stay there.
 func (e *Engine) sameReap(c *context) {
-	c.changed |= FieldReapState
+	c.kernel.changed |= FieldReapState
 	e.touch(c)
 }
 
@@ -69,21 +69,21 @@ func (e *Engine) reapEvent(ev Reap) {
 	case ReapSendTimeout:
 		// The kernel's timer has run for longer than that since it was set: so
 		// the event is from before, and superseded.
-		if c.reapSetOnce && e.now-c.reapSet < eventAge {
+		if c.liveness.set && e.now-c.liveness.setAt < eventAge {
 			e.sameReap(c)
 			return
 		}
-		c.reap = ReapExploring
+		c.liveness.state = ReapExploring
 		e.explorer.Reap(&Session{e, c}, ev.Kind)
 	case ReapInbound:
-		if c.reap != ReapExploring {
+		if c.liveness.state != ReapExploring {
 			e.sameReap(c)
 			return
 		}
-		c.reap = ReapInboundOK
+		c.liveness.state = ReapInboundOK
 		e.explorer.Reap(&Session{e, c}, ev.Kind)
 	case ReapRetransmission:
-		c.stall = ev.Stall
+		c.liveness.stall = ev.Stall
 		e.explorer.Reap(&Session{e, c}, ev.Kind)
 	}
 }

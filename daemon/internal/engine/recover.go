@@ -35,12 +35,13 @@ func (e *Engine) receivedR1bis(p packet, m *wire.R1bis) {
 		e.stats.Unmatched++
 		return
 	}
-	c.responderNonce, c.validator, c.packetTag = m.ResponderNonce, v.Validator, m.PacketContextTag
-	c.exchange = p.pair()
+	c.exchange.responderNonce, c.exchange.validator, c.exchange.packetTag = m.ResponderNonce, v.Validator, m.PacketContextTag
+	c.exchange.pair = p.pair()
 	// It may be another daemon.
-	c.retries, c.resendAt, c.trusts = 0, 0, false
+	c.forgetTrust()
+	c.exchange.retries, c.exchange.resendAt = 0, 0
 	e.newNonce(c)
-	e.offer(c)
+	e.refreshOffer(c)
 	e.setState(c, I2bisSent, "R1bis")
 	e.sendI2bis(c)
 }
@@ -49,14 +50,14 @@ func (e *Engine) receivedR1bis(p packet, m *wire.R1bis) {
 func (e *Engine) sendI2bis(c *context) {
 	m := &wire.I2bis{
 		InitiatorContextTag: c.tagLocal,
-		InitiatorNonce:      c.nonce,
-		ResponderNonce:      c.responderNonce,
-		PacketContextTag:    c.packetTag,
+		InitiatorNonce:      c.exchange.nonce,
+		ResponderNonce:      c.exchange.responderNonce,
+		PacketContextTag:    c.exchange.packetTag,
 	}
-	m.Options = append(m.Options, &wire.ResponderValidator{Validator: c.validator})
-	m.Options = c.appendSet(appendNames(m.Options, c), c.local)
+	m.Options = append(m.Options, &wire.ResponderValidator{Validator: c.exchange.validator})
+	m.Options = c.appendSet(appendNames(m.Options, c), c.announced.set)
 	e.await(c, I2bisTimeout)
-	e.send(c, c.exchange, m)
+	e.send(c, c.exchange.pair, m)
 }
 
 // receivedI2bis makes a context anew, if the I2bis has a validator that we have made

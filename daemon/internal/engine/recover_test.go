@@ -261,7 +261,7 @@ func TestConfusionByR2(t *testing.T) {
 	f.n.drop = func(Send) bool { return true }
 	f.a.handle(Acquire{other.Local, other.Peer})
 	c := f.a.e.byULIDs[other]
-	f.a.handle(Control{other.Peer, other.Local, encode(t, &wire.R2{ResponderContextTag: f.tagPeer(), InitiatorNonce: c.nonce})})
+	f.a.handle(Control{other.Peer, other.Local, encode(t, &wire.R2{ResponderContextTag: f.tagPeer(), InitiatorNonce: c.exchange.nonce})})
 	f.a.inState(other, Established)
 	f.a.inState(f.ab, Idle)
 }
@@ -278,7 +278,7 @@ func TestNoConfusion(t *testing.T) {
 	u := ULIDs{Local: f.ab.Local, Peer: third}
 	f.a.handle(Acquire{u.Local, u.Peer})
 	c := f.a.e.byULIDs[u]
-	f.a.handle(Control{third, u.Local, encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.nonce})})
+	f.a.handle(Control{third, u.Local, encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.exchange.nonce})})
 	f.a.inState(u, Established)
 	f.a.inState(f.ab, Established)
 	if f.a.e.Stats().Confusions != 0 {

@@ -50,27 +50,27 @@ func (e *Engine) sendR1(p packet, m *wire.I1, u ULIDs) {
 // sendR2 answers an I1, I2 or I2bis of the context's peer, on its pair (RFC 5533,
 // section 7.14). It is never sent again of itself.
 func (e *Engine) sendR2(c *context, p packet, nonce uint32) {
-	if c.local.incomplete {
+	if c.announced.set.incomplete {
 		// What the peer knew before a restart can't be proved again. Whether
 		// it takes the new list from this R2 it doesn't say.
-		c.local, c.uncertain = e.setFor(c), true
-		c.changed |= FieldLocatorsLocal
-		c.unsaved = true
+		c.announced.set, c.announced.uncertain = e.setFor(c), true
+		c.kernel.changed |= FieldLocatorsLocal
+		c.pending.unsaved = true
 	}
-	s := c.local
-	if c.update == nil {
-		c.unsaved = c.unsaved || c.localGeneration != s.generation
-		c.localGeneration = s.generation
-	} else if !c.update.set.incomplete {
+	s := c.announced.set
+	if c.announced.update == nil {
+		c.pending.unsaved = c.pending.unsaved || c.announced.generation != s.generation
+		c.announced.generation = s.generation
+	} else if !c.announced.update.set.incomplete {
 		// If the peer takes a list from this R2 it must be the newest: it may
 		// have had the update before, and not have it again.
-		s = c.update.set
+		s = c.announced.update.set
 	}
 	s = e.offerAgain(c, s, nonce)
 	m := &wire.R2{ResponderContextTag: c.tagLocal, InitiatorNonce: nonce}
 	m.Options = c.appendSet(nil, s)
 	e.send(c, p.pair(), m)
-	if c.uncertain {
+	if c.announced.uncertain {
 		e.settle(c, false)
 	}
 }
@@ -112,10 +112,10 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 		e.stats.Full++
 		return
 	}
-	if c != nil && c.hasAccepted {
-		age := int32(c.acceptedNonce - r.responderNonce)
+	if c != nil && c.accepted.known {
+		age := int32(c.accepted.responderNonce - r.responderNonce)
 		switch {
-		case c.state.Sends() && c.tagPeer == r.tag && c.isPeer(p.source) && (age > 0 || age == 0 && c.acceptedInitiator == r.nonce):
+		case c.state.Sends() && c.tagPeer == r.tag && c.isPeer(p.source) && (age > 0 || age == 0 && c.accepted.initiatorNonce == r.nonce):
 			// The same again: its R2 was lost, or it is late, and by now an
 			// R2 or Update Request may have said something else.
 			e.sendR2(c, p, r.nonce)
@@ -140,7 +140,7 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 	if c == nil {
 		c = e.newContext(u, r.packetTag)
 	}
-	c.acceptedNonce, c.acceptedInitiator, c.hasAccepted = r.responderNonce, r.nonce, true
+	c.accepted.responderNonce, c.accepted.initiatorNonce, c.accepted.known = r.responderNonce, r.nonce, true
 	e.takePeer(c, r.tag, o, p)
 	switch c.state {
 	case Idle, I1Sent:
@@ -149,7 +149,7 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 	case Established, I2bisSent:
 		e.index(c)
 		if c.state == Established {
-			c.tellExplorer = true
+			c.pending.established = true
 		}
 	case I2Sent:
 		e.confusion(c)

@@ -72,7 +72,7 @@ func TestI1Schedule(t *testing.T) {
 	var first []time.Duration
 	for seed := range uint64(20) {
 		f := in(t, I1Sent, Config{Random: seedFor(seed)})
-		f.a.e.timers.stop(&f.context().retransmit)
+		f.a.e.timers.stop(&f.context().exchange.retransmit)
 		f.a.e.await(f.context(), I1Timeout)
 		start := f.n.now
 		types, pauses := waits(t, f, time.Hour)
@@ -191,12 +191,12 @@ func TestFallBack(t *testing.T) {
 		f := in(t, state)
 		f.n.drop = func(Send) bool { return true }
 		tag := f.tagPeer()
-		f.context().retries = I2RetriesMax
-		f.n.now = f.context().retransmit.at
+		f.context().exchange.retries = I2RetriesMax
+		f.n.now = f.context().exchange.retransmit.at
 		f.a.handle(Tick{})
 		f.a.inState(f.ab, I1Sent)
 		c := f.context()
-		if c.retries != 0 || c.validator != nil || c.hasTagPeer || len(f.a.e.byPeer) != 0 {
+		if c.exchange.retries != 0 || c.exchange.validator != nil || c.hasTagPeer || len(f.a.e.byPeer) != 0 {
 			t.Errorf("from %v: %+v", state, c)
 		}
 		f.fromB(&wire.R1bis{PacketContextTag: tag, Options: wire.Options{validatorOption()}})
@@ -215,8 +215,8 @@ func TestFallBack(t *testing.T) {
 	b.handle(NoContext{Source: a.addr(1), Destination: b.addr(1), Tag: a.context(ab).TagPeer})
 	n.run()
 	a.locate(a.locals[0])
-	a.e.byULIDs[ab].retries = I2bisRetriesMax
-	n.now = a.e.byULIDs[ab].retransmit.at
+	a.e.byULIDs[ab].exchange.retries = I2bisRetriesMax
+	n.now = a.e.byULIDs[ab].exchange.retransmit.at
 	a.forget()
 	a.handle(Tick{})
 	if s := a.sent[0]; s.Type != wire.TypeI1 || s.Source != ab.Local || s.Destination != ab.Peer {
@@ -239,20 +239,20 @@ func TestR1BeginsAnew(t *testing.T) {
 	f.a.handle(Acquire{f.ab.Local, f.ab.Peer})
 	f.fromB(f.i1())
 	c := f.context()
-	c.retries, c.resendAt = I1RetriesMax, n.now+time.Hour
+	c.exchange.retries, c.exchange.resendAt = I1RetriesMax, n.now+time.Hour
 	f.a.locate(set[:2]...)
 	f.a.forget()
-	f.fromB(&wire.R1{InitiatorNonce: c.nonce, Options: wire.Options{validatorOption()}})
+	f.fromB(&wire.R1{InitiatorNonce: c.exchange.nonce, Options: wire.Options{validatorOption()}})
 	f.a.handle(Reap{ULIDs: f.ab, Tag: c.tagLocal, Kind: ReapPayload})
-	n.now = c.retransmit.at
+	n.now = c.exchange.retransmit.at
 	f.a.handle(Tick{})
 	f.a.sends(wire.TypeI2, wire.TypeI2, wire.TypeI2)
 	l := decode[*wire.I2](t, f.last()).Options.LocatorList()
-	if len(l.Locators) != 2 || l.Generation != c.localGeneration {
-		t.Errorf("the I2 has %v; the generation is %v", l, c.localGeneration)
+	if len(l.Locators) != 2 || l.Generation != c.announced.generation {
+		t.Errorf("the I2 has %v; the generation is %v", l, c.announced.generation)
 	}
 	f.a.forget()
-	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.nonce})
+	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.exchange.nonce})
 	f.a.sends(wire.TypeUpdateRequest)
 }
 
@@ -261,7 +261,7 @@ func TestR1bisBeginsAnew(t *testing.T) {
 	shows.IDs(t, "5533-7.18-08")
 	f := in(t, Established)
 	f.n.drop = func(Send) bool { return true }
-	f.context().retries, f.context().resendAt = 2, f.n.now+time.Hour
+	f.context().exchange.retries, f.context().exchange.resendAt = 2, f.n.now+time.Hour
 	f.a.locate(f.a.locals[0])
 	f.a.forget()
 	f.fromB(&wire.R1bis{PacketContextTag: f.tagPeer(), Options: wire.Options{validatorOption()}})
@@ -269,11 +269,11 @@ func TestR1bisBeginsAnew(t *testing.T) {
 	if o := decode[*wire.I2bis](t, f.last()).Options; o.LocatorList() != nil {
 		t.Errorf("the I2bis has %v", o)
 	}
-	if f.context().update != nil {
+	if f.context().announced.update != nil {
 		t.Error("the update goes on as well")
 	}
 	f.a.handle(Reap{ULIDs: f.ab, Tag: f.tagLocal(), Kind: ReapPayload})
-	f.n.now = f.context().retransmit.at
+	f.n.now = f.context().exchange.retransmit.at
 	f.a.handle(Tick{})
 	f.a.sends(wire.TypeI2bis, wire.TypeI2bis, wire.TypeI2bis)
 }

@@ -21,11 +21,11 @@ func (s *Session) alive() bool { return !s.c.gone && s.c.state.Sends() }
 
 // RTT is the round-trip time of the current pair as TCP has last measured it; 0 if
 // that is not known.
-func (s *Session) RTT() time.Duration { return s.c.stall.RTT }
+func (s *Session) RTT() time.Duration { return s.c.liveness.stall.RTT }
 
 // Stall is what TCP has said last of a connection that waits, if Reap is called for a
 // ReapRetransmission.
-func (s *Session) Stall() Stall { return s.c.stall }
+func (s *Session) Stall() Stall { return s.c.liveness.stall }
 
 // ULIDs are the names of the context.
 func (s *Session) ULIDs() ULIDs { return s.c.ulids }
@@ -72,7 +72,7 @@ func (s *Session) SendLongProbe(pair Pair, m *wire.Probe, length int) bool {
 func (s *Session) Answered(locator netip.Addr) {
 	if l := s.c.peerLocator(locator); s.alive() && l != nil && l.Verified && !l.Probed {
 		l.Probed = true
-		s.c.unsaved = true
+		s.c.pending.unsaved = true
 		s.e.touch(s.c)
 	}
 }
@@ -86,7 +86,7 @@ func (s *Session) SetPair(pair Pair) bool {
 	}
 	if s.c.current != pair {
 		s.c.current = pair
-		s.c.changed |= FieldLocator
+		s.c.kernel.changed |= FieldLocator
 		s.e.dropUnused(s.c)
 		s.e.touch(s.c)
 	}
@@ -100,7 +100,7 @@ func (s *Session) Done(id uint64, err error) { s.e.done(id, s.c.ulids, err) }
 func (s *Session) SetInbound(pair Pair) {
 	if s.alive() && s.c.inbound != pair {
 		s.c.inbound = pair
-		s.c.changed |= FieldInbound
+		s.c.kernel.changed |= FieldInbound
 		s.e.touch(s.c)
 	}
 }
@@ -113,12 +113,12 @@ func (s *Session) SetReap(state ReapState, timer ReapTimer) {
 	}
 	// The kernel may have come to another state meanwhile, and its event be on
 	// the way.
-	s.c.reap = state
-	s.c.changed |= FieldReapState
-	s.c.reapSet, s.c.reapSetOnce = s.e.now, true
+	s.c.liveness.state = state
+	s.c.kernel.changed |= FieldReapState
+	s.c.liveness.setAt, s.c.liveness.set = s.e.now, true
 	if timer != 0 {
-		s.c.reapTimer = timer
-		s.c.changed |= FieldReapTimer
+		s.c.kernel.reapTimer = timer
+		s.c.kernel.changed |= FieldReapTimer
 	}
 	s.e.touch(s.c)
 }

@@ -81,7 +81,7 @@ func TestRestartAfterR2(t *testing.T) {
 	f.a.sends(wire.TypeR2)
 	f.a.locals = all
 	f.a.restart(t, true, true)
-	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.context().nonce})
+	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.context().exchange.nonce})
 	f.a.sends(wire.TypeUpdateRequest)
 	if l := decode[*wire.UpdateRequest](t, f.last()).Options.LocatorList(); l == nil || len(l.Locators) != 2 {
 		t.Errorf("the update has %v", l)
@@ -141,7 +141,7 @@ func TestRestartUncertain(t *testing.T) {
 		f.n.pass(time.Minute)
 		f.a.inState(f.ab, I1Sent)
 		f.a.restart(t, true, first)
-		f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.context().nonce})
+		f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.context().exchange.nonce})
 		f.a.sends(wire.TypeUpdateRequest)
 
 		f = in(t, Established)
@@ -222,7 +222,7 @@ func TestRestartUpdatingOnce(t *testing.T) {
 	for i := range peers {
 		u := ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, i+1)}
 		a.handle(Acquire{u.Local, u.Peer})
-		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.byULIDs[u].nonce})})
+		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.byULIDs[u].exchange.nonce})})
 	}
 	a.locate(a.locals[:2]...)
 	a.locals = a.locals[:1]

@@ -165,7 +165,7 @@ func (f *fixture) tagPeer() wire.ContextTag {
 // nonce is A's Initiator Nonce, or a number if there is none.
 func (f *fixture) nonce() uint32 {
 	if c := f.known(); c != nil {
-		return c.nonce
+		return c.exchange.nonce
 	}
 	return 1
 }
@@ -255,7 +255,7 @@ var occurrences = map[string]func(f *fixture){
 // retried is a timeout after which so many are left.
 func retried(f *fixture, left uint8) {
 	c := f.context()
-	c.retries = map[State]uint8{I1Sent: I1RetriesMax, I2Sent: I2RetriesMax, I2bisSent: I2bisRetriesMax}[c.state] - left
+	c.exchange.retries = map[State]uint8{I1Sent: I1RetriesMax, I2Sent: I2RetriesMax, I2bisSent: I2bisRetriesMax}[c.state] - left
 	f.n.now, _ = f.a.e.Next()
 	f.a.handle(Tick{})
 }

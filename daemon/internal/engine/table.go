@@ -33,7 +33,7 @@ const noTag = wire.MaxContextTag + 1
 
 // insert enters c in the tables.
 func (e *Engine) insert(c *context) {
-	c.retransmit = timer{fire: fireRetransmit, c: c}
+	c.exchange.retransmit = timer{fire: fireRetransmit, c: c}
 	e.byULIDs[c.ulids] = c
 	e.byTag[c.tagLocal] = c
 	e.perPeer[c.ulids.Peer]++
@@ -57,7 +57,7 @@ func (e *Engine) discard(c *context, to State, why string) {
 	c.gone = true
 	e.unindex(c)
 	e.dropNonce(c)
-	e.timers.stop(&c.retransmit)
+	e.timers.stop(&c.exchange.retransmit)
 	e.dropUpdate(c)
 	delete(e.byULIDs, c.ulids)
 	delete(e.byTag, c.tagLocal)
@@ -74,7 +74,7 @@ func (e *Engine) discard(c *context, to State, why string) {
 		e.last = c.prev
 	}
 	c.prev, c.next = nil, nil
-	if c.inKernel {
+	if c.kernel.present {
 		e.emit(ContextDel{c.ulids, c.tagLocal})
 	}
 	e.emit(Persist{ULIDs: c.ulids})

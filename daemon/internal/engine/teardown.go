@@ -26,10 +26,10 @@ func (e *Engine) close(ev Close) error {
 // contextGone follows who has deleted a context from the kernel.
 func (e *Engine) contextGone(ev ContextGone) {
 	c := e.byULIDs[ev.ULIDs]
-	if c == nil || !c.inKernel || ev.Tag <= wire.MaxContextTag && c.tagLocal != ev.Tag {
+	if c == nil || !c.kernel.present || ev.Tag <= wire.MaxContextTag && c.tagLocal != ev.Tag {
 		return
 	}
-	c.inKernel = false
+	c.kernel.present = false
 	e.discard(c, Idle, "somebody has deleted it from the kernel")
 }
 

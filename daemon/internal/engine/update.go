@@ -36,51 +36,62 @@ type update struct {
 	withList bool
 	// refused: an Error message was answered with a request that has the list.
 	refused bool
-	// again: the peer may get, or have got, an older request after this one.
-	// So this one is made again: if late, after latePause.
-	again, late bool
+	repeat  repeat
 	// sent: it has been sent, and is not only to be.
 	sent    bool
 	retries uint8
 	timer   timer
 }
 
+// repeat is whether an Update Request is sent once more after its acknowledgement, under
+// another Request Nonce: the peer may get an older request after it.
+type repeat uint8
+
+const (
+	repeatNever repeat = iota
+	// repeatLater: it supersedes an older request, which may still be on its way. So it is
+	// repeated after latePause.
+	repeatLater
+	// repeatAtOnce: the peer has acknowledged an older request meanwhile.
+	repeatAtOnce
+)
+
 // refresh has the peer told of our locators if it knows others. tellPeers does it.
 func (e *Engine) refresh(c *context) {
-	if c.state != Established || c.stale || !e.haveLocals {
+	if c.state != Established || c.announced.queued || !e.haveLocals {
 		return
 	}
 	s := e.setFor(c)
-	if c.told(s) {
-		if c.update == nil {
-			c.local = s
+	if c.knows(s) {
+		if c.announced.update == nil {
+			c.announced.set = s
 		}
 		return
 	}
-	if c.update == nil && s.list == nil {
+	if c.announced.update == nil && s.list == nil {
 		// Nothing can be told without something to prove it.
-		c.local, c.uncertain = s, false
-		c.changed |= FieldLocatorsLocal
-		c.unsaved = true
+		c.announced.set, c.announced.uncertain = s, false
+		c.kernel.changed |= FieldLocatorsLocal
+		c.pending.unsaved = true
 		e.touch(c)
 		return
 	}
-	c.stale = true
-	e.stale = append(e.stale, c)
+	c.announced.queued = true
+	e.untold = append(e.untold, c)
 }
 
 // told reports whether the peer knows of a set, or is being told: the timer of the update
 // has sent it, or will.
-func (c *context) told(s *localSet) bool {
-	if c.update != nil {
-		return c.update.set.same(s)
+func (c *context) knows(s *localSet) bool {
+	if c.announced.update != nil {
+		return c.announced.update.set.same(s)
 	}
-	return c.local.same(s) && !c.uncertain
+	return c.announced.set.same(s) && !c.announced.uncertain
 }
 
 // tellPeers sends the Update Requests that refresh has found to be due.
 func (e *Engine) tellPeers() {
-	if e.pace.running() || len(e.stale) == 0 {
+	if e.pace.running() || len(e.untold) == 0 {
 		return
 	}
 	if e.now < e.quiet {
@@ -88,18 +99,18 @@ func (e *Engine) tellPeers() {
 		return
 	}
 	n := 0
-	for ; n < len(e.stale) && n < tellAtOnce; n++ {
-		c := e.stale[n]
-		c.stale = false
-		if s := e.setFor(c); !c.gone && c.state == Established && !c.told(s) {
-			e.sendUpdate(c, s, c.uncertain)
+	for ; n < len(e.untold) && n < tellAtOnce; n++ {
+		c := e.untold[n]
+		c.announced.queued = false
+		if s := e.setFor(c); !c.gone && c.state == Established && !c.knows(s) {
+			e.sendUpdate(c, s, c.announced.uncertain)
 		}
 	}
-	if n == len(e.stale) {
-		e.stale = nil
+	if n == len(e.untold) {
+		e.untold = nil
 		return
 	}
-	e.stale = e.stale[n:]
+	e.untold = e.untold[n:]
 	e.timers.start(&e.pace, e.now+tellPause)
 }
 
@@ -112,27 +123,30 @@ func (e *Engine) sendUpdate(c *context, s *localSet, withList bool) {
 // makeUpdate is sendUpdate after a delay.
 func (e *Engine) makeUpdate(c *context, s *localSet, withList bool, delay time.Duration) {
 	u := &update{nonce: e.random.nonce(), set: s, generation: s.generation}
-	u.withList = withList || !c.local.announced() || !c.local.sameList(s) || c.update != nil && c.update.withList
+	u.withList = withList || !c.announced.set.beyondULID() || !c.announced.set.sameList(s) || c.announced.update != nil && c.announced.update.withList
 	if s.list == nil {
 		return
 	}
 	if !u.withList {
-		u.generation = c.localGeneration
+		u.generation = c.announced.generation
 	}
-	u.late = c.update != nil || c.local.incomplete
-	if c.update != nil {
-		u.refused, u.again = c.update.refused, c.update.again
+	if c.announced.update != nil || c.announced.set.incomplete {
+		u.repeat = repeatLater
+	}
+	if old := c.announced.update; old != nil {
+		u.refused = old.refused
+		u.repeat = max(u.repeat, old.repeat)
 	}
 	e.dropUpdate(c)
-	c.update, c.uncertain = u, false
+	c.announced.update, c.announced.uncertain = u, false
 	u.timer = timer{c: c, fire: func(e *Engine, t *timer) {
-		if u := t.c.update; u.retries < 32 {
+		if u := t.c.announced.update; u.retries < 32 {
 			u.retries++
 		}
 		e.transmitUpdate(t.c)
 	}}
-	c.changed |= FieldLocatorsLocal
-	c.unsaved = true
+	c.kernel.changed |= FieldLocatorsLocal
+	c.pending.unsaved = true
 	e.touch(c)
 	if delay > 0 {
 		e.timers.start(&u.timer, e.now+delay)
@@ -144,7 +158,7 @@ func (e *Engine) makeUpdate(c *context, s *localSet, withList bool, delay time.D
 // transmitUpdate sends the Update Request and waits for the acknowledgement, for
 // ever, but with ever longer pauses (RFC 5533, section 10.2).
 func (e *Engine) transmitUpdate(c *context) {
-	u := c.update
+	u := c.announced.update
 	u.sent = true
 	m := &wire.UpdateRequest{ReceiverContextTag: c.tagPeer, RequestNonce: u.nonce}
 	if u.withList {
@@ -152,7 +166,7 @@ func (e *Engine) transmitUpdate(c *context) {
 	}
 	if p := u.set.preferences; p != nil {
 		m.Options = append(m.Options, &wire.LocatorPreferences{Generation: u.generation, ElementLen: p.ElementLen, Elements: p.Elements})
-	} else if !u.withList || c.local.preferences != nil {
+	} else if !u.withList || c.announced.set.preferences != nil {
 		// All are equal now, and must be said to be.
 		m.Options = append(m.Options, &wire.LocatorPreferences{
 			Generation: u.generation, ElementLen: 3, Elements: make([]wire.Preference, len(u.set.list.Locators)),
@@ -173,11 +187,11 @@ func (e *Engine) transmitUpdate(c *context) {
 // that it does not know (RFC 5533, section 10.4), and takes the proof from our I2bis. Each
 // second request goes by what the peer knows, which may work after all.
 func (e *Engine) elsewhere(c *context, from netip.Addr) (netip.Addr, bool) {
-	if c.reap == ReapOperational || !c.update.withList {
+	if c.liveness.state == ReapOperational || !c.announced.update.withList {
 		return netip.Addr{}, false
 	}
-	for _, a := range c.update.set.addresses {
-		if a != from && e.canUse(a) && !slices.Contains(c.local.addresses, a) {
+	for _, a := range c.announced.update.set.addresses {
+		if a != from && e.canUse(a) && !slices.Contains(c.announced.set.addresses, a) {
 			return a, true
 		}
 	}
@@ -193,10 +207,10 @@ func keep(l []uint32, n uint32, max int) []uint32 {
 }
 
 func (e *Engine) dropUpdate(c *context) {
-	if c.update != nil {
-		e.timers.stop(&c.update.timer)
-		c.update = nil
-		c.unsaved = true
+	if c.announced.update != nil {
+		e.timers.stop(&c.announced.update.timer)
+		c.announced.update = nil
+		c.pending.unsaved = true
 	}
 }
 
@@ -213,14 +227,14 @@ func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
 		e.stats.Unmatched++
 		return
 	}
-	if i := slices.Index(c.requests, m.RequestNonce); i >= 0 {
+	if i := slices.Index(c.peer.requests, m.RequestNonce); i >= 0 {
 		// The last one again, because the acknowledgement was lost; or an
 		// older one, which may not come into force again, for it could be
 		// anybody's replay. If it is not, then the last one was late, and the
 		// peer must know that it is what is in force.
-		if i < len(c.requests)-1 {
+		if i < len(c.peer.requests)-1 {
 			e.stats.Replayed++
-			e.acknowledge(c, p, c.requests[len(c.requests)-1])
+			e.acknowledge(c, p, c.peer.requests[len(c.peer.requests)-1])
 		}
 		e.acknowledge(c, p, m.RequestNonce)
 		return
@@ -229,7 +243,7 @@ func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
 	if !ok {
 		return
 	}
-	generation, listed := c.peerGeneration, c.peerListed
+	generation, listed := c.peer.generation, c.peer.listed
 	if o.hasList {
 		generation, listed = o.generation, o.listed
 	}
@@ -246,30 +260,30 @@ func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
 	if o.hasList {
 		e.unindex(c)
 		e.setPeers(c, o.merge(c))
-		c.peerGeneration, c.peerListed = generation, listed
+		c.peer.generation, c.peer.listed = generation, listed
 		if c.state.Sends() {
 			e.index(c)
 		}
 	}
 	if l := m.Options.LocatorPreferences(); l != nil {
-		prefer(c.peers, l)
+		prefer(c.peer.locators, l)
 		if x := c.peerLocator(c.current.Peer); x != nil && x.Flags&wire.FlagBroken != 0 {
 			e.doubt(c, HintPeer, "the peer says that its locator in use is broken")
 		}
 	}
 	e.doubt(c, HintChanged, "the peer's locators have changed")
 	if o.pds != nil {
-		c.peerPDS = o.pds
+		c.peer.pds = o.pds
 	}
 	if e.trustShown(c, c.ulids.Local) {
 		e.refresh(c)
 		e.tellPeers()
 	}
-	if o.hasKeepalive && c.keepalive != o.keepalive {
-		c.keepalive = o.keepalive
-		c.changed |= FieldKeepaliveTimeout
+	if o.hasKeepalive && c.peer.keepalive != o.keepalive {
+		c.peer.keepalive = o.keepalive
+		c.kernel.changed |= FieldKeepaliveTimeout
 	}
-	c.unsaved = true
+	c.pending.unsaved = true
 	e.touch(c)
 	if c.state != Established {
 		// What the exchange brings will replace it, and may be older. So the
@@ -278,7 +292,7 @@ func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
 	}
 	// An I2 that is late must not bring back what it said before this.
 	e.acceptedNow(c)
-	c.requests = keep(c.requests, m.RequestNonce, requestsKept)
+	c.peer.requests = keep(c.peer.requests, m.RequestNonce, requestsKept)
 	e.acknowledge(c, p, m.RequestNonce)
 }
 
@@ -293,24 +307,24 @@ func (e *Engine) receivedUpdateAcknowledgement(p packet, m *wire.UpdateAcknowled
 	if c == nil {
 		return
 	}
-	if c.update == nil || c.update.nonce != m.RequestNonce {
+	if c.announced.update == nil || c.announced.update.nonce != m.RequestNonce {
 		e.stats.Unmatched++
 		e.lateAcknowledgement(c, m.RequestNonce)
 		return
 	}
-	u := c.update
-	c.acked, c.hasAcked = u.nonce, true
-	c.local, c.localGeneration = u.set, u.generation
+	u := c.announced.update
+	c.announced.acked.nonce, c.announced.acked.known = u.nonce, true
+	c.announced.set, c.announced.generation = u.set, u.generation
 	e.dropUpdate(c)
 	e.doubt(c, HintChanged, "the peer knows our new locators")
 	e.touch(c)
-	if u.late && !u.again {
+	if u.repeat == repeatLater {
 		// The one that it has superseded may come after it, and its
 		// acknowledgement be lost.
 		e.makeUpdate(c, e.setFor(c), true, latePause)
 		return
 	}
-	e.settle(c, u.again)
+	e.settle(c, u.repeat == repeatAtOnce)
 }
 
 // lateAcknowledgement deals with the acknowledgement of a request that is not the one
@@ -320,12 +334,12 @@ func (e *Engine) receivedUpdateAcknowledgement(p packet, m *wire.UpdateAcknowled
 // supersede the other for ever.
 func (e *Engine) lateAcknowledgement(c *context, nonce uint32) {
 	switch {
-	case c.hasAcked && c.acked == nonce || c.state != Established:
-	case c.update != nil:
-		c.update.again = true
+	case c.announced.acked.known && c.announced.acked.nonce == nonce || c.state != Established:
+	case c.announced.update != nil:
+		c.announced.update.repeat = repeatAtOnce
 	default:
-		e.makeUpdate(c, e.setFor(c), true, max(0, c.againAt-e.now))
-		c.againAt = e.now + againPause
+		e.makeUpdate(c, e.setFor(c), true, max(0, c.announced.againAt-e.now))
+		c.announced.againAt = e.now + againPause
 	}
 }
 
@@ -338,7 +352,9 @@ func (e *Engine) refreshCommand(ev Refresh) error {
 		return stateError(c.state)
 	}
 	// Whoever asks for it may know that the peer trusts us now.
-	c.alone = false
+	if c.announced.trust == trustRefused {
+		c.announced.trust = trustUnknown
+	}
 	s := e.setFor(c)
 	if s.list == nil {
 		return errNothingToTell

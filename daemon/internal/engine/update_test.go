@@ -487,7 +487,7 @@ func TestUpdatePaced(t *testing.T) {
 	for i := range 1000 {
 		u := ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, i+1)}
 		a.handle(Acquire{u.Local, u.Peer})
-		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.byULIDs[u].nonce})})
+		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.byULIDs[u].exchange.nonce})})
 	}
 	a.forget()
 	a.locate(a.locals[0])
