@@ -89,8 +89,13 @@ func (e *Engine) takePeer(c *context, tag wire.ContextTag, o offer, p packet) {
 		c.peer.pds = o.pds
 	}
 	e.trustShown(c, p.destination)
-	if c.peer.keepalive != o.keepalive {
-		c.peer.keepalive = o.keepalive
+	c.setKeepalive(o.keepalive)
+}
+
+// setKeepalive notes the Keepalive Timeout: the Send Timeout that the peer has told.
+func (c *context) setKeepalive(timeout time.Duration) {
+	if c.peer.keepalive != timeout {
+		c.peer.keepalive = timeout
 		c.kernel.changed |= FieldKeepaliveTimeout
 	}
 }

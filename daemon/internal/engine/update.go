@@ -214,60 +214,91 @@ func (e *Engine) dropUpdate(c *context) {
 	}
 }
 
-// receivedUpdateRequest takes over the peer's locators and preferences (RFC 5533,
-// section 10.4): all that it says, or nothing.
+// receivedUpdateRequest takes over the peer's locators and preferences (RFC 5533, section
+// 10.4): either everything that the message says, or nothing.
 func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
 	c := e.receivedTagged(p, m.ReceiverContextTag)
 	if c == nil {
 		return
 	}
 	if !c.hasTagPeer {
-		// In I2-SENT nobody could acknowledge it. The peer will send it
-		// again.
+		// In I2-SENT we could not acknowledge it. The peer will send it again.
 		e.stats.Unmatched++
 		return
 	}
-	if i := slices.Index(c.peer.requests, m.RequestNonce); i >= 0 {
-		// The last one again, because the acknowledgement was lost; or an
-		// older one, which may not come into force again, for it could be
-		// anybody's replay. If it is not, then the last one was late, and the
-		// peer must know that it is what is in force.
-		if i < len(c.peer.requests)-1 {
-			e.stats.Replayed++
-			e.acknowledge(c, p, c.peer.requests[len(c.peer.requests)-1])
-		}
-		e.acknowledge(c, p, m.RequestNonce)
+	if e.seenRequest(c, p, m.RequestNonce) {
 		return
 	}
 	o, ok := e.offered(p, m, m.Options, c.ulids.Peer, c)
-	if !ok {
+	if !ok || !e.fitsList(c, p, m, &o) {
 		return
+	}
+	e.takeUpdate(c, &o, m.Options.LocatorPreferences())
+	if c.state != Established {
+		// The exchange will replace what this message says, perhaps by something older.
+		// Without an acknowledgement the peer will say it again.
+		return
+	}
+	// A late I2 must not bring back what it said before this request.
+	e.acceptedNow(c)
+	c.peer.requests = keep(c.peer.requests, m.RequestNonce, requestsKept)
+	e.acknowledge(c, p, m.RequestNonce)
+}
+
+// seenRequest reports whether an Update Request was accepted before, and then acknowledges
+// it again without taking it over. The newest one comes again if its acknowledgement was
+// lost. An older one must not come into force again: anybody could replay it. But perhaps
+// it is no replay, and the newest one had overtaken it. So the newest one is acknowledged
+// as well, from which the peer learns which is in force.
+func (e *Engine) seenRequest(c *context, p packet, nonce uint32) bool {
+	i := slices.Index(c.peer.requests, nonce)
+	if i < 0 {
+		return false
+	}
+	if newest := len(c.peer.requests) - 1; i < newest {
+		e.stats.Replayed++
+		e.acknowledge(c, p, c.peer.requests[newest])
+	}
+	e.acknowledge(c, p, nonce)
+	return true
+}
+
+// fitsList reports whether the Locator Preferences of an Update Request are about the list
+// that the peer has afterwards: that of the message o, or, if it has none, the one that we
+// know. It sends the Error message that is due if they are not.
+func (e *Engine) fitsList(c *context, p packet, m *wire.UpdateRequest, o *offer) bool {
+	l := m.Options.LocatorPreferences()
+	if l == nil {
+		return true
 	}
 	generation, listed := c.peer.generation, c.peer.listed
 	if o.hasList {
 		generation, listed = o.generation, o.listed
 	}
-	if l := m.Options.LocatorPreferences(); l != nil {
-		if l.Generation != generation {
-			e.sendError(p, wire.GenerationMismatch(m, generation))
-			return
-		}
-		if !l.Fits(listed) {
-			e.sendError(p, wire.LocatorCountMismatch(m, listed))
-			return
-		}
+	switch {
+	case l.Generation != generation:
+		e.sendError(p, wire.GenerationMismatch(m, generation))
+		return false
+	case !l.Fits(listed):
+		e.sendError(p, wire.LocatorCountMismatch(m, listed))
+		return false
 	}
+	return true
+}
+
+// takeUpdate takes over what an Update Request says. preferences is nil if it has none.
+func (e *Engine) takeUpdate(c *context, o *offer, preferences *wire.LocatorPreferences) {
 	if o.hasList {
 		e.unindex(c)
 		e.setPeers(c, o.merge(c))
-		c.peer.generation, c.peer.listed = generation, listed
+		c.peer.generation, c.peer.listed = o.generation, o.listed
 		if c.state.Sends() {
 			e.index(c)
 		}
 	}
-	if l := m.Options.LocatorPreferences(); l != nil {
-		prefer(c.peer.locators, l)
-		if x := c.peerLocator(c.current.Peer); x != nil && x.Flags&wire.FlagBroken != 0 {
+	if preferences != nil {
+		prefer(c.peer.locators, preferences)
+		if l := c.peerLocator(c.current.Peer); l != nil && l.Flags&wire.FlagBroken != 0 {
 			e.doubt(c, HintPeer, "the peer says that its locator in use is broken")
 		}
 	}
@@ -279,21 +310,11 @@ func (e *Engine) receivedUpdateRequest(p packet, m *wire.UpdateRequest) {
 		e.refresh(c)
 		e.tellPeers()
 	}
-	if o.hasKeepalive && c.peer.keepalive != o.keepalive {
-		c.peer.keepalive = o.keepalive
-		c.kernel.changed |= FieldKeepaliveTimeout
+	if o.hasKeepalive {
+		c.setKeepalive(o.keepalive)
 	}
 	c.pending.unsaved = true
 	e.touch(c)
-	if c.state != Established {
-		// What the exchange brings will replace it, and may be older. So the
-		// peer must say it again.
-		return
-	}
-	// An I2 that is late must not bring back what it said before this.
-	e.acceptedNow(c)
-	c.peer.requests = keep(c.peer.requests, m.RequestNonce, requestsKept)
-	e.acknowledge(c, p, m.RequestNonce)
 }
 
 func (e *Engine) acknowledge(c *context, p packet, nonce uint32) {
