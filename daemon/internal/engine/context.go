@@ -58,13 +58,13 @@ type exchange struct {
 	// retries counts the retransmissions of the present message. rounds counts how often
 	// I2 was given up for I1.
 	retries, rounds uint8
+	// taken: the peer behaves as if it has accepted our I2 or I2bis, but its R2 has not
+	// arrived.
+	taken bool
 	// retransmit runs as long as the exchange.
 	retransmit timer
 	// resendAt is the time from which payload may cause another I2 or I2bis.
 	resendAt time.Duration
-	// taken: the peer behaves as if it has accepted our I2 or I2bis, but its R2 has not
-	// arrived.
-	taken bool
 }
 
 // accepted is the newest I2 or I2bis of the peer that was accepted, if known. An older
@@ -144,12 +144,12 @@ type peerView struct {
 
 // liveness is what we know of REAP in the kernel (RFC 5534).
 type liveness struct {
-	state ReapState
 	// stall is what TCP said last.
 	stall Stall
 	// setAt is when the kernel was last told which timer to start, if set.
 	setAt time.Duration
 	set   bool
+	state ReapState
 }
 
 // kernelView is what the kernel has of the context.

@@ -7,7 +7,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"flag"
@@ -20,8 +19,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"shim6/daemon/cga"
 	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 )
 
 func main() {
@@ -166,11 +165,11 @@ func newEnd(way way, n int, which int) (*end, error) {
 		R1:    engine.Limit{PerPrefix: 1 << 30, Total: 1 << 30},
 		R1bis: engine.Limit{PerPrefix: 1 << 30, Total: 1 << 30},
 	}
-	var prefixes []cga.SubnetPrefix
+	var prefixes []netip.Addr
 	var x end
 	for i := range 3 {
 		a := netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::1", which, i))
-		prefixes = append(prefixes, cga.PrefixOf(a))
+		prefixes = append(prefixes, a)
 		if way.trusted {
 			x.locals = append(x.locals, engine.LocalLocator{Address: a})
 		}
@@ -178,21 +177,15 @@ func newEnd(way way, n int, which int) (*end, error) {
 	if way.trusted {
 		c.TrustedPrefixes = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}
 	} else {
-		var o cga.Options
+		var err error
 		var key *rsa.PrivateKey
 		if way.key {
-			var err error
 			if key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 				return nil, err
 			}
-			o.PublicKey = &key.PublicKey
 		}
-		set, err := cga.GenerateHBA(context.Background(), rand.Reader, prefixes, o)
-		if err != nil {
+		if x.locals, err = enginetest.HBASet(rand.Reader, key, prefixes...); err != nil {
 			return nil, err
-		}
-		for _, a := range set {
-			x.locals = append(x.locals, engine.LocalLocator{Address: a.Addr, PDS: a.PDS, Key: key})
 		}
 	}
 	if way.signed {

@@ -36,7 +36,7 @@ func newBench(t *testing.T) *bench {
 	x.other = engine.Pair{Local: x.u.Local, Peer: x.b.all[1].Address}
 	x.a.acquire(x.u.Local, x.u.Peer)
 	x.w.run(time.Minute)
-	if k := x.a.kernel[x.u]; k == nil || k.State != engine.Established {
+	if k := x.a.kernel.Get(x.u); k == nil || k.State != engine.Established {
 		t.Fatal("no context")
 	}
 	x.a.happens(engine.Tick{})
@@ -71,7 +71,7 @@ func (x *bench) probe(pair engine.Pair) {
 // i1 has a nonce of its own each time, as it would in a loop.
 func (x *bench) i1() {
 	x.nonce++
-	x.send(x.ulids, &wire.I1{InitiatorContextTag: x.a.kernel[x.u].TagLocal, InitiatorNonce: x.nonce})
+	x.send(x.ulids, &wire.I1{InitiatorContextTag: x.a.kernel.Get(x.u).TagLocal, InitiatorNonce: x.nonce})
 }
 
 func (x *bench) update() {
@@ -134,7 +134,7 @@ func TestChecks(t *testing.T) {
 			func(x *bench) {
 				x.probe(x.ulids)
 				x.arrive(x.ulids, &wire.Probe{
-					ReceiverContextTag: x.a.kernel[x.u].TagLocal, State: wire.ProbeInboundOk, Sent: []wire.ProbeReport{{Source: x.u.Peer, Destination: x.u.Local}},
+					ReceiverContextTag: x.a.kernel.Get(x.u).TagLocal, State: wire.ProbeInboundOk, Sent: []wire.ProbeReport{{Source: x.u.Peer, Destination: x.u.Local}},
 				})
 				x.probe(x.ulids)
 			},
@@ -146,7 +146,7 @@ func TestChecks(t *testing.T) {
 			func(x *bench) {
 				x.probe(x.ulids)
 				x.arrive(x.ulids, &wire.Probe{
-					ReceiverContextTag: x.a.kernel[x.u].TagLocal, Sent: []wire.ProbeReport{{Source: x.u.Peer, Destination: x.u.Local}},
+					ReceiverContextTag: x.a.kernel.Get(x.u).TagLocal, Sent: []wire.ProbeReport{{Source: x.u.Peer, Destination: x.u.Local}},
 				})
 			},
 			func(x *bench) { x.w.now += time.Millisecond; x.probe(x.ulids) },
@@ -191,7 +191,7 @@ func TestChecks(t *testing.T) {
 			"I1 to who has no Shim6",
 			func(x *bench) {
 				x.i1()
-				k := x.a.kernel[x.u]
+				k := x.a.kernel.Get(x.u)
 				k.State = engine.I1Sent
 				x.a.happens(engine.ICMP{Type: 4, Code: 1, Source: x.u.Local, Destination: x.u.Peer, Message: x.a.rates.i1[x.u].message})
 			},
@@ -219,17 +219,17 @@ func TestChecks(t *testing.T) {
 			func(*bench) {},
 			func(x *bench) {
 				x.a.rates.i2 = nil
-				x.send(x.ulids, &wire.I2{InitiatorContextTag: x.a.kernel[x.u].TagLocal})
+				x.send(x.ulids, &wire.I2{InitiatorContextTag: x.a.kernel.Get(x.u).TagLocal})
 			},
 			"answers nothing",
 		},
 		{
 			"I2 for ever",
 			func(x *bench) {
-				x.every(2, time.Minute, func() { x.send(x.ulids, &wire.I2{InitiatorContextTag: x.a.kernel[x.u].TagLocal}) })
+				x.every(2, time.Minute, func() { x.send(x.ulids, &wire.I2{InitiatorContextTag: x.a.kernel.Get(x.u).TagLocal}) })
 			},
 			func(x *bench) {
-				x.every(1, time.Minute, func() { x.send(x.ulids, &wire.I2{InitiatorContextTag: x.a.kernel[x.u].TagLocal}) })
+				x.every(1, time.Minute, func() { x.send(x.ulids, &wire.I2{InitiatorContextTag: x.a.kernel.Get(x.u).TagLocal}) })
 			},
 			"was sent 3 times",
 		},
@@ -287,14 +287,14 @@ func TestChecks(t *testing.T) {
 		},
 		{
 			"payload to where nothing has come back from",
-			func(x *bench) { x.a.checkPayload(x.a.kernel[x.u]) },
-			func(x *bench) { x.a.kernel[x.u].Locator = x.other; x.a.checkPayload(x.a.kernel[x.u]) },
+			func(x *bench) { x.a.checkPayload(x.a.kernel.Get(x.u)) },
+			func(x *bench) { x.a.kernel.Get(x.u).Locator = x.other; x.a.checkPayload(x.a.kernel.Get(x.u)) },
 			"from where nothing has come back",
 		},
 		{
 			"a locator that is not proved, in the kernel",
-			func(x *bench) { x.a.checkKernel(x.a.kernel[x.u]) },
-			func(x *bench) { delete(x.a.witness(x.u).proved, x.other.Peer); x.a.checkKernel(x.a.kernel[x.u]) },
+			func(x *bench) { x.a.checkKernel(x.a.kernel.Get(x.u)) },
+			func(x *bench) { delete(x.a.witness(x.u).proved, x.other.Peer); x.a.checkKernel(x.a.kernel.Get(x.u)) },
 			"not proved to be the peer's",
 		},
 	} {
@@ -373,7 +373,7 @@ func TestWitness(t *testing.T) {
 		{"its own", wire.ProbeReport{Source: x.other.Local, Destination: x.other.Peer, Nonce: x.nonce}, true},
 	} {
 		x.arrive(x.ulids, &wire.Probe{
-			ReceiverContextTag: x.a.kernel[x.u].TagLocal,
+			ReceiverContextTag: x.a.kernel.Get(x.u).TagLocal,
 			Sent:               []wire.ProbeReport{{Source: x.u.Peer, Destination: x.u.Local}}, Received: []wire.ProbeReport{c.report},
 		})
 		if got := x.a.reached(x.u, x.other.Peer); got != c.want {

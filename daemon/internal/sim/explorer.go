@@ -7,7 +7,6 @@ import (
 
 	"shim6/daemon/internal/engine"
 	"shim6/daemon/internal/reap"
-	"shim6/daemon/wire"
 )
 
 // liveness is the kernel's part in REAP (RFC 5534), as coarse as there is traffic.
@@ -37,8 +36,8 @@ func (h *host) live(u engine.ULIDs) *liveness {
 
 // orphan is what the kernel does when the daemon is gone.
 func (h *host) orphan() {
-	for _, k := range h.kernel {
-		k.ReapState = engine.ReapOperational
+	for _, u := range h.kernel.Order() {
+		h.kernel.Get(u).ReapState = engine.ReapOperational
 	}
 	clear(h.liveness)
 }
@@ -79,19 +78,9 @@ func (h *host) hears(k *engine.KernelContext) {
 	}
 }
 
-// byTag is the context of a local tag, nil if there is none.
-func (h *host) byTag(tag wire.ContextTag) *engine.KernelContext {
-	for _, u := range h.order {
-		if h.kernel[u].TagLocal == tag {
-			return h.kernel[u]
-		}
-	}
-	return nil
-}
-
 // explore has a context doubt its locator pair, or use another.
 func (w *world) explore(h *host, u engine.ULIDs) {
-	if h.e == nil || h.kernel[u] == nil {
+	if h.e == nil || h.kernel.Get(u) == nil {
 		return
 	}
 	c, ok := h.e.Context(u)
@@ -170,8 +159,8 @@ func (w *world) survive() {
 // spare leaves each context of two hosts a pair by which h can send: the last of those
 // that both have agreed on.
 func (w *world) spare(h, o *host) {
-	for _, u := range h.order {
-		k := h.kernel[u]
+	for _, u := range h.kernel.Order() {
+		k := h.kernel.Get(u)
 		if w.owner[k.Peer] != o {
 			continue
 		}
@@ -198,8 +187,8 @@ func (w *world) spare(h, o *host) {
 // silence says where nothing was heard for long; "" if all is well.
 func (w *world) silence(began time.Duration) string {
 	for _, h := range w.hosts {
-		for _, u := range h.order {
-			if l := h.live(u); w.now-l.heard > 3*step || l.heard < began || h.kernel[u].ReapState != engine.ReapOperational {
+		for _, u := range h.kernel.Order() {
+			if l := h.live(u); w.now-l.heard > 3*step || l.heard < began || h.kernel.Get(u).ReapState != engine.ReapOperational {
 				return h.name + ": " + u.Peer.String() + " was heard last at " + l.heard.String()
 			}
 		}

@@ -106,7 +106,7 @@ func (w *world) traffic(acquire float64) {
 		}
 	}
 	for _, h := range w.hosts {
-		for _, k := range h.dump() {
+		for _, k := range h.kernel.Dump() {
 			h.payload(k.ULIDs)
 		}
 	}
@@ -114,7 +114,7 @@ func (w *world) traffic(acquire float64) {
 
 // acquire is what the kernel asks for if it has no context.
 func (h *host) acquire(local, peer netip.Addr) {
-	if h.kernel[engine.ULIDs{Local: local, Peer: peer}] == nil && h.has(local) {
+	if h.kernel.Get(engine.ULIDs{Local: local, Peer: peer}) == nil && h.has(local) {
 		h.handle(engine.Acquire{Local: local, Peer: peer})
 	}
 }
@@ -123,8 +123,8 @@ func (h *host) acquire(local, peer netip.Addr) {
 func (w *world) fault() {
 	h := pick(w, w.hosts)
 	var u engine.ULIDs
-	if len(h.order) > 0 {
-		u = pick(w, h.order)
+	if h.kernel.Len() > 0 {
+		u = pick(w, h.kernel.Order())
 	}
 	switch w.rand.IntN(15) {
 	case 0, 1:
@@ -141,16 +141,15 @@ func (w *world) fault() {
 		// Somebody flushes the kernel's table; the daemon hears of it, or not
 		// before it compares.
 		w.logf("%s: the kernel's table is flushed", h.name)
-		clear(h.kernel)
-		h.order = nil
+		h.kernel.Clear()
 		if h.e != nil && w.chance(0.5) {
 			h.forgotten = true
 			return
 		}
 		h.handle(engine.Dump{})
 	case 4:
-		if k := h.kernel[u]; k != nil {
-			h.remove(u)
+		if k := h.kernel.Get(u); k != nil {
+			h.must(h.kernel.Del(engine.ContextDel{ULIDs: u, TagLocal: k.TagLocal}))
 			h.handle(engine.ContextGone{ULIDs: u, Tag: k.TagLocal})
 		}
 	case 5, 6:
@@ -194,7 +193,7 @@ func (w *world) heal() {
 		if h.forgotten {
 			// By now the daemon has heard that its table was flushed.
 			h.forgotten = false
-			h.handle(engine.Dump{Contexts: h.dump()})
+			h.handle(engine.Dump{Contexts: h.kernel.Dump()})
 		}
 	}
 	w.logf("all works again")
@@ -220,7 +219,7 @@ func (w *world) agree() {
 // allOpen reports whether what has traffic has a context.
 func (w *world) allOpen() bool {
 	for _, f := range w.flows {
-		if f.a.kernel[engine.ULIDs{Local: f.local, Peer: f.peer}] == nil {
+		if f.a.kernel.Get(engine.ULIDs{Local: f.local, Peer: f.peer}) == nil {
 			return false
 		}
 	}
@@ -240,14 +239,14 @@ func (w *world) end() {
 		w.fail("the hosts had agreed, and don't any more: %s (%v)", text, u)
 	}
 	for _, h := range w.hosts {
-		for _, k := range h.dump() {
+		for _, k := range h.kernel.Dump() {
 			h.handle(engine.Expire{ULIDs: k.ULIDs, Tag: k.TagLocal, Idle: engine.MinIdleTimeout})
 		}
 	}
 	w.run(11 * time.Minute)
 	for _, h := range w.hosts {
-		if s := h.e.Size(); s != (engine.Size{}) || len(h.kernel) > 0 || len(h.records) > 0 {
-			w.fail("%s: after the last context there are %+v, %d contexts in the kernel, %d records", h.name, s, len(h.kernel), len(h.records))
+		if s := h.e.Size(); s != (engine.Size{}) || h.kernel.Len() > 0 || len(h.records) > 0 {
+			w.fail("%s: after the last context there are %+v, %d contexts in the kernel, %d records", h.name, s, h.kernel.Len(), len(h.records))
 		}
 		if n := h.explorer.Size(); n > 0 {
 			w.fail("%s: REAP remembers %d contexts that are gone", h.name, n)

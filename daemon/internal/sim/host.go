@@ -3,20 +3,16 @@
 package sim
 
 import (
-	"context"
 	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
-	"shim6/daemon/cga"
 	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/internal/reap"
 	"shim6/daemon/wire"
 )
@@ -36,8 +32,8 @@ type host struct {
 	explorer *reap.Explorer
 	liveness map[engine.ULIDs]*liveness
 	// The kernel, and the state file.
-	kernel  map[engine.ULIDs]*engine.KernelContext
-	records map[engine.ULIDs]engine.Record
+	kernel  enginetest.Kernel
+	records enginetest.Records
 	// unwritten are what the daemon has of Records that are not in the file
 	// yet: it writes before it sends, and when all is done.
 	unwritten []engine.Persist
@@ -45,10 +41,8 @@ type host struct {
 	// there are no records in the file, but in wanted, which has all that it wants
 	// there.
 	stalled time.Duration
-	wanted  map[engine.ULIDs]engine.Record
+	wanted  enginetest.Records
 	lost    bool
-	// order is the kernel's list of contexts, for runs to repeat.
-	order []engine.ULIDs
 	// refused are contexts of which the kernel has refused an action of the
 	// last event; forgotten is that its table was flushed behind the daemon's
 	// back.
@@ -72,26 +66,6 @@ type host struct {
 	tags map[wire.ContextTag]engine.ULIDs
 }
 
-// testKey is an RSA key for CGAs. It is fixed, for runs to repeat.
-var testKey = sync.OnceValue(func() *rsa.PrivateKey {
-	b, _ := pem.Decode([]byte(keyPEM))
-	k, err := x509.ParsePKCS1PrivateKey(b.Bytes)
-	if err != nil {
-		panic(err)
-	}
-	return k
-})
-
-// source is a random source as an io.Reader.
-type source struct{ rand.Source }
-
-func (s source) Read(b []byte) (int, error) {
-	for i := range b {
-		b[i] = byte(s.Uint64())
-	}
-	return len(b), nil
-}
-
 // kind is what a host proves its locators with.
 type kind int
 
@@ -106,8 +80,7 @@ func (w *world) newHost(k kind) *host {
 	i := len(w.hosts)
 	h := &host{
 		w: w, name: string(rune('A' + i)),
-		kernel:  make(map[engine.ULIDs]*engine.KernelContext),
-		records: make(map[engine.ULIDs]engine.Record),
+		records: make(enginetest.Records),
 		rates:   newRates(), witnesses: make(map[engine.ULIDs]*witness),
 		exchanges: make(map[uint32]exchange), validators: make(map[validated]bool), tags: make(map[wire.ContextTag]engine.ULIDs),
 	}
@@ -115,30 +88,28 @@ func (w *world) newHost(k kind) *host {
 	if k == single {
 		n = 1
 	}
-	var prefixes []cga.SubnetPrefix
+	var prefixes []netip.Addr
 	for j := range n {
 		a := netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::1", i+1, j+1))
-		prefixes = append(prefixes, cga.PrefixOf(a))
+		prefixes = append(prefixes, a)
 		if k == plain || k == single {
 			h.all = append(h.all, engine.LocalLocator{Address: a})
 		}
 	}
 	if k == hba || k == cgaHBA {
-		o := cga.Options{Workers: 1}
 		var key *rsa.PrivateKey
 		if k == cgaHBA {
-			key = testKey()
-			o.PublicKey = &key.PublicKey
+			key = enginetest.Key()
 			// One prefix that isn't in the set, and so needs a signature.
 			n--
 		}
-		set, err := cga.GenerateHBA(context.Background(), source{rand.NewPCG(w.seed, uint64(i))}, prefixes[:n], o)
+		set, err := enginetest.HBASet(enginetest.Reader{Source: rand.NewPCG(w.seed, uint64(i))}, key, prefixes[:n]...)
 		if err != nil {
 			panic(err)
 		}
-		for _, a := range set {
-			h.all = append(h.all, engine.LocalLocator{Address: a.Addr, PDS: a.PDS, Key: key})
-			w.hashed[a.Addr] = true
+		h.all = set
+		for _, l := range set {
+			w.hashed[l.Address] = true
 		}
 		if k == cgaHBA {
 			h.all = append(h.all, engine.LocalLocator{Address: netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:ff::1", i+1))})
@@ -184,7 +155,7 @@ func (h *host) boot(keep bool) {
 	}
 	h.wanted, h.lost = maps.Clone(h.records), false
 	var records []engine.Record
-	for _, u := range h.order {
+	for _, u := range h.kernel.Order() {
 		if r, ok := h.records[u]; ok {
 			records = append(records, r)
 		}
@@ -192,7 +163,7 @@ func (h *host) boot(keep bool) {
 	// Records of what the kernel lacks come last, in an order that repeats.
 	var rest []engine.ULIDs
 	for u := range h.records {
-		if h.kernel[u] == nil {
+		if h.kernel.Get(u) == nil {
 			rest = append(rest, u)
 		}
 	}
@@ -200,21 +171,21 @@ func (h *host) boot(keep bool) {
 	for _, u := range rest {
 		records = append(records, h.records[u])
 	}
-	h.w.logf("%s: the daemon starts, %d contexts, %d records", h.name, len(h.kernel), len(records))
+	h.w.logf("%s: the daemon starts, %d contexts, %d records", h.name, h.kernel.Len(), len(records))
 	// Those whose ULID is gone are the only ones that may go, and those that the
 	// kernel refuses.
 	h.silent, h.givenUp = true, nil
 	var before []engine.KernelContext
-	for _, k := range h.dump() {
+	for _, k := range h.kernel.Dump() {
 		if h.has(k.Local) {
 			before = append(before, k)
 		}
 	}
 	if h.w.chance(0.5) {
 		h.handle(engine.Locators{Local: h.locals()})
-		h.handle(engine.Start{Contexts: h.dump(), Records: records})
+		h.handle(engine.Start{Contexts: h.kernel.Dump(), Records: records})
 	} else {
-		h.handle(engine.Start{Contexts: h.dump(), Records: records})
+		h.handle(engine.Start{Contexts: h.kernel.Dump(), Records: records})
 		h.handle(engine.Locators{Local: h.locals()})
 	}
 	h.silent = false
@@ -275,13 +246,8 @@ func (h *host) write() {
 		h.records, h.lost = maps.Clone(h.wanted), false
 	}
 	for _, p := range h.unwritten {
-		for _, m := range []map[engine.ULIDs]engine.Record{h.wanted, h.records} {
-			if p.Record == nil {
-				delete(m, p.ULIDs)
-			} else {
-				m[p.ULIDs] = *p.Record
-			}
-		}
+		h.wanted.Save(p)
+		h.records.Save(p)
 	}
 	if stalled && len(h.unwritten) > 0 {
 		h.lost = true
@@ -293,8 +259,7 @@ func (h *host) write() {
 // reboot loses the kernel's contexts as well.
 func (h *host) reboot() {
 	h.crash()
-	clear(h.kernel)
-	h.order = nil
+	h.kernel.Clear()
 }
 
 func (h *host) locals() []engine.LocalLocator {
@@ -332,14 +297,6 @@ func (h *host) works(a netip.Addr) bool {
 	return false
 }
 
-func (h *host) dump() []engine.KernelContext {
-	var d []engine.KernelContext
-	for _, u := range h.order {
-		d = append(d, *h.kernel[u])
-	}
-	return d
-}
-
 func (h *host) handle(ev engine.Event) {
 	if h.e == nil {
 		return
@@ -363,7 +320,7 @@ func (h *host) handle(ev engine.Event) {
 	}
 	if resync {
 		h.forgotten = false
-		h.handle(engine.Dump{Contexts: h.dump()})
+		h.handle(engine.Dump{Contexts: h.kernel.Dump()})
 	}
 }
 
@@ -395,20 +352,15 @@ func (h *host) do(a engine.Action) {
 		}
 	case engine.ContextNew:
 		k := a.Context
-		if h.kernel[k.ULIDs] != nil {
-			h.w.fail("%s: new context %v, which the kernel has", h.name, k.ULIDs)
-		}
-		h.checkTag(&k)
 		h.checkBegins(&k)
 		if h.refuses(k.ULIDs) {
 			return
 		}
-		h.kernel[k.ULIDs] = &k
-		h.order = append(h.order, k.ULIDs)
+		h.must(h.kernel.New(a))
 		h.renew(k.ULIDs, k.TagLocal)
 		h.checkKernel(&k)
 	case engine.ContextSet:
-		k := h.kernel[a.Context.ULIDs]
+		k := h.kernel.Get(a.Context.ULIDs)
 		switch {
 		case slices.Contains(h.refused, a.Context.ULIDs):
 			return
@@ -416,24 +368,19 @@ func (h *host) do(a engine.Action) {
 			// Its table was flushed, and the daemon does not know yet.
 			h.refused = append(h.refused, a.Context.ULIDs)
 			return
-		case k == nil || k.TagLocal != a.Context.TagLocal:
-			h.w.fail("%s: set of context %v, which the kernel lacks", h.name, a.Context.ULIDs)
-		case h.refuses(a.Context.ULIDs):
+		case k != nil && h.refuses(a.Context.ULIDs):
 			return
 		}
-		moved := a.Fields&engine.FieldLocator != 0 && a.Context.Locator != k.Locator
-		set(k, a)
+		moved := k != nil && a.Fields&engine.FieldLocator != 0 && a.Context.Locator != k.Locator
+		h.must(h.kernel.Set(a))
 		h.timed(a)
 		if moved {
 			h.restarted(k.ULIDs)
 		}
 		h.checkKernel(k)
 	case engine.ContextDel:
-		if k := h.kernel[a.ULIDs]; k != nil && k.TagLocal != a.TagLocal {
-			h.w.fail("%s: %v is deleted by another tag", h.name, a.ULIDs)
-		}
 		h.gone(a.ULIDs)
-		h.remove(a.ULIDs)
+		h.must(h.kernel.Del(a))
 	case engine.Persist:
 		h.unwritten = append(h.unwritten, a)
 	case engine.StateChange:
@@ -443,38 +390,10 @@ func (h *host) do(a engine.Action) {
 	}
 }
 
-func (h *host) remove(u engine.ULIDs) {
-	delete(h.kernel, u)
-	if i := slices.Index(h.order, u); i >= 0 {
-		h.order = slices.Delete(h.order, i, i+1)
-	}
-}
-
-func set(k *engine.KernelContext, a engine.ContextSet) {
-	c, f := a.Context, a.Fields
-	if f&engine.FieldTagPeer != 0 {
-		k.TagPeer, k.HasTagPeer = c.TagPeer, true
-	}
-	if f&engine.FieldState != 0 {
-		k.State = c.State
-	}
-	if f&engine.FieldLocator != 0 {
-		k.Locator = c.Locator
-	}
-	if f&engine.FieldLocatorsLocal != 0 {
-		k.LocatorsLocal = c.LocatorsLocal
-	}
-	if f&engine.FieldLocatorsPeer != 0 {
-		k.LocatorsPeer = c.LocatorsPeer
-	}
-	if f&engine.FieldInbound != 0 {
-		k.Inbound = c.Inbound
-	}
-	if f&engine.FieldKeepaliveTimeout != 0 {
-		k.KeepaliveTimeout = c.KeepaliveTimeout
-	}
-	if f&engine.FieldReapState != 0 {
-		k.ReapState = c.ReapState
+// must fails if the kernel has refused something for a reason that only a bug can be.
+func (h *host) must(err error) {
+	if err != nil {
+		h.w.fail("%s: %v", h.name, err)
 	}
 }
 
@@ -492,7 +411,7 @@ func (h *host) receive(p packet) {
 			return
 		}
 		if tag, ok := wire.ReceiverContextTag(p.message); ok && wire.Type(p.message[2]) != wire.TypeProbe {
-			if k := h.byTag(tag); k != nil && k.State == engine.Established && h.between(k, p) {
+			if k := h.kernel.ByTag(tag); k != nil && k.State == engine.Established && h.between(k, p) {
 				h.hears(k)
 			}
 		}
@@ -500,19 +419,14 @@ func (h *host) receive(p packet) {
 		return
 	}
 	tag := wire.ContextTag(p.tag)
-	for _, u := range h.order {
-		k := h.kernel[u]
-		if k.TagLocal != tag {
-			continue
-		}
-		if k.State == engine.I2Sent || k.State == engine.I2bisSent {
-			h.handle(engine.Reap{ULIDs: u, Tag: tag, Kind: engine.ReapPayload})
-		} else if k.State == engine.Established {
-			h.hears(k)
-		}
-		return
+	switch k := h.kernel.ByTag(tag); {
+	case k == nil:
+		h.handle(engine.NoContext{Source: p.source, Destination: p.destination, Tag: tag})
+	case k.State == engine.I2Sent || k.State == engine.I2bisSent:
+		h.handle(engine.Reap{ULIDs: k.ULIDs, Tag: tag, Kind: engine.ReapPayload})
+	case k.State == engine.Established:
+		h.hears(k)
 	}
-	h.handle(engine.NoContext{Source: p.source, Destination: p.destination, Tag: tag})
 }
 
 // consumes reports whether a message is a Keepalive that the kernel keeps to itself.
@@ -521,7 +435,7 @@ func (h *host) consumes(p packet) bool {
 		return false
 	}
 	tag, _ := wire.ReceiverContextTag(p.message)
-	k := h.byTag(tag)
+	k := h.kernel.ByTag(tag)
 	if k == nil || k.State != engine.Established || !h.between(k, p) {
 		return false
 	}
@@ -538,12 +452,12 @@ func (h *host) between(k *engine.KernelContext, p packet) bool {
 // payload sends a packet of a ULP in a context, and a Keepalive: what the kernel
 // does while there is traffic.
 func (h *host) payload(u engine.ULIDs) {
-	k := h.kernel[u]
+	k := h.kernel.Get(u)
 	if k == nil || !k.State.Sends() || !h.works(k.Locator.Local) {
 		return
 	}
 	h.checkPayload(k)
-	if h.pays(k); h.kernel[u] != k {
+	if h.pays(k); h.kernel.Get(u) != k {
 		return
 	}
 	p := packet{source: k.Locator.Local, destination: k.Locator.Peer}

@@ -48,7 +48,7 @@ func (w *world) hides(p engine.Pair, payload bool, length int) bool {
 
 // send is a segment, its acknowledgement, and the timer.
 func (t *stream) send() {
-	k := t.h.kernel[t.u]
+	k := t.h.kernel.Get(t.u)
 	if t.over || k == nil || t.h.e == nil {
 		return
 	}
@@ -74,7 +74,7 @@ func (t *stream) send() {
 		t.told = w.now
 		t.h.handle(engine.Reap{ULIDs: t.u, Tag: k.TagLocal, Kind: engine.ReapRetransmission,
 			Stall: engine.Stall{Retransmits: t.retransmits, Length: t.length}})
-		if k = t.h.kernel[t.u]; k == nil {
+		if k = t.h.kernel.Get(t.u); k == nil {
 			return
 		}
 	}
@@ -83,7 +83,7 @@ func (t *stream) send() {
 	}
 	peer := w.owner[t.u.Peer]
 	w.after(10*time.Millisecond, func() {
-		p := peer.kernel[reverse(t.u)]
+		p := peer.kernel.Get(reverse(t.u))
 		if p == nil || peer.e == nil {
 			return
 		}
@@ -93,7 +93,7 @@ func (t *stream) send() {
 			return
 		}
 		w.after(10*time.Millisecond, func() {
-			if k := t.h.kernel[t.u]; k != nil && t.run == run && !t.over {
+			if k := t.h.kernel.Get(t.u); k != nil && t.run == run && !t.over {
 				t.h.hears(k)
 				t.got, t.retransmits, t.rto = w.now, 0, time.Second
 				t.run++
@@ -123,7 +123,7 @@ func (w *world) disguise() {
 	w.agree()
 	w.dull, w.deaf = make(map[engine.Pair]bool), make(map[engine.Pair]bool)
 	for _, h := range w.hosts {
-		for _, u := range h.order {
+		for _, u := range h.kernel.Order() {
 			if c, ok := h.e.Context(u); ok && c.State == engine.Established && u.FII == 0 && w.chance(0.6) {
 				t := &stream{h: h, u: u, length: full, rto: time.Second, got: w.now}
 				if w.chance(0.3) {
@@ -220,7 +220,7 @@ func (w *world) passes(h *host, u engine.ULIDs, length int) bool {
 func (w *world) checkStream(t *stream, began time.Duration) {
 	if !t.hopeless && w.now-t.got > rescue {
 		w.fail("%s: %v, which has pairs that carry payload, got on last %v ago, by %v, of which the peer sends by %v",
-			t.h.name, t.u, w.now-t.got, t.pair, w.owner[t.u.Peer].kernel[reverse(t.u)].Locator)
+			t.h.name, t.u, w.now-t.got, t.pair, w.owner[t.u.Peer].kernel.Get(reverse(t.u)).Locator)
 	}
 	for i := range t.moves {
 		if j := i + restless; j < len(t.moves) && t.moves[j]-t.moves[i] < time.Hour {

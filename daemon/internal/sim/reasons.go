@@ -44,7 +44,7 @@ func (h *host) arrives(p packet) {
 	if !ok {
 		return
 	}
-	if k := h.kernel[u]; k != nil {
+	if k := h.kernel.Get(u); k != nil {
 		h.arrival.state = k.State
 	}
 	switch m := m.(type) {
@@ -136,8 +136,8 @@ func (h *host) about(p packet, m wire.Message) (u engine.ULIDs, ok bool) {
 	case *wire.R2:
 		return exchange(m.InitiatorNonce)
 	case *wire.R1bis:
-		for _, u := range h.order {
-			k := h.kernel[u]
+		for _, u := range h.kernel.Order() {
+			k := h.kernel.Get(u)
 			if k.HasTagPeer && k.TagPeer == m.PacketContextTag && (p.source == k.Peer || slices.Contains(k.LocatorsPeer, p.source)) {
 				return u, true
 			}
@@ -145,7 +145,7 @@ func (h *host) about(p packet, m wire.Message) (u engine.ULIDs, ok bool) {
 		return u, false
 	}
 	if tag, tagged := wire.ReceiverContextTag(p.message); tagged {
-		if k := h.byTag(tag); k != nil {
+		if k := h.kernel.ByTag(tag); k != nil {
 			return k.ULIDs, true
 		}
 		if h.forgotten {
@@ -157,7 +157,7 @@ func (h *host) about(p packet, m wire.Message) (u engine.ULIDs, ok bool) {
 
 // exploring reports whether a context sees nothing of the peer.
 func (h *host) exploring(u engine.ULIDs) bool {
-	k := h.kernel[u]
+	k := h.kernel.Get(u)
 	return k != nil && k.ReapState == engine.ReapExploring
 }
 
@@ -171,7 +171,7 @@ func (h *host) happens(ev engine.Event) {
 		boot := newRates()
 		boot.requests, boot.answers = r.requests, r.answers
 		*r = boot
-		for _, u := range h.order {
+		for _, u := range h.kernel.Order() {
 			// What was being told is told anew, with what has changed since, and
 			// once more when what was on its way has arrived.
 			r.news[u] += 2
@@ -186,7 +186,7 @@ func (h *host) happens(ev engine.Event) {
 		}
 	case engine.Dump:
 		for u := range r.i1 {
-			if h.kernel[u] == nil {
+			if h.kernel.Get(u) == nil {
 				delete(r.i1, u)
 			}
 		}
@@ -233,7 +233,7 @@ func (h *host) unsupported(ev engine.ICMP) {
 		if !bytes.HasPrefix(ev.Message, x.message[:16]) || y.pair != (engine.Pair{Local: ev.Source, Peer: ev.Destination}) {
 			continue
 		}
-		switch k := h.kernel[u]; {
+		switch k := h.kernel.Get(u); {
 		case k != nil && k.State == engine.I1Sent:
 			h.rates.held[pairOf(u)] = h.w.now + icmpHolddown
 			delete(h.rates.i1, u)

@@ -3,7 +3,6 @@
 package sim
 
 import (
-	"container/heap"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 )
 
@@ -19,8 +19,7 @@ type world struct {
 	seed  uint64
 	rand  *rand.Rand
 	now   time.Duration
-	queue queue
-	seq   uint64
+	queue enginetest.Queue
 	hosts []*host
 	// owner is whose an address is: the truth that Engines have to find out.
 	owner map[netip.Addr]*host
@@ -82,63 +81,21 @@ type fewTags struct{ rand.Source }
 // Uint64 is a number in which only five bits of a tag can be set.
 func (f fewTags) Uint64() uint64 { return f.Source.Uint64() &^ (uint64(wire.MaxContextTag) &^ 0x1f) }
 
-// happening is something that will be done at a time.
-type happening struct {
-	at  time.Duration
-	seq uint64
-	do  func()
-}
-
-type queue []happening
-
-func (q queue) Len() int { return len(q) }
-func (q queue) Less(i, j int) bool {
-	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].seq < q[j].seq
-}
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)   { *q = append(*q, x.(happening)) }
-func (q *queue) Pop() any {
-	old := *q
-	x := old[len(old)-1]
-	old[len(old)-1] = happening{}
-	*q = old[:len(old)-1]
-	return x
-}
-
-func (w *world) after(d time.Duration, do func()) {
-	w.seq++
-	heap.Push(&w.queue, happening{w.now + d, w.seq, do})
-}
+func (w *world) after(d time.Duration, do func()) { w.queue.Add(w.now+d, do) }
 
 // run lets time pass.
-func (w *world) run(d time.Duration) {
-	end := w.now + d
-	for {
-		// What comes next: a happening, or the timer of a daemon.
-		var next *host
-		at := end
-		if len(w.queue) > 0 && w.queue[0].at <= at {
-			at = w.queue[0].at
-		}
-		for _, h := range w.hosts {
-			if h.e == nil {
-				continue
-			}
-			if t, ok := h.e.Next(); ok && t < at {
-				at, next = t, h
-			}
-		}
-		w.now = max(w.now, at)
-		switch {
-		case next != nil:
-			next.handle(engine.Tick{})
-		case len(w.queue) > 0 && w.queue[0].at <= end:
-			heap.Pop(&w.queue).(happening).do()
-		default:
-			return
-		}
+func (w *world) run(d time.Duration) { enginetest.Pass(&w.now, d, &w.queue, w.hosts) }
+
+// Next is when the daemon wants a Tick; false if there is nothing to wait for, or no daemon.
+func (h *host) Next() (time.Duration, bool) {
+	if h.e == nil {
+		return 0, false
 	}
+	return h.e.Next()
 }
+
+// Tick hands the daemon a Tick.
+func (h *host) Tick() { h.handle(engine.Tick{}) }
 
 // chance is true with probability p.
 func (w *world) chance(p float64) bool { return w.rand.Float64() < p }
