@@ -9,17 +9,18 @@ import (
 	"shim6/daemon/wire"
 )
 
-// In the laboratory a list of ours may have nothing that proves it. A peer that does not
-// trust us ignores the message that has it, all of it, so that there would be no context.
-// Whether it does is not known before: so the list is offered, and no more once an Error
-// message says that it was not proved, or nothing has come back for so long that loss alone
-// is unlikely to be the reason.
+// In a laboratory with trusted prefixes, a list of ours may have nothing that proves it. A
+// peer that does not trust us ignores every message with such a list, so that there would be
+// no context. We can't know that before. So we offer the list until an Error message says
+// that it was not proved, or until messages stay unanswered for so long that loss alone is
+// unlikely to be the reason.
 
-// losses is how many I2s or R2s in a row may get lost on the way to a peer that trusts us.
+// losses is how many I2s or R2s in a row we assume to be lost on the way to a peer that
+// trusts us.
 const losses = 1
 
-// seeTrust notes whether the peer has shown that it trusts us: it has itself told of
-// locators that nothing proves. It may have told less since.
+// seeTrust notes whether the peer has shown that it trusts us by telling locators itself
+// that nothing proves. trustShown stays if the peer tells fewer later.
 func (c *context) seeTrust() {
 	if c.peer.pds == nil && slices.ContainsFunc(c.peer.locators, func(l PeerLocator) bool {
 		return l.Index >= 0 && l.Address != c.ulids.Peer
@@ -28,16 +29,16 @@ func (c *context) seeTrust() {
 	}
 }
 
-// forgetTrust is called when the peer may be another daemon than the one that has shown that
-// it trusts us.
+// forgetTrust is called when the peer has lost the context, or answers nothing: it may be
+// another daemon than the one that has shown that it trusts us.
 func (c *context) forgetTrust() {
 	if c.announced.trust == trustShown {
 		c.announced.trust = trustUnknown
 	}
 }
 
-// refused notes that the peer seems to have ignored a message with an unproved list of
-// ours. It returns whether there is something else to say: the ULID alone.
+// refused notes that the peer seems to have ignored a message with the set s of ours. It
+// returns whether there is something else to tell, the ULID alone: s must be unproved.
 func (e *Engine) refused(c *context, s *localSet) bool {
 	if !s.unproved() || c.announced.trust == trustShown {
 		return false
@@ -52,8 +53,8 @@ func (e *Engine) refused(c *context, s *localSet) bool {
 	return true
 }
 
-// refusedRequest is refused for an I2 or I2bis that was not answered. The next one has
-// another nonce, so that an R2 tells which of them the peer has got.
+// refusedRequest is refused for an I2 or I2bis that was not answered. The next message gets
+// another nonce, so that the R2 tells which of them the peer has accepted.
 func (e *Engine) refusedRequest(c *context) bool {
 	if c.exchange.taken || c.exchange.pair.Local != c.ulids.Local || !e.refused(c, c.announced.set) {
 		return false
@@ -62,8 +63,8 @@ func (e *Engine) refusedRequest(c *context) bool {
 	return true
 }
 
-// refusedByError deals with an Error message that says that a locator was not proved (RFC
-// 5533, section 5.14). It returns whether there is something else to say, and says it.
+// refusedByError deals with an Error message which says that a locator was not proved (RFC
+// 5533, section 5.14). It returns whether there is something else to tell, and sends that.
 func (e *Engine) refusedByError(p packet, q quoted) bool {
 	c := q.c
 	switch {
@@ -74,7 +75,7 @@ func (e *Engine) refusedByError(p packet, q quoted) bool {
 	case q.t == wire.TypeR2 && e.refused(c, c.announced.set):
 		e.sendR2(c, p, c.announced.offer.nonce)
 	case q.t == wire.TypeUpdateRequest && q.current && !c.announced.set.beyondULID():
-		// It has never taken one.
+		// The peer has never accepted a list.
 		e.refused(c, c.announced.update.set)
 	default:
 		return false
@@ -82,9 +83,9 @@ func (e *Engine) refusedByError(p packet, q quoted) bool {
 	return true
 }
 
-// offerAgain is called before an R2 with a set is sent. That the peer asks again, after a
-// while and with the same nonce, means that it has ignored the last one, or not got it.
-// It returns the set to send.
+// offerAgain is called before an R2 with the set s is sent, and returns the set to send. If
+// the peer asks again with the same nonce after a while, it has ignored the last R2, or not
+// got it.
 func (e *Engine) offerAgain(c *context, s *localSet, nonce uint32) *localSet {
 	switch {
 	case !s.unproved() || c.announced.trust == trustShown:
@@ -96,9 +97,9 @@ func (e *Engine) offerAgain(c *context, s *localSet, nonce uint32) *localSet {
 	return s
 }
 
-// trustShown is called when the peer has told of its locators, or sent something to an
-// address of ours, which it has from us if it is not the ULID. It returns whether one that
-// was told our ULID alone trusts us after all, and is to be told more: by refresh.
+// trustShown is called when the peer has told its locators, or has sent something to our
+// address at; if that is not the ULID, the peer has it from our list. It returns whether a
+// peer that was told our ULID alone trusts us after all. The caller then calls refresh.
 func (e *Engine) trustShown(c *context, at netip.Addr) bool {
 	before := c.announced.trust
 	c.seeTrust()

@@ -10,8 +10,8 @@ import (
 	"shim6/daemon/wire"
 )
 
-// requestsKept is how many Request Nonces of the peer are remembered, so that an
-// Update Request that was superseded can't be played again.
+// requestsKept is how many Request Nonces of the peer are remembered, so that nobody can
+// replay an Update Request that was superseded.
 const requestsKept = 16
 
 // context is a ULID-pair context (RFC 5533, section 6.1). The Engine's goroutine alone
@@ -177,7 +177,7 @@ func ulidPeerLocator(u ULIDs) PeerLocator {
 	return PeerLocator{Address: u.Peer, Verified: true, Probed: true, Index: -1}
 }
 
-// peerLocator is the peer's locator of an address, nil if there is none.
+// peerLocator is the peer's locator with an address, nil if there is none.
 func (c *context) peerLocator(a netip.Addr) *PeerLocator {
 	for i := range c.peer.locators {
 		if c.peer.locators[i].Address == a {
@@ -193,15 +193,15 @@ func (c *context) isPeer(a netip.Addr) bool {
 	return l != nil && l.Verified
 }
 
-// isLocal reports whether a is in Ls(local), as the peer knows it or as it is
-// being told.
+// isLocal reports whether a is in Ls(local), as the peer knows it or as an Update Request
+// is telling it.
 func (c *context) isLocal(a netip.Addr) bool {
 	return slices.Contains(c.announced.set.addresses, a) ||
 		c.announced.update != nil && slices.Contains(c.announced.update.set.addresses, a)
 }
 
-// usable reports whether messages may be sent by a pair: the peer's locator must be
-// its own, and the peer must know ours (RFC 5533, section 7.2).
+// usable reports whether messages may be sent by a pair: the peer's locator must be proved,
+// and the peer must know ours (RFC 5533, section 7.2).
 func (c *context) usable(p Pair) bool {
 	l := c.peerLocator(p.Peer)
 	return l != nil && l.Verified && !l.Dropped && slices.Contains(c.announced.set.addresses, p.Local)
@@ -209,8 +209,8 @@ func (c *context) usable(p Pair) bool {
 
 func (c *context) ulidPair() Pair { return Pair{c.ulids.Local, c.ulids.Peer} }
 
-// kernel is c as the kernel is to have it, with the lists only if they are among
-// the fields.
+// kernelContext is c as the kernel should have it, with the locator lists only if they are
+// among the fields.
 func (c *context) kernelContext(f Fields) KernelContext {
 	k := KernelContext{
 		ULIDs:            c.ulids,
@@ -252,8 +252,8 @@ func (e *Engine) setState(c *context, to State, why string) {
 	e.touch(c)
 }
 
-// newContext makes a context and enters it in the tables. The caller has seen to it
-// that there is room and that the local ULID is an address of ours.
+// newContext makes a context and enters it in the tables. The caller has checked that there
+// is room and that the local ULID is an address of ours.
 func (e *Engine) newContext(u ULIDs, exclude wire.ContextTag) *context {
 	c := &context{
 		ulids:       u,

@@ -27,8 +27,9 @@ func (e *Engine) dropNonce(c *context) {
 	}
 }
 
-// exchangeOf is the context whose exchange an R1 or R2 belongs to: by the nonce,
-// and the locator pair on which the answer was to come (RFC 5533, section 12.4).
+// exchangeOf finds the context whose exchange an R1 or R2 belongs to, by its Initiator Nonce
+// and by the locator pair on which the answer must come (RFC 5533, section 12.4). It is nil
+// if there is none.
 func (e *Engine) exchangeOf(p packet, nonce uint32) *context {
 	c := e.byNonce[nonce]
 	if c == nil || c.exchange.pair != p.pair() {
@@ -37,12 +38,13 @@ func (e *Engine) exchangeOf(p packet, nonce uint32) *context {
 	return c
 }
 
+// await starts the timer that retransmits a message which waits for an answer.
 func (e *Engine) await(c *context, timeout time.Duration) {
 	e.timers.start(&c.exchange.retransmit, e.now+e.backoff(timeout, c.exchange.retries, noLimit))
 }
 
-// appendNames appends what names the context, as far as the addresses of the packet
-// don't: the ULID Pair option if the ULIDs are not the locators, and the FII.
+// appendNames appends the names of the context that the addresses of the packet don't say:
+// the ULID Pair option if the ULIDs are not the locators, and the FII if it is not 0.
 func appendNames(o wire.Options, c *context) wire.Options {
 	if c.exchange.pair != c.ulidPair() {
 		o = append(o, &wire.ULIDPair{Sender: c.ulids.Local, Receiver: c.ulids.Peer})
@@ -53,8 +55,8 @@ func appendNames(o wire.Options, c *context) wire.Options {
 	return o
 }
 
-// offer takes our newest locators for the messages of an exchange, which all have
-// the same: or else it would not be known which of them the peer has got.
+// refreshOffer takes our newest locators for the messages of an exchange. All messages of an
+// exchange tell the same locators. Otherwise we would not know which of them the peer has.
 func (e *Engine) refreshOffer(c *context) {
 	s := e.setFor(c)
 	e.dropUpdate(c)
@@ -67,13 +69,13 @@ func (e *Engine) refreshOffer(c *context) {
 	c.announced.generation, c.exchange.taken = s.generation, false
 }
 
-// acceptedNow has an I2 or I2bis be too old that answers an R1 or R1bis from before.
+// acceptedNow makes every I2 or I2bis too old that answers an R1 or R1bis from before now.
 func (e *Engine) acceptedNow(c *context) {
 	c.accepted.responderNonce, c.accepted.initiatorNonce, c.accepted.known = e.validator.nonce(e.now), 0, true
 }
 
 // takePeer takes over what the peer has told in an I2, I2bis or R2: its tag and its
-// locators, and that it is where it sends from, as the exchange has shown.
+// locators. The exchange has shown that the peer is at the packet's source.
 func (e *Engine) takePeer(c *context, tag wire.ContextTag, o offer, p packet) {
 	e.unindex(c)
 	if !c.hasTagPeer || c.tagPeer != tag {
@@ -116,7 +118,7 @@ func (e *Engine) firstPair(c *context, p Pair) {
 	}
 }
 
-// established is the end of an exchange.
+// established ends an exchange.
 func (e *Engine) established(c *context, why string) {
 	e.timers.stop(&c.exchange.retransmit)
 	e.dropNonce(c)
@@ -130,8 +132,8 @@ func (e *Engine) established(c *context, why string) {
 	c.pending.established = true
 }
 
-// settle has the peer told of what has changed while the context was being made, or,
-// if it may have got something else or again says so, of all.
+// settle tells the peer what has changed while the context was being made. If again is set, or
+// if the peer may have got something else, it tells the whole list.
 func (e *Engine) settle(c *context, again bool) {
 	if (again || c.announced.uncertain) && c.state == Established {
 		e.sendUpdate(c, e.setFor(c), true)

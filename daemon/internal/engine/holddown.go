@@ -11,8 +11,8 @@ import (
 // oldest are forgotten first.
 const maxHolds = 4096
 
-// hold keeps a ULID pair in E-FAILED or NO-SUPPORT (RFC 5533, section 7.8). It
-// holds down our I1 alone: packets of the peer find no context, as in IDLE.
+// hold keeps a ULID pair in E-FAILED or NO-SUPPORT (RFC 5533, section 7.8). It only holds
+// down our own I1. Packets of the peer find no context, as in IDLE.
 type hold struct {
 	pair  Pair
 	state State
@@ -21,10 +21,10 @@ type hold struct {
 	order *list.Element
 }
 
-// holdDown gives a context up, and remembers for a time not to begin another (RFC
-// 5533, section 7.8). It is per ULID pair: another pair of the same hosts may take
-// another way. Of two that a pair has, of contexts with different FIIs, the longer one
-// counts.
+// holdDown gives a context up and forbids another one for the time d (RFC 5533, section
+// 7.8). A hold-down is for one ULID pair: packets of another pair of the same hosts may
+// take another route. If contexts with different FIIs cause two for one pair, the longer
+// one counts.
 func (e *Engine) holdDown(c *context, s State, d time.Duration, why string) {
 	e.discard(c, s, why)
 	p := Pair{c.ulids.Local, c.ulids.Peer}
@@ -47,6 +47,7 @@ func (e *Engine) holdDown(c *context, s State, d time.Duration, why string) {
 	e.timers.start(&h.timer, h.until)
 }
 
+// release ends a hold-down.
 func (e *Engine) release(h *hold) {
 	e.timers.stop(&h.timer)
 	e.holdOrder.Remove(h.order)

@@ -9,25 +9,24 @@ import (
 )
 
 const (
-	// maxValidator is the most octets of a peer's Responder Validator that are
-	// kept and returned.
+	// maxValidator is the longest Responder Validator of a peer, in octets, that is kept
+	// and returned.
 	maxValidator = 128
-	// maxRounds is how often I2 may be given up for I1 before the context is
-	// given up: a peer that answers every I1 and no I2 would keep us busy for
-	// ever.
+	// maxRounds is how often I2 may be given up for I1 before the context is given up.
+	// Otherwise a peer that answers every I1 and no I2 would keep us busy for ever.
 	maxRounds = 4
-	// leastPending is how many exchanges there may always be; traffic begins no
-	// more than the share of MaxContexts that is kept for this host. Or else any
-	// program could fill the tables, by sending to very many who don't answer.
+	// leastPending is how many exchanges there may always be. Beyond that, traffic begins
+	// no more exchanges than the share of MaxContexts that is kept for this host. Otherwise
+	// any program could fill the tables by sending to very many addresses that don't answer.
 	leastPending = 16
 )
 
-// acquire begins a context for traffic, if nothing speaks against it.
+// acquire begins a context for traffic, unless a hold-down or a limit forbids it.
 func (e *Engine) acquire(ev Acquire) {
 	u := ULIDs{Local: ev.Local, Peer: ev.Peer}
 	switch {
 	case e.byULIDs[u] != nil:
-		// The kernel asks for what it should have.
+		// The kernel asks for a context that it should have.
 		e.resync()
 	case e.holds[Pair(ev)] != nil:
 		e.stats.HeldDown++
@@ -93,7 +92,7 @@ func (e *Engine) fallBack(c *context, why string) {
 	c.hasTagPeer = false
 	c.exchange.rounds++
 	c.exchange.retries = 0
-	// Of what was sent by now the peer may get some late.
+	// Messages already sent may still arrive.
 	c.exchange.validator, c.announced.uncertain = nil, true
 	c.forgetTrust()
 	if c.current != c.ulidPair() {
@@ -115,7 +114,7 @@ func (e *Engine) sendI1(c *context) {
 	e.send(c, c.exchange.pair, m)
 }
 
-// fireRetransmit is what happens when an I1, I2 or I2bis was not answered.
+// fireRetransmit is called when an I1, I2 or I2bis was not answered in time.
 func fireRetransmit(e *Engine, t *timer) {
 	c := t.c
 	c.exchange.retries++
@@ -166,7 +165,7 @@ func (e *Engine) receivedR1(p packet, m *wire.R1) {
 	e.sendI2(c)
 }
 
-// sendI2 sends an I2 by the pair of the I1, to which the validator is bound.
+// sendI2 sends an I2 by the pair of the I1: the validator is bound to it.
 func (e *Engine) sendI2(c *context) {
 	m := &wire.I2{InitiatorContextTag: c.tagLocal, InitiatorNonce: c.exchange.nonce, ResponderNonce: c.exchange.responderNonce}
 	m.Options = append(m.Options, &wire.ResponderValidator{Validator: c.exchange.validator})
@@ -175,8 +174,8 @@ func (e *Engine) sendI2(c *context) {
 	e.send(c, c.exchange.pair, m)
 }
 
-// resend sends an I2 or I2bis before its time, because the peer seems to be
-// ESTABLISHED; but at most one in the time of a first retransmission.
+// resend sends an I2 or I2bis before its time, because the peer seems to be ESTABLISHED. It
+// sends at most one in I2Timeout.
 func (e *Engine) resend(c *context) {
 	if c.state != I2Sent && c.state != I2bisSent || e.now < c.exchange.resendAt {
 		return
@@ -208,7 +207,7 @@ func (e *Engine) receivedR2(p packet, m *wire.R2) {
 	if initial {
 		e.firstPair(c, c.exchange.pair)
 	}
-	// The peer's tag is now this. What an I2 of before says may be older.
+	// This is the peer's tag now. An I2 from before may say an older one.
 	e.acceptedNow(c)
 	e.established(c, "R2")
 	e.settle(c, false)

@@ -7,25 +7,25 @@ import (
 	"slices"
 )
 
-// InterfacePolicy says what is thought of an interface, and so of the addresses that
-// it has: which to send from.
+// InterfacePolicy says how willingly contexts use an interface, that is, send from its
+// addresses.
 type InterfacePolicy uint8
 
 const (
-	// PolicyNormal is for those of which nothing is said.
+	// PolicyNormal is for interfaces that the configuration does not mention.
 	PolicyNormal InterfacePolicy = iota
-	// PolicyPreferred goes before all others.
+	// PolicyPreferred interfaces come before all others.
 	PolicyPreferred
-	// PolicyBackup goes behind normal ones, and PolicyMetered behind those.
+	// PolicyBackup interfaces come after normal ones, and PolicyMetered ones after those.
 	PolicyBackup
 	PolicyMetered
-	// PolicyNever is for those that no context is moved to.
+	// PolicyNever is for interfaces that no context is moved to.
 	PolicyNever
 )
 
 var policyNames = [...]string{"normal", "preferred", "backup", "metered", "never"}
 
-// String is the name that the configuration has for it.
+// String is the policy's name in the configuration.
 func (p InterfacePolicy) String() string {
 	if int(p) < len(policyNames) {
 		return policyNames[p]
@@ -36,7 +36,7 @@ func (p InterfacePolicy) String() string {
 // MarshalText returns what String does.
 func (p InterfacePolicy) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText takes what MarshalText returns.
+// UnmarshalText accepts what MarshalText returns.
 func (p *InterfacePolicy) UnmarshalText(text []byte) error {
 	i := slices.Index(policyNames[:], string(text))
 	if i < 0 {

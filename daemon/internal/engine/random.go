@@ -11,7 +11,7 @@ import (
 // random draws numbers from the configuration's source.
 type random struct{ rand.Source }
 
-// tag is a random tag: all 47 bits are unstructured (RFC 5533, section 7.1).
+// tag is a random tag. None of its 47 bits has a meaning (RFC 5533, section 7.1).
 func (r random) tag() wire.ContextTag {
 	return wire.ContextTag(r.Uint64() & uint64(wire.MaxContextTag))
 }

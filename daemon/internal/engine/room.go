@@ -4,12 +4,13 @@ package engine
 
 import "fmt"
 
-// ownShare is what share of every limit is kept for contexts that this host begins:
-// one in so many. Peers can fill the rest.
+// ownShare: one in so many places of every limit is kept for contexts that this host begins.
+// Peers can fill the rest.
 const ownShare = 8
 
-// room says why there can't be a context more of these names. A peer may not have all
-// of the room: own says that we begin the context.
+// room returns nil if there is room for one more context with these names, and otherwise
+// which limit is reached. own says that this host begins the context: a peer that begins one
+// may not take the share that is kept for us.
 func (e *Engine) room(u ULIDs, own bool) error {
 	full := func(n, limit int) bool {
 		if !own {

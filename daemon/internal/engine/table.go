@@ -8,8 +8,8 @@ import (
 	"shim6/daemon/wire"
 )
 
-// prefix is the upper half of an address: what one host at most is thought to
-// have to itself, and more than one often share.
+// prefix is the upper half of an address. One host is assumed to have no more than that to
+// itself; often several share it.
 type prefix [8]byte
 
 func prefixOf(a netip.Addr) prefix {
@@ -17,8 +17,8 @@ func prefixOf(a netip.Addr) prefix {
 	return prefix(b[:8])
 }
 
-// newTag draws a tag that no context has, and that isn't exclude. The tags of
-// contexts that are gone aren't kept from being drawn: among 2^47 it takes long.
+// newTag draws a tag that no context has and that isn't exclude. It may draw the tag of a
+// context that is gone: among 2^47 tags that is rare.
 func (e *Engine) newTag(exclude wire.ContextTag) wire.ContextTag {
 	for {
 		t := e.random.tag()
@@ -28,7 +28,7 @@ func (e *Engine) newTag(exclude wire.ContextTag) wire.ContextTag {
 	}
 }
 
-// noTag is excluded if nothing is.
+// noTag stands for no tag, where one may be excluded.
 const noTag = wire.MaxContextTag + 1
 
 // insert enters c in the tables.
@@ -48,8 +48,8 @@ func (e *Engine) insert(c *context) {
 	e.touch(c)
 }
 
-// discard ends a context: the state that it is in then, IDLE or one of those in
-// which I1 is held down, is in no table of this file (RFC 5533, section 9).
+// discard ends a context (RFC 5533, section 9). The state to, which is IDLE or one of those
+// in which I1 is held down, is only reported: no table of this file has it.
 func (e *Engine) discard(c *context, to State, why string) {
 	if c.gone {
 		return
@@ -82,6 +82,7 @@ func (e *Engine) discard(c *context, to State, why string) {
 	e.explorer.Gone(&Session{e, c})
 }
 
+// countDown subtracts one from m[k], and forgets a count of 0.
 func countDown[K comparable](m map[K]int, k K) {
 	if m[k]--; m[k] <= 0 {
 		delete(m, k)

@@ -10,13 +10,13 @@ import (
 
 var errLocalULID = errors.New("the local ULID is no address of this host: take one of those that `shim6tool locator` shows")
 
-// siteLocal are the site-local addresses of old (RFC 3879), of which every site has
-// the same (RFC 5534, section 3.1); compatible are IPv4-compatible ones, which RFC
-// 4291 has given up, and the unspecified address and loopback.
+// siteLocal are the deprecated site-local addresses (RFC 3879). Every site has the same ones
+// (RFC 5534, section 3.1). compatible are the IPv4-compatible addresses, which RFC 4291 has
+// deprecated, and the unspecified address and loopback.
 var siteLocal, compatible = netip.MustParsePrefix("fec0::/10"), netip.MustParsePrefix("::/96")
 
-// isULID reports whether an address may be a ULID or a locator, as far as its form
-// tells. Prefixes for documentation may: laboratories use them.
+// isULID reports whether the form of an address allows it to be a ULID or a locator. Prefixes
+// for documentation are allowed, since laboratories use them.
 func isULID(a netip.Addr) bool {
 	return a.Is6() && !a.Is4In6() && a.Zone() == "" && !compatible.Contains(a) &&
 		!a.IsMulticast() && !a.IsLinkLocalUnicast() && !siteLocal.Contains(a)
@@ -34,7 +34,7 @@ func checkULIDs(u ULIDs) error {
 	return nil
 }
 
-// trusted reports whether the configuration wants no proof for an address.
+// trusted reports whether an address needs no proof, by the configuration.
 func (e *Engine) trusted(a netip.Addr) bool {
 	for _, p := range e.config.TrustedPrefixes {
 		if p.Contains(a) {

@@ -11,28 +11,28 @@ import (
 )
 
 const (
-	// tellAtOnce is how many peers are told of new locators at a time, and
-	// tellPause how long then to wait: a host with very many contexts does
-	// not send an Update Request for all of them in the same moment.
+	// tellAtOnce is how many peers are told of new locators at a time, and tellPause the
+	// pause before the next ones. So a host with very many contexts does not send an Update
+	// Request for all of them in the same moment.
 	tellAtOnce = 256
 	tellPause  = 50 * time.Millisecond
-	// againPause is how long not to say the same again because of late
-	// acknowledgements.
+	// againPause is the least time between two Update Requests that late acknowledgements
+	// cause.
 	againPause = time.Second
-	// latePause is how long a request that was superseded may still be on its
-	// way, and overtaken.
+	// latePause is how long a superseded request may still be on its way after the newer
+	// one has arrived.
 	latePause = 30 * time.Second
 )
 
-// update is an Update Request that waits for its acknowledgement. There is one at
-// most of a context (RFC 5533, section 10.3).
+// update is an Update Request that waits for its acknowledgement. A context has at most one
+// (RFC 5533, section 10.3).
 type update struct {
 	nonce uint32
 	set   *localSet
-	// generation is what the locators of set are known by once this is
-	// acknowledged.
+	// generation is the number by which the peer knows the locators of set once it has
+	// acknowledged this.
 	generation uint32
-	// withList: the list is in the message, and not the preferences alone.
+	// withList: the message has the list, and not only the preferences.
 	withList bool
 	// refused: an Error message was answered with a request that has the list.
 	refused bool
@@ -56,7 +56,8 @@ const (
 	repeatAtOnce
 )
 
-// refresh has the peer told of our locators if it knows others. tellPeers does it.
+// refresh puts the context in the queue of tellPeers, if its peer knows other locators of
+// ours than the present ones.
 func (e *Engine) refresh(c *context) {
 	if c.state != Established || c.announced.queued || !e.haveLocals {
 		return
@@ -69,7 +70,7 @@ func (e *Engine) refresh(c *context) {
 		return
 	}
 	if c.announced.update == nil && s.list == nil {
-		// Nothing can be told without something to prove it.
+		// There is no list that the peer would believe.
 		c.announced.set, c.announced.uncertain = s, false
 		c.kernel.changed |= FieldLocatorsLocal
 		c.pending.unsaved = true
@@ -80,8 +81,8 @@ func (e *Engine) refresh(c *context) {
 	e.untold = append(e.untold, c)
 }
 
-// told reports whether the peer knows of a set, or is being told: the timer of the update
-// has sent it, or will.
+// knows reports whether the peer knows a set of our locators, or is being told: the timer of
+// the update has sent it, or will.
 func (c *context) knows(s *localSet) bool {
 	if c.announced.update != nil {
 		return c.announced.update.set.same(s)
@@ -114,8 +115,8 @@ func (e *Engine) tellPeers() {
 	e.timers.start(&e.pace, e.now+tellPause)
 }
 
-// sendUpdate sends an Update Request for a set (RFC 5533, section 10.1). One that
-// was not acknowledged is given up, and what it said is said again (section 10.3).
+// sendUpdate sends an Update Request for a set (RFC 5533, section 10.1). It gives up one that
+// was not acknowledged; the new one says again what that one said (section 10.3).
 func (e *Engine) sendUpdate(c *context, s *localSet, withList bool) {
 	e.makeUpdate(c, s, withList, 0)
 }
@@ -155,8 +156,8 @@ func (e *Engine) makeUpdate(c *context, s *localSet, withList bool, delay time.D
 	e.transmitUpdate(c)
 }
 
-// transmitUpdate sends the Update Request and waits for the acknowledgement, for
-// ever, but with ever longer pauses (RFC 5533, section 10.2).
+// transmitUpdate sends the Update Request and waits for the acknowledgement. It does so for
+// ever, with pauses that grow up to MaxUpdateTimeout (RFC 5533, section 10.2).
 func (e *Engine) transmitUpdate(c *context) {
 	u := c.announced.update
 	u.sent = true
@@ -167,7 +168,7 @@ func (e *Engine) transmitUpdate(c *context) {
 	if p := u.set.preferences; p != nil {
 		m.Options = append(m.Options, &wire.LocatorPreferences{Generation: u.generation, ElementLen: p.ElementLen, Elements: p.Elements})
 	} else if !u.withList || c.announced.set.preferences != nil {
-		// All are equal now, and must be said to be.
+		// All are equal now, and the peer must be told so.
 		m.Options = append(m.Options, &wire.LocatorPreferences{
 			Generation: u.generation, ElementLen: 3, Elements: make([]wire.Preference, len(u.set.list.Locators)),
 		})
@@ -181,11 +182,11 @@ func (e *Engine) transmitUpdate(c *context) {
 	e.send(c, p, m)
 }
 
-// elsewhere is a locator of ours that the peer does not know, if what it knows may not
-// work: this host may be somewhere else than it was, though its old addresses are there
-// still. To an Update Request from there the peer answers with R1bis, as it must to a locator
-// that it does not know (RFC 5533, section 10.4), and takes the proof from our I2bis. Each
-// second request goes by what the peer knows, which may work after all.
+// elsewhere is a locator of ours that the peer does not know, for an Update Request while the
+// known ones may not work: this host may have moved, though it still has its old addresses.
+// The peer answers a request from there by R1bis, as it must for a locator that it does not
+// know (RFC 5533, section 10.4), and our I2bis then brings the proof. Every second request
+// goes by a locator that the peer knows, since that may work after all.
 func (e *Engine) elsewhere(c *context, from netip.Addr) (netip.Addr, bool) {
 	if c.liveness.state == ReapOperational || !c.announced.update.withList {
 		return netip.Addr{}, false
@@ -198,7 +199,7 @@ func (e *Engine) elsewhere(c *context, from netip.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// keep appends n to a list of which the last max are kept.
+// keep appends n to a list, and drops the oldest entries beyond max.
 func keep(l []uint32, n uint32, max int) []uint32 {
 	if len(l) >= max {
 		l = slices.Delete(l, 0, len(l)-max+1)
@@ -206,6 +207,7 @@ func keep(l []uint32, n uint32, max int) []uint32 {
 	return append(l, n)
 }
 
+// dropUpdate gives up the Update Request that waits for its acknowledgement, if there is one.
 func (e *Engine) dropUpdate(c *context) {
 	if c.announced.update != nil {
 		e.timers.stop(&c.announced.update.timer)
@@ -321,8 +323,8 @@ func (e *Engine) acknowledge(c *context, p packet, nonce uint32) {
 	e.send(c, p.pair(), &wire.UpdateAcknowledgement{ReceiverContextTag: c.tagPeer, RequestNonce: nonce})
 }
 
-// receivedUpdateAcknowledgement ends an update (RFC 5533, section 10.5): from now
-// on our new locators may be used.
+// receivedUpdateAcknowledgement ends an update (RFC 5533, section 10.5). From now on our new
+// locators may be used.
 func (e *Engine) receivedUpdateAcknowledgement(p packet, m *wire.UpdateAcknowledgement) {
 	c := e.receivedTagged(p, m.ReceiverContextTag)
 	if c == nil {
@@ -340,19 +342,19 @@ func (e *Engine) receivedUpdateAcknowledgement(p packet, m *wire.UpdateAcknowled
 	e.doubt(c, HintChanged, "the peer knows our new locators")
 	e.touch(c)
 	if u.repeat == repeatLater {
-		// The one that it has superseded may come after it, and its
-		// acknowledgement be lost.
+		// The request that it has superseded may arrive after it, and the
+		// acknowledgement of that one may get lost.
 		e.makeUpdate(c, e.setFor(c), true, latePause)
 		return
 	}
 	e.settle(c, u.repeat == repeatAtOnce)
 }
 
-// lateAcknowledgement deals with the acknowledgement of a request that is not the one
-// that was acknowledged last: one that was superseded, or from before a restart, or
-// that the peer had, has lost and has got again. It may have got it after the newest,
-// so that is said again; but when it has itself been acknowledged, or else each would
-// supersede the other for ever.
+// lateAcknowledgement deals with the acknowledgement of a request that is not the present
+// one. That request was superseded, or is from before a restart, or the peer had lost it and
+// has got it again. The peer may have got it after the newest one, so the newest one is sent
+// again: after its own acknowledgement, since otherwise each would supersede the other for
+// ever. The request that was acknowledged last causes nothing.
 func (e *Engine) lateAcknowledgement(c *context, nonce uint32) {
 	switch {
 	case c.announced.acked.known && c.announced.acked.nonce == nonce || c.state != Established:
@@ -372,7 +374,7 @@ func (e *Engine) refreshCommand(ev Refresh) error {
 	if c.state != Established {
 		return stateError(c.state)
 	}
-	// Whoever asks for it may know that the peer trusts us now.
+	// Whoever gives the command may know that the peer trusts us now.
 	if c.announced.trust == trustRefused {
 		c.announced.trust = trustUnknown
 	}
