@@ -9,13 +9,13 @@ import (
 	"shim6/daemon/wire"
 )
 
-// eventAge is how old a Reap event can be when it comes; the least Send Timeout is
-// ten times that.
+// eventAge is how old a Reap event can be when it arrives. The least Send Timeout is ten
+// times that.
 const eventAge = time.Second
 
-// receivedKeepalive deals with a Keepalive that the kernel has not: one with
-// options, or of a context that it doesn't know like that. The kernel has counted
-// it as heard if it was.
+// receivedKeepalive deals with a Keepalive that the kernel has not consumed: it has options,
+// or the kernel does not know its context like that. If it belongs to a context, the kernel
+// has counted it as heard.
 func (e *Engine) receivedKeepalive(p packet, m *wire.Keepalive) {
 	c := e.receivedTagged(p, m.ReceiverContextTag)
 	if c != nil && c.state == Established && len(m.Options) == 0 {
@@ -29,7 +29,7 @@ func (e *Engine) receivedProbe(p packet, m *wire.Probe) {
 	}
 }
 
-// use hands the command to the Explorer, unless the pair can never be the context's.
+// use hands the command to the Explorer, unless the pair is not one of the context's.
 func (e *Engine) use(ev Use) {
 	c := e.byULIDs[ev.ULIDs]
 	var err error
@@ -49,14 +49,14 @@ func (e *Engine) use(ev Use) {
 	e.done(ev.ID, ev.ULIDs, err)
 }
 
-// sameReap tells the kernel again which state c is in: it has just told of another
-// one, and if it is still in that, it would stay there.
+// sameReap tells the kernel again which state c is in. The kernel has just told another one,
+// and would otherwise stay in that.
 func (e *Engine) sameReap(c *context) {
 	c.kernel.changed |= FieldReapState
 	e.touch(c)
 }
 
-// reapEvent deals with what the kernel tells of liveness.
+// reapEvent deals with what the kernel says about liveness.
 func (e *Engine) reapEvent(ev Reap) {
 	c := e.byULIDs[ev.ULIDs]
 	if c == nil || c.tagLocal != ev.Tag {
@@ -67,8 +67,8 @@ func (e *Engine) reapEvent(ev Reap) {
 		// The peer is ESTABLISHED: its R2 was probably lost.
 		e.resend(c)
 	case ReapSendTimeout:
-		// The kernel's timer has run for longer than that since it was set: so
-		// the event is from before, and superseded.
+		// The timer was set again so lately that it can't have expired since. So the
+		// event is from before that, and superseded.
 		if c.liveness.set && e.now-c.liveness.setAt < eventAge {
 			e.sameReap(c)
 			return

@@ -9,8 +9,8 @@ import (
 	"shim6/daemon/wire"
 )
 
-// Session is what an Explorer sees of one context, for the time of a call or
-// until Gone.
+// Session is what an Explorer sees of one context. It is valid until Explorer.Gone has
+// returned.
 type Session struct {
 	e *Engine
 	c *context
@@ -19,27 +19,27 @@ type Session struct {
 // alive reports whether the context is there and can send.
 func (s *Session) alive() bool { return !s.c.gone && s.c.state.Sends() }
 
-// RTT is the round-trip time of the current pair as TCP has last measured it; 0 if
-// that is not known.
+// RTT is the last round-trip time that TCP has measured on the current pair; 0 if there is
+// none.
 func (s *Session) RTT() time.Duration { return s.c.liveness.stall.RTT }
 
-// Stall is what TCP has said last of a connection that waits, if Reap is called for a
+// Stall is what TCP has said last about a connection that waits, for Explorer.Reap with
 // ReapRetransmission.
 func (s *Session) Stall() Stall { return s.c.liveness.stall }
 
 // ULIDs are the names of the context.
 func (s *Session) ULIDs() ULIDs { return s.c.ulids }
 
-// Now is the time of the event that is being dealt with.
+// Now is the time of the present event.
 func (s *Session) Now() time.Duration { return s.e.now }
 
 // Random is a random number.
 func (s *Session) Random() uint64 { return s.e.random.Uint64() }
 
-// SendTimeout is ours of this context (RFC 5534, section 7).
+// SendTimeout is our Send Timeout in this context (RFC 5534, section 7).
 func (s *Session) SendTimeout() time.Duration { return s.c.sendTimeout }
 
-// Local is what is known of an address of this host; false if it is none any more.
+// Local is an address of this host; false if the host does not have it any more.
 func (s *Session) Local(a netip.Addr) (LocalLocator, bool) {
 	if l := s.e.locals[a]; l != nil {
 		return l.LocalLocator, true
@@ -47,16 +47,16 @@ func (s *Session) Local(a netip.Addr) (LocalLocator, bool) {
 	return LocalLocator{}, false
 }
 
-// Info is the context as it is.
+// Info is a copy of the context.
 func (s *Session) Info() Info { return s.c.info() }
 
-// SendProbe sends a Probe, whose Receiver Context Tag is put in. It refuses, and
-// returns false, if the pair is not of locators that may be used: the peer's must
-// be verified, and ours known to the peer.
+// SendProbe sends a Probe, and sets its Receiver Context Tag. It sends nothing and returns
+// false if the pair may not be used: the peer's locator must be verified, and the peer must
+// know ours.
 func (s *Session) SendProbe(pair Pair, m *wire.Probe) bool { return s.SendLongProbe(pair, m, 0) }
 
-// SendLongProbe is SendProbe in a packet of so many octets, as far as the pair is known
-// to carry that many; 0 stands for those that the message takes.
+// SendLongProbe is SendProbe in a packet of length octets from the IPv6 header on, or less if
+// the pair is known to carry less; 0 stands for as many as the message needs.
 func (s *Session) SendLongProbe(pair Pair, m *wire.Probe, length int) bool {
 	if !s.alive() || !s.c.usable(pair) {
 		return false
@@ -67,8 +67,7 @@ func (s *Session) SendLongProbe(pair Pair, m *wire.Probe, length int) bool {
 	return true
 }
 
-// Answered notes that a Probe sent to a locator of the peer was answered: the peer
-// is there.
+// Answered notes that a Probe to a locator of the peer was answered. So the peer is there.
 func (s *Session) Answered(locator netip.Addr) {
 	if l := s.c.peerLocator(locator); s.alive() && l != nil && l.Verified && !l.Probed {
 		l.Probed = true
@@ -77,8 +76,8 @@ func (s *Session) Answered(locator netip.Addr) {
 	}
 }
 
-// SetPair makes a pair the current one, by which payload is sent. It refuses, and
-// returns false, if SendProbe would, or if the peer's locator was not Answered.
+// SetPair makes a pair the current one, by which payload is sent. It changes nothing and
+// returns false if SendProbe would, or if the peer's locator was not Answered.
 func (s *Session) SetPair(pair Pair) bool {
 	l := s.c.peerLocator(pair.Peer)
 	if !s.alive() || !s.c.usable(pair) || !l.Probed {
@@ -105,14 +104,14 @@ func (s *Session) SetInbound(pair Pair) {
 	}
 }
 
-// SetReap tells the kernel the state of RFC 5534 and, if timer is not 0, which
-// timer to start anew.
+// SetReap tells the kernel the state of RFC 5534 and, if timer is not 0, which timer to start
+// again.
 func (s *Session) SetReap(state ReapState, timer ReapTimer) {
 	if !s.alive() {
 		return
 	}
-	// The kernel may have come to another state meanwhile, and its event be on
-	// the way.
+	// FieldReapState is set even if the state is the same: the kernel may have changed to
+	// another one meanwhile, and its event be on the way.
 	s.c.liveness.state = state
 	s.c.kernel.changed |= FieldReapState
 	s.c.liveness.setAt, s.c.liveness.set = s.e.now, true

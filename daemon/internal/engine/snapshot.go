@@ -86,8 +86,8 @@ func (e *Engine) dump(ev Dump) {
 	}
 }
 
-// differs is in what the kernel has another context than c, but for its liveness,
-// which the kernel knows better.
+// differs returns the fields in which the kernel's copy differs from c. It ignores liveness,
+// which the kernel owns.
 func (c *context) differs(k *KernelContext) (f Fields) {
 	if c.state != k.State {
 		f |= FieldState
@@ -123,8 +123,7 @@ func (c *context) differs(k *KernelContext) (f Fields) {
 	return f
 }
 
-// sameSet compares two lists of locators as sets, whether or not they have the ULID
-// in them.
+// sameSet compares two lists of locators as sets, without the ULID.
 func sameSet(a, b []netip.Addr, ulid netip.Addr) bool {
 	norm := func(l []netip.Addr) []netip.Addr {
 		l = slices.DeleteFunc(slices.Clone(l), func(a netip.Addr) bool { return a == ulid })
@@ -134,9 +133,9 @@ func sameSet(a, b []netip.Addr, ulid netip.Addr) bool {
 	return slices.Equal(norm(a), norm(b))
 }
 
-// adopt makes a context of one that the kernel has, with what the Record, if there
-// is one, says besides. It sends nothing. The kernel has none but proved locators,
-// and payload on none but probed ones, because nothing else was ever given to it.
+// adopt makes a context from the kernel's copy k, and from its Record r, which may be nil. It
+// sends nothing. The kernel has only proved locators, and sends payload only to probed ones,
+// because no other locators are ever given to it.
 func (e *Engine) adopt(k *KernelContext, r *Record) {
 	if checkULIDs(k.ULIDs) != nil || e.byTag[k.TagLocal] != nil || e.byULIDs[k.ULIDs] != nil {
 		return
@@ -173,7 +172,7 @@ func (e *Engine) adopt(k *KernelContext, r *Record) {
 		e.index(c)
 		c.pending.established = true
 	}
-	// Between the kernel and the Records the last daemon may have ended.
+	// The last daemon may have ended after it told the Records, but not yet the kernel.
 	c.kernel.changed |= c.differs(k)
 	e.quiet = e.now + UpdateTimeout
 	e.refresh(c)
@@ -200,7 +199,7 @@ func (e *Engine) restorePeers(c *context, k *KernelContext, r *Record) {
 	c.seeTrust()
 }
 
-// restoreLocal finds what the peer knows of our locators.
+// restoreLocal finds out what the peer knows of our locators.
 func (e *Engine) restoreLocal(c *context, k *KernelContext, r *Record) {
 	if r != nil && r.Alone {
 		c.announced.trust = trustRefused
@@ -210,15 +209,15 @@ func (e *Engine) restoreLocal(c *context, k *KernelContext, r *Record) {
 		c.announced.generation, c.announced.uncertain = r.LocalGeneration, r.Uncertain
 		c.announced.set = restoredSet(c.ulids, c.announced.generation, r.LocalLocators, r.LocalPreference)
 		if u := r.Update; u != nil && c.state == Established && len(u.Locators) > 0 {
-			// The Update Request is sent anew when it is due; by then there
-			// may be other locators. Until then it was not acknowledged.
+			// The Update Request counts as not acknowledged. When its timer fires,
+			// another one with the locators of that time replaces it.
 			s := restoredSet(c.ulids, u.Generation, u.Locators, u.Preference)
 			c.announced.update = &update{nonce: u.RequestNonce, set: s, generation: u.Generation, withList: true}
 			c.announced.update.timer = timer{c: c, fire: func(e *Engine, t *timer) { e.sendUpdate(t.c, e.setFor(t.c), true) }}
 			e.timers.start(&c.announced.update.timer, e.now+e.backoff(UpdateTimeout, 0, MaxUpdateTimeout))
 		}
 	} else {
-		// What the peer has been told of them is not known.
+		// We don't know what the peer was told.
 		c.announced.set = single(c.ulids.Local)
 		c.announced.set.incomplete = true
 		for _, a := range k.LocatorsLocal {
@@ -233,6 +232,7 @@ func (e *Engine) restoreLocal(c *context, k *KernelContext, r *Record) {
 	}
 }
 
+// restoredSet is a set of our locators as a Record has it, without what proves it.
 func restoredSet(u ULIDs, generation uint32, l []wire.Locator, p []wire.Preference) *localSet {
 	s := single(u.Local)
 	s.incomplete = true
@@ -252,8 +252,8 @@ func restoredSet(u ULIDs, generation uint32, l []wire.Locator, p []wire.Preferen
 	return s
 }
 
-// restoreExchange goes on with an exchange, or goes back to where it can be gone on
-// from: what has no validator any more can't be finished.
+// restoreExchange continues an exchange. If its validator is lost it goes back to a state
+// from which it can be finished.
 func (e *Engine) restoreExchange(c *context, r *Record) {
 	if c.state == Established {
 		return
@@ -281,6 +281,6 @@ func (e *Engine) restoreExchange(c *context, r *Record) {
 		e.setState(c, I1Sent, "the exchange was lost")
 	}
 	e.await(c, I1Timeout)
-	// Payload may just have caused one.
+	// Payload may have caused an I2 or I2bis just before the restart.
 	c.exchange.resendAt = e.now + I2Timeout
 }

@@ -34,10 +34,10 @@ type update struct {
 	generation uint32
 	// withList: the message has the list, and not only the preferences.
 	withList bool
-	// refused: an Error message was answered with a request that has the list.
+	// refused: it is our answer to an Error message, and has the list.
 	refused bool
 	repeat  repeat
-	// sent: it has been sent, and is not only to be.
+	// sent: it was sent at least once.
 	sent    bool
 	retries uint8
 	timer   timer
