@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Command engine measures daemon/internal/engine: two Engines back to back in one goroutine,
-// so that a figure is what one processor does for both ends. Their actions are done
-// as far as the other end sees them: messages are handed over, the kernel and the
-// Records are left out.
+// Command enginebench measures daemon/internal/engine: two Engines back to back in one
+// goroutine, so that a figure is what one processor does for both ends. It does only the
+// actions that the other end sees: it hands messages over, and ignores the kernel and the
+// Records.
 package main
 
 import (
@@ -68,7 +68,7 @@ func run(w io.Writer, most int) error {
 	return t.Flush()
 }
 
-// figures are what is measured: contexts a second, and octets a context.
+// figures are the results: contexts a second, and octets a context.
 type figures struct {
 	made, updated, recovered float64
 	memory                   int64
@@ -80,7 +80,7 @@ func measure(way way, n int) (f figures, err error) {
 		return f, err
 	}
 	before := heap()
-	// At few contexts, again and again, for the time to mean something.
+	// Few contexts are made several times, so that the measured time is long enough.
 	rounds := max(1, 20000/n)
 	if way.signed {
 		rounds = 1
@@ -133,7 +133,7 @@ type end struct {
 type pair struct {
 	a, b *end
 	now  time.Duration
-	// queue are messages, and for whom.
+	// queue are messages on their way.
 	queue []message
 }
 
@@ -160,7 +160,7 @@ func newPair(way way, n int) (*pair, error) {
 func newEnd(way way, n int, which int) (*end, error) {
 	c := engine.Config{
 		Random: mathrand.NewPCG(uint64(which), 1),
-		// More, because a peer may not fill it.
+		// A peer can't fill a limit, so this is twice of what is needed.
 		MaxContexts: 2 * n, MaxPeerContexts: 2 * n, MaxPrefixContexts: 2 * n,
 		R1:    engine.Limit{PerPrefix: 1 << 30, Total: 1 << 30},
 		R1bis: engine.Limit{PerPrefix: 1 << 30, Total: 1 << 30},
@@ -252,7 +252,7 @@ func (p *pair) update(round int) {
 	}
 }
 
-// recover has B lose every context, and make it again.
+// recover makes B lose every context, and make it again.
 func (p *pair) recover() {
 	for i := range p.a.e.Size().Contexts {
 		u := p.ulids(i)

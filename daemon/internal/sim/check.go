@@ -10,8 +10,8 @@ import (
 	"shim6/daemon/wire"
 )
 
-// checkKernel sees that the kernel has only locators that are proved, and sends payload to
-// nobody but the peer.
+// checkKernel checks that the kernel has only locators that are proved, and sends payload only
+// to the peer.
 func (h *host) checkKernel(k *engine.KernelContext) {
 	for _, a := range append(slices.Clone(k.LocatorsPeer), k.Locator.Peer) {
 		if !h.proved(k.ULIDs, a) {
@@ -21,8 +21,8 @@ func (h *host) checkKernel(k *engine.KernelContext) {
 	h.checkReached(k.ULIDs, k.Locator.Peer, "the kernel's payload")
 }
 
-// checkPayload sees that payload goes to the peer's ULID, or to where something has
-// come back from.
+// checkPayload checks that payload goes to the peer's ULID, or to where something has come
+// back from.
 func (h *host) checkPayload(k *engine.KernelContext) {
 	h.checkReached(k.ULIDs, k.Locator.Peer, "payload")
 	if h.e == nil || h.forgotten {
@@ -33,8 +33,8 @@ func (h *host) checkPayload(k *engine.KernelContext) {
 	}
 }
 
-// checkSend sees that a message goes to whom it may, that what it tells is known to
-// the kernel, and that there are not too many.
+// checkSend checks that a message may go to its destination, that the kernel knows the tag
+// that it tells, and that there are not too many messages.
 func (h *host) checkSend(s engine.Send) {
 	m, err := wire.Decode(s.Message)
 	if err != nil || len(s.Message) > wire.MaxMessageLen {
@@ -78,13 +78,13 @@ func (h *host) checkSend(s engine.Send) {
 		}
 		h.checkProved(s)
 		h.checkKnown(m.ResponderContextTag, engine.I1Sent)
-		// Whether the peer takes it is not known.
+		// We don't know whether the peer accepts the list in it.
 		h.rates.news[s.Context]++
 	case *wire.UpdateRequest:
 		h.checkReached(s.Context, s.Destination, "an Update Request")
 		h.checkUpdate(s)
 	case *wire.UpdateAcknowledgement:
-		// A request that is older than the last is answered with that one's, too.
+		// A request that is older than the newest one is answered for both.
 		h.checkReply(s, 2, wire.TypeUpdateRequest)
 		h.checkProved(s)
 	case *wire.Probe:
@@ -102,7 +102,7 @@ func (h *host) checkKnown(tag wire.ContextTag, least engine.State) {
 	}
 }
 
-// disagreement says where the hosts don't have the same of each other; "" if they do.
+// disagreement says what the hosts don't agree on; "" if they agree.
 func (w *world) disagreement() (string, engine.ULIDs) {
 	for _, h := range w.hosts {
 		for c := range h.e.Contexts() {
@@ -135,8 +135,8 @@ func reverse(u engine.ULIDs) engine.ULIDs {
 	return engine.ULIDs{Local: u.Peer, Peer: u.Local, FII: u.FII}
 }
 
-// locatorsDiffer says what one host does not know of the other's locators. Without its
-// Records it knows the addresses alone, from the kernel.
+// locatorsDiffer says what one host does not know about the other's locators. Without its
+// Records it only knows the addresses, from the kernel.
 func locatorsDiffer(c, peer *engine.Info) string {
 	for _, a := range peer.LocalLocators {
 		if !slices.ContainsFunc(c.PeerLocators, func(l engine.PeerLocator) bool { return l.Address == a && !l.Dropped }) {

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// healing is how long hosts may take to agree once all works: I1 may be
-	// held down for ten minutes, and the last before that be sent for three.
+	// healing is how long hosts may take to agree once everything works: I1 may be held
+	// down for ten minutes, and before that be retransmitted for three.
 	healing = 40 * time.Minute
 	// step is how often there is traffic meanwhile.
 	step = 5 * time.Second
@@ -94,7 +94,7 @@ func (w *world) suffer() {
 	}
 }
 
-// traffic is what the kernels do because ULPs send.
+// traffic does what kernels do when ULPs send.
 func (w *world) traffic(acquire float64) {
 	for i := range w.flows {
 		f := &w.flows[i]
@@ -112,14 +112,14 @@ func (w *world) traffic(acquire float64) {
 	}
 }
 
-// acquire is what the kernel asks for if it has no context.
+// acquire makes the kernel ask for a context, if it has none.
 func (h *host) acquire(local, peer netip.Addr) {
 	if h.kernel.Get(engine.ULIDs{Local: local, Peer: peer}) == nil && h.has(local) {
 		h.handle(engine.Acquire{Local: local, Peer: peer})
 	}
 }
 
-// fault is one thing that goes wrong, or that somebody does.
+// fault makes one thing go wrong, or gives one command.
 func (w *world) fault() {
 	h := pick(w, w.hosts)
 	var u engine.ULIDs
@@ -138,8 +138,8 @@ func (w *world) fault() {
 			w.after(w.between(0, time.Minute), func() { h.boot(keep) })
 		}
 	case 3:
-		// Somebody flushes the kernel's table; the daemon hears of it, or not
-		// before it compares.
+		// Somebody flushes the kernel's table. The daemon hears of it now, or only when
+		// it compares.
 		w.logf("%s: the kernel's table is flushed", h.name)
 		h.kernel.Clear()
 		if h.e != nil && w.chance(0.5) {
@@ -216,7 +216,7 @@ func (w *world) agree() {
 	}
 }
 
-// allOpen reports whether what has traffic has a context.
+// allOpen reports whether every flow has a context.
 func (w *world) allOpen() bool {
 	for _, f := range w.flows {
 		if f.a.kernel.Get(engine.ULIDs{Local: f.local, Peer: f.peer}) == nil {
@@ -226,9 +226,9 @@ func (w *world) allOpen() bool {
 	return true
 }
 
-// end has nobody need anything any more, and sees that nothing is left.
+// end ends all need for contexts, and checks that nothing is left.
 func (w *world) end() {
-	// What is still on its way may make them differ once more.
+	// Messages that are still on their way may make the hosts differ once more.
 	for range 2 * time.Minute / step {
 		w.traffic(1)
 		w.run(step)

@@ -21,8 +21,8 @@ import (
 type host struct {
 	w    *world
 	name string
-	// all are the addresses that the host can have, with what they were made
-	// with; up says which it has, and broken which don't work.
+	// all are the addresses that the host can have. up says which it has now, and broken
+	// which of them don't work.
 	all    []engine.LocalLocator
 	up     []bool
 	broken []bool
@@ -34,18 +34,17 @@ type host struct {
 	// The kernel, and the state file.
 	kernel  enginetest.Kernel
 	records enginetest.Records
-	// unwritten are what the daemon has of Records that are not in the file
-	// yet: it writes before it sends, and when all is done.
+	// unwritten are Records of the daemon that are not in the file yet. It writes them
+	// before it sends, and when all actions are done.
 	unwritten []engine.Persist
-	// stalled is until when nothing can be written, though the daemon goes on: then
-	// there are no records in the file, but in wanted, which has all that it wants
-	// there.
+	// stalled is the time until which nothing can be written, though the daemon goes on.
+	// lost: something was to be written meanwhile, so the file has no Records. wanted are
+	// the Records that the daemon wants in the file.
 	stalled time.Duration
 	wanted  enginetest.Records
 	lost    bool
-	// refused are contexts of which the kernel has refused an action of the
-	// last event; forgotten is that its table was flushed behind the daemon's
-	// back.
+	// refused are the contexts of which the kernel has refused an action of the last event.
+	// forgotten: the kernel's table was flushed, and the daemon does not know.
 	refused []engine.ULIDs
 	// silent: the daemon starts, and must not send. givenUp are contexts that
 	// were refused since.
@@ -53,20 +52,22 @@ type host struct {
 	givenUp   []engine.ULIDs
 	forgotten bool
 	boots     int
-	// event is what the daemon is dealing with, and arrival the packet, if it is one.
+	// event is the event that the daemon is dealing with, and arrival its packet, nil if
+	// there is none.
 	event   engine.Event
 	arrival *arrival
 	rates   rates
-	// What the host was shown of its peers, by the names of contexts; what it
-	// has sent for that, by the nonce; and the validators that it has given away.
+	// witnesses are what the host was shown of its peers, by the names of contexts.
+	// exchanges are the requests that it has sent, by their nonces. validators are those
+	// that it has given away.
 	witnesses  map[engine.ULIDs]*witness
 	exchanges  map[uint32]exchange
 	validators map[validated]bool
-	// tags are those of all contexts that there were.
+	// tags are the local tags of all contexts that there ever were.
 	tags map[wire.ContextTag]engine.ULIDs
 }
 
-// kind is what a host proves its locators with.
+// kind is how a host proves its locators.
 type kind int
 
 const (
@@ -100,7 +101,7 @@ func (w *world) newHost(k kind) *host {
 		var key *rsa.PrivateKey
 		if k == cgaHBA {
 			key = enginetest.Key()
-			// One prefix that isn't in the set, and so needs a signature.
+			// One prefix isn't in the set, and so needs a signature.
 			n--
 		}
 		set, err := enginetest.HBASet(enginetest.Reader{Source: rand.NewPCG(w.seed, uint64(i))}, key, prefixes[:n]...)
@@ -132,7 +133,7 @@ func (w *world) newHost(k kind) *host {
 	return h
 }
 
-// boot starts the daemon, with the Records or, if they were lost, without.
+// boot starts the daemon, with its Records if keep is set, otherwise without.
 func (h *host) boot(keep bool) {
 	if h.e != nil {
 		return
@@ -160,7 +161,7 @@ func (h *host) boot(keep bool) {
 			records = append(records, r)
 		}
 	}
-	// Records of what the kernel lacks come last, in an order that repeats.
+	// Records of contexts that the kernel lacks come last, in an order that repeats.
 	var rest []engine.ULIDs
 	for u := range h.records {
 		if h.kernel.Get(u) == nil {
@@ -172,8 +173,8 @@ func (h *host) boot(keep bool) {
 		records = append(records, h.records[u])
 	}
 	h.w.logf("%s: the daemon starts, %d contexts, %d records", h.name, h.kernel.Len(), len(records))
-	// Those whose ULID is gone are the only ones that may go, and those that the
-	// kernel refuses.
+	// The daemon may give up only contexts whose ULID is gone, and those that the kernel
+	// refuses.
 	h.silent, h.givenUp = true, nil
 	var before []engine.KernelContext
 	for _, k := range h.kernel.Dump() {
@@ -216,8 +217,8 @@ func (h *host) crash() {
 	h.e, h.forgotten, h.unwritten = nil, false, nil
 }
 
-// dies is true if the daemon crashes before its next action: between any two of them,
-// now and then. It comes back.
+// dies reports whether the daemon crashes before its next action. That happens now and then,
+// between any two actions. It comes back later.
 func (h *host) dies() bool {
 	if !h.w.faults || !h.w.chance(0.002) {
 		return false
@@ -228,8 +229,8 @@ func (h *host) dies() bool {
 	return true
 }
 
-// stall has the disk take nothing for a while. What is written then is what is wanted by
-// that time, unless the daemon has crashed before: then there is nothing.
+// stall makes the disk accept nothing for a while. Afterwards everything that is then wanted is
+// written, unless the daemon has crashed before: then nothing is.
 func (h *host) stall(d time.Duration) {
 	h.w.logf("%s: the disk stalls for %v", h.name, d)
 	h.stalled = max(h.stalled, h.w.now+d)
@@ -324,7 +325,7 @@ func (h *host) handle(ev engine.Event) {
 	}
 }
 
-// refuses reports whether the kernel has no memory just now.
+// refuses reports whether the kernel has no memory at the moment.
 func (h *host) refuses(u engine.ULIDs) bool {
 	if !h.w.faults || !h.w.chance(0.02) {
 		return false
@@ -334,7 +335,7 @@ func (h *host) refuses(u engine.ULIDs) bool {
 	return true
 }
 
-// do does an action, as the shell of the daemon and the kernel would.
+// do does an action, as the rest of the daemon and the kernel would.
 func (h *host) do(a engine.Action) {
 	switch a := a.(type) {
 	case engine.Send:
@@ -365,7 +366,7 @@ func (h *host) do(a engine.Action) {
 		case slices.Contains(h.refused, a.Context.ULIDs):
 			return
 		case h.forgotten && (k == nil || k.TagLocal != a.Context.TagLocal):
-			// Its table was flushed, and the daemon does not know yet.
+			// The kernel's table was flushed, and the daemon does not know yet.
 			h.refused = append(h.refused, a.Context.ULIDs)
 			return
 		case k != nil && h.refuses(a.Context.ULIDs):
@@ -397,7 +398,7 @@ func (h *host) must(err error) {
 	}
 }
 
-// receive is the kernel's side of a packet that arrives.
+// receive does what the kernel does with a packet that arrives.
 func (h *host) receive(p packet) {
 	if !h.works(p.destination) {
 		return
@@ -449,8 +450,8 @@ func (h *host) between(k *engine.KernelContext, p packet) bool {
 		(p.destination == k.Local || slices.Contains(k.LocatorsLocal, p.destination))
 }
 
-// payload sends a packet of a ULP in a context, and a Keepalive: what the kernel
-// does while there is traffic.
+// payload sends a packet of a ULP in a context, and a Keepalive, as the kernel does while there
+// is traffic.
 func (h *host) payload(u engine.ULIDs) {
 	k := h.kernel.Get(u)
 	if k == nil || !k.State.Sends() || !h.works(k.Locator.Local) {

@@ -21,10 +21,10 @@ type world struct {
 	now   time.Duration
 	queue enginetest.Queue
 	hosts []*host
-	// owner is whose an address is: the truth that Engines have to find out.
+	// owner is the host of each address: the truth that Engines must find out.
 	owner map[netip.Addr]*host
-	// hashed are addresses that are in their owner's HBA set, and signed what
-	// each signature that was sent is for.
+	// hashed are addresses that are in their owner's HBA set. signed are the addresses for
+	// which each signature was sent.
 	hashed map[netip.Addr]bool
 	signed map[string][]netip.Addr
 	// faults: packets may be lost, doubled and late.
@@ -34,13 +34,13 @@ type world struct {
 	flows            []flow
 	// holes are black holes: packets by these pairs, as the sender sees them.
 	holes map[engine.Pair]bool
-	// dull pairs lose long packets, and deaf ones payload; Probes pass by both.
-	// streams are the sessions that meet these.
+	// dull pairs lose long packets, and deaf ones lose payload. Both carry Probes. streams
+	// are the sessions that meet these pairs.
 	dull, deaf map[engine.Pair]bool
 	streams    []*stream
-	// log is told what happens, unless it is nil.
+	// log gets a line for everything that happens, unless it is nil.
 	log io.Writer
-	// few has every host draw its tags from fewTags.
+	// few: every host draws its tags from fewTags.
 	few bool
 }
 
@@ -56,11 +56,11 @@ type packet struct {
 	message             []byte
 	// tag is that of a payload extension header, if message is nil.
 	tag uint64
-	// length is how long the packet was made, if longer than the message.
+	// length is the length of the packet in octets, if it was made longer than the message.
 	length int
 }
 
-// violation is a broken invariant; it ends the world by a panic.
+// violation is a broken invariant. It ends the world by a panic.
 type violation struct{ text string }
 
 func (w *world) fail(format string, args ...any) {
@@ -73,9 +73,9 @@ func (w *world) logf(format string, args ...any) {
 	}
 }
 
-// fewTags is a source of which an Engine draws no more than 32 different context tags,
-// as others have it do for the tests' sake (RFC 5533, appendix C). What else is drawn
-// is random as ever, though a nonce has 17 bits of its 32.
+// fewTags is a source from which an Engine draws no more than 32 different context tags, as
+// other implementations do for tests (RFC 5533, appendix C). Everything else is still random,
+// but a nonce has only 17 random bits of its 32.
 type fewTags struct{ rand.Source }
 
 // Uint64 is a number in which only five bits of a tag can be set.
@@ -106,7 +106,7 @@ func (w *world) between(a, b time.Duration) time.Duration {
 
 func pick[T any](w *world, s []T) T { return s[w.rand.IntN(len(s))] }
 
-// transmit carries a packet, or not. Attackers on the path see it.
+// transmit carries a packet, or loses it. Attackers on the path see it.
 func (w *world) transmit(p packet) {
 	for i := range w.attackers {
 		w.attackers[i].sees(w, p)
