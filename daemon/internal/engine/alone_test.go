@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"net/netip"
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
 	"shim6/daemon/wire"
 )
 
@@ -18,15 +19,15 @@ func unproved(t *testing.T, b Config, locals ...LocalLocator) (n *network, x, y 
 	x = n.host("A", lab, plain(0xa1, 1), plain(0xa2, 1))
 	y = n.host("B", b, locals...)
 	ab = ULIDs{Local: x.addr(0), Peer: y.addr(0)}
-	return n, x, y, ab, ab.reverse()
+	return n, x, y, ab, reverse(ab)
 }
 
 // knows checks how many locators of A there are: as A has told, and as B knows.
 func knows(t *testing.T, a, b *host, ab ULIDs, want int) {
 	t.Helper()
 	a.inState(ab, Established)
-	b.inState(ab.reverse(), Established)
-	told, known := len(a.context(ab).LocalLocators), len(b.context(ab.reverse()).PeerLocators)
+	b.inState(reverse(ab), Established)
+	told, known := len(a.context(ab).LocalLocators), len(b.context(reverse(ab)).PeerLocators)
 	if told != want || known != want {
 		t.Errorf("A has told %d locators and B knows %d, wanted %d", told, known, want)
 	}
@@ -167,7 +168,7 @@ func TestTellAgain(t *testing.T) {
 		n, a, b, ab, _ := unproved(t, config, plain(0xb1, 1))
 		lost := 0
 		n.drop = func(s Send) bool {
-			if s.Type == wire.TypeI2 && lost <= losses {
+			if s.Type == wire.TypeI2 && lost <= Losses {
 				lost++
 				return true
 			}
@@ -222,8 +223,8 @@ func TestForgedRefusal(t *testing.T) {
 		t.Fatal("no Error message is due")
 	}
 	a.handle(Control{ab.Peer, ab.Local, encode(t, m)})
-	if got := a.e.byULIDs[ab]; got.announced.trust == trustRefused || got.state != I2Sent {
-		t.Errorf("%v, trust %v", got.state, got.announced.trust)
+	if got := a.e.Find(ab); got.TrustRefused() || got.State() != I2Sent {
+		t.Errorf("%v, refused %v", got.State(), got.TrustRefused())
 	}
 	_ = b
 }

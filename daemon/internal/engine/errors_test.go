@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"slices"
 	"testing"
 
+	. "shim6/daemon/internal/engine"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
@@ -82,7 +83,7 @@ func TestErrorMessage(t *testing.T) {
 	shows.IDs(t, "5533-12.4-10 boeing-1.4-06")
 	n, a, b, ab, ba := establishedPair(t)
 	set := a.locals
-	b.e.byULIDs[ba].peer.generation++
+	b.e.Find(ba).MissGeneration()
 	b.lax = true
 	a.locate(set[0], broken(set[1]))
 	n.run()
@@ -199,7 +200,7 @@ func TestExplorer(t *testing.T) {
 	s.SetInbound(Pair{f.a.addr(1), f.b.addr(0)})
 	s.SetReap(ReapOperational, ReapTimerSend)
 	f.a.handle(Tick{})
-	k := f.a.kernel[f.ab]
+	k := f.a.kernel.Get(f.ab)
 	if k.Locator != (Pair{f.a.addr(1), f.b.addr(1)}) || k.Inbound != (Pair{f.a.addr(1), f.b.addr(0)}) {
 		t.Errorf("the kernel has %+v", k)
 	}

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
@@ -65,13 +68,13 @@ func TestFlood(t *testing.T) {
 	}
 	for name, make := range messages {
 		t.Run(name, func(t *testing.T) {
-			e, err := New(Config{Random: seed(1), R1: Limit{Total: 1000}, R1bis: Limit{Total: 500}, ErrorMessages: Limit{Total: 100}})
+			e, err := New(Config{Random: enginetest.Seed(1), R1: Limit{Total: 1000}, R1bis: Limit{Total: 500}, ErrorMessages: Limit{Total: 100}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			local := hbaSet(t, 1, 0xa1, 0xa2)
 			e.Handle(time.Hour, Locators{Local: local})
-			r := random{seed(5)}
+			r := draws{enginetest.Seed(5)}
 			now := time.Hour
 			var sent [128]int
 			flood := func() {
@@ -137,12 +140,12 @@ func heap() int64 {
 // A flood of valid exchanges, by who has many addresses, ends at the bounds.
 func TestFloodOfContexts(t *testing.T) {
 	f := in(t, Idle, Config{MaxPeerContexts: 5})
-	v := &f.a.e.validator
+	v := f.a.e
 	for i := range uint32(100) {
 		u := f.ab
 		u.FII = i
-		m := &wire.I2{InitiatorContextTag: wire.ContextTag(i), InitiatorNonce: i, ResponderNonce: v.nonce(f.n.now)}
-		m.Options = wire.Options{&wire.ResponderValidator{Validator: v.r1(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), m.InitiatorContextTag, u)},
+		m := &wire.I2{InitiatorContextTag: wire.ContextTag(i), InitiatorNonce: i, ResponderNonce: v.ResponderNonce(f.n.now)}
+		m.Options = wire.Options{&wire.ResponderValidator{Validator: v.R1Validator(f.n.now, m.ResponderNonce, f.pair(), m.InitiatorContextTag, u)},
 			&wire.ForkedInstanceIdentifier{FII: i}}
 		f.fromB(m)
 	}
@@ -154,13 +157,13 @@ func TestFloodOfContexts(t *testing.T) {
 // However many the peers make, this host has room for its own.
 func TestFloodLeavesRoom(t *testing.T) {
 	f := in(t, Idle, Config{MaxContexts: 80, MaxPeerContexts: 40, MaxPrefixContexts: 40})
-	v := &f.a.e.validator
+	v := f.a.e
 	flood := func(prefix func(i int) int) {
 		for i := range 100 {
 			source := addrIn(prefix(i), 0x100+i)
-			p := packet{source: source, destination: f.ab.Local}
-			m := &wire.I2{InitiatorContextTag: wire.ContextTag(i), ResponderNonce: v.nonce(f.n.now)}
-			m.Options = wire.Options{&wire.ResponderValidator{Validator: v.r1(f.n.now, 0, m.ResponderNonce, p, m.InitiatorContextTag, ULIDs{Local: f.ab.Local, Peer: source})}}
+			p := Pair{Local: f.ab.Local, Peer: source}
+			m := &wire.I2{InitiatorContextTag: wire.ContextTag(i), ResponderNonce: v.ResponderNonce(f.n.now)}
+			m.Options = wire.Options{&wire.ResponderValidator{Validator: v.R1Validator(f.n.now, m.ResponderNonce, p, m.InitiatorContextTag, ULIDs{Local: f.ab.Local, Peer: source})}}
 			f.a.handle(Control{Source: source, Destination: f.ab.Local, Message: encode(t, m)})
 		}
 	}
@@ -195,7 +198,7 @@ func TestFloodOfTraffic(t *testing.T) {
 	if s := f.a.e.Stats(); f.a.e.Size().Contexts != 100 || s.Full != 400 {
 		t.Errorf("%+v, %d refused", f.a.e.Size(), s.Full)
 	}
-	f.n.queue = nil
+	f.n.queue = enginetest.Queue{}
 	f.b.handle(Acquire{Local: f.ba.Local, Peer: f.ba.Peer})
 	f.a.handle(Open{ULIDs: ULIDs{Local: f.ab.Local, Peer: f.ab.Peer, FII: 7}})
 	f.n.run()
@@ -235,7 +238,7 @@ func TestAnswersLimited(t *testing.T) {
 		f.a.handle(Control{f.ab.Peer, f.ab.Local, bad})
 		f.fromB(f.i1())
 	}
-	f.n.queue = nil
+	f.n.queue = enginetest.Queue{}
 	count := map[wire.Type]int{}
 	for _, typ := range f.a.types() {
 		count[typ]++
@@ -257,7 +260,7 @@ func TestAnswersLimited(t *testing.T) {
 func TestFloodOfForgedI1s(t *testing.T) {
 	f := in(t, Established)
 	const rate = 100000
-	r := random{seed(6)}
+	r := draws{enginetest.Seed(6)}
 	answered := map[netip.Addr]int{}
 	ask := func(source netip.Addr, m *wire.I1) {
 		f.a.forget()
@@ -318,7 +321,7 @@ func TestKnownAfterContext(t *testing.T) {
 	}{{0, f.ab.Peer, true}, {0, addrIn(0xc1, 1), false}, {59 * time.Minute, f.ab.Peer, true}, {2 * time.Minute, f.ab.Peer, false}} {
 		f.n.pass(c.after)
 		f.a.handle(Tick{})
-		if got := f.a.e.known(c.a); got != c.want {
+		if got := f.a.e.Known(c.a); got != c.want {
 			t.Errorf("after %v: %v is known: %v", c.after, c.a, got)
 		}
 	}
@@ -342,13 +345,13 @@ func TestLimitOfSite(t *testing.T) {
 	if n := answered(func(i int) int { return 0x1000 + i }); n < 3900 {
 		t.Errorf("%d R1s to 4000 of them", n)
 	}
-	f.n.queue = nil
+	f.n.queue = enginetest.Queue{}
 }
 
 // BenchmarkFloodOfI1 is what a forged I1 costs that is not answered.
 func BenchmarkFloodOfI1(b *testing.B) {
 	f := in(b, Established)
-	r := random{seed(6)}
+	r := draws{enginetest.Seed(6)}
 	m := encode(b, &wire.I1{InitiatorContextTag: 1, InitiatorNonce: 2})
 	b.ReportAllocs()
 	for b.Loop() {
@@ -365,14 +368,14 @@ func TestHoldDownsBounded(t *testing.T) {
 	n := newNetwork(t)
 	n.drop = func(Send) bool { return true }
 	a := n.host("A", Config{}, hbaSet(t, 1, 0xa1)...)
-	for i := range maxHolds + 100 {
+	for i := range MaxHolds + 100 {
 		u := ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, i+1)}
 		a.handle(Acquire{u.Local, u.Peer})
-		c := a.e.byULIDs[u]
-		i1 := encode(t, &wire.I1{InitiatorContextTag: c.tagLocal, InitiatorNonce: c.exchange.nonce})
+		c := a.e.Find(u)
+		i1 := encode(t, &wire.I1{InitiatorContextTag: c.TagLocal(), InitiatorNonce: c.InitiatorNonce()})
 		a.handle(ICMP{Type: 4, Code: 1, Source: u.Local, Destination: u.Peer, Message: i1})
 	}
-	if got := a.e.Size().HoldDowns; got != maxHolds {
+	if got := a.e.Size().HoldDowns; got != MaxHolds {
 		t.Errorf("%d hold-downs", got)
 	}
 	if a.e.State(ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, 1)}) != Idle || a.e.State(ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, 101)}) != NoSupport {
@@ -384,40 +387,8 @@ func TestHoldDownsBounded(t *testing.T) {
 	}
 }
 
-func TestTimers(t *testing.T) {
-	var h timers
-	r := random{seed(8)}
-	all := make([]timer, 500)
-	for range 3000 {
-		x := &all[r.Uint64()%500]
-		if r.Uint64()%4 == 0 {
-			h.stop(x)
-		} else {
-			h.start(x, time.Duration(r.Uint64()%100))
-		}
-	}
-	running := 0
-	for i := range all {
-		if all[i].running() {
-			running++
-		}
-	}
-	var last *timer
-	for x := h.expired(1000); x != nil; x = h.expired(1000) {
-		if last != nil && (x.at < last.at || x.at == last.at && x.seq < last.seq) {
-			t.Fatalf("%v after %v", x.at, last.at)
-		}
-		if x.running() {
-			t.Fatal("it still runs")
-		}
-		last = x
-		running--
-	}
-	if running != 0 || len(h.heap) != 0 {
-		t.Errorf("%d have not fired", running)
-	}
-	h.start(&all[0], 5)
-	if h.expired(4) != nil {
-		t.Error("too early")
-	}
-}
+// draws draws numbers that a message may have.
+type draws struct{ rand.Source }
+
+func (d draws) tag() wire.ContextTag { return wire.ContextTag(d.Uint64()) & wire.MaxContextTag }
+func (d draws) nonce() uint32        { return uint32(d.Uint64() >> 32) }

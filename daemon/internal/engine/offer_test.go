@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"net/netip"
@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
@@ -16,8 +18,8 @@ import (
 // cgaPair are hosts whose second address is in no HBA set and needs a signature.
 func cgaPair(t testing.TB) (n *network, a, b *host, ab ULIDs) {
 	n = newNetwork(t)
-	a = n.host("A", Config{}, append(hbaSetWithKey(t, 1, testKey(), 0xa1, 0xa2), plain(0xa3, 1))...)
-	b = n.host("B", Config{}, cgaAddress(t, 2, testKey(), 0xb1), plain(0xb2, 1))
+	a = n.host("A", Config{}, append(hbaSetWithKey(t, 1, enginetest.Key(), 0xa1, 0xa2), plain(0xa3, 1))...)
+	b = n.host("B", Config{}, cgaAddress(t, 2, enginetest.Key(), 0xb1), plain(0xb2, 1))
 	return n, a, b, ULIDs{Local: a.addr(0), Peer: b.addr(0)}
 }
 
@@ -27,13 +29,13 @@ func TestCGA(t *testing.T) {
 	a.handle(Acquire{ab.Local, ab.Peer})
 	n.run()
 	a.inState(ab, Established)
-	b.inState(ab.reverse(), Established)
+	b.inState(reverse(ab), Established)
 	i2, r2 := decode[*wire.I2](t, a.sent[1]), decode[*wire.R2](t, b.sent[1])
 	if i2.Options.CGASignature() == nil || r2.Options.CGASignature() == nil {
 		t.Error("there is no signature")
 	}
 	var methods []wire.VerificationMethod
-	for _, l := range b.context(ab.reverse()).PeerLocators {
+	for _, l := range b.context(reverse(ab)).PeerLocators {
 		methods = append(methods, l.Method)
 		if !l.Verified {
 			t.Errorf("%v is not verified", l)
@@ -80,7 +82,7 @@ func TestNotProved(t *testing.T) {
 			}
 			n.run()
 			a.inState(ab, Idle)
-			b.inState(ab.reverse(), I2Sent)
+			b.inState(reverse(ab), I2Sent)
 			if got := slices.Contains(a.types(), wire.TypeError); got != x.err {
 				t.Errorf("Error message sent: %v, want %v", got, x.err)
 			}
@@ -100,12 +102,11 @@ func TestNotProvedElsewhere(t *testing.T) {
 	shows.IDs(t, "5533-7.13-12 5533-7.16-04 5533-7.16-06 5533-7.20-05 5533-7.20-08 5533-7.20-12 5533-7.2-01")
 	for _, options := range []func(f *fixture) wire.Options{
 		func(f *fixture) wire.Options {
-			return wire.Options{&wire.CGAParameterDataStructure{PDS: f.a.e.localSet(f.ab).pds}}
+			return wire.Options{&wire.CGAParameterDataStructure{PDS: f.a.e.PDS(f.ab)}}
 		},
 		func(f *fixture) wire.Options {
-			set := f.b.e.localSet(f.ba)
-			list := &wire.LocatorList{Locators: append(slices.Clone(set.list.Locators), wire.Locator{Address: addrIn(0xbad, 1), Method: wire.MethodHBA})}
-			return wire.Options{list, &wire.CGAParameterDataStructure{PDS: set.pds}}
+			list := &wire.LocatorList{Locators: append(slices.Clone(f.b.e.List(f.ba).Locators), wire.Locator{Address: addrIn(0xbad, 1), Method: wire.MethodHBA})}
+			return wire.Options{list, &wire.CGAParameterDataStructure{PDS: f.b.e.PDS(f.ba)}}
 		},
 	} {
 		for _, s := range []State{I1Sent, I2Sent, I2bisSent} {
@@ -144,22 +145,22 @@ func TestStored(t *testing.T) {
 	}
 	f = in(t, I1Sent)
 	c := f.context()
-	if c.ulids != f.ab || c.tagLocal == 0 || c.exchange.nonce == 0 || c.exchange.pair != c.ulidPair() || len(c.announced.set.addresses) != 2 || c.hasTagPeer || !c.exchange.retransmit.running() {
+	if c.TagLocal() == 0 || c.InitiatorNonce() == 0 || c.ExchangePair() != f.pair() || len(c.Told()) != 2 || c.HasTagPeer() || !c.Retransmits() {
 		t.Errorf("I1-SENT: %+v", c)
 	}
 	f = in(t, I2Sent)
 	c = f.context()
-	if c.exchange.nonce == 0 || c.exchange.responderNonce == 0 || len(c.exchange.validator) == 0 || c.hasTagPeer || !c.exchange.retransmit.running() {
+	if c.InitiatorNonce() == 0 || c.ResponderNonce() == 0 || len(c.Validator()) == 0 || c.HasTagPeer() || !c.Retransmits() {
 		t.Errorf("I2-SENT: %+v", c)
 	}
 	f = in(t, Established)
-	if c = f.context(); c.exchange.validator != nil || c.exchange.retransmit.running() {
+	if c = f.context(); c.Validator() != nil || c.Retransmits() {
 		t.Errorf("ESTABLISHED: %+v", c)
 	}
 	f.n.drop = func(Send) bool { return true }
 	f.a.locate(f.a.locals[0])
-	if c.announced.update == nil || !c.announced.update.timer.running() || f.a.records[f.ab].Update == nil {
-		t.Errorf("updating: %+v", c.announced.update)
+	if there, runs := c.Updating(); !there || !runs || f.a.records[f.ab].Update == nil {
+		t.Errorf("there is an Update Request: %v, its timer runs: %v", there, runs)
 	}
 }
 
@@ -196,11 +197,11 @@ func TestNewSource(t *testing.T) {
 func TestPreferencesByIndex(t *testing.T) {
 	shows.IDs(t, "5533-5.15.2-04")
 	f := in(t, Idle)
-	l := slices.Clone(f.b.e.localSet(f.ba).list.Locators)
+	l := slices.Clone(f.b.e.List(f.ba).Locators)
 	slices.Reverse(l)
 	list := &wire.LocatorList{Generation: 3, Locators: l}
 	p := &wire.LocatorPreferences{Generation: 3, ElementLen: 2, Elements: []wire.Preference{{Priority: 7}, {Priority: 8}}}
-	f.fromB(f.i2(list, p, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}))
+	f.fromB(f.i2(list, p, &wire.CGAParameterDataStructure{PDS: f.b.e.PDS(f.ba)}))
 	got := f.a.context(f.ab).PeerLocators
 	if len(got) != 2 || got[0].Address != f.ab.Peer || got[0].Priority != 8 || got[1].Priority != 7 {
 		t.Errorf("Ls(peer) is %+v", got)
@@ -217,7 +218,7 @@ func TestPreferences(t *testing.T) {
 	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
 	a.handle(Acquire{ab.Local, ab.Peer})
 	n.run()
-	l := b.context(ab.reverse()).PeerLocators
+	l := b.context(reverse(ab)).PeerLocators
 	if l[0].Priority != 0 || l[1].Flags != wire.FlagTransient || l[1].Priority != 3 || l[1].Weight != 9 {
 		t.Errorf("B knows %+v", l)
 	}
@@ -239,10 +240,10 @@ func TestKeepaliveTimeout(t *testing.T) {
 	if o := decode[*wire.R2](t, b.sent[1]).Options.KeepaliveTimeout(); o != nil {
 		t.Errorf("the R2 has %v", o)
 	}
-	if d := b.kernel[ba].KeepaliveTimeout; d != 20*time.Second {
+	if d := b.kernel.Get(ba).KeepaliveTimeout; d != 20*time.Second {
 		t.Errorf("B's kernel has %v", d)
 	}
-	if d := a.kernel[ab].KeepaliveTimeout; d != DefaultSendTimeout {
+	if d := a.kernel.Get(ab).KeepaliveTimeout; d != DefaultSendTimeout {
 		t.Errorf("A's kernel has %v", d)
 	}
 	// Once is enough: what says nothing of it changes nothing.
@@ -250,7 +251,7 @@ func TestKeepaliveTimeout(t *testing.T) {
 	b.forget()
 	b.handle(Control{Source: ab.Local, Destination: ab.Peer, Message: encode(t, update)})
 	b.sends(wire.TypeUpdateAcknowledgement)
-	if d := b.kernel[ba].KeepaliveTimeout; d != 20*time.Second {
+	if d := b.kernel.Get(ba).KeepaliveTimeout; d != 20*time.Second {
 		t.Errorf("then B's kernel has %v", d)
 	}
 	// So it is if ours is the shorter one; and part of a second is told as a whole one.
@@ -276,7 +277,7 @@ func TestKeepaliveTimeout(t *testing.T) {
 	n.drop = nil
 	b.handle(Acquire{ba.Local, ba.Peer})
 	n.pass(20 * time.Second)
-	if d := a.kernel[ab].KeepaliveTimeout; d != 30*time.Second {
+	if d := a.kernel.Get(ab).KeepaliveTimeout; d != 30*time.Second {
 		t.Errorf("A's kernel has %v", d)
 	}
 	if l := b.context(ba).PeerLocators; len(l) != 1 {
@@ -298,13 +299,13 @@ func TestManyLocators(t *testing.T) {
 	a.handle(Open{ULIDs: ab})
 	n.run()
 	a.inState(ab, Established)
-	b.inState(ab.reverse(), Established)
-	b.handle(Close{ULIDs: ab.reverse()})
+	b.inState(reverse(ab), Established)
+	b.handle(Close{ULIDs: reverse(ab)})
 	b.handle(NoContext{Source: ab.Local, Destination: ab.Peer, Tag: a.context(ab).TagPeer})
 	n.run()
-	b.inState(ab.reverse(), Established)
-	if len(b.context(ab.reverse()).PeerLocators) < 10 {
-		t.Errorf("only %d locators were told", len(b.context(ab.reverse()).PeerLocators))
+	b.inState(reverse(ab), Established)
+	if len(b.context(reverse(ab)).PeerLocators) < 10 {
+		t.Errorf("only %d locators were told", len(b.context(reverse(ab)).PeerLocators))
 	}
 }
 
@@ -343,7 +344,7 @@ func TestI2AfterUpdate(t *testing.T) {
 			// The context comes about by I1s that cross.
 			b.handle(Acquire{ba.Local, ba.Peer})
 			n.pass(20 * time.Second)
-			a.handle(Control{ab.Peer, ab.Local, encode(t, &wire.R2{ResponderContextTag: b.context(ba).TagLocal, InitiatorNonce: a.e.byULIDs[ab].exchange.nonce})})
+			a.handle(Control{ab.Peer, ab.Local, encode(t, &wire.R2{ResponderContextTag: b.context(ba).TagLocal, InitiatorNonce: a.e.Find(ab).InitiatorNonce()})})
 			n.run()
 		}
 		a.inState(ab, Established)
@@ -400,7 +401,7 @@ func TestConfusionByI2(t *testing.T) {
 		other := ULIDs{Local: f.a.addr(1), Peer: f.ab.Peer}
 		f.n.drop = func(Send) bool { return true }
 		f.a.handle(Acquire{other.Local, other.Peer})
-		f.a.handle(Control{other.Peer, other.Local, encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.a.e.byULIDs[other].exchange.nonce})})
+		f.a.handle(Control{other.Peer, other.Local, encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.a.e.Find(other).InitiatorNonce()})})
 		f.a.inState(other, Established)
 		r.established = 0
 		f.fromB(f.i2())
@@ -453,7 +454,7 @@ func TestR2WhileUpdating(t *testing.T) {
 func TestPeerNamesUs(t *testing.T) {
 	n := newNetwork(t)
 	a := n.host("A", Config{}, hbaSet(t, 1, 0xa1, 0xa2)...)
-	b := n.host("B", Config{}, cgaAddress(t, 2, testKey(), 0xb1), LocalLocator{Address: a.addr(1)})
+	b := n.host("B", Config{}, cgaAddress(t, 2, enginetest.Key(), 0xb1), LocalLocator{Address: a.addr(1)})
 	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
 	b.handle(Acquire{ab.Peer, ab.Local})
 	n.run()
@@ -466,7 +467,7 @@ func TestPeerNamesUs(t *testing.T) {
 func TestManySigned(t *testing.T) {
 	shows.IDs(t, "5533-5.1-05")
 	n := newNetwork(t)
-	set := []LocalLocator{cgaAddress(t, 1, testKey(), 0xa1)}
+	set := []LocalLocator{cgaAddress(t, 1, enginetest.Key(), 0xa1)}
 	for i := range 60 {
 		set = append(set, plain(0xa100+i, 1))
 	}
@@ -476,7 +477,7 @@ func TestManySigned(t *testing.T) {
 	a.handle(Acquire{ab.Local, ab.Peer})
 	n.run()
 	a.inState(ab, Established)
-	if l := b.context(ab.reverse()).PeerLocators; len(l) < 10 || len(l) > MaxLocators {
+	if l := b.context(reverse(ab)).PeerLocators; len(l) < 10 || len(l) > MaxLocators {
 		t.Errorf("%d locators were told", len(l))
 	}
 }
@@ -505,10 +506,10 @@ func TestTranslated(t *testing.T) {
 	if r1, i2 := slices.Contains(b.types(), wire.TypeR1), slices.Contains(a.types(), wire.TypeI2); !r1 || !i2 {
 		t.Errorf("A has sent %v, B %v", a.types(), b.types())
 	}
-	if slices.Contains(b.types(), wire.TypeR2) || slices.Contains(b.types(), wire.TypeError) || len(b.kernel) != 0 {
-		t.Errorf("B has sent %v, and has %d contexts", b.types(), len(b.kernel))
+	if slices.Contains(b.types(), wire.TypeR2) || slices.Contains(b.types(), wire.TypeError) || b.kernel.Len() != 0 {
+		t.Errorf("B has sent %v, and has %d contexts", b.types(), b.kernel.Len())
 	}
-	if k := a.kernel[ab]; k != nil && (k.HasTagPeer || k.Locator != Pair{ab.Local, ab.Peer}) {
+	if k := a.kernel.Get(ab); k != nil && (k.HasTagPeer || k.Locator != Pair{ab.Local, ab.Peer}) {
 		t.Errorf("A's kernel has %+v", k)
 	}
 }

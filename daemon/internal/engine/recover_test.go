@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"slices"
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
@@ -83,7 +84,7 @@ func TestRecoverOtherTag(t *testing.T) {
 	shows.IDs(t, "5533-7.20-07")
 	f := in(t, Idle)
 	m := f.i2bis()
-	f.a.e.random.Source = &same{[]uint64{99, 100}}
+	f.a.e.SetRandom(&same{[]uint64{99, 100}})
 	f.fromB(m)
 	if tag := f.tagLocal(); tag != 100 {
 		t.Errorf("the tag is %v", tag)
@@ -101,7 +102,7 @@ func TestRecoverByOtherPair(t *testing.T) {
 	n.run()
 	for _, pair := range []Pair{{a.addr(1), b.addr(1)}, {a.addr(0), b.addr(1)}} {
 		moved(t, a, ab, Pair{a.addr(1), b.addr(1)})
-		b.handle(Close{ULIDs: ab.reverse()})
+		b.handle(Close{ULIDs: reverse(ab)})
 		a.forget()
 		n.drop = func(s Send) bool {
 			return (Pair{s.Source, s.Destination}) != pair && (Pair{s.Destination, s.Source}) != pair
@@ -109,16 +110,16 @@ func TestRecoverByOtherPair(t *testing.T) {
 		b.handle(NoContext{Source: pair.Local, Destination: pair.Peer, Tag: a.context(ab).TagPeer})
 		n.run()
 		a.inState(ab, Established)
-		b.inState(ab.reverse(), Established)
+		b.inState(reverse(ab), Established)
 		m := decode[*wire.I2bis](t, a.sent[0])
 		if p := m.Options.ULIDPair(); p == nil || p.Sender != ab.Local || p.Receiver != ab.Peer || m.Options.FII() != 6 {
 			t.Errorf("the I2bis has names %v, %d", p, m.Options.FII())
 		}
-		if k := a.kernel[ab]; k.Locator != (Pair{a.addr(1), b.addr(1)}) {
+		if k := a.kernel.Get(ab); k.Locator != (Pair{a.addr(1), b.addr(1)}) {
 			t.Errorf("A's pair is now %v", k.Locator)
 		}
 		// What has lost all goes by the pair that is known to work.
-		if k := b.kernel[ab.reverse()]; k.Locator != (Pair{pair.Peer, pair.Local}) {
+		if k := b.kernel.Get(reverse(ab)); k.Locator != (Pair{pair.Peer, pair.Local}) {
 			t.Errorf("B's pair is %v", k.Locator)
 		}
 	}
@@ -229,7 +230,7 @@ func TestConfusion(t *testing.T) {
 	b.handle(Close{ULIDs: ba})
 	// B makes another context, of its other ULID, with the tag that it had.
 	second := ULIDs{Local: b.addr(1), Peer: a.addr(0)}
-	b.e.random.Source = &same{[]uint64{uint64(tag), 0x1234567890, 0x3334567890}}
+	b.e.SetRandom(&same{[]uint64{uint64(tag), 0x1234567890, 0x3334567890}})
 	a.forget()
 	b.handle(Acquire{second.Local, second.Peer})
 	if got := b.context(second).TagLocal; got != tag {
@@ -241,13 +242,13 @@ func TestConfusion(t *testing.T) {
 	n.drop = nil
 	n.pass(10 * time.Second)
 	a.inState(ab, Idle)
-	a.inState(second.reverse(), Established)
+	a.inState(reverse(second), Established)
 	if a.e.Stats().Confusions != 1 {
 		t.Errorf("%d confusions", a.e.Stats().Confusions)
 	}
 	// The kernel would refuse two of them: the deletion comes first.
 	del := slices.IndexFunc(a.order, func(x Action) bool { _, ok := x.(ContextDel); return ok })
-	est := slices.IndexFunc(a.order, func(x Action) bool { c, ok := x.(ContextNew); return ok && c.Context.ULIDs == second.reverse() })
+	est := slices.IndexFunc(a.order, func(x Action) bool { c, ok := x.(ContextNew); return ok && c.Context.ULIDs == reverse(second) })
 	if del < 0 || est < 0 || del > est {
 		t.Errorf("deletion is action %d, the new context %d", del, est)
 	}
@@ -260,8 +261,8 @@ func TestConfusionByR2(t *testing.T) {
 	other := ULIDs{Local: f.a.addr(1), Peer: f.ab.Peer}
 	f.n.drop = func(Send) bool { return true }
 	f.a.handle(Acquire{other.Local, other.Peer})
-	c := f.a.e.byULIDs[other]
-	f.a.handle(Control{other.Peer, other.Local, encode(t, &wire.R2{ResponderContextTag: f.tagPeer(), InitiatorNonce: c.exchange.nonce})})
+	c := f.a.e.Find(other)
+	f.a.handle(Control{other.Peer, other.Local, encode(t, &wire.R2{ResponderContextTag: f.tagPeer(), InitiatorNonce: c.InitiatorNonce()})})
 	f.a.inState(other, Established)
 	f.a.inState(f.ab, Idle)
 }
@@ -277,8 +278,8 @@ func TestNoConfusion(t *testing.T) {
 	third := addrIn(0xc1, 1)
 	u := ULIDs{Local: f.ab.Local, Peer: third}
 	f.a.handle(Acquire{u.Local, u.Peer})
-	c := f.a.e.byULIDs[u]
-	f.a.handle(Control{third, u.Local, encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.exchange.nonce})})
+	c := f.a.e.Find(u)
+	f.a.handle(Control{third, u.Local, encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.InitiatorNonce()})})
 	f.a.inState(u, Established)
 	f.a.inState(f.ab, Established)
 	if f.a.e.Stats().Confusions != 0 {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"slices"
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
@@ -72,8 +74,7 @@ func TestI1Schedule(t *testing.T) {
 	var first []time.Duration
 	for seed := range uint64(20) {
 		f := in(t, I1Sent, Config{Random: seedFor(seed)})
-		f.a.e.timers.stop(&f.context().exchange.retransmit)
-		f.a.e.await(f.context(), I1Timeout)
+		f.a.e.RestartRetransmit(f.context(), I1Timeout)
 		start := f.n.now
 		types, pauses := waits(t, f, time.Hour)
 		if want := []wire.Type{wire.TypeI1, wire.TypeI1, wire.TypeI1, wire.TypeI1}; !slices.Equal(types, want) {
@@ -110,7 +111,7 @@ func TestHoldDownLasts(t *testing.T) {
 	}
 }
 
-func seedFor(n uint64) interface{ Uint64() uint64 } { return seed(1000 + n) }
+func seedFor(n uint64) interface{ Uint64() uint64 } { return enginetest.Seed(1000 + n) }
 
 func TestI2Schedule(t *testing.T) {
 	shows.IDs(t, "5533-7.12-01 5533-7.12-02 5533-7.12-03 5533-14-05 5533-14-06 5533-14-12")
@@ -147,7 +148,7 @@ func TestFallBackFromOtherPair(t *testing.T) {
 	b.handle(NoContext{Source: pair.Local, Destination: pair.Peer, Tag: a.context(ab).TagPeer})
 	n.run()
 	a.inState(ab, I2bisSent)
-	if k := a.kernel[ab]; k.Locator != pair {
+	if k := a.kernel.Get(ab); k.Locator != pair {
 		t.Errorf("in I2BIS-SENT the pair is %v", k.Locator)
 	}
 	for a.e.State(ab) == I2bisSent {
@@ -155,13 +156,13 @@ func TestFallBackFromOtherPair(t *testing.T) {
 		a.handle(Tick{})
 	}
 	a.inState(ab, I1Sent)
-	if k := a.kernel[ab]; k.Locator != (Pair{ab.Local, ab.Peer}) {
+	if k := a.kernel.Get(ab); k.Locator != (Pair{ab.Local, ab.Peer}) {
 		t.Errorf("in I1-SENT the pair is %v", k.Locator)
 	}
 	n.run()
 	a.inState(ab, Established)
 	b.inState(ba, Established)
-	if k := a.kernel[ab]; k.Locator != pair {
+	if k := a.kernel.Get(ab); k.Locator != pair {
 		t.Errorf("in ESTABLISHED the pair is %v", k.Locator)
 	}
 }
@@ -178,7 +179,7 @@ func moved(t testing.TB, h *host, u ULIDs, pair Pair) {
 		t.Fatalf("%s: SetPair(%v) refuses", h.name, pair)
 	}
 	h.handle(Tick{})
-	if h.kernel[u].Locator != pair {
+	if h.kernel.Get(u).Locator != pair {
 		t.Fatalf("%s: the kernel was not told of %v", h.name, pair)
 	}
 }
@@ -191,12 +192,12 @@ func TestFallBack(t *testing.T) {
 		f := in(t, state)
 		f.n.drop = func(Send) bool { return true }
 		tag := f.tagPeer()
-		f.context().exchange.retries = I2RetriesMax
-		f.n.now = f.context().exchange.retransmit.at
+		f.context().SetRetries(I2RetriesMax)
+		f.n.now = f.context().RetransmitAt()
 		f.a.handle(Tick{})
 		f.a.inState(f.ab, I1Sent)
 		c := f.context()
-		if c.exchange.retries != 0 || c.exchange.validator != nil || c.hasTagPeer || len(f.a.e.byPeer) != 0 {
+		if c.Retries() != 0 || c.Validator() != nil || c.HasTagPeer() || f.a.e.PeerKeys() != 0 {
 			t.Errorf("from %v: %+v", state, c)
 		}
 		f.fromB(&wire.R1bis{PacketContextTag: tag, Options: wire.Options{validatorOption()}})
@@ -215,8 +216,8 @@ func TestFallBack(t *testing.T) {
 	b.handle(NoContext{Source: a.addr(1), Destination: b.addr(1), Tag: a.context(ab).TagPeer})
 	n.run()
 	a.locate(a.locals[0])
-	a.e.byULIDs[ab].exchange.retries = I2bisRetriesMax
-	n.now = a.e.byULIDs[ab].exchange.retransmit.at
+	a.e.Find(ab).SetRetries(I2bisRetriesMax)
+	n.now = a.e.Find(ab).RetransmitAt()
 	a.forget()
 	a.handle(Tick{})
 	if s := a.sent[0]; s.Type != wire.TypeI1 || s.Source != ab.Local || s.Destination != ab.Peer {
@@ -239,20 +240,21 @@ func TestR1BeginsAnew(t *testing.T) {
 	f.a.handle(Acquire{f.ab.Local, f.ab.Peer})
 	f.fromB(f.i1())
 	c := f.context()
-	c.exchange.retries, c.exchange.resendAt = I1RetriesMax, n.now+time.Hour
+	c.SetRetries(I1RetriesMax)
+	c.SetResendAt(n.now + time.Hour)
 	f.a.locate(set[:2]...)
 	f.a.forget()
-	f.fromB(&wire.R1{InitiatorNonce: c.exchange.nonce, Options: wire.Options{validatorOption()}})
-	f.a.handle(Reap{ULIDs: f.ab, Tag: c.tagLocal, Kind: ReapPayload})
-	n.now = c.exchange.retransmit.at
+	f.fromB(&wire.R1{InitiatorNonce: c.InitiatorNonce(), Options: wire.Options{validatorOption()}})
+	f.a.handle(Reap{ULIDs: f.ab, Tag: c.TagLocal(), Kind: ReapPayload})
+	n.now = c.RetransmitAt()
 	f.a.handle(Tick{})
 	f.a.sends(wire.TypeI2, wire.TypeI2, wire.TypeI2)
 	l := decode[*wire.I2](t, f.last()).Options.LocatorList()
-	if len(l.Locators) != 2 || l.Generation != c.announced.generation {
-		t.Errorf("the I2 has %v; the generation is %v", l, c.announced.generation)
+	if len(l.Locators) != 2 || l.Generation != c.LocalGeneration() {
+		t.Errorf("the I2 has %v; the generation is %v", l, c.LocalGeneration())
 	}
 	f.a.forget()
-	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.exchange.nonce})
+	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.InitiatorNonce()})
 	f.a.sends(wire.TypeUpdateRequest)
 }
 
@@ -261,7 +263,8 @@ func TestR1bisBeginsAnew(t *testing.T) {
 	shows.IDs(t, "5533-7.18-08")
 	f := in(t, Established)
 	f.n.drop = func(Send) bool { return true }
-	f.context().exchange.retries, f.context().exchange.resendAt = 2, f.n.now+time.Hour
+	f.context().SetRetries(2)
+	f.context().SetResendAt(f.n.now + time.Hour)
 	f.a.locate(f.a.locals[0])
 	f.a.forget()
 	f.fromB(&wire.R1bis{PacketContextTag: f.tagPeer(), Options: wire.Options{validatorOption()}})
@@ -269,11 +272,11 @@ func TestR1bisBeginsAnew(t *testing.T) {
 	if o := decode[*wire.I2bis](t, f.last()).Options; o.LocatorList() != nil {
 		t.Errorf("the I2bis has %v", o)
 	}
-	if f.context().announced.update != nil {
+	if there, _ := f.context().Updating(); there {
 		t.Error("the update goes on as well")
 	}
 	f.a.handle(Reap{ULIDs: f.ab, Tag: f.tagLocal(), Kind: ReapPayload})
-	f.n.now = f.context().exchange.retransmit.at
+	f.n.now = f.context().RetransmitAt()
 	f.a.handle(Tick{})
 	f.a.sends(wire.TypeI2bis, wire.TypeI2bis, wire.TypeI2bis)
 }

@@ -1,28 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"encoding/json"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"net/netip"
 
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
-
-// dump is what the kernel of h has.
-func (h *host) dump() (d []KernelContext) {
-	for _, k := range h.kernel {
-		d = append(d, *k)
-	}
-	return d
-}
 
 // restart gives h a new Engine, with the Records or without; as JSON, as they may
 // have been kept.
@@ -47,7 +41,7 @@ func (h *host) restart(t testing.TB, keep, localsFirst bool) {
 	} else {
 		clear(h.records)
 	}
-	h.config.Random = seed(4711)
+	h.config.Random = enginetest.Seed(4711)
 	e, err := New(h.config)
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +50,7 @@ func (h *host) restart(t testing.TB, keep, localsFirst bool) {
 	h.forget()
 	h.lax = true
 	defer func() { h.lax = false; h.consistent() }()
-	start := Start{Contexts: h.dump(), Records: records}
+	start := Start{Contexts: h.kernel.Dump(), Records: records}
 	if localsFirst {
 		h.handle(Locators{Local: h.locals})
 		h.handle(start)
@@ -81,7 +75,7 @@ func TestRestartAfterR2(t *testing.T) {
 	f.a.sends(wire.TypeR2)
 	f.a.locals = all
 	f.a.restart(t, true, true)
-	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.context().exchange.nonce})
+	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.context().InitiatorNonce()})
 	f.a.sends(wire.TypeUpdateRequest)
 	if l := decode[*wire.UpdateRequest](t, f.last()).Options.LocatorList(); l == nil || len(l.Locators) != 2 {
 		t.Errorf("the update has %v", l)
@@ -93,7 +87,7 @@ func TestRestartResend(t *testing.T) {
 	for _, s := range []State{I2Sent, I2bisSent} {
 		f := in(t, s)
 		f.a.restart(t, true, true)
-		f.a.handle(Reap{ULIDs: f.ab, Tag: f.context().tagLocal, Kind: ReapPayload})
+		f.a.handle(Reap{ULIDs: f.ab, Tag: f.context().TagLocal(), Kind: ReapPayload})
 		f.a.sends()
 	}
 }
@@ -103,9 +97,9 @@ func TestRestartResend(t *testing.T) {
 func TestRestartNonce(t *testing.T) {
 	for _, base := range []uint32{1, 1 << 30, 1 << 31, 3 << 30} {
 		n, a, b, ab, ba := establishedPair(t)
-		last := b.e.validator.nonce(n.now)
+		last := b.e.ResponderNonce(n.now)
 		b.restart(t, true, true)
-		b.e.validator.base = last - base
+		b.e.SetResponderNonce(0, last-base)
 		a.handle(Close{ULIDs: ab})
 		a.handle(Acquire{ab.Local, ab.Peer})
 		n.run()
@@ -121,8 +115,8 @@ func TestRestartNonce(t *testing.T) {
 func TestResponderRestarts(t *testing.T) {
 	for _, s := range []State{I2Sent, I2bisSent} {
 		f := in(t, s)
-		f.n.queue = nil
-		clear(f.b.kernel)
+		f.n.queue = enginetest.Queue{}
+		f.b.kernel.Clear()
 		f.b.restart(t, false, true)
 		f.n.drop = nil
 		f.n.pass(90 * time.Second)
@@ -141,7 +135,7 @@ func TestRestartUncertain(t *testing.T) {
 		f.n.pass(time.Minute)
 		f.a.inState(f.ab, I1Sent)
 		f.a.restart(t, true, first)
-		f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.context().exchange.nonce})
+		f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.context().InitiatorNonce()})
 		f.a.sends(wire.TypeUpdateRequest)
 
 		f = in(t, Established)
@@ -222,7 +216,7 @@ func TestRestartUpdatingOnce(t *testing.T) {
 	for i := range peers {
 		u := ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, i+1)}
 		a.handle(Acquire{u.Local, u.Peer})
-		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.byULIDs[u].exchange.nonce})})
+		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.Find(u).InitiatorNonce()})})
 	}
 	a.locate(a.locals[:2]...)
 	a.locals = a.locals[:1]
@@ -261,7 +255,7 @@ func TestRestartElsewhere(t *testing.T) {
 func TestRestartStale(t *testing.T) {
 	f := in(t, Established)
 	r := f.a.records[f.ab]
-	f.a.kernel = map[ULIDs]*KernelContext{}
+	f.a.kernel.Clear()
 	f.a.restart(t, true, true)
 	if len(f.a.records) != 0 || f.a.e.Size().Contexts != 0 {
 		t.Errorf("records %v", f.a.records)
@@ -271,7 +265,7 @@ func TestRestartStale(t *testing.T) {
 	r.PeerLocators = append(slices.Clone(r.PeerLocators), PeerLocator{Address: addrIn(0xbad, 1), Verified: true, Probed: true})
 	f.a.records[f.ab] = r
 	f.a.restart(t, true, true)
-	if f.a.e.byULIDs[f.ab].isPeer(addrIn(0xbad, 1)) {
+	if f.a.e.Find(f.ab).IsPeer(addrIn(0xbad, 1)) {
 		t.Error("a Record of another context is taken")
 	}
 	f.a.inState(f.ab, Established)
@@ -284,7 +278,7 @@ func TestFlushed(t *testing.T) {
 	n, a, b, ab, ba := establishedPair(t)
 	moved(t, b, ba, Pair{b.addr(1), a.addr(1)})
 	tag := b.context(ba).TagPeer
-	clear(a.kernel)
+	a.kernel.Clear()
 	a.lax = true
 	// The kernel tells of the tag that it does not know, and we do.
 	for range 10 {
@@ -295,7 +289,7 @@ func TestFlushed(t *testing.T) {
 		t.Errorf("asked for %d dumps", a.resyncs)
 	}
 	a.lax = false
-	a.handle(Dump{Contexts: a.dump()})
+	a.handle(Dump{Contexts: a.kernel.Dump()})
 	a.inState(ab, Idle)
 	a.handle(NoContext{Source: b.addr(1), Destination: a.addr(1), Tag: tag})
 	n.run()
@@ -333,22 +327,22 @@ func TestResync(t *testing.T) {
 // knows has it adopted; the same changes nothing.
 func TestDump(t *testing.T) {
 	f := in(t, Established)
-	f.a.handle(Dump{Contexts: f.a.dump()})
+	f.a.handle(Dump{Contexts: f.a.kernel.Dump()})
 	if len(f.a.order) != 0 {
 		t.Errorf("actions %v", f.a.order)
 	}
-	k := f.a.kernel[f.ab]
+	k := f.a.kernel.Get(f.ab)
 	want := *k
 	k.TagPeer, k.State, k.KeepaliveTimeout = 1, I2Sent, time.Second
 	k.Locator, k.LocatorsPeer, k.LocatorsLocal = Pair{f.a.addr(1), f.b.addr(1)}, nil, nil
-	f.a.handle(Dump{Contexts: f.a.dump()})
-	if d := cmp.Diff(want, *f.a.kernel[f.ab], cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
+	f.a.handle(Dump{Contexts: f.a.kernel.Dump()})
+	if d := cmp.Diff(want, *f.a.kernel.Get(f.ab), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
 		t.Error(d)
 	}
 	u := ULIDs{Local: f.a.addr(1), Peer: addrIn(0xc1, 1)}
 	other := KernelContext{ULIDs: u, TagLocal: 5, TagPeer: 6, HasTagPeer: true, State: Established, Locator: Pair{u.Local, u.Peer}}
-	f.a.kernel[u] = &other
-	f.a.handle(Dump{Contexts: f.a.dump()})
+	f.a.must(f.a.kernel.New(ContextNew{Context: other}))
+	f.a.handle(Dump{Contexts: f.a.kernel.Dump()})
 	f.a.inState(u, Established)
 	f.a.inState(f.ab, Established)
 	if got := wire.ContextTag(5); f.a.context(u).TagLocal != got {
@@ -366,7 +360,7 @@ func TestUnverified(t *testing.T) {
 	r.PeerLocators = slices.Clone(r.PeerLocators)
 	r.PeerLocators[1].Verified, r.PeerLocators[1].Probed = false, true
 	f.a.records[f.ab] = r
-	f.a.kernel[f.ab].LocatorsPeer = nil
+	f.a.kernel.Get(f.ab).LocatorsPeer = nil
 	f.a.restart(t, true, true)
 	probe := func() bool {
 		s, _ := f.a.e.Session(f.ab)
@@ -376,7 +370,7 @@ func TestUnverified(t *testing.T) {
 	if probe() || s.SetPair(other) {
 		t.Error("something may be sent to a locator that was not verified")
 	}
-	f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 9, Options: appendList(nil, f.b.e.localSet(f.ba))})
+	f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 9, Options: f.b.e.ListOptions(f.ba)})
 	if l := f.a.context(f.ab).PeerLocators; len(l) != 2 || !l[1].Verified || !probe() {
 		t.Errorf("with its proof nothing may be sent to %+v", l)
 	}
@@ -391,10 +385,10 @@ func TestRestartSendTimeout(t *testing.T) {
 		n, a, b, ab, ba := establishedPair(t, Config{SendTimeout: old})
 		told := func(u ULIDs, want time.Duration) {
 			t.Helper()
-			if d := a.kernel[u].SendTimeout; d != want {
+			if d := a.kernel.Get(u).SendTimeout; d != want {
 				t.Errorf("records %v: A's kernel has %v for %v", keep, d, u)
 			}
-			if d := b.kernel[u.reverse()].KeepaliveTimeout; d != want {
+			if d := b.kernel.Get(reverse(u)).KeepaliveTimeout; d != want {
 				t.Errorf("records %v: B's kernel has %v for %v", keep, d, u)
 			}
 			if s, _ := a.e.Session(u); s.SendTimeout() != want {
@@ -421,8 +415,8 @@ func TestRestartSendTimeout(t *testing.T) {
 		n.run()
 		told(fresh, other)
 		// And what others have set in the kernel is set back.
-		a.kernel[ab].SendTimeout = other
-		a.handle(Dump{Contexts: a.dump()})
+		a.kernel.Get(ab).SendTimeout = other
+		a.handle(Dump{Contexts: a.kernel.Dump()})
 		told(ab, old)
 	}
 	// A peer is told nothing of the default, which stays what the context has.
@@ -430,13 +424,13 @@ func TestRestartSendTimeout(t *testing.T) {
 	a.config.SendTimeout = other
 	a.restart(t, true, true)
 	a.handle(Refresh{ULIDs: ab})
-	if o := decode[*wire.UpdateRequest](t, a.sent[len(a.sent)-1]).Options.KeepaliveTimeout(); o != nil || a.kernel[ab].SendTimeout != DefaultSendTimeout {
-		t.Errorf("the update has %v, the kernel %v", o, a.kernel[ab].SendTimeout)
+	if o := decode[*wire.UpdateRequest](t, a.sent[len(a.sent)-1]).Options.KeepaliveTimeout(); o != nil || a.kernel.Get(ab).SendTimeout != DefaultSendTimeout {
+		t.Errorf("the update has %v, the kernel %v", o, a.kernel.Get(ab).SendTimeout)
 	}
 	// A kernel that does not say what it has is told.
-	a.kernel[ab].SendTimeout = 0
+	a.kernel.Get(ab).SendTimeout = 0
 	a.restart(t, true, true)
-	if d := a.kernel[ab].SendTimeout; d != other {
+	if d := a.kernel.Get(ab).SendTimeout; d != other {
 		t.Errorf("then the kernel has %v", d)
 	}
 }

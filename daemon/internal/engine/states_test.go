@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
@@ -21,7 +22,7 @@ type fixture struct {
 	a, b   *host
 	ab, ba ULIDs
 	// had is the context that A has given up, if it has.
-	had *context
+	had *Context
 }
 
 // in brings A to a state by what the protocol has for that.
@@ -71,7 +72,7 @@ func in(t testing.TB, s State, configs ...Config) *fixture {
 // keepalive has the kernel of h send a Keepalive.
 func (f *fixture) keepalive(h *host, u ULIDs) {
 	f.t.Helper()
-	k := h.kernel[u]
+	k := h.kernel.Get(u)
 	b := encode(f.t, &wire.Keepalive{ReceiverContextTag: k.TagPeer})
 	f.n.deliver(Send{Source: k.Locator.Local, Destination: k.Locator.Peer, Message: b})
 }
@@ -93,9 +94,9 @@ func (f *fixture) noSupport() ICMP {
 }
 
 // context is A's.
-func (f *fixture) context() *context {
+func (f *fixture) context() *Context {
 	f.t.Helper()
-	c := f.a.e.byULIDs[f.ab]
+	c := f.a.e.Find(f.ab)
 	if c == nil {
 		f.t.Fatal("A has no context")
 	}
@@ -118,26 +119,25 @@ func (f *fixture) i1() *wire.I1 {
 	return &wire.I1{InitiatorContextTag: tagB, InitiatorNonce: nonceB}
 }
 
-func (f *fixture) fromBPacket() packet {
-	return packet{source: f.ab.Peer, destination: f.ab.Local}
-}
+// pair are the ULIDs of A's context, by which B's messages come.
+func (f *fixture) pair() Pair { return Pair{f.ab.Local, f.ab.Peer} }
 
 // i2 is an I2 with a validator that A would have made.
 func (f *fixture) i2(options ...wire.Option) *wire.I2 {
-	v := &f.a.e.validator
+	v := f.a.e
 	now := f.n.now
-	m := &wire.I2{InitiatorContextTag: tagB, InitiatorNonce: nonceB, ResponderNonce: v.nonce(now)}
-	o := &wire.ResponderValidator{Validator: v.r1(now, 0, m.ResponderNonce, f.fromBPacket(), tagB, f.ab)}
+	m := &wire.I2{InitiatorContextTag: tagB, InitiatorNonce: nonceB, ResponderNonce: v.ResponderNonce(now)}
+	o := &wire.ResponderValidator{Validator: v.R1Validator(now, m.ResponderNonce, f.pair(), tagB, f.ab)}
 	m.Options = append(wire.Options{o}, options...)
 	return m
 }
 
 // i2bis is an I2bis with a validator that A would have made.
 func (f *fixture) i2bis(options ...wire.Option) *wire.I2bis {
-	v := &f.a.e.validator
+	v := f.a.e
 	now := f.n.now
-	m := &wire.I2bis{InitiatorContextTag: tagB, InitiatorNonce: nonceB, ResponderNonce: v.nonce(now), PacketContextTag: 99}
-	o := &wire.ResponderValidator{Validator: v.r1bis(now, 0, m.ResponderNonce, f.fromBPacket(), 99)}
+	m := &wire.I2bis{InitiatorContextTag: tagB, InitiatorNonce: nonceB, ResponderNonce: v.ResponderNonce(now), PacketContextTag: 99}
+	o := &wire.ResponderValidator{Validator: v.R1bisValidator(now, m.ResponderNonce, f.pair(), 99)}
 	m.Options = append(wire.Options{o}, options...)
 	return m
 }
@@ -147,8 +147,8 @@ func validatorOption() *wire.ResponderValidator {
 }
 
 // known is A's context, or the one that it has given up; nil if there was none.
-func (f *fixture) known() *context {
-	if c := f.a.e.byULIDs[f.ab]; c != nil {
+func (f *fixture) known() *Context {
+	if c := f.a.e.Find(f.ab); c != nil {
 		return c
 	}
 	return f.had
@@ -157,7 +157,7 @@ func (f *fixture) known() *context {
 // tagPeer is CT(peer) of A, or a number if there is none.
 func (f *fixture) tagPeer() wire.ContextTag {
 	if c := f.known(); c != nil {
-		return c.tagPeer
+		return c.TagPeer()
 	}
 	return 1
 }
@@ -165,14 +165,14 @@ func (f *fixture) tagPeer() wire.ContextTag {
 // nonce is A's Initiator Nonce, or a number if there is none.
 func (f *fixture) nonce() uint32 {
 	if c := f.known(); c != nil {
-		return c.exchange.nonce
+		return c.InitiatorNonce()
 	}
 	return 1
 }
 
 func (f *fixture) tagLocal() wire.ContextTag {
 	if c := f.known(); c != nil {
-		return c.tagLocal
+		return c.TagLocal()
 	}
 	return 2
 }
@@ -189,8 +189,8 @@ var messages = map[string]func(f *fixture){
 	},
 	"I2, old nonce": func(f *fixture) {
 		m := f.i2()
-		m.ResponderNonce -= nonceAge + 1
-		m.Options.ResponderValidator().Validator = f.a.e.validator.r1(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), tagB, f.ab)
+		m.ResponderNonce -= NonceAge + 1
+		m.Options.ResponderValidator().Validator = f.a.e.R1Validator(f.n.now, m.ResponderNonce, f.pair(), tagB, f.ab)
 		f.fromB(m)
 	},
 	"I2bis": func(f *fixture) { f.fromB(f.i2bis()) },
@@ -201,8 +201,8 @@ var messages = map[string]func(f *fixture){
 	},
 	"I2bis, old nonce": func(f *fixture) {
 		m := f.i2bis()
-		m.ResponderNonce -= nonceAge + 1
-		m.Options.ResponderValidator().Validator = f.a.e.validator.r1bis(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), m.PacketContextTag)
+		m.ResponderNonce -= NonceAge + 1
+		m.Options.ResponderValidator().Validator = f.a.e.R1bisValidator(f.n.now, m.ResponderNonce, f.pair(), m.PacketContextTag)
 		f.fromB(m)
 	},
 	"R1": func(f *fixture) {
@@ -215,12 +215,12 @@ var messages = map[string]func(f *fixture){
 	"control": func(f *fixture) { f.fromB(&wire.Keepalive{ReceiverContextTag: f.tagLocal()}) },
 	"payload": func(f *fixture) {
 		// What the kernel tells of a payload extension header.
-		if c := f.a.e.byULIDs[f.ab]; c == nil {
+		if c := f.a.e.Find(f.ab); c == nil {
 			f.a.handle(NoContext{Source: f.ab.Peer, Destination: f.ab.Local, Tag: f.tagLocal()})
 		} else {
 			// It tells that in I2-SENT and I2BIS-SENT only; by now the state may be
 			// another.
-			f.a.handle(Reap{ULIDs: f.ab, Tag: c.tagLocal, Kind: ReapPayload})
+			f.a.handle(Reap{ULIDs: f.ab, Tag: c.TagLocal(), Kind: ReapPayload})
 		}
 	},
 }
@@ -253,9 +253,9 @@ var occurrences = map[string]func(f *fixture){
 }
 
 // retried is a timeout after which so many are left.
-func retried(f *fixture, left uint8) {
+func retried(f *fixture, left int) {
 	c := f.context()
-	c.exchange.retries = map[State]uint8{I1Sent: I1RetriesMax, I2Sent: I2RetriesMax, I2bisSent: I2bisRetriesMax}[c.state] - left
+	c.SetRetries(map[State]int{I1Sent: I1RetriesMax, I2Sent: I2RetriesMax, I2bisSent: I2bisRetriesMax}[c.State()] - left)
 	f.n.now, _ = f.a.e.Next()
 	f.a.handle(Tick{})
 }

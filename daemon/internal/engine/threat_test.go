@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"net/netip"
@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
@@ -24,8 +26,8 @@ func (f *fixture) harmless() {
 			f.t.Errorf("A sends a %v to the attacker", s.Type)
 		}
 	}
-	for u, k := range f.a.kernel {
-		if k.Locator.Peer == evil || slices.Contains(k.LocatorsPeer, evil) || u.Peer == evil {
+	for _, u := range f.a.kernel.Order() {
+		if k := f.a.kernel.Get(u); k.Locator.Peer == evil || slices.Contains(k.LocatorsPeer, evil) || u.Peer == evil {
 			f.t.Errorf("the kernel has the attacker in %+v", k)
 		}
 	}
@@ -40,8 +42,8 @@ func TestThreatRedirect(t *testing.T) {
 		list := &wire.LocatorList{Generation: 1, Locators: []wire.Locator{{Address: evil, Method: method}}}
 		for _, o := range []wire.Options{
 			{list},
-			{list, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}},
-			{list, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}, &wire.CGASignature{Signature: make([]byte, 128)}},
+			{list, &wire.CGAParameterDataStructure{PDS: f.b.e.PDS(f.ba)}},
+			{list, &wire.CGAParameterDataStructure{PDS: f.b.e.PDS(f.ba)}, &wire.CGASignature{Signature: make([]byte, 128)}},
 		} {
 			f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 1, Options: o})
 		}
@@ -57,7 +59,7 @@ func TestThreatRedirect(t *testing.T) {
 // seen, a signed Update Request of before.
 func TestThreatTimeShifted(t *testing.T) {
 	n := newNetwork(t)
-	set := append(hbaSetWithKey(t, 1, testKey(), 0xa1, 0xa2), plain(0xa3, 1))
+	set := append(hbaSetWithKey(t, 1, enginetest.Key(), 0xa1, 0xa2), plain(0xa3, 1))
 	a := n.host("A", Config{}, set...)
 	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1)...)
 	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
@@ -69,23 +71,23 @@ func TestThreatTimeShifted(t *testing.T) {
 	old := a.sent[0]
 	a.locate(set...)
 	n.run()
-	knows := b.context(ab.reverse()).PeerLocators
+	knows := b.context(reverse(ab)).PeerLocators
 	// In the same context.
 	n.deliver(old)
 	n.run()
-	if got := b.context(ab.reverse()).PeerLocators; !slices.Equal(got, knows) {
+	if got := b.context(reverse(ab)).PeerLocators; !slices.Equal(got, knows) {
 		t.Errorf("B knows %v, before %v", got, knows)
 	}
 	// And in a later one, whose tags are others.
-	b.handle(Close{ULIDs: ab.reverse()})
+	b.handle(Close{ULIDs: reverse(ab)})
 	a.handle(Close{ULIDs: ab})
 	a.handle(Acquire{ab.Local, ab.Peer})
 	n.run()
-	knows = b.context(ab.reverse()).PeerLocators
+	knows = b.context(reverse(ab)).PeerLocators
 	b.forget()
 	n.deliver(old)
 	b.sends(wire.TypeR1bis)
-	if got := b.context(ab.reverse()).PeerLocators; !slices.Equal(got, knows) {
+	if got := b.context(reverse(ab)).PeerLocators; !slices.Equal(got, knows) {
 		t.Errorf("B knows %v, before %v", got, knows)
 	}
 }
@@ -102,8 +104,8 @@ func TestThreatPremeditated(t *testing.T) {
 	for _, o := range []wire.Options{
 		nil,
 		{&wire.LocatorList{Locators: []wire.Locator{{Address: evil, Method: wire.MethodHBA}}}},
-		{&wire.LocatorList{Locators: []wire.Locator{{Address: evil, Method: wire.MethodHBA}}}, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}},
-		{&wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}},
+		{&wire.LocatorList{Locators: []wire.Locator{{Address: evil, Method: wire.MethodHBA}}}, &wire.CGAParameterDataStructure{PDS: f.b.e.PDS(f.ba)}},
+		{&wire.CGAParameterDataStructure{PDS: f.b.e.PDS(f.ba)}},
 	} {
 		m := &wire.I2{InitiatorContextTag: tagB, InitiatorNonce: 4, ResponderNonce: r1.ResponderNonce}
 		m.Options = append(wire.Options{r1.Options.ResponderValidator(), names}, o...)
@@ -160,7 +162,7 @@ func TestThreatReplay(t *testing.T) {
 		// The peer has made the context anew, with another tag.
 		m := f.i2()
 		m.InitiatorContextTag = tagB ^ 5
-		m.Options.ResponderValidator().Validator = f.a.e.validator.r1(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), tagB^5, f.ab)
+		m.Options.ResponderValidator().Validator = f.a.e.R1Validator(f.n.now, m.ResponderNonce, f.pair(), tagB^5, f.ab)
 		f.fromB(m)
 		f.a.forget()
 		replay()
@@ -201,10 +203,10 @@ func TestValidator(t *testing.T) {
 		"cut short": func(m *wire.I2, _ *Control) { v := m.Options.ResponderValidator(); v.Validator = v.Validator[:8] },
 		"none":      func(m *wire.I2, _ *Control) { m.Options = m.Options[1:] },
 		"R1bis's": func(m *wire.I2, _ *Control) {
-			m.Options.ResponderValidator().Validator = f.a.e.validator.r1bis(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), tagB)
+			m.Options.ResponderValidator().Validator = f.a.e.R1bisValidator(f.n.now, m.ResponderNonce, f.pair(), tagB)
 		},
 		"of another": func(m *wire.I2, _ *Control) {
-			m.Options.ResponderValidator().Validator = f.b.e.validator.r1(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), tagB, f.ab)
+			m.Options.ResponderValidator().Validator = f.b.e.R1Validator(f.n.now, m.ResponderNonce, f.pair(), tagB, f.ab)
 		},
 	} {
 		m := f.i2()
@@ -237,35 +239,6 @@ func TestValidator(t *testing.T) {
 	f.a.sends(wire.TypeR2)
 }
 
-// The secret changes, and what was made with the last one is good as long as it may
-// be; with the one before that it isn't.
-func TestSecretChanges(t *testing.T) {
-	shows.IDs(t, "5533-16-02")
-	r := random{seed(3)}
-	v := newValidator(&r)
-	p := packet{source: evil, destination: addrIn(1, 1)}
-	make := func(now time.Duration) []byte { return v.r1bis(now, 0, v.nonce(now), p, 7) }
-	period := secretPeriods * noncePeriod
-	now := 50*period - time.Second
-	nonce, first := v.nonce(now), make(now)
-	now += ValidatorMinLifetime
-	age, ok := v.recent(now, nonce)
-	if !ok || !slices.Equal(v.r1bis(now, age, nonce, p, 7), first) {
-		t.Error("the validator does not outlive the secret")
-	}
-	// The same nonce, with each secret there has been.
-	seen := map[string]bool{}
-	for i := range time.Duration(5) {
-		seen[string(v.r1bis(now+i*period, 0, 1, p, 7))] = true
-	}
-	if len(seen) != 5 {
-		t.Errorf("%d secrets in five periods", len(seen))
-	}
-	if _, ok := v.recent(now+period, nonce); ok {
-		t.Error("the nonce is still recent")
-	}
-}
-
 // Black hole and flooding of third parties (sections 4.2 and 4.3): a locator that is
 // proved, but not there, gets no payload, and no more than a Probe.
 func TestThreatFlooding(t *testing.T) {
@@ -288,7 +261,7 @@ func TestThreatFlooding(t *testing.T) {
 	// The attacker says that the locator in use is broken, and comes again.
 	b.locate(broken(b.locals[0]), b.locals[1])
 	n.run()
-	b.handle(Close{ULIDs: ab.reverse()})
+	b.handle(Close{ULIDs: reverse(ab)})
 	b.handle(Acquire{ab.Peer, ab.Local})
 	n.pass(time.Hour)
 	for _, s := range a.sent {
@@ -298,7 +271,7 @@ func TestThreatFlooding(t *testing.T) {
 			t.Errorf("A sends a %v to the victim", s.Type)
 		}
 	}
-	if k := a.kernel[ab]; k.Locator.Peer == victim {
+	if k := a.kernel.Get(ab); k.Locator.Peer == victim {
 		t.Error("payload goes to the victim")
 	}
 }
@@ -306,7 +279,7 @@ func TestThreatFlooding(t *testing.T) {
 // gullible is an Explorer that probes a locator and goes there when there is a doubt, and
 // wherever a Probe says that one was got, if the Engine lets it.
 type gullible struct {
-	noExplorer
+	NoExplorer
 	to     netip.Addr
 	probed bool
 }
@@ -339,9 +312,9 @@ func TestThreatFloodingHelped(t *testing.T) {
 		proved bool
 	}{
 		{"a prefix of the HBA set", hbaSet(t, 2, 0xb1, 0xc1), 0, true},
-		{"signed for", append(hbaSetWithKey(t, 2, testKey(), 0xb1, 0xb2), plain(0xc1, 1)), 0, true},
+		{"signed for", append(hbaSetWithKey(t, 2, enginetest.Key(), 0xb1, 0xb2), plain(0xc1, 1)), 0, true},
 		{"not of the HBA set", hbaSet(t, 2, 0xb1, 0xb2), wire.MethodHBA, false},
-		{"signed by nobody", hbaSetWithKey(t, 2, testKey(), 0xb1, 0xb2), wire.MethodCGA, false},
+		{"signed by nobody", hbaSetWithKey(t, 2, enginetest.Key(), 0xb1, 0xb2), wire.MethodCGA, false},
 	} {
 		n := newNetwork(t)
 		g := &gullible{to: evil}
@@ -356,17 +329,16 @@ func TestThreatFloodingHelped(t *testing.T) {
 		a.inState(ab, Established)
 		tag := a.context(ab).TagLocal
 		if !x.proved {
-			own := b.e.localSet(ab.reverse())
-			list := &wire.LocatorList{Generation: 1, Locators: []wire.Locator{own.list.Locators[0], {Address: g.to, Method: x.claim}}}
+			list := &wire.LocatorList{Generation: 1, Locators: []wire.Locator{b.e.List(reverse(ab)).Locators[0], {Address: g.to, Method: x.claim}}}
 			a.handle(Control{ab.Peer, ab.Local, encode(t, &wire.UpdateRequest{ReceiverContextTag: tag, RequestNonce: 1, Options: wire.Options{
-				list, &wire.CGAParameterDataStructure{PDS: own.pds}, &wire.CGASignature{Signature: make([]byte, 128)},
+				list, &wire.CGAParameterDataStructure{PDS: b.e.PDS(reverse(ab))}, &wire.CGASignature{Signature: make([]byte, 128)},
 			}})})
 		}
 		a.forget()
 		a.handle(ICMP{Type: 1, ULIDs: ab})
 		i := slices.IndexFunc(a.sent, func(s Send) bool { return s.Destination == g.to })
-		if g.probed != x.proved || (i >= 0) != x.proved || a.kernel[ab].Locator.Peer != ab.Peer {
-			t.Errorf("%s: probed %v, sent %v; payload goes to %v", x.name, g.probed, a.types(), a.kernel[ab].Locator.Peer)
+		if g.probed != x.proved || (i >= 0) != x.proved || a.kernel.Get(ab).Locator.Peer != ab.Peer {
+			t.Errorf("%s: probed %v, sent %v; payload goes to %v", x.name, g.probed, a.types(), a.kernel.Get(ab).Locator.Peer)
 		}
 		// If there is no Probe to be read, the helper has it from who has sent it.
 		got := wire.ProbeReport{Source: ab.Local, Destination: g.to, Nonce: 7}
@@ -378,7 +350,7 @@ func TestThreatFloodingHelped(t *testing.T) {
 			a.handle(Control{from, ab.Local, encode(t, &wire.Probe{ReceiverContextTag: tag, State: wire.ProbeInboundOk,
 				Sent: []wire.ProbeReport{{Source: from, Destination: ab.Local, Nonce: 8}}, Received: []wire.ProbeReport{got}})})
 		}
-		if k := a.kernel[ab]; (k.Locator.Peer == g.to) != x.proved || slices.Contains(k.LocatorsPeer, g.to) != x.proved {
+		if k := a.kernel.Get(ab); (k.Locator.Peer == g.to) != x.proved || slices.Contains(k.LocatorsPeer, g.to) != x.proved {
 			t.Errorf("%s: after the answer payload goes to %v; the peer's locators are %v", x.name, k.Locator.Peer, k.LocatorsPeer)
 		}
 		if x.proved {
@@ -432,7 +404,7 @@ func TestThreatProofs(t *testing.T) {
 	v := &counting{}
 	f := in(t, Idle, Config{Verifier: v})
 	list := &wire.LocatorList{Locators: []wire.Locator{{Address: evil, Method: wire.MethodHBA}}}
-	m := f.i2(list, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds})
+	m := f.i2(list, &wire.CGAParameterDataStructure{PDS: f.b.e.PDS(f.ba)})
 	for range 1000 {
 		f.fromB(m)
 	}
@@ -460,14 +432,14 @@ func TestThreatFirstPacket(t *testing.T) {
 		f.fromB(f.i1())
 		m := f.i2()
 		m.Options.ResponderValidator().Validator[0] ^= 1
-		m.Options = appendList(m.Options, f.b.e.localSet(f.ba))
+		m.Options = append(m.Options, f.b.e.ListOptions(f.ba)...)
 		f.fromB(m)
 		bis := f.i2bis()
 		bis.Options.ResponderValidator().Validator[0] ^= 1
-		bis.Options = appendList(bis.Options, f.b.e.localSet(f.ba))
+		bis.Options = append(bis.Options, f.b.e.ListOptions(f.ba)...)
 		f.fromB(bis)
-		f.fromB(&wire.UpdateRequest{ReceiverContextTag: 5, Options: appendList(nil, f.b.e.localSet(f.ba))})
-		f.fromB(&wire.R2{ResponderContextTag: 5, Options: appendList(nil, f.b.e.localSet(f.ba))})
+		f.fromB(&wire.UpdateRequest{ReceiverContextTag: 5, Options: f.b.e.ListOptions(f.ba)})
+		f.fromB(&wire.R2{ResponderContextTag: 5, Options: f.b.e.ListOptions(f.ba)})
 	}
 	if v.n != 0 {
 		t.Errorf("something was proved %d times", v.n)
@@ -482,24 +454,24 @@ func TestThreatFirstPacket(t *testing.T) {
 // discarded, and all its locators stay; what the attacker only claims is not believed.
 func TestThreatClaimedConfusion(t *testing.T) {
 	n, a, b, ab, _ := establishedPair(t)
-	before := a.kernel[ab]
-	set := append(hbaSetWithKey(t, 77, testKey(), 0xbad), plain(0, 0), plain(0, 0))
+	before := a.kernel.Get(ab)
+	set := append(hbaSetWithKey(t, 77, enginetest.Key(), 0xbad), plain(0, 0), plain(0, 0))
 	set[1].Address, set[2].Address = b.addr(0), b.addr(1)
 	x := n.host("X", Config{}, set[0])
 	u := ULIDs{Local: x.addr(0), Peer: a.addr(0)}
 	x.locate(set...)
-	x.e.random.Source = &same{[]uint64{uint64(before.TagPeer), 0x1234567890, 0x3334567890}}
+	x.e.SetRandom(&same{[]uint64{uint64(before.TagPeer), 0x1234567890, 0x3334567890}})
 	x.handle(Acquire{u.Local, u.Peer})
 	n.run()
-	c := a.context(u.reverse())
+	c := a.context(reverse(u))
 	if c.TagPeer != before.TagPeer || c.State != Established {
 		t.Fatalf("the attacker's context is %+v", c)
 	}
 	a.inState(ab, Established)
-	if after := a.kernel[ab]; !slices.Equal(after.LocatorsPeer, before.LocatorsPeer) {
+	if after := a.kernel.Get(ab); !slices.Equal(after.LocatorsPeer, before.LocatorsPeer) {
 		t.Errorf("the peer's locators are %v, and were %v", after.LocatorsPeer, before.LocatorsPeer)
 	}
-	if k := a.kernel[u.reverse()]; !slices.Equal(k.LocatorsPeer, []netip.Addr{x.addr(0)}) {
+	if k := a.kernel.Get(reverse(u)); !slices.Equal(k.LocatorsPeer, []netip.Addr{x.addr(0)}) {
 		t.Errorf("the attacker's locators are %v", k.LocatorsPeer)
 	}
 	if s := a.e.Stats(); s.Claimed != 2 || s.Confusions != 0 {
@@ -512,19 +484,19 @@ func TestThreatClaimedConfusion(t *testing.T) {
 func TestThreatClaimedFirst(t *testing.T) {
 	f := in(t, Idle)
 	b1, b2 := f.b.addr(0), f.b.addr(1)
-	set := append(hbaSetWithKey(t, 77, testKey(), 0xbad), LocalLocator{Address: b1}, LocalLocator{Address: b2})
+	set := append(hbaSetWithKey(t, 77, enginetest.Key(), 0xbad), LocalLocator{Address: b1}, LocalLocator{Address: b2})
 	x := f.n.host("X", Config{}, set...)
-	x.e.random.Source = &same{[]uint64{uint64(tagB), 0x1234567890, 0x3334567890}}
+	x.e.SetRandom(&same{[]uint64{uint64(tagB), 0x1234567890, 0x3334567890}})
 	u := ULIDs{Local: x.addr(0), Peer: f.a.addr(0)}
 	x.handle(Acquire{u.Local, u.Peer})
 	f.n.run()
-	if k := f.a.kernel[u.reverse()]; k == nil || k.TagPeer != tagB || len(k.LocatorsPeer) != 3 {
+	if k := f.a.kernel.Get(reverse(u)); k == nil || k.TagPeer != tagB || len(k.LocatorsPeer) != 3 {
 		t.Fatalf("the attacker's context is %+v", k)
 	}
 	f.fromB(f.i2())
 	f.a.inState(f.ab, Established)
-	f.a.inState(u.reverse(), Established)
-	if k := f.a.kernel[u.reverse()]; !slices.Equal(k.LocatorsPeer, []netip.Addr{x.addr(0), b2}) {
+	f.a.inState(reverse(u), Established)
+	if k := f.a.kernel.Get(reverse(u)); !slices.Equal(k.LocatorsPeer, []netip.Addr{x.addr(0), b2}) {
 		t.Errorf("the attacker's locators are %v", k.LocatorsPeer)
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"net/netip"
@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
@@ -104,7 +106,7 @@ func TestUpdateGenerations(t *testing.T) {
 func TestUpdateSigned(t *testing.T) {
 	shows.IDs(t, "5533-10.1-05 5533-5.10-07 5533-10-01")
 	n := newNetwork(t)
-	set := hbaSetWithKey(t, 1, testKey(), 0xa1, 0xa2)
+	set := hbaSetWithKey(t, 1, enginetest.Key(), 0xa1, 0xa2)
 	a := n.host("A", Config{}, set...)
 	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1)...)
 	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
@@ -116,7 +118,7 @@ func TestUpdateSigned(t *testing.T) {
 	if decode[*wire.UpdateRequest](t, a.sent[0]).Options.CGASignature() == nil {
 		t.Error("there is no signature")
 	}
-	if l := b.context(ab.reverse()).PeerLocators; len(l) != 3 {
+	if l := b.context(reverse(ab)).PeerLocators; len(l) != 3 {
 		t.Errorf("B knows %v", l)
 	}
 	// The generation that was signed stays while the locators do.
@@ -306,9 +308,9 @@ func TestUpdateInI2bisSent(t *testing.T) {
 // What is wrong with an Update Request is answered by an Error message, and nothing
 // of it comes into force.
 func TestUpdateRefused(t *testing.T) {
-	hba := func(f *fixture) *wire.LocatorList { return f.b.e.localSet(f.ba).list }
+	hba := func(f *fixture) *wire.LocatorList { return f.b.e.List(f.ba) }
 	pds := func(f *fixture) wire.Option {
-		return &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}
+		return &wire.CGAParameterDataStructure{PDS: f.b.e.PDS(f.ba)}
 	}
 	for _, x := range []struct {
 		name    string
@@ -370,7 +372,7 @@ func TestUpdateRefused(t *testing.T) {
 	t.Run("PDS", func(t *testing.T) {
 		shows.IDs(t, "5533-10.4-04")
 		f := in(t, Established)
-		o := wire.Options{&wire.CGAParameterDataStructure{PDS: f.a.e.localSet(f.ab).pds}}
+		o := wire.Options{&wire.CGAParameterDataStructure{PDS: f.a.e.PDS(f.ab)}}
 		f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 3, Options: o})
 		f.a.sends()
 	})
@@ -427,23 +429,23 @@ func TestUpdateDropsCurrent(t *testing.T) {
 	dropped := b.addr(1)
 	b.locate(b.locals[0], b.locals[2])
 	n.run()
-	l := a.e.byULIDs[ab].peerLocator(dropped)
-	if l == nil || !l.Dropped || a.kernel[ab].Locator.Peer != dropped || len(hints.hints) == 0 {
-		t.Fatalf("locator %+v, pair %v, hints %v", l, a.kernel[ab].Locator, hints.hints)
+	l := a.e.Find(ab).PeerLocator(dropped)
+	if l == nil || !l.Dropped || a.kernel.Get(ab).Locator.Peer != dropped || len(hints.hints) == 0 {
+		t.Fatalf("locator %+v, pair %v, hints %v", l, a.kernel.Get(ab).Locator, hints.hints)
 	}
 	s, _ := a.e.Session(ab)
 	if s.SendProbe(Pair{a.addr(1), dropped}, &wire.Probe{Sent: make([]wire.ProbeReport, 1)}) {
 		t.Error("it can be chosen again")
 	}
 	moved(t, a, ab, Pair{a.addr(0), b.addr(1)})
-	if a.e.byULIDs[ab].peerLocator(dropped) != nil || slices.Contains(a.kernel[ab].LocatorsPeer, dropped) {
+	if a.e.Find(ab).PeerLocator(dropped) != nil || slices.Contains(a.kernel.Get(ab).LocatorsPeer, dropped) {
 		t.Error("it is still known")
 	}
 }
 
 // recorder is an Explorer that only notes what it is told.
 type recorder struct {
-	noExplorer
+	NoExplorer
 	hints       []string
 	reaps       []ReapKind
 	probes      int
@@ -487,14 +489,14 @@ func TestUpdatePaced(t *testing.T) {
 	for i := range 1000 {
 		u := ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, i+1)}
 		a.handle(Acquire{u.Local, u.Peer})
-		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.byULIDs[u].exchange.nonce})})
+		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.Find(u).InitiatorNonce()})})
 	}
 	a.forget()
 	a.locate(a.locals[0])
-	if len(a.sent) != tellAtOnce {
+	if len(a.sent) != TellAtOnce {
 		t.Errorf("%d are told at once", len(a.sent))
 	}
-	n.pass(3 * tellPause)
+	n.pass(3 * TellPause)
 	if len(a.sent) != 1000 {
 		t.Errorf("%d were told", len(a.sent))
 	}
@@ -508,7 +510,7 @@ func TestRefresh(t *testing.T) {
 	if len(a.done) != 1 || a.done[0] != (Done{ID: 4, ULIDs: ab}) || decode[*wire.UpdateRequest](t, a.sent[0]).Options.LocatorList() == nil {
 		t.Errorf("done %v", a.done)
 	}
-	a.handle(Refresh{ID: 5, ULIDs: ab.reverse()})
+	a.handle(Refresh{ID: 5, ULIDs: reverse(ab)})
 	if a.done[1].Err == nil {
 		t.Error("there is no such context")
 	}
