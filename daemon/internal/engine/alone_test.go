@@ -13,7 +13,7 @@ import (
 
 var lab = Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}}
 
-// unproved is A, which is in a laboratory and has two addresses that nothing proves, and B.
+// unproved is A, in a laboratory, with two addresses that nothing proves, and B.
 func unproved(t *testing.T, b Config, locals ...LocalLocator) (n *network, x, y *host, ab, ba ULIDs) {
 	n = newNetwork(t)
 	x = n.host("A", lab, plain(0xa1, 1), plain(0xa2, 1))
@@ -22,7 +22,7 @@ func unproved(t *testing.T, b Config, locals ...LocalLocator) (n *network, x, y 
 	return n, x, y, ab, reverse(ab)
 }
 
-// knows checks how many locators of A there are: as A has told, and as B knows.
+// knows checks how many locators of A there are: told by A, and known to B.
 func knows(t *testing.T, a, b *host, ab ULIDs, want int) {
 	t.Helper()
 	a.inState(ab, Established)
@@ -33,9 +33,9 @@ func knows(t *testing.T, a, b *host, ab ULIDs, want int) {
 	}
 }
 
-// A peer that trusts nobody ignores a list that nothing proves. There is a context all the
-// same, whoever begins and whether or not the peer says why: of the ULIDs alone, and A does
-// not go on to tell more. What B proves A takes.
+// A peer that trusts nobody ignores a list that nothing proves. Still there is a context, of the
+// ULIDs alone, whoever begins and whether or not the peer says why. A does not tell more. A
+// accepts what B proves.
 func TestPeerWithoutTrust(t *testing.T) {
 	own := hbaSet(t, 1, 0xb1, 0xb2)
 	for _, x := range []struct {
@@ -91,7 +91,7 @@ func TestPeerWithoutTrust(t *testing.T) {
 	}
 }
 
-// Who trusts gets the list, whatever is lost on the way.
+// A peer that trusts us gets the list, whatever is lost on the way.
 func TestPeerWithTrustAndLoss(t *testing.T) {
 	for _, x := range []struct {
 		name   string
@@ -156,9 +156,9 @@ func TestPeerWithOneAddress(t *testing.T) {
 	}
 }
 
-// A peer with one address shows no trust. If an exchange with it has more losses it is told
-// the ULID alone, until somebody says that it be told more; if it does not take that, the
-// context is as it was.
+// A peer with one address shows no trust. If an exchange with it has more losses, it is told the
+// ULID alone, until a command tells it more. If it does not accept that, the context stays as it
+// was.
 func TestTellAgain(t *testing.T) {
 	for _, trusts := range []bool{true, false} {
 		config, want := lab, 2
@@ -191,8 +191,8 @@ func TestTellAgain(t *testing.T) {
 	}
 }
 
-// A peer that has trusted, and after a restart of its host does not any more, gets its
-// context back.
+// A peer that has trusted us, and no longer does after a restart of its host, gets its context
+// back.
 func TestTrustIsGone(t *testing.T) {
 	for _, locals := range [][]LocalLocator{{plain(0xb1, 1)}, {plain(0xb1, 1), plain(0xb2, 1)}} {
 		n, a, b, ab, ba := unproved(t, lab, locals...)
@@ -209,7 +209,7 @@ func TestTrustIsGone(t *testing.T) {
 	}
 }
 
-// An Error message that does not belong to anything that was sent takes nothing back.
+// An Error message about nothing that we have sent changes nothing.
 func TestForgedRefusal(t *testing.T) {
 	n, a, b, ab, _ := unproved(t, lab, plain(0xb1, 1))
 	n.drop = func(s Send) bool { return s.Type == wire.TypeI2 }

@@ -11,7 +11,7 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// critical makes a message with an option that nobody knows, and that is critical.
+// critical makes a message with an unknown critical option.
 func critical(t testing.TB, m wire.Message) []byte {
 	t.Helper()
 	b := encode(t, m)
@@ -78,7 +78,7 @@ func errorAbout(t testing.TB, s Send, code wire.ErrorCode) Control {
 	return Control{Source: s.Destination, Destination: s.Source, Message: encode(t, m)}
 }
 
-// A peer that is out of step about the generation is told the whole list, once.
+// A peer that has another generation of our list is told the whole list, once.
 func TestErrorMessage(t *testing.T) {
 	shows.IDs(t, "5533-12.4-10 boeing-1.4-06")
 	n, a, b, ab, ba := establishedPair(t)
@@ -95,7 +95,7 @@ func TestErrorMessage(t *testing.T) {
 	if len(a.notes) != 1 {
 		t.Errorf("notes %v", a.notes)
 	}
-	// Not again and again.
+	// Further Error messages cause nothing.
 	n.drop = func(Send) bool { return true }
 	a.forget()
 	a.locate(set...)
@@ -107,8 +107,8 @@ func TestErrorMessage(t *testing.T) {
 	}
 }
 
-// Error messages that are not about what was sent last are nothing, and none of them
-// ends anything.
+// Error messages that are not about the last request have no effect, and no Error message ends
+// anything.
 func TestErrorMessageAboutNothing(t *testing.T) {
 	shows.IDs(t, "5533-12.4-10 5533-12.4-12 5533-5.14-15")
 	for _, s := range []State{I1Sent, I2Sent, Established, I2bisSent} {
@@ -165,7 +165,7 @@ func TestICMPHints(t *testing.T) {
 	f.a.inState(f.ab, Established)
 }
 
-// What an Explorer is told, and what it may do.
+// An Explorer is told what happens, and may only do what the RFC allows.
 func TestExplorer(t *testing.T) {
 	r := &recorder{}
 	f := in(t, Established, Config{Explorer: r})

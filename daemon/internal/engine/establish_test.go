@@ -85,7 +85,7 @@ func TestEstablish(t *testing.T) {
 	b.sends(wire.TypeR1, wire.TypeR2)
 }
 
-// The numbers are not the same in another exchange, and the nonce is random.
+// Another exchange has other numbers, and its nonce is random.
 func TestNumbersDiffer(t *testing.T) {
 	shows.IDs(t, "5533-5.4-04 5533-5.6-04 5533-7.1-03 5533-9-06")
 	n, a, _, ab, _ := pairOf(t)
@@ -174,8 +174,8 @@ func TestPlainSingle(t *testing.T) {
 	}
 }
 
-// When the ULIDs are not the locators of the packet, I1 and I2 say so, and replies
-// leave from the address that was asked.
+// If the ULIDs are not the packet's addresses, I1 and I2 have them in an option. Answers leave
+// from the address to which the message was sent.
 func TestULIDPair(t *testing.T) {
 	shows.IDs(t, "5533-5.4-05 5533-5.6-06 5533-5.15.6-03 5533-5.15.6-04 5533-5.15.6-05 5533-7.7-04 5533-7.11-06",
 		"5533-7.9-02 5533-7.13-02 5533-7.10-04 5533-1.3-03 boeing-1.3-01")
@@ -185,7 +185,7 @@ func TestULIDPair(t *testing.T) {
 	b := n.host("B", lab, plain(0xb1, 1), plain(0xb2, 1))
 	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
 	other := Pair{a.addr(1), b.addr(1)}
-	// Nothing comes or goes by the ULIDs, and nothing has to.
+	// No packet with the ULIDs arrives, and none is needed.
 	n.drop = func(s Send) bool {
 		return s.Source == ab.Local || s.Source == ab.Peer || s.Destination == ab.Local || s.Destination == ab.Peer
 	}
@@ -245,7 +245,7 @@ func TestNotOurULID(t *testing.T) {
 	}
 }
 
-// noULIDs can be no ULID, no locator, and no address of a packet. Those after them can.
+// noULIDs can't be a ULID, a locator or an address of a packet. fineULIDs can.
 var (
 	noULIDs = []string{
 		"::", "::1", "::192.0.2.1", "::ffff:192.0.2.1", "ff02::1", "ff0e::1", "fe80::1", "febf:ffff::1", "fec0::1", "feff::1",
@@ -272,7 +272,7 @@ func TestIsULID(t *testing.T) {
 	}
 }
 
-// Wherever an address comes in from the wire.
+// An address that can't be a ULID is refused wherever a message can have one.
 func TestNoULIDFromTheWire(t *testing.T) {
 	shows.IDs(t, "5533-12.3-03")
 	for _, s := range noULIDs {
@@ -408,7 +408,7 @@ func TestR1WithoutValidator(t *testing.T) {
 	f.a.sends()
 }
 
-// R1 and R2 from another address than the one that was asked.
+// R1 and R2 from another address than the one to which the request was sent are ignored.
 func TestAnswerByOtherPair(t *testing.T) {
 	shows.IDs(t, "5533-7.11-02 5533-7.11-10 5533-7.16-02 5533-12.4-04 5533-12.4-05")
 	f := in(t, I1Sent)
@@ -422,7 +422,7 @@ func TestAnswerByOtherPair(t *testing.T) {
 	f.a.sends()
 }
 
-// An I2 may come from a locator of the peer only.
+// An I2 is only accepted from a locator of the peer.
 func TestI2FromElsewhere(t *testing.T) {
 	for _, x := range []struct {
 		state   State

@@ -17,8 +17,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// A flood of any message, from ever new addresses, leaves nothing behind: no context,
-// no entry and no memory; and is answered no more than is allowed.
+// A flood of any message, from ever new addresses, leaves nothing behind: no context, no entry
+// and no memory. It gets no more answers than allowed.
 func TestFlood(t *testing.T) {
 	shows.IDs(t, "5533-7.17-04 5533-5.5-06 6629-8-02")
 	const packets = 8000
@@ -137,7 +137,7 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// A flood of valid exchanges, by who has many addresses, ends at the bounds.
+// A flood of valid exchanges, by a host with many addresses, ends at the limits.
 func TestFloodOfContexts(t *testing.T) {
 	f := in(t, Idle, Config{MaxPeerContexts: 5})
 	v := f.a.e
@@ -154,7 +154,7 @@ func TestFloodOfContexts(t *testing.T) {
 	}
 }
 
-// However many the peers make, this host has room for its own.
+// However many contexts peers make, there is room for those of this host.
 func TestFloodLeavesRoom(t *testing.T) {
 	f := in(t, Idle, Config{MaxContexts: 80, MaxPeerContexts: 40, MaxPrefixContexts: 40})
 	v := f.a.e
@@ -189,7 +189,7 @@ func TestFloodLeavesRoom(t *testing.T) {
 	own(f.ab.Peer, 10)
 }
 
-// A program that sends to all the world leaves room for the peers and the commands.
+// A program that sends to very many addresses leaves room for peers and commands.
 func TestFloodOfTraffic(t *testing.T) {
 	f := in(t, Idle, Config{MaxContexts: 800})
 	for i := range 500 {
@@ -225,7 +225,7 @@ func TestFloodOfI1(t *testing.T) {
 	}
 }
 
-// R1bis and Error messages to one prefix, over a long time.
+// R1bis and Error messages to one prefix are limited, over a long time.
 func TestAnswersLimited(t *testing.T) {
 	shows.IDs(t, "5533-7.17-04")
 	f := in(t, Idle)
@@ -243,20 +243,20 @@ func TestAnswersLimited(t *testing.T) {
 	for _, typ := range f.a.types() {
 		count[typ]++
 	}
-	// Ten seconds at the rate, and what was saved up in one.
+	// This is the rate for ten seconds, and what one second has saved up.
 	for typ, rate := range map[wire.Type]int{wire.TypeR1: 200, wire.TypeR1bis: 50, wire.TypeError: 10} {
 		if n := count[typ]; n < 10*rate || n > 11*rate {
 			t.Errorf("%d messages %v", n, typ)
 		}
 	}
-	// Another prefix is not kept from its own.
+	// Another prefix still has its own share.
 	f.a.forget()
 	f.a.handle(NoContext{Source: addrIn(0xc1, 1), Destination: f.ab.Local, Tag: 4})
 	f.a.sends(wire.TypeR1bis)
 }
 
-// A flood of I1s whose sources are drawn at random, of 100,000 a second (45 Mbit/s), keeps
-// out neither hosts that are known, nor strangers that send their I1 again.
+// A flood of 100,000 I1s a second (45 Mbit/s) from random sources keeps out neither known hosts
+// nor strangers that send their I1 again.
 func TestFloodOfForgedI1s(t *testing.T) {
 	f := in(t, Established)
 	const rate = 100000
@@ -281,8 +281,8 @@ func TestFloodOfForgedI1s(t *testing.T) {
 		}
 	}
 	flood(2 * time.Second)
-	// Another host of the peer's network, whom nobody has heard of, has an answer at
-	// once, and strangers when they ask once more: nearly all of them.
+	// An unknown host of the peer's network has an answer at once. Nearly all strangers have
+	// one when they ask once more.
 	const strangers = 100
 	known := addrIn(0xb1, 0x777)
 	for i := range strangers {
@@ -302,14 +302,14 @@ func TestFloodOfForgedI1s(t *testing.T) {
 	if n := len(answered) - 1; n < strangers*95/100 {
 		t.Errorf("%d of %d strangers had an answer, %d of them at once", n, strangers, first)
 	}
-	// That is no reason to answer more than is allowed.
+	// Still there are no more answers than allowed.
 	if s := f.a.e.Stats(); s.Sent[wire.TypeR1] > 8*20000 {
 		t.Errorf("%d R1s in seven seconds", s.Sent[wire.TypeR1])
 	}
 }
 
-// A peer that was in an exchange is known for an hour after its context has ended, by
-// whatever locator.
+// A peer that has completed an exchange is known for an hour after its context has ended,
+// whichever of its locators it has used.
 func TestKnownAfterContext(t *testing.T) {
 	f := in(t, Idle)
 	f.fromB(f.i2())
@@ -327,7 +327,7 @@ func TestKnownAfterContext(t *testing.T) {
 	}
 }
 
-// Who has a /48 does not have more than eight /64s together.
+// A host with a /48 gets no more than eight /64s together.
 func TestLimitOfSite(t *testing.T) {
 	f := in(t, Idle)
 	answered := func(prefix func(i int) int) int {
@@ -348,7 +348,7 @@ func TestLimitOfSite(t *testing.T) {
 	f.n.queue = enginetest.Queue{}
 }
 
-// BenchmarkFloodOfI1 is what a forged I1 costs that is not answered.
+// BenchmarkFloodOfI1 measures a forged I1 that is not answered.
 func BenchmarkFloodOfI1(b *testing.B) {
 	f := in(b, Established)
 	r := draws{enginetest.Seed(6)}

@@ -160,7 +160,7 @@ func (h *host) do(a Action) {
 	}
 }
 
-// checkSend sees that the tag that a message tells is in the kernel.
+// checkSend checks that the kernel knows the tag that a message tells.
 func (h *host) checkSend(s Send) {
 	h.t.Helper()
 	m, err := wire.Decode(s.Message)
@@ -229,7 +229,7 @@ func (h *host) Tick() { h.handle(Tick{}) }
 
 func (h *host) forget() { h.order, h.sent, h.changes, h.notes, h.done = nil, nil, nil, nil, nil }
 
-// types are the types of what was sent since forget.
+// types are the types of the messages that were sent since forget.
 func (h *host) types() []wire.Type {
 	var out []wire.Type
 	for _, s := range h.sent {

@@ -46,7 +46,7 @@ func TestCGA(t *testing.T) {
 	}
 }
 
-// A signature that is bent, or a PDS of somebody else: no context.
+// A changed signature, or somebody else's PDS, makes no context.
 func TestNotProved(t *testing.T) {
 	for _, x := range []struct {
 		name  string
@@ -96,8 +96,8 @@ func TestNotProved(t *testing.T) {
 	}
 }
 
-// The PDS must be that of the ULID in an R2 and an I2bis as well, and in an I2 in other
-// states than IDLE, and the locators proved.
+// In an R2 and an I2bis, and in an I2 in states other than IDLE, too, the PDS must be that of
+// the ULID, and the locators must be proved.
 func TestNotProvedElsewhere(t *testing.T) {
 	shows.IDs(t, "5533-7.13-12 5533-7.16-04 5533-7.16-06 5533-7.20-05 5533-7.20-08 5533-7.20-12 5533-7.2-01")
 	for _, options := range []func(f *fixture) wire.Options{
@@ -164,8 +164,8 @@ func TestStored(t *testing.T) {
 	}
 }
 
-// A new locator of ours is no source before the peer has acknowledged it, and an old
-// one stays one meanwhile.
+// A new locator of ours is no source before the peer has acknowledged it. Meanwhile an old one
+// still is.
 func TestNewSource(t *testing.T) {
 	shows.IDs(t, "5533-7.2-02")
 	n := newNetwork(t)
@@ -246,7 +246,7 @@ func TestKeepaliveTimeout(t *testing.T) {
 	if d := a.kernel.Get(ab).KeepaliveTimeout; d != DefaultSendTimeout {
 		t.Errorf("A's kernel has %v", d)
 	}
-	// Once is enough: what says nothing of it changes nothing.
+	// Once is enough: a message without the option changes nothing.
 	update := &wire.UpdateRequest{ReceiverContextTag: b.context(ba).TagLocal, RequestNonce: 9}
 	b.forget()
 	b.handle(Control{Source: ab.Local, Destination: ab.Peer, Message: encode(t, update)})
@@ -254,7 +254,8 @@ func TestKeepaliveTimeout(t *testing.T) {
 	if d := b.kernel.Get(ba).KeepaliveTimeout; d != 20*time.Second {
 		t.Errorf("then B's kernel has %v", d)
 	}
-	// So it is if ours is the shorter one; and part of a second is told as a whole one.
+	// The option is there, too, if our timeout is shorter. Part of a second is told as a whole
+	// one.
 	for sent, want := range map[time.Duration]uint16{10 * time.Second: 10, 14500 * time.Millisecond: 15, DefaultSendTimeout: 0, 15500 * time.Millisecond: 16} {
 		n, a, _, ab, _ := pairOf(t, Config{SendTimeout: sent})
 		a.handle(Acquire{ab.Local, ab.Peer})
@@ -285,7 +286,7 @@ func TestKeepaliveTimeout(t *testing.T) {
 	}
 }
 
-// Only as many locators are told as there is room for in any message.
+// Peers are told only as many locators as fit in every message.
 func TestManyLocators(t *testing.T) {
 	shows.IDs(t, "5533-5.1-05 5533-5.1-06")
 	n := newNetwork(t)
@@ -309,7 +310,7 @@ func TestManyLocators(t *testing.T) {
 	}
 }
 
-// A peer that names more locators than the kernel takes.
+// A peer may name more locators than the kernel accepts.
 func TestPeerNamesMany(t *testing.T) {
 	f := in(t, Idle, Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}})
 	list := &wire.LocatorList{Generation: 5}
@@ -325,7 +326,7 @@ func TestPeerNamesMany(t *testing.T) {
 	}
 }
 
-// An I2 that comes again, late, must not undo what an Update Request has said since.
+// An I2 that arrives again, late, must not undo a later Update Request.
 func TestI2AfterUpdate(t *testing.T) {
 	for _, again := range []bool{true, false} {
 		n, a, b, ab, ba := pairOf(t)
@@ -362,8 +363,8 @@ func TestI2AfterUpdate(t *testing.T) {
 	}
 }
 
-// The peer's I2 was on its way when it lost the context, and comes after another one of
-// the same names was made by I1s that cross: its tag is of no use any more.
+// The peer's I2 was on its way when the peer lost the context. It arrives after crossing I1s
+// have made another context of the same names. So its tag is no longer valid.
 func TestI2AfterR2(t *testing.T) {
 	n, a, b, ab, ba := pairOf(t)
 	var late Send
@@ -391,7 +392,7 @@ func TestI2AfterR2(t *testing.T) {
 	}
 }
 
-// An I2 in other states than IDLE brings a new CT(peer), and with it the check for
+// An I2 in states other than IDLE brings a new CT(peer), which is checked for context
 // confusion.
 func TestConfusionByI2(t *testing.T) {
 	shows.IDs(t, "5533-7.15-01 5533-7.13-13")
@@ -412,8 +413,8 @@ func TestConfusionByI2(t *testing.T) {
 	}
 }
 
-// After a restart without Records nobody knows what the peer has been told. An R2 has
-// the whole list, with its proof, and an update follows.
+// After a restart without Records we don't know what the peer was told. So an R2 has the whole
+// list, with its proof, and an Update Request follows.
 func TestR2AfterRestart(t *testing.T) {
 	f := in(t, Established)
 	f.a.restart(t, false, true)
@@ -433,8 +434,8 @@ func TestR2AfterRestart(t *testing.T) {
 	f.a.sends(wire.TypeR2)
 }
 
-// While an update is not acknowledged, an R2 has what it says: the peer may take the
-// one or the other.
+// While an Update Request is not acknowledged, an R2 tells the same locators: the peer may
+// accept either of them.
 func TestR2WhileUpdating(t *testing.T) {
 	f := in(t, Established)
 	f.n.drop = func(Send) bool { return true }
@@ -450,7 +451,7 @@ func TestR2WhileUpdating(t *testing.T) {
 	}
 }
 
-// A peer that signs for what is an address of ours.
+// A peer may sign for one of our own addresses.
 func TestPeerNamesUs(t *testing.T) {
 	n := newNetwork(t)
 	a := n.host("A", Config{}, hbaSet(t, 1, 0xa1, 0xa2)...)
@@ -462,8 +463,8 @@ func TestPeerNamesUs(t *testing.T) {
 	a.sends(wire.TypeR1, wire.TypeError)
 }
 
-// More locators than there is room for beside a signature: as many as fit are told, and
-// the signature is for those.
+// If there is no room for all locators beside a signature, peers are told as many as fit, and
+// the signature is for these.
 func TestManySigned(t *testing.T) {
 	shows.IDs(t, "5533-5.1-05")
 	n := newNetwork(t)
@@ -482,9 +483,9 @@ func TestManySigned(t *testing.T) {
 	}
 }
 
-// Somebody on the way translates addresses: the PDS is not that of the ULID that the peer
-// sees, who takes no I2 then and does not say so. There is no context, and payload goes
-// on by the ULIDs.
+// A translator changes addresses on the way: the PDS is not that of the ULID that the peer
+// sees. So the peer accepts no I2, and does not say so. There is no context, and payload still
+// goes by the ULIDs.
 func TestTranslated(t *testing.T) {
 	shows.IDs(t, "6629-7.7-01")
 	n, a, b, ab, _ := pairOf(t)

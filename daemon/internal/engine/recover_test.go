@@ -79,7 +79,7 @@ func TestRecoverNonces(t *testing.T) {
 	}
 }
 
-// The Packet Context Tag is not drawn again even if the numbers want it.
+// A new context never gets the Packet Context Tag, even if that is drawn.
 func TestRecoverOtherTag(t *testing.T) {
 	shows.IDs(t, "5533-7.20-07")
 	f := in(t, Idle)
@@ -118,7 +118,7 @@ func TestRecoverByOtherPair(t *testing.T) {
 		if k := a.kernel.Get(ab); k.Locator != (Pair{a.addr(1), b.addr(1)}) {
 			t.Errorf("A's pair is now %v", k.Locator)
 		}
-		// What has lost all goes by the pair that is known to work.
+		// The host that has lost everything uses the pair that is known to work.
 		if k := b.kernel.Get(reverse(ab)); k.Locator != (Pair{pair.Peer, pair.Local}) {
 			t.Errorf("B's pair is %v", k.Locator)
 		}
@@ -192,7 +192,7 @@ func TestR1bisDue(t *testing.T) {
 		f.fromB(&wire.I2{InitiatorContextTag: 5, Options: wire.Options{validatorOption()}})
 		f.a.sends()
 	})
-	// An unknown type gets an Error message: where its tag is nobody knows.
+	// An unknown type gets an Error message, since nobody knows where its tag is.
 	t.Run("unknown type", func(t *testing.T) {
 		shows.IDs(t, "5533-7.17-05 5533-12.3-04")
 		f := in(t, Idle)
@@ -207,7 +207,7 @@ func TestR1bisDue(t *testing.T) {
 	})
 }
 
-// resum puts the checksum of a message right.
+// resum corrects the checksum of a message.
 func resum(b []byte) {
 	b[4], b[5] = 0, 0
 	var sum uint32
@@ -220,15 +220,15 @@ func resum(b []byte) {
 	b[4], b[5] = byte(^sum>>8), byte(^sum)
 }
 
-// The peer uses its tag for another context: the one that had it is discarded, and
-// not before the peer has proved to be there.
+// The peer uses its tag for another context. The context that had it is discarded, but not
+// before the peer has proved to be there.
 func TestConfusion(t *testing.T) {
 	shows.IDs(t, "5533-7.15-01 5533-7.15-02 5533-7.15-03 5533-7.15-04 5533-7.15-05 5533-7.6-02 5533-7.6-04",
 		"5533-7.13-13 5533-7.14-01 5533-C-02 boeing-1.4-03")
 	n, a, b, ab, ba := establishedPair(t)
 	tag := a.context(ab).TagPeer
 	b.handle(Close{ULIDs: ba})
-	// B makes another context, of its other ULID, with the tag that it had.
+	// B makes another context, of its other ULID, with the same tag.
 	second := ULIDs{Local: b.addr(1), Peer: a.addr(0)}
 	b.e.SetRandom(&same{[]uint64{uint64(tag), 0x1234567890, 0x3334567890}})
 	a.forget()
@@ -254,7 +254,7 @@ func TestConfusion(t *testing.T) {
 	}
 }
 
-// As in TestConfusion, but it is an R2 or an Update Request that brings it up.
+// As TestConfusion, but an R2 or an Update Request shows the confusion.
 func TestConfusionByR2(t *testing.T) {
 	shows.IDs(t, "5533-7.16-08 5533-7.15-01")
 	f := in(t, Established)
@@ -267,8 +267,8 @@ func TestConfusionByR2(t *testing.T) {
 	f.a.inState(f.ab, Idle)
 }
 
-// Contexts of different peers may have the same CT(peer), and so may a context that
-// is made anew.
+// Contexts of different peers may have the same CT(peer), and so may a context that is made
+// again.
 func TestNoConfusion(t *testing.T) {
 	shows.IDs(t, "5533-7.15-02 5533-7.15-06")
 	f := in(t, Established)
@@ -287,7 +287,7 @@ func TestNoConfusion(t *testing.T) {
 	}
 }
 
-// The side that lost all begins itself, by I1.
+// The host that has lost everything begins itself, by I1.
 func TestRecoverByI1(t *testing.T) {
 	shows.IDs(t, "5533-7.5-03 5533-7.9-07")
 	n, a, b, ab, ba := establishedPair(t)

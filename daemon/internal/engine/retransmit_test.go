@@ -52,8 +52,8 @@ func waits(t *testing.T, f *fixture, end time.Duration) (types []wire.Type, paus
 	return types, pauses
 }
 
-// within checks pauses against what they are nominally, and that they are spread: no
-// more than the mean of two uniform numbers can tell.
+// within checks pauses against their nominal values, and that they are spread: as far as the
+// mean of two uniform numbers can show that.
 func within(t *testing.T, pauses, nominal []time.Duration) {
 	t.Helper()
 	if len(pauses) != len(nominal) {
@@ -167,7 +167,7 @@ func TestFallBackFromOtherPair(t *testing.T) {
 	}
 }
 
-// moved has a context use another pair, as the Explorer would.
+// moved makes a context use another pair, as the Explorer would.
 func moved(t testing.TB, h *host, u ULIDs, pair Pair) {
 	t.Helper()
 	s, ok := h.e.Session(u)
@@ -184,8 +184,8 @@ func moved(t testing.TB, h *host, u ULIDs, pair Pair) {
 	}
 }
 
-// Back in I1-SENT nothing is left of what the peer said, but its locators: an R1bis is
-// not deliverable, and the I1 has all its retries.
+// Back in I1-SENT only the peer's locators are left of what it said: an R1bis finds no context,
+// and the I1 has all its retries.
 func TestFallBack(t *testing.T) {
 	shows.IDs(t, "5533-B-14 5533-7.12-02 5533-7.19-02")
 	for _, state := range []State{I2Sent, I2bisSent} {
@@ -202,8 +202,8 @@ func TestFallBack(t *testing.T) {
 		}
 		f.fromB(&wire.R1bis{PacketContextTag: tag, Options: wire.Options{validatorOption()}})
 		f.a.inState(f.ab, I1Sent)
-		// What the peer has got of the exchange is not known, so it is told
-		// again when there is a context.
+		// We don't know what the peer has got of the exchange, so it is told again when
+		// there is a context.
 		f.a.forget()
 		f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.nonce()})
 		f.a.sends(wire.TypeUpdateRequest)
@@ -227,8 +227,8 @@ func TestFallBack(t *testing.T) {
 	a.inState(ab, Established)
 }
 
-// An R1 that comes at last begins anew to count. What our locators are by then is in
-// the I2; and since an R2 has told the peer others, it is told again in the end.
+// A late R1 resets the count of retries. The I2 has our present locators. Since an R2 has told
+// the peer others, the peer is told again after the exchange.
 func TestR1BeginsAnew(t *testing.T) {
 	n := newNetwork(t)
 	set := hbaSet(t, 1, 0xa1, 0xa2, 0xa3)
@@ -258,7 +258,7 @@ func TestR1BeginsAnew(t *testing.T) {
 	f.a.sends(wire.TypeUpdateRequest)
 }
 
-// A new exchange begins with all its retries, and with what our locators are then.
+// A new exchange begins with all its retries, and with our present locators.
 func TestR1bisBeginsAnew(t *testing.T) {
 	shows.IDs(t, "5533-7.18-08")
 	f := in(t, Established)
@@ -281,7 +281,7 @@ func TestR1bisBeginsAnew(t *testing.T) {
 	f.a.sends(wire.TypeI2bis, wire.TypeI2bis, wire.TypeI2bis)
 }
 
-// A peer that answers every I1 and no I2 is given up at last.
+// A peer that answers every I1 and no I2 is finally given up.
 func TestGivesUpRounds(t *testing.T) {
 	f := in(t, I2Sent)
 	f.n.drop = func(s Send) bool { return s.Type == wire.TypeI2 }
@@ -333,7 +333,7 @@ func TestNoSupport(t *testing.T) {
 	}
 }
 
-// A hold-down is of one pair; a command may ignore it; the peer isn't kept out.
+// A hold-down is for one ULID pair. A command may ignore it, and so may the peer.
 func TestHoldDown(t *testing.T) {
 	shows.IDs(t, "5533-7.8-07 5533-7.9-09 5533-4-02")
 	f := in(t, EFailed)
@@ -363,8 +363,8 @@ func TestHoldDown(t *testing.T) {
 	}
 }
 
-// A pair is held down for the longer time of two: what is known of the peer does not
-// become less because another of its contexts gets no answer either.
+// Of two hold-downs of a ULID pair the longer one counts: what we know of the peer does not
+// become less because another one of its contexts gets no answer either.
 func TestHoldDownLonger(t *testing.T) {
 	shows.IDs(t, "5533-7.8-05")
 	n, a, _, ab, _ := pairOf(t)
@@ -392,7 +392,7 @@ func TestHoldDownLonger(t *testing.T) {
 	a.inState(ab, I1Sent)
 }
 
-// Messages of an established peer in I2-SENT bring another I2, but not each of them.
+// Messages of an established peer in I2-SENT cause another I2, but not every message does.
 func TestResendLimited(t *testing.T) {
 	shows.IDs(t, "5533-12.2-09 5533-12.2-04")
 	for _, s := range []State{I2Sent, I2bisSent} {

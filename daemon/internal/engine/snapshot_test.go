@@ -18,8 +18,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// restart gives h a new Engine, with the Records or without; as JSON, as they may
-// have been kept.
+// restart gives h a new Engine, with the Records or without. The Records pass through JSON, as
+// they do in the state file.
 func (h *host) restart(t testing.TB, keep, localsFirst bool) {
 	t.Helper()
 	var records []Record
@@ -63,9 +63,8 @@ func (h *host) restart(t testing.TB, keep, localsFirst bool) {
 	}
 }
 
-// What an R2 to a crossing I1 has told the peer is on record: a later R2 of the peer's
-// ends our exchange, without our locators in it, and what has changed since must be
-// told.
+// The Record has what an R2 to a crossing I1 has told the peer. A later R2 of the peer ends our
+// exchange without our locators, and the peer must be told what has changed since.
 func TestRestartAfterR2(t *testing.T) {
 	f := in(t, I1Sent)
 	all := f.a.locals
@@ -82,7 +81,7 @@ func TestRestartAfterR2(t *testing.T) {
 	}
 }
 
-// An I2 or I2bis that payload has just caused is not caused again by a restart.
+// If payload has just caused an I2 or I2bis, it causes no other one right after a restart.
 func TestRestartResend(t *testing.T) {
 	for _, s := range []State{I2Sent, I2bisSent} {
 		f := in(t, s)
@@ -92,8 +91,8 @@ func TestRestartResend(t *testing.T) {
 	}
 }
 
-// The Responder Nonce begins anywhere after a restart. Contexts of before must not take
-// it for older than the one that they were made with.
+// After a restart the Responder Nonce begins anywhere. Adopted contexts must not take it for
+// older than the one with which they were made.
 func TestRestartNonce(t *testing.T) {
 	for _, base := range []uint32{1, 1 << 30, 1 << 31, 3 << 30} {
 		n, a, b, ab, ba := establishedPair(t)
@@ -110,8 +109,8 @@ func TestRestartNonce(t *testing.T) {
 	}
 }
 
-// A responder that has restarted does not know its validators of before. Whoever has one
-// goes back to I1, and gets there.
+// A responder that has restarted does not know its old validators. A peer that has one goes back
+// to I1, and gets its context.
 func TestResponderRestarts(t *testing.T) {
 	for _, s := range []State{I2Sent, I2bisSent} {
 		f := in(t, s)
@@ -148,8 +147,8 @@ func TestRestartUncertain(t *testing.T) {
 	}
 }
 
-// A new Engine goes on where the last one was, in any state and whatever of the state
-// file is left.
+// A new Engine continues where the last one was, in every state, with whatever is left of the
+// state file.
 func TestRestart(t *testing.T) {
 	for s := I1Sent; s <= I2bisSent; s++ {
 		for _, keep := range []bool{true, false} {
@@ -192,7 +191,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// An update that was not acknowledged is said again after the restart.
+// An Update Request that was not acknowledged is sent again after the restart.
 func TestRestartUpdating(t *testing.T) {
 	f := in(t, Established)
 	f.n.drop = func(Send) bool { return true }
@@ -206,8 +205,8 @@ func TestRestartUpdating(t *testing.T) {
 	}
 }
 
-// What a Record has not seen acknowledged is said again in its own time, with what has
-// changed since; and not once more when the time comes to tell everybody of that.
+// An Update Request that was not acknowledged by the Record is sent again when its own timer
+// fires, with the present locators. It is not sent once more when all peers are told of these.
 func TestRestartUpdatingOnce(t *testing.T) {
 	n := newNetwork(t)
 	n.drop = func(Send) bool { return true }
@@ -251,7 +250,7 @@ func TestRestartElsewhere(t *testing.T) {
 	}
 }
 
-// Records that don't fit what the kernel has are given up.
+// Records that don't fit the kernel's contexts are given up.
 func TestRestartStale(t *testing.T) {
 	f := in(t, Established)
 	r := f.a.records[f.ab]
@@ -280,7 +279,7 @@ func TestFlushed(t *testing.T) {
 	tag := b.context(ba).TagPeer
 	a.kernel.Clear()
 	a.lax = true
-	// The kernel tells of the tag that it does not know, and we do.
+	// The kernel reports a tag that it does not know. We know it.
 	for range 10 {
 		a.handle(NoContext{Source: b.addr(1), Destination: a.addr(1), Tag: tag})
 	}
@@ -300,7 +299,7 @@ func TestFlushed(t *testing.T) {
 	}
 }
 
-// What else shows that the kernel has lost a context.
+// Other events, too, show that the kernel has lost a context.
 func TestResync(t *testing.T) {
 	for _, ev := range []func(f *fixture) Event{
 		func(f *fixture) Event { return Acquire{f.ab.Local, f.ab.Peer} },
@@ -323,8 +322,8 @@ func TestResync(t *testing.T) {
 	}
 }
 
-// A dump that differs in values has them set anew; one with a context that nobody
-// knows has it adopted; the same changes nothing.
+// A dump with other values causes a ContextSet. A context that only the dump has is adopted. A
+// dump without differences changes nothing.
 func TestDump(t *testing.T) {
 	f := in(t, Established)
 	f.a.handle(Dump{Contexts: f.a.kernel.Dump()})
@@ -350,8 +349,8 @@ func TestDump(t *testing.T) {
 	}
 }
 
-// A locator whose proof is not known, of a Record say, gets nothing, not even a Probe,
-// though somebody has answered from there; with a proof it may be probed.
+// A locator without a known proof, for example from a Record, gets nothing, not even a Probe,
+// though somebody has answered from there. With a proof it may be probed.
 func TestUnverified(t *testing.T) {
 	shows.IDs(t, "5533-7.2-03")
 	f := in(t, Established)
@@ -376,8 +375,8 @@ func TestUnverified(t *testing.T) {
 	}
 }
 
-// What a peer is told of our Send Timeout is what the kernel does for its context, also
-// if the configuration has another one by now: that one is for new contexts.
+// A peer is told the Send Timeout that the kernel has for its context, even if the
+// configuration has another one now: that one is for new contexts.
 func TestRestartSendTimeout(t *testing.T) {
 	shows.IDs(t, "5534-4.1-11")
 	const old, other = 20 * time.Second, 30 * time.Second
@@ -414,12 +413,12 @@ func TestRestartSendTimeout(t *testing.T) {
 		a.handle(Open{ULIDs: fresh})
 		n.run()
 		told(fresh, other)
-		// And what others have set in the kernel is set back.
+		// A value that others have set in the kernel is set back.
 		a.kernel.Get(ab).SendTimeout = other
 		a.handle(Dump{Contexts: a.kernel.Dump()})
 		told(ab, old)
 	}
-	// A peer is told nothing of the default, which stays what the context has.
+	// A peer is not told the default. The context keeps it.
 	_, a, _, ab, _ := establishedPair(t)
 	a.config.SendTimeout = other
 	a.restart(t, true, true)
@@ -427,7 +426,7 @@ func TestRestartSendTimeout(t *testing.T) {
 	if o := decode[*wire.UpdateRequest](t, a.sent[len(a.sent)-1]).Options.KeepaliveTimeout(); o != nil || a.kernel.Get(ab).SendTimeout != DefaultSendTimeout {
 		t.Errorf("the update has %v, the kernel %v", o, a.kernel.Get(ab).SendTimeout)
 	}
-	// A kernel that does not say what it has is told.
+	// A kernel that does not report its value gets ours.
 	a.kernel.Get(ab).SendTimeout = 0
 	a.restart(t, true, true)
 	if d := a.kernel.Get(ab).SendTimeout; d != other {

@@ -15,7 +15,7 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// fixture is host A in a state, and its peer B, which need not be in any.
+// fixture is host A with a context in a state, and its peer B, which may have no context.
 type fixture struct {
 	t      testing.TB
 	n      *network
@@ -25,7 +25,7 @@ type fixture struct {
 	had *Context
 }
 
-// in brings A to a state by what the protocol has for that.
+// in brings A to a state by the messages and events of the protocol.
 func in(t testing.TB, s State, configs ...Config) *fixture {
 	t.Helper()
 	f := &fixture{t: t}
@@ -69,7 +69,7 @@ func in(t testing.TB, s State, configs ...Config) *fixture {
 	return f
 }
 
-// keepalive has the kernel of h send a Keepalive.
+// keepalive makes the kernel of h send a Keepalive.
 func (f *fixture) keepalive(h *host, u ULIDs) {
 	f.t.Helper()
 	k := h.kernel.Get(u)
@@ -103,7 +103,7 @@ func (f *fixture) context() *Context {
 	return c
 }
 
-// fromB has A get a message from B's ULID at its own.
+// fromB hands A a message from B's ULID to A's.
 func (f *fixture) fromB(m wire.Message) {
 	f.t.Helper()
 	f.a.handle(Control{Source: f.ab.Peer, Destination: f.ab.Local, Message: encode(f.t, m)})
@@ -177,8 +177,8 @@ func (f *fixture) tagLocal() wire.ContextTag {
 	return 2
 }
 
-// messages are those columns of Appendix B that may come in every state: what a peer, or
-// whoever says that it is one, can send.
+// messages are the columns of Appendix B that are possible in every state: the messages that a
+// peer, or somebody in its name, can send.
 var messages = map[string]func(f *fixture){
 	"I1": func(f *fixture) { f.fromB(f.i1()) },
 	"I2": func(f *fixture) { f.fromB(f.i2()) },
@@ -214,7 +214,7 @@ var messages = map[string]func(f *fixture){
 	},
 	"control": func(f *fixture) { f.fromB(&wire.Keepalive{ReceiverContextTag: f.tagLocal()}) },
 	"payload": func(f *fixture) {
-		// What the kernel tells of a payload extension header.
+		// This is how the kernel reports a payload extension header.
 		if c := f.a.e.Find(f.ab); c == nil {
 			f.a.handle(NoContext{Source: f.ab.Peer, Destination: f.ab.Local, Tag: f.tagLocal()})
 		} else {
@@ -225,8 +225,8 @@ var messages = map[string]func(f *fixture){
 	},
 }
 
-// occurrences are the other columns, which mean something in some states: what differs in
-// a nonce or tag that is looked at, and what the kernel, time and programs have happen.
+// occurrences are the other columns, which mean something only in some states: messages with
+// another nonce or tag, and what kernel, time and programs cause.
 var occurrences = map[string]func(f *fixture){
 	"I1, CT(peer)": func(f *fixture) { f.fromB(&wire.I1{InitiatorContextTag: f.tagPeer(), InitiatorNonce: nonceB}) },
 	"R1, other nonce": func(f *fixture) {
@@ -252,7 +252,7 @@ var occurrences = map[string]func(f *fixture){
 	"hold-down over": func(f *fixture) { f.n.pass(ICMPHolddownTime) },
 }
 
-// retried is a timeout after which so many are left.
+// retried is a timeout after which left retries are left.
 func retried(f *fixture, left int) {
 	c := f.context()
 	c.SetRetries(map[State]int{I1Sent: I1RetriesMax, I2Sent: I2RetriesMax, I2bisSent: I2bisRetriesMax}[c.State()] - left)
@@ -339,7 +339,7 @@ var stateMachine = []cell{
 	{Established, "R1", nil, Established, "5533-B-36 5533-7.11-04"},
 	{Established, "R1bis", send(wire.TypeI2bis), I2bisSent, "5533-B-37 5533-7.18-04"},
 	{Established, "control", nil, Established, "5533-B-38"},
-	// The kernel processes it, and what it tells may be from before.
+	// The kernel processes payload; its report may be from before.
 	{Established, "payload", nil, Established, ""},
 	{Established, "ICMP", nil, Established, ""},
 	{Established, "quiescent", nil, Idle, "5533-B-39"},
@@ -391,7 +391,7 @@ func everyCell() []cell {
 // TestStates is the state machine of RFC 5533, Appendix B: what is sent, and the
 // state after it.
 func TestStates(t *testing.T) {
-	// Any packet in E-FAILED and NO-SUPPORT as in IDLE.
+	// In E-FAILED and NO-SUPPORT every packet is dealt with as in IDLE.
 	shows.IDs(t, "5533-B-41 5533-B-43 5533-7.9-09")
 	has := map[string]bool{}
 	for _, x := range everyCell() {
@@ -428,8 +428,7 @@ func TestStates(t *testing.T) {
 	}
 }
 
-// Whatever happens in whichever state, and however it goes on: the Engine, its tables and
-// the kernel agree.
+// Whatever happens in any state: the Engine, its tables and the kernel agree.
 func TestStatesSurvive(t *testing.T) {
 	all := maps.Clone(messages)
 	maps.Copy(all, occurrences)

@@ -44,8 +44,8 @@ func TestExpire(t *testing.T) {
 	}
 }
 
-// The ULID isn't valid any more: its contexts end, and those of others don't. The peer
-// learns of it when it sends something.
+// The ULID is no longer valid. Its contexts end, and those of other ULIDs don't. The peer learns
+// of it when it sends something.
 func TestULIDGone(t *testing.T) {
 	shows.IDs(t, "5533-1.5-01 5533-1.5-02 5533-1.5-03")
 	for _, how := range []string{"left out", "expired"} {
@@ -76,7 +76,7 @@ func TestULIDGone(t *testing.T) {
 		n.run()
 		b.inState(ba, I2bisSent)
 	}
-	// One that is broken, on a link that is down, is still a ULID.
+	// A broken address, on a link that is down, is still a ULID.
 	f := in(t, Established)
 	f.a.locate(broken(f.a.locals[0]), f.a.locals[1])
 	f.n.run()

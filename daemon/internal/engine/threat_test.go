@@ -17,8 +17,8 @@ import (
 // evil is the address of an attacker, in no trusted prefix.
 var evil = netip.MustParseAddr("3fff:bad::1")
 
-// harmless fails if A sends anything to the attacker but what it answers to anybody,
-// or has the attacker among its locators.
+// harmless fails if A sends the attacker anything except the answers that everybody gets, or
+// has the attacker among its locators.
 func (f *fixture) harmless() {
 	f.t.Helper()
 	for _, s := range f.a.sent {
@@ -55,8 +55,8 @@ func TestThreatRedirect(t *testing.T) {
 	f.a.inState(f.ab, Established)
 }
 
-// Time-shifted attack (section 4.1.2): who has left the path plays again what it has
-// seen, a signed Update Request of before.
+// Time-shifted attack (section 4.1.2): an attacker that has left the path replays a signed
+// Update Request that it has seen.
 func TestThreatTimeShifted(t *testing.T) {
 	n := newNetwork(t)
 	set := append(hbaSetWithKey(t, 1, enginetest.Key(), 0xa1, 0xa2), plain(0xa3, 1))
@@ -72,13 +72,13 @@ func TestThreatTimeShifted(t *testing.T) {
 	a.locate(set...)
 	n.run()
 	knows := b.context(reverse(ab)).PeerLocators
-	// In the same context.
+	// It does so in the same context.
 	n.deliver(old)
 	n.run()
 	if got := b.context(reverse(ab)).PeerLocators; !slices.Equal(got, knows) {
 		t.Errorf("B knows %v, before %v", got, knows)
 	}
-	// And in a later one, whose tags are others.
+	// And it does so in a later context, which has other tags.
 	b.handle(Close{ULIDs: reverse(ab)})
 	a.handle(Close{ULIDs: ab})
 	a.handle(Acquire{ab.Local, ab.Peer})
@@ -122,8 +122,8 @@ func TestThreatPremeditated(t *testing.T) {
 	f.a.inState(f.ab, Established)
 }
 
-// Nobody learns our tag by claiming a ULID in an I1, whatever the state. In those
-// states in which R2 is the answer it goes to locators of the peer only.
+// Nobody learns our tag by claiming a ULID in an I1, in no state. In the states in which R2 is
+// the answer, it goes only to locators of the peer.
 func TestThreatTagDisclosed(t *testing.T) {
 	for s := Idle; s <= NoSupport; s++ {
 		f := in(t, s)
@@ -147,19 +147,19 @@ func TestThreatReplay(t *testing.T) {
 			b = encode(t, f.i2())
 		}
 		replay := func() { f.a.handle(Control{f.ab.Peer, f.ab.Local, b}) }
-		// As late as may be.
+		// The I2 is as late as it may be.
 		f.n.pass(ValidatorMinLifetime)
 		replay()
 		f.a.inState(f.ab, Established)
 		tag := f.tagLocal()
-		// Again it does nothing but to have the R2 sent again.
+		// The same I2 again only causes the R2 again.
 		f.a.forget()
 		replay()
 		f.a.sends(wire.TypeR2)
 		if f.tagLocal() != tag || len(f.a.changes) != 0 {
 			t.Error("the replay has changed something")
 		}
-		// The peer has made the context anew, with another tag.
+		// The peer has made the context again, with another tag.
 		m := f.i2()
 		m.InitiatorContextTag = tagB ^ 5
 		m.Options.ResponderValidator().Validator = f.a.e.R1Validator(f.n.now, m.ResponderNonce, f.pair(), tagB^5, f.ab)
@@ -178,7 +178,7 @@ func TestThreatReplay(t *testing.T) {
 	}
 }
 
-// What the validator covers: everything that the RFC lists, but the Initiator Nonce.
+// The validator covers everything that the RFC lists, except the Initiator Nonce.
 func TestValidator(t *testing.T) {
 	shows.IDs(t, "5533-5.15.1-02 5533-7.10.1-01 5533-7.10.1-02 5533-7.10.1-03 5533-7.10.1-04 5533-7.10.1-05",
 		"5533-7.17.1-01 5533-7.13-03 5533-7.20-03")
@@ -265,8 +265,8 @@ func TestThreatFlooding(t *testing.T) {
 	b.handle(Acquire{ab.Peer, ab.Local})
 	n.pass(time.Hour)
 	for _, s := range a.sent {
-		// The attacker may send under the victim's address, and get an answer
-		// sent there that is no longer than the question.
+		// The attacker may send from the victim's address, and cause an answer to it
+		// that is no longer than the question.
 		if s.Destination == victim && s.Type != wire.TypeUpdateAcknowledgement {
 			t.Errorf("A sends a %v to the victim", s.Type)
 		}
@@ -276,8 +276,8 @@ func TestThreatFlooding(t *testing.T) {
 	}
 }
 
-// gullible is an Explorer that probes a locator and goes there when there is a doubt, and
-// wherever a Probe says that one was got, if the Engine lets it.
+// gullible is an Explorer that probes a locator and uses it when there is a doubt, and uses
+// every locator that is in the report of a Probe, if the Engine allows it.
 type gullible struct {
 	NoExplorer
 	to     netip.Addr
@@ -297,10 +297,10 @@ func (g *gullible) Probe(s *Session, _, _ netip.Addr, m *wire.Probe) {
 	}
 }
 
-// Third parties with help on the path (section 4.3.2): somebody there reads the Probe to
-// the victim and answers it. What is not proved is not even probed. What is proved is the
-// peer's own, or of an owner who has signed for it: there the answer is believed, as the
-// RFC has it, and only there.
+// Third parties with help on the path (section 4.3.2): somebody there reads the Probe to the
+// victim and answers it. A locator that is not proved is not even probed. A locator that is
+// proved belongs to the peer, or to an owner who has signed for it: only there the answer is
+// believed, as the RFC has it.
 func TestThreatFloodingHelped(t *testing.T) {
 	shows.IDs(t, "5533-7.2-04")
 	for _, x := range []struct {
@@ -340,7 +340,7 @@ func TestThreatFloodingHelped(t *testing.T) {
 		if g.probed != x.proved || (i >= 0) != x.proved || a.kernel.Get(ab).Locator.Peer != ab.Peer {
 			t.Errorf("%s: probed %v, sent %v; payload goes to %v", x.name, g.probed, a.types(), a.kernel.Get(ab).Locator.Peer)
 		}
-		// If there is no Probe to be read, the helper has it from who has sent it.
+		// If there is no Probe to read, the helper has it from its sender.
 		got := wire.ProbeReport{Source: ab.Local, Destination: g.to, Nonce: 7}
 		if i >= 0 {
 			got = decode[*wire.Probe](t, a.sent[i]).Sent[0]
@@ -362,8 +362,8 @@ func TestThreatFloodingHelped(t *testing.T) {
 	}
 }
 
-// Packets from unknown locators (section 4.4): with the right tag they are asked who
-// they are.
+// Packets from unknown locators (section 4.4): with the right tag they are answered by R1bis,
+// so that the sender must prove the locator.
 func TestThreatUnknownLocator(t *testing.T) {
 	f := in(t, Established)
 	f.a.handle(Control{evil, f.ab.Local, encode(t, &wire.UpdateAcknowledgement{ReceiverContextTag: f.tagLocal(), RequestNonce: 1})})
@@ -371,8 +371,7 @@ func TestThreatUnknownLocator(t *testing.T) {
 	f.harmless()
 }
 
-// Privacy (section 4.5): an HBA-only host tells of its set alone, and not of other
-// addresses that it has.
+// Privacy (section 4.5): an HBA-only host tells only the addresses of its set.
 func TestThreatPrivacy(t *testing.T) {
 	shows.IDs(t, "5533-2.2-02")
 	n := newNetwork(t)
@@ -390,7 +389,7 @@ func TestThreatPrivacy(t *testing.T) {
 	}
 }
 
-// counting counts how often something is proved.
+// counting counts how often a proof is verified.
 type counting struct{ n int }
 
 func (v *counting) Verify(ulid netip.Addr, pds []byte, l *wire.LocatorList, s []byte) error {
@@ -398,8 +397,8 @@ func (v *counting) Verify(ulid netip.Addr, pds []byte, l *wire.LocatorList, s []
 	return CGAVerifier{}.Verify(ulid, pds, l, s)
 }
 
-// Who has a validator may ask for proofs, but not for many that fail; and only those
-// of its own prefix suffer.
+// A host with a validator may cause the work of proofs, but not of many that fail. Only its own
+// prefix suffers.
 func TestThreatProofs(t *testing.T) {
 	v := &counting{}
 	f := in(t, Idle, Config{Verifier: v})
@@ -422,8 +421,8 @@ func TestThreatProofs(t *testing.T) {
 	f.a.inState(f.ab, Established)
 }
 
-// State or work on the first packet (section 7): I1 makes no state, and nothing is
-// proved for who has no validator.
+// State or work on the first packet (section 7): I1 makes no state, and no proof is verified for
+// a sender without a validator.
 func TestThreatFirstPacket(t *testing.T) {
 	shows.IDs(t, "5533-5.5-06 5533-7.10-01 5535-11-03")
 	v := &counting{}
@@ -449,9 +448,9 @@ func TestThreatFirstPacket(t *testing.T) {
 	}
 }
 
-// Who has seen the tag of a peer makes a context with the same tag, and signs for the
-// peer's locators, which a key can do for any address. The peer's context is not
-// discarded, and all its locators stay; what the attacker only claims is not believed.
+// An attacker that has seen the tag of a peer makes a context with the same tag, and signs for
+// the peer's locators, which a key can do for any address. The peer's context is not discarded
+// and keeps all its locators. Those that the attacker only claims are not believed.
 func TestThreatClaimedConfusion(t *testing.T) {
 	n, a, b, ab, _ := establishedPair(t)
 	before := a.kernel.Get(ab)
@@ -479,8 +478,8 @@ func TestThreatClaimedConfusion(t *testing.T) {
 	}
 }
 
-// The attacker has come first, by a guess: what it only claims goes to the peer that holds
-// it, and neither context is discarded.
+// The attacker comes first, with a guessed tag. The locators that it only claims go to the peer
+// that holds them, and neither context is discarded.
 func TestThreatClaimedFirst(t *testing.T) {
 	f := in(t, Idle)
 	b1, b2 := f.b.addr(0), f.b.addr(1)

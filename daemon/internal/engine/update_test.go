@@ -53,7 +53,7 @@ func TestUpdate(t *testing.T) {
 	if len(y.PeerLocators) != 1 || x.Updating {
 		t.Errorf("B knows %v; A is updating: %v", y.PeerLocators, x.Updating)
 	}
-	// And back: a member of the HBA set is verified again.
+	// The address comes back: a member of the HBA set is verified again.
 	a.locate(set...)
 	n.run()
 	if y := b.context(ba); len(y.PeerLocators) != 2 || !y.PeerLocators[1].Verified || y.PeerLocators[1].Probed {
@@ -68,8 +68,7 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// The generations of lists are drawn at random: each of their bits is, and none comes
-// from the one before.
+// The generations of lists are random in every bit, and don't depend on the one before.
 func TestUpdateGenerations(t *testing.T) {
 	shows.IDs(t, "5533-10.1-02")
 	n, a, b, ab, ba := establishedPair(t)
@@ -143,7 +142,7 @@ func TestUpdatePreferences(t *testing.T) {
 	if l := b.context(ba).PeerLocators; l[1].Flags != wire.FlagBroken || l[0].Flags != 0 {
 		t.Errorf("B knows %v", l)
 	}
-	// That it works again must be said as well.
+	// The peer must also be told that it works again.
 	a.locate(set...)
 	n.run()
 	if l := b.context(ba).PeerLocators; l[1].Flags != 0 {
@@ -193,7 +192,7 @@ func TestUpdateSuperseded(t *testing.T) {
 	if x.RequestNonce == y.RequestNonce {
 		t.Error("the nonce is the same")
 	}
-	// What was not acknowledged is in the second as well.
+	// The second request also has what was not acknowledged.
 	if y.Options.LocatorList() == nil || y.Options.LocatorPreferences() == nil {
 		t.Errorf("the second has %v", y.Options)
 	}
@@ -216,7 +215,7 @@ func TestUpdateSuperseded(t *testing.T) {
 	}
 }
 
-// The first request was late and comes after the second: A must say it again.
+// The first request arrives late, after the second. So A must repeat the second.
 func TestUpdateOvertaken(t *testing.T) {
 	n, a, b, _, ba := establishedPair(t)
 	set := a.locals
@@ -283,8 +282,8 @@ func TestUpdateInI2Sent(t *testing.T) {
 	f.a.sends(wire.TypeI2)
 }
 
-// In I2BIS-SENT it is processed; it is acknowledged when the exchange is over, which
-// may bring an older list.
+// In I2BIS-SENT it is processed. It is acknowledged only after the exchange, since that may
+// bring an older list.
 func TestUpdateInI2bisSent(t *testing.T) {
 	shows.IDs(t, "5533-10.4-08 5533-10.5-07 5533-10.5-10")
 	f := in(t, I2bisSent)
@@ -305,8 +304,7 @@ func TestUpdateInI2bisSent(t *testing.T) {
 	f.a.sends(wire.TypeI2bis)
 }
 
-// What is wrong with an Update Request is answered by an Error message, and nothing
-// of it comes into force.
+// A faulty Update Request is answered by an Error message, and nothing in it comes into force.
 func TestUpdateRefused(t *testing.T) {
 	hba := func(f *fixture) *wire.LocatorList { return f.b.e.List(f.ba) }
 	pds := func(f *fixture) wire.Option {
@@ -368,7 +366,7 @@ func TestUpdateRefused(t *testing.T) {
 			}
 		})
 	}
-	// A PDS of somebody else: not a word.
+	// Somebody else's PDS: no answer.
 	t.Run("PDS", func(t *testing.T) {
 		shows.IDs(t, "5533-10.4-04")
 		f := in(t, Established)
@@ -376,7 +374,7 @@ func TestUpdateRefused(t *testing.T) {
 		f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 3, Options: o})
 		f.a.sends()
 	})
-	// HBA members without the PDS, which was there before.
+	// HBA members without the PDS, which the peer has sent before.
 	t.Run("PDS of before", func(t *testing.T) {
 		shows.IDs(t, "5533-10-02")
 		f := in(t, Established)
@@ -385,7 +383,7 @@ func TestUpdateRefused(t *testing.T) {
 	})
 }
 
-// Checks of RFC 5533, section 12.3: too short, or bent, means not a word.
+// Checks of RFC 5533, section 12.3: a message that is too short, or changed, gets no answer.
 func TestTooShort(t *testing.T) {
 	shows.IDs(t, "5533-7.9-01 5533-7.11-01 5533-7.13-01 5533-7.16-01 5533-7.18-01 5533-7.20-01 5533-10.4-01",
 		"5533-10.5-01")
@@ -399,7 +397,7 @@ func TestTooShort(t *testing.T) {
 		b[0], b[1], b[2] = wire.NoNextHeader, n-1, byte(typ)
 		resum(b)
 		f.a.handle(Control{f.ab.Peer, f.ab.Local, b})
-		// The whole, with a checksum that is wrong.
+		// The whole message, with a wrong checksum.
 		b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
 		b[1] = n
 		resum(b)
@@ -414,7 +412,7 @@ func TestTooShort(t *testing.T) {
 	}
 }
 
-// The peer drops the locator in use: it stays in use until there is another one.
+// The peer drops the locator in use. It stays in use until there is another one.
 func TestUpdateDropsCurrent(t *testing.T) {
 	shows.IDs(t, "5533-10.4-19")
 	hints := &recorder{}
@@ -443,7 +441,7 @@ func TestUpdateDropsCurrent(t *testing.T) {
 	}
 }
 
-// recorder is an Explorer that only notes what it is told.
+// recorder is an Explorer that only notes its calls.
 type recorder struct {
 	NoExplorer
 	hints       []string
@@ -463,8 +461,8 @@ func (r *recorder) Hint(_ *Session, kind HintKind, why string) {
 }
 func (r *recorder) Gone(*Session) { r.gone++ }
 
-// Our own address goes while it is in use: the update leaves from one that the peer
-// knows as well.
+// Our own address goes while it is in use. The Update Request leaves from another one that the
+// peer knows.
 func TestUpdateWithoutCurrent(t *testing.T) {
 	shows.IDs(t, "5533-1.5-03")
 	n, a, b, ab, ba := establishedPair(t)
@@ -481,7 +479,7 @@ func TestUpdateWithoutCurrent(t *testing.T) {
 	}
 }
 
-// Very many peers are not told all at once.
+// Very many peers are told one batch after another.
 func TestUpdatePaced(t *testing.T) {
 	n := newNetwork(t)
 	n.drop = func(Send) bool { return true }

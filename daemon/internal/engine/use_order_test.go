@@ -12,8 +12,9 @@ import (
 	"shim6/daemon/wire"
 )
 
-// A list has one locator of each network before a second one of any, those that need no
-// signature first, and none that changes for privacy. It stays as it is when links go and come.
+// A list has one locator of each network before a second one of any network. Locators that need
+// no signature come first, and temporary ones are left out. The order does not depend on links
+// that go and come.
 func TestListByUse(t *testing.T) {
 	a := hbaSetWithKey(t, 1, enginetest.Key(), 0xa1, 0xa2, 0xa3)
 	temporary := plain(0xa2, 0x99)
@@ -35,7 +36,7 @@ func TestListByUse(t *testing.T) {
 	if got := told(a[0].Address); !slices.Equal(got, want) {
 		t.Errorf("with all links down told are %v, wanted %v", got, want)
 	}
-	// As a ULID it is one, and proves nothing.
+	// A temporary address can be the ULID. It proves nothing.
 	if got := told(temporary.Address); !slices.Equal(got, []netip.Addr{temporary.Address}) {
 		t.Errorf("of a temporary ULID told are %v", got)
 	}

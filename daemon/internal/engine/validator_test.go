@@ -12,8 +12,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// The secret changes, and what was made with the last one is good as long as it may
-// be; with the one before that it isn't.
+// The secret changes. A validator that was made with the last secret is good for its lifetime.
+// One that was made with the secret before that is not.
 func TestSecretChanges(t *testing.T) {
 	shows.IDs(t, "5533-16-02")
 	r := random{rand.NewPCG(1, 3)}

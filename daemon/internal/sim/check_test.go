@@ -13,13 +13,13 @@ import (
 	"shim6/daemon/wire"
 )
 
-// bench is a world without faults: A has a context with B, of which it was told all
-// locators, and that has sent nothing for long.
+// bench is a world without faults. A has a context with B and was told all of B's locators. It
+// has sent nothing for long.
 type bench struct {
 	w    *world
 	a, b *host
 	u    engine.ULIDs
-	// ulids is the pair of these, and other another one, which was never used.
+	// ulids is the pair of the ULIDs, and other a pair that was never used.
 	ulids, other engine.Pair
 	nonce        uint32
 }
@@ -54,7 +54,7 @@ func objection(do func()) (text string) {
 	return ""
 }
 
-// send has A send a message of the context.
+// send makes A send a message of the context.
 func (x *bench) send(pair engine.Pair, m wire.Message) {
 	b, err := wire.Append(nil, m)
 	if err != nil {
@@ -68,7 +68,7 @@ func (x *bench) probe(pair engine.Pair) {
 	x.send(pair, &wire.Probe{Sent: []wire.ProbeReport{{Source: pair.Local, Destination: pair.Peer, Nonce: x.nonce}}})
 }
 
-// i1 has a nonce of its own each time, as it would in a loop.
+// i1 is an I1 with another nonce each time, as in a loop.
 func (x *bench) i1() {
 	x.nonce++
 	x.send(x.ulids, &wire.I1{InitiatorContextTag: x.a.kernel.Get(x.u).TagLocal, InitiatorNonce: x.nonce})
@@ -79,7 +79,7 @@ func (x *bench) update() {
 	x.send(x.ulids, &wire.UpdateRequest{RequestNonce: x.nonce})
 }
 
-// arrive has A get a message of B's.
+// arrive hands A a message of B's.
 func (x *bench) arrive(pair engine.Pair, m wire.Message) {
 	b, err := wire.Append(nil, m)
 	if err != nil {
@@ -90,7 +90,7 @@ func (x *bench) arrive(pair engine.Pair, m wire.Message) {
 	x.a.happens(ev)
 }
 
-// every does the same again and again, at a pause.
+// every does something several times, with a pause in between.
 func (x *bench) every(n int, pause time.Duration, do func()) {
 	for range n {
 		x.w.now += pause
@@ -98,11 +98,11 @@ func (x *bench) every(n int, pause time.Duration, do func()) {
 	}
 }
 
-// TestChecks shows that the checks object to what must not be, and to nothing before.
+// TestChecks shows that each check objects to what is forbidden, and not to what is allowed.
 func TestChecks(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		// fine is what may be, and then bad is what must not.
+		// fine does what is allowed, and bad then what is forbidden.
 		fine, bad func(x *bench)
 		want      string
 	}{
@@ -314,7 +314,7 @@ func newR1() wire.Message {
 	return &wire.R1{Options: wire.Options{&wire.ResponderValidator{Validator: make([]byte, 16)}}}
 }
 
-// TestWitness shows what a host is taken to know of its peer, and what not.
+// TestWitness shows what a host is assumed to know about its peer, and what not.
 func TestWitness(t *testing.T) {
 	x := newBench(t)
 	for i, l := range x.b.all {
@@ -334,7 +334,7 @@ func TestWitness(t *testing.T) {
 		t.Fatalf("B has signed for %v, want %v", got, signed)
 	}
 
-	// What is made up proves nothing.
+	// A forged message proves nothing.
 	list := func(l ...wire.Locator) wire.Options { return wire.Options{&wire.LocatorList{Locators: l}} }
 	option := &wire.CGASignature{Signature: []byte(signature)}
 	for _, c := range []struct {
@@ -358,8 +358,8 @@ func TestWitness(t *testing.T) {
 		}
 	}
 
-	// Only a report of a Probe that was sent, by the pair that it was sent by, shows
-	// that the peer is there.
+	// Only a report of a Probe that was really sent, by the pair of that Probe, shows that
+	// the peer is there.
 	x.a.told(x.u, list(wire.Locator{Address: x.other.Peer, Method: wire.MethodHBA}))
 	x.w.now += time.Minute
 	x.probe(x.other)
@@ -381,7 +381,7 @@ func TestWitness(t *testing.T) {
 		}
 	}
 
-	// A new context begins with nothing.
+	// A new context begins without any proof.
 	x.w.now++
 	x.a.renew(x.u, 1)
 	if x.a.proved(x.u, x.other.Peer) || x.a.reached(x.u, x.other.Peer) || !x.a.reached(x.u, x.u.Peer) {
