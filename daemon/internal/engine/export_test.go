@@ -12,11 +12,11 @@ import (
 	"shim6/daemon/wire"
 )
 
-// This file is for the tests in package engine_test: what they need and the Engine does not
-// show. They are not in package engine because package enginetest, with the fakes that they
-// share with other tests, imports that.
+// This file gives the tests in package engine_test what they need and the Engine does not
+// export. They can't be in package engine, because they use package enginetest, which imports
+// engine.
 
-// Limits of the Engine that tests go up to.
+// Constants of the Engine that tests go up to.
 const (
 	Losses       = losses
 	MaxHolds     = maxHolds
@@ -57,7 +57,7 @@ func (e *Engine) SetRandom(s rand.Source) { e.random.Source = s }
 // ResponderNonce is the Responder Nonce that the Engine gives now.
 func (e *Engine) ResponderNonce(now time.Duration) uint32 { return e.validator.nonce(now) }
 
-// SetResponderNonce has the Engine go on from another Responder Nonce.
+// SetResponderNonce makes the Engine continue from another Responder Nonce.
 func (e *Engine) SetResponderNonce(now time.Duration, nonce uint32) {
 	e.validator.base += nonce - e.validator.nonce(now)
 }
@@ -75,10 +75,12 @@ func (e *Engine) R1bisValidator(now time.Duration, nonce uint32, pair Pair, tag 
 
 // Told are the locators that peers are told for a local ULID, List is the list of them for the
 // peer of a context, PDS is its proof, and ListOptions are both as options.
-func (e *Engine) Told(ulid netip.Addr) []netip.Addr      { return e.locals[ulid].set.addresses }
-func (e *Engine) List(u ULIDs) *wire.LocatorList         { return e.localSet(u).list }
-func (e *Engine) PDS(u ULIDs) []byte                     { return e.localSet(u).pds }
-func (e *Engine) ListOptions(u ULIDs) wire.Options       { return appendList(nil, e.localSet(u)) }
+func (e *Engine) Told(ulid netip.Addr) []netip.Addr { return e.locals[ulid].set.addresses }
+func (e *Engine) List(u ULIDs) *wire.LocatorList    { return e.localSet(u).list }
+func (e *Engine) PDS(u ULIDs) []byte                { return e.localSet(u).pds }
+func (e *Engine) ListOptions(u ULIDs) wire.Options  { return appendList(nil, e.localSet(u)) }
+
+// What a context knows: its names and state, and what it knows of the peer and the peer of us.
 func (c *context) TagLocal() wire.ContextTag             { return c.tagLocal }
 func (c *context) TagPeer() wire.ContextTag              { return c.tagPeer }
 func (c *context) HasTagPeer() bool                      { return c.hasTagPeer }
@@ -95,7 +97,7 @@ func (c *context) Updating() (there, runs bool) {
 	return u != nil, u != nil && u.timer.running()
 }
 
-// MissGeneration has the context forget the generation of the peer's list.
+// MissGeneration makes the context lose the generation of the peer's list.
 func (c *context) MissGeneration() { c.peer.generation++ }
 
 // The exchange of a context: its pair, nonces and validator, and the timer that retransmits.

@@ -123,20 +123,20 @@ func (e *Engine) sendUpdate(c *context, s *localSet, withList bool) {
 
 // makeUpdate is sendUpdate after a delay.
 func (e *Engine) makeUpdate(c *context, s *localSet, withList bool, delay time.Duration) {
-	u := &update{nonce: e.random.nonce(), set: s, generation: s.generation}
-	u.withList = withList || !c.announced.set.beyondULID() || !c.announced.set.sameList(s) || c.announced.update != nil && c.announced.update.withList
+	told, old := c.announced.set, c.announced.update
+	u := &update{nonce: e.random.nonce(), set: s, generation: s.generation, repeat: repeatNever}
+	u.withList = withList || !told.beyondULID() || !told.sameList(s) || old != nil && old.withList
 	if s.list == nil {
 		return
 	}
 	if !u.withList {
 		u.generation = c.announced.generation
 	}
-	if c.announced.update != nil || c.announced.set.incomplete {
+	if old != nil || told.incomplete {
 		u.repeat = repeatLater
 	}
-	if old := c.announced.update; old != nil {
-		u.refused = old.refused
-		u.repeat = max(u.repeat, old.repeat)
+	if old != nil {
+		u.refused, u.repeat = old.refused, max(u.repeat, old.repeat)
 	}
 	e.dropUpdate(c)
 	c.announced.update, c.announced.uncertain = u, false

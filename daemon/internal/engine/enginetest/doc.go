@@ -5,10 +5,11 @@
 //
 //   - Kernel does what the kernel module does with contexts, and refuses what it refuses;
 //   - Records are the state file;
-//   - Queue and Pass are virtual time, in which hosts and what happens between them live;
+//   - Queue and Pass are virtual time;
 //   - HBASet, CGA, Key and Seed make addresses that can be proved, the same in every run.
 //
-// The network between hosts is no part of it. Each user has one that fits what it tests: the
-// tests of package engine have messages arrive at once and in order, those of package reap
-// have pairs of addresses that fail, package sim has loss, delay and attackers.
+// The network between hosts is no part of it, nor is a host: each user has its own, for what
+// it tests. In the tests of engine, messages arrive at once and in order, and the tables of the
+// Engine are checked after every event. In those of reap, the kernels have timers, and pairs of
+// addresses fail. Package sim has loss, delay, crashes and attackers.
 package enginetest
