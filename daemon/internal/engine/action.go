@@ -9,29 +9,28 @@ import (
 	"shim6/daemon/wire"
 )
 
-// Action is something to do: one of the types of this file. What an action
-// refers to is not changed afterwards, and must not be.
+// Action is something to do. The types of this file are all actions. The slices and pointers
+// in an action are shared: neither the Engine nor the caller changes what they refer to.
 type Action interface{ action() }
 
-// Send is a control message to send. It must leave from Source: a peer drops the
-// answer that comes from another address (RFC 5533, section 7.11). If it can't be
-// sent, that is like a packet lost.
+// Send is a control message to send. It must leave from Source, since a peer drops an answer
+// from another address (RFC 5533, section 7.11). A message that can't be sent counts as
+// lost.
 type Send struct {
 	Source, Destination netip.Addr
 	Type                wire.Type
 	// Message is the message with its checksum, from its Next Header on.
 	Message []byte
-	// Length is how many octets the packet is to have, from the IPv6 header on;
-	// 0 for those that the message takes. What is behind the message means nothing
-	// (RFC 8200, section 4.7). The kernel makes no packet longer than the path is
-	// known to carry.
+	// Length is how long the packet should be, in octets from the IPv6 header on; 0 for as
+	// long as the message needs. The octets after the message mean nothing (RFC 8200,
+	// section 4.7). The kernel makes no packet longer than the path is known to carry.
 	Length int
-	// Context is the context that the message is about; zero if there is
-	// none, as for R1 and R1bis.
+	// Context is the context that the message belongs to. It is zero if there is none, as
+	// for R1 and R1bis.
 	Context ULIDs
 }
 
-// Fields are those fields of a KernelContext that a ContextSet is about.
+// Fields are the fields of a KernelContext that a ContextSet changes.
 type Fields uint16
 
 const (
@@ -46,31 +45,30 @@ const (
 	FieldSendTimeout
 	FieldKeepaliveTimeout
 	FieldReapState
-	// FieldReapTimer is there for its own sake: to start a timer anew.
+	// FieldReapTimer is no property of the context. It starts a timer again.
 	FieldReapTimer
 
 	// FieldsAll are all but FieldReapTimer.
 	FieldsAll = FieldReapTimer - 1
 )
 
-// KernelContext is what the kernel has of a context, or is to have.
+// KernelContext is what the kernel has of a context, or should have.
 type KernelContext struct {
 	ULIDs
 	TagLocal wire.ContextTag
-	// TagPeer means something if HasTagPeer.
+	// TagPeer is valid if HasTagPeer.
 	TagPeer    wire.ContextTag
 	HasTagPeer bool
 	State      State
 	// Locator is the current locator pair: Lp(local) and Lp(peer).
 	Locator Pair
-	// LocatorsLocal and LocatorsPeer are Ls(local) and Ls(peer). They may or
-	// may not have the ULIDs among them.
+	// LocatorsLocal and LocatorsPeer are Ls(local) and Ls(peer), with or without the ULIDs.
 	LocatorsLocal, LocatorsPeer []netip.Addr
 	// Inbound is the pair by which the peer sends.
 	Inbound                       Pair
 	SendTimeout, KeepaliveTimeout time.Duration
 	ReapState                     ReapState
-	// ReapTimer is what a ContextSet with FieldReapTimer starts.
+	// ReapTimer is the timer that a ContextSet with FieldReapTimer starts.
 	ReapTimer ReapTimer
 }
 
@@ -83,8 +81,8 @@ const (
 	ReapInboundOK
 )
 
-// ReapTimer is which timer of RFC 5534 the kernel is to start anew. The numbers
-// are the kernel's.
+// ReapTimer is the timer of RFC 5534 that the kernel should start again. The numbers are the
+// kernel's.
 type ReapTimer uint8
 
 const (
@@ -93,49 +91,48 @@ const (
 	ReapTimerKeepalive
 )
 
-// ContextNew is a context to make in the kernel, with all of FieldsAll that is
-// set in it: TagPeer only if HasTagPeer, and times that are not 0.
+// ContextNew is a context to make in the kernel, with all fields of FieldsAll that are set:
+// TagPeer only if HasTagPeer, and times that are not 0.
 type ContextNew struct {
 	Context KernelContext
 }
 
-// ContextSet is a context of the kernel to change. Fields says in what; the rest
-// of Context but for its names is how the Engine has it, and not to be set.
+// ContextSet is a context of the kernel to change. Only Fields are to be set. The other
+// fields of Context, except its names and TagLocal, have the Engine's values or are nil.
 type ContextSet struct {
 	Context KernelContext
 	Fields  Fields
 }
 
-// ContextDel is a context to delete from the kernel. That it is gone already is
-// no error.
+// ContextDel is a context to delete from the kernel. It is no error if the context is gone
+// already.
 type ContextDel struct {
 	ULIDs
 	TagLocal wire.ContextTag
 }
 
-// Resync asks for a Dump: the kernel seems to have other contexts than the
-// Engine.
+// Resync asks for a Dump, because the kernel seems to have other contexts than the Engine.
 type Resync struct{}
 
-// Persist is a Record to keep in place of the last one of the same ULIDs, or, if
-// Record is nil, a Record to forget. They are for Start. It need not be on disk
-// when the next action is done: the state of a context that has no Record, or an
-// old one, is made up from what the kernel has.
+// Persist is a Record to keep, for Start, in place of the last one of the same ULIDs. If
+// Record is nil, the last one is to be forgotten. The Record need not be on disk before the
+// next action is done: Start can do without a Record, or with an old one, since the kernel
+// has the rest.
 type Persist struct {
 	ULIDs
 	Record *Record
 }
 
-// StateChange tells that the state of a context has changed, and why.
+// StateChange says that the state of a context has changed, and why.
 type StateChange struct {
 	ULIDs
 	From, To State
-	// Why is a few words for people.
+	// Why is a short text for people.
 	Why string
 }
 
-// Note tells of something about a context that is worth a line in a log and that
-// a peer can't cause at will.
+// Note is something about a context that is worth a line in a log. No peer can cause Notes
+// as often as it likes.
 type Note struct {
 	ULIDs
 	Text string
@@ -144,9 +141,9 @@ type Note struct {
 // Done answers a command.
 type Done struct {
 	ID uint64
-	// ULIDs are the context that the command is about.
+	// ULIDs name the context that the command was about.
 	ULIDs
-	// Err is nil, or why the command wasn't done.
+	// Err is nil if the command was done, and otherwise says why not.
 	Err error
 }
 

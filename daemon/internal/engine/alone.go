@@ -9,51 +9,62 @@ import (
 	"shim6/daemon/wire"
 )
 
-// In the laboratory a list of ours may have nothing that proves it. A peer that does not
-// trust us ignores the message that has it, all of it, so that there would be no context.
-// Whether it does is not known before: so the list is offered, and no more once an Error
-// message says that it was not proved, or nothing has come back for so long that loss alone
-// is unlikely to be the reason.
+// In a laboratory with trusted prefixes, a list of ours may have nothing that proves it. A
+// peer that does not trust us ignores every message with such a list, so that there would be
+// no context. We can't know that before. So we offer the list until an Error message says
+// that it was not proved, or until messages stay unanswered for so long that loss alone is
+// unlikely to be the reason.
 
-// losses is how many I2s or R2s in a row may get lost on the way to a peer that trusts us.
+// losses is how many I2s or R2s in a row we assume to be lost on the way to a peer that
+// trusts us.
 const losses = 1
 
-// seeTrust notes whether the peer has shown that it trusts us: it has itself told of
-// locators that nothing proves. It may have told less since.
+// seeTrust notes whether the peer has shown that it trusts us by telling locators itself
+// that nothing proves. trustShown stays if the peer tells fewer later.
 func (c *context) seeTrust() {
-	c.trusts = c.trusts || c.peerPDS == nil && slices.ContainsFunc(c.peers, func(l PeerLocator) bool {
+	if c.peer.pds == nil && slices.ContainsFunc(c.peer.locators, func(l PeerLocator) bool {
 		return l.Index >= 0 && l.Address != c.ulids.Peer
-	})
+	}) {
+		c.announced.trust = trustShown
+	}
 }
 
-// refused notes that the peer seems to have ignored a message with an unproved list of
-// ours. It returns whether there is something else to say: the ULID alone.
+// forgetTrust is called when the peer has lost the context, or answers nothing: it may be
+// another daemon than the one that has shown that it trusts us.
+func (c *context) forgetTrust() {
+	if c.announced.trust == trustShown {
+		c.announced.trust = trustUnknown
+	}
+}
+
+// refused notes that the peer seems to have ignored a message with the set s of ours. It
+// returns whether there is something else to tell, the ULID alone: s must be unproved.
 func (e *Engine) refused(c *context, s *localSet) bool {
-	if !s.unproved() || c.trusts {
+	if !s.unproved() || c.announced.trust == trustShown {
 		return false
 	}
-	c.alone, c.unsaved = true, true
+	c.announced.trust, c.pending.unsaved = trustRefused, true
 	e.dropUpdate(c)
-	c.local = e.setFor(c)
-	c.localGeneration = c.local.generation
-	c.changed |= FieldLocatorsLocal
+	c.announced.set = e.setFor(c)
+	c.announced.generation = c.announced.set.generation
+	c.kernel.changed |= FieldLocatorsLocal
 	e.note(c, "the peer seems not to trust us: it is told of no locators that nothing proves")
 	e.touch(c)
 	return true
 }
 
-// refusedRequest is refused for an I2 or I2bis that was not answered. The next one has
-// another nonce, so that an R2 tells which of them the peer has got.
+// refusedRequest is refused for an I2 or I2bis that was not answered. The next message gets
+// another nonce, so that the R2 tells which of them the peer has accepted.
 func (e *Engine) refusedRequest(c *context) bool {
-	if c.taken || c.exchange.Local != c.ulids.Local || !e.refused(c, c.local) {
+	if c.exchange.taken || c.exchange.pair.Local != c.ulids.Local || !e.refused(c, c.announced.set) {
 		return false
 	}
 	e.newNonce(c)
 	return true
 }
 
-// refusedByError deals with an Error message that says that a locator was not proved (RFC
-// 5533, section 5.14). It returns whether there is something else to say, and says it.
+// refusedByError deals with an Error message which says that a locator was not proved (RFC
+// 5533, section 5.14). It returns whether there is something else to tell, and sends that.
 func (e *Engine) refusedByError(p packet, q quoted) bool {
 	c := q.c
 	switch {
@@ -61,41 +72,44 @@ func (e *Engine) refusedByError(p packet, q quoted) bool {
 		e.sendI2(c)
 	case q.t == wire.TypeI2bis && q.current && e.refusedRequest(c):
 		e.sendI2bis(c)
-	case q.t == wire.TypeR2 && e.refused(c, c.local):
-		e.sendR2(c, p, c.offered)
-	case q.t == wire.TypeUpdateRequest && q.current && !c.local.announced():
-		// It has never taken one.
-		e.refused(c, c.update.set)
+	case q.t == wire.TypeR2 && e.refused(c, c.announced.set):
+		e.sendR2(c, p, c.announced.offer.nonce)
+	case q.t == wire.TypeUpdateRequest && q.current && !c.announced.set.beyondULID():
+		// The peer has never accepted a list.
+		e.refused(c, c.announced.update.set)
 	default:
 		return false
 	}
 	return true
 }
 
-// offerAgain is called before an R2 with a set is sent. That the peer asks again, after a
-// while and with the same nonce, means that it has ignored the last one, or not got it.
-// It returns the set to send.
+// offerAgain is called before an R2 with the set s is sent, and returns the set to send. If
+// the peer asks again with the same nonce after a while, it has ignored the last R2, or not
+// got it.
 func (e *Engine) offerAgain(c *context, s *localSet, nonce uint32) *localSet {
 	switch {
-	case !s.unproved() || c.trusts:
-	case c.offeredAt == 0 || c.offered != nonce:
-		c.offered, c.offeredAt = nonce, e.now
-	case e.now-c.offeredAt >= losses*I2Timeout+I2Timeout/2 && e.refused(c, s):
-		return c.local
+	case !s.unproved() || c.announced.trust == trustShown:
+	case c.announced.offer.at == 0 || c.announced.offer.nonce != nonce:
+		c.announced.offer.nonce, c.announced.offer.at = nonce, e.now
+	case e.now-c.announced.offer.at >= losses*I2Timeout+I2Timeout/2 && e.refused(c, s):
+		return c.announced.set
 	}
 	return s
 }
 
-// trustShown is called when the peer has told of its locators, or sent something to an
-// address of ours, which it has from us if it is not the ULID. It returns whether one that
-// was told our ULID alone trusts us after all, and is to be told more: by refresh.
+// trustShown is called when the peer has told its locators, or has sent something to our
+// address at; if that is not the ULID, the peer has it from our list. It returns whether a
+// peer that was told our ULID alone trusts us after all. The caller then calls refresh.
 func (e *Engine) trustShown(c *context, at netip.Addr) bool {
+	before := c.announced.trust
 	c.seeTrust()
-	c.trusts = c.trusts || at != c.ulids.Local
-	if !c.alone || !c.trusts {
+	if at != c.ulids.Local {
+		c.announced.trust = trustShown
+	}
+	if before != trustRefused || c.announced.trust != trustShown {
 		return false
 	}
-	c.alone, c.unsaved = false, true
+	c.pending.unsaved = true
 	e.touch(c)
 	return true
 }

@@ -1,40 +1,41 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"net/netip"
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
 	"shim6/daemon/wire"
 )
 
 var lab = Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}}
 
-// unproved is A, which is in a laboratory and has two addresses that nothing proves, and B.
+// unproved is A, in a laboratory, with two addresses that nothing proves, and B.
 func unproved(t *testing.T, b Config, locals ...LocalLocator) (n *network, x, y *host, ab, ba ULIDs) {
 	n = newNetwork(t)
 	x = n.host("A", lab, plain(0xa1, 1), plain(0xa2, 1))
 	y = n.host("B", b, locals...)
 	ab = ULIDs{Local: x.addr(0), Peer: y.addr(0)}
-	return n, x, y, ab, ab.reverse()
+	return n, x, y, ab, reverse(ab)
 }
 
-// knows checks how many locators of A there are: as A has told, and as B knows.
+// knows checks how many locators of A there are: told by A, and known to B.
 func knows(t *testing.T, a, b *host, ab ULIDs, want int) {
 	t.Helper()
 	a.inState(ab, Established)
-	b.inState(ab.reverse(), Established)
-	told, known := len(a.context(ab).LocalLocators), len(b.context(ab.reverse()).PeerLocators)
+	b.inState(reverse(ab), Established)
+	told, known := len(a.context(ab).LocalLocators), len(b.context(reverse(ab)).PeerLocators)
 	if told != want || known != want {
 		t.Errorf("A has told %d locators and B knows %d, wanted %d", told, known, want)
 	}
 }
 
-// A peer that trusts nobody ignores a list that nothing proves. There is a context all the
-// same, whoever begins and whether or not the peer says why: of the ULIDs alone, and A does
-// not go on to tell more. What B proves A takes.
+// A peer that trusts nobody ignores a list that nothing proves. Still there is a context, of the
+// ULIDs alone, whoever begins and whether or not the peer says why. A does not tell more. A
+// accepts what B proves.
 func TestPeerWithoutTrust(t *testing.T) {
 	own := hbaSet(t, 1, 0xb1, 0xb2)
 	for _, x := range []struct {
@@ -90,7 +91,7 @@ func TestPeerWithoutTrust(t *testing.T) {
 	}
 }
 
-// Who trusts gets the list, whatever is lost on the way.
+// A peer that trusts us gets the list, whatever is lost on the way.
 func TestPeerWithTrustAndLoss(t *testing.T) {
 	for _, x := range []struct {
 		name   string
@@ -155,9 +156,9 @@ func TestPeerWithOneAddress(t *testing.T) {
 	}
 }
 
-// A peer with one address shows no trust. If an exchange with it has more losses it is told
-// the ULID alone, until somebody says that it be told more; if it does not take that, the
-// context is as it was.
+// A peer with one address shows no trust. If an exchange with it has more losses, it is told the
+// ULID alone, until a command tells it more. If it does not accept that, the context stays as it
+// was.
 func TestTellAgain(t *testing.T) {
 	for _, trusts := range []bool{true, false} {
 		config, want := lab, 2
@@ -167,7 +168,7 @@ func TestTellAgain(t *testing.T) {
 		n, a, b, ab, _ := unproved(t, config, plain(0xb1, 1))
 		lost := 0
 		n.drop = func(s Send) bool {
-			if s.Type == wire.TypeI2 && lost <= losses {
+			if s.Type == wire.TypeI2 && lost <= Losses {
 				lost++
 				return true
 			}
@@ -190,8 +191,8 @@ func TestTellAgain(t *testing.T) {
 	}
 }
 
-// A peer that has trusted, and after a restart of its host does not any more, gets its
-// context back.
+// A peer that has trusted us, and no longer does after a restart of its host, gets its context
+// back.
 func TestTrustIsGone(t *testing.T) {
 	for _, locals := range [][]LocalLocator{{plain(0xb1, 1)}, {plain(0xb1, 1), plain(0xb2, 1)}} {
 		n, a, b, ab, ba := unproved(t, lab, locals...)
@@ -208,7 +209,7 @@ func TestTrustIsGone(t *testing.T) {
 	}
 }
 
-// An Error message that does not belong to anything that was sent takes nothing back.
+// An Error message about nothing that we have sent changes nothing.
 func TestForgedRefusal(t *testing.T) {
 	n, a, b, ab, _ := unproved(t, lab, plain(0xb1, 1))
 	n.drop = func(s Send) bool { return s.Type == wire.TypeI2 }
@@ -222,8 +223,8 @@ func TestForgedRefusal(t *testing.T) {
 		t.Fatal("no Error message is due")
 	}
 	a.handle(Control{ab.Peer, ab.Local, encode(t, m)})
-	if got := a.e.byULIDs[ab]; got.alone || got.state != I2Sent {
-		t.Errorf("%v, alone %v", got.state, got.alone)
+	if got := a.e.Find(ab); got.TrustRefused() || got.State() != I2Sent {
+		t.Errorf("%v, refused %v", got.State(), got.TrustRefused())
 	}
 	_ = b
 }

@@ -26,10 +26,9 @@ const (
 )
 
 const (
-	// DefaultSendTimeout is the Send Timeout that a peer takes for granted
-	// (RFC 5534, section 7).
+	// DefaultSendTimeout is the Send Timeout that a peer assumes (RFC 5534, section 7).
 	DefaultSendTimeout = 15 * time.Second
-	// MinIdleTimeout is the least time of quiescence before a context may be
+	// MinIdleTimeout is the least time that a context must be quiescent before it may be
 	// discarded (RFC 5533, section 9).
 	MinIdleTimeout = 5 * time.Minute
 	// MaxLocators is how many locators of each side a context can have in
@@ -37,32 +36,31 @@ const (
 	MaxLocators = 32
 )
 
-// Config is what an Engine needs to know before it begins. Fields that are zero
-// have the value that is said to be their default; Random has none.
+// Config is the configuration of an Engine. A field that is zero has its default value. Random
+// has no default.
 type Config struct {
-	// Random is the source of all random numbers: tags, nonces, secrets and
-	// jitter. Outside of tests it must be one that nobody can predict, such as
-	// a rand.ChaCha8 seeded from crypto/rand.
+	// Random is the source of all random numbers: tags, nonces, secrets and jitter. Except
+	// in tests nobody must be able to predict it: for example, it is a rand.ChaCha8 seeded
+	// from crypto/rand.
 	Random rand.Source
-	// Verifier proves the locators of peers. The default does what RFC 5533,
-	// section 7.2, asks for, with package cga.
+	// Verifier proves the locators of peers. The default is CGAVerifier, which does what RFC
+	// 5533, section 7.2, requires.
 	Verifier Verifier
-	// TrustedPrefixes are prefixes whose addresses need no proof: a locator
-	// in one of them is taken to be that of a peer whose ULID is in one of
-	// them as well. Whoever can send from there can then take over sessions,
-	// so this is for the laboratory. There are none by default.
+	// TrustedPrefixes are prefixes whose addresses need no proof: if a peer's ULID is in one
+	// of them, every locator in one of them is taken to be the peer's. Anybody who can send
+	// from there can then take over sessions, so this is for the laboratory. There are none
+	// by default.
 	TrustedPrefixes []netip.Prefix
-	// SendTimeout is ours of new contexts (RFC 5534, section 7), in whole
-	// milliseconds; those that are adopted keep what they have. If it isn't the
-	// default, which is DefaultSendTimeout, peers are told by a Keepalive Timeout
-	// option.
+	// SendTimeout is our Send Timeout in new contexts (RFC 5534, section 7), in whole
+	// milliseconds. Adopted contexts keep theirs. The default is DefaultSendTimeout; any
+	// other value is told to peers in a Keepalive Timeout option.
 	SendTimeout time.Duration
-	// IdleTimeout is how long a context must have been quiescent before it
-	// is discarded; the default and the least is MinIdleTimeout.
+	// IdleTimeout is how long a context must have been quiescent before it is discarded. The
+	// default and the least value is MinIdleTimeout.
 	IdleTimeout time.Duration
-	// MaxContexts is how many contexts there can be; 131072 by default. Of this
-	// and the next two an eighth is for contexts that this host begins: peers
-	// can't fill it.
+	// MaxContexts is how many contexts there can be; 131072 by default. An eighth of this
+	// limit and of the next two is kept for contexts that this host begins, so that peers
+	// can't fill them.
 	MaxContexts int
 	// MaxPeerContexts is how many contexts there can be with one ULID of a
 	// peer; 256 by default.
@@ -70,26 +68,24 @@ type Config struct {
 	// MaxPrefixContexts is how many contexts there can be with ULIDs of one
 	// /64; 8192 by default.
 	MaxPrefixContexts int
-	// R1, R1bis and ErrorMessages limit what is sent in answer to packets
-	// that prove nothing. By default they are 200 a second to a /64 and
-	// 20000 in total for R1, 50 and 5000 for R1bis, 10 and 1000 for Error
-	// messages. Of the total a quarter is for hosts that are known, and a quarter
-	// for strangers that come again.
+	// R1, R1bis and ErrorMessages limit the answers to packets that prove nothing. The
+	// defaults are 200 a second to a /64 and 20000 a second in total for R1, 50 and 5000 for
+	// R1bis, 10 and 1000 for Error messages. A quarter of each total is for known hosts. Of
+	// R1's, another quarter is for strangers that come again.
 	R1, R1bis, ErrorMessages Limit
-	// DebugErrors has Error messages sent for messages that the RFC wants
-	// discarded silently, with codes 120 to 127 (RFC 5533, section 5.14).
+	// DebugErrors: Error messages with codes 120 to 127 are sent for messages that the RFC
+	// wants discarded silently (RFC 5533, section 5.14).
 	DebugErrors bool
-	// Explorer is REAP (RFC 5534). Without one Probes and Reap events have no
-	// effect, and no context leaves its locator pair.
+	// Explorer is REAP (RFC 5534). Without it, Probes and Reap events have no effect, and no
+	// context leaves its locator pair.
 	Explorer Explorer
 }
 
-// Limit is how many messages may be sent: so many a second, on average and at
-// once.
+// Limit is how many messages may be sent a second, on average and at once.
 type Limit struct {
-	// PerPrefix is how many to the addresses of one /64.
+	// PerPrefix is the limit for the addresses of one /64.
 	PerPrefix int
-	// Total is how many in all.
+	// Total is the limit for all addresses.
 	Total int
 }
 
@@ -121,7 +117,7 @@ func (c Config) withDefaults() (Config, error) {
 			return c, fmt.Errorf("engine: Config.%s is %v: it must be from %v to %v", d.name, *d.v, d.min, d.max)
 		}
 	}
-	// The kernel has no more of it, and it is compared with the kernel's.
+	// The kernel stores milliseconds, and the value is compared with the kernel's.
 	c.SendTimeout = c.SendTimeout.Round(time.Millisecond)
 	for _, n := range []struct {
 		name string

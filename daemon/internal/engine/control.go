@@ -13,47 +13,48 @@ import (
 // resyncPause is the least time from one Resync to another.
 const resyncPause = time.Second
 
-// packet is what a message came in.
+// packet is the packet in which a message came: its addresses, and the message from its Next
+// Header on.
 type packet struct {
 	source, destination netip.Addr
 	raw                 []byte
 }
 
-// pair is the locator pair as we see it.
+// pair is the locator pair, with our own address as the local one.
 func (p packet) pair() Pair { return Pair{Local: p.destination, Peer: p.source} }
 
-// Stats are counters. They tell of what peers do, and may be caused at will.
+// Stats are counters of what peers do. Anybody can make them count.
 type Stats struct {
-	// Sent and Received are messages by their type.
+	// Sent and Received count messages by their type.
 	Sent, Received [128]uint64
 	// Malformed messages were discarded by the checks of RFC 5533, section
 	// 12.3.
 	Malformed uint64
-	// Unmatched messages were discarded because no context, or none in the
-	// right state, waits for them.
+	// Unmatched messages were discarded because no context in the right state waits for
+	// them.
 	Unmatched uint64
 	// NotOurs: the Receiver ULID is no address of this host.
 	NotOurs uint64
-	// InvalidValidator: an I2 or I2bis with a validator that is not ours, or
-	// for something else, or too old; Replayed: or older than another.
+	// InvalidValidator: an I2 or I2bis has a validator that is not ours, is for something
+	// else, or is too old. Replayed: an I2, I2bis or Update Request is older than one that
+	// was accepted.
 	InvalidValidator, Replayed uint64
 	// Unverified: the PDS is not the peer's, or a locator is not proved.
 	Unverified uint64
-	// Full: a context more would have been too many.
+	// Full: there was no room for one more context.
 	Full uint64
-	// Limited answers were not sent because there were too many of them.
+	// Limited answers were not sent because too many were sent before.
 	Limited uint64
-	// HeldDown: no I1 was sent, for a while.
+	// HeldDown: no I1 was sent, because of a hold-down.
 	HeldDown uint64
-	// Confusions are contexts that were discarded because the peer has used
-	// their tag anew (RFC 5533, section 7.15).
+	// Confusions are contexts that were discarded because the peer has used their tag for
+	// another context (RFC 5533, section 7.15).
 	Confusions uint64
-	// Claimed are locators that were not believed, because another context has
-	// them with the same tag of the peer's, and nothing but a signature spoke for
-	// them.
+	// Claimed are locators that were not believed: another context has them with the same
+	// CT(peer), and nothing but a signature proved them.
 	Claimed uint64
-	// Unprovable are locator lists of ours that couldn't be made, and
-	// Unencodable messages. Both are bugs, or values that can't be.
+	// Unprovable are locator lists of ours, and Unencodable messages, that could not be
+	// made. Both show a bug, or a value that is not possible.
 	Unprovable, Unencodable uint64
 }
 
@@ -103,17 +104,18 @@ func (e *Engine) control(ev Control) {
 	}
 }
 
-// onPath reports whether a packet may be Shim6's, by its addresses: the checks of RFC
-// 5533, section 12.3, and both can be locators. So nothing is ever sent to what can't.
+// onPath reports whether the addresses of a packet allow it to be Shim6's: they pass the
+// checks of RFC 5533, section 12.3, and both can be locators. So nothing is ever sent to an
+// address that can't be a locator.
 func onPath(source, destination netip.Addr) bool {
 	return wire.CheckAddresses(source, destination) == nil && isULID(source) && isULID(destination)
 }
 
-// receivedTagged finds the context of a message with a Receiver Context Tag. If
-// there is none, or one that is not between these locators, the sender has a
-// stale one and gets an R1bis; in I1-SENT the message is discarded. In I2-SENT and
-// I2BIS-SENT the peer has sent its R2, which was probably lost (RFC 5533, sections
-// 10.4, 10.5 and 12.4). It returns nil if the message is not to be processed.
+// receivedTagged finds the context of a message with a Receiver Context Tag (RFC 5533,
+// sections 10.4, 10.5 and 12.4). It returns nil if the message must not be processed. If
+// there is no context, or one between other locators, the sender has a stale context and gets
+// an R1bis. In I1-SENT the message is discarded. In I2-SENT and I2BIS-SENT the message shows
+// that the peer has sent its R2, which was probably lost.
 func (e *Engine) receivedTagged(p packet, tag wire.ContextTag) *context {
 	c := e.byTag[tag]
 	if c == nil {
@@ -124,7 +126,7 @@ func (e *Engine) receivedTagged(p packet, tag wire.ContextTag) *context {
 		e.stats.Unmatched++
 		return nil
 	}
-	if c.alone && c.isPeer(p.source) && e.locals[p.destination] != nil && e.trustShown(c, p.destination) {
+	if c.announced.trust == trustRefused && c.isPeer(p.source) && e.locals[p.destination] != nil && e.trustShown(c, p.destination) {
 		e.refresh(c)
 		e.tellPeers()
 	}
@@ -143,15 +145,15 @@ func (e *Engine) noContext(ev NoContext) {
 		return
 	}
 	if e.byTag[ev.Tag] != nil {
-		// We know it, so the kernel has lost it, or has got it meanwhile.
+		// We know the tag, so the kernel has lost the context, or has got it meanwhile.
 		e.resync()
 		return
 	}
 	e.sendR1bis(packet{source: ev.Source, destination: ev.Destination}, ev.Tag)
 }
 
-// resync asks for a Dump, because the kernel has told something that it would not if
-// it had what we have.
+// resync asks for a Dump. Its caller has learnt something from the kernel that does not fit
+// the contexts which the kernel should have.
 func (e *Engine) resync() {
 	if e.now >= e.resyncAt {
 		e.resyncAt = e.now + resyncPause
@@ -159,8 +161,8 @@ func (e *Engine) resync() {
 	}
 }
 
-// ulidsOf are the names of the context that an I1, I2 or I2bis is about, as we see
-// them, and whether they came in a ULID Pair option (RFC 5533, section 7.9).
+// ulidsOf are the names of the context that an I1, I2 or I2bis is about, with our own ULID as
+// the local one, and whether they came in a ULID Pair option (RFC 5533, section 7.9).
 func ulidsOf(p packet, o wire.Options) (u ULIDs, option bool) {
 	u = ULIDs{Local: p.destination, Peer: p.source, FII: o.FII()}
 	if pair := o.ULIDPair(); pair != nil {
@@ -170,7 +172,7 @@ func ulidsOf(p packet, o wire.Options) (u ULIDs, option bool) {
 	return u, false
 }
 
-// ours reports whether a context of these names can be made with us.
+// ours reports whether a peer can make a context with these names with us.
 func (e *Engine) ours(u ULIDs) bool {
 	if e.locals[u.Local] == nil || checkULIDs(u) != nil {
 		e.stats.NotOurs++

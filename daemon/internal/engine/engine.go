@@ -11,18 +11,17 @@ import (
 	"shim6/daemon/wire"
 )
 
-// Engine is the protocol of one host, or network namespace. It is for one
-// goroutine.
+// Engine is the protocol of one host, or of one network namespace. Only one goroutine may use
+// it.
 type Engine struct {
 	config   Config
 	random   random
 	explorer Explorer
 	now      time.Duration
 	out      []Action
-	// dirty are contexts of which the kernel or the Records know less than
-	// we do.
-	dirty []*context
-	stats Stats
+	// pending are the contexts that flush has to look at: see touch.
+	pending []*context
+	stats   Stats
 
 	// The tables; see table.go.
 	byULIDs     map[ULIDs]*context
@@ -45,20 +44,20 @@ type Engine struct {
 	locals      map[netip.Addr]*local
 	haveLocals  bool
 	localExpiry timer
-	// stale are contexts whose peers are to be told of our locators, when
-	// pace fires.
-	stale []*context
-	pace  timer
-	// quiet is until when, after a restart, no peer is told.
+	// untold are the contexts whose peers must be told our locators. pace is the pause
+	// between one batch of them and the next.
+	untold []*context
+	pace   timer
+	// quiet is the time, after a restart, before which no peer is told.
 	quiet time.Duration
-	// resyncAt is from when a Resync may be asked for again.
+	// resyncAt is the time from which another Resync may be asked for.
 	resyncAt time.Duration
-	// buffer is where messages are encoded.
+	// buffer is where messages are encoded. It is reused.
 	buffer []byte
 }
 
-// New returns an Engine without contexts and without addresses. The error says
-// which value of the configuration can't be used.
+// New returns an Engine without contexts and addresses. The error says which value of the
+// configuration can't be used.
 func New(config Config) (*Engine, error) {
 	config, err := config.withDefaults()
 	if err != nil {
@@ -88,9 +87,9 @@ func New(config Config) (*Engine, error) {
 	return e, nil
 }
 
-// Handle deals with an event at a time, and returns what is to be done, in that
-// order. The time is that of a clock that never goes back; where it starts does
-// not matter. The slice is overwritten by the next call.
+// Handle deals with an event that happens at the time now, and returns what to do, in order.
+// now is the time of a clock that never goes back and may start anywhere. The next call
+// overwrites the slice.
 func (e *Engine) Handle(now time.Duration, event Event) []Action {
 	e.now = max(e.now, now)
 	clear(e.out)
@@ -134,7 +133,7 @@ func (e *Engine) Handle(now time.Duration, event Event) []Action {
 	return e.out
 }
 
-// Next is when Handle wants a Tick; false if there is nothing to wait for.
+// Next returns when Handle wants a Tick; false if there is nothing to wait for.
 func (e *Engine) Next() (deadline time.Duration, ok bool) {
 	deadline, ok = e.timers.next()
 	if d, has := e.explorer.Next(); has && (!ok || d < deadline) {
@@ -158,67 +157,70 @@ func (e *Engine) done(id uint64, u ULIDs, err error) { e.emit(Done{ID: id, ULIDs
 
 func (e *Engine) note(c *context, text string) { e.emit(Note{ULIDs: c.ulids, Text: text}) }
 
-// touch has the kernel and the Records told of c before Handle returns.
+// touch puts c among those that flush looks at: the kernel, the Records or the Explorer must
+// be told something before Handle returns.
 func (e *Engine) touch(c *context) {
-	if !c.dirty {
-		c.dirty = true
-		e.dirty = append(e.dirty, c)
+	if !c.pending.queued {
+		c.pending.queued = true
+		e.pending = append(e.pending, c)
 	}
 }
 
+// flush tells the Explorer, the kernel and the Records what they must know of the contexts
+// that were touched.
 func (e *Engine) flush() {
-	for i := 0; i < len(e.dirty); i++ {
-		c := e.dirty[i]
-		c.dirty = false
-		// The Explorer is told when all that has happened is in place, and may
-		// then touch this context and others.
-		if c.tellExplorer && !c.gone && c.state.Sends() {
-			c.tellExplorer = false
+	for i := 0; i < len(e.pending); i++ {
+		c := e.pending[i]
+		c.pending.queued = false
+		// The Explorer is told last, when everything else about the event is done. It may
+		// touch this context and others.
+		if c.pending.established && !c.gone && c.state.Sends() {
+			c.pending.established = false
 			e.explorer.Established(&Session{e, c})
 		}
-		if h := c.hint; h.kind != 0 && !c.gone && c.state.Sends() {
-			c.hint = hint{}
+		if h := c.pending.hint; h.kind != 0 && !c.gone && c.state.Sends() {
+			c.pending.hint = hint{}
 			e.explorer.Hint(&Session{e, c}, h.kind, h.why)
 		}
 		e.sync(c)
 	}
-	clear(e.dirty)
-	e.dirty = e.dirty[:0]
+	clear(e.pending)
+	e.pending = e.pending[:0]
 }
 
-// sync tells the kernel, and then the Records, what of c they don't know.
+// sync tells the kernel, and then the Records, what they don't know about c.
 func (e *Engine) sync(c *context) {
 	if c.gone {
 		return
 	}
 	switch {
-	case !c.inKernel:
-		c.inKernel = true
-		e.emit(ContextNew{c.kernel(FieldsAll)})
-	case c.changed != 0:
-		e.emit(ContextSet{c.kernel(c.changed), c.changed})
+	case !c.kernel.present:
+		c.kernel.present = true
+		e.emit(ContextNew{c.kernelContext(FieldsAll)})
+	case c.kernel.changed != 0:
+		e.emit(ContextSet{c.kernelContext(c.kernel.changed), c.kernel.changed})
 	}
-	c.changed, c.reapTimer = 0, 0
-	if c.unsaved {
-		c.unsaved = false
+	c.kernel.changed, c.kernel.reapTimer = 0, 0
+	if c.pending.unsaved {
+		c.pending.unsaved = false
 		e.emit(Persist{ULIDs: c.ulids, Record: c.record()})
 	}
 }
 
-// send sends a message of a context by a locator pair, after the kernel knows
-// what it must know by then.
+// send sends a message of a context by a locator pair. The kernel is told first what it must
+// know before the peer can answer.
 func (e *Engine) send(c *context, pair Pair, m wire.Message) {
 	e.sync(c)
 	e.transmit(c.ulids, pair.Local, pair.Peer, m)
 }
 
-// transmit sends a message. One that can't be encoded is not sent: all that come
-// here have been made to fit.
+// transmit sends a message. A message that can't be encoded is only counted: all messages are
+// made to fit.
 func (e *Engine) transmit(u ULIDs, source, destination netip.Addr, m wire.Message) {
 	e.transmitLong(u, source, destination, m, 0)
 }
 
-// transmitLong is transmit in a packet of the length that Send.Length is.
+// transmitLong is transmit, in a packet of a length as in Send.Length.
 func (e *Engine) transmitLong(u ULIDs, source, destination netip.Addr, m wire.Message, length int) {
 	b, err := wire.Append(e.buffer[:0], m)
 	if err != nil {

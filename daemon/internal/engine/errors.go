@@ -25,9 +25,9 @@ func pairError(a netip.Addr, why string) error {
 	return fmt.Errorf("the pair can't be used: %v %s ('shim6tool path show' lists the pairs)", a, why)
 }
 
-// sendError sends the Error message that is due for what is wrong with a message, if
-// one is (RFC 5533, section 5.14). It is limited, because anybody can ask for it, and
-// never answers another Error message.
+// sendError sends the Error message that is due for a faulty message, if one is due (RFC 5533,
+// section 5.14). It is limited, because anybody can cause it. It never answers another Error
+// message.
 func (e *Engine) sendError(p packet, cause *wire.ProtocolError) {
 	if cause == nil || p.raw == nil {
 		return
@@ -46,22 +46,21 @@ func (e *Engine) sendError(p packet, cause *wire.ProtocolError) {
 	e.transmit(ULIDs{}, p.destination, p.source, m)
 }
 
-// nonceAt is where I1, I2 and I2bis have the Initiator Nonce, and an Update Request
-// the Request Nonce.
+// nonceAt is the offset in octets of the Initiator Nonce in I1, I2 and I2bis, and of the
+// Request Nonce in an Update Request.
 const nonceAt = 12
 
-// quoted is a message of ours that is in an Error message or ICMPv6 error.
+// quoted is a message of ours that an Error message or ICMPv6 error quotes.
 type quoted struct {
 	c *context
 	t wire.Type
-	// current: it is the last request of its kind, for which an answer is
-	// awaited.
+	// current: it is the request for whose answer we are waiting.
 	current bool
 }
 
-// quotedBy finds the context of a message that we have sent between two addresses,
-// by its header, which may be cut short (RFC 5533, section 12.4): by CT(peer) and
-// the locators, or, if it has no Receiver Context Tag, by what names the exchange.
+// quotedBy finds the context of a message that we have sent by the pair sent, from its header,
+// which may be cut short (RFC 5533, section 12.4). It goes by CT(peer) and the locators. If
+// the message has no Receiver Context Tag, it goes by the nonce and tag of the exchange.
 func (e *Engine) quotedBy(sent Pair, header []byte) (q quoted, ok bool) {
 	if len(header) < nonceAt+4 || wire.IsPayload(header) {
 		return q, false
@@ -71,16 +70,16 @@ func (e *Engine) quotedBy(sent Pair, header []byte) (q quoted, ok bool) {
 	switch q.t {
 	case wire.TypeI1, wire.TypeI2, wire.TypeI2bis:
 		q.c = e.byNonce[nonce]
-		// The tag at octet 6 must be ours as well.
-		if q.c == nil || q.c.exchange != sent || tag48(header[6:]) != uint64(q.c.tagLocal) {
+		// The tag at octet 6 must be CT(local), too.
+		if q.c == nil || q.c.exchange.pair != sent || tag48(header[6:]) != uint64(q.c.tagLocal) {
 			return q, false
 		}
 		q.current = q.t == map[State]wire.Type{I1Sent: wire.TypeI1, I2Sent: wire.TypeI2, I2bisSent: wire.TypeI2bis}[q.c.state]
 		return q, true
 	case wire.TypeR2:
 		q.c = e.byTag[wire.ContextTag(tag48(header[6:]))]
-		// Only who has got it knows the nonce.
-		return q, q.c != nil && q.c.offeredAt != 0 && q.c.offered == nonce && q.c.isPeer(sent.Peer) && q.c.isLocal(sent.Local)
+		// Only a receiver of the R2 knows the nonce.
+		return q, q.c != nil && q.c.announced.offer.at != 0 && q.c.announced.offer.nonce == nonce && q.c.isPeer(sent.Peer) && q.c.isLocal(sent.Local)
 	}
 	tag, has := wire.ReceiverContextTag(header)
 	if !has {
@@ -90,20 +89,20 @@ func (e *Engine) quotedBy(sent Pair, header []byte) (q quoted, ok bool) {
 	if q.c == nil || !q.c.isLocal(sent.Local) {
 		return q, false
 	}
-	q.current = q.t == wire.TypeUpdateRequest && q.c.update != nil && q.c.update.nonce == nonce
+	q.current = q.t == wire.TypeUpdateRequest && q.c.announced.update != nil && q.c.announced.update.nonce == nonce
 	return q, true
 }
 
-// tag48 is the tag in 6 octets; the bit before its 47 is reserved.
+// tag48 is the tag of 47 bits in 6 octets. The first bit is reserved.
 func tag48(b []byte) uint64 {
 	var x [8]byte
 	copy(x[2:], b[:6])
 	return binary.BigEndian.Uint64(x[:]) & uint64(wire.MaxContextTag)
 }
 
-// receivedError deals with an Error message. It has no tag and proves nothing but
-// that its sender has seen ours, so it ends nothing: requests go on to be sent. A
-// peer that has lost track of our locators is told all of them once.
+// receivedError deals with an Error message. An Error message has no tag. It proves only that
+// its sender has seen our message. So it ends nothing, and requests are still sent. A peer
+// that has lost track of our locators is told all of them once.
 func (e *Engine) receivedError(p packet, m *wire.ErrorMessage) {
 	in, err := m.Invoking()
 	if err != nil || in.Source != p.destination || in.Destination != p.source {
@@ -123,8 +122,8 @@ func (e *Engine) receivedError(p packet, m *wire.ErrorMessage) {
 		c.errorNoted = true
 		e.note(c, fmt.Sprintf("the peer answers our %v with an Error message: %v, at octet %d", q.t, m.Code, in.Pointer))
 	}
-	if q.t == wire.TypeUpdateRequest && !c.update.refused && (m.Code == wire.CodeGeneration || m.Code == wire.CodeLocatorCount) {
-		c.update.refused = true
-		e.sendUpdate(c, c.update.set, true)
+	if q.t == wire.TypeUpdateRequest && !c.announced.update.refused && (m.Code == wire.CodeGeneration || m.Code == wire.CodeLocatorCount) {
+		c.announced.update.refused = true
+		e.sendUpdate(c, c.announced.update.set, true)
 	}
 }

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"slices"
 	"testing"
 
+	. "shim6/daemon/internal/engine"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
 
-// critical makes a message with an option that nobody knows, and that is critical.
+// critical makes a message with an unknown critical option.
 func critical(t testing.TB, m wire.Message) []byte {
 	t.Helper()
 	b := encode(t, m)
@@ -77,12 +78,12 @@ func errorAbout(t testing.TB, s Send, code wire.ErrorCode) Control {
 	return Control{Source: s.Destination, Destination: s.Source, Message: encode(t, m)}
 }
 
-// A peer that is out of step about the generation is told the whole list, once.
+// A peer that has another generation of our list is told the whole list, once.
 func TestErrorMessage(t *testing.T) {
 	shows.IDs(t, "5533-12.4-10 boeing-1.4-06")
 	n, a, b, ab, ba := establishedPair(t)
 	set := a.locals
-	b.e.byULIDs[ba].peerGeneration++
+	b.e.Find(ba).MissGeneration()
 	b.lax = true
 	a.locate(set[0], broken(set[1]))
 	n.run()
@@ -94,7 +95,7 @@ func TestErrorMessage(t *testing.T) {
 	if len(a.notes) != 1 {
 		t.Errorf("notes %v", a.notes)
 	}
-	// Not again and again.
+	// Further Error messages cause nothing.
 	n.drop = func(Send) bool { return true }
 	a.forget()
 	a.locate(set...)
@@ -106,8 +107,8 @@ func TestErrorMessage(t *testing.T) {
 	}
 }
 
-// Error messages that are not about what was sent last are nothing, and none of them
-// ends anything.
+// Error messages that are not about the last request have no effect, and no Error message ends
+// anything.
 func TestErrorMessageAboutNothing(t *testing.T) {
 	shows.IDs(t, "5533-12.4-10 5533-12.4-12 5533-5.14-15")
 	for _, s := range []State{I1Sent, I2Sent, Established, I2bisSent} {
@@ -164,7 +165,7 @@ func TestICMPHints(t *testing.T) {
 	f.a.inState(f.ab, Established)
 }
 
-// What an Explorer is told, and what it may do.
+// An Explorer is told what happens, and may only do what the RFC allows.
 func TestExplorer(t *testing.T) {
 	r := &recorder{}
 	f := in(t, Established, Config{Explorer: r})
@@ -199,7 +200,7 @@ func TestExplorer(t *testing.T) {
 	s.SetInbound(Pair{Local: f.a.addr(1), Peer: f.b.addr(0)})
 	s.SetReap(ReapOperational, ReapTimerSend)
 	f.a.handle(Tick{})
-	k := f.a.kernel[f.ab]
+	k := f.a.kernel.Get(f.ab)
 	if k.Locator != (Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}) || k.Inbound != (Pair{Local: f.a.addr(1), Peer: f.b.addr(0)}) {
 		t.Errorf("the kernel has %+v", k)
 	}

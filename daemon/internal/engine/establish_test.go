@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"net/netip"
@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
@@ -83,7 +85,7 @@ func TestEstablish(t *testing.T) {
 	b.sends(wire.TypeR1, wire.TypeR2)
 }
 
-// The numbers are not the same in another exchange, and the nonce is random.
+// Another exchange has other numbers, and its nonce is random.
 func TestNumbersDiffer(t *testing.T) {
 	shows.IDs(t, "5533-5.4-04 5533-5.6-04 5533-7.1-03 5533-9-06")
 	n, a, _, ab, _ := pairOf(t)
@@ -124,16 +126,18 @@ func TestTags(t *testing.T) {
 	shows.IDs(t, "5533-7.1-01 5533-7.1-02 5533-7.1-04")
 	n := newNetwork(t)
 	h := n.host("A", Config{}, hbaSet(t, 1, 0xa1)...)
-	c := h.e.newContext(ULIDs{Local: h.addr(0), Peer: addrIn(0xb1, 1)}, noTag)
-	h.e.random.Source = &same{[]uint64{uint64(c.tagLocal), uint64(c.tagLocal) | 1<<63, 0x77, 0x78}}
-	if tag := h.e.newTag(0x77); tag != 0x78 {
+	u := ULIDs{Local: h.addr(0), Peer: addrIn(0xb1, 1)}
+	h.handle(Open{ULIDs: u})
+	taken := uint64(h.context(u).TagLocal)
+	h.e.SetRandom(&same{[]uint64{taken, taken | 1<<63, 0x77, 0x78}})
+	if tag := h.e.NewTag(0x77); tag != 0x78 {
 		t.Errorf("newTag is %v: one that is taken and the one to exclude must not be drawn", tag)
 	}
 	// All bits are random: each is 0 and 1 about as often.
-	h.e.random.Source = seed(9)
+	h.e.SetRandom(enginetest.Seed(9))
 	var ones [48]int
 	for range 1000 {
-		tag := h.e.newTag(noTag)
+		tag := h.e.NewTag(NoTag)
 		for b := range ones {
 			ones[b] += int(tag >> b & 1)
 		}
@@ -158,20 +162,20 @@ func TestPlainSingle(t *testing.T) {
 	a.handle(Acquire{ab.Local, ab.Peer})
 	n.run()
 	a.inState(ab, Established)
-	b.inState(ab.reverse(), Established)
+	b.inState(reverse(ab), Established)
 	if o := decode[*wire.I2](t, a.sent[1]).Options; len(o) != 1 {
 		t.Errorf("the I2 has options %v", o)
 	}
 	if l := a.context(ab).PeerLocators; len(l) != 2 {
 		t.Errorf("A knows %v of B", l)
 	}
-	if l := b.context(ab.reverse()).PeerLocators; len(l) != 1 {
+	if l := b.context(reverse(ab)).PeerLocators; len(l) != 1 {
 		t.Errorf("B knows %v of A", l)
 	}
 }
 
-// When the ULIDs are not the locators of the packet, I1 and I2 say so, and replies
-// leave from the address that was asked.
+// If the ULIDs are not the packet's addresses, I1 and I2 have them in an option. Answers leave
+// from the address to which the message was sent.
 func TestULIDPair(t *testing.T) {
 	shows.IDs(t, "5533-5.4-05 5533-5.6-06 5533-5.15.6-03 5533-5.15.6-04 5533-5.15.6-05 5533-7.7-04 5533-7.11-06",
 		"5533-7.9-02 5533-7.13-02 5533-7.10-04 5533-1.3-03 boeing-1.3-01")
@@ -181,17 +185,17 @@ func TestULIDPair(t *testing.T) {
 	b := n.host("B", lab, plain(0xb1, 1), plain(0xb2, 1))
 	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
 	other := Pair{Local: a.addr(1), Peer: b.addr(1)}
-	// Nothing comes or goes by the ULIDs, and nothing has to.
+	// No packet with the ULIDs arrives, and none is needed.
 	n.drop = func(s Send) bool {
 		return s.Source == ab.Local || s.Source == ab.Peer || s.Destination == ab.Local || s.Destination == ab.Peer
 	}
 	a.handle(Open{ID: 3, ULIDs: ab, Pair: other})
-	if !a.e.byULIDs[ab].isPeer(other.Peer) {
+	if !a.e.Find(ab).IsPeer(other.Peer) {
 		t.Error("the locator of the command is not the peer's")
 	}
 	n.run()
 	a.inState(ab, Established)
-	b.inState(ab.reverse(), Established)
+	b.inState(reverse(ab), Established)
 	if len(a.done) != 1 || a.done[0] != (Done{ID: 3, ULIDs: ab}) {
 		t.Errorf("done: %v", a.done)
 	}
@@ -213,7 +217,7 @@ func TestULIDPair(t *testing.T) {
 		t.Errorf("the I2 has ULID pair %v", p)
 	}
 	// The exchange has shown that the peer is there.
-	if c := b.context(ab.reverse()); c.Current != (Pair{Local: b.addr(1), Peer: a.addr(1)}) {
+	if c := b.context(reverse(ab)); c.Current != (Pair{Local: b.addr(1), Peer: a.addr(1)}) {
 		t.Errorf("B sends by %v", c.Current)
 	}
 }
@@ -229,10 +233,10 @@ func TestNotOurULID(t *testing.T) {
 		m := f.i1()
 		m.Options = wire.Options{&u}
 		f.fromB(m)
-		v := &f.a.e.validator
-		i2 := &wire.I2{InitiatorContextTag: tagB, ResponderNonce: v.nonce(f.n.now)}
+		v := f.a.e
+		i2 := &wire.I2{InitiatorContextTag: tagB, ResponderNonce: v.ResponderNonce(f.n.now)}
 		names := ULIDs{Local: u.Receiver, Peer: u.Sender}
-		i2.Options = wire.Options{&wire.ResponderValidator{Validator: v.r1(f.n.now, 0, i2.ResponderNonce, f.fromBPacket(), tagB, names)}, &u}
+		i2.Options = wire.Options{&wire.ResponderValidator{Validator: v.R1Validator(f.n.now, i2.ResponderNonce, f.pair(), tagB, names)}, &u}
 		f.fromB(i2)
 	}
 	f.a.sends()
@@ -241,7 +245,7 @@ func TestNotOurULID(t *testing.T) {
 	}
 }
 
-// noULIDs can be no ULID, no locator, and no address of a packet. Those after them can.
+// noULIDs can't be a ULID, a locator or an address of a packet. fineULIDs can.
 var (
 	noULIDs = []string{
 		"::", "::1", "::192.0.2.1", "::ffff:192.0.2.1", "ff02::1", "ff0e::1", "fe80::1", "febf:ffff::1", "fec0::1", "feff::1",
@@ -252,23 +256,23 @@ var (
 func TestIsULID(t *testing.T) {
 	shows.IDs(t, "5534-3.1-01 6629-3.1-01")
 	for _, s := range noULIDs {
-		if isULID(netip.MustParseAddr(s)) {
+		if IsULID(netip.MustParseAddr(s)) {
 			t.Errorf("%s is taken for a ULID", s)
 		}
 	}
 	for _, s := range fineULIDs {
-		if !isULID(netip.MustParseAddr(s)) {
+		if !IsULID(netip.MustParseAddr(s)) {
 			t.Errorf("%s is not taken for a ULID", s)
 		}
 	}
 	for _, a := range []netip.Addr{{}, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1%eth0")} {
-		if isULID(a) {
+		if IsULID(a) {
 			t.Errorf("%v is taken for a ULID", a)
 		}
 	}
 }
 
-// Wherever an address comes in from the wire.
+// An address that can't be a ULID is refused wherever a message can have one.
 func TestNoULIDFromTheWire(t *testing.T) {
 	shows.IDs(t, "5533-12.3-03")
 	for _, s := range noULIDs {
@@ -290,11 +294,11 @@ func TestNoULIDFromTheWire(t *testing.T) {
 		}
 		f.a.handle(NoContext{Source: x, Destination: f.ab.Local, Tag: 1})
 		// As a ULID.
-		v := &f.a.e.validator
+		v := f.a.e
 		for _, u := range []ULIDs{{Local: f.ab.Local, Peer: x}, {Local: x, Peer: f.ab.Peer}} {
 			pair := &wire.ULIDPair{Sender: u.Peer, Receiver: u.Local}
-			i2 := &wire.I2{InitiatorContextTag: tagB, ResponderNonce: v.nonce(f.n.now)}
-			i2.Options = wire.Options{&wire.ResponderValidator{Validator: v.r1(f.n.now, 0, i2.ResponderNonce, f.fromBPacket(), tagB, u)}, pair}
+			i2 := &wire.I2{InitiatorContextTag: tagB, ResponderNonce: v.ResponderNonce(f.n.now)}
+			i2.Options = wire.Options{&wire.ResponderValidator{Validator: v.R1Validator(f.n.now, i2.ResponderNonce, f.pair(), tagB, u)}, pair}
 			f.fromB(i2)
 			f.fromB(&wire.I1{InitiatorContextTag: tagB, Options: wire.Options{pair}})
 		}
@@ -320,7 +324,7 @@ func TestFork(t *testing.T) {
 	a.handle(Open{ULIDs: fork})
 	n.run()
 	a.inState(fork, Established)
-	b.inState(fork.reverse(), Established)
+	b.inState(reverse(fork), Established)
 	a.inState(ab, Established)
 	b.inState(ba, Established)
 	if decode[*wire.I1](t, a.sent[0]).Options.FII() != 7 || decode[*wire.I2](t, a.sent[1]).Options.FII() != 7 {
@@ -332,7 +336,7 @@ func TestFork(t *testing.T) {
 	// It has its own end.
 	// And its pair is its own.
 	moved(t, a, fork, Pair{Local: a.addr(1), Peer: b.addr(1)})
-	if k := a.kernel[ab]; k.Locator != (Pair{Local: ab.Local, Peer: ab.Peer}) {
+	if k := a.kernel.Get(ab); k.Locator != (Pair{Local: ab.Local, Peer: ab.Peer}) {
 		t.Errorf("the pair of the default context is %v", k.Locator)
 	}
 	a.handle(Close{ULIDs: fork})
@@ -399,12 +403,12 @@ func TestR1WithoutValidator(t *testing.T) {
 	shows.IDs(t, "5533-7.11-12")
 	f := in(t, I1Sent)
 	f.fromB(&wire.R1{InitiatorNonce: f.nonce(), ResponderNonce: 5})
-	f.fromB(&wire.R1{InitiatorNonce: f.nonce(), ResponderNonce: 5, Options: wire.Options{&wire.ResponderValidator{Validator: make([]byte, maxValidator+1)}}})
+	f.fromB(&wire.R1{InitiatorNonce: f.nonce(), ResponderNonce: 5, Options: wire.Options{&wire.ResponderValidator{Validator: make([]byte, MaxValidator+1)}}})
 	f.a.inState(f.ab, I1Sent)
 	f.a.sends()
 }
 
-// R1 and R2 from another address than the one that was asked.
+// R1 and R2 from another address than the one to which the request was sent are ignored.
 func TestAnswerByOtherPair(t *testing.T) {
 	shows.IDs(t, "5533-7.11-02 5533-7.11-10 5533-7.16-02 5533-12.4-04 5533-12.4-05")
 	f := in(t, I1Sent)
@@ -418,7 +422,7 @@ func TestAnswerByOtherPair(t *testing.T) {
 	f.a.sends()
 }
 
-// An I2 may come from a locator of the peer only.
+// An I2 is only accepted from a locator of the peer.
 func TestI2FromElsewhere(t *testing.T) {
 	for _, x := range []struct {
 		state   State
@@ -444,32 +448,32 @@ func TestI2FromElsewhere(t *testing.T) {
 		if !x.withSet {
 			source = netip.MustParseAddr("2001:db8:bad::1")
 		}
-		p := packet{source: source, destination: f.ab.Local}
-		v, now := &f.a.e.validator, f.n.now
+		p := Pair{Local: f.ab.Local, Peer: source}
+		v, now := f.a.e, f.n.now
 		o := wire.Options{&wire.ULIDPair{Sender: f.ab.Peer, Receiver: f.ab.Local}}
 		if x.withSet {
-			o = appendList(o, f.b.e.localSet(f.ba))
+			o = append(o, f.b.e.ListOptions(f.ba)...)
 		}
 		var m wire.Message
 		if x.i2bis {
-			m = &wire.I2bis{InitiatorContextTag: tagB, ResponderNonce: v.nonce(now), PacketContextTag: 4,
-				Options: append(o, &wire.ResponderValidator{Validator: v.r1bis(now, 0, v.nonce(now), p, 4)})}
+			m = &wire.I2bis{InitiatorContextTag: tagB, ResponderNonce: v.ResponderNonce(now), PacketContextTag: 4,
+				Options: append(o, &wire.ResponderValidator{Validator: v.R1bisValidator(now, v.ResponderNonce(now), p, 4)})}
 		} else {
-			m = &wire.I2{InitiatorContextTag: tagB, ResponderNonce: v.nonce(now),
-				Options: append(o, &wire.ResponderValidator{Validator: v.r1(now, 0, v.nonce(now), p, tagB, f.ab)})}
+			m = &wire.I2{InitiatorContextTag: tagB, ResponderNonce: v.ResponderNonce(now),
+				Options: append(o, &wire.ResponderValidator{Validator: v.R1Validator(now, v.ResponderNonce(now), p, tagB, f.ab)})}
 		}
-		before := f.context().tagPeer
-		f.a.handle(Control{Source: p.source, Destination: p.destination, Message: encode(t, m)})
+		before := f.context().TagPeer()
+		f.a.handle(Control{Source: p.Peer, Destination: p.Local, Message: encode(t, m)})
 		if x.ok {
 			f.a.sends(wire.TypeR2)
-			if got := f.context().tagPeer; got != tagB {
+			if got := f.context().TagPeer(); got != tagB {
 				t.Errorf("%+v: CT(peer) is %v", x, got)
 			}
 			continue
 		}
 		f.a.sends()
 		f.a.inState(f.ab, x.state)
-		if f.context().tagPeer != before {
+		if f.context().TagPeer() != before {
 			t.Errorf("%+v: CT(peer) has changed", x)
 		}
 	}

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
 
-// A flood of any message, from ever new addresses, leaves nothing behind: no context,
-// no entry and no memory; and is answered no more than is allowed.
+// A flood of any message, from ever new addresses, leaves nothing behind: no context, no entry
+// and no memory. It gets no more answers than allowed.
 func TestFlood(t *testing.T) {
 	shows.IDs(t, "5533-7.17-04 5533-5.5-06 6629-8-02")
 	const packets = 8000
@@ -65,13 +68,13 @@ func TestFlood(t *testing.T) {
 	}
 	for name, make := range messages {
 		t.Run(name, func(t *testing.T) {
-			e, err := New(Config{Random: seed(1), R1: Limit{Total: 1000}, R1bis: Limit{Total: 500}, ErrorMessages: Limit{Total: 100}})
+			e, err := New(Config{Random: enginetest.Seed(1), R1: Limit{Total: 1000}, R1bis: Limit{Total: 500}, ErrorMessages: Limit{Total: 100}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			local := hbaSet(t, 1, 0xa1, 0xa2)
 			e.Handle(time.Hour, Locators{Local: local})
-			r := random{seed(5)}
+			r := draws{enginetest.Seed(5)}
 			now := time.Hour
 			var sent [128]int
 			flood := func() {
@@ -134,15 +137,15 @@ func heap() int64 {
 	return int64(m.HeapAlloc)
 }
 
-// A flood of valid exchanges, by who has many addresses, ends at the bounds.
+// A flood of valid exchanges, by a host with many addresses, ends at the limits.
 func TestFloodOfContexts(t *testing.T) {
 	f := in(t, Idle, Config{MaxPeerContexts: 5})
-	v := &f.a.e.validator
+	v := f.a.e
 	for i := range uint32(100) {
 		u := f.ab
 		u.FII = i
-		m := &wire.I2{InitiatorContextTag: wire.ContextTag(i), InitiatorNonce: i, ResponderNonce: v.nonce(f.n.now)}
-		m.Options = wire.Options{&wire.ResponderValidator{Validator: v.r1(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), m.InitiatorContextTag, u)},
+		m := &wire.I2{InitiatorContextTag: wire.ContextTag(i), InitiatorNonce: i, ResponderNonce: v.ResponderNonce(f.n.now)}
+		m.Options = wire.Options{&wire.ResponderValidator{Validator: v.R1Validator(f.n.now, m.ResponderNonce, f.pair(), m.InitiatorContextTag, u)},
 			&wire.ForkedInstanceIdentifier{FII: i}}
 		f.fromB(m)
 	}
@@ -151,16 +154,16 @@ func TestFloodOfContexts(t *testing.T) {
 	}
 }
 
-// However many the peers make, this host has room for its own.
+// However many contexts peers make, there is room for those of this host.
 func TestFloodLeavesRoom(t *testing.T) {
 	f := in(t, Idle, Config{MaxContexts: 80, MaxPeerContexts: 40, MaxPrefixContexts: 40})
-	v := &f.a.e.validator
+	v := f.a.e
 	flood := func(prefix func(i int) int) {
 		for i := range 100 {
 			source := addrIn(prefix(i), 0x100+i)
-			p := packet{source: source, destination: f.ab.Local}
-			m := &wire.I2{InitiatorContextTag: wire.ContextTag(i), ResponderNonce: v.nonce(f.n.now)}
-			m.Options = wire.Options{&wire.ResponderValidator{Validator: v.r1(f.n.now, 0, m.ResponderNonce, p, m.InitiatorContextTag, ULIDs{Local: f.ab.Local, Peer: source})}}
+			p := Pair{Local: f.ab.Local, Peer: source}
+			m := &wire.I2{InitiatorContextTag: wire.ContextTag(i), ResponderNonce: v.ResponderNonce(f.n.now)}
+			m.Options = wire.Options{&wire.ResponderValidator{Validator: v.R1Validator(f.n.now, m.ResponderNonce, p, m.InitiatorContextTag, ULIDs{Local: f.ab.Local, Peer: source})}}
 			f.a.handle(Control{Source: source, Destination: f.ab.Local, Message: encode(t, m)})
 		}
 	}
@@ -186,7 +189,7 @@ func TestFloodLeavesRoom(t *testing.T) {
 	own(f.ab.Peer, 10)
 }
 
-// A program that sends to all the world leaves room for the peers and the commands.
+// A program that sends to very many addresses leaves room for peers and commands.
 func TestFloodOfTraffic(t *testing.T) {
 	f := in(t, Idle, Config{MaxContexts: 800})
 	for i := range 500 {
@@ -195,7 +198,7 @@ func TestFloodOfTraffic(t *testing.T) {
 	if s := f.a.e.Stats(); f.a.e.Size().Contexts != 100 || s.Full != 400 {
 		t.Errorf("%+v, %d refused", f.a.e.Size(), s.Full)
 	}
-	f.n.queue = nil
+	f.n.queue = enginetest.Queue{}
 	f.b.handle(Acquire{Local: f.ba.Local, Peer: f.ba.Peer})
 	f.a.handle(Open{ULIDs: ULIDs{Local: f.ab.Local, Peer: f.ab.Peer, FII: 7}})
 	f.n.run()
@@ -222,7 +225,7 @@ func TestFloodOfI1(t *testing.T) {
 	}
 }
 
-// R1bis and Error messages to one prefix, over a long time.
+// R1bis and Error messages to one prefix are limited, over a long time.
 func TestAnswersLimited(t *testing.T) {
 	shows.IDs(t, "5533-7.17-04")
 	f := in(t, Idle)
@@ -235,29 +238,29 @@ func TestAnswersLimited(t *testing.T) {
 		f.a.handle(Control{f.ab.Peer, f.ab.Local, bad})
 		f.fromB(f.i1())
 	}
-	f.n.queue = nil
+	f.n.queue = enginetest.Queue{}
 	count := map[wire.Type]int{}
 	for _, typ := range f.a.types() {
 		count[typ]++
 	}
-	// Ten seconds at the rate, and what was saved up in one.
+	// This is the rate for ten seconds, and what one second has saved up.
 	for typ, rate := range map[wire.Type]int{wire.TypeR1: 200, wire.TypeR1bis: 50, wire.TypeError: 10} {
 		if n := count[typ]; n < 10*rate || n > 11*rate {
 			t.Errorf("%d messages %v", n, typ)
 		}
 	}
-	// Another prefix is not kept from its own.
+	// Another prefix still has its own share.
 	f.a.forget()
 	f.a.handle(NoContext{Source: addrIn(0xc1, 1), Destination: f.ab.Local, Tag: 4})
 	f.a.sends(wire.TypeR1bis)
 }
 
-// A flood of I1s whose sources are drawn at random, of 100,000 a second (45 Mbit/s), keeps
-// out neither hosts that are known, nor strangers that send their I1 again.
+// A flood of 100,000 I1s a second (45 Mbit/s) from random sources keeps out neither known hosts
+// nor strangers that send their I1 again.
 func TestFloodOfForgedI1s(t *testing.T) {
 	f := in(t, Established)
 	const rate = 100000
-	r := random{seed(6)}
+	r := draws{enginetest.Seed(6)}
 	answered := map[netip.Addr]int{}
 	ask := func(source netip.Addr, m *wire.I1) {
 		f.a.forget()
@@ -278,8 +281,8 @@ func TestFloodOfForgedI1s(t *testing.T) {
 		}
 	}
 	flood(2 * time.Second)
-	// Another host of the peer's network, whom nobody has heard of, has an answer at
-	// once, and strangers when they ask once more: nearly all of them.
+	// An unknown host of the peer's network has an answer at once. Nearly all strangers have
+	// one when they ask once more.
 	const strangers = 100
 	known := addrIn(0xb1, 0x777)
 	for i := range strangers {
@@ -299,14 +302,14 @@ func TestFloodOfForgedI1s(t *testing.T) {
 	if n := len(answered) - 1; n < strangers*95/100 {
 		t.Errorf("%d of %d strangers had an answer, %d of them at once", n, strangers, first)
 	}
-	// That is no reason to answer more than is allowed.
+	// Still there are no more answers than allowed.
 	if s := f.a.e.Stats(); s.Sent[wire.TypeR1] > 8*20000 {
 		t.Errorf("%d R1s in seven seconds", s.Sent[wire.TypeR1])
 	}
 }
 
-// A peer that was in an exchange is known for an hour after its context has ended, by
-// whatever locator.
+// A peer that has completed an exchange is known for an hour after its context has ended,
+// whichever of its locators it has used.
 func TestKnownAfterContext(t *testing.T) {
 	f := in(t, Idle)
 	f.fromB(f.i2())
@@ -318,13 +321,13 @@ func TestKnownAfterContext(t *testing.T) {
 	}{{0, f.ab.Peer, true}, {0, addrIn(0xc1, 1), false}, {59 * time.Minute, f.ab.Peer, true}, {2 * time.Minute, f.ab.Peer, false}} {
 		f.n.pass(c.after)
 		f.a.handle(Tick{})
-		if got := f.a.e.known(c.a); got != c.want {
+		if got := f.a.e.Known(c.a); got != c.want {
 			t.Errorf("after %v: %v is known: %v", c.after, c.a, got)
 		}
 	}
 }
 
-// Who has a /48 does not have more than eight /64s together.
+// A host with a /48 gets no more than eight /64s together.
 func TestLimitOfSite(t *testing.T) {
 	f := in(t, Idle)
 	answered := func(prefix func(i int) int) int {
@@ -342,13 +345,13 @@ func TestLimitOfSite(t *testing.T) {
 	if n := answered(func(i int) int { return 0x1000 + i }); n < 3900 {
 		t.Errorf("%d R1s to 4000 of them", n)
 	}
-	f.n.queue = nil
+	f.n.queue = enginetest.Queue{}
 }
 
-// BenchmarkFloodOfI1 is what a forged I1 costs that is not answered.
+// BenchmarkFloodOfI1 measures a forged I1 that is not answered.
 func BenchmarkFloodOfI1(b *testing.B) {
 	f := in(b, Established)
-	r := random{seed(6)}
+	r := draws{enginetest.Seed(6)}
 	m := encode(b, &wire.I1{InitiatorContextTag: 1, InitiatorNonce: 2})
 	b.ReportAllocs()
 	for b.Loop() {
@@ -365,14 +368,14 @@ func TestHoldDownsBounded(t *testing.T) {
 	n := newNetwork(t)
 	n.drop = func(Send) bool { return true }
 	a := n.host("A", Config{}, hbaSet(t, 1, 0xa1)...)
-	for i := range maxHolds + 100 {
+	for i := range MaxHolds + 100 {
 		u := ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, i+1)}
 		a.handle(Acquire{u.Local, u.Peer})
-		c := a.e.byULIDs[u]
-		i1 := encode(t, &wire.I1{InitiatorContextTag: c.tagLocal, InitiatorNonce: c.nonce})
+		c := a.e.Find(u)
+		i1 := encode(t, &wire.I1{InitiatorContextTag: c.TagLocal(), InitiatorNonce: c.InitiatorNonce()})
 		a.handle(ICMP{Type: 4, Code: 1, Source: u.Local, Destination: u.Peer, Message: i1})
 	}
-	if got := a.e.Size().HoldDowns; got != maxHolds {
+	if got := a.e.Size().HoldDowns; got != MaxHolds {
 		t.Errorf("%d hold-downs", got)
 	}
 	if a.e.State(ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, 1)}) != Idle || a.e.State(ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, 101)}) != NoSupport {
@@ -384,40 +387,8 @@ func TestHoldDownsBounded(t *testing.T) {
 	}
 }
 
-func TestTimers(t *testing.T) {
-	var h timers
-	r := random{seed(8)}
-	all := make([]timer, 500)
-	for range 3000 {
-		x := &all[r.Uint64()%500]
-		if r.Uint64()%4 == 0 {
-			h.stop(x)
-		} else {
-			h.start(x, time.Duration(r.Uint64()%100))
-		}
-	}
-	running := 0
-	for i := range all {
-		if all[i].running() {
-			running++
-		}
-	}
-	var last *timer
-	for x := h.expired(1000); x != nil; x = h.expired(1000) {
-		if last != nil && (x.at < last.at || x.at == last.at && x.seq < last.seq) {
-			t.Fatalf("%v after %v", x.at, last.at)
-		}
-		if x.running() {
-			t.Fatal("it still runs")
-		}
-		last = x
-		running--
-	}
-	if running != 0 || len(h.heap) != 0 {
-		t.Errorf("%d have not fired", running)
-	}
-	h.start(&all[0], 5)
-	if h.expired(4) != nil {
-		t.Error("too early")
-	}
-}
+// draws draws numbers that a message may have.
+type draws struct{ rand.Source }
+
+func (d draws) tag() wire.ContextTag { return wire.ContextTag(d.Uint64()) & wire.MaxContextTag }
+func (d draws) nonce() uint32        { return uint32(d.Uint64() >> 32) }

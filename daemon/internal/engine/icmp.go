@@ -18,9 +18,9 @@ const (
 	icmpUnrecognizedNextHeader = 1
 )
 
-// icmp deals with an ICMPv6 error. Anybody can make one up, so it is a hint, to be
-// looked into by Probes. But one that quotes the I1 that we have just sent, with its
-// nonce, says that the peer has no Shim6 (RFC 5533, section 7.8).
+// icmp deals with an ICMPv6 error. Anybody can forge one, so it is only a hint, which Probes
+// then check. But an error that quotes our last I1 with its nonce says that the peer has no
+// Shim6 (RFC 5533, section 7.8).
 func (e *Engine) icmp(ev ICMP) {
 	if ev.Message == nil {
 		if c := e.byULIDs[ev.ULIDs]; c != nil && c.state.Sends() {
@@ -42,8 +42,8 @@ func (e *Engine) icmp(ev ICMP) {
 	}
 }
 
-// icmpHint tells the Explorer of an error that another locator pair might not have
-// (RFC 5533, section 8).
+// icmpHint tells the Explorer of an error that might not happen with another locator pair (RFC
+// 5533, section 8).
 func (e *Engine) icmpHint(c *context, ev ICMP) {
 	if ev.Type == icmpTooBig || ev.Type == icmpUnreachable && ev.Code == icmpPortUnreachable {
 		return

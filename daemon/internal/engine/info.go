@@ -11,22 +11,21 @@ import (
 	"shim6/daemon/wire"
 )
 
-// Info is a context to look at, a copy. Slices in it are not to be changed.
+// Info is a copy of a context, for the caller to look at. Its slices must not be changed.
 type Info struct {
 	ULIDs
 	State State
-	// TagLocal and TagPeer are secrets. TagPeer means something in
-	// ESTABLISHED and I2BIS-SENT.
+	// TagLocal and TagPeer are secrets. TagPeer is valid in ESTABLISHED and I2BIS-SENT.
 	TagLocal, TagPeer wire.ContextTag
-	// Current is the locator pair by which payload is sent, and Inbound the
-	// one by which it comes.
+	// Current is the locator pair by which payload is sent, and Inbound the pair by which
+	// the peer sends.
 	Current, Inbound Pair
-	// LocalLocators are our locators, as the peer knows them or will when it
-	// has acknowledged an update: the ULID is the first.
+	// LocalLocators are our locators as the peer was last told them. Those of an Update
+	// Request count once it is acknowledged. The first is the ULID.
 	LocalLocators []netip.Addr
 	// LocalGeneration and PeerGeneration are those of the locator lists.
 	LocalGeneration, PeerGeneration uint32
-	// PeerLocators are the peer's: the ULID is the first.
+	// PeerLocators are Ls(peer). The first is the ULID.
 	PeerLocators []PeerLocator
 	// Updating: an Update Request waits for its acknowledgement.
 	Updating bool
@@ -35,8 +34,8 @@ type Info struct {
 	Reap             ReapState
 }
 
-// Context returns a context. In E-FAILED and NO-SUPPORT it has names and state
-// alone; if there is no context it returns false.
+// Context returns a context. In E-FAILED and NO-SUPPORT the Info has only names and state. It
+// returns false if there is no context.
 func (e *Engine) Context(u ULIDs) (Info, bool) {
 	if c := e.byULIDs[u]; c != nil {
 		return c.info(), true
@@ -58,8 +57,8 @@ func (e *Engine) State(u ULIDs) State {
 	return Idle
 }
 
-// Contexts are all contexts, oldest first; those in E-FAILED and NO-SUPPORT are
-// not among them. The Engine must not be given an event meanwhile.
+// Contexts are all contexts, the oldest first, without ULID pairs in E-FAILED and NO-SUPPORT.
+// The Engine must get no event meanwhile.
 func (e *Engine) Contexts() iter.Seq[Info] {
 	return func(yield func(Info) bool) {
 		for c := e.first; c != nil; c = c.next {
@@ -78,29 +77,28 @@ func (c *context) info() Info {
 		TagPeer:          c.tagPeer,
 		Current:          c.current,
 		Inbound:          c.inbound,
-		LocalLocators:    c.local.addresses,
-		LocalGeneration:  c.localGeneration,
-		PeerGeneration:   c.peerGeneration,
-		PeerLocators:     slices.Clone(c.peers),
-		Updating:         c.update != nil && c.update.sent,
-		KeepaliveTimeout: c.keepalive,
-		Reap:             c.reap,
+		LocalLocators:    c.announced.set.addresses,
+		LocalGeneration:  c.announced.generation,
+		PeerGeneration:   c.peer.generation,
+		PeerLocators:     slices.Clone(c.peer.locators),
+		Updating:         c.announced.update != nil && c.announced.update.sent,
+		KeepaliveTimeout: c.peer.keepalive,
+		Reap:             c.liveness.state,
 	}
 }
 
-// Size is how much an Engine holds.
+// Size says how much an Engine holds.
 type Size struct {
 	Contexts int
 	// HoldDowns are ULID pairs in E-FAILED or NO-SUPPORT.
 	HoldDowns int
 	Timers    int
-	// Entries are those of all tables by which contexts are found and
-	// counted.
+	// Entries is the sum over all tables by which contexts are found and counted.
 	Entries int
 }
 
-// Size returns how much e holds. All is 0 if there is nothing that must be
-// remembered, but for the Timers of local addresses.
+// Size returns how much e holds. Everything is 0 if there are no contexts and hold-downs,
+// except Timers, of which one may be for local addresses.
 func (e *Engine) Size() Size {
 	return Size{
 		Contexts:  len(e.byULIDs),
@@ -109,4 +107,13 @@ func (e *Engine) Size() Size {
 		Entries: len(e.byULIDs) + len(e.byTag) + len(e.byNonce) + len(e.byPeer) +
 			len(e.perPeer) + len(e.perPrefix),
 	}
+}
+
+// LocalULIDs are the local ULIDs of all contexts. The call takes some nanoseconds for each.
+func (e *Engine) LocalULIDs() map[netip.Addr]bool {
+	used := map[netip.Addr]bool{}
+	for c := e.first; c != nil; c = c.next {
+		used[c.ulids.Local] = true
+	}
+	return used
 }

@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// buckets is how many token buckets there are for prefixes. Prefixes share them: memory
-// does not grow with the number of those who send.
+// buckets is how many token buckets there are for prefixes. Prefixes share them, so that
+// memory does not grow with the number of senders.
 const buckets = 1024
 
-// siteShare is how many times what a /64 may have its /48 may have, which is what one
-// customer of a provider gets.
+// siteShare: a /48, which is what a provider gives to one customer, may have so many times as
+// much as a /64.
 const siteShare = 8
 
-// bucket holds tokens, one for each message that may be sent, up to what comes
-// in a second.
+// bucket holds tokens, one for each message that may be sent. It holds at most the tokens of
+// one second.
 type bucket struct {
 	tokens float64
 	last   time.Duration
@@ -28,26 +28,27 @@ func (b *bucket) fill(now time.Duration, rate float64) {
 	b.last = now
 }
 
-// shares are the buckets of a group of hosts: of their prefixes, and of all together.
+// shares are the buckets of a group of hosts: one for all together, and those of their
+// prefixes and sites.
 type shares struct {
 	total        bucket
 	site, prefix [buckets]bucket
 }
 
-// limiter limits what is sent in answer to packets that prove nothing: to each
-// prefix, and in all.
+// limiter limits the answers to packets that prove nothing: for each prefix, and in total.
 //
-// Sources can be forged, so that who floods has as many prefixes as he likes, and has all
-// that there is in all. So that is divided. A quarter is for hosts that are known, since
-// they have shown before that they are where they say; they share nothing with others. Of
-// answers to I1s, a quarter is for who comes again, as a host does that has had no answer,
-// and as a source that was drawn at random does not. The rest is for all.
+// Sources can be forged. So an attacker that floods has as many prefixes as it likes, and
+// could use up the total. Therefore the total is divided. A quarter is for known hosts, which
+// have shown before that they are where they say. They share nothing with others. Of the
+// answers to I1s, another quarter is for sources that come again: a host that has had no
+// answer does, a source that was drawn at random does not. The rest is for all.
 type limiter struct {
 	limit            Limit
 	seed             uint64
 	known, strangers *shares
-	// remembers: again is for strangers that come again, and seen knows which do. It is
-	// nil until there are too many strangers.
+	// remembers: this limiter has a share for strangers that come again. again is that
+	// share, and seen knows which strangers come again; it is nil until there are too many
+	// strangers.
 	remembers bool
 	again     bucket
 	seen      *seen
@@ -59,7 +60,7 @@ func newLimiter(r *random, l Limit) *limiter {
 	return m
 }
 
-// sharesOf are those of known hosts or of strangers, which are made when they are needed.
+// sharesOf are the shares of known hosts or of strangers. They are made when they are needed.
 func (m *limiter) sharesOf(known bool) *shares {
 	s, total := &m.strangers, m.common()
 	if known {
@@ -75,8 +76,8 @@ func (m *limiter) sharesOf(known bool) *shares {
 	return *s
 }
 
-// reserve is what is for known hosts, and as much may be for strangers that come again;
-// common is what is for all.
+// reserve is the share of known hosts, in messages a second. Strangers that come again may
+// have as much. common is the share of all.
 func (m *limiter) reserve() float64 { return max(1, float64(m.limit.Total/4)) }
 func (m *limiter) common() float64 {
 	reserved := m.reserve()
@@ -86,14 +87,14 @@ func (m *limiter) common() float64 {
 	return max(1, float64(m.limit.Total)-reserved)
 }
 
-// hash mixes n with the seed, which is secret, so nobody can choose to share a bucket.
+// hash mixes n with the secret seed, so that nobody can choose with whom to share a bucket.
 func (m *limiter) hash(n uint64) uint64 {
 	h := (n ^ m.seed) * 0x9e3779b97f4a7c15
 	h ^= h >> 29
 	return h * m.seed
 }
 
-// bucketsOf are those of an address's /64 and /48, filled.
+// bucketsOf are the buckets of an address's /64 and /48, filled up to now.
 func (m *limiter) bucketsOf(now time.Duration, a netip.Addr, known bool) (prefix, site *bucket) {
 	p := prefixOf(a)
 	n := binary.BigEndian.Uint64(p[:])
@@ -104,8 +105,9 @@ func (m *limiter) bucketsOf(now time.Duration, a netip.Addr, known bool) (prefix
 	return prefix, site
 }
 
-// allow reports whether a message may be sent to an address, and counts it; known says that
-// the host there is. What the prefix may not send takes nothing from the total.
+// allow reports whether a message may be sent to an address, and counts it. known says that
+// the host there is known. A message that the prefix's share forbids takes nothing from the
+// total.
 func (m *limiter) allow(now time.Duration, a netip.Addr, known bool) bool {
 	prefix, site := m.bucketsOf(now, a, known)
 	if prefix.tokens < 1 || site.tokens < 1 {
@@ -121,7 +123,8 @@ func (m *limiter) allow(now time.Duration, a netip.Addr, known bool) bool {
 	return true
 }
 
-// totalFor is the bucket of all that a message may be taken from, nil if there is none.
+// totalFor is the share of the total from which a message to an address is taken, nil if none
+// has a token.
 func (m *limiter) totalFor(now time.Duration, a netip.Addr, known bool) *bucket {
 	common := &m.sharesOf(false).total
 	common.fill(now, m.common())
@@ -148,8 +151,8 @@ func (m *limiter) totalFor(now time.Duration, a netip.Addr, known bool) *bucket 
 	return nil
 }
 
-// blocked reports whether an address's prefix has spent what it had, and spend has it
-// spend. There is no total: or else a few could have all the others blocked.
+// blocked reports whether the prefix of an address has spent its tokens. spend takes one.
+// There is no total here: otherwise a few prefixes could get all others blocked.
 func (m *limiter) blocked(now time.Duration, a netip.Addr, known bool) bool {
 	prefix, _ := m.bucketsOf(now, a, known)
 	return prefix.tokens < 1
@@ -161,17 +164,17 @@ func (m *limiter) spend(now time.Duration, a netip.Addr, known bool) {
 }
 
 const (
-	// seenPeriod is for how long at least it is known that a source was there, and twice
-	// that at most: a host that has no answer sends its I1 again after 6 seconds at
-	// most, and then after 12.
+	// seenPeriod is the least time for which a source is remembered, and half of the longest
+	// one. A host that has no answer sends its I1 again after 6 seconds at most, and then
+	// after 12.
 	seenPeriod = 8 * time.Second
-	// seenBits is how many bits stand for the sources of a period, of which each has
-	// two. A hundred thousand a second fill a tenth of them in one period, so that of
-	// those that are new one in thirty is taken for one that comes again.
+	// seenBits is how many bits stand for the sources of a period. Each source has two. A
+	// hundred thousand sources a second fill a tenth of the bits in one period. Then one new
+	// source in thirty is mistaken for one that comes again.
 	seenBits = 1 << 24
 )
 
-// seen knows which sources were there of late. It takes 4 MiB.
+// seen knows which sources have sent lately. It takes 4 MiB.
 type seen struct {
 	began         time.Duration
 	fresh, before *[seenBits / 64]uint64
@@ -181,7 +184,7 @@ func newSeen(now time.Duration) *seen {
 	return &seen{began: now, fresh: new([seenBits / 64]uint64), before: new([seenBits / 64]uint64)}
 }
 
-// again reports whether a source was there, and notes that it is.
+// again reports whether a source has sent lately, and notes that it sends now.
 func (s *seen) again(now time.Duration, hash uint64) bool {
 	if age := now - s.began; age >= seenPeriod {
 		s.fresh, s.before = s.before, s.fresh
@@ -203,17 +206,18 @@ func (s *seen) again(now time.Duration, hash uint64) bool {
 }
 
 const (
-	// provenSlots is how many prefixes are remembered whose hosts have proved to be
-	// there, and provenTime for how long.
+	// provenSlots is how many prefixes are remembered whose hosts have proved to be where
+	// they say, and provenTime for how long.
 	provenSlots = 4096
 	provenTime  = time.Hour
-	// provenLuck: one in so many takes the place of another before its time.
+	// provenLuck: one prefix in so many takes the slot of another before that one's time is
+	// over.
 	provenLuck = 8
 )
 
-// proven remembers prefixes of which hosts have come to the end of an exchange. One that
-// would have the place of another has to wait for its end, unless it is lucky: so who has
-// very many prefixes drives others out but slowly.
+// proven remembers prefixes whose hosts have completed an exchange. A prefix whose slot
+// another one has must wait until that one's time is over, unless it is lucky. So an attacker
+// that has very many prefixes drives others out only slowly.
 type proven [provenSlots]struct {
 	prefix prefix
 	until  time.Duration
@@ -221,8 +225,8 @@ type proven [provenSlots]struct {
 
 func (m *limiter) slot(p prefix) int { return int(m.hash(binary.BigEndian.Uint64(p[:])) >> 52) }
 
-// limits are those of an Engine. failures are proofs of a prefix that failed, as many
-// as there may be Error messages about them.
+// limits are the limits of an Engine. failures limits the failed proofs of a prefix, to as
+// many as there may be Error messages about them.
 type limits struct {
 	r1, r1bis, errors, failures *limiter
 	proven                      proven
@@ -234,8 +238,8 @@ func newLimits(r *random, c Config) *limits {
 	return l
 }
 
-// known reports whether the host at an address is no stranger: there are contexts with its
-// prefix, or it was in an exchange lately.
+// known reports whether the host at an address is no stranger: its prefix has contexts, or has
+// completed an exchange lately.
 func (e *Engine) known(a netip.Addr) bool {
 	p := prefixOf(a)
 	if e.perPrefix[p] > 0 {
@@ -245,7 +249,7 @@ func (e *Engine) known(a netip.Addr) bool {
 	return s.prefix == p && s.until > e.now
 }
 
-// proved notes that the host at an address has proved to be there.
+// proved notes that the host at an address has proved to be where it says.
 func (e *Engine) proved(a netip.Addr) {
 	p := prefixOf(a)
 	s := &e.limits.proven[e.limits.r1.slot(p)]

@@ -13,49 +13,47 @@ import (
 	"shim6/daemon/wire"
 )
 
-// Alike reports whether two say the same but for ValidUntil, which every Router
+// Alike reports whether two are the same except for ValidUntil, which every Router
 // Advertisement moves.
 func (l *LocalLocator) Alike(m *LocalLocator) bool {
 	return l.Address == m.Address && l.PDS == m.PDS && l.Key == m.Key && l.Interface == m.Interface &&
 		l.Policy == m.Policy && l.Temporary == m.Temporary && samePreference(l.Preference, m.Preference)
 }
 
-// local is an address of this host that can be a ULID, with the locators that go
-// with it.
+// local is an address of this host that can be a ULID, with the locators of contexts that
+// have it.
 type local struct {
 	LocalLocator
-	// set is what peers are told, and lab what those in trusted prefixes are,
-	// who need no proof. They may be the same.
-	set, lab *localSet
+	// set is sent to peers in general. trusted is sent to peers in trusted prefixes, without
+	// proof. They may be the same.
+	set, trusted *localSet
 }
 
-// localSet is Ls(local) of those contexts that have one ULID. It is not changed
-// once it is made. All these contexts share it, and its generation number: so one
-// signature serves for all.
+// localSet is Ls(local) of contexts that have the same local ULID. It never changes. All
+// these contexts share it and its generation number, so that one signature serves them all.
 type localSet struct {
 	generation uint32
-	// list is the Locator List, nil if there is nothing that would prove one.
+	// list is the Locator List, nil if nothing would prove one.
 	list *wire.LocatorList
-	// preferences are in the order of the list, nil if nothing is to be said.
+	// preferences are in the order of the list, nil if all locators are equally good.
 	preferences    *wire.LocatorPreferences
 	pds, signature []byte
 	// addresses are the ULID, and those of the list.
 	addresses []netip.Addr
-	// incomplete: it is what a Record or the kernel says that the peer knows,
-	// without what would prove it.
+	// incomplete: it comes from a Record or the kernel, and lacks what would prove it.
 	incomplete bool
 }
 
-// single is the set of a host that has but the ULID, or can prove nothing else.
+// single is the set of a host that has only the ULID, or can prove nothing else.
 func single(ulid netip.Addr) *localSet { return &localSet{addresses: []netip.Addr{ulid}} }
 
-// announced reports whether the list needs to be told to a peer that knows of none:
-// the ULID alone goes without saying.
-func (s *localSet) announced() bool { return s.list != nil && len(s.list.Locators) > 1 }
+// beyondULID reports whether the set has locators besides the ULID. Only then must a peer
+// that knows no list be told of it.
+func (s *localSet) beyondULID() bool { return s.list != nil && len(s.list.Locators) > 1 }
 
-// unproved reports whether a peer that does not trust us would ignore a message with
-// this set.
-func (s *localSet) unproved() bool { return s.announced() && s.pds == nil }
+// unproved reports whether a peer that does not trust us would ignore a message with this
+// set.
+func (s *localSet) unproved() bool { return s.beyondULID() && s.pds == nil }
 
 func (s *localSet) sameList(t *localSet) bool {
 	return slices.Equal(s.locators(), t.locators())
@@ -83,9 +81,8 @@ func (s *localSet) elements() []wire.Preference {
 	return s.preferences.Elements
 }
 
-// setLocals takes over the addresses of this host, without those that are not valid
-// any more. Contexts whose ULID is not among them are discarded; the peers of the
-// others are told what is new.
+// setLocals takes over the addresses of this host, except those that are no longer valid. It
+// discards contexts whose ULID is not among them, and tells the other peers of the change.
 func (e *Engine) setLocals() {
 	old := e.locals
 	e.locals = make(map[netip.Addr]*local, len(e.locators))
@@ -126,23 +123,25 @@ func (e *Engine) setLocals() {
 	e.tellPeers()
 }
 
+// makeSets makes the sets of a ULID. all are the addresses of the host, and old the last
+// sets, nil if there are none.
 func (e *Engine) makeSets(ulid *LocalLocator, all []LocalLocator, old *local) {
 	l := e.locals[ulid.Address]
-	var last, lastLab *localSet
+	var last, lastTrusted *localSet
 	if old != nil {
-		last, lastLab = old.set, old.lab
+		last, lastTrusted = old.set, old.trusted
 	}
 	l.set = e.makeSet(ulid, all, false, last)
-	l.lab = l.set
+	l.trusted = l.set
 	if ulid.PDS == nil && len(e.config.TrustedPrefixes) > 0 {
-		l.lab = e.makeSet(ulid, all, true, lastLab)
+		l.trusted = e.makeSet(ulid, all, true, lastTrusted)
 	}
 }
 
-// makeSet makes the set of a ULID: with what proves the locators or, in the
-// laboratory, without. It is the last one if nothing has changed, and has its
-// generation if the locators are the same.
-func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last *localSet) *localSet {
+// makeSet makes the set of a ULID, with what proves the locators or, if trusted, without. It
+// returns the last one if nothing has changed, and keeps its generation if the locators are
+// the same.
+func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, trusted bool, last *localSet) *localSet {
 	s := &localSet{list: &wire.LocatorList{}}
 	elements := []wire.Preference{}
 	add := func(l *LocalLocator, m wire.VerificationMethod) {
@@ -152,12 +151,12 @@ func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last 
 		}
 	}
 	by := func(l *LocalLocator) wire.VerificationMethod {
-		if lab {
+		if trusted {
 			return wire.MethodHBA
 		}
 		return method(ulid, l)
 	}
-	if ulid.PDS != nil || lab {
+	if ulid.PDS != nil || trusted {
 		add(ulid, by(ulid))
 		for _, l := range byUse(ulid, all, by) {
 			add(l.LocalLocator, l.method)
@@ -165,7 +164,7 @@ func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last 
 	}
 	if len(elements) == 0 {
 		s = single(ulid.Address)
-	} else if !e.complete(s, ulid, elements, lab, last) {
+	} else if !e.complete(s, ulid, elements, trusted, last) {
 		e.stats.Unprovable++
 		s = single(ulid.Address)
 	}
@@ -175,18 +174,19 @@ func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, lab bool, last 
 	return s
 }
 
-// proved is a locator, and how it is proved to a peer.
+// proved is a locator, and how it is proved to a peer. method is 0 if it can't be.
 type proved struct {
 	*LocalLocator
 	method  wire.VerificationMethod
 	network cga.SubnetPrefix
-	// rank is how many of the same network are more useful.
+	// rank is how many locators of the same network are more useful.
 	rank int
 }
 
-// byUse are the locators that go with a ULID, the most useful first: what there is no room
-// for is left out from the end. One of each network comes before a second one of any, and of
-// one network those that are proved without a signature, and then those that stay.
+// byUse are the locators of a ULID, the most useful first: if there is no room for all, the
+// last ones are left out. One locator of each network comes before a second one of any
+// network. Within a network, locators that need no signature come first, and among equals
+// those that are not transient.
 func byUse(ulid *LocalLocator, all []LocalLocator, by func(*LocalLocator) wire.VerificationMethod) []proved {
 	var list []proved
 	for i := range all {
@@ -213,11 +213,11 @@ func byUse(ulid *LocalLocator, all []LocalLocator, by func(*LocalLocator) wire.V
 	return list
 }
 
-// complete adds to a set that has a list the rest, and leaves out locators until
-// every message has room for it (RFC 5533, section 5.1). It reports whether there
-// is such a set.
-func (e *Engine) complete(s *localSet, ulid *LocalLocator, elements []wire.Preference, lab bool, last *localSet) bool {
-	if !lab {
+// complete adds the rest to a set that has a list. It leaves out the last locators until every
+// message has room for the list (RFC 5533, section 5.1). It returns false if there is no such
+// set.
+func (e *Engine) complete(s *localSet, ulid *LocalLocator, elements []wire.Preference, trusted bool, last *localSet) bool {
+	if !trusted {
 		pds, err := ulid.PDS.MarshalBinary()
 		if err != nil {
 			return false
@@ -225,7 +225,7 @@ func (e *Engine) complete(s *localSet, ulid *LocalLocator, elements []wire.Prefe
 		s.pds = pds
 	}
 	if needsSignature(s.list) {
-		// As long as the one that will be there.
+		// It has the length of the real signature.
 		s.signature = make([]byte, ulid.Key.Size())
 	}
 	for !s.fits() {
@@ -257,8 +257,7 @@ func (e *Engine) complete(s *localSet, ulid *LocalLocator, elements []wire.Prefe
 	return true
 }
 
-// preferencesOf is nil if all locators are as good as each other, which needs no
-// words.
+// preferencesOf are the preferences to tell the peer, nil if all locators are equally good.
 func preferencesOf(generation uint32, elements []wire.Preference) *wire.LocatorPreferences {
 	if !slices.ContainsFunc(elements, func(p wire.Preference) bool { return !samePreference(p, wire.Preference{}) }) {
 		return nil
@@ -270,7 +269,7 @@ func needsSignature(l *wire.LocatorList) bool {
 	return slices.ContainsFunc(l.Locators, func(l wire.Locator) bool { return l.Method == wire.MethodCGA })
 }
 
-// fits reports whether the longest message with this set, an I2bis, is short enough.
+// fits reports whether the longest message with this set, an I2bis, is not too long.
 func (s *localSet) fits() bool {
 	m := &wire.I2bis{Options: wire.Options{
 		&wire.ResponderValidator{Validator: make([]byte, maxValidator)},
@@ -290,7 +289,7 @@ func (s *localSet) fits() bool {
 	return err == nil
 }
 
-// method is how l can be proved to a peer that knows us by ulid, 0 if it can't.
+// method is how l can be proved to a peer that knows us by ulid; 0 if it can't be.
 func method(ulid, l *LocalLocator) wire.VerificationMethod {
 	if ulid.PDS == nil {
 		return 0
@@ -304,44 +303,44 @@ func method(ulid, l *LocalLocator) wire.VerificationMethod {
 	return 0
 }
 
-// localSet is what the peer of a context is to be told, if it does not object.
+// localSet is what the peer of a context with the names u should be told first.
 func (e *Engine) localSet(u ULIDs) *localSet {
 	l := e.locals[u.Local]
 	switch {
 	case l == nil:
 		return single(u.Local)
 	case e.trusted(u.Peer):
-		return l.lab
+		return l.trusted
 	}
 	return l.set
 }
 
-// setFor is what the peer of a context is to be told.
+// setFor is what the peer of a context should be told now.
 func (e *Engine) setFor(c *context) *localSet {
-	if l := e.locals[c.ulids.Local]; l != nil && c.alone {
+	if l := e.locals[c.ulids.Local]; l != nil && c.announced.trust == trustRefused {
 		return l.set
 	}
 	return e.localSet(c.ulids)
 }
 
-// canUse reports whether an address of ours is there and not said to be broken.
+// canUse reports whether we have an address and it is not broken.
 func (e *Engine) canUse(a netip.Addr) bool {
 	l := e.locals[a]
 	return l != nil && l.Preference.Flags&wire.FlagBroken == 0
 }
 
-// controlPair is by which pair messages of an established context are sent: the
-// current one, unless our side of it is gone. The peer takes them from any locator
-// of ours that it knows. If none of those is left, because this host is somewhere else
-// than it was, the Update Request that tells of a new one comes from that (elsewhere).
+// controlPair is the pair by which messages of an established context are sent: the current
+// one, unless our side of it is gone. The peer accepts messages from any locator of ours
+// that it knows. If none of those is left, because this host has moved, elsewhere finds the
+// source of the Update Request that tells the new ones.
 func (e *Engine) controlPair(c *context) Pair {
 	p := c.current
 	if e.canUse(p.Local) {
 		return p
 	}
-	known := c.local.addresses
-	if c.update != nil {
-		known = slices.Concat(known, c.update.set.addresses)
+	known := c.announced.set.addresses
+	if c.announced.update != nil {
+		known = slices.Concat(known, c.announced.update.set.addresses)
 	}
 	if i := slices.IndexFunc(known, e.canUse); i >= 0 {
 		p.Local = known[i]
@@ -349,10 +348,10 @@ func (e *Engine) controlPair(c *context) Pair {
 	return p
 }
 
-// appendSet appends the options that tell Ls(local), in a message that makes or renews
-// the context.
+// appendSet appends the options that tell Ls(local) in a message that makes or renews the
+// context.
 func (c *context) appendSet(o wire.Options, s *localSet) wire.Options {
-	if s.announced() {
+	if s.beyondULID() {
 		o = appendList(o, s)
 		if s.preferences != nil {
 			o = append(o, s.preferences)
@@ -361,7 +360,7 @@ func (c *context) appendSet(o wire.Options, s *localSet) wire.Options {
 	return c.appendTimeout(o)
 }
 
-// appendList appends a Locator List with all that is needed to verify it.
+// appendList appends a Locator List, and everything that is needed to verify it.
 func appendList(o wire.Options, s *localSet) wire.Options {
 	o = append(o, s.list)
 	if s.pds != nil {
@@ -373,8 +372,8 @@ func appendList(o wire.Options, s *localSet) wire.Options {
 	return o
 }
 
-// appendTimeout tells the peer the context's Send Timeout, if it isn't the one that
-// the peer takes for granted (RFC 5534, section 4.1).
+// appendTimeout appends the context's Send Timeout, unless it is the default, which the peer
+// assumes (RFC 5534, section 4.1).
 func (c *context) appendTimeout(o wire.Options) wire.Options {
 	if c.sendTimeout == DefaultSendTimeout {
 		return o

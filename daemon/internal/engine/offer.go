@@ -12,25 +12,25 @@ import (
 	"shim6/daemon/wire"
 )
 
-// offer is what an I2, I2bis, R2 or Update Request tells of its sender, verified.
+// offer is what an I2, I2bis, R2 or Update Request says about its sender, verified.
 type offer struct {
-	// hasList: the message has a Locator List, of listed locators.
+	// hasList: the message has a Locator List. listed is its length.
 	hasList    bool
 	generation uint32
 	listed     int
-	// locators are those of the list that we can keep.
+	// locators are the part of the list that we keep.
 	locators  []PeerLocator
 	pds       []byte
 	keepalive time.Duration
-	// hasKeepalive: the message says it.
+	// hasKeepalive: the message has the Keepalive Timeout. Otherwise it is the default.
 	hasKeepalive bool
-	// preferences are those of the message if they are about its list.
+	// preferences are those of the message if they are for its list, otherwise nil.
 	preferences *wire.LocatorPreferences
 }
 
-// offered verifies what a message tells of its sender, whose ULID is ulid and whose
-// context c, if there is one. It returns false if the message must not be processed
-// any further, and has then sent the Error message that is due.
+// offered verifies what a message says about its sender, whose ULID is ulid. c is the
+// context, nil if there is none. It returns false if the message must not be processed any
+// further, and has then sent the Error message that is due.
 func (e *Engine) offered(p packet, m wire.Message, options wire.Options, ulid netip.Addr, c *context) (offer, bool) {
 	o := offer{keepalive: DefaultSendTimeout}
 	if t := options.KeepaliveTimeout(); t != nil && t.Seconds > 0 {
@@ -38,7 +38,8 @@ func (e *Engine) offered(p packet, m wire.Message, options wire.Options, ulid ne
 	}
 	list := options.LocatorList()
 	if e.limits.failures.blocked(e.now, p.source, e.known(p.source)) {
-		// Proofs cost more than anything else, and theirs have failed.
+		// To verify proofs costs more than anything else, and the proofs of this prefix
+		// have failed.
 		e.stats.Limited++
 		return o, false
 	}
@@ -62,8 +63,8 @@ func (e *Engine) offered(p packet, m wire.Message, options wire.Options, ulid ne
 		o.preferences = l
 	}
 	for i, l := range list.Locators {
-		// Of what is listed twice the first counts, and of what is too much
-		// the last is left out, but not the ULID.
+		// Duplicates: the first wins. Over the limit: later entries are dropped, but
+		// never the ULID.
 		if o.find(l.Address) == nil && (len(o.locators) < MaxLocators-1 || l.Address == ulid) {
 			o.locators = append(o.locators, PeerLocator{Address: l.Address, Method: l.Method, Verified: true, Index: i})
 		}
@@ -71,9 +72,9 @@ func (e *Engine) offered(p packet, m wire.Message, options wire.Options, ulid ne
 	return o, true
 }
 
-// prove reports whether the PDS in a message is that of the ULID, and all locators
-// of its list the peer's (RFC 5533, section 7.2). If it is a locator that isn't, it
-// returns which; else -1.
+// prove reports whether the PDS in a message is that of the ULID, and all locators of its
+// list are proved to be the peer's (RFC 5533, section 7.2). failed is the index of the
+// locator that is not proved, -1 if the failure is not about a single one.
 func (e *Engine) prove(m wire.Message, options wire.Options, ulid netip.Addr, c *context) (failed int, ok bool) {
 	var pds, signature []byte
 	if o := options.CGAParameterDataStructure(); o != nil {
@@ -85,13 +86,14 @@ func (e *Engine) prove(m wire.Message, options wire.Options, ulid netip.Addr, c 
 	list := options.LocatorList()
 	trusted := e.trusted(ulid)
 	if list != nil {
-		// Nobody else's locator is one of ours, whoever signs for it.
+		// We never accept one of our own addresses as a peer's locator, even if it is
+		// signed.
 		if i := slices.IndexFunc(list.Locators, func(l wire.Locator) bool {
 			return !isULID(l.Address) || l.Address != ulid && e.locals[l.Address] != nil
 		}); i >= 0 {
 			return i, false
 		}
-		// A list that needs no proof.
+		// A list of trusted locators needs no proof.
 		if !slices.ContainsFunc(list.Locators, func(l wire.Locator) bool {
 			return l.Address != ulid && !(trusted && e.trusted(l.Address))
 		}) {
@@ -101,9 +103,9 @@ func (e *Engine) prove(m wire.Message, options wire.Options, ulid netip.Addr, c 
 	switch {
 	case trusted && list == nil, pds == nil && list == nil:
 		return -1, true
-	case pds == nil && c != nil && c.peerPDS != nil:
-		// It was sent before (RFC 5533, section 10.1).
-		pds = c.peerPDS
+	case pds == nil && c != nil && c.peer.pds != nil:
+		// The peer has sent its PDS before (RFC 5533, section 10.1).
+		pds = c.peer.pds
 	case pds == nil:
 		return slices.IndexFunc(list.Locators, func(l wire.Locator) bool { return l.Address != ulid }), false
 	}
@@ -115,7 +117,7 @@ func (e *Engine) prove(m wire.Message, options wire.Options, ulid netip.Addr, c 
 	return -1, err == nil
 }
 
-// find is the offered locator of an address, nil if there is none.
+// find is the offered locator with an address, nil if there is none.
 func (o *offer) find(a netip.Addr) *PeerLocator {
 	for i := range o.locators {
 		if o.locators[i].Address == a {
@@ -125,11 +127,11 @@ func (o *offer) find(a netip.Addr) *PeerLocator {
 	return nil
 }
 
-// peers is Ls(peer) as it is after an I2, I2bis or R2 from source: without a list it
-// is the ULID and source, if that was found to be the peer's.
+// peers is Ls(peer) after an I2, I2bis or R2 from source. Without a list it is the ULID and
+// source, which the caller has found to be the peer's.
 func (o *offer) peers(c *context, source netip.Addr) []PeerLocator {
 	if o.hasList && o.find(source) == nil && c.isPeer(source) && source != c.ulids.Peer {
-		// It is the peer's, though not in its list; the exchange goes on by it.
+		// source is the peer's, though not in its list. The exchange uses it.
 		o.locators = append(o.locators, PeerLocator{Address: source, Verified: true, Index: -1})
 	}
 	if !o.hasList && source != c.ulids.Peer {
@@ -140,8 +142,8 @@ func (o *offer) peers(c *context, source netip.Addr) []PeerLocator {
 	return peers
 }
 
-// merge is Ls(peer) with the offered locators in place of those before: the ULID
-// first, which belongs to it in any case. What is known of a locator stays known.
+// merge is Ls(peer) with the offered locators in place of the old ones. The ULID is always in
+// it, and the first. A locator that was probed stays probed.
 func (o *offer) merge(c *context) []PeerLocator {
 	peers := make([]PeerLocator, 1, len(o.locators)+1)
 	peers[0] = ulidPeerLocator(c.ulids)
@@ -159,9 +161,9 @@ func (o *offer) merge(c *context) []PeerLocator {
 	return peers
 }
 
-// setPeers replaces Ls(peer). A locator that is in use and that the peer has dropped
-// is kept until it isn't any more: the Explorer finds another one (RFC 5533, section
-// 10.4). The caller calls unindex before and index after it.
+// setPeers replaces Ls(peer). If the peer has dropped the locator in use, it is kept until
+// the Explorer has found another one (RFC 5533, section 10.4). The caller calls unindex
+// before setPeers, and index after it.
 func (e *Engine) setPeers(c *context, peers []PeerLocator) {
 	if !slices.ContainsFunc(peers, func(l PeerLocator) bool { return l.Address == c.current.Peer }) {
 		if l := c.peerLocator(c.current.Peer); l != nil && c.hasTagPeer && c.state.Sends() {
@@ -172,23 +174,23 @@ func (e *Engine) setPeers(c *context, peers []PeerLocator) {
 			e.doubt(c, HintPeer, "the peer has dropped the locator in use")
 		}
 	}
-	if !sameAddresses(c.peers, peers) {
-		c.changed |= FieldLocatorsPeer
+	if !sameAddresses(c.peer.locators, peers) {
+		c.kernel.changed |= FieldLocatorsPeer
 	}
-	c.peers = peers
-	c.unsaved = true
+	c.peer.locators = peers
+	c.pending.unsaved = true
 	e.touch(c)
 }
 
-// dropUnused forgets locators that the peer has dropped, when they are not in use.
+// dropUnused forgets locators that the peer has dropped and that are no longer in use.
 func (e *Engine) dropUnused(c *context) {
-	if !slices.ContainsFunc(c.peers, func(l PeerLocator) bool { return l.Dropped && l.Address != c.current.Peer }) {
+	if !slices.ContainsFunc(c.peer.locators, func(l PeerLocator) bool { return l.Dropped && l.Address != c.current.Peer }) {
 		return
 	}
 	e.unindex(c)
-	c.peers = slices.DeleteFunc(slices.Clone(c.peers), func(l PeerLocator) bool { return l.Dropped && l.Address != c.current.Peer })
-	c.changed |= FieldLocatorsPeer
-	c.unsaved = true
+	c.peer.locators = slices.DeleteFunc(slices.Clone(c.peer.locators), func(l PeerLocator) bool { return l.Dropped && l.Address != c.current.Peer })
+	c.kernel.changed |= FieldLocatorsPeer
+	c.pending.unsaved = true
 	e.index(c)
 }
 
@@ -196,7 +198,7 @@ func sameAddresses(a, b []PeerLocator) bool {
 	return slices.EqualFunc(a, b, func(x, y PeerLocator) bool { return x.Address == y.Address && x.Verified == y.Verified })
 }
 
-// prefer takes over what the peer says of its locators.
+// prefer takes over the preferences that the peer has told; p may be nil.
 func prefer(peers []PeerLocator, p *wire.LocatorPreferences) {
 	for i := range peers {
 		l := &peers[i]

@@ -9,17 +9,16 @@ import (
 	"shim6/daemon/wire"
 )
 
-// Record is what is worth keeping of a context and that the kernel does not
-// keep. It is plain data, to be written and read as JSON or by any other means.
-// It has secrets in it, the tags, and is for the eyes of the daemon alone. There
-// are no absolute times in it.
+// Record is the part of a context that a restart needs and the kernel does not keep. It is
+// plain data, to be written and read as JSON or in another form. It contains secrets, the
+// tags, so only the daemon may read it. It contains no absolute times.
 type Record struct {
 	ULIDs
 	State    State           `json:"state"`
 	TagLocal wire.ContextTag `json:"tag_local"`
 	TagPeer  wire.ContextTag `json:"tag_peer"`
-	// Exchange is the locator pair of the exchange that makes the context, and
-	// the next four belong to it: they are there while it lasts.
+	// Exchange is the locator pair of the exchange that makes the context. The next four
+	// fields belong to the exchange, and are there as long as it lasts.
 	Exchange        Pair            `json:"exchange"`
 	InitiatorNonce  uint32          `json:"initiator_nonce,omitempty"`
 	ResponderNonce  uint32          `json:"responder_nonce,omitempty"`
@@ -35,10 +34,10 @@ type Record struct {
 	// LocalLocators are Ls(local) as the peer last knew it.
 	LocalLocators   []wire.Locator    `json:"local_locators"`
 	LocalPreference []wire.Preference `json:"local_preference,omitempty"`
-	// Uncertain: the peer has been told others as well, and which it has taken
-	// is not known. It is to be told again once the context is established.
+	// Uncertain: the peer was told other locators as well, and we don't know which of them
+	// it has accepted. It must be told again once the context is established.
 	Uncertain bool `json:"uncertain,omitempty"`
-	// Alone: the peer is not told of locators that nothing proves.
+	// Alone: the peer is told only what can be proved (trustRefused).
 	Alone bool `json:"alone,omitempty"`
 	// Update is an Update Request that waits for its acknowledgement.
 	Update *UpdateRecord `json:"update,omitempty"`
@@ -56,20 +55,20 @@ type UpdateRecord struct {
 type PeerLocator struct {
 	Address netip.Addr              `json:"address"`
 	Method  wire.VerificationMethod `json:"method"`
-	// Preference is what the peer has said of it.
+	// Flags, Priority and Weight are the preference that the peer has told.
 	Flags    wire.PreferenceFlags `json:"flags,omitempty"`
 	Priority uint8                `json:"priority,omitempty"`
 	Weight   uint8                `json:"weight,omitempty"`
-	// Verified: it is the peer's, by HBA, CGA or a trusted prefix. Nothing is
-	// sent there before.
+	// Verified: the locator is the peer's, by HBA, CGA or a trusted prefix. Before that,
+	// nothing is sent there.
 	Verified bool `json:"verified"`
-	// Probed: something has come back from there, so the peer is there. No
-	// payload is sent there before.
+	// Probed: something has come back from there, so the peer is there. Before that, no
+	// payload is sent there.
 	Probed bool `json:"probed"`
-	// Dropped: it is not in the peer's newest list, and is here because it is
-	// still in use. It is not to be chosen again.
+	// Dropped: the locator is not in the peer's newest list, and is only kept because it is
+	// still in use. It must not be chosen again.
 	Dropped bool `json:"dropped,omitempty"`
-	// Index is its place in the peer's list, by which preferences are told;
-	// -1 if it isn't in the list, as the ULID may be.
+	// Index is the locator's place in the peer's list, in whose order preferences are told.
+	// It is -1 if the locator isn't in the list. That may be so even for the ULID.
 	Index int `json:"index"`
 }

@@ -8,9 +8,8 @@ import (
 	"shim6/daemon/wire"
 )
 
-// sendR1bis tells the sender of a packet that there is no context for its tag (RFC
-// 5533, section 7.17). It makes no state, and is limited because anybody can ask
-// for it.
+// sendR1bis tells the sender of a packet that there is no context for its tag (RFC 5533,
+// section 7.17). It makes no state. It is limited, because anybody can cause it.
 func (e *Engine) sendR1bis(p packet, tag wire.ContextTag) {
 	if !e.limits.r1bis.allow(e.now, p.source, e.known(p.source)) {
 		e.stats.Limited++
@@ -25,9 +24,9 @@ func (e *Engine) sendR1bis(p packet, tag wire.ContextTag) {
 	})
 }
 
-// receivedR1bis begins to make a context anew that the peer has lost (RFC 5533,
-// section 7.18). It may come by any pair of the context's locators: when the current
-// one has failed, it comes by the one that was probed (sections 7.5 and 12.4).
+// receivedR1bis begins to make a context again that the peer has lost (RFC 5533, section
+// 7.18). An R1bis may come by any pair of the context's locators: when the current pair has
+// failed, it comes by the pair that was probed (sections 7.5 and 12.4).
 func (e *Engine) receivedR1bis(p packet, m *wire.R1bis) {
 	c := e.byPeer[peerKey{m.PacketContextTag, p.source.As16()}]
 	v := m.Options.ResponderValidator()
@@ -35,12 +34,13 @@ func (e *Engine) receivedR1bis(p packet, m *wire.R1bis) {
 		e.stats.Unmatched++
 		return
 	}
-	c.responderNonce, c.validator, c.packetTag = m.ResponderNonce, v.Validator, m.PacketContextTag
-	c.exchange = p.pair()
+	c.exchange.responderNonce, c.exchange.validator, c.exchange.packetTag = m.ResponderNonce, v.Validator, m.PacketContextTag
+	c.exchange.pair = p.pair()
 	// It may be another daemon.
-	c.retries, c.resendAt, c.trusts = 0, 0, false
+	c.forgetTrust()
+	c.exchange.retries, c.exchange.resendAt = 0, 0
 	e.newNonce(c)
-	e.offer(c)
+	e.refreshOffer(c)
 	e.setState(c, I2bisSent, "R1bis")
 	e.sendI2bis(c)
 }
@@ -49,18 +49,18 @@ func (e *Engine) receivedR1bis(p packet, m *wire.R1bis) {
 func (e *Engine) sendI2bis(c *context) {
 	m := &wire.I2bis{
 		InitiatorContextTag: c.tagLocal,
-		InitiatorNonce:      c.nonce,
-		ResponderNonce:      c.responderNonce,
-		PacketContextTag:    c.packetTag,
+		InitiatorNonce:      c.exchange.nonce,
+		ResponderNonce:      c.exchange.responderNonce,
+		PacketContextTag:    c.exchange.packetTag,
 	}
-	m.Options = append(m.Options, &wire.ResponderValidator{Validator: c.validator})
-	m.Options = c.appendSet(appendNames(m.Options, c), c.local)
+	m.Options = append(m.Options, &wire.ResponderValidator{Validator: c.exchange.validator})
+	m.Options = c.appendSet(appendNames(m.Options, c), c.announced.set)
 	e.await(c, I2bisTimeout)
-	e.send(c, c.exchange, m)
+	e.send(c, c.exchange.pair, m)
 }
 
-// receivedI2bis makes a context anew, if the I2bis has a validator that we have made
-// for it (RFC 5533, section 7.20).
+// receivedI2bis makes a context again, if the I2bis has a validator that we have made for it
+// (RFC 5533, section 7.20).
 func (e *Engine) receivedI2bis(p packet, m *wire.I2bis) {
 	u, _ := ulidsOf(p, m.Options)
 	age, recent := e.validator.recent(e.now, m.ResponderNonce)
@@ -77,10 +77,10 @@ func (e *Engine) receivedI2bis(p packet, m *wire.I2bis) {
 	})
 }
 
-// mayBe reports whether an I2 or I2bis may come from a locator: it must be one that
-// is proved to be the peer's, by now or by the message (RFC 5533, sections 7.13 and
-// 7.20). In IDLE, for which the RFC does not ask for it, so that nobody makes a
-// context in the name of a ULID who isn't there.
+// mayBe reports whether an I2 or I2bis may come from a locator. The locator must be proved
+// to be the peer's, before or by the message (RFC 5533, sections 7.13 and 7.20). The RFC
+// does not ask for that in IDLE. We do, so that nobody makes a context in the name of a
+// ULID without being there.
 func (e *Engine) mayBe(source, ulid netip.Addr, c *context, o offer) bool {
 	if source == ulid || c != nil && c.isPeer(source) {
 		return true

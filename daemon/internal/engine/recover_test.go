@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"slices"
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
@@ -78,12 +79,12 @@ func TestRecoverNonces(t *testing.T) {
 	}
 }
 
-// The Packet Context Tag is not drawn again even if the numbers want it.
+// A new context never gets the Packet Context Tag, even if that is drawn.
 func TestRecoverOtherTag(t *testing.T) {
 	shows.IDs(t, "5533-7.20-07")
 	f := in(t, Idle)
 	m := f.i2bis()
-	f.a.e.random.Source = &same{[]uint64{99, 100}}
+	f.a.e.SetRandom(&same{[]uint64{99, 100}})
 	f.fromB(m)
 	if tag := f.tagLocal(); tag != 100 {
 		t.Errorf("the tag is %v", tag)
@@ -101,7 +102,7 @@ func TestRecoverByOtherPair(t *testing.T) {
 	n.run()
 	for _, pair := range []Pair{{Local: a.addr(1), Peer: b.addr(1)}, {Local: a.addr(0), Peer: b.addr(1)}} {
 		moved(t, a, ab, Pair{Local: a.addr(1), Peer: b.addr(1)})
-		b.handle(Close{ULIDs: ab.reverse()})
+		b.handle(Close{ULIDs: reverse(ab)})
 		a.forget()
 		n.drop = func(s Send) bool {
 			return (Pair{Local: s.Source, Peer: s.Destination}) != pair && (Pair{Local: s.Destination, Peer: s.Source}) != pair
@@ -109,16 +110,16 @@ func TestRecoverByOtherPair(t *testing.T) {
 		b.handle(NoContext{Source: pair.Local, Destination: pair.Peer, Tag: a.context(ab).TagPeer})
 		n.run()
 		a.inState(ab, Established)
-		b.inState(ab.reverse(), Established)
+		b.inState(reverse(ab), Established)
 		m := decode[*wire.I2bis](t, a.sent[0])
 		if p := m.Options.ULIDPair(); p == nil || p.Sender != ab.Local || p.Receiver != ab.Peer || m.Options.FII() != 6 {
 			t.Errorf("the I2bis has names %v, %d", p, m.Options.FII())
 		}
-		if k := a.kernel[ab]; k.Locator != (Pair{Local: a.addr(1), Peer: b.addr(1)}) {
+		if k := a.kernel.Get(ab); k.Locator != (Pair{Local: a.addr(1), Peer: b.addr(1)}) {
 			t.Errorf("A's pair is now %v", k.Locator)
 		}
-		// What has lost all goes by the pair that is known to work.
-		if k := b.kernel[ab.reverse()]; k.Locator != (Pair{Local: pair.Peer, Peer: pair.Local}) {
+		// The host that has lost everything uses the pair that is known to work.
+		if k := b.kernel.Get(reverse(ab)); k.Locator != (Pair{Local: pair.Peer, Peer: pair.Local}) {
 			t.Errorf("B's pair is %v", k.Locator)
 		}
 	}
@@ -191,7 +192,7 @@ func TestR1bisDue(t *testing.T) {
 		f.fromB(&wire.I2{InitiatorContextTag: 5, Options: wire.Options{validatorOption()}})
 		f.a.sends()
 	})
-	// An unknown type gets an Error message: where its tag is nobody knows.
+	// An unknown type gets an Error message, since nobody knows where its tag is.
 	t.Run("unknown type", func(t *testing.T) {
 		shows.IDs(t, "5533-7.17-05 5533-12.3-04")
 		f := in(t, Idle)
@@ -206,7 +207,7 @@ func TestR1bisDue(t *testing.T) {
 	})
 }
 
-// resum puts the checksum of a message right.
+// resum corrects the checksum of a message.
 func resum(b []byte) {
 	b[4], b[5] = 0, 0
 	var sum uint32
@@ -219,17 +220,17 @@ func resum(b []byte) {
 	b[4], b[5] = byte(^sum>>8), byte(^sum)
 }
 
-// The peer uses its tag for another context: the one that had it is discarded, and
-// not before the peer has proved to be there.
+// The peer uses its tag for another context. The context that had it is discarded, but not
+// before the peer has proved to be there.
 func TestConfusion(t *testing.T) {
 	shows.IDs(t, "5533-7.15-01 5533-7.15-02 5533-7.15-03 5533-7.15-04 5533-7.15-05 5533-7.6-02 5533-7.6-04",
 		"5533-7.13-13 5533-7.14-01 5533-C-02 boeing-1.4-03")
 	n, a, b, ab, ba := establishedPair(t)
 	tag := a.context(ab).TagPeer
 	b.handle(Close{ULIDs: ba})
-	// B makes another context, of its other ULID, with the tag that it had.
+	// B makes another context, of its other ULID, with the same tag.
 	second := ULIDs{Local: b.addr(1), Peer: a.addr(0)}
-	b.e.random.Source = &same{[]uint64{uint64(tag), 0x1234567890, 0x3334567890}}
+	b.e.SetRandom(&same{[]uint64{uint64(tag), 0x1234567890, 0x3334567890}})
 	a.forget()
 	b.handle(Acquire{second.Local, second.Peer})
 	if got := b.context(second).TagLocal; got != tag {
@@ -241,33 +242,33 @@ func TestConfusion(t *testing.T) {
 	n.drop = nil
 	n.pass(10 * time.Second)
 	a.inState(ab, Idle)
-	a.inState(second.reverse(), Established)
+	a.inState(reverse(second), Established)
 	if a.e.Stats().Confusions != 1 {
 		t.Errorf("%d confusions", a.e.Stats().Confusions)
 	}
 	// The kernel would refuse two of them: the deletion comes first.
 	del := slices.IndexFunc(a.order, func(x Action) bool { _, ok := x.(ContextDel); return ok })
-	est := slices.IndexFunc(a.order, func(x Action) bool { c, ok := x.(ContextNew); return ok && c.Context.ULIDs == second.reverse() })
+	est := slices.IndexFunc(a.order, func(x Action) bool { c, ok := x.(ContextNew); return ok && c.Context.ULIDs == reverse(second) })
 	if del < 0 || est < 0 || del > est {
 		t.Errorf("deletion is action %d, the new context %d", del, est)
 	}
 }
 
-// As in TestConfusion, but it is an R2 or an Update Request that brings it up.
+// As TestConfusion, but an R2 or an Update Request shows the confusion.
 func TestConfusionByR2(t *testing.T) {
 	shows.IDs(t, "5533-7.16-08 5533-7.15-01")
 	f := in(t, Established)
 	other := ULIDs{Local: f.a.addr(1), Peer: f.ab.Peer}
 	f.n.drop = func(Send) bool { return true }
 	f.a.handle(Acquire{other.Local, other.Peer})
-	c := f.a.e.byULIDs[other]
-	f.a.handle(Control{other.Peer, other.Local, encode(t, &wire.R2{ResponderContextTag: f.tagPeer(), InitiatorNonce: c.nonce})})
+	c := f.a.e.Find(other)
+	f.a.handle(Control{other.Peer, other.Local, encode(t, &wire.R2{ResponderContextTag: f.tagPeer(), InitiatorNonce: c.InitiatorNonce()})})
 	f.a.inState(other, Established)
 	f.a.inState(f.ab, Idle)
 }
 
-// Contexts of different peers may have the same CT(peer), and so may a context that
-// is made anew.
+// Contexts of different peers may have the same CT(peer), and so may a context that is made
+// again.
 func TestNoConfusion(t *testing.T) {
 	shows.IDs(t, "5533-7.15-02 5533-7.15-06")
 	f := in(t, Established)
@@ -277,8 +278,8 @@ func TestNoConfusion(t *testing.T) {
 	third := addrIn(0xc1, 1)
 	u := ULIDs{Local: f.ab.Local, Peer: third}
 	f.a.handle(Acquire{u.Local, u.Peer})
-	c := f.a.e.byULIDs[u]
-	f.a.handle(Control{third, u.Local, encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.nonce})})
+	c := f.a.e.Find(u)
+	f.a.handle(Control{third, u.Local, encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.InitiatorNonce()})})
 	f.a.inState(u, Established)
 	f.a.inState(f.ab, Established)
 	if f.a.e.Stats().Confusions != 0 {
@@ -286,7 +287,7 @@ func TestNoConfusion(t *testing.T) {
 	}
 }
 
-// The side that lost all begins itself, by I1.
+// The host that has lost everything begins itself, by I1.
 func TestRecoverByI1(t *testing.T) {
 	shows.IDs(t, "5533-7.5-03 5533-7.9-07")
 	n, a, b, ab, ba := establishedPair(t)

@@ -6,12 +6,12 @@ import (
 	"shim6/daemon/wire"
 )
 
-// receivedI1 answers an I1 (RFC 5533, section 7.9). It makes no state, and changes
-// none: who has sent it is not known.
+// receivedI1 answers an I1 (RFC 5533, section 7.9). It makes no state and changes none,
+// because an I1 proves nothing about its sender.
 //
-// With R2 we tell our tag. So it goes to a locator of the peer only; another one
-// gets an R1, also in those states in which the RFC has R2 for all, and its owner
-// will prove it in the I2.
+// An R2 tells our tag, so it goes only to a locator of the peer. An I1 from elsewhere is
+// answered by R1, also in the states in which the RFC answers every I1 by R2. The owner of
+// that locator will prove it in the I2.
 func (e *Engine) receivedI1(p packet, m *wire.I1) {
 	u, _ := ulidsOf(p, m.Options)
 	if !e.ours(u) {
@@ -24,15 +24,14 @@ func (e *Engine) receivedI1(p packet, m *wire.I1) {
 	case c.state == Established && c.tagPeer != m.InitiatorContextTag:
 		e.sendR1(p, m, u)
 	case !e.limits.r1.allow(e.now, p.source, e.known(p.source)):
-		// In other states anybody can have the peer get R2s, which are long.
+		// Otherwise anybody could make us send R2s, which are long, to the peer.
 		e.stats.Limited++
 	default:
 		e.sendR2(c, p, m.InitiatorNonce)
 	}
 }
 
-// sendR1 sends an R1, for which all that is known is in the I1 (RFC 5533, section
-// 7.10).
+// sendR1 sends an R1. It uses nothing but what the I1 says (RFC 5533, section 7.10).
 func (e *Engine) sendR1(p packet, m *wire.I1, u ULIDs) {
 	if !e.limits.r1.allow(e.now, p.source, e.known(p.source)) {
 		e.stats.Limited++
@@ -47,36 +46,36 @@ func (e *Engine) sendR1(p packet, m *wire.I1, u ULIDs) {
 	})
 }
 
-// sendR2 answers an I1, I2 or I2bis of the context's peer, on its pair (RFC 5533,
-// section 7.14). It is never sent again of itself.
+// sendR2 answers an I1, I2 or I2bis of the context's peer, by the message's pair (RFC 5533,
+// section 7.14). No timer repeats an R2.
 func (e *Engine) sendR2(c *context, p packet, nonce uint32) {
-	if c.local.incomplete {
-		// What the peer knew before a restart can't be proved again. Whether
-		// it takes the new list from this R2 it doesn't say.
-		c.local, c.uncertain = e.setFor(c), true
-		c.changed |= FieldLocatorsLocal
-		c.unsaved = true
+	if c.announced.set.incomplete {
+		// The list that the peer knew before a restart can't be proved again. The peer
+		// does not say whether it accepts the new one from this R2.
+		c.announced.set, c.announced.uncertain = e.setFor(c), true
+		c.kernel.changed |= FieldLocatorsLocal
+		c.pending.unsaved = true
 	}
-	s := c.local
-	if c.update == nil {
-		c.unsaved = c.unsaved || c.localGeneration != s.generation
-		c.localGeneration = s.generation
-	} else if !c.update.set.incomplete {
-		// If the peer takes a list from this R2 it must be the newest: it may
-		// have had the update before, and not have it again.
-		s = c.update.set
+	s := c.announced.set
+	if c.announced.update == nil {
+		c.pending.unsaved = c.pending.unsaved || c.announced.generation != s.generation
+		c.announced.generation = s.generation
+	} else if !c.announced.update.set.incomplete {
+		// If the peer accepts a list from this R2, that must be the newest one: it may
+		// have got the Update Request before, and would not take it a second time.
+		s = c.announced.update.set
 	}
 	s = e.offerAgain(c, s, nonce)
 	m := &wire.R2{ResponderContextTag: c.tagLocal, InitiatorNonce: nonce}
 	m.Options = c.appendSet(nil, s)
 	e.send(c, p.pair(), m)
-	if c.uncertain {
+	if c.announced.uncertain {
 		e.settle(c, false)
 	}
 }
 
-// receivedI2 makes or renews a context, if the I2 has a validator that we have made
-// for it (RFC 5533, section 7.13). Before that is known there is no other work.
+// receivedI2 makes or renews a context, if the I2 has a validator that we have made for it
+// (RFC 5533, section 7.13). It checks that before it does any other work.
 func (e *Engine) receivedI2(p packet, m *wire.I2) {
 	u, _ := ulidsOf(p, m.Options)
 	age, recent := e.validator.recent(e.now, m.ResponderNonce)
@@ -101,8 +100,30 @@ type request struct {
 	why                   string
 }
 
-// accept is the rest of what is done with an I2 or I2bis whose validator is good
-// (RFC 5533, sections 7.13 and 7.20).
+// seenExchange deals with an I2 or I2bis that c has accepted before, or that is older than
+// one which it has accepted. It returns false if there is neither.
+func (e *Engine) seenExchange(c *context, p packet, r request) bool {
+	if !c.accepted.known {
+		return false
+	}
+	age := int32(c.accepted.responderNonce - r.responderNonce)
+	switch {
+	case c.state.Sends() && c.tagPeer == r.tag && c.isPeer(p.source) && (age > 0 || age == 0 && c.accepted.initiatorNonce == r.nonce):
+		// It is the accepted one, whose R2 was lost. Or it is late, and by now an R2 or
+		// Update Request may have said something else.
+		e.sendR2(c, p, r.nonce)
+		return true
+	case age > 0:
+		// The Responder Nonce counts up, so a newer message has overtaken this one. If it
+		// is a replay, it would make us use a tag that the peer has given up.
+		e.stats.Replayed++
+		return true
+	}
+	return false
+}
+
+// accept deals with an I2 or I2bis whose validator is good (RFC 5533, sections 7.13 and
+// 7.20).
 func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs, r request) {
 	if !e.ours(u) {
 		return
@@ -112,21 +133,8 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 		e.stats.Full++
 		return
 	}
-	if c != nil && c.hasAccepted {
-		age := int32(c.acceptedNonce - r.responderNonce)
-		switch {
-		case c.state.Sends() && c.tagPeer == r.tag && c.isPeer(p.source) && (age > 0 || age == 0 && c.acceptedInitiator == r.nonce):
-			// The same again: its R2 was lost, or it is late, and by now an
-			// R2 or Update Request may have said something else.
-			e.sendR2(c, p, r.nonce)
-			return
-		case age > 0:
-			// The Responder Nonce counts up: an older one was overtaken, and
-			// whoever plays it again would have us use a tag that the peer
-			// has given up.
-			e.stats.Replayed++
-			return
-		}
+	if c != nil && e.seenExchange(c, p, r) {
+		return
 	}
 	o, ok := e.offered(p, m, options, u.Peer, c)
 	if !ok {
@@ -140,7 +148,7 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 	if c == nil {
 		c = e.newContext(u, r.packetTag)
 	}
-	c.acceptedNonce, c.acceptedInitiator, c.hasAccepted = r.responderNonce, r.nonce, true
+	c.accepted.responderNonce, c.accepted.initiatorNonce, c.accepted.known = r.responderNonce, r.nonce, true
 	e.takePeer(c, r.tag, o, p)
 	switch c.state {
 	case Idle, I1Sent:
@@ -149,7 +157,7 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 	case Established, I2bisSent:
 		e.index(c)
 		if c.state == Established {
-			c.tellExplorer = true
+			c.pending.established = true
 		}
 	case I2Sent:
 		e.confusion(c)

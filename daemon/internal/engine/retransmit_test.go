@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"slices"
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
@@ -50,8 +52,8 @@ func waits(t *testing.T, f *fixture, end time.Duration) (types []wire.Type, paus
 	return types, pauses
 }
 
-// within checks pauses against what they are nominally, and that they are spread: no
-// more than the mean of two uniform numbers can tell.
+// within checks pauses against their nominal values, and that they are spread: as far as the
+// mean of two uniform numbers can show that.
 func within(t *testing.T, pauses, nominal []time.Duration) {
 	t.Helper()
 	if len(pauses) != len(nominal) {
@@ -72,8 +74,7 @@ func TestI1Schedule(t *testing.T) {
 	var first []time.Duration
 	for seed := range uint64(20) {
 		f := in(t, I1Sent, Config{Random: seedFor(seed)})
-		f.a.e.timers.stop(&f.context().retransmit)
-		f.a.e.await(f.context(), I1Timeout)
+		f.a.e.RestartRetransmit(f.context(), I1Timeout)
 		start := f.n.now
 		types, pauses := waits(t, f, time.Hour)
 		if want := []wire.Type{wire.TypeI1, wire.TypeI1, wire.TypeI1, wire.TypeI1}; !slices.Equal(types, want) {
@@ -110,7 +111,7 @@ func TestHoldDownLasts(t *testing.T) {
 	}
 }
 
-func seedFor(n uint64) interface{ Uint64() uint64 } { return seed(1000 + n) }
+func seedFor(n uint64) interface{ Uint64() uint64 } { return enginetest.Seed(1000 + n) }
 
 func TestI2Schedule(t *testing.T) {
 	shows.IDs(t, "5533-7.12-01 5533-7.12-02 5533-7.12-03 5533-14-05 5533-14-06 5533-14-12")
@@ -147,7 +148,7 @@ func TestFallBackFromOtherPair(t *testing.T) {
 	b.handle(NoContext{Source: pair.Local, Destination: pair.Peer, Tag: a.context(ab).TagPeer})
 	n.run()
 	a.inState(ab, I2bisSent)
-	if k := a.kernel[ab]; k.Locator != pair {
+	if k := a.kernel.Get(ab); k.Locator != pair {
 		t.Errorf("in I2BIS-SENT the pair is %v", k.Locator)
 	}
 	for a.e.State(ab) == I2bisSent {
@@ -155,18 +156,18 @@ func TestFallBackFromOtherPair(t *testing.T) {
 		a.handle(Tick{})
 	}
 	a.inState(ab, I1Sent)
-	if k := a.kernel[ab]; k.Locator != (Pair{Local: ab.Local, Peer: ab.Peer}) {
+	if k := a.kernel.Get(ab); k.Locator != (Pair{Local: ab.Local, Peer: ab.Peer}) {
 		t.Errorf("in I1-SENT the pair is %v", k.Locator)
 	}
 	n.run()
 	a.inState(ab, Established)
 	b.inState(ba, Established)
-	if k := a.kernel[ab]; k.Locator != pair {
+	if k := a.kernel.Get(ab); k.Locator != pair {
 		t.Errorf("in ESTABLISHED the pair is %v", k.Locator)
 	}
 }
 
-// moved has a context use another pair, as the Explorer would.
+// moved makes a context use another pair, as the Explorer would.
 func moved(t testing.TB, h *host, u ULIDs, pair Pair) {
 	t.Helper()
 	s, ok := h.e.Session(u)
@@ -178,31 +179,31 @@ func moved(t testing.TB, h *host, u ULIDs, pair Pair) {
 		t.Fatalf("%s: SetPair(%v) refuses", h.name, pair)
 	}
 	h.handle(Tick{})
-	if h.kernel[u].Locator != pair {
+	if h.kernel.Get(u).Locator != pair {
 		t.Fatalf("%s: the kernel was not told of %v", h.name, pair)
 	}
 }
 
-// Back in I1-SENT nothing is left of what the peer said, but its locators: an R1bis is
-// not deliverable, and the I1 has all its retries.
+// Back in I1-SENT only the peer's locators are left of what it said: an R1bis finds no context,
+// and the I1 has all its retries.
 func TestFallBack(t *testing.T) {
 	shows.IDs(t, "5533-B-14 5533-7.12-02 5533-7.19-02")
 	for _, state := range []State{I2Sent, I2bisSent} {
 		f := in(t, state)
 		f.n.drop = func(Send) bool { return true }
 		tag := f.tagPeer()
-		f.context().retries = I2RetriesMax
-		f.n.now = f.context().retransmit.at
+		f.context().SetRetries(I2RetriesMax)
+		f.n.now = f.context().RetransmitAt()
 		f.a.handle(Tick{})
 		f.a.inState(f.ab, I1Sent)
 		c := f.context()
-		if c.retries != 0 || c.validator != nil || c.hasTagPeer || len(f.a.e.byPeer) != 0 {
+		if c.Retries() != 0 || c.Validator() != nil || c.HasTagPeer() || f.a.e.PeerKeys() != 0 {
 			t.Errorf("from %v: %+v", state, c)
 		}
 		f.fromB(&wire.R1bis{PacketContextTag: tag, Options: wire.Options{validatorOption()}})
 		f.a.inState(f.ab, I1Sent)
-		// What the peer has got of the exchange is not known, so it is told
-		// again when there is a context.
+		// We don't know what the peer has got of the exchange, so it is told again when
+		// there is a context.
 		f.a.forget()
 		f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.nonce()})
 		f.a.sends(wire.TypeUpdateRequest)
@@ -215,8 +216,8 @@ func TestFallBack(t *testing.T) {
 	b.handle(NoContext{Source: a.addr(1), Destination: b.addr(1), Tag: a.context(ab).TagPeer})
 	n.run()
 	a.locate(a.locals[0])
-	a.e.byULIDs[ab].retries = I2bisRetriesMax
-	n.now = a.e.byULIDs[ab].retransmit.at
+	a.e.Find(ab).SetRetries(I2bisRetriesMax)
+	n.now = a.e.Find(ab).RetransmitAt()
 	a.forget()
 	a.handle(Tick{})
 	if s := a.sent[0]; s.Type != wire.TypeI1 || s.Source != ab.Local || s.Destination != ab.Peer {
@@ -226,8 +227,8 @@ func TestFallBack(t *testing.T) {
 	a.inState(ab, Established)
 }
 
-// An R1 that comes at last begins anew to count. What our locators are by then is in
-// the I2; and since an R2 has told the peer others, it is told again in the end.
+// A late R1 resets the count of retries. The I2 has our present locators. Since an R2 has told
+// the peer others, the peer is told again after the exchange.
 func TestR1BeginsAnew(t *testing.T) {
 	n := newNetwork(t)
 	set := hbaSet(t, 1, 0xa1, 0xa2, 0xa3)
@@ -239,29 +240,31 @@ func TestR1BeginsAnew(t *testing.T) {
 	f.a.handle(Acquire{f.ab.Local, f.ab.Peer})
 	f.fromB(f.i1())
 	c := f.context()
-	c.retries, c.resendAt = I1RetriesMax, n.now+time.Hour
+	c.SetRetries(I1RetriesMax)
+	c.SetResendAt(n.now + time.Hour)
 	f.a.locate(set[:2]...)
 	f.a.forget()
-	f.fromB(&wire.R1{InitiatorNonce: c.nonce, Options: wire.Options{validatorOption()}})
-	f.a.handle(Reap{ULIDs: f.ab, Tag: c.tagLocal, Kind: ReapPayload})
-	n.now = c.retransmit.at
+	f.fromB(&wire.R1{InitiatorNonce: c.InitiatorNonce(), Options: wire.Options{validatorOption()}})
+	f.a.handle(Reap{ULIDs: f.ab, Tag: c.TagLocal(), Kind: ReapPayload})
+	n.now = c.RetransmitAt()
 	f.a.handle(Tick{})
 	f.a.sends(wire.TypeI2, wire.TypeI2, wire.TypeI2)
 	l := decode[*wire.I2](t, f.last()).Options.LocatorList()
-	if len(l.Locators) != 2 || l.Generation != c.localGeneration {
-		t.Errorf("the I2 has %v; the generation is %v", l, c.localGeneration)
+	if len(l.Locators) != 2 || l.Generation != c.LocalGeneration() {
+		t.Errorf("the I2 has %v; the generation is %v", l, c.LocalGeneration())
 	}
 	f.a.forget()
-	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.nonce})
+	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.InitiatorNonce()})
 	f.a.sends(wire.TypeUpdateRequest)
 }
 
-// A new exchange begins with all its retries, and with what our locators are then.
+// A new exchange begins with all its retries, and with our present locators.
 func TestR1bisBeginsAnew(t *testing.T) {
 	shows.IDs(t, "5533-7.18-08")
 	f := in(t, Established)
 	f.n.drop = func(Send) bool { return true }
-	f.context().retries, f.context().resendAt = 2, f.n.now+time.Hour
+	f.context().SetRetries(2)
+	f.context().SetResendAt(f.n.now + time.Hour)
 	f.a.locate(f.a.locals[0])
 	f.a.forget()
 	f.fromB(&wire.R1bis{PacketContextTag: f.tagPeer(), Options: wire.Options{validatorOption()}})
@@ -269,16 +272,16 @@ func TestR1bisBeginsAnew(t *testing.T) {
 	if o := decode[*wire.I2bis](t, f.last()).Options; o.LocatorList() != nil {
 		t.Errorf("the I2bis has %v", o)
 	}
-	if f.context().update != nil {
+	if there, _ := f.context().Updating(); there {
 		t.Error("the update goes on as well")
 	}
 	f.a.handle(Reap{ULIDs: f.ab, Tag: f.tagLocal(), Kind: ReapPayload})
-	f.n.now = f.context().retransmit.at
+	f.n.now = f.context().RetransmitAt()
 	f.a.handle(Tick{})
 	f.a.sends(wire.TypeI2bis, wire.TypeI2bis, wire.TypeI2bis)
 }
 
-// A peer that answers every I1 and no I2 is given up at last.
+// A peer that answers every I1 and no I2 is finally given up.
 func TestGivesUpRounds(t *testing.T) {
 	f := in(t, I2Sent)
 	f.n.drop = func(s Send) bool { return s.Type == wire.TypeI2 }
@@ -330,7 +333,7 @@ func TestNoSupport(t *testing.T) {
 	}
 }
 
-// A hold-down is of one pair; a command may ignore it; the peer isn't kept out.
+// A hold-down is for one ULID pair. A command may ignore it, and so may the peer.
 func TestHoldDown(t *testing.T) {
 	shows.IDs(t, "5533-7.8-07 5533-7.9-09 5533-4-02")
 	f := in(t, EFailed)
@@ -360,8 +363,8 @@ func TestHoldDown(t *testing.T) {
 	}
 }
 
-// A pair is held down for the longer time of two: what is known of the peer does not
-// become less because another of its contexts gets no answer either.
+// Of two hold-downs of a ULID pair the longer one counts: what we know of the peer does not
+// become less because another one of its contexts gets no answer either.
 func TestHoldDownLonger(t *testing.T) {
 	shows.IDs(t, "5533-7.8-05")
 	n, a, _, ab, _ := pairOf(t)
@@ -389,7 +392,7 @@ func TestHoldDownLonger(t *testing.T) {
 	a.inState(ab, I1Sent)
 }
 
-// Messages of an established peer in I2-SENT bring another I2, but not each of them.
+// Messages of an established peer in I2-SENT cause another I2, but not every message does.
 func TestResendLimited(t *testing.T) {
 	shows.IDs(t, "5533-12.2-09 5533-12.2-04")
 	for _, s := range []State{I2Sent, I2bisSent} {

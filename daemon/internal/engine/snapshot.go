@@ -16,24 +16,24 @@ func (c *context) record() *Record {
 		State:           c.state,
 		TagLocal:        c.tagLocal,
 		TagPeer:         c.tagPeer,
-		PeerGeneration:  c.peerGeneration,
-		PeerListed:      c.peerListed,
-		PeerLocators:    slices.Clone(c.peers),
-		PeerPDS:         c.peerPDS,
-		PeerKeepalive:   c.keepalive,
-		RequestsSeen:    slices.Clone(c.requests),
-		LocalGeneration: c.localGeneration,
-		LocalLocators:   c.local.locators(),
-		LocalPreference: c.local.elements(),
-		Uncertain:       c.uncertain,
-		Alone:           c.alone,
+		PeerGeneration:  c.peer.generation,
+		PeerListed:      c.peer.listed,
+		PeerLocators:    slices.Clone(c.peer.locators),
+		PeerPDS:         c.peer.pds,
+		PeerKeepalive:   c.peer.keepalive,
+		RequestsSeen:    slices.Clone(c.peer.requests),
+		LocalGeneration: c.announced.generation,
+		LocalLocators:   c.announced.set.locators(),
+		LocalPreference: c.announced.set.elements(),
+		Uncertain:       c.announced.uncertain,
+		Alone:           c.announced.trust == trustRefused,
 	}
 	if c.state != Established {
-		r.Exchange = c.exchange
-		r.InitiatorNonce, r.ResponderNonce = c.nonce, c.responderNonce
-		r.Validator, r.PacketTag = c.validator, c.packetTag
+		r.Exchange = c.exchange.pair
+		r.InitiatorNonce, r.ResponderNonce = c.exchange.nonce, c.exchange.responderNonce
+		r.Validator, r.PacketTag = c.exchange.validator, c.exchange.packetTag
 	}
-	if u := c.update; u != nil {
+	if u := c.announced.update; u != nil {
 		r.Update = &UpdateRecord{RequestNonce: u.nonce, Generation: u.generation, Locators: u.set.locators(), Preference: u.set.elements()}
 	}
 	return r
@@ -71,10 +71,10 @@ func (e *Engine) dump(ev Dump) {
 	for c := e.first; c != nil; {
 		next := c.next
 		if k := there[c.ulids]; k == nil || k.TagLocal != c.tagLocal {
-			c.inKernel = false
+			c.kernel.present = false
 			e.discard(c, Idle, "the kernel has lost it")
 		} else if f := c.differs(k); f != 0 {
-			c.changed |= f
+			c.kernel.changed |= f
 			e.touch(c)
 		}
 		c = next
@@ -86,8 +86,8 @@ func (e *Engine) dump(ev Dump) {
 	}
 }
 
-// differs is in what the kernel has another context than c, but for its liveness,
-// which the kernel knows better.
+// differs returns the fields in which the kernel's copy differs from c. It ignores liveness,
+// which the kernel owns.
 func (c *context) differs(k *KernelContext) (f Fields) {
 	if c.state != k.State {
 		f |= FieldState
@@ -101,18 +101,18 @@ func (c *context) differs(k *KernelContext) (f Fields) {
 	if c.sendTimeout != k.SendTimeout {
 		f |= FieldSendTimeout
 	}
-	if c.keepalive != k.KeepaliveTimeout {
+	if c.peer.keepalive != k.KeepaliveTimeout {
 		f |= FieldKeepaliveTimeout
 	}
 	var peers []netip.Addr
-	for i := range c.peers {
-		if c.peers[i].Verified {
-			peers = append(peers, c.peers[i].Address)
+	for i := range c.peer.locators {
+		if c.peer.locators[i].Verified {
+			peers = append(peers, c.peer.locators[i].Address)
 		}
 	}
-	local := c.local.addresses
-	if c.update != nil {
-		local = c.update.set.addresses
+	local := c.announced.set.addresses
+	if c.announced.update != nil {
+		local = c.announced.update.set.addresses
 	}
 	if !sameSet(peers, k.LocatorsPeer, c.ulids.Peer) {
 		f |= FieldLocatorsPeer
@@ -123,8 +123,7 @@ func (c *context) differs(k *KernelContext) (f Fields) {
 	return f
 }
 
-// sameSet compares two lists of locators as sets, whether or not they have the ULID
-// in them.
+// sameSet compares two lists of locators as sets, without the ULID.
 func sameSet(a, b []netip.Addr, ulid netip.Addr) bool {
 	norm := func(l []netip.Addr) []netip.Addr {
 		l = slices.DeleteFunc(slices.Clone(l), func(a netip.Addr) bool { return a == ulid })
@@ -134,9 +133,9 @@ func sameSet(a, b []netip.Addr, ulid netip.Addr) bool {
 	return slices.Equal(norm(a), norm(b))
 }
 
-// adopt makes a context of one that the kernel has, with what the Record, if there
-// is one, says besides. It sends nothing. The kernel has none but proved locators,
-// and payload on none but probed ones, because nothing else was ever given to it.
+// adopt makes a context from the kernel's copy k, and from its Record r, which may be nil. It
+// sends nothing. The kernel has only proved locators, and sends payload only to probed ones,
+// because no other locators are ever given to it.
 func (e *Engine) adopt(k *KernelContext, r *Record) {
 	if checkULIDs(k.ULIDs) != nil || e.byTag[k.TagLocal] != nil || e.byULIDs[k.ULIDs] != nil {
 		return
@@ -148,19 +147,22 @@ func (e *Engine) adopt(k *KernelContext, r *Record) {
 	}
 	c := &context{
 		ulids: k.ULIDs, state: k.State, tagLocal: k.TagLocal, tagPeer: k.TagPeer, hasTagPeer: k.HasTagPeer,
-		current: k.Locator, inbound: k.Inbound, exchange: k.Locator,
-		sendTimeout: k.SendTimeout, keepalive: k.KeepaliveTimeout, reap: k.ReapState,
-		inKernel: true, unsaved: r == nil,
+		current: k.Locator, inbound: k.Inbound, sendTimeout: k.SendTimeout,
+		exchange: exchange{pair: k.Locator},
+		peer:     peerView{keepalive: k.KeepaliveTimeout},
+		liveness: liveness{state: k.ReapState},
+		kernel:   kernelView{present: true},
+		pending:  pending{unsaved: r == nil},
 	}
 	if c.sendTimeout == 0 {
 		c.sendTimeout = e.config.SendTimeout
 	}
-	if c.keepalive == 0 {
-		c.keepalive = DefaultSendTimeout
+	if c.peer.keepalive == 0 {
+		c.peer.keepalive = DefaultSendTimeout
 	}
 	if c.inbound == (Pair{}) {
 		c.inbound = c.ulidPair()
-		c.changed |= FieldInbound
+		c.kernel.changed |= FieldInbound
 	}
 	e.insert(c)
 	e.restorePeers(c, k, r)
@@ -168,68 +170,69 @@ func (e *Engine) adopt(k *KernelContext, r *Record) {
 	e.restoreExchange(c, r)
 	if c.state.Sends() {
 		e.index(c)
-		c.tellExplorer = true
+		c.pending.established = true
 	}
-	// Between the kernel and the Records the last daemon may have ended.
-	c.changed |= c.differs(k)
+	// The last daemon may have ended after it told the Records, but not yet the kernel.
+	c.kernel.changed |= c.differs(k)
 	e.quiet = e.now + UpdateTimeout
 	e.refresh(c)
 	e.tellPeers()
 }
 
 func (e *Engine) restorePeers(c *context, k *KernelContext, r *Record) {
-	c.peers = []PeerLocator{ulidPeerLocator(c.ulids)}
+	c.peer.locators = []PeerLocator{ulidPeerLocator(c.ulids)}
 	if r != nil && (!k.HasTagPeer || r.TagPeer == k.TagPeer) {
-		c.peerGeneration, c.peerListed, c.peerPDS = r.PeerGeneration, r.PeerListed, r.PeerPDS
-		c.requests = slices.Clone(r.RequestsSeen)
+		c.peer.generation, c.peer.listed, c.peer.pds = r.PeerGeneration, r.PeerListed, r.PeerPDS
+		c.peer.requests = slices.Clone(r.RequestsSeen)
 		if len(r.PeerLocators) > 0 && r.PeerLocators[0].Address == c.ulids.Peer {
-			c.peers = slices.Clone(r.PeerLocators)
+			c.peer.locators = slices.Clone(r.PeerLocators)
 		}
 	}
 	for _, a := range append(slices.Clone(k.LocatorsPeer), k.Locator.Peer) {
 		if l := c.peerLocator(a); l != nil {
 			l.Verified = true
 		} else {
-			c.peers = append(c.peers, PeerLocator{Address: a, Verified: true, Index: -1})
+			c.peer.locators = append(c.peer.locators, PeerLocator{Address: a, Verified: true, Index: -1})
 		}
 	}
 	c.peerLocator(k.Locator.Peer).Probed = true
 	c.seeTrust()
 }
 
-// restoreLocal finds what the peer knows of our locators.
+// restoreLocal finds out what the peer knows of our locators.
 func (e *Engine) restoreLocal(c *context, k *KernelContext, r *Record) {
-	if r != nil {
-		c.alone = r.Alone
+	if r != nil && r.Alone {
+		c.announced.trust = trustRefused
 	}
-	c.local = e.setFor(c)
+	c.announced.set = e.setFor(c)
 	if r != nil {
-		c.localGeneration, c.uncertain = r.LocalGeneration, r.Uncertain
-		c.local = restoredSet(c.ulids, c.localGeneration, r.LocalLocators, r.LocalPreference)
+		c.announced.generation, c.announced.uncertain = r.LocalGeneration, r.Uncertain
+		c.announced.set = restoredSet(c.ulids, c.announced.generation, r.LocalLocators, r.LocalPreference)
 		if u := r.Update; u != nil && c.state == Established && len(u.Locators) > 0 {
-			// The Update Request is sent anew when it is due; by then there
-			// may be other locators. Until then it was not acknowledged.
+			// The Update Request counts as not acknowledged. When its timer fires,
+			// another one with the locators of that time replaces it.
 			s := restoredSet(c.ulids, u.Generation, u.Locators, u.Preference)
-			c.update = &update{nonce: u.RequestNonce, set: s, generation: u.Generation, withList: true}
-			c.update.timer = timer{c: c, fire: func(e *Engine, t *timer) { e.sendUpdate(t.c, e.setFor(t.c), true) }}
-			e.timers.start(&c.update.timer, e.now+e.backoff(UpdateTimeout, 0, MaxUpdateTimeout))
+			c.announced.update = &update{nonce: u.RequestNonce, set: s, generation: u.Generation, withList: true}
+			c.announced.update.timer = timer{c: c, fire: func(e *Engine, t *timer) { e.sendUpdate(t.c, e.setFor(t.c), true) }}
+			e.timers.start(&c.announced.update.timer, e.now+e.backoff(UpdateTimeout, 0, MaxUpdateTimeout))
 		}
 	} else {
-		// What the peer has been told of them is not known.
-		c.local = single(c.ulids.Local)
-		c.local.incomplete = true
+		// We don't know what the peer was told.
+		c.announced.set = single(c.ulids.Local)
+		c.announced.set.incomplete = true
 		for _, a := range k.LocatorsLocal {
 			if a != c.ulids.Local {
-				c.local.addresses = append(c.local.addresses, a)
+				c.announced.set.addresses = append(c.announced.set.addresses, a)
 			}
 		}
 		return
 	}
-	if now := e.setFor(c); c.local.same(now) {
-		c.local = now
+	if now := e.setFor(c); c.announced.set.same(now) {
+		c.announced.set = now
 	}
 }
 
+// restoredSet is a set of our locators as a Record has it, without what proves it.
 func restoredSet(u ULIDs, generation uint32, l []wire.Locator, p []wire.Preference) *localSet {
 	s := single(u.Local)
 	s.incomplete = true
@@ -249,17 +252,17 @@ func restoredSet(u ULIDs, generation uint32, l []wire.Locator, p []wire.Preferen
 	return s
 }
 
-// restoreExchange goes on with an exchange, or goes back to where it can be gone on
-// from: what has no validator any more can't be finished.
+// restoreExchange continues an exchange. If its validator is lost it goes back to a state
+// from which it can be finished.
 func (e *Engine) restoreExchange(c *context, r *Record) {
 	if c.state == Established {
 		return
 	}
 	if r != nil && r.State != Established && r.State != Idle && e.byNonce[r.InitiatorNonce] == nil {
-		c.exchange = r.Exchange
-		c.nonce, c.responderNonce = r.InitiatorNonce, r.ResponderNonce
-		c.validator, c.packetTag = r.Validator, r.PacketTag
-		e.byNonce[c.nonce] = c
+		c.exchange.pair = r.Exchange
+		c.exchange.nonce, c.exchange.responderNonce = r.InitiatorNonce, r.ResponderNonce
+		c.exchange.validator, c.exchange.packetTag = r.Validator, r.PacketTag
+		e.byNonce[c.exchange.nonce] = c
 	} else {
 		r = nil
 		e.newNonce(c)
@@ -268,16 +271,16 @@ func (e *Engine) restoreExchange(c *context, r *Record) {
 	case c.state == I2bisSent && (r == nil || r.State != I2bisSent || len(r.Validator) == 0):
 		// The peer will send another R1bis.
 		e.dropNonce(c)
-		c.validator = nil
+		c.exchange.validator = nil
 		e.setState(c, Established, "the exchange was lost")
 		return
 	case c.state == I2Sent && (r == nil || r.State != I2Sent || len(r.Validator) == 0):
-		c.validator, c.exchange = nil, c.ulidPair()
+		c.exchange.validator, c.exchange.pair = nil, c.ulidPair()
 		e.setState(c, I1Sent, "the exchange was lost")
 	case c.state != I1Sent && c.state != I2Sent && c.state != I2bisSent:
 		e.setState(c, I1Sent, "the exchange was lost")
 	}
 	e.await(c, I1Timeout)
-	// Payload may just have caused one.
-	c.resendAt = e.now + I2Timeout
+	// Payload may have caused an I2 or I2bis just before the restart.
+	c.exchange.resendAt = e.now + I2Timeout
 }

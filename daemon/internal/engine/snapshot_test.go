@@ -1,31 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"encoding/json"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"net/netip"
 
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
 
-// dump is what the kernel of h has.
-func (h *host) dump() (d []KernelContext) {
-	for _, k := range h.kernel {
-		d = append(d, *k)
-	}
-	return d
-}
-
-// restart gives h a new Engine, with the Records or without; as JSON, as they may
-// have been kept.
+// restart gives h a new Engine, with the Records or without. The Records pass through JSON, as
+// they do in the state file.
 func (h *host) restart(t testing.TB, keep, localsFirst bool) {
 	t.Helper()
 	var records []Record
@@ -47,7 +41,7 @@ func (h *host) restart(t testing.TB, keep, localsFirst bool) {
 	} else {
 		clear(h.records)
 	}
-	h.config.Random = seed(4711)
+	h.config.Random = enginetest.Seed(4711)
 	e, err := New(h.config)
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +50,7 @@ func (h *host) restart(t testing.TB, keep, localsFirst bool) {
 	h.forget()
 	h.lax = true
 	defer func() { h.lax = false; h.consistent() }()
-	start := Start{Contexts: h.dump(), Records: records}
+	start := Start{Contexts: h.kernel.Dump(), Records: records}
 	if localsFirst {
 		h.handle(Locators{Local: h.locals})
 		h.handle(start)
@@ -69,9 +63,8 @@ func (h *host) restart(t testing.TB, keep, localsFirst bool) {
 	}
 }
 
-// What an R2 to a crossing I1 has told the peer is on record: a later R2 of the peer's
-// ends our exchange, without our locators in it, and what has changed since must be
-// told.
+// The Record has what an R2 to a crossing I1 has told the peer. A later R2 of the peer ends our
+// exchange without our locators, and the peer must be told what has changed since.
 func TestRestartAfterR2(t *testing.T) {
 	f := in(t, I1Sent)
 	all := f.a.locals
@@ -81,31 +74,31 @@ func TestRestartAfterR2(t *testing.T) {
 	f.a.sends(wire.TypeR2)
 	f.a.locals = all
 	f.a.restart(t, true, true)
-	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.context().nonce})
+	f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.context().InitiatorNonce()})
 	f.a.sends(wire.TypeUpdateRequest)
 	if l := decode[*wire.UpdateRequest](t, f.last()).Options.LocatorList(); l == nil || len(l.Locators) != 2 {
 		t.Errorf("the update has %v", l)
 	}
 }
 
-// An I2 or I2bis that payload has just caused is not caused again by a restart.
+// If payload has just caused an I2 or I2bis, it causes no other one right after a restart.
 func TestRestartResend(t *testing.T) {
 	for _, s := range []State{I2Sent, I2bisSent} {
 		f := in(t, s)
 		f.a.restart(t, true, true)
-		f.a.handle(Reap{ULIDs: f.ab, Tag: f.context().tagLocal, Kind: ReapPayload})
+		f.a.handle(Reap{ULIDs: f.ab, Tag: f.context().TagLocal(), Kind: ReapPayload})
 		f.a.sends()
 	}
 }
 
-// The Responder Nonce begins anywhere after a restart. Contexts of before must not take
-// it for older than the one that they were made with.
+// After a restart the Responder Nonce begins anywhere. Adopted contexts must not take it for
+// older than the one with which they were made.
 func TestRestartNonce(t *testing.T) {
 	for _, base := range []uint32{1, 1 << 30, 1 << 31, 3 << 30} {
 		n, a, b, ab, ba := establishedPair(t)
-		last := b.e.validator.nonce(n.now)
+		last := b.e.ResponderNonce(n.now)
 		b.restart(t, true, true)
-		b.e.validator.base = last - base
+		b.e.SetResponderNonce(0, last-base)
 		a.handle(Close{ULIDs: ab})
 		a.handle(Acquire{ab.Local, ab.Peer})
 		n.run()
@@ -116,13 +109,13 @@ func TestRestartNonce(t *testing.T) {
 	}
 }
 
-// A responder that has restarted does not know its validators of before. Whoever has one
-// goes back to I1, and gets there.
+// A responder that has restarted does not know its old validators. A peer that has one goes back
+// to I1, and gets its context.
 func TestResponderRestarts(t *testing.T) {
 	for _, s := range []State{I2Sent, I2bisSent} {
 		f := in(t, s)
-		f.n.queue = nil
-		clear(f.b.kernel)
+		f.n.queue = enginetest.Queue{}
+		f.b.kernel.Clear()
 		f.b.restart(t, false, true)
 		f.n.drop = nil
 		f.n.pass(90 * time.Second)
@@ -141,7 +134,7 @@ func TestRestartUncertain(t *testing.T) {
 		f.n.pass(time.Minute)
 		f.a.inState(f.ab, I1Sent)
 		f.a.restart(t, true, first)
-		f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.context().nonce})
+		f.fromB(&wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.context().InitiatorNonce()})
 		f.a.sends(wire.TypeUpdateRequest)
 
 		f = in(t, Established)
@@ -154,8 +147,8 @@ func TestRestartUncertain(t *testing.T) {
 	}
 }
 
-// A new Engine goes on where the last one was, in any state and whatever of the state
-// file is left.
+// A new Engine continues where the last one was, in every state, with whatever is left of the
+// state file.
 func TestRestart(t *testing.T) {
 	for s := I1Sent; s <= I2bisSent; s++ {
 		for _, keep := range []bool{true, false} {
@@ -198,7 +191,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// An update that was not acknowledged is said again after the restart.
+// An Update Request that was not acknowledged is sent again after the restart.
 func TestRestartUpdating(t *testing.T) {
 	f := in(t, Established)
 	f.n.drop = func(Send) bool { return true }
@@ -212,8 +205,8 @@ func TestRestartUpdating(t *testing.T) {
 	}
 }
 
-// What a Record has not seen acknowledged is said again in its own time, with what has
-// changed since; and not once more when the time comes to tell everybody of that.
+// An Update Request that was not acknowledged by the Record is sent again when its own timer
+// fires, with the present locators. It is not sent once more when all peers are told of these.
 func TestRestartUpdatingOnce(t *testing.T) {
 	n := newNetwork(t)
 	n.drop = func(Send) bool { return true }
@@ -222,7 +215,7 @@ func TestRestartUpdatingOnce(t *testing.T) {
 	for i := range peers {
 		u := ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, i+1)}
 		a.handle(Acquire{u.Local, u.Peer})
-		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.byULIDs[u].nonce})})
+		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.Find(u).InitiatorNonce()})})
 	}
 	a.locate(a.locals[:2]...)
 	a.locals = a.locals[:1]
@@ -257,11 +250,11 @@ func TestRestartElsewhere(t *testing.T) {
 	}
 }
 
-// Records that don't fit what the kernel has are given up.
+// Records that don't fit the kernel's contexts are given up.
 func TestRestartStale(t *testing.T) {
 	f := in(t, Established)
 	r := f.a.records[f.ab]
-	f.a.kernel = map[ULIDs]*KernelContext{}
+	f.a.kernel.Clear()
 	f.a.restart(t, true, true)
 	if len(f.a.records) != 0 || f.a.e.Size().Contexts != 0 {
 		t.Errorf("records %v", f.a.records)
@@ -271,7 +264,7 @@ func TestRestartStale(t *testing.T) {
 	r.PeerLocators = append(slices.Clone(r.PeerLocators), PeerLocator{Address: addrIn(0xbad, 1), Verified: true, Probed: true})
 	f.a.records[f.ab] = r
 	f.a.restart(t, true, true)
-	if f.a.e.byULIDs[f.ab].isPeer(addrIn(0xbad, 1)) {
+	if f.a.e.Find(f.ab).IsPeer(addrIn(0xbad, 1)) {
 		t.Error("a Record of another context is taken")
 	}
 	f.a.inState(f.ab, Established)
@@ -284,9 +277,9 @@ func TestFlushed(t *testing.T) {
 	n, a, b, ab, ba := establishedPair(t)
 	moved(t, b, ba, Pair{Local: b.addr(1), Peer: a.addr(1)})
 	tag := b.context(ba).TagPeer
-	clear(a.kernel)
+	a.kernel.Clear()
 	a.lax = true
-	// The kernel tells of the tag that it does not know, and we do.
+	// The kernel reports a tag that it does not know. We know it.
 	for range 10 {
 		a.handle(NoContext{Source: b.addr(1), Destination: a.addr(1), Tag: tag})
 	}
@@ -295,7 +288,7 @@ func TestFlushed(t *testing.T) {
 		t.Errorf("asked for %d dumps", a.resyncs)
 	}
 	a.lax = false
-	a.handle(Dump{Contexts: a.dump()})
+	a.handle(Dump{Contexts: a.kernel.Dump()})
 	a.inState(ab, Idle)
 	a.handle(NoContext{Source: b.addr(1), Destination: a.addr(1), Tag: tag})
 	n.run()
@@ -306,7 +299,7 @@ func TestFlushed(t *testing.T) {
 	}
 }
 
-// What else shows that the kernel has lost a context.
+// Other events, too, show that the kernel has lost a context.
 func TestResync(t *testing.T) {
 	for _, ev := range []func(f *fixture) Event{
 		func(f *fixture) Event { return Acquire{f.ab.Local, f.ab.Peer} },
@@ -329,26 +322,26 @@ func TestResync(t *testing.T) {
 	}
 }
 
-// A dump that differs in values has them set anew; one with a context that nobody
-// knows has it adopted; the same changes nothing.
+// A dump with other values causes a ContextSet. A context that only the dump has is adopted. A
+// dump without differences changes nothing.
 func TestDump(t *testing.T) {
 	f := in(t, Established)
-	f.a.handle(Dump{Contexts: f.a.dump()})
+	f.a.handle(Dump{Contexts: f.a.kernel.Dump()})
 	if len(f.a.order) != 0 {
 		t.Errorf("actions %v", f.a.order)
 	}
-	k := f.a.kernel[f.ab]
+	k := f.a.kernel.Get(f.ab)
 	want := *k
 	k.TagPeer, k.State, k.KeepaliveTimeout = 1, I2Sent, time.Second
 	k.Locator, k.LocatorsPeer, k.LocatorsLocal = Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}, nil, nil
-	f.a.handle(Dump{Contexts: f.a.dump()})
-	if d := cmp.Diff(want, *f.a.kernel[f.ab], cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
+	f.a.handle(Dump{Contexts: f.a.kernel.Dump()})
+	if d := cmp.Diff(want, *f.a.kernel.Get(f.ab), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
 		t.Error(d)
 	}
 	u := ULIDs{Local: f.a.addr(1), Peer: addrIn(0xc1, 1)}
 	other := KernelContext{ULIDs: u, TagLocal: 5, TagPeer: 6, HasTagPeer: true, State: Established, Locator: Pair{Local: u.Local, Peer: u.Peer}}
-	f.a.kernel[u] = &other
-	f.a.handle(Dump{Contexts: f.a.dump()})
+	f.a.must(f.a.kernel.New(ContextNew{Context: other}))
+	f.a.handle(Dump{Contexts: f.a.kernel.Dump()})
 	f.a.inState(u, Established)
 	f.a.inState(f.ab, Established)
 	if got := wire.ContextTag(5); f.a.context(u).TagLocal != got {
@@ -356,8 +349,8 @@ func TestDump(t *testing.T) {
 	}
 }
 
-// A locator whose proof is not known, of a Record say, gets nothing, not even a Probe,
-// though somebody has answered from there; with a proof it may be probed.
+// A locator without a known proof, for example from a Record, gets nothing, not even a Probe,
+// though somebody has answered from there. With a proof it may be probed.
 func TestUnverified(t *testing.T) {
 	shows.IDs(t, "5533-7.2-03")
 	f := in(t, Established)
@@ -366,7 +359,7 @@ func TestUnverified(t *testing.T) {
 	r.PeerLocators = slices.Clone(r.PeerLocators)
 	r.PeerLocators[1].Verified, r.PeerLocators[1].Probed = false, true
 	f.a.records[f.ab] = r
-	f.a.kernel[f.ab].LocatorsPeer = nil
+	f.a.kernel.Get(f.ab).LocatorsPeer = nil
 	f.a.restart(t, true, true)
 	probe := func() bool {
 		s, _ := f.a.e.Session(f.ab)
@@ -376,14 +369,14 @@ func TestUnverified(t *testing.T) {
 	if probe() || s.SetPair(other) {
 		t.Error("something may be sent to a locator that was not verified")
 	}
-	f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 9, Options: appendList(nil, f.b.e.localSet(f.ba))})
+	f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 9, Options: f.b.e.ListOptions(f.ba)})
 	if l := f.a.context(f.ab).PeerLocators; len(l) != 2 || !l[1].Verified || !probe() {
 		t.Errorf("with its proof nothing may be sent to %+v", l)
 	}
 }
 
-// What a peer is told of our Send Timeout is what the kernel does for its context, also
-// if the configuration has another one by now: that one is for new contexts.
+// A peer is told the Send Timeout that the kernel has for its context, even if the
+// configuration has another one now: that one is for new contexts.
 func TestRestartSendTimeout(t *testing.T) {
 	shows.IDs(t, "5534-4.1-11")
 	const old, other = 20 * time.Second, 30 * time.Second
@@ -391,10 +384,10 @@ func TestRestartSendTimeout(t *testing.T) {
 		n, a, b, ab, ba := establishedPair(t, Config{SendTimeout: old})
 		told := func(u ULIDs, want time.Duration) {
 			t.Helper()
-			if d := a.kernel[u].SendTimeout; d != want {
+			if d := a.kernel.Get(u).SendTimeout; d != want {
 				t.Errorf("records %v: A's kernel has %v for %v", keep, d, u)
 			}
-			if d := b.kernel[u.reverse()].KeepaliveTimeout; d != want {
+			if d := b.kernel.Get(reverse(u)).KeepaliveTimeout; d != want {
 				t.Errorf("records %v: B's kernel has %v for %v", keep, d, u)
 			}
 			if s, _ := a.e.Session(u); s.SendTimeout() != want {
@@ -420,23 +413,23 @@ func TestRestartSendTimeout(t *testing.T) {
 		a.handle(Open{ULIDs: fresh})
 		n.run()
 		told(fresh, other)
-		// And what others have set in the kernel is set back.
-		a.kernel[ab].SendTimeout = other
-		a.handle(Dump{Contexts: a.dump()})
+		// A value that others have set in the kernel is set back.
+		a.kernel.Get(ab).SendTimeout = other
+		a.handle(Dump{Contexts: a.kernel.Dump()})
 		told(ab, old)
 	}
-	// A peer is told nothing of the default, which stays what the context has.
+	// A peer is not told the default. The context keeps it.
 	_, a, _, ab, _ := establishedPair(t)
 	a.config.SendTimeout = other
 	a.restart(t, true, true)
 	a.handle(Refresh{ULIDs: ab})
-	if o := decode[*wire.UpdateRequest](t, a.sent[len(a.sent)-1]).Options.KeepaliveTimeout(); o != nil || a.kernel[ab].SendTimeout != DefaultSendTimeout {
-		t.Errorf("the update has %v, the kernel %v", o, a.kernel[ab].SendTimeout)
+	if o := decode[*wire.UpdateRequest](t, a.sent[len(a.sent)-1]).Options.KeepaliveTimeout(); o != nil || a.kernel.Get(ab).SendTimeout != DefaultSendTimeout {
+		t.Errorf("the update has %v, the kernel %v", o, a.kernel.Get(ab).SendTimeout)
 	}
-	// A kernel that does not say what it has is told.
-	a.kernel[ab].SendTimeout = 0
+	// A kernel that does not report its value gets ours.
+	a.kernel.Get(ab).SendTimeout = 0
 	a.restart(t, true, true)
-	if d := a.kernel[ab].SendTimeout; d != other {
+	if d := a.kernel.Get(ab).SendTimeout; d != other {
 		t.Errorf("then the kernel has %v", d)
 	}
 }

@@ -4,8 +4,8 @@ package engine
 
 import "fmt"
 
-// State is a state of RFC 5533, section 6.2. Those which the kernel knows have
-// its numbers: I1-SENT is 1.
+// State is a state of RFC 5533, section 6.2. The states that the kernel knows have its
+// numbers: I1-SENT is 1.
 type State uint8
 
 const (
@@ -39,7 +39,7 @@ func (s State) String() string {
 // MarshalText returns what String does.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText takes what MarshalText returns.
+// UnmarshalText accepts what MarshalText returns.
 func (s *State) UnmarshalText(text []byte) error {
 	for i, name := range stateNames {
 		if name == string(text) {

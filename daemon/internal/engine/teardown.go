@@ -4,8 +4,8 @@ package engine
 
 import "shim6/daemon/wire"
 
-// expire discards a context that has been quiescent for long enough, and that
-// nobody is known to need (RFC 5533, section 9). The peer isn't told.
+// expire discards a context that has been quiescent for long enough and that no ULP is known
+// to need (RFC 5533, section 9). The peer isn't told.
 func (e *Engine) expire(ev Expire) {
 	c := e.byULIDs[ev.ULIDs]
 	if c == nil || c.tagLocal != ev.Tag || !c.state.Sends() || ev.InUse || ev.Idle < e.config.IdleTimeout {
@@ -23,18 +23,19 @@ func (e *Engine) close(ev Close) error {
 	return nil
 }
 
-// contextGone follows who has deleted a context from the kernel.
+// contextGone discards a context that somebody else has deleted from the kernel.
 func (e *Engine) contextGone(ev ContextGone) {
 	c := e.byULIDs[ev.ULIDs]
-	if c == nil || !c.inKernel || ev.Tag <= wire.MaxContextTag && c.tagLocal != ev.Tag {
+	if c == nil || !c.kernel.present || ev.Tag <= wire.MaxContextTag && c.tagLocal != ev.Tag {
 		return
 	}
-	c.inKernel = false
+	c.kernel.present = false
 	e.discard(c, Idle, "somebody has deleted it from the kernel")
 }
 
-// contextRefused gives a context up that the kernel will not have: without it the
-// peer's payload could not be received. Perhaps it has lost others as well.
+// contextRefused gives up a context that the kernel has refused: without it in the kernel, the
+// peer's payload could not be received. The kernel may have lost others, too, so it asks for
+// a Dump.
 func (e *Engine) contextRefused(ev ContextRefused) {
 	c := e.byULIDs[ev.ULIDs]
 	if c == nil {

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
@@ -36,13 +39,13 @@ func TestExpire(t *testing.T) {
 		f.a.inState(f.ab, want)
 		f.a.sends()
 	}
-	if _, err := New(Config{Random: seed(1), IdleTimeout: time.Minute}); err == nil {
+	if _, err := New(Config{Random: enginetest.Seed(1), IdleTimeout: time.Minute}); err == nil {
 		t.Error("a minute is too little")
 	}
 }
 
-// The ULID isn't valid any more: its contexts end, and those of others don't. The peer
-// learns of it when it sends something.
+// The ULID is no longer valid. Its contexts end, and those of other ULIDs don't. The peer learns
+// of it when it sends something.
 func TestULIDGone(t *testing.T) {
 	shows.IDs(t, "5533-1.5-01 5533-1.5-02 5533-1.5-03")
 	for _, how := range []string{"left out", "expired"} {
@@ -73,7 +76,7 @@ func TestULIDGone(t *testing.T) {
 		n.run()
 		b.inState(ba, I2bisSent)
 	}
-	// One that is broken, on a link that is down, is still a ULID.
+	// A broken address, on a link that is down, is still a ULID.
 	f := in(t, Established)
 	f.a.locate(broken(f.a.locals[0]), f.a.locals[1])
 	f.n.run()
@@ -115,7 +118,7 @@ func TestKernelSays(t *testing.T) {
 	f := in(t, Established)
 	f.a.handle(ContextGone{ULIDs: f.ab, Tag: f.tagLocal() ^ 1})
 	f.a.inState(f.ab, Established)
-	delete(f.a.kernel, f.ab)
+	f.a.must(f.a.kernel.Del(ContextDel{f.ab, f.tagLocal()}))
 	f.a.handle(ContextGone{ULIDs: f.ab, Tag: f.tagLocal()})
 	f.a.inState(f.ab, Idle)
 	for _, x := range f.a.order {
@@ -178,8 +181,8 @@ func TestLimits(t *testing.T) {
 	if got := a.e.Size().Contexts; got != 10 {
 		t.Errorf("%d contexts", got)
 	}
-	for c := a.e.first; c != nil; c = a.e.first {
-		a.handle(Close{ULIDs: c.ulids})
+	for _, c := range slices.Collect(a.e.Contexts()) {
+		a.handle(Close{ULIDs: c.ULIDs})
 	}
 	if got := a.e.Size(); got != (Size{}) {
 		t.Errorf("left: %+v", got)
@@ -190,11 +193,11 @@ func TestConfig(t *testing.T) {
 	shows.IDs(t, "5534-7-06 5534-7-07")
 	for _, c := range []Config{
 		{},
-		{Random: seed(1), MaxContexts: -1},
-		{Random: seed(1), SendTimeout: 10*time.Second - 1},
-		{Random: seed(1), SendTimeout: 100*time.Second + 1},
-		{Random: seed(1), R1bis: Limit{Total: -1}},
-		{Random: seed(1), TrustedPrefixes: []netip.Prefix{{}}},
+		{Random: enginetest.Seed(1), MaxContexts: -1},
+		{Random: enginetest.Seed(1), SendTimeout: 10*time.Second - 1},
+		{Random: enginetest.Seed(1), SendTimeout: 100*time.Second + 1},
+		{Random: enginetest.Seed(1), R1bis: Limit{Total: -1}},
+		{Random: enginetest.Seed(1), TrustedPrefixes: []netip.Prefix{{}}},
 	} {
 		if _, err := New(c); err == nil {
 			t.Errorf("%+v is taken", c)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"net/netip"
@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
@@ -15,8 +17,8 @@ import (
 // evil is the address of an attacker, in no trusted prefix.
 var evil = netip.MustParseAddr("3fff:bad::1")
 
-// harmless fails if A sends anything to the attacker but what it answers to anybody,
-// or has the attacker among its locators.
+// harmless fails if A sends the attacker anything except the answers that everybody gets, or
+// has the attacker among its locators.
 func (f *fixture) harmless() {
 	f.t.Helper()
 	for _, s := range f.a.sent {
@@ -24,8 +26,8 @@ func (f *fixture) harmless() {
 			f.t.Errorf("A sends a %v to the attacker", s.Type)
 		}
 	}
-	for u, k := range f.a.kernel {
-		if k.Locator.Peer == evil || slices.Contains(k.LocatorsPeer, evil) || u.Peer == evil {
+	for _, u := range f.a.kernel.Order() {
+		if k := f.a.kernel.Get(u); k.Locator.Peer == evil || slices.Contains(k.LocatorsPeer, evil) || u.Peer == evil {
 			f.t.Errorf("the kernel has the attacker in %+v", k)
 		}
 	}
@@ -40,8 +42,8 @@ func TestThreatRedirect(t *testing.T) {
 		list := &wire.LocatorList{Generation: 1, Locators: []wire.Locator{{Address: evil, Method: method}}}
 		for _, o := range []wire.Options{
 			{list},
-			{list, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}},
-			{list, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}, &wire.CGASignature{Signature: make([]byte, 128)}},
+			{list, &wire.CGAParameterDataStructure{PDS: f.b.e.PDS(f.ba)}},
+			{list, &wire.CGAParameterDataStructure{PDS: f.b.e.PDS(f.ba)}, &wire.CGASignature{Signature: make([]byte, 128)}},
 		} {
 			f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 1, Options: o})
 		}
@@ -53,11 +55,11 @@ func TestThreatRedirect(t *testing.T) {
 	f.a.inState(f.ab, Established)
 }
 
-// Time-shifted attack (section 4.1.2): who has left the path plays again what it has
-// seen, a signed Update Request of before.
+// Time-shifted attack (section 4.1.2): an attacker that has left the path replays a signed
+// Update Request that it has seen.
 func TestThreatTimeShifted(t *testing.T) {
 	n := newNetwork(t)
-	set := append(hbaSetWithKey(t, 1, testKey(), 0xa1, 0xa2), plain(0xa3, 1))
+	set := append(hbaSetWithKey(t, 1, enginetest.Key(), 0xa1, 0xa2), plain(0xa3, 1))
 	a := n.host("A", Config{}, set...)
 	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1)...)
 	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
@@ -69,23 +71,23 @@ func TestThreatTimeShifted(t *testing.T) {
 	old := a.sent[0]
 	a.locate(set...)
 	n.run()
-	knows := b.context(ab.reverse()).PeerLocators
-	// In the same context.
+	knows := b.context(reverse(ab)).PeerLocators
+	// It does so in the same context.
 	n.deliver(old)
 	n.run()
-	if got := b.context(ab.reverse()).PeerLocators; !slices.Equal(got, knows) {
+	if got := b.context(reverse(ab)).PeerLocators; !slices.Equal(got, knows) {
 		t.Errorf("B knows %v, before %v", got, knows)
 	}
-	// And in a later one, whose tags are others.
-	b.handle(Close{ULIDs: ab.reverse()})
+	// And it does so in a later context, which has other tags.
+	b.handle(Close{ULIDs: reverse(ab)})
 	a.handle(Close{ULIDs: ab})
 	a.handle(Acquire{ab.Local, ab.Peer})
 	n.run()
-	knows = b.context(ab.reverse()).PeerLocators
+	knows = b.context(reverse(ab)).PeerLocators
 	b.forget()
 	n.deliver(old)
 	b.sends(wire.TypeR1bis)
-	if got := b.context(ab.reverse()).PeerLocators; !slices.Equal(got, knows) {
+	if got := b.context(reverse(ab)).PeerLocators; !slices.Equal(got, knows) {
 		t.Errorf("B knows %v, before %v", got, knows)
 	}
 }
@@ -102,8 +104,8 @@ func TestThreatPremeditated(t *testing.T) {
 	for _, o := range []wire.Options{
 		nil,
 		{&wire.LocatorList{Locators: []wire.Locator{{Address: evil, Method: wire.MethodHBA}}}},
-		{&wire.LocatorList{Locators: []wire.Locator{{Address: evil, Method: wire.MethodHBA}}}, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}},
-		{&wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}},
+		{&wire.LocatorList{Locators: []wire.Locator{{Address: evil, Method: wire.MethodHBA}}}, &wire.CGAParameterDataStructure{PDS: f.b.e.PDS(f.ba)}},
+		{&wire.CGAParameterDataStructure{PDS: f.b.e.PDS(f.ba)}},
 	} {
 		m := &wire.I2{InitiatorContextTag: tagB, InitiatorNonce: 4, ResponderNonce: r1.ResponderNonce}
 		m.Options = append(wire.Options{r1.Options.ResponderValidator(), names}, o...)
@@ -120,8 +122,8 @@ func TestThreatPremeditated(t *testing.T) {
 	f.a.inState(f.ab, Established)
 }
 
-// Nobody learns our tag by claiming a ULID in an I1, whatever the state. In those
-// states in which R2 is the answer it goes to locators of the peer only.
+// Nobody learns our tag by claiming a ULID in an I1, in no state. In the states in which R2 is
+// the answer, it goes only to locators of the peer.
 func TestThreatTagDisclosed(t *testing.T) {
 	for s := Idle; s <= NoSupport; s++ {
 		f := in(t, s)
@@ -145,22 +147,22 @@ func TestThreatReplay(t *testing.T) {
 			b = encode(t, f.i2())
 		}
 		replay := func() { f.a.handle(Control{f.ab.Peer, f.ab.Local, b}) }
-		// As late as may be.
+		// The I2 is as late as it may be.
 		f.n.pass(ValidatorMinLifetime)
 		replay()
 		f.a.inState(f.ab, Established)
 		tag := f.tagLocal()
-		// Again it does nothing but to have the R2 sent again.
+		// The same I2 again only causes the R2 again.
 		f.a.forget()
 		replay()
 		f.a.sends(wire.TypeR2)
 		if f.tagLocal() != tag || len(f.a.changes) != 0 {
 			t.Error("the replay has changed something")
 		}
-		// The peer has made the context anew, with another tag.
+		// The peer has made the context again, with another tag.
 		m := f.i2()
 		m.InitiatorContextTag = tagB ^ 5
-		m.Options.ResponderValidator().Validator = f.a.e.validator.r1(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), tagB^5, f.ab)
+		m.Options.ResponderValidator().Validator = f.a.e.R1Validator(f.n.now, m.ResponderNonce, f.pair(), tagB^5, f.ab)
 		f.fromB(m)
 		f.a.forget()
 		replay()
@@ -176,7 +178,7 @@ func TestThreatReplay(t *testing.T) {
 	}
 }
 
-// What the validator covers: everything that the RFC lists, but the Initiator Nonce.
+// The validator covers everything that the RFC lists, except the Initiator Nonce.
 func TestValidator(t *testing.T) {
 	shows.IDs(t, "5533-5.15.1-02 5533-7.10.1-01 5533-7.10.1-02 5533-7.10.1-03 5533-7.10.1-04 5533-7.10.1-05",
 		"5533-7.17.1-01 5533-7.13-03 5533-7.20-03")
@@ -201,10 +203,10 @@ func TestValidator(t *testing.T) {
 		"cut short": func(m *wire.I2, _ *Control) { v := m.Options.ResponderValidator(); v.Validator = v.Validator[:8] },
 		"none":      func(m *wire.I2, _ *Control) { m.Options = m.Options[1:] },
 		"R1bis's": func(m *wire.I2, _ *Control) {
-			m.Options.ResponderValidator().Validator = f.a.e.validator.r1bis(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), tagB)
+			m.Options.ResponderValidator().Validator = f.a.e.R1bisValidator(f.n.now, m.ResponderNonce, f.pair(), tagB)
 		},
 		"of another": func(m *wire.I2, _ *Control) {
-			m.Options.ResponderValidator().Validator = f.b.e.validator.r1(f.n.now, 0, m.ResponderNonce, f.fromBPacket(), tagB, f.ab)
+			m.Options.ResponderValidator().Validator = f.b.e.R1Validator(f.n.now, m.ResponderNonce, f.pair(), tagB, f.ab)
 		},
 	} {
 		m := f.i2()
@@ -237,35 +239,6 @@ func TestValidator(t *testing.T) {
 	f.a.sends(wire.TypeR2)
 }
 
-// The secret changes, and what was made with the last one is good as long as it may
-// be; with the one before that it isn't.
-func TestSecretChanges(t *testing.T) {
-	shows.IDs(t, "5533-16-02")
-	r := random{seed(3)}
-	v := newValidator(&r)
-	p := packet{source: evil, destination: addrIn(1, 1)}
-	make := func(now time.Duration) []byte { return v.r1bis(now, 0, v.nonce(now), p, 7) }
-	period := secretPeriods * noncePeriod
-	now := 50*period - time.Second
-	nonce, first := v.nonce(now), make(now)
-	now += ValidatorMinLifetime
-	age, ok := v.recent(now, nonce)
-	if !ok || !slices.Equal(v.r1bis(now, age, nonce, p, 7), first) {
-		t.Error("the validator does not outlive the secret")
-	}
-	// The same nonce, with each secret there has been.
-	seen := map[string]bool{}
-	for i := range time.Duration(5) {
-		seen[string(v.r1bis(now+i*period, 0, 1, p, 7))] = true
-	}
-	if len(seen) != 5 {
-		t.Errorf("%d secrets in five periods", len(seen))
-	}
-	if _, ok := v.recent(now+period, nonce); ok {
-		t.Error("the nonce is still recent")
-	}
-}
-
 // Black hole and flooding of third parties (sections 4.2 and 4.3): a locator that is
 // proved, but not there, gets no payload, and no more than a Probe.
 func TestThreatFlooding(t *testing.T) {
@@ -288,25 +261,25 @@ func TestThreatFlooding(t *testing.T) {
 	// The attacker says that the locator in use is broken, and comes again.
 	b.locate(broken(b.locals[0]), b.locals[1])
 	n.run()
-	b.handle(Close{ULIDs: ab.reverse()})
+	b.handle(Close{ULIDs: reverse(ab)})
 	b.handle(Acquire{ab.Peer, ab.Local})
 	n.pass(time.Hour)
 	for _, s := range a.sent {
-		// The attacker may send under the victim's address, and get an answer
-		// sent there that is no longer than the question.
+		// The attacker may send from the victim's address, and cause an answer to it
+		// that is no longer than the question.
 		if s.Destination == victim && s.Type != wire.TypeUpdateAcknowledgement {
 			t.Errorf("A sends a %v to the victim", s.Type)
 		}
 	}
-	if k := a.kernel[ab]; k.Locator.Peer == victim {
+	if k := a.kernel.Get(ab); k.Locator.Peer == victim {
 		t.Error("payload goes to the victim")
 	}
 }
 
-// gullible is an Explorer that probes a locator and goes there when there is a doubt, and
-// wherever a Probe says that one was got, if the Engine lets it.
+// gullible is an Explorer that probes a locator and uses it when there is a doubt, and uses
+// every locator that is in the report of a Probe, if the Engine allows it.
 type gullible struct {
-	noExplorer
+	NoExplorer
 	to     netip.Addr
 	probed bool
 }
@@ -324,10 +297,10 @@ func (g *gullible) Probe(s *Session, _, _ netip.Addr, m *wire.Probe) {
 	}
 }
 
-// Third parties with help on the path (section 4.3.2): somebody there reads the Probe to
-// the victim and answers it. What is not proved is not even probed. What is proved is the
-// peer's own, or of an owner who has signed for it: there the answer is believed, as the
-// RFC has it, and only there.
+// Third parties with help on the path (section 4.3.2): somebody there reads the Probe to the
+// victim and answers it. A locator that is not proved is not even probed. A locator that is
+// proved belongs to the peer, or to an owner who has signed for it: only there the answer is
+// believed, as the RFC has it.
 func TestThreatFloodingHelped(t *testing.T) {
 	shows.IDs(t, "5533-7.2-04")
 	for _, x := range []struct {
@@ -339,9 +312,9 @@ func TestThreatFloodingHelped(t *testing.T) {
 		proved bool
 	}{
 		{"a prefix of the HBA set", hbaSet(t, 2, 0xb1, 0xc1), 0, true},
-		{"signed for", append(hbaSetWithKey(t, 2, testKey(), 0xb1, 0xb2), plain(0xc1, 1)), 0, true},
+		{"signed for", append(hbaSetWithKey(t, 2, enginetest.Key(), 0xb1, 0xb2), plain(0xc1, 1)), 0, true},
 		{"not of the HBA set", hbaSet(t, 2, 0xb1, 0xb2), wire.MethodHBA, false},
-		{"signed by nobody", hbaSetWithKey(t, 2, testKey(), 0xb1, 0xb2), wire.MethodCGA, false},
+		{"signed by nobody", hbaSetWithKey(t, 2, enginetest.Key(), 0xb1, 0xb2), wire.MethodCGA, false},
 	} {
 		n := newNetwork(t)
 		g := &gullible{to: evil}
@@ -356,19 +329,18 @@ func TestThreatFloodingHelped(t *testing.T) {
 		a.inState(ab, Established)
 		tag := a.context(ab).TagLocal
 		if !x.proved {
-			own := b.e.localSet(ab.reverse())
-			list := &wire.LocatorList{Generation: 1, Locators: []wire.Locator{own.list.Locators[0], {Address: g.to, Method: x.claim}}}
+			list := &wire.LocatorList{Generation: 1, Locators: []wire.Locator{b.e.List(reverse(ab)).Locators[0], {Address: g.to, Method: x.claim}}}
 			a.handle(Control{ab.Peer, ab.Local, encode(t, &wire.UpdateRequest{ReceiverContextTag: tag, RequestNonce: 1, Options: wire.Options{
-				list, &wire.CGAParameterDataStructure{PDS: own.pds}, &wire.CGASignature{Signature: make([]byte, 128)},
+				list, &wire.CGAParameterDataStructure{PDS: b.e.PDS(reverse(ab))}, &wire.CGASignature{Signature: make([]byte, 128)},
 			}})})
 		}
 		a.forget()
 		a.handle(ICMP{Type: 1, ULIDs: ab})
 		i := slices.IndexFunc(a.sent, func(s Send) bool { return s.Destination == g.to })
-		if g.probed != x.proved || (i >= 0) != x.proved || a.kernel[ab].Locator.Peer != ab.Peer {
-			t.Errorf("%s: probed %v, sent %v; payload goes to %v", x.name, g.probed, a.types(), a.kernel[ab].Locator.Peer)
+		if g.probed != x.proved || (i >= 0) != x.proved || a.kernel.Get(ab).Locator.Peer != ab.Peer {
+			t.Errorf("%s: probed %v, sent %v; payload goes to %v", x.name, g.probed, a.types(), a.kernel.Get(ab).Locator.Peer)
 		}
-		// If there is no Probe to be read, the helper has it from who has sent it.
+		// If there is no Probe to read, the helper has it from its sender.
 		got := wire.ProbeReport{Source: ab.Local, Destination: g.to, Nonce: 7}
 		if i >= 0 {
 			got = decode[*wire.Probe](t, a.sent[i]).Sent[0]
@@ -378,7 +350,7 @@ func TestThreatFloodingHelped(t *testing.T) {
 			a.handle(Control{from, ab.Local, encode(t, &wire.Probe{ReceiverContextTag: tag, State: wire.ProbeInboundOk,
 				Sent: []wire.ProbeReport{{Source: from, Destination: ab.Local, Nonce: 8}}, Received: []wire.ProbeReport{got}})})
 		}
-		if k := a.kernel[ab]; (k.Locator.Peer == g.to) != x.proved || slices.Contains(k.LocatorsPeer, g.to) != x.proved {
+		if k := a.kernel.Get(ab); (k.Locator.Peer == g.to) != x.proved || slices.Contains(k.LocatorsPeer, g.to) != x.proved {
 			t.Errorf("%s: after the answer payload goes to %v; the peer's locators are %v", x.name, k.Locator.Peer, k.LocatorsPeer)
 		}
 		if x.proved {
@@ -390,8 +362,8 @@ func TestThreatFloodingHelped(t *testing.T) {
 	}
 }
 
-// Packets from unknown locators (section 4.4): with the right tag they are asked who
-// they are.
+// Packets from unknown locators (section 4.4): with the right tag they are answered by R1bis,
+// so that the sender must prove the locator.
 func TestThreatUnknownLocator(t *testing.T) {
 	f := in(t, Established)
 	f.a.handle(Control{evil, f.ab.Local, encode(t, &wire.UpdateAcknowledgement{ReceiverContextTag: f.tagLocal(), RequestNonce: 1})})
@@ -399,8 +371,7 @@ func TestThreatUnknownLocator(t *testing.T) {
 	f.harmless()
 }
 
-// Privacy (section 4.5): an HBA-only host tells of its set alone, and not of other
-// addresses that it has.
+// Privacy (section 4.5): an HBA-only host tells only the addresses of its set.
 func TestThreatPrivacy(t *testing.T) {
 	shows.IDs(t, "5533-2.2-02")
 	n := newNetwork(t)
@@ -418,7 +389,7 @@ func TestThreatPrivacy(t *testing.T) {
 	}
 }
 
-// counting counts how often something is proved.
+// counting counts how often a proof is verified.
 type counting struct{ n int }
 
 func (v *counting) Verify(ulid netip.Addr, pds []byte, l *wire.LocatorList, s []byte) error {
@@ -426,13 +397,13 @@ func (v *counting) Verify(ulid netip.Addr, pds []byte, l *wire.LocatorList, s []
 	return CGAVerifier{}.Verify(ulid, pds, l, s)
 }
 
-// Who has a validator may ask for proofs, but not for many that fail; and only those
-// of its own prefix suffer.
+// A host with a validator may cause the work of proofs, but not of many that fail. Only its own
+// prefix suffers.
 func TestThreatProofs(t *testing.T) {
 	v := &counting{}
 	f := in(t, Idle, Config{Verifier: v})
 	list := &wire.LocatorList{Locators: []wire.Locator{{Address: evil, Method: wire.MethodHBA}}}
-	m := f.i2(list, &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds})
+	m := f.i2(list, &wire.CGAParameterDataStructure{PDS: f.b.e.PDS(f.ba)})
 	for range 1000 {
 		f.fromB(m)
 	}
@@ -450,8 +421,8 @@ func TestThreatProofs(t *testing.T) {
 	f.a.inState(f.ab, Established)
 }
 
-// State or work on the first packet (section 7): I1 makes no state, and nothing is
-// proved for who has no validator.
+// State or work on the first packet (section 7): I1 makes no state, and no proof is verified for
+// a sender without a validator.
 func TestThreatFirstPacket(t *testing.T) {
 	shows.IDs(t, "5533-5.5-06 5533-7.10-01 5535-11-03")
 	v := &counting{}
@@ -460,14 +431,14 @@ func TestThreatFirstPacket(t *testing.T) {
 		f.fromB(f.i1())
 		m := f.i2()
 		m.Options.ResponderValidator().Validator[0] ^= 1
-		m.Options = appendList(m.Options, f.b.e.localSet(f.ba))
+		m.Options = append(m.Options, f.b.e.ListOptions(f.ba)...)
 		f.fromB(m)
 		bis := f.i2bis()
 		bis.Options.ResponderValidator().Validator[0] ^= 1
-		bis.Options = appendList(bis.Options, f.b.e.localSet(f.ba))
+		bis.Options = append(bis.Options, f.b.e.ListOptions(f.ba)...)
 		f.fromB(bis)
-		f.fromB(&wire.UpdateRequest{ReceiverContextTag: 5, Options: appendList(nil, f.b.e.localSet(f.ba))})
-		f.fromB(&wire.R2{ResponderContextTag: 5, Options: appendList(nil, f.b.e.localSet(f.ba))})
+		f.fromB(&wire.UpdateRequest{ReceiverContextTag: 5, Options: f.b.e.ListOptions(f.ba)})
+		f.fromB(&wire.R2{ResponderContextTag: 5, Options: f.b.e.ListOptions(f.ba)})
 	}
 	if v.n != 0 {
 		t.Errorf("something was proved %d times", v.n)
@@ -477,29 +448,29 @@ func TestThreatFirstPacket(t *testing.T) {
 	}
 }
 
-// Who has seen the tag of a peer makes a context with the same tag, and signs for the
-// peer's locators, which a key can do for any address. The peer's context is not
-// discarded, and all its locators stay; what the attacker only claims is not believed.
+// An attacker that has seen the tag of a peer makes a context with the same tag, and signs for
+// the peer's locators, which a key can do for any address. The peer's context is not discarded
+// and keeps all its locators. Those that the attacker only claims are not believed.
 func TestThreatClaimedConfusion(t *testing.T) {
 	n, a, b, ab, _ := establishedPair(t)
-	before := a.kernel[ab]
-	set := append(hbaSetWithKey(t, 77, testKey(), 0xbad), plain(0, 0), plain(0, 0))
+	before := a.kernel.Get(ab)
+	set := append(hbaSetWithKey(t, 77, enginetest.Key(), 0xbad), plain(0, 0), plain(0, 0))
 	set[1].Address, set[2].Address = b.addr(0), b.addr(1)
 	x := n.host("X", Config{}, set[0])
 	u := ULIDs{Local: x.addr(0), Peer: a.addr(0)}
 	x.locate(set...)
-	x.e.random.Source = &same{[]uint64{uint64(before.TagPeer), 0x1234567890, 0x3334567890}}
+	x.e.SetRandom(&same{[]uint64{uint64(before.TagPeer), 0x1234567890, 0x3334567890}})
 	x.handle(Acquire{u.Local, u.Peer})
 	n.run()
-	c := a.context(u.reverse())
+	c := a.context(reverse(u))
 	if c.TagPeer != before.TagPeer || c.State != Established {
 		t.Fatalf("the attacker's context is %+v", c)
 	}
 	a.inState(ab, Established)
-	if after := a.kernel[ab]; !slices.Equal(after.LocatorsPeer, before.LocatorsPeer) {
+	if after := a.kernel.Get(ab); !slices.Equal(after.LocatorsPeer, before.LocatorsPeer) {
 		t.Errorf("the peer's locators are %v, and were %v", after.LocatorsPeer, before.LocatorsPeer)
 	}
-	if k := a.kernel[u.reverse()]; !slices.Equal(k.LocatorsPeer, []netip.Addr{x.addr(0)}) {
+	if k := a.kernel.Get(reverse(u)); !slices.Equal(k.LocatorsPeer, []netip.Addr{x.addr(0)}) {
 		t.Errorf("the attacker's locators are %v", k.LocatorsPeer)
 	}
 	if s := a.e.Stats(); s.Claimed != 2 || s.Confusions != 0 {
@@ -507,24 +478,24 @@ func TestThreatClaimedConfusion(t *testing.T) {
 	}
 }
 
-// The attacker has come first, by a guess: what it only claims goes to the peer that holds
-// it, and neither context is discarded.
+// The attacker comes first, with a guessed tag. The locators that it only claims go to the peer
+// that holds them, and neither context is discarded.
 func TestThreatClaimedFirst(t *testing.T) {
 	f := in(t, Idle)
 	b1, b2 := f.b.addr(0), f.b.addr(1)
-	set := append(hbaSetWithKey(t, 77, testKey(), 0xbad), LocalLocator{Address: b1}, LocalLocator{Address: b2})
+	set := append(hbaSetWithKey(t, 77, enginetest.Key(), 0xbad), LocalLocator{Address: b1}, LocalLocator{Address: b2})
 	x := f.n.host("X", Config{}, set...)
-	x.e.random.Source = &same{[]uint64{uint64(tagB), 0x1234567890, 0x3334567890}}
+	x.e.SetRandom(&same{[]uint64{uint64(tagB), 0x1234567890, 0x3334567890}})
 	u := ULIDs{Local: x.addr(0), Peer: f.a.addr(0)}
 	x.handle(Acquire{u.Local, u.Peer})
 	f.n.run()
-	if k := f.a.kernel[u.reverse()]; k == nil || k.TagPeer != tagB || len(k.LocatorsPeer) != 3 {
+	if k := f.a.kernel.Get(reverse(u)); k == nil || k.TagPeer != tagB || len(k.LocatorsPeer) != 3 {
 		t.Fatalf("the attacker's context is %+v", k)
 	}
 	f.fromB(f.i2())
 	f.a.inState(f.ab, Established)
-	f.a.inState(u.reverse(), Established)
-	if k := f.a.kernel[u.reverse()]; !slices.Equal(k.LocatorsPeer, []netip.Addr{x.addr(0), b2}) {
+	f.a.inState(reverse(u), Established)
+	if k := f.a.kernel.Get(reverse(u)); !slices.Equal(k.LocatorsPeer, []netip.Addr{x.addr(0), b2}) {
 		t.Errorf("the attacker's locators are %v", k.LocatorsPeer)
 	}
 }

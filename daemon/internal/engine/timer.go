@@ -4,8 +4,8 @@ package engine
 
 import "time"
 
-// timer fires once, unless it is started anew. It belongs to what it is part of,
-// so that to start and stop one allocates nothing.
+// timer fires once each time it is started. It is a field of its owner, so that start and
+// stop allocate nothing.
 type timer struct {
 	at   time.Duration
 	seq  uint64
@@ -18,8 +18,8 @@ type timer struct {
 
 func (t *timer) running() bool { return t.place > 0 }
 
-// timers are those that run, a heap by when they fire, and in the order in which
-// they were started if that is the same.
+// timers are the timers that run: a heap, ordered by when they fire. Timers for the same time
+// fire in the order in which they were started.
 type timers struct {
 	heap []*timer
 	seq  uint64
@@ -32,7 +32,7 @@ func (h *timers) next() (time.Duration, bool) {
 	return h.heap[0].at, true
 }
 
-// start starts t, anew if it runs.
+// start starts t, again if it runs.
 func (h *timers) start(t *timer, at time.Duration) {
 	h.stop(t)
 	h.seq++
@@ -59,8 +59,7 @@ func (h *timers) stop(t *timer) {
 	}
 }
 
-// expired stops and returns a timer that is due, the one that has been for
-// longest, or nil.
+// expired stops and returns the timer that has been due for longest, nil if none is due.
 func (h *timers) expired(now time.Duration) *timer {
 	if len(h.heap) == 0 || h.heap[0].at > now {
 		return nil
@@ -103,9 +102,9 @@ func (h *timers) down(i int) {
 	}
 }
 
-// backoff is how long to wait for an answer before the retransmission after n
-// others: exponential first, up to a limit, and then uniformly between half and
-// one and a half of that (RFC 5533, section 14).
+// backoff is how long to wait for an answer after n retransmissions: timeout, doubled n times,
+// limit at most, and then by chance between half and one and a half of that (RFC 5533,
+// section 14).
 func (e *Engine) backoff(timeout time.Duration, n uint8, limit time.Duration) time.Duration {
 	d := limit
 	if n < 32 && timeout<<n < limit {
@@ -114,5 +113,5 @@ func (e *Engine) backoff(timeout time.Duration, n uint8, limit time.Duration) ti
 	return d/2 + time.Duration(e.random.fraction()*float64(d))
 }
 
-// noLimit is longer than any timeout that doubles so often as ours do.
+// noLimit is longer than any of our timeouts becomes by doubling.
 const noLimit = time.Hour

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"net/netip"
@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
@@ -51,7 +53,7 @@ func TestUpdate(t *testing.T) {
 	if len(y.PeerLocators) != 1 || x.Updating {
 		t.Errorf("B knows %v; A is updating: %v", y.PeerLocators, x.Updating)
 	}
-	// And back: a member of the HBA set is verified again.
+	// The address comes back: a member of the HBA set is verified again.
 	a.locate(set...)
 	n.run()
 	if y := b.context(ba); len(y.PeerLocators) != 2 || !y.PeerLocators[1].Verified || y.PeerLocators[1].Probed {
@@ -66,8 +68,7 @@ func TestUpdate(t *testing.T) {
 	}
 }
 
-// The generations of lists are drawn at random: each of their bits is, and none comes
-// from the one before.
+// The generations of lists are random in every bit, and don't depend on the one before.
 func TestUpdateGenerations(t *testing.T) {
 	shows.IDs(t, "5533-10.1-02")
 	n, a, b, ab, ba := establishedPair(t)
@@ -104,7 +105,7 @@ func TestUpdateGenerations(t *testing.T) {
 func TestUpdateSigned(t *testing.T) {
 	shows.IDs(t, "5533-10.1-05 5533-5.10-07 5533-10-01")
 	n := newNetwork(t)
-	set := hbaSetWithKey(t, 1, testKey(), 0xa1, 0xa2)
+	set := hbaSetWithKey(t, 1, enginetest.Key(), 0xa1, 0xa2)
 	a := n.host("A", Config{}, set...)
 	b := n.host("B", Config{}, hbaSet(t, 2, 0xb1)...)
 	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
@@ -116,7 +117,7 @@ func TestUpdateSigned(t *testing.T) {
 	if decode[*wire.UpdateRequest](t, a.sent[0]).Options.CGASignature() == nil {
 		t.Error("there is no signature")
 	}
-	if l := b.context(ab.reverse()).PeerLocators; len(l) != 3 {
+	if l := b.context(reverse(ab)).PeerLocators; len(l) != 3 {
 		t.Errorf("B knows %v", l)
 	}
 	// The generation that was signed stays while the locators do.
@@ -141,7 +142,7 @@ func TestUpdatePreferences(t *testing.T) {
 	if l := b.context(ba).PeerLocators; l[1].Flags != wire.FlagBroken || l[0].Flags != 0 {
 		t.Errorf("B knows %v", l)
 	}
-	// That it works again must be said as well.
+	// The peer must also be told that it works again.
 	a.locate(set...)
 	n.run()
 	if l := b.context(ba).PeerLocators; l[1].Flags != 0 {
@@ -191,7 +192,7 @@ func TestUpdateSuperseded(t *testing.T) {
 	if x.RequestNonce == y.RequestNonce {
 		t.Error("the nonce is the same")
 	}
-	// What was not acknowledged is in the second as well.
+	// The second request also has what was not acknowledged.
 	if y.Options.LocatorList() == nil || y.Options.LocatorPreferences() == nil {
 		t.Errorf("the second has %v", y.Options)
 	}
@@ -214,7 +215,7 @@ func TestUpdateSuperseded(t *testing.T) {
 	}
 }
 
-// The first request was late and comes after the second: A must say it again.
+// The first request arrives late, after the second. So A must repeat the second.
 func TestUpdateOvertaken(t *testing.T) {
 	n, a, b, _, ba := establishedPair(t)
 	set := a.locals
@@ -281,8 +282,8 @@ func TestUpdateInI2Sent(t *testing.T) {
 	f.a.sends(wire.TypeI2)
 }
 
-// In I2BIS-SENT it is processed; it is acknowledged when the exchange is over, which
-// may bring an older list.
+// In I2BIS-SENT it is processed. It is acknowledged only after the exchange, since that may
+// bring an older list.
 func TestUpdateInI2bisSent(t *testing.T) {
 	shows.IDs(t, "5533-10.4-08 5533-10.5-07 5533-10.5-10")
 	f := in(t, I2bisSent)
@@ -303,12 +304,11 @@ func TestUpdateInI2bisSent(t *testing.T) {
 	f.a.sends(wire.TypeI2bis)
 }
 
-// What is wrong with an Update Request is answered by an Error message, and nothing
-// of it comes into force.
+// A faulty Update Request is answered by an Error message, and nothing in it comes into force.
 func TestUpdateRefused(t *testing.T) {
-	hba := func(f *fixture) *wire.LocatorList { return f.b.e.localSet(f.ba).list }
+	hba := func(f *fixture) *wire.LocatorList { return f.b.e.List(f.ba) }
 	pds := func(f *fixture) wire.Option {
-		return &wire.CGAParameterDataStructure{PDS: f.b.e.localSet(f.ba).pds}
+		return &wire.CGAParameterDataStructure{PDS: f.b.e.PDS(f.ba)}
 	}
 	for _, x := range []struct {
 		name    string
@@ -366,15 +366,15 @@ func TestUpdateRefused(t *testing.T) {
 			}
 		})
 	}
-	// A PDS of somebody else: not a word.
+	// Somebody else's PDS: no answer.
 	t.Run("PDS", func(t *testing.T) {
 		shows.IDs(t, "5533-10.4-04")
 		f := in(t, Established)
-		o := wire.Options{&wire.CGAParameterDataStructure{PDS: f.a.e.localSet(f.ab).pds}}
+		o := wire.Options{&wire.CGAParameterDataStructure{PDS: f.a.e.PDS(f.ab)}}
 		f.fromB(&wire.UpdateRequest{ReceiverContextTag: f.tagLocal(), RequestNonce: 3, Options: o})
 		f.a.sends()
 	})
-	// HBA members without the PDS, which was there before.
+	// HBA members without the PDS, which the peer has sent before.
 	t.Run("PDS of before", func(t *testing.T) {
 		shows.IDs(t, "5533-10-02")
 		f := in(t, Established)
@@ -383,7 +383,7 @@ func TestUpdateRefused(t *testing.T) {
 	})
 }
 
-// Checks of RFC 5533, section 12.3: too short, or bent, means not a word.
+// Checks of RFC 5533, section 12.3: a message that is too short, or changed, gets no answer.
 func TestTooShort(t *testing.T) {
 	shows.IDs(t, "5533-7.9-01 5533-7.11-01 5533-7.13-01 5533-7.16-01 5533-7.18-01 5533-7.20-01 5533-10.4-01",
 		"5533-10.5-01")
@@ -397,7 +397,7 @@ func TestTooShort(t *testing.T) {
 		b[0], b[1], b[2] = wire.NoNextHeader, n-1, byte(typ)
 		resum(b)
 		f.a.handle(Control{f.ab.Peer, f.ab.Local, b})
-		// The whole, with a checksum that is wrong.
+		// The whole message, with a wrong checksum.
 		b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
 		b[1] = n
 		resum(b)
@@ -412,7 +412,7 @@ func TestTooShort(t *testing.T) {
 	}
 }
 
-// The peer drops the locator in use: it stays in use until there is another one.
+// The peer drops the locator in use. It stays in use until there is another one.
 func TestUpdateDropsCurrent(t *testing.T) {
 	shows.IDs(t, "5533-10.4-19")
 	hints := &recorder{}
@@ -427,23 +427,23 @@ func TestUpdateDropsCurrent(t *testing.T) {
 	dropped := b.addr(1)
 	b.locate(b.locals[0], b.locals[2])
 	n.run()
-	l := a.e.byULIDs[ab].peerLocator(dropped)
-	if l == nil || !l.Dropped || a.kernel[ab].Locator.Peer != dropped || len(hints.hints) == 0 {
-		t.Fatalf("locator %+v, pair %v, hints %v", l, a.kernel[ab].Locator, hints.hints)
+	l := a.e.Find(ab).PeerLocator(dropped)
+	if l == nil || !l.Dropped || a.kernel.Get(ab).Locator.Peer != dropped || len(hints.hints) == 0 {
+		t.Fatalf("locator %+v, pair %v, hints %v", l, a.kernel.Get(ab).Locator, hints.hints)
 	}
 	s, _ := a.e.Session(ab)
 	if s.SendProbe(Pair{Local: a.addr(1), Peer: dropped}, &wire.Probe{Sent: make([]wire.ProbeReport, 1)}) {
 		t.Error("it can be chosen again")
 	}
 	moved(t, a, ab, Pair{Local: a.addr(0), Peer: b.addr(1)})
-	if a.e.byULIDs[ab].peerLocator(dropped) != nil || slices.Contains(a.kernel[ab].LocatorsPeer, dropped) {
+	if a.e.Find(ab).PeerLocator(dropped) != nil || slices.Contains(a.kernel.Get(ab).LocatorsPeer, dropped) {
 		t.Error("it is still known")
 	}
 }
 
-// recorder is an Explorer that only notes what it is told.
+// recorder is an Explorer that only notes its calls.
 type recorder struct {
-	noExplorer
+	NoExplorer
 	hints       []string
 	reaps       []ReapKind
 	probes      int
@@ -461,8 +461,8 @@ func (r *recorder) Hint(_ *Session, kind HintKind, why string) {
 }
 func (r *recorder) Gone(*Session) { r.gone++ }
 
-// Our own address goes while it is in use: the update leaves from one that the peer
-// knows as well.
+// Our own address goes while it is in use. The Update Request leaves from another one that the
+// peer knows.
 func TestUpdateWithoutCurrent(t *testing.T) {
 	shows.IDs(t, "5533-1.5-03")
 	n, a, b, ab, ba := establishedPair(t)
@@ -479,7 +479,7 @@ func TestUpdateWithoutCurrent(t *testing.T) {
 	}
 }
 
-// Very many peers are not told all at once.
+// Very many peers are told one batch after another.
 func TestUpdatePaced(t *testing.T) {
 	n := newNetwork(t)
 	n.drop = func(Send) bool { return true }
@@ -487,14 +487,14 @@ func TestUpdatePaced(t *testing.T) {
 	for i := range 1000 {
 		u := ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, i+1)}
 		a.handle(Acquire{u.Local, u.Peer})
-		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.byULIDs[u].nonce})})
+		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.Find(u).InitiatorNonce()})})
 	}
 	a.forget()
 	a.locate(a.locals[0])
-	if len(a.sent) != tellAtOnce {
+	if len(a.sent) != TellAtOnce {
 		t.Errorf("%d are told at once", len(a.sent))
 	}
-	n.pass(3 * tellPause)
+	n.pass(3 * TellPause)
 	if len(a.sent) != 1000 {
 		t.Errorf("%d were told", len(a.sent))
 	}
@@ -508,7 +508,7 @@ func TestRefresh(t *testing.T) {
 	if len(a.done) != 1 || a.done[0] != (Done{ID: 4, ULIDs: ab}) || decode[*wire.UpdateRequest](t, a.sent[0]).Options.LocatorList() == nil {
 		t.Errorf("done %v", a.done)
 	}
-	a.handle(Refresh{ID: 5, ULIDs: ab.reverse()})
+	a.handle(Refresh{ID: 5, ULIDs: reverse(ab)})
 	if a.done[1].Err == nil {
 		t.Error("there is no such context")
 	}

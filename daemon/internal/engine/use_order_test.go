@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package engine
+package engine_test
 
 import (
 	"net/netip"
 	"slices"
 	"testing"
 
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 )
 
-// A list has one locator of each network before a second one of any, those that need no
-// signature first, and none that changes for privacy. It stays as it is when links go and come.
+// A list has one locator of each network before a second one of any network. Locators that need
+// no signature come first, and temporary ones are left out. The order does not depend on links
+// that go and come.
 func TestListByUse(t *testing.T) {
-	a := hbaSetWithKey(t, 1, testKey(), 0xa1, 0xa2, 0xa3)
+	a := hbaSetWithKey(t, 1, enginetest.Key(), 0xa1, 0xa2, 0xa3)
 	temporary := plain(0xa2, 0x99)
 	temporary.Temporary = true
 	leaving := plain(0xa4, 1)
@@ -22,7 +25,7 @@ func TestListByUse(t *testing.T) {
 	n := newNetwork(t)
 	h := n.host("A", Config{}, all...)
 	want := []netip.Addr{a[0].Address, a[1].Address, a[2].Address, addrIn(0xa4, 2), addrIn(0xa1, 1), addrIn(0xa2, 1), addrIn(0xa4, 1), addrIn(0xa1, 2)}
-	told := func(ulid netip.Addr) []netip.Addr { return h.e.locals[ulid].set.addresses }
+	told := h.e.Told
 	if got := told(a[0].Address); !slices.Equal(got, want) {
 		t.Errorf("told are %v, wanted %v", got, want)
 	}
@@ -33,7 +36,7 @@ func TestListByUse(t *testing.T) {
 	if got := told(a[0].Address); !slices.Equal(got, want) {
 		t.Errorf("with all links down told are %v, wanted %v", got, want)
 	}
-	// As a ULID it is one, and proves nothing.
+	// A temporary address can be the ULID. It proves nothing.
 	if got := told(temporary.Address); !slices.Equal(got, []netip.Addr{temporary.Address}) {
 		t.Errorf("of a temporary ULID told are %v", got)
 	}

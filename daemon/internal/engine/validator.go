@@ -14,28 +14,28 @@ import (
 )
 
 const (
-	// noncePeriod is how often the Responder Nonce counts up, whoever asks: so
-	// its age can be told without having remembered to whom it was given.
+	// noncePeriod is how often the Responder Nonce counts up. All peers get the same nonce,
+	// so its age is known without a memory of who got it.
 	noncePeriod = 100 * time.Millisecond
-	// nonceAge is how many periods a nonce is recent: ValidatorMinLifetime,
-	// and what is left of the period in which it was given.
+	// nonceAge is for how many periods a nonce is recent: ValidatorMinLifetime, and the rest
+	// of the period in which it was given.
 	nonceAge = uint32(ValidatorMinLifetime/noncePeriod) + 1
 	// secretPeriods is for how many periods a secret is used (RFC 5533,
 	// section 16.2).
 	secretPeriods = 6000
-	// validatorLen is the octets of a validator: as much of the HMAC as is
-	// enough against guessing.
+	// validatorLen is the length of a validator in octets: enough of the HMAC against
+	// guessing.
 	validatorLen = 16
 )
 
-// validator makes Responder Validators, and knows them again: HMAC-SHA-256 of what
-// the I2 or I2bis must still have as the I1 or the packet before had it (RFC 5533,
-// sections 7.10.1 and 7.17.1). Nothing is stored for who gets one.
+// validator makes Responder Validators and checks them. A validator is the HMAC-SHA-256 of
+// everything that must be the same in the I2 or I2bis as in the I1 or the packet before (RFC
+// 5533, sections 7.10.1 and 7.17.1). Nothing is stored for a peer that gets one.
 type validator struct {
 	random *random
 	base   uint32
-	// Two secrets: a validator outlives the time of its own by no more than
-	// nonceAge.
+	// There are two secrets: a validator is valid for nonceAge after the time of its secret
+	// at most. epoch is the number of the newest one.
 	epoch  uint32
 	secret [2]hash.Hash
 	input  []byte
@@ -60,15 +60,15 @@ func periods(now time.Duration) uint32 { return uint32(now / noncePeriod) }
 // nonce is the Responder Nonce to give now.
 func (v *validator) nonce(now time.Duration) uint32 { return v.base + periods(now) }
 
-// recent reports whether a nonce was given not too long ago, and how many periods.
+// recent reports whether a nonce was given not too long ago, and how many periods ago.
 func (v *validator) recent(now time.Duration, nonce uint32) (age uint32, ok bool) {
 	age = v.nonce(now) - nonce
 	return age, age <= nonceAge && age <= periods(now)
 }
 
-// of is the secret of the time of a nonce that is recent.
+// of is the secret of the time at which a recent nonce was given.
 func (v *validator) of(now time.Duration, age uint32) hash.Hash {
-	// Secrets are replaced when they are looked for.
+	// Secrets are replaced here, when they are needed.
 	for current := periods(now) / secretPeriods; v.epoch < current; {
 		if current-v.epoch > 2 {
 			v.epoch = current - 2
@@ -79,14 +79,14 @@ func (v *validator) of(now time.Duration, age uint32) hash.Hash {
 	return v.secret[(periods(now)-age)/secretPeriods%2]
 }
 
-// What a validator is for is part of what is hashed.
+// The first octet that is hashed is the purpose of the validator.
 const (
 	forR1    = 1
 	forR1bis = 2
 )
 
-// r1 is the validator of an R1. The Initiator Nonce is no part of it, because
-// it may be another one in the I2 (RFC 5533, section 7.11).
+// r1 is the validator of an R1. It does not cover the Initiator Nonce, which may be another
+// one in the I2 (RFC 5533, section 7.11).
 func (v *validator) r1(now time.Duration, age, nonce uint32, p packet, tag wire.ContextTag, u ULIDs) []byte {
 	b := append(v.input[:0], forR1)
 	b = binary.BigEndian.AppendUint32(b, nonce)
@@ -121,7 +121,7 @@ func appendAddrs(b []byte, addrs ...netip.Addr) []byte {
 	return b
 }
 
-// valid compares in constant time.
+// valid compares a validator with the one that we would make, in constant time.
 func valid(o *wire.ResponderValidator, want []byte) bool {
 	return o != nil && hmac.Equal(o.Validator, want)
 }

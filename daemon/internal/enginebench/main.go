@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Command engine measures daemon/internal/engine: two Engines back to back in one goroutine,
-// so that a figure is what one processor does for both ends. Their actions are done
-// as far as the other end sees them: messages are handed over, the kernel and the
-// Records are left out.
+// Command enginebench measures daemon/internal/engine: two Engines back to back in one
+// goroutine, so that a figure is what one processor does for both ends. It does only the
+// actions that the other end sees: it hands messages over, and ignores the kernel and the
+// Records.
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"flag"
@@ -20,8 +19,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"shim6/daemon/cga"
 	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 )
 
 func main() {
@@ -69,7 +68,7 @@ func run(w io.Writer, most int) error {
 	return t.Flush()
 }
 
-// figures are what is measured: contexts a second, and octets a context.
+// figures are the results: contexts a second, and octets a context.
 type figures struct {
 	made, updated, recovered float64
 	memory                   int64
@@ -81,7 +80,7 @@ func measure(way way, n int) (f figures, err error) {
 		return f, err
 	}
 	before := heap()
-	// At few contexts, again and again, for the time to mean something.
+	// Few contexts are made several times, so that the measured time is long enough.
 	rounds := max(1, 20000/n)
 	if way.signed {
 		rounds = 1
@@ -134,7 +133,7 @@ type end struct {
 type pair struct {
 	a, b *end
 	now  time.Duration
-	// queue are messages, and for whom.
+	// queue are messages on their way.
 	queue []message
 }
 
@@ -161,16 +160,16 @@ func newPair(way way, n int) (*pair, error) {
 func newEnd(way way, n int, which int) (*end, error) {
 	c := engine.Config{
 		Random: mathrand.NewPCG(uint64(which), 1),
-		// More, because a peer may not fill it.
+		// A peer can't fill a limit, so this is twice of what is needed.
 		MaxContexts: 2 * n, MaxPeerContexts: 2 * n, MaxPrefixContexts: 2 * n,
 		R1:    engine.Limit{PerPrefix: 1 << 30, Total: 1 << 30},
 		R1bis: engine.Limit{PerPrefix: 1 << 30, Total: 1 << 30},
 	}
-	var prefixes []cga.SubnetPrefix
+	var prefixes []netip.Addr
 	var x end
 	for i := range 3 {
 		a := netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::1", which, i))
-		prefixes = append(prefixes, cga.PrefixOf(a))
+		prefixes = append(prefixes, a)
 		if way.trusted {
 			x.locals = append(x.locals, engine.LocalLocator{Address: a})
 		}
@@ -178,21 +177,15 @@ func newEnd(way way, n int, which int) (*end, error) {
 	if way.trusted {
 		c.TrustedPrefixes = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}
 	} else {
-		var o cga.Options
+		var err error
 		var key *rsa.PrivateKey
 		if way.key {
-			var err error
 			if key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 				return nil, err
 			}
-			o.PublicKey = &key.PublicKey
 		}
-		set, err := cga.GenerateHBA(context.Background(), rand.Reader, prefixes, o)
-		if err != nil {
+		if x.locals, err = enginetest.HBASet(rand.Reader, key, prefixes...); err != nil {
 			return nil, err
-		}
-		for _, a := range set {
-			x.locals = append(x.locals, engine.LocalLocator{Address: a.Addr, PDS: a.PDS, Key: key})
 		}
 	}
 	if way.signed {
@@ -259,7 +252,7 @@ func (p *pair) update(round int) {
 	}
 }
 
-// recover has B lose every context, and make it again.
+// recover makes B lose every context, and make it again.
 func (p *pair) recover() {
 	for i := range p.a.e.Size().Contexts {
 		u := p.ulids(i)

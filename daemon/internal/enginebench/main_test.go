@@ -16,13 +16,13 @@ func (f figures) reaches(wanted figures) bool {
 	return f.made >= wanted.made && f.updated >= wanted.updated && f.recovered >= wanted.recovered
 }
 
-// part is so much of f.
+// part is f with all rates multiplied by x.
 func (f figures) part(x float64) figures {
 	return figures{made: f.made * x, updated: f.updated * x, recovered: f.recovered * x}
 }
 
-// best measures again, so many times at most, if what else the machine does may have been
-// in it: that does not make it less than a quarter.
+// best measures up to times times, as long as other load of the machine may be the reason that
+// the rates are too low: load does not make them less than a quarter.
 func best(t *testing.T, way way, n, times int, wanted figures) (f figures) {
 	for range times {
 		again, err := measure(way, n)
@@ -37,11 +37,11 @@ func best(t *testing.T, way way, n, times int, wanted figures) (f figures) {
 	return f
 }
 
-// What is wanted of an Engine: 10,000 contexts a second with trusted prefixes, half of
-// that with HBA, 4 KiB a context, and the same however many there are: no rate of a
-// hundred thousand contexts is less than half of that of a thousand. The figures are for
-// one processor that does both ends, which is more than is asked; those of this machine
-// are printed by make bench-engine.
+// An Engine must make 10,000 contexts a second with trusted prefixes, half of that with HBA, and
+// use 4 KiB for a context at most. The rates must not depend much on the number of contexts:
+// with a hundred thousand, no rate is less than half of that with a thousand. The figures are
+// for one processor that does both ends, which is more than required. make bench-engine prints
+// those of this machine.
 func TestWanted(t *testing.T) {
 	few, many := 1000, 100000
 	if testing.Short() {

@@ -3,7 +3,6 @@
 package reap
 
 import (
-	"container/heap"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 )
 
@@ -20,8 +20,7 @@ import (
 type network struct {
 	t      testing.TB
 	now    time.Duration
-	events events
-	seq    uint64
+	events enginetest.Queue
 	hosts  []*host
 	owner  map[netip.Addr]*host
 	// dead says which packets are lost.
@@ -42,40 +41,16 @@ type probe struct {
 	length              int
 }
 
-type event struct {
-	at  time.Duration
-	seq uint64
-	do  func()
-}
-
-type events []event
-
-func (e events) Len() int { return len(e) }
-func (e events) Less(i, j int) bool {
-	return e[i].at < e[j].at || e[i].at == e[j].at && e[i].seq < e[j].seq
-}
-func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
-func (e *events) Push(v any)   { *e = append(*e, v.(event)) }
-func (e *events) Pop() any {
-	l := len(*e) - 1
-	v := (*e)[l]
-	*e = (*e)[:l]
-	return v
-}
-
-func (n *network) after(d time.Duration, do func()) {
-	n.seq++
-	heap.Push(&n.events, event{n.now + d, n.seq, do})
-}
+func (n *network) after(d time.Duration, do func()) { n.events.Add(n.now+d, do) }
 
 func newNetwork(t testing.TB) *network {
 	return &network{t: t, now: time.Hour, owner: make(map[netip.Addr]*host), delay: 10 * time.Millisecond,
 		dead: func(_, _ netip.Addr) bool { return false }}
 }
 
-// kernel is what the kernel has of a context.
+// kernel is what the kernel has of a context, with its timers.
 type kernel struct {
-	engine.KernelContext
+	*engine.KernelContext
 	// clock is which timer runs, since when.
 	clock   engine.ReapTimer
 	since   time.Duration
@@ -86,19 +61,21 @@ type kernel struct {
 }
 
 type host struct {
-	n       *network
-	name    string
-	config  Config
-	engine  engine.Config
-	e       *engine.Engine
-	r       *Explorer
-	locals  []engine.LocalLocator
-	kernel  map[engine.ULIDs]*kernel
-	order   []engine.ULIDs
-	records map[engine.ULIDs]engine.Record
-	// byTag finds contexts.
-	byTag map[wire.ContextTag]*kernel
-	sets  []engine.ContextSet
+	n      *network
+	name   string
+	config Config
+	engine engine.Config
+	e      *engine.Engine
+	r      *Explorer
+	locals []engine.LocalLocator
+	// contexts are what the kernel has; order is that of contexts, and kernel and byTag find
+	// each with its timers.
+	contexts enginetest.Kernel
+	order    []engine.ULIDs
+	kernel   map[engine.ULIDs]*kernel
+	byTag    map[wire.ContextTag]*kernel
+	records  enginetest.Records
+	sets     []engine.ContextSet
 	// messages are when those of each type were sent; and asked when a Probe
 	// was asked for.
 	messages map[wire.Type][]time.Duration
@@ -115,7 +92,7 @@ func address(host, prefix int) netip.Addr {
 
 // host makes a host with so many addresses.
 func (n *network) host(name string, addresses int, c Config) *host {
-	h := &host{n: n, name: name, config: c, kernel: map[engine.ULIDs]*kernel{}, records: map[engine.ULIDs]engine.Record{}, byTag: map[wire.ContextTag]*kernel{}, messages: map[wire.Type][]time.Duration{}}
+	h := &host{n: n, name: name, config: c, kernel: map[engine.ULIDs]*kernel{}, records: enginetest.Records{}, byTag: map[wire.ContextTag]*kernel{}, messages: map[wire.Type][]time.Duration{}}
 	h.engine = engine.Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")},
 		MaxPeerContexts: 100000, MaxPrefixContexts: 100000, R1: engine.Limit{PerPrefix: 1e6, Total: 1e6}}
 	n.hosts = append(n.hosts, h)
@@ -140,9 +117,8 @@ func (h *host) boot() {
 	}
 	h.e = e
 	h.handle(engine.Locators{Local: h.locals})
-	var start engine.Start
-	for _, u := range h.order {
-		start.Contexts = append(start.Contexts, h.kernel[u].KernelContext)
+	start := engine.Start{Contexts: h.contexts.Dump()}
+	for _, u := range h.contexts.Order() {
 		start.Records = append(start.Records, h.records[u])
 	}
 	h.handle(start)
@@ -177,20 +153,20 @@ func (h *host) handle(ev engine.Event) {
 		case engine.Done:
 			h.done = append(h.done, a)
 		case engine.ContextNew:
-			k := &kernel{KernelContext: a.Context}
+			h.must(h.contexts.New(a))
+			k := &kernel{KernelContext: h.contexts.Get(a.Context.ULIDs)}
 			h.kernel[a.Context.ULIDs], h.byTag[a.Context.TagLocal] = k, k
-			h.order = append(h.order, a.Context.ULIDs)
+			h.order = h.contexts.Order()
 		case engine.ContextSet:
 			h.sets = append(h.sets, a)
 			h.set(a)
 		case engine.ContextDel:
+			h.must(h.contexts.Del(a))
 			delete(h.kernel, a.ULIDs)
 			delete(h.byTag, a.TagLocal)
-			h.order = slices.DeleteFunc(h.order, func(u engine.ULIDs) bool { return u == a.ULIDs })
+			h.order = h.contexts.Order()
 		case engine.Persist:
-			if a.Record != nil {
-				h.records[a.ULIDs] = *a.Record
-			}
+			h.records.Save(a)
 		}
 	}
 }
@@ -220,23 +196,24 @@ func (h *host) asks(ev engine.Event) {
 
 func (h *host) set(a engine.ContextSet) {
 	k := h.kernel[a.Context.ULIDs]
-	c, f := a.Context, a.Fields
-	state, timer := k.ReapState, c.ReapTimer
-	heard := *k
-	k.KernelContext = c
-	k.ReapState = heard.ReapState
-	if k.restart != nil && f&engine.FieldLocator != 0 && heard.Locator != c.Locator {
+	state, pair := k.ReapState, k.Locator
+	h.must(h.contexts.Set(a))
+	if k.restart != nil && k.Locator != pair {
 		h.n.after(0, k.restart)
 	}
-	if f&engine.FieldReapState != 0 {
-		k.ReapState = c.ReapState
-		if state != c.ReapState {
-			h.start(k, map[engine.ReapState]engine.ReapTimer{engine.ReapOperational: engine.ReapTimerKeepalive,
-				engine.ReapExploring: engine.ReapTimerNone, engine.ReapInboundOK: engine.ReapTimerSend}[c.ReapState])
-		}
+	if k.ReapState != state {
+		h.start(k, map[engine.ReapState]engine.ReapTimer{engine.ReapOperational: engine.ReapTimerKeepalive,
+			engine.ReapExploring: engine.ReapTimerNone, engine.ReapInboundOK: engine.ReapTimerSend}[k.ReapState])
 	}
-	if f&engine.FieldReapTimer != 0 {
-		h.start(k, timer)
+	if a.Fields&engine.FieldReapTimer != 0 {
+		h.start(k, a.Context.ReapTimer)
+	}
+}
+
+// must fails if the kernel has refused something.
+func (h *host) must(err error) {
+	if err != nil {
+		h.n.t.Fatalf("%s: %v", h.name, err)
 	}
 }
 
@@ -374,28 +351,13 @@ func (h *host) link(i int, up bool) {
 }
 
 // pass lets time pass.
-func (n *network) pass(d time.Duration) {
-	for end := n.now + d; ; {
-		at, next := end, (*host)(nil)
-		if len(n.events) > 0 && n.events[0].at <= at {
-			at = n.events[0].at
-		}
-		for _, h := range n.hosts {
-			if t, ok := h.e.Next(); ok && t <= at {
-				at, next = t, h
-			}
-		}
-		n.now = max(n.now, at)
-		switch {
-		case next != nil:
-			next.handle(engine.Tick{})
-		case len(n.events) > 0 && n.events[0].at <= end:
-			heap.Pop(&n.events).(event).do()
-		default:
-			return
-		}
-	}
-}
+func (n *network) pass(d time.Duration) { enginetest.Pass(&n.now, d, &n.events, n.hosts) }
+
+// Next is when the daemon wants a Tick; false if there is nothing to wait for.
+func (h *host) Next() (time.Duration, bool) { return h.e.Next() }
+
+// Tick hands the daemon a Tick.
+func (h *host) Tick() { h.handle(engine.Tick{}) }
 
 // two are two hosts with a context between their first addresses.
 func two(t testing.TB, addresses int, c ...Config) (n *network, a, b *host, ab, ba engine.ULIDs) {

@@ -12,14 +12,14 @@ import (
 	"shim6/daemon/wire"
 )
 
-// attacker sends what it should not. Off the path it sees only what is sent to it;
-// on the path it sees all, but can't keep anything from arriving.
+// attacker sends forged messages. Off the path it sees only the packets that are sent to it.
+// On the path it sees all packets, but can't keep any from arriving.
 type attacker struct {
 	onPath  bool
 	address netip.Addr
 	seen    []packet
-	// asked are the names of the I1s that it has sent under its own address, by
-	// their nonce, which is their tag as well: so it can go on.
+	// asked are the names in the I1s that it has sent from its own address, by their nonce,
+	// which is also their tag. With these it can continue the exchange.
 	asked map[uint32]wire.Options
 }
 
@@ -45,7 +45,7 @@ func (a *attacker) sees(w *world, p packet) {
 	a.seen = append(a.seen, p)
 }
 
-// send is like transmit, but unseen by other attackers.
+// send is like world.transmit, but other attackers don't see the packet.
 func (a *attacker) send(w *world, source, destination netip.Addr, m wire.Message) {
 	b, err := wire.Append(nil, m)
 	if err != nil {
@@ -71,7 +71,7 @@ func (w *world) tag() wire.ContextTag {
 	return wire.ContextTag(w.rand.Uint64()) & wire.MaxContextTag
 }
 
-// guess sends what takes no knowledge, under its own address or another's.
+// guess sends messages that need no knowledge, from its own address or another one.
 func (a *attacker) guess(w *world) {
 	victim, peer := w.anyAddress(), w.anyAddress()
 	source := a.address
@@ -118,7 +118,7 @@ func (a *attacker) guess(w *world) {
 	a.send(w, source, victim, m)
 }
 
-// forge makes something of a packet that was seen.
+// forge sends a message that is made from a packet that it has seen.
 func (a *attacker) forge(w *world, p packet) {
 	back := &wire.ResponderValidator{Validator: make([]byte, 16)}
 	evil := wire.Locator{Address: a.address, Method: wire.MethodHBA}
@@ -132,7 +132,7 @@ func (a *attacker) forge(w *world, p packet) {
 		return
 	}
 	if w.chance(0.4) {
-		// Again as it is, now or later, or from elsewhere.
+		// The same packet again, now or later, or from elsewhere.
 		if w.chance(0.2) {
 			p.source = a.address
 		}
@@ -156,7 +156,7 @@ func (a *attacker) forge(w *world, p packet) {
 			a.send(w, p.destination, p.source, &wire.R2{ResponderContextTag: w.tag(), InitiatorNonce: m.InitiatorNonce})
 		}
 	case *wire.R1:
-		// If it came to us, we have asked in somebody's name: go on with it.
+		// If it came to the attacker, that has sent an I1 in somebody's name: it goes on.
 		if names := a.asked[m.InitiatorNonce]; p.destination == a.address && names != nil {
 			o := append(wire.Options{m.Options.ResponderValidator()}, names...)
 			if w.chance(0.5) {
@@ -202,7 +202,7 @@ func (a *attacker) forge(w *world, p packet) {
 				Options: wire.Options{&wire.LocatorList{Generation: 1, Locators: []wire.Locator{evil}}},
 			})
 		case 2:
-			// It says that the victim's Probes have come to all places of the peer.
+			// The Probe says that the victim's Probes have reached all locators of the peer.
 			report := &wire.Probe{ReceiverContextTag: tag, State: wire.ProbeState(w.rand.IntN(3)), Sent: []wire.ProbeReport{{Source: p.source, Destination: p.destination, Nonce: w.rand.Uint32()}}}
 			if h := w.owner[p.source]; h != nil {
 				for _, l := range h.all {
@@ -214,7 +214,7 @@ func (a *attacker) forge(w *world, p packet) {
 			a.send(w, a.address, p.destination, &wire.Probe{ReceiverContextTag: tag, Sent: []wire.ProbeReport{{Source: a.address, Destination: p.destination}}})
 		}
 	case *wire.ErrorMessage:
-		// Bent octets, with a checksum that is wrong: for the decoder.
+		// Changed octets with a wrong checksum, to test the decoder.
 		b := append([]byte(nil), p.message...)
 		binary.BigEndian.PutUint16(b[4:], uint16(w.rand.Uint32()))
 		w.after(time.Millisecond, func() { w.deliver(packet{source: p.source, destination: p.destination, message: b}) })

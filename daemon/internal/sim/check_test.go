@@ -13,13 +13,13 @@ import (
 	"shim6/daemon/wire"
 )
 
-// bench is a world without faults: A has a context with B, of which it was told all
-// locators, and that has sent nothing for long.
+// bench is a world without faults. A has a context with B and was told all of B's locators. It
+// has sent nothing for long.
 type bench struct {
 	w    *world
 	a, b *host
 	u    engine.ULIDs
-	// ulids is the pair of these, and other another one, which was never used.
+	// ulids is the pair of the ULIDs, and other a pair that was never used.
 	ulids, other engine.Pair
 	nonce        uint32
 }
@@ -36,7 +36,7 @@ func newBench(t *testing.T) *bench {
 	x.other = engine.Pair{Local: x.u.Local, Peer: x.b.all[1].Address}
 	x.a.acquire(x.u.Local, x.u.Peer)
 	x.w.run(time.Minute)
-	if k := x.a.kernel[x.u]; k == nil || k.State != engine.Established {
+	if k := x.a.kernel.Get(x.u); k == nil || k.State != engine.Established {
 		t.Fatal("no context")
 	}
 	x.a.happens(engine.Tick{})
@@ -54,7 +54,7 @@ func objection(do func()) (text string) {
 	return ""
 }
 
-// send has A send a message of the context.
+// send makes A send a message of the context.
 func (x *bench) send(pair engine.Pair, m wire.Message) {
 	b, err := wire.Append(nil, m)
 	if err != nil {
@@ -68,10 +68,10 @@ func (x *bench) probe(pair engine.Pair) {
 	x.send(pair, &wire.Probe{Sent: []wire.ProbeReport{{Source: pair.Local, Destination: pair.Peer, Nonce: x.nonce}}})
 }
 
-// i1 has a nonce of its own each time, as it would in a loop.
+// i1 is an I1 with another nonce each time, as in a loop.
 func (x *bench) i1() {
 	x.nonce++
-	x.send(x.ulids, &wire.I1{InitiatorContextTag: x.a.kernel[x.u].TagLocal, InitiatorNonce: x.nonce})
+	x.send(x.ulids, &wire.I1{InitiatorContextTag: x.a.kernel.Get(x.u).TagLocal, InitiatorNonce: x.nonce})
 }
 
 func (x *bench) update() {
@@ -79,7 +79,7 @@ func (x *bench) update() {
 	x.send(x.ulids, &wire.UpdateRequest{RequestNonce: x.nonce})
 }
 
-// arrive has A get a message of B's.
+// arrive hands A a message of B's.
 func (x *bench) arrive(pair engine.Pair, m wire.Message) {
 	b, err := wire.Append(nil, m)
 	if err != nil {
@@ -90,7 +90,7 @@ func (x *bench) arrive(pair engine.Pair, m wire.Message) {
 	x.a.happens(ev)
 }
 
-// every does the same again and again, at a pause.
+// every does something several times, with a pause in between.
 func (x *bench) every(n int, pause time.Duration, do func()) {
 	for range n {
 		x.w.now += pause
@@ -98,11 +98,11 @@ func (x *bench) every(n int, pause time.Duration, do func()) {
 	}
 }
 
-// TestChecks shows that the checks object to what must not be, and to nothing before.
+// TestChecks shows that each check objects to what is forbidden, and not to what is allowed.
 func TestChecks(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		// fine is what may be, and then bad is what must not.
+		// fine does what is allowed, and bad then what is forbidden.
 		fine, bad func(x *bench)
 		want      string
 	}{
@@ -134,7 +134,7 @@ func TestChecks(t *testing.T) {
 			func(x *bench) {
 				x.probe(x.ulids)
 				x.arrive(x.ulids, &wire.Probe{
-					ReceiverContextTag: x.a.kernel[x.u].TagLocal, State: wire.ProbeInboundOk, Sent: []wire.ProbeReport{{Source: x.u.Peer, Destination: x.u.Local}},
+					ReceiverContextTag: x.a.kernel.Get(x.u).TagLocal, State: wire.ProbeInboundOk, Sent: []wire.ProbeReport{{Source: x.u.Peer, Destination: x.u.Local}},
 				})
 				x.probe(x.ulids)
 			},
@@ -146,7 +146,7 @@ func TestChecks(t *testing.T) {
 			func(x *bench) {
 				x.probe(x.ulids)
 				x.arrive(x.ulids, &wire.Probe{
-					ReceiverContextTag: x.a.kernel[x.u].TagLocal, Sent: []wire.ProbeReport{{Source: x.u.Peer, Destination: x.u.Local}},
+					ReceiverContextTag: x.a.kernel.Get(x.u).TagLocal, Sent: []wire.ProbeReport{{Source: x.u.Peer, Destination: x.u.Local}},
 				})
 			},
 			func(x *bench) { x.w.now += time.Millisecond; x.probe(x.ulids) },
@@ -191,7 +191,7 @@ func TestChecks(t *testing.T) {
 			"I1 to who has no Shim6",
 			func(x *bench) {
 				x.i1()
-				k := x.a.kernel[x.u]
+				k := x.a.kernel.Get(x.u)
 				k.State = engine.I1Sent
 				x.a.happens(engine.ICMP{Type: 4, Code: 1, Source: x.u.Local, Destination: x.u.Peer, Message: x.a.rates.i1[x.u].message})
 			},
@@ -219,17 +219,17 @@ func TestChecks(t *testing.T) {
 			func(*bench) {},
 			func(x *bench) {
 				x.a.rates.i2 = nil
-				x.send(x.ulids, &wire.I2{InitiatorContextTag: x.a.kernel[x.u].TagLocal})
+				x.send(x.ulids, &wire.I2{InitiatorContextTag: x.a.kernel.Get(x.u).TagLocal})
 			},
 			"answers nothing",
 		},
 		{
 			"I2 for ever",
 			func(x *bench) {
-				x.every(2, time.Minute, func() { x.send(x.ulids, &wire.I2{InitiatorContextTag: x.a.kernel[x.u].TagLocal}) })
+				x.every(2, time.Minute, func() { x.send(x.ulids, &wire.I2{InitiatorContextTag: x.a.kernel.Get(x.u).TagLocal}) })
 			},
 			func(x *bench) {
-				x.every(1, time.Minute, func() { x.send(x.ulids, &wire.I2{InitiatorContextTag: x.a.kernel[x.u].TagLocal}) })
+				x.every(1, time.Minute, func() { x.send(x.ulids, &wire.I2{InitiatorContextTag: x.a.kernel.Get(x.u).TagLocal}) })
 			},
 			"was sent 3 times",
 		},
@@ -287,14 +287,14 @@ func TestChecks(t *testing.T) {
 		},
 		{
 			"payload to where nothing has come back from",
-			func(x *bench) { x.a.checkPayload(x.a.kernel[x.u]) },
-			func(x *bench) { x.a.kernel[x.u].Locator = x.other; x.a.checkPayload(x.a.kernel[x.u]) },
+			func(x *bench) { x.a.checkPayload(x.a.kernel.Get(x.u)) },
+			func(x *bench) { x.a.kernel.Get(x.u).Locator = x.other; x.a.checkPayload(x.a.kernel.Get(x.u)) },
 			"from where nothing has come back",
 		},
 		{
 			"a locator that is not proved, in the kernel",
-			func(x *bench) { x.a.checkKernel(x.a.kernel[x.u]) },
-			func(x *bench) { delete(x.a.witness(x.u).proved, x.other.Peer); x.a.checkKernel(x.a.kernel[x.u]) },
+			func(x *bench) { x.a.checkKernel(x.a.kernel.Get(x.u)) },
+			func(x *bench) { delete(x.a.witness(x.u).proved, x.other.Peer); x.a.checkKernel(x.a.kernel.Get(x.u)) },
 			"not proved to be the peer's",
 		},
 	} {
@@ -314,7 +314,7 @@ func newR1() wire.Message {
 	return &wire.R1{Options: wire.Options{&wire.ResponderValidator{Validator: make([]byte, 16)}}}
 }
 
-// TestWitness shows what a host is taken to know of its peer, and what not.
+// TestWitness shows what a host is assumed to know about its peer, and what not.
 func TestWitness(t *testing.T) {
 	x := newBench(t)
 	for i, l := range x.b.all {
@@ -334,7 +334,7 @@ func TestWitness(t *testing.T) {
 		t.Fatalf("B has signed for %v, want %v", got, signed)
 	}
 
-	// What is made up proves nothing.
+	// A forged message proves nothing.
 	list := func(l ...wire.Locator) wire.Options { return wire.Options{&wire.LocatorList{Locators: l}} }
 	option := &wire.CGASignature{Signature: []byte(signature)}
 	for _, c := range []struct {
@@ -358,8 +358,8 @@ func TestWitness(t *testing.T) {
 		}
 	}
 
-	// Only a report of a Probe that was sent, by the pair that it was sent by, shows
-	// that the peer is there.
+	// Only a report of a Probe that was really sent, by the pair of that Probe, shows that
+	// the peer is there.
 	x.a.told(x.u, list(wire.Locator{Address: x.other.Peer, Method: wire.MethodHBA}))
 	x.w.now += time.Minute
 	x.probe(x.other)
@@ -373,7 +373,7 @@ func TestWitness(t *testing.T) {
 		{"its own", wire.ProbeReport{Source: x.other.Local, Destination: x.other.Peer, Nonce: x.nonce}, true},
 	} {
 		x.arrive(x.ulids, &wire.Probe{
-			ReceiverContextTag: x.a.kernel[x.u].TagLocal,
+			ReceiverContextTag: x.a.kernel.Get(x.u).TagLocal,
 			Sent:               []wire.ProbeReport{{Source: x.u.Peer, Destination: x.u.Local}}, Received: []wire.ProbeReport{c.report},
 		})
 		if got := x.a.reached(x.u, x.other.Peer); got != c.want {
@@ -381,7 +381,7 @@ func TestWitness(t *testing.T) {
 		}
 	}
 
-	// A new context begins with nothing.
+	// A new context begins without any proof.
 	x.w.now++
 	x.a.renew(x.u, 1)
 	if x.a.proved(x.u, x.other.Peer) || x.a.reached(x.u, x.other.Peer) || !x.a.reached(x.u, x.u.Peer) {

@@ -7,15 +7,14 @@ import (
 
 	"shim6/daemon/internal/engine"
 	"shim6/daemon/internal/reap"
-	"shim6/daemon/wire"
 )
 
 // liveness is the kernel's part in REAP (RFC 5534), as coarse as there is traffic.
 type liveness struct {
-	// since is from when on something should have been heard, if waits.
+	// since is from when on something should have been heard, if waits is set.
 	since time.Duration
 	waits bool
-	// heard is when something was.
+	// heard is when something was last heard.
 	heard time.Duration
 }
 
@@ -35,16 +34,16 @@ func (h *host) live(u engine.ULIDs) *liveness {
 	return l
 }
 
-// orphan is what the kernel does when the daemon is gone.
+// orphan does what the kernel does when the daemon is gone.
 func (h *host) orphan() {
-	for _, k := range h.kernel {
-		k.ReapState = engine.ReapOperational
+	for _, u := range h.kernel.Order() {
+		h.kernel.Get(u).ReapState = engine.ReapOperational
 	}
 	clear(h.liveness)
 }
 
-// pays is a payload packet that a context sends. The Send Timer, which has perhaps run
-// out, runs from the first one on.
+// pays is called when a context sends a payload packet. The Send Timer runs from the first one
+// on, and may have expired.
 func (h *host) pays(k *engine.KernelContext) {
 	l := h.live(k.ULIDs)
 	switch {
@@ -58,7 +57,7 @@ func (h *host) pays(k *engine.KernelContext) {
 	}
 }
 
-// timed is a timer that the daemon has started anew.
+// timed is called when the daemon sets a context: it may start a timer again.
 func (h *host) timed(a engine.ContextSet) {
 	if a.Fields&(engine.FieldReapTimer|engine.FieldReapState) != 0 {
 		h.live(a.Context.ULIDs).waits = false
@@ -69,7 +68,7 @@ func (h *host) timed(a engine.ContextSet) {
 	}
 }
 
-// hears is a packet of the context that has arrived, if it is one of its locators'.
+// hears is called when a packet of the context has arrived between locators of it.
 func (h *host) hears(k *engine.KernelContext) {
 	l := h.live(k.ULIDs)
 	l.waits, l.heard = false, h.w.now
@@ -79,19 +78,9 @@ func (h *host) hears(k *engine.KernelContext) {
 	}
 }
 
-// byTag is the context of a local tag, nil if there is none.
-func (h *host) byTag(tag wire.ContextTag) *engine.KernelContext {
-	for _, u := range h.order {
-		if h.kernel[u].TagLocal == tag {
-			return h.kernel[u]
-		}
-	}
-	return nil
-}
-
-// explore has a context doubt its locator pair, or use another.
+// explore makes a context doubt its locator pair, or use another one.
 func (w *world) explore(h *host, u engine.ULIDs) {
-	if h.e == nil || h.kernel[u] == nil {
+	if h.e == nil || h.kernel.Get(u) == nil {
 		return
 	}
 	c, ok := h.e.Context(u)
@@ -118,15 +107,16 @@ func (w *world) explore(h *host, u engine.ULIDs) {
 	}
 }
 
-// recovery is how long it may take until payload flows again, if of sixteen pairs one
-// works in each direction, and no two the same way: one host must probe its own at a
-// time when the other is about to answer by its own.
+// recovery is how long it may take until payload flows again, if only one of sixteen pairs
+// works in each direction, and none in both. One host must probe its pair at a time when the
+// other is about to answer by its own.
 const recovery = 90 * time.Minute
 
-// survive makes black holes of nearly all pairs, each direction for itself, and sees
-// that payload flows again.
+// survive makes black holes of nearly all pairs, each direction for itself, and checks that
+// payload flows again.
 func (w *world) survive() {
-	// What attackers have still on its way would not be put right in a black hole.
+	// The effects of forged packets that are still on their way could not be repaired in a
+	// black hole.
 	for range 2 * time.Minute / step {
 		w.traffic(1)
 		w.run(step)
@@ -147,7 +137,7 @@ func (w *world) survive() {
 			for _, p := range pairs[1+w.rand.IntN(len(pairs)):] {
 				w.holes[p] = true
 			}
-			// Locators that can't be proved are of no use to a peer.
+			// The pair that is left may need locators that can't be proved.
 			w.spare(h, o)
 		}
 	}
@@ -167,11 +157,11 @@ func (w *world) survive() {
 	clear(w.holes)
 }
 
-// spare leaves each context of two hosts a pair by which h can send: the last of those
+// spare leaves each context of two hosts a pair by which h can send: the last one of those
 // that both have agreed on.
 func (w *world) spare(h, o *host) {
-	for _, u := range h.order {
-		k := h.kernel[u]
+	for _, u := range h.kernel.Order() {
+		k := h.kernel.Get(u)
 		if w.owner[k.Peer] != o {
 			continue
 		}
@@ -195,11 +185,11 @@ func (w *world) spare(h, o *host) {
 	}
 }
 
-// silence says where nothing was heard for long; "" if all is well.
+// silence says where nothing was heard for long; "" if there is no such host.
 func (w *world) silence(began time.Duration) string {
 	for _, h := range w.hosts {
-		for _, u := range h.order {
-			if l := h.live(u); w.now-l.heard > 3*step || l.heard < began || h.kernel[u].ReapState != engine.ReapOperational {
+		for _, u := range h.kernel.Order() {
+			if l := h.live(u); w.now-l.heard > 3*step || l.heard < began || h.kernel.Get(u).ReapState != engine.ReapOperational {
 				return h.name + ": " + u.Peer.String() + " was heard last at " + l.heard.String()
 			}
 		}

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// healing is how long hosts may take to agree once all works: I1 may be
-	// held down for ten minutes, and the last before that be sent for three.
+	// healing is how long hosts may take to agree once everything works: I1 may be held
+	// down for ten minutes, and before that be retransmitted for three.
 	healing = 40 * time.Minute
 	// step is how often there is traffic meanwhile.
 	step = 5 * time.Second
@@ -94,7 +94,7 @@ func (w *world) suffer() {
 	}
 }
 
-// traffic is what the kernels do because ULPs send.
+// traffic does what kernels do when ULPs send.
 func (w *world) traffic(acquire float64) {
 	for i := range w.flows {
 		f := &w.flows[i]
@@ -106,25 +106,25 @@ func (w *world) traffic(acquire float64) {
 		}
 	}
 	for _, h := range w.hosts {
-		for _, k := range h.dump() {
+		for _, k := range h.kernel.Dump() {
 			h.payload(k.ULIDs)
 		}
 	}
 }
 
-// acquire is what the kernel asks for if it has no context.
+// acquire makes the kernel ask for a context, if it has none.
 func (h *host) acquire(local, peer netip.Addr) {
-	if h.kernel[engine.ULIDs{Local: local, Peer: peer}] == nil && h.has(local) {
+	if h.kernel.Get(engine.ULIDs{Local: local, Peer: peer}) == nil && h.has(local) {
 		h.handle(engine.Acquire{Local: local, Peer: peer})
 	}
 }
 
-// fault is one thing that goes wrong, or that somebody does.
+// fault makes one thing go wrong, or gives one command.
 func (w *world) fault() {
 	h := pick(w, w.hosts)
 	var u engine.ULIDs
-	if len(h.order) > 0 {
-		u = pick(w, h.order)
+	if h.kernel.Len() > 0 {
+		u = pick(w, h.kernel.Order())
 	}
 	switch w.rand.IntN(15) {
 	case 0, 1:
@@ -138,19 +138,18 @@ func (w *world) fault() {
 			w.after(w.between(0, time.Minute), func() { h.boot(keep) })
 		}
 	case 3:
-		// Somebody flushes the kernel's table; the daemon hears of it, or not
-		// before it compares.
+		// Somebody flushes the kernel's table. The daemon hears of it now, or only when
+		// it compares.
 		w.logf("%s: the kernel's table is flushed", h.name)
-		clear(h.kernel)
-		h.order = nil
+		h.kernel.Clear()
 		if h.e != nil && w.chance(0.5) {
 			h.forgotten = true
 			return
 		}
 		h.handle(engine.Dump{})
 	case 4:
-		if k := h.kernel[u]; k != nil {
-			h.remove(u)
+		if k := h.kernel.Get(u); k != nil {
+			h.must(h.kernel.Del(engine.ContextDel{ULIDs: u, TagLocal: k.TagLocal}))
 			h.handle(engine.ContextGone{ULIDs: u, Tag: k.TagLocal})
 		}
 	case 5, 6:
@@ -194,7 +193,7 @@ func (w *world) heal() {
 		if h.forgotten {
 			// By now the daemon has heard that its table was flushed.
 			h.forgotten = false
-			h.handle(engine.Dump{Contexts: h.dump()})
+			h.handle(engine.Dump{Contexts: h.kernel.Dump()})
 		}
 	}
 	w.logf("all works again")
@@ -217,19 +216,19 @@ func (w *world) agree() {
 	}
 }
 
-// allOpen reports whether what has traffic has a context.
+// allOpen reports whether every flow has a context.
 func (w *world) allOpen() bool {
 	for _, f := range w.flows {
-		if f.a.kernel[engine.ULIDs{Local: f.local, Peer: f.peer}] == nil {
+		if f.a.kernel.Get(engine.ULIDs{Local: f.local, Peer: f.peer}) == nil {
 			return false
 		}
 	}
 	return true
 }
 
-// end has nobody need anything any more, and sees that nothing is left.
+// end ends all need for contexts, and checks that nothing is left.
 func (w *world) end() {
-	// What is still on its way may make them differ once more.
+	// Messages that are still on their way may make the hosts differ once more.
 	for range 2 * time.Minute / step {
 		w.traffic(1)
 		w.run(step)
@@ -240,14 +239,14 @@ func (w *world) end() {
 		w.fail("the hosts had agreed, and don't any more: %s (%v)", text, u)
 	}
 	for _, h := range w.hosts {
-		for _, k := range h.dump() {
+		for _, k := range h.kernel.Dump() {
 			h.handle(engine.Expire{ULIDs: k.ULIDs, Tag: k.TagLocal, Idle: engine.MinIdleTimeout})
 		}
 	}
 	w.run(11 * time.Minute)
 	for _, h := range w.hosts {
-		if s := h.e.Size(); s != (engine.Size{}) || len(h.kernel) > 0 || len(h.records) > 0 {
-			w.fail("%s: after the last context there are %+v, %d contexts in the kernel, %d records", h.name, s, len(h.kernel), len(h.records))
+		if s := h.e.Size(); s != (engine.Size{}) || h.kernel.Len() > 0 || len(h.records) > 0 {
+			w.fail("%s: after the last context there are %+v, %d contexts in the kernel, %d records", h.name, s, h.kernel.Len(), len(h.records))
 		}
 		if n := h.explorer.Size(); n > 0 {
 			w.fail("%s: REAP remembers %d contexts that are gone", h.name, n)

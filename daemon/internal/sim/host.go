@@ -3,20 +3,16 @@
 package sim
 
 import (
-	"context"
 	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
-	"shim6/daemon/cga"
 	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/internal/reap"
 	"shim6/daemon/wire"
 )
@@ -25,8 +21,8 @@ import (
 type host struct {
 	w    *world
 	name string
-	// all are the addresses that the host can have, with what they were made
-	// with; up says which it has, and broken which don't work.
+	// all are the addresses that the host can have. up says which it has now, and broken
+	// which of them don't work.
 	all    []engine.LocalLocator
 	up     []bool
 	broken []bool
@@ -36,22 +32,19 @@ type host struct {
 	explorer *reap.Explorer
 	liveness map[engine.ULIDs]*liveness
 	// The kernel, and the state file.
-	kernel  map[engine.ULIDs]*engine.KernelContext
-	records map[engine.ULIDs]engine.Record
-	// unwritten are what the daemon has of Records that are not in the file
-	// yet: it writes before it sends, and when all is done.
+	kernel  enginetest.Kernel
+	records enginetest.Records
+	// unwritten are Records of the daemon that are not in the file yet. It writes them
+	// before it sends, and when all actions are done.
 	unwritten []engine.Persist
-	// stalled is until when nothing can be written, though the daemon goes on: then
-	// there are no records in the file, but in wanted, which has all that it wants
-	// there.
+	// stalled is the time until which nothing can be written, though the daemon goes on.
+	// lost: something was to be written meanwhile, so the file has no Records. wanted are
+	// the Records that the daemon wants in the file.
 	stalled time.Duration
-	wanted  map[engine.ULIDs]engine.Record
+	wanted  enginetest.Records
 	lost    bool
-	// order is the kernel's list of contexts, for runs to repeat.
-	order []engine.ULIDs
-	// refused are contexts of which the kernel has refused an action of the
-	// last event; forgotten is that its table was flushed behind the daemon's
-	// back.
+	// refused are the contexts of which the kernel has refused an action of the last event.
+	// forgotten: the kernel's table was flushed, and the daemon does not know.
 	refused []engine.ULIDs
 	// silent: the daemon starts, and must not send. givenUp are contexts that
 	// were refused since.
@@ -59,40 +52,22 @@ type host struct {
 	givenUp   []engine.ULIDs
 	forgotten bool
 	boots     int
-	// event is what the daemon is dealing with, and arrival the packet, if it is one.
+	// event is the event that the daemon is dealing with, and arrival its packet, nil if
+	// there is none.
 	event   engine.Event
 	arrival *arrival
 	rates   rates
-	// What the host was shown of its peers, by the names of contexts; what it
-	// has sent for that, by the nonce; and the validators that it has given away.
+	// witnesses are what the host was shown of its peers, by the names of contexts.
+	// exchanges are the requests that it has sent, by their nonces. validators are those
+	// that it has given away.
 	witnesses  map[engine.ULIDs]*witness
 	exchanges  map[uint32]exchange
 	validators map[validated]bool
-	// tags are those of all contexts that there were.
+	// tags are the local tags of all contexts that there ever were.
 	tags map[wire.ContextTag]engine.ULIDs
 }
 
-// testKey is an RSA key for CGAs. It is fixed, for runs to repeat.
-var testKey = sync.OnceValue(func() *rsa.PrivateKey {
-	b, _ := pem.Decode([]byte(keyPEM))
-	k, err := x509.ParsePKCS1PrivateKey(b.Bytes)
-	if err != nil {
-		panic(err)
-	}
-	return k
-})
-
-// source is a random source as an io.Reader.
-type source struct{ rand.Source }
-
-func (s source) Read(b []byte) (int, error) {
-	for i := range b {
-		b[i] = byte(s.Uint64())
-	}
-	return len(b), nil
-}
-
-// kind is what a host proves its locators with.
+// kind is how a host proves its locators.
 type kind int
 
 const (
@@ -106,8 +81,7 @@ func (w *world) newHost(k kind) *host {
 	i := len(w.hosts)
 	h := &host{
 		w: w, name: string(rune('A' + i)),
-		kernel:  make(map[engine.ULIDs]*engine.KernelContext),
-		records: make(map[engine.ULIDs]engine.Record),
+		records: make(enginetest.Records),
 		rates:   newRates(), witnesses: make(map[engine.ULIDs]*witness),
 		exchanges: make(map[uint32]exchange), validators: make(map[validated]bool), tags: make(map[wire.ContextTag]engine.ULIDs),
 	}
@@ -115,30 +89,28 @@ func (w *world) newHost(k kind) *host {
 	if k == single {
 		n = 1
 	}
-	var prefixes []cga.SubnetPrefix
+	var prefixes []netip.Addr
 	for j := range n {
 		a := netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:%x::1", i+1, j+1))
-		prefixes = append(prefixes, cga.PrefixOf(a))
+		prefixes = append(prefixes, a)
 		if k == plain || k == single {
 			h.all = append(h.all, engine.LocalLocator{Address: a})
 		}
 	}
 	if k == hba || k == cgaHBA {
-		o := cga.Options{Workers: 1}
 		var key *rsa.PrivateKey
 		if k == cgaHBA {
-			key = testKey()
-			o.PublicKey = &key.PublicKey
-			// One prefix that isn't in the set, and so needs a signature.
+			key = enginetest.Key()
+			// One prefix isn't in the set, and so needs a signature.
 			n--
 		}
-		set, err := cga.GenerateHBA(context.Background(), source{rand.NewPCG(w.seed, uint64(i))}, prefixes[:n], o)
+		set, err := enginetest.HBASet(enginetest.Reader{Source: rand.NewPCG(w.seed, uint64(i))}, key, prefixes[:n]...)
 		if err != nil {
 			panic(err)
 		}
-		for _, a := range set {
-			h.all = append(h.all, engine.LocalLocator{Address: a.Addr, PDS: a.PDS, Key: key})
-			w.hashed[a.Addr] = true
+		h.all = set
+		for _, l := range set {
+			w.hashed[l.Address] = true
 		}
 		if k == cgaHBA {
 			h.all = append(h.all, engine.LocalLocator{Address: netip.MustParseAddr(fmt.Sprintf("2001:db8:%x:ff::1", i+1))})
@@ -161,7 +133,7 @@ func (w *world) newHost(k kind) *host {
 	return h
 }
 
-// boot starts the daemon, with the Records or, if they were lost, without.
+// boot starts the daemon, with its Records if keep is set, otherwise without.
 func (h *host) boot(keep bool) {
 	if h.e != nil {
 		return
@@ -184,15 +156,15 @@ func (h *host) boot(keep bool) {
 	}
 	h.wanted, h.lost = maps.Clone(h.records), false
 	var records []engine.Record
-	for _, u := range h.order {
+	for _, u := range h.kernel.Order() {
 		if r, ok := h.records[u]; ok {
 			records = append(records, r)
 		}
 	}
-	// Records of what the kernel lacks come last, in an order that repeats.
+	// Records of contexts that the kernel lacks come last, in an order that repeats.
 	var rest []engine.ULIDs
 	for u := range h.records {
-		if h.kernel[u] == nil {
+		if h.kernel.Get(u) == nil {
 			rest = append(rest, u)
 		}
 	}
@@ -200,21 +172,21 @@ func (h *host) boot(keep bool) {
 	for _, u := range rest {
 		records = append(records, h.records[u])
 	}
-	h.w.logf("%s: the daemon starts, %d contexts, %d records", h.name, len(h.kernel), len(records))
-	// Those whose ULID is gone are the only ones that may go, and those that the
-	// kernel refuses.
+	h.w.logf("%s: the daemon starts, %d contexts, %d records", h.name, h.kernel.Len(), len(records))
+	// The daemon may give up only contexts whose ULID is gone, and those that the kernel
+	// refuses.
 	h.silent, h.givenUp = true, nil
 	var before []engine.KernelContext
-	for _, k := range h.dump() {
+	for _, k := range h.kernel.Dump() {
 		if h.has(k.Local) {
 			before = append(before, k)
 		}
 	}
 	if h.w.chance(0.5) {
 		h.handle(engine.Locators{Local: h.locals()})
-		h.handle(engine.Start{Contexts: h.dump(), Records: records})
+		h.handle(engine.Start{Contexts: h.kernel.Dump(), Records: records})
 	} else {
-		h.handle(engine.Start{Contexts: h.dump(), Records: records})
+		h.handle(engine.Start{Contexts: h.kernel.Dump(), Records: records})
 		h.handle(engine.Locators{Local: h.locals()})
 	}
 	h.silent = false
@@ -245,8 +217,8 @@ func (h *host) crash() {
 	h.e, h.forgotten, h.unwritten = nil, false, nil
 }
 
-// dies is true if the daemon crashes before its next action: between any two of them,
-// now and then. It comes back.
+// dies reports whether the daemon crashes before its next action. That happens now and then,
+// between any two actions. It comes back later.
 func (h *host) dies() bool {
 	if !h.w.faults || !h.w.chance(0.002) {
 		return false
@@ -257,8 +229,8 @@ func (h *host) dies() bool {
 	return true
 }
 
-// stall has the disk take nothing for a while. What is written then is what is wanted by
-// that time, unless the daemon has crashed before: then there is nothing.
+// stall makes the disk accept nothing for a while. Afterwards everything that is then wanted is
+// written, unless the daemon has crashed before: then nothing is.
 func (h *host) stall(d time.Duration) {
 	h.w.logf("%s: the disk stalls for %v", h.name, d)
 	h.stalled = max(h.stalled, h.w.now+d)
@@ -275,13 +247,8 @@ func (h *host) write() {
 		h.records, h.lost = maps.Clone(h.wanted), false
 	}
 	for _, p := range h.unwritten {
-		for _, m := range []map[engine.ULIDs]engine.Record{h.wanted, h.records} {
-			if p.Record == nil {
-				delete(m, p.ULIDs)
-			} else {
-				m[p.ULIDs] = *p.Record
-			}
-		}
+		h.wanted.Save(p)
+		h.records.Save(p)
 	}
 	if stalled && len(h.unwritten) > 0 {
 		h.lost = true
@@ -293,8 +260,7 @@ func (h *host) write() {
 // reboot loses the kernel's contexts as well.
 func (h *host) reboot() {
 	h.crash()
-	clear(h.kernel)
-	h.order = nil
+	h.kernel.Clear()
 }
 
 func (h *host) locals() []engine.LocalLocator {
@@ -332,14 +298,6 @@ func (h *host) works(a netip.Addr) bool {
 	return false
 }
 
-func (h *host) dump() []engine.KernelContext {
-	var d []engine.KernelContext
-	for _, u := range h.order {
-		d = append(d, *h.kernel[u])
-	}
-	return d
-}
-
 func (h *host) handle(ev engine.Event) {
 	if h.e == nil {
 		return
@@ -363,11 +321,11 @@ func (h *host) handle(ev engine.Event) {
 	}
 	if resync {
 		h.forgotten = false
-		h.handle(engine.Dump{Contexts: h.dump()})
+		h.handle(engine.Dump{Contexts: h.kernel.Dump()})
 	}
 }
 
-// refuses reports whether the kernel has no memory just now.
+// refuses reports whether the kernel has no memory at the moment.
 func (h *host) refuses(u engine.ULIDs) bool {
 	if !h.w.faults || !h.w.chance(0.02) {
 		return false
@@ -377,7 +335,7 @@ func (h *host) refuses(u engine.ULIDs) bool {
 	return true
 }
 
-// do does an action, as the shell of the daemon and the kernel would.
+// do does an action, as the rest of the daemon and the kernel would.
 func (h *host) do(a engine.Action) {
 	switch a := a.(type) {
 	case engine.Send:
@@ -395,45 +353,35 @@ func (h *host) do(a engine.Action) {
 		}
 	case engine.ContextNew:
 		k := a.Context
-		if h.kernel[k.ULIDs] != nil {
-			h.w.fail("%s: new context %v, which the kernel has", h.name, k.ULIDs)
-		}
-		h.checkTag(&k)
 		h.checkBegins(&k)
 		if h.refuses(k.ULIDs) {
 			return
 		}
-		h.kernel[k.ULIDs] = &k
-		h.order = append(h.order, k.ULIDs)
+		h.must(h.kernel.New(a))
 		h.renew(k.ULIDs, k.TagLocal)
 		h.checkKernel(&k)
 	case engine.ContextSet:
-		k := h.kernel[a.Context.ULIDs]
+		k := h.kernel.Get(a.Context.ULIDs)
 		switch {
 		case slices.Contains(h.refused, a.Context.ULIDs):
 			return
 		case h.forgotten && (k == nil || k.TagLocal != a.Context.TagLocal):
-			// Its table was flushed, and the daemon does not know yet.
+			// The kernel's table was flushed, and the daemon does not know yet.
 			h.refused = append(h.refused, a.Context.ULIDs)
 			return
-		case k == nil || k.TagLocal != a.Context.TagLocal:
-			h.w.fail("%s: set of context %v, which the kernel lacks", h.name, a.Context.ULIDs)
-		case h.refuses(a.Context.ULIDs):
+		case k != nil && h.refuses(a.Context.ULIDs):
 			return
 		}
-		moved := a.Fields&engine.FieldLocator != 0 && a.Context.Locator != k.Locator
-		set(k, a)
+		moved := k != nil && a.Fields&engine.FieldLocator != 0 && a.Context.Locator != k.Locator
+		h.must(h.kernel.Set(a))
 		h.timed(a)
 		if moved {
 			h.restarted(k.ULIDs)
 		}
 		h.checkKernel(k)
 	case engine.ContextDel:
-		if k := h.kernel[a.ULIDs]; k != nil && k.TagLocal != a.TagLocal {
-			h.w.fail("%s: %v is deleted by another tag", h.name, a.ULIDs)
-		}
 		h.gone(a.ULIDs)
-		h.remove(a.ULIDs)
+		h.must(h.kernel.Del(a))
 	case engine.Persist:
 		h.unwritten = append(h.unwritten, a)
 	case engine.StateChange:
@@ -443,42 +391,14 @@ func (h *host) do(a engine.Action) {
 	}
 }
 
-func (h *host) remove(u engine.ULIDs) {
-	delete(h.kernel, u)
-	if i := slices.Index(h.order, u); i >= 0 {
-		h.order = slices.Delete(h.order, i, i+1)
+// must fails if the kernel has refused something for a reason that only a bug can be.
+func (h *host) must(err error) {
+	if err != nil {
+		h.w.fail("%s: %v", h.name, err)
 	}
 }
 
-func set(k *engine.KernelContext, a engine.ContextSet) {
-	c, f := a.Context, a.Fields
-	if f&engine.FieldTagPeer != 0 {
-		k.TagPeer, k.HasTagPeer = c.TagPeer, true
-	}
-	if f&engine.FieldState != 0 {
-		k.State = c.State
-	}
-	if f&engine.FieldLocator != 0 {
-		k.Locator = c.Locator
-	}
-	if f&engine.FieldLocatorsLocal != 0 {
-		k.LocatorsLocal = c.LocatorsLocal
-	}
-	if f&engine.FieldLocatorsPeer != 0 {
-		k.LocatorsPeer = c.LocatorsPeer
-	}
-	if f&engine.FieldInbound != 0 {
-		k.Inbound = c.Inbound
-	}
-	if f&engine.FieldKeepaliveTimeout != 0 {
-		k.KeepaliveTimeout = c.KeepaliveTimeout
-	}
-	if f&engine.FieldReapState != 0 {
-		k.ReapState = c.ReapState
-	}
-}
-
-// receive is the kernel's side of a packet that arrives.
+// receive does what the kernel does with a packet that arrives.
 func (h *host) receive(p packet) {
 	if !h.works(p.destination) {
 		return
@@ -492,7 +412,7 @@ func (h *host) receive(p packet) {
 			return
 		}
 		if tag, ok := wire.ReceiverContextTag(p.message); ok && wire.Type(p.message[2]) != wire.TypeProbe {
-			if k := h.byTag(tag); k != nil && k.State == engine.Established && h.between(k, p) {
+			if k := h.kernel.ByTag(tag); k != nil && k.State == engine.Established && h.between(k, p) {
 				h.hears(k)
 			}
 		}
@@ -500,19 +420,14 @@ func (h *host) receive(p packet) {
 		return
 	}
 	tag := wire.ContextTag(p.tag)
-	for _, u := range h.order {
-		k := h.kernel[u]
-		if k.TagLocal != tag {
-			continue
-		}
-		if k.State == engine.I2Sent || k.State == engine.I2bisSent {
-			h.handle(engine.Reap{ULIDs: u, Tag: tag, Kind: engine.ReapPayload})
-		} else if k.State == engine.Established {
-			h.hears(k)
-		}
-		return
+	switch k := h.kernel.ByTag(tag); {
+	case k == nil:
+		h.handle(engine.NoContext{Source: p.source, Destination: p.destination, Tag: tag})
+	case k.State == engine.I2Sent || k.State == engine.I2bisSent:
+		h.handle(engine.Reap{ULIDs: k.ULIDs, Tag: tag, Kind: engine.ReapPayload})
+	case k.State == engine.Established:
+		h.hears(k)
 	}
-	h.handle(engine.NoContext{Source: p.source, Destination: p.destination, Tag: tag})
 }
 
 // consumes reports whether a message is a Keepalive that the kernel keeps to itself.
@@ -521,7 +436,7 @@ func (h *host) consumes(p packet) bool {
 		return false
 	}
 	tag, _ := wire.ReceiverContextTag(p.message)
-	k := h.byTag(tag)
+	k := h.kernel.ByTag(tag)
 	if k == nil || k.State != engine.Established || !h.between(k, p) {
 		return false
 	}
@@ -535,15 +450,15 @@ func (h *host) between(k *engine.KernelContext, p packet) bool {
 		(p.destination == k.Local || slices.Contains(k.LocatorsLocal, p.destination))
 }
 
-// payload sends a packet of a ULP in a context, and a Keepalive: what the kernel
-// does while there is traffic.
+// payload sends a packet of a ULP in a context, and a Keepalive, as the kernel does while there
+// is traffic.
 func (h *host) payload(u engine.ULIDs) {
-	k := h.kernel[u]
+	k := h.kernel.Get(u)
 	if k == nil || !k.State.Sends() || !h.works(k.Locator.Local) {
 		return
 	}
 	h.checkPayload(k)
-	if h.pays(k); h.kernel[u] != k {
+	if h.pays(k); h.kernel.Get(u) != k {
 		return
 	}
 	p := packet{source: k.Locator.Local, destination: k.Locator.Peer}

@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	// rescue is how long it may take until a session gets on that can. Of sixteen pairs
-	// hosts try five and then wait, for longer each time, and several sessions may have
-	// them move for reasons of their own. How fast it is where one path is at fault is
-	// shown in daemon/internal/reap.
+	// rescue is how long it may take until a session that can make progress does. Of
+	// sixteen pairs hosts try five and then wait, longer each time, and several sessions may
+	// make them move for different reasons. The tests in daemon/internal/reap show how fast
+	// it is if a single path fails.
 	rescue = 90 * time.Minute
-	// restless is by how many pairs a context may send within an hour, in which
-	// nothing changes but what hosts do themselves: a round takes six moves, and both
-	// hosts begin some, each time that a connection has got on again for a while.
+	// restless is how often a context may change its pair within an hour, in which nothing
+	// changes except by the hosts themselves. A round takes six moves, and both hosts begin
+	// some, each time after a connection has made progress for a while.
 	restless = 90
-	// limit is the longest packet that a path carries that loses long ones, and full
-	// how long those of the session are.
+	// limit is the longest packet, in octets, that passes a path which loses long ones. full
+	// is the length of the session's packets.
 	limit, full = 1400, 1500
 )
 
@@ -29,9 +29,9 @@ type stream struct {
 	u engine.ULIDs
 	// length is how long its packets are.
 	length int
-	// retransmits and due are of its timer, and run tells one run of it from
-	// another. got is when something was acknowledged, told when the daemon was told
-	// that it is stuck.
+	// retransmits and due belong to its timer; run is the number of the timer's present
+	// run. got is when something was last acknowledged, and told when the daemon was last
+	// told that the connection is stuck.
 	retransmits    int
 	rto            time.Duration
 	run            int
@@ -41,14 +41,14 @@ type stream struct {
 	hopeless, over bool
 }
 
-// hides reports whether a pair carries Probes, and not this.
+// hides reports whether a pair carries Probes, but not this packet.
 func (w *world) hides(p engine.Pair, payload bool, length int) bool {
 	return w.dull[p] && length > limit || payload && w.deaf[p]
 }
 
 // send is a segment, its acknowledgement, and the timer.
 func (t *stream) send() {
-	k := t.h.kernel[t.u]
+	k := t.h.kernel.Get(t.u)
 	if t.over || k == nil || t.h.e == nil {
 		return
 	}
@@ -74,7 +74,7 @@ func (t *stream) send() {
 		t.told = w.now
 		t.h.handle(engine.Reap{ULIDs: t.u, Tag: k.TagLocal, Kind: engine.ReapRetransmission,
 			Stall: engine.Stall{Retransmits: t.retransmits, Length: t.length}})
-		if k = t.h.kernel[t.u]; k == nil {
+		if k = t.h.kernel.Get(t.u); k == nil {
 			return
 		}
 	}
@@ -83,7 +83,7 @@ func (t *stream) send() {
 	}
 	peer := w.owner[t.u.Peer]
 	w.after(10*time.Millisecond, func() {
-		p := peer.kernel[reverse(t.u)]
+		p := peer.kernel.Get(reverse(t.u))
 		if p == nil || peer.e == nil {
 			return
 		}
@@ -93,7 +93,7 @@ func (t *stream) send() {
 			return
 		}
 		w.after(10*time.Millisecond, func() {
-			if k := t.h.kernel[t.u]; k != nil && t.run == run && !t.over {
+			if k := t.h.kernel.Get(t.u); k != nil && t.run == run && !t.over {
 				t.h.hears(k)
 				t.got, t.retransmits, t.rto = w.now, 0, time.Second
 				t.run++
@@ -118,12 +118,13 @@ func (h *host) restarted(u engine.ULIDs) {
 	}
 }
 
-// disguise makes paths that carry Probes and not payload, or none that is long, and sees that sessions go on that can, and that none is moved about.
+// disguise makes paths that carry Probes but no payload, or no long packets. It checks that
+// every session makes progress that can, and that none is moved too often.
 func (w *world) disguise() {
 	w.agree()
 	w.dull, w.deaf = make(map[engine.Pair]bool), make(map[engine.Pair]bool)
 	for _, h := range w.hosts {
-		for _, u := range h.order {
+		for _, u := range h.kernel.Order() {
 			if c, ok := h.e.Context(u); ok && c.State == engine.Established && u.FII == 0 && w.chance(0.6) {
 				t := &stream{h: h, u: u, length: full, rto: time.Second, got: w.now}
 				if w.chance(0.3) {
@@ -158,8 +159,8 @@ func (w *world) disguise() {
 	w.streams, w.dull, w.deaf = nil, nil, nil
 }
 
-// hide has pairs of two hosts hide that they carry no payload, or none that is long: those
-// of some locators of each, as they have these from providers. One is spared.
+// hide makes pairs of two hosts that carry no payload, or no long packets: the pairs of some
+// locators of each host, since a fault is that of a provider. One pair is spared.
 func (w *world) hide(h, o *host) {
 	if o.name < h.name {
 		return
@@ -176,7 +177,7 @@ func (w *world) hide(h, o *host) {
 			}
 			lost, out, in := w.deaf, true, true
 			if w.chance(0.5) {
-				// Each direction may have a way of its own.
+				// Each direction may have its own path.
 				lost, out, in = w.dull, w.chance(0.7), w.chance(0.7)
 			}
 			for _, m := range y.all {
@@ -191,9 +192,9 @@ func (w *world) hide(h, o *host) {
 	}
 }
 
-// passes reports whether of the pairs of a context at least a quarter carry packets of a
-// length in either direction: so one of them is among those that hosts try in a quarter of
-// an hour, though each has a mind of its own and has the other move as well.
+// passes reports whether at least a quarter of a context's pairs carry packets of a length in
+// each direction. So hosts try one of these within a quarter of an hour, though each host
+// chooses for itself and makes the other move as well.
 func (w *world) passes(h *host, u engine.ULIDs, length int) bool {
 	c, ok := h.e.Context(u)
 	if !ok {
@@ -215,12 +216,12 @@ func (w *world) passes(h *host, u engine.ULIDs, length int) bool {
 	return all > 0 && 4*good >= all
 }
 
-// checkStream sees that a session that can go on does, and that its context was not moved
-// more often than is of use.
+// checkStream checks that a session makes progress if it can, and that its context was not
+// moved more often than useful.
 func (w *world) checkStream(t *stream, began time.Duration) {
 	if !t.hopeless && w.now-t.got > rescue {
 		w.fail("%s: %v, which has pairs that carry payload, got on last %v ago, by %v, of which the peer sends by %v",
-			t.h.name, t.u, w.now-t.got, t.pair, w.owner[t.u.Peer].kernel[reverse(t.u)].Locator)
+			t.h.name, t.u, w.now-t.got, t.pair, w.owner[t.u.Peer].kernel.Get(reverse(t.u)).Locator)
 	}
 	for i := range t.moves {
 		if j := i + restless; j < len(t.moves) && t.moves[j]-t.moves[i] < time.Hour {

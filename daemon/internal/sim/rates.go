@@ -14,8 +14,8 @@ import (
 	"shim6/daemon/wire"
 )
 
-// The constants of RFC 5533, section 14, and RFC 5534, section 7, as they are there:
-// those of the daemon are what is tested.
+// The constants of RFC 5533, section 14, and RFC 5534, section 7. They are copied from the
+// RFCs, since the daemon's own constants are under test.
 const (
 	requestTimeout   = 4 * time.Second
 	maxUpdateTimeout = 2 * time.Minute
@@ -28,31 +28,30 @@ const (
 	initialProbeTimeout = 500 * time.Millisecond
 	initialProbes       = 4
 	maxProbeTimeout     = time.Minute
-	// examination is how long seven Probes take, and those that answer the peer.
+	// examination is how long seven Probes take, with the answers to the peer's Probes.
 	examination = 15 * time.Second
-	// holdSlack is by how much a look may be late because of other Probes, so that the
-	// next one seems early.
+	// holdSlack is how late a look for a better pair may be because of other Probes, so
+	// that the next one seems early.
 	holdSlack = 2 * time.Second
 )
 
-// useTimeout is how long an operator waits for a locator pair that is to be used.
+// useTimeout is how long an operator waits for the locator pair of a Use.
 const useTimeout = 2500 * time.Millisecond
 
-// rates remembers what a daemon has sent, and what it had reason to send. All is of
-// names, and not of nonces: an exchange or an exploration that is begun anew in a loop
-// has new nonces each time.
+// rates remembers what a daemon has sent, and what it had reason to send. It goes by names and
+// not by nonces: an exchange or exploration that begins again and again in a loop has new
+// nonces each time.
 type rates struct {
-	// i1, i2 and updates are the requests of each context: I2 stands for I2bis
-	// as well.
+	// i1, i2 and updates are the requests of each context. i2 has the I2bis, too.
 	i1, i2, updates map[engine.ULIDs]*schedule
 	// held are ULID pairs between which no exchange may begin, and until when.
 	held map[engine.Pair]time.Duration
 	// news counts what the peer of a context may have to be told.
 	news   map[engine.ULIDs]int
 	probes map[engine.ULIDs]*probing
-	// requests are when each I2 and I2bis was last sent and before that.
+	// requests are the last two times at which each I2 and I2bis was sent, the last first.
 	requests map[requestKey][2]time.Duration
-	// answers are when those were sent that anybody can ask for.
+	// answers are the times at which answers were sent that anybody can cause.
 	answers map[answerKey][]time.Duration
 }
 
@@ -80,15 +79,15 @@ const never = -time.Hour
 
 // schedule is a request that is sent until it is answered.
 type schedule struct {
-	// sent is how often, since something new has happened.
+	// sent is how often it was sent since something new has happened.
 	sent int
 	last time.Duration
 	// message is the last one.
 	message []byte
-	// Of an Update Request: it was acknowledged; it has taken the place of one that
-	// was not.
+	// answered: the Update Request was acknowledged. superseded: it has taken the place of
+	// one that was not.
 	answered, superseded bool
-	// Of an I2 or I2bis: an Error message has said that nothing proves a locator in it.
+	// refused: an Error message has said that a locator in the I2 or I2bis is not proved.
 	refused bool
 }
 
@@ -98,8 +97,8 @@ func nonceOf(message []byte) []byte { return message[12:16] }
 // pairOf are the ULIDs without the forked instance.
 func pairOf(u engine.ULIDs) engine.Pair { return engine.Pair{Local: u.Local, Peer: u.Peer} }
 
-// again sees that a request is sent no sooner than half of what is nominal after the
-// last time (RFC 5533, section 14), and not too often.
+// again checks that a request is not sent too often, and no sooner after the last time than
+// half of the nominal pause (RFC 5533, section 14).
 func (h *host) again(s engine.Send, x *schedule, retries int, limit time.Duration) {
 	if x.sent > retries {
 		h.w.fail("%s: a %v of %v was sent %d times, and is sent again", h.name, s.Type, s.Context, x.sent)
@@ -114,16 +113,15 @@ func (h *host) again(s engine.Send, x *schedule, retries int, limit time.Duratio
 	x.sent, x.last, x.message = x.sent+1, h.w.now, s.Message
 }
 
-// checkBegins sees that a context is not begun that is held down.
+// checkBegins checks that no context begins during a hold-down.
 func (h *host) checkBegins(k *engine.KernelContext) {
 	if until := h.rates.held[pairOf(k.ULIDs)]; k.State == engine.I1Sent && h.w.now < until {
 		h.w.fail("%s: an exchange of %v begins, which is held down for another %v", h.name, k.ULIDs, until-h.w.now)
 	}
 }
 
-// checkI1 sees that the I1s of an exchange are those of RFC 5533, section 7.8: so there
-// are no more than 25 in ten minutes, but for those that commands and answers have
-// asked for.
+// checkI1 checks the I1s of an exchange against RFC 5533, section 7.8. So there are no more
+// than 25 in ten minutes, except those that commands and answers cause.
 func (h *host) checkI1(s engine.Send) {
 	x := h.rates.i1[s.Context]
 	if x == nil {
@@ -133,10 +131,10 @@ func (h *host) checkI1(s engine.Send) {
 	h.again(s, x, retriesI1, time.Hour)
 }
 
-// checkI2 sees that an I2 or I2bis answers an R1 or R1bis, is sent again by the rules,
-// or because the peer seems to be ESTABLISHED (RFC 5533, sections 10.4 and 12.2), which
-// may be once in the time of a retransmission. Others than the first R1 and R1bis are
-// not answered (sections 7.11 and 7.18).
+// checkI2 checks that an I2 or I2bis has a reason: it answers an R1 or R1bis, it is
+// retransmitted by the rules, or the peer seems to be ESTABLISHED (RFC 5533, sections 10.4 and
+// 12.2). The last reason counts once in the time of a retransmission. Only the first R1 or
+// R1bis is answered (sections 7.11 and 7.18).
 func (h *host) checkI2(s engine.Send, k requestKey, to wire.Type, in engine.State) {
 	x := h.rates.i2[s.Context]
 	_, tick := h.event.(engine.Tick)
@@ -153,7 +151,7 @@ func (h *host) checkI2(s engine.Send, k requestKey, to wire.Type, in engine.Stat
 	case tick:
 		h.again(s, x, retriesI2, time.Hour)
 	case h.arrival.is(wire.TypeError) && !x.refused:
-		// The peer does not believe what it was told, and is told less.
+		// The peer does not believe our locators, and is told fewer.
 		x.refused, x.last = true, h.w.now
 	case !payload && !h.arrival.is(wire.TypeUpdateRequest, wire.TypeUpdateAcknowledgement, wire.TypeKeepalive, wire.TypeProbe):
 		h.w.fail("%s: a %v of %v is sent again because of %T", h.name, s.Type, s.Context, h.event)
@@ -168,8 +166,8 @@ func (h *host) checkI2(s engine.Send, k requestKey, to wire.Type, in engine.Stat
 	h.rates.requests[k] = [2]time.Duration{h.w.now, last[0]}
 }
 
-// checkUpdate sees that an Update Request is new because there is something to tell
-// (RFC 5533, section 10.1), or is sent again by the rules.
+// checkUpdate checks that a new Update Request has something to tell (RFC 5533, section 10.1),
+// and that an old one is sent again by the rules.
 func (h *host) checkUpdate(s engine.Send) {
 	x := h.rates.updates[s.Context]
 	if x == nil || !bytes.Equal(nonceOf(x.message), nonceOf(s.Message)) {
@@ -183,8 +181,8 @@ func (h *host) checkUpdate(s engine.Send) {
 	h.again(s, x, forEver, maxUpdateTimeout)
 }
 
-// checkReply sees that a message is in answer to one of these, that it goes back by the
-// pair that the other came by, and that there are no more of them than most.
+// checkReply checks that a message answers one of the types to, that it goes back by the pair
+// by which that one came, and that there are no more than most such answers.
 func (h *host) checkReply(s engine.Send, most int, to ...wire.Type) {
 	if !h.arrival.is(to...) {
 		h.w.fail("%s: a %v for %v, which has not asked for it", h.name, s.Type, s.Destination)
@@ -192,7 +190,7 @@ func (h *host) checkReply(s engine.Send, most int, to ...wire.Type) {
 	h.checkBack(s, most)
 }
 
-// checkBack is checkReply, whatever it is an answer to.
+// checkBack is checkReply for an answer to any message.
 func (h *host) checkBack(s engine.Send, most int) {
 	a := h.arrival
 	if a == nil || s.Source != a.destination || s.Destination != a.source {
@@ -203,8 +201,8 @@ func (h *host) checkBack(s engine.Send, most int) {
 	}
 }
 
-// checkAnswer sees that within a second there are no more than what was saved up, and
-// what that second gives.
+// checkAnswer checks that a second has no more answers than the limiter had saved up and that
+// second gives.
 func (h *host) checkAnswer(s engine.Send, limit int) {
 	p, _ := s.Destination.Prefix(64)
 	k := answerKey{s.Type, p}
@@ -218,22 +216,22 @@ func (h *host) checkAnswer(s engine.Send, limit int) {
 
 // probing are the Probes of a context.
 type probing struct {
-	// asked is how many are asked for by what happens at a time.
+	// asked is how many Probes the events at the time askedAt ask for.
 	asked   int
 	askedAt time.Duration
-	// sent is how many others there were since something new has happened, and
-	// begun when that was.
+	// sent is how many other Probes there were since something new has happened, and begun
+	// when that was.
 	sent  int
 	begun time.Duration
-	// last are when the last three of these were sent, the last one first.
+	// last are the times of the last three of these, the last one first.
 	last [3]time.Duration
-	// rested: it was Operational since, and left that for nothing that has
-	// happened. returned is when a better pair was last looked for.
+	// rested: the context became Operational after that, and nothing has happened since.
+	// returned is when it last looked for a better pair.
 	rested   bool
 	returned time.Duration
-	// used is when an operator last wanted a pair.
+	// used is when an operator last wanted to use a pair.
 	used time.Duration
-	// doubted is when TCP last told that it waits: pairs may be examined then, though
+	// doubted is when TCP last reported a wait: the context may then examine pairs, though
 	// the peer answers.
 	doubted time.Duration
 }
@@ -247,7 +245,7 @@ func (h *host) probing(u engine.ULIDs) *probing {
 	return p
 }
 
-// begins notes that something has happened for which an exploration may begin anew.
+// begins notes an event because of which an exploration may begin again.
 func (h *host) begins(u engine.ULIDs) {
 	p := h.probing(u)
 	p.sent, p.begun = 0, h.w.now
@@ -262,8 +260,8 @@ func (h *host) ask(u engine.ULIDs) {
 	p.asked++
 }
 
-// probePause is the least pause before the next Probe of a schedule (RFC 5534, section
-// 4.3): it grows by a quarter at least, less the jitter of an eighth.
+// probePause is the least pause before the next Probe of a schedule (RFC 5534, section 4.3).
+// It grows by a quarter at least, and may be shorter by the jitter of an eighth.
 func probePause(sent int) time.Duration {
 	if sent <= initialProbes {
 		return initialProbeTimeout
@@ -272,9 +270,9 @@ func probePause(sent int) time.Duration {
 	return time.Duration(min(d, float64(maxProbeTimeout)) * 7 / 8)
 }
 
-// checkProbe sees that a Probe was asked for, or is in its time. An exploration begins
-// at once (RFC 5534, section 6.4), be it that there was one a moment ago: so there can be
-// one more in a second than the two that the schedule has.
+// checkProbe checks that a Probe was asked for, or comes in its time. An exploration begins at
+// once (RFC 5534, section 6.4), even if there was another one a moment ago. So a second can
+// have one Probe more than the two of the schedule.
 func (h *host) checkProbe(s engine.Send) {
 	p := h.probing(s.Context)
 	if p.askedAt == h.w.now && p.asked > 0 {
@@ -290,11 +288,11 @@ func (h *host) checkProbe(s engine.Send) {
 		p.sent, least = 0, initialProbeTimeout
 	case p.rested && h.w.now-p.doubted < examination:
 		if h.w.now-p.returned >= reap.DefaultHoldDown-holdSlack {
-			// Or it looks whether a better pair works again.
+			// Or the context looks whether a better pair works again.
 			p.sent, least = 0, 0
 		}
 	case p.rested:
-		// It looks whether a better pair works again.
+		// The context looks whether a better pair works again.
 		if since := h.w.now - p.returned; since < reap.DefaultHoldDown-holdSlack {
 			h.w.fail("%s: %v is Operational, and sends Probes after %v", h.name, s.Context, since)
 		}

@@ -10,15 +10,15 @@ import (
 	"shim6/daemon/wire"
 )
 
-// arrival is a packet that the daemon is dealing with: what is sent meanwhile is sent
-// because of it.
+// arrival is the packet that the daemon is dealing with. It is the cause of all messages that
+// the daemon sends meanwhile.
 type arrival struct {
 	packet
-	// state is that of the context that it is about, as the kernel has it.
+	// state is the kernel's state of the context that the packet is about.
 	state engine.State
-	// validated: it is an I2 or I2bis that returns what it must.
+	// validated: the packet is an I2 or I2bis that returns a validator of this host.
 	validated bool
-	// answers counts those that were sent.
+	// answers counts the messages that were sent in answer.
 	answers map[wire.Type]int
 }
 
@@ -44,26 +44,26 @@ func (h *host) arrives(p packet) {
 	if !ok {
 		return
 	}
-	if k := h.kernel[u]; k != nil {
+	if k := h.kernel.Get(u); k != nil {
 		h.arrival.state = k.State
 	}
 	switch m := m.(type) {
 	case *wire.R1, *wire.R1bis:
-		// If the I2 fails, it is again as if no I1 had been sent.
+		// If the I2 fails, the I1s are counted from 0 again.
 		h.answeredI1(u)
 	case *wire.I2, *wire.I2bis, *wire.R2, *wire.UpdateRequest, *wire.UpdateAcknowledgement:
 		h.answeredI1(u)
 		h.begins(u)
 		if h.arrival.is(wire.TypeR2) {
-			// The peer may have got something else than what it was told last.
+			// The peer may have something else than what we told it last.
 			h.rates.news[u]++
 		}
 	case *wire.Probe:
 		// RFC 5534, section 4.3: the pauses grow while there is no response.
 		h.begins(u)
 		if m.State != wire.ProbeOperational || h.exploring(u) {
-			// Sections 6.7 and 6.8; and who explores and does not believe the
-			// reports has at least heard something, as in section 6.1.
+			// Sections 6.7 and 6.8. A context that explores and does not believe
+			// the reports has at least heard something, as in section 6.1.
 			h.ask(u)
 		}
 	}
@@ -73,8 +73,8 @@ func (h *host) arrives(p packet) {
 	h.learns(p, m, u)
 }
 
-// acknowledged notes an Update Acknowledgement. If it is not of the last request, or
-// that one was not the only one, the peer may have got an older one after it.
+// acknowledged notes an Update Acknowledgement. If it is not for the last request, or if the
+// last request superseded another one, the peer may have got the older one later.
 func (h *host) acknowledged(u engine.ULIDs) {
 	x := h.rates.updates[u]
 	switch {
@@ -91,7 +91,8 @@ func (h *host) acknowledged(u engine.ULIDs) {
 	}
 }
 
-// refusal notes an Error message about an Update Request: the peer may have lost track.
+// refusal notes an Error message about an Update Request: the peer may have lost track of our
+// locators.
 func (h *host) refusal(m *wire.ErrorMessage) {
 	in, err := m.Invoking()
 	if err != nil || len(in.Header) < 16 {
@@ -110,8 +111,7 @@ func (h *host) answeredI1(u engine.ULIDs) {
 	}
 }
 
-// about is the context that a message is about; false if there is none that the world
-// knows of.
+// about is the context that a message is about; false if the world knows none.
 func (h *host) about(p packet, m wire.Message) (u engine.ULIDs, ok bool) {
 	named := func(o wire.Options) (engine.ULIDs, bool) {
 		u := engine.ULIDs{Local: p.destination, Peer: p.source, FII: o.FII()}
@@ -136,8 +136,8 @@ func (h *host) about(p packet, m wire.Message) (u engine.ULIDs, ok bool) {
 	case *wire.R2:
 		return exchange(m.InitiatorNonce)
 	case *wire.R1bis:
-		for _, u := range h.order {
-			k := h.kernel[u]
+		for _, u := range h.kernel.Order() {
+			k := h.kernel.Get(u)
 			if k.HasTagPeer && k.TagPeer == m.PacketContextTag && (p.source == k.Peer || slices.Contains(k.LocatorsPeer, p.source)) {
 				return u, true
 			}
@@ -145,7 +145,7 @@ func (h *host) about(p packet, m wire.Message) (u engine.ULIDs, ok bool) {
 		return u, false
 	}
 	if tag, tagged := wire.ReceiverContextTag(p.message); tagged {
-		if k := h.byTag(tag); k != nil {
+		if k := h.kernel.ByTag(tag); k != nil {
 			return k.ULIDs, true
 		}
 		if h.forgotten {
@@ -155,9 +155,9 @@ func (h *host) about(p packet, m wire.Message) (u engine.ULIDs, ok bool) {
 	return u, ok
 }
 
-// exploring reports whether a context sees nothing of the peer.
+// exploring reports whether a context is Exploring.
 func (h *host) exploring(u engine.ULIDs) bool {
-	k := h.kernel[u]
+	k := h.kernel.Get(u)
 	return k != nil && k.ReapState == engine.ReapExploring
 }
 
@@ -167,26 +167,26 @@ func (h *host) happens(ev engine.Event) {
 	r := &h.rates
 	switch ev := ev.(type) {
 	case engine.Start:
-		// It knows what the kernel and the file have, and nothing else.
+		// The daemon knows only what the kernel and the file have.
 		boot := newRates()
 		boot.requests, boot.answers = r.requests, r.answers
 		*r = boot
-		for _, u := range h.order {
-			// What was being told is told anew, with what has changed since, and
-			// once more when what was on its way has arrived.
+		for _, u := range h.kernel.Order() {
+			// The daemon tells the peer again what it was telling, with the changes
+			// since, and once more when older messages have arrived.
 			r.news[u] += 2
 			r.i2[u] = &schedule{last: h.w.now}
 		}
 	case engine.Locators:
-		// Of all contexts: if the kernel's table was flushed, the daemon need not
-		// know of it.
+		// This is for all contexts: if the kernel's table was flushed, the daemon may
+		// not know that yet.
 		for u := range h.witnesses {
 			r.news[u]++
 			h.begins(u)
 		}
 	case engine.Dump:
 		for u := range r.i1 {
-			if h.kernel[u] == nil {
+			if h.kernel.Get(u) == nil {
 				delete(r.i1, u)
 			}
 		}
@@ -222,8 +222,8 @@ func (h *host) happens(ev engine.Event) {
 	}
 }
 
-// unsupported holds a ULID pair down if an ICMPv6 error says that the peer does not
-// have what the I1 that was just sent is (RFC 5533, section 7.8).
+// unsupported holds a ULID pair down if an ICMPv6 error quotes the last I1 and says that the
+// peer has no Shim6 (RFC 5533, section 7.8).
 func (h *host) unsupported(ev engine.ICMP) {
 	if ev.Type != 4 || ev.Code != 1 {
 		return
@@ -233,7 +233,7 @@ func (h *host) unsupported(ev engine.ICMP) {
 		if !bytes.HasPrefix(ev.Message, x.message[:16]) || y.pair != (engine.Pair{Local: ev.Source, Peer: ev.Destination}) {
 			continue
 		}
-		switch k := h.kernel[u]; {
+		switch k := h.kernel.Get(u); {
 		case k != nil && k.State == engine.I1Sent:
 			h.rates.held[pairOf(u)] = h.w.now + icmpHolddown
 			delete(h.rates.i1, u)
@@ -244,9 +244,9 @@ func (h *host) unsupported(ev engine.ICMP) {
 	}
 }
 
-// gone notes that the daemon has ended a context. If nothing but time has made it do
-// that, the exchange has failed, and the ULID pair is held down (RFC 5533, sections 6.2
-// and 7.8). If it had no reason, and begins anew, that counts as if it went on.
+// gone notes that the daemon has ended a context. If the cause is nothing but time, the
+// exchange has failed, and the ULID pair is held down (RFC 5533, sections 6.2 and 7.8). If
+// there was no cause, and the daemon begins again, that counts as the same exchange.
 func (h *host) gone(u engine.ULIDs) {
 	switch h.event.(type) {
 	case engine.Tick:

@@ -21,7 +21,7 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// variable is a number in the environment.
+// variable is the number in an environment variable, def if it is not set.
 func variable(t *testing.T, name string, def uint64) uint64 {
 	s := os.Getenv(name)
 	if s == "" {
@@ -34,7 +34,7 @@ func variable(t *testing.T, name string, def uint64) uint64 {
 	return n
 }
 
-// verbose is where to tell what happens, nil for nowhere.
+// verbose is where the log goes, nil for nowhere.
 func verbose(t *testing.T) io.Writer {
 	if variable(t, "SHIM6_SIM_VERBOSE", 0) == 0 {
 		return nil
@@ -42,15 +42,14 @@ func verbose(t *testing.T) io.Writer {
 	return os.Stdout
 }
 
-// try lives the world of a seed, with few tags or as many as there are, and returns what
-// went wrong.
+// try lives the world of a seed, with few tags or with all, and returns what went wrong.
 func try(seed uint64, few bool, log io.Writer) (string, *world) {
 	w := newWorld(seed)
 	w.few, w.log = few, log
 	return w.tried(), w
 }
 
-// again is how to see a world once more.
+// again says how to live a world once more.
 func again(test string, seed uint64) string {
 	return fmt.Sprintf("to see it again: SHIM6_SIM_WORLDS=1 SHIM6_SIM_SEED=%d SHIM6_SIM_VERBOSE=1 go test -count=1 -run '^%s$' ./daemon/internal/sim", seed, test)
 }
@@ -70,8 +69,8 @@ func (w *world) tried() (text string) {
 	return ""
 }
 
-// progress tells how far a long run is, and from which seed on to go on if it is
-// stopped: none before it is left out.
+// progress reports how far a long run is, and from which seed to continue if it is stopped: no
+// seed before that is left out.
 func progress(first, worlds uint64, at []atomic.Uint64, done <-chan struct{}) {
 	start := time.Now()
 	tick := time.NewTicker(10 * time.Second)
@@ -165,7 +164,7 @@ func TestFewTags(t *testing.T) {
 	}
 }
 
-// TestReplay lives worlds twice, in which the same happens, to the nonce; others differ.
+// TestReplay lives worlds twice: exactly the same happens, to the nonce. Different worlds differ.
 func TestReplay(t *testing.T) {
 	seen := map[[sha256.Size]byte]uint64{}
 	for seed := range uint64(20) {

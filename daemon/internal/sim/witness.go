@@ -12,15 +12,15 @@ import (
 	"shim6/daemon/wire"
 )
 
-// witness is what a host was really shown of the peer of a context, by what the world
-// has delivered to it: the Engine has to find out the same, and its word counts for
-// nothing here. The two are those of RFC 5533, section 7.2.
+// witness is what a host was really shown about the peer of a context, by the packets that
+// the world has delivered to it. The Engine must find out the same; its own view counts for
+// nothing here. proved and reached are the two conditions of RFC 5533, section 7.2.
 type witness struct {
-	// proved are locators that were told with what ties them to the ULID, and
-	// reached those from which something has come back that only who is there can
-	// know. Each has when that was last.
+	// proved are the locators that were told with a proof that they belong to the ULID.
+	// reached are those from which something has come back that only a host there can know.
+	// The values are when that was last.
 	proved, reached map[netip.Addr]time.Duration
-	// probes are by which pair each Probe was sent, by its nonce.
+	// probes are the pairs by which Probes were sent, by their nonces.
 	probes map[uint32]engine.Pair
 }
 
@@ -47,8 +47,7 @@ func (h *host) witness(u engine.ULIDs) *witness {
 	return x
 }
 
-// renew is for a context that is new: of what was before it nothing counts, but for the
-// message that has made it.
+// renew begins a new context: only the message that has made it counts, and nothing before.
 func (h *host) renew(u engine.ULIDs, tag wire.ContextTag) {
 	h.tags[tag] = u
 	x := h.witness(u)
@@ -63,8 +62,8 @@ func (h *host) renew(u engine.ULIDs, tag wire.ContextTag) {
 	h.rates.news[u] = min(h.rates.news[u], 1)
 }
 
-// proved and reached report whether a locator is known to be the peer's, and whether
-// the peer is known to be there. The ULID is both: that is where its context is from.
+// proved and reached report whether a locator is known to be the peer's, and whether the peer
+// is known to be there. The ULID is always both, since the exchange began with it.
 func (h *host) proved(u engine.ULIDs, a netip.Addr) bool {
 	_, ok := h.witness(u).proved[a]
 	return ok || a == u.Peer
@@ -75,13 +74,13 @@ func (h *host) reached(u engine.ULIDs, a netip.Addr) bool {
 	return ok || a == u.Peer
 }
 
-// trusts reports whether the configuration wants no proof for an address.
+// trusts reports whether an address needs no proof, by the configuration.
 func (h *host) trusts(a netip.Addr) bool {
 	return slices.ContainsFunc(h.config.TrustedPrefixes, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// provable reports whether a locator of a list can be proved to the host. What the
-// owner of an address has signed, the world has seen.
+// provable reports whether a locator of a list can be proved to the host. The world has seen
+// what each owner of an address has signed.
 func (h *host) provable(ulid netip.Addr, l *wire.Locator, signature string) bool {
 	w := h.w
 	switch {
@@ -106,8 +105,8 @@ func signatureOf(o wire.Options) string {
 	return ""
 }
 
-// told notes the locators of a list, if all can be proved: or else none counts (RFC
-// 5533, sections 7.2 and 10.4).
+// told notes the locators of a list, if all can be proved. Otherwise none counts (RFC 5533,
+// sections 7.2 and 10.4).
 func (h *host) told(u engine.ULIDs, o wire.Options) {
 	list := o.LocatorList()
 	if list == nil {
@@ -124,10 +123,10 @@ func (h *host) told(u engine.ULIDs, o wire.Options) {
 	}
 }
 
-// learns notes what a message that has arrived shows of the peer of a context. A Probe
-// shows that who has got ours is where that went, be it that its report comes by another
-// pair. RFC 5533, section 7.2, leaves the proof of that to Probes; but who returns the
-// nonce of an I1 or I2, or the validator of an R1, has got that as well.
+// learns notes what a message that has arrived shows about the peer of a context. The report
+// in a Probe shows that our Probe has reached the peer at its destination, by whichever pair
+// the report comes. RFC 5533, section 7.2, leaves that proof to Probes. But a peer that
+// returns the nonce of an I1 or I2, or the validator of an R1, has received that one, too.
 func (h *host) learns(p packet, m wire.Message, u engine.ULIDs) {
 	x := h.witness(u)
 	pair := engine.Pair{Local: p.destination, Peer: p.source}
@@ -152,7 +151,7 @@ func (h *host) learns(p packet, m wire.Message, u engine.ULIDs) {
 	case *wire.I2bis:
 		began(m.Options)
 	case *wire.R2:
-		// It is about this context because it has the nonce, and came by the pair.
+		// It is about this context, since it has the nonce and came by the pair.
 		h.told(u, m.Options)
 		reached()
 	case *wire.UpdateRequest:
@@ -167,7 +166,7 @@ func (h *host) learns(p packet, m wire.Message, u engine.ULIDs) {
 	}
 }
 
-// sends notes what a message that is sent can bring back.
+// sends notes which answers a message that is sent can cause.
 func (h *host) sends(s engine.Send, m wire.Message) {
 	pair := engine.Pair{Local: s.Source, Peer: s.Destination}
 	var o wire.Options
@@ -200,14 +199,15 @@ func (h *host) sends(s engine.Send, m wire.Message) {
 	}
 }
 
-// checkProved sees that a message goes to the ULID or a locator that is proved.
+// checkProved checks that a message goes to the ULID or to a locator that is proved.
 func (h *host) checkProved(s engine.Send) {
 	if !h.proved(s.Context, s.Destination) {
 		h.w.fail("%s: a %v of %v goes to %v, which is not proved", h.name, s.Type, s.Context, s.Destination)
 	}
 }
 
-// checkReached sees that more than Probes goes there only if something has come back.
+// checkReached checks that messages other than Probes go only to where something has come
+// back from.
 func (h *host) checkReached(u engine.ULIDs, a netip.Addr, what string) {
 	switch {
 	case !h.proved(u, a):

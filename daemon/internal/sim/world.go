@@ -3,7 +3,6 @@
 package sim
 
 import (
-	"container/heap"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"shim6/daemon/internal/engine"
+	"shim6/daemon/internal/engine/enginetest"
 	"shim6/daemon/wire"
 )
 
@@ -19,13 +19,12 @@ type world struct {
 	seed  uint64
 	rand  *rand.Rand
 	now   time.Duration
-	queue queue
-	seq   uint64
+	queue enginetest.Queue
 	hosts []*host
-	// owner is whose an address is: the truth that Engines have to find out.
+	// owner is the host of each address: the truth that Engines must find out.
 	owner map[netip.Addr]*host
-	// hashed are addresses that are in their owner's HBA set, and signed what
-	// each signature that was sent is for.
+	// hashed are addresses that are in their owner's HBA set. signed are the addresses for
+	// which each signature was sent.
 	hashed map[netip.Addr]bool
 	signed map[string][]netip.Addr
 	// faults: packets may be lost, doubled and late.
@@ -35,13 +34,13 @@ type world struct {
 	flows            []flow
 	// holes are black holes: packets by these pairs, as the sender sees them.
 	holes map[engine.Pair]bool
-	// dull pairs lose long packets, and deaf ones payload; Probes pass by both.
-	// streams are the sessions that meet these.
+	// dull pairs lose long packets, and deaf ones lose payload. Both carry Probes. streams
+	// are the sessions that meet these pairs.
 	dull, deaf map[engine.Pair]bool
 	streams    []*stream
-	// log is told what happens, unless it is nil.
+	// log gets a line for everything that happens, unless it is nil.
 	log io.Writer
-	// few has every host draw its tags from fewTags.
+	// few: every host draws its tags from fewTags.
 	few bool
 }
 
@@ -57,11 +56,11 @@ type packet struct {
 	message             []byte
 	// tag is that of a payload extension header, if message is nil.
 	tag uint64
-	// length is how long the packet was made, if longer than the message.
+	// length is the length of the packet in octets, if it was made longer than the message.
 	length int
 }
 
-// violation is a broken invariant; it ends the world by a panic.
+// violation is a broken invariant. It ends the world by a panic.
 type violation struct{ text string }
 
 func (w *world) fail(format string, args ...any) {
@@ -74,71 +73,29 @@ func (w *world) logf(format string, args ...any) {
 	}
 }
 
-// fewTags is a source of which an Engine draws no more than 32 different context tags,
-// as others have it do for the tests' sake (RFC 5533, appendix C). What else is drawn
-// is random as ever, though a nonce has 17 bits of its 32.
+// fewTags is a source from which an Engine draws no more than 32 different context tags, as
+// other implementations do for tests (RFC 5533, appendix C). Everything else is still random,
+// but a nonce has only 17 random bits of its 32.
 type fewTags struct{ rand.Source }
 
 // Uint64 is a number in which only five bits of a tag can be set.
 func (f fewTags) Uint64() uint64 { return f.Source.Uint64() &^ (uint64(wire.MaxContextTag) &^ 0x1f) }
 
-// happening is something that will be done at a time.
-type happening struct {
-	at  time.Duration
-	seq uint64
-	do  func()
-}
-
-type queue []happening
-
-func (q queue) Len() int { return len(q) }
-func (q queue) Less(i, j int) bool {
-	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].seq < q[j].seq
-}
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)   { *q = append(*q, x.(happening)) }
-func (q *queue) Pop() any {
-	old := *q
-	x := old[len(old)-1]
-	old[len(old)-1] = happening{}
-	*q = old[:len(old)-1]
-	return x
-}
-
-func (w *world) after(d time.Duration, do func()) {
-	w.seq++
-	heap.Push(&w.queue, happening{w.now + d, w.seq, do})
-}
+func (w *world) after(d time.Duration, do func()) { w.queue.Add(w.now+d, do) }
 
 // run lets time pass.
-func (w *world) run(d time.Duration) {
-	end := w.now + d
-	for {
-		// What comes next: a happening, or the timer of a daemon.
-		var next *host
-		at := end
-		if len(w.queue) > 0 && w.queue[0].at <= at {
-			at = w.queue[0].at
-		}
-		for _, h := range w.hosts {
-			if h.e == nil {
-				continue
-			}
-			if t, ok := h.e.Next(); ok && t < at {
-				at, next = t, h
-			}
-		}
-		w.now = max(w.now, at)
-		switch {
-		case next != nil:
-			next.handle(engine.Tick{})
-		case len(w.queue) > 0 && w.queue[0].at <= end:
-			heap.Pop(&w.queue).(happening).do()
-		default:
-			return
-		}
+func (w *world) run(d time.Duration) { enginetest.Pass(&w.now, d, &w.queue, w.hosts) }
+
+// Next is when the daemon wants a Tick; false if there is nothing to wait for, or no daemon.
+func (h *host) Next() (time.Duration, bool) {
+	if h.e == nil {
+		return 0, false
 	}
+	return h.e.Next()
 }
+
+// Tick hands the daemon a Tick.
+func (h *host) Tick() { h.handle(engine.Tick{}) }
 
 // chance is true with probability p.
 func (w *world) chance(p float64) bool { return w.rand.Float64() < p }
@@ -149,7 +106,7 @@ func (w *world) between(a, b time.Duration) time.Duration {
 
 func pick[T any](w *world, s []T) T { return s[w.rand.IntN(len(s))] }
 
-// transmit carries a packet, or not. Attackers on the path see it.
+// transmit carries a packet, or loses it. Attackers on the path see it.
 func (w *world) transmit(p packet) {
 	for i := range w.attackers {
 		w.attackers[i].sees(w, p)

@@ -1,8 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-package sim
+package enginetest
 
-// keyPEM is a key that protects nothing.
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"sync"
+)
+
+// Key is an RSA key of 1024 bits for CGAs. It is fixed, so that runs repeat, and protects
+// nothing.
+var Key = sync.OnceValue(func() *rsa.PrivateKey {
+	b, _ := pem.Decode([]byte(keyPEM))
+	k, err := x509.ParsePKCS1PrivateKey(b.Bytes)
+	if err != nil {
+		panic(err)
+	}
+	return k
+})
+
 const keyPEM = `-----BEGIN RSA PRIVATE KEY-----
 MIICXQIBAAKBgQDInEJ3fNeq16BG9CNdEzwavaCeREXsR7mzx+j3sxzJfMPbMdTZ
 LKXnu4zZAh5p7oLU8HBc4Q1DrXlhzL/shjsZ0ldRj3aqmQkibggPYV7eMdoOizia

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+import (
+	"fmt"
+	"slices"
+)
+
+// InterfacePolicy says how willingly contexts use an interface, that is, send from its
+// addresses.
+type InterfacePolicy uint8
+
+const (
+	// PolicyNormal is for interfaces that the configuration does not mention.
+	PolicyNormal InterfacePolicy = iota
+	// PolicyPreferred interfaces come before all others.
+	PolicyPreferred
+	// PolicyBackup interfaces come after normal ones, and PolicyMetered ones after those.
+	PolicyBackup
+	PolicyMetered
+	// PolicyNever is for interfaces that no context is moved to.
+	PolicyNever
+)
+
+var policyNames = [...]string{"normal", "preferred", "backup", "metered", "never"}
+
+// String is the policy's name in the configuration.
+func (p InterfacePolicy) String() string {
+	if int(p) < len(policyNames) {
+		return policyNames[p]
+	}
+	return fmt.Sprintf("InterfacePolicy(%d)", uint8(p))
+}
+
+// MarshalText returns what String does.
+func (p InterfacePolicy) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText accepts what MarshalText returns.
+func (p *InterfacePolicy) UnmarshalText(text []byte) error {
+	i := slices.Index(policyNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("unknown policy %q of an interface: it is one of %q", text, policyNames)
+	}
+	*p = InterfacePolicy(i)
+	return nil
+}
