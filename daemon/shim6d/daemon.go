@@ -167,7 +167,7 @@ func (d *daemon) startEngine() error {
 	c := d.config
 	x := reap.New(reap.Config{
 		HoldDown: time.Duration(c.Protocol.HoldDown), Standby: time.Duration(c.Protocol.Standby),
-		History: &reap.History{Size: 1}, OnSwitch: d.switched,
+		OnSwitch: d.switched,
 	})
 	var seed [32]byte
 	if _, err := crand.Read(seed[:]); err != nil {
