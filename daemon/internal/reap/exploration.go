@@ -338,7 +338,7 @@ func (r *Explorer) pick(s *engine.Session, x *exploration) engine.Pair {
 // all is dead, a pair that is back is then found in half the time.
 func (r *Explorer) again(s *engine.Session, x *exploration) {
 	if c := s.Info(); !x.turned && c.ULIDs.Peer.Less(c.ULIDs.Local) {
-		x.tried = turned(x.tried)
+		x.tried = fromMiddle(x.tried)
 	}
 	x.turned = true
 	last := x.last()

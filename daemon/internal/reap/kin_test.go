@@ -138,7 +138,7 @@ func TestRelation(t *testing.T) {
 		{"2001:db8:d:1::1", "eth1"}, {"2001:db8:d:1::1", "eth0"}, {"2001:db8:a:2::1", "eth1"}, {"2001:db8:a:1::2", "eth0"}, {"2001:db8:a:1::1", "eth0"},
 	} {
 		c := candidate{Pair: engine.Pair{Local: a(x.local), Peer: peer}, link: x.link}
-		kin := relativesOf([]engine.Pair{tried.Pair}, []candidate{tried, c}).kin(&c)
+		kin := attemptsOf([]engine.Pair{tried.Pair}, []candidate{tried, c}).kin(&c)
 		if kin <= last {
 			t.Errorf("%v is related by %d, wanted more than %d", x, kin, last)
 		}
@@ -147,7 +147,7 @@ func TestRelation(t *testing.T) {
 	unknown := candidate{Pair: engine.Pair{Local: a("2001:db8:d:1::1"), Peer: peer}}
 	nowhere := tried
 	nowhere.link = ""
-	if kin := relativesOf([]engine.Pair{nowhere.Pair}, []candidate{nowhere, unknown}).kin(&unknown); kin != 0 {
+	if kin := attemptsOf([]engine.Pair{nowhere.Pair}, []candidate{nowhere, unknown}).kin(&unknown); kin != 0 {
 		t.Errorf("interfaces that are not known are related by %d", kin)
 	}
 }
@@ -161,11 +161,11 @@ func TestClassesAreBounded(t *testing.T) {
 		known.unanswered(c.Pair, 0, 0)
 	}
 	pairs := 0
-	for _, c := range known.classes {
+	for _, c := range known.networks {
 		pairs += c.pairs
 	}
-	if len(known.by) != 4 || pairs != 4 || len(known.classes) > 4 {
-		t.Errorf("%d pairs are remembered, of %d networks with %d pairs", len(known.by), len(known.classes), pairs)
+	if len(known.by) != 4 || pairs != 4 || len(known.networks) > 4 {
+		t.Errorf("%d pairs are remembered, of %d networks with %d pairs", len(known.by), len(known.networks), pairs)
 	}
 }
 
@@ -182,13 +182,13 @@ func TestAgainByProvider(t *testing.T) {
 		}
 		order = append(order, p)
 	}
-	other := turned(order)
+	other := fromMiddle(order)
 	for i := range order {
-		if classOf(order[i]) == classOf(other[i]) {
+		if networksOf(order[i]) == networksOf(other[i]) {
 			t.Fatalf("both probe the same networks:\n%s\n%s", providersOf(order), providersOf(other))
 		}
 	}
-	if len(other) != len(list) || turned(nil) != nil {
-		t.Errorf("turned is %v", other)
+	if len(other) != len(list) || fromMiddle(nil) != nil {
+		t.Errorf("fromMiddle is %v", other)
 	}
 }
