@@ -149,6 +149,7 @@ func TestHintAnswered(t *testing.T) {
 		"icmp": icmp, "ulp": ulp, "both": func(h *host, u engine.ULIDs) { icmp(h, u); ulp(h, u) },
 	} {
 		n, a, b, ab, ba := two(t, 2)
+		switches := a.record()
 		for range 100 {
 			hint(a, ab)
 		}
@@ -156,8 +157,8 @@ func TestHintAnswered(t *testing.T) {
 		if got := fmt.Sprint(n.probes()); got != "[A1>B1 InboundOk 1 B1>A1 Operational 1]" {
 			t.Errorf("%s: %s", name, got)
 		}
-		if b.state(ba) != operational || a.state(ab) != operational || len(a.r.History().Switches()) != 0 {
-			t.Errorf("%s: A in %v, B in %v: %+v", name, a.state(ab), b.state(ba), a.r.History().Switches())
+		if b.state(ba) != operational || a.state(ab) != operational || len(switches()) != 0 {
+			t.Errorf("%s: A in %v, B in %v: %+v", name, a.state(ab), b.state(ba), switches())
 		}
 		n.trace = nil
 		for range 1000 {
@@ -213,6 +214,7 @@ func TestHintUnanswered(t *testing.T) {
 		}},
 	} {
 		n, a, b, ab, ba := two(t, 2)
+		switches := a.record()
 		n.kill(a.pair(0, b, 0))
 		x.hint(a, ab)
 		n.pass(400 * time.Millisecond)
@@ -226,7 +228,7 @@ func TestHintUnanswered(t *testing.T) {
 		if a.current(ab) != a.pair(1, b, 1) || b.current(ba) != b.pair(1, a, 1) {
 			t.Errorf("%s: A by %v, B by %v", x.name, a.current(ab), b.current(ba))
 		}
-		if s := a.r.History().Switches()[0]; s.Trigger != x.trigger || len(s.Probed) != 2 {
+		if s := switches()[0]; s.Trigger != x.trigger || len(s.Probed) != 2 {
 			t.Errorf("%s: %+v", x.name, s)
 		}
 	}
@@ -254,12 +256,13 @@ func TestLocalEvents(t *testing.T) {
 		{"the peer's link down", PeerLocators, func(_, b *host) { b.link(0, false) }},
 	} {
 		n, a, b, ab, ba := two(t, 2)
+		switches := a.record()
 		x.event(a, b)
 		n.pass(100 * time.Millisecond)
 		if c := a.current(ab); c == a.pair(0, b, 0) || a.state(ab) != operational || b.state(ba) != operational {
 			t.Errorf("%s: A by %v in %v: %q", x.name, c, a.state(ab), n.probes())
 		}
-		if l := a.r.History().Switches(); len(l) == 0 || l[0].Trigger != x.trigger {
+		if l := switches(); len(l) == 0 || l[0].Trigger != x.trigger {
 			t.Errorf("%s: %+v", x.name, l)
 		}
 	}
@@ -354,12 +357,13 @@ func TestReturnFails(t *testing.T) {
 // The operator's word holds until the pair fails.
 func TestUse(t *testing.T) {
 	n, a, b, ab, ba := two(t, 2)
+	switches := a.record()
 	a.use(ab, a.pair(1, b, 0))
 	n.pass(3 * time.Hour)
 	if a.current(ab) != a.pair(1, b, 0) {
 		t.Errorf("A by %v", a.current(ab))
 	}
-	if l := a.r.History().Switches(); len(l) != 1 || l[0].Trigger != Operator || l[0].Outage != 0 {
+	if l := switches(); len(l) != 1 || l[0].Trigger != Operator || l[0].Outage != 0 {
 		t.Errorf("history %+v", l)
 	}
 	a.link(1, false)
@@ -374,6 +378,7 @@ func TestUse(t *testing.T) {
 // three Probes and three answers, however many pairs there are.
 func TestStandby(t *testing.T) {
 	n, a, b, ab, _ := two(t, 3, Config{Standby: time.Minute})
+	switches := a.record()
 	round := []string{
 		"A2>B2 InboundOk 1", "B1>A1 Operational 1",
 		"A3>B3 InboundOk 2", "B1>A1 Operational 2",
@@ -400,7 +405,7 @@ func TestStandby(t *testing.T) {
 			working++
 		}
 	}
-	if working != 4 || a.current(ab) != a.pair(0, b, 0) || len(a.r.History().Switches()) != 0 {
+	if working != 4 || a.current(ab) != a.pair(0, b, 0) || len(switches()) != 0 {
 		t.Errorf("%d work, A by %v: %q", working, a.current(ab), probes)
 	}
 }
@@ -409,6 +414,7 @@ func TestStandby(t *testing.T) {
 func TestRestart(t *testing.T) {
 	for _, state := range []engine.ReapState{exploring, inboundOK} {
 		z := in(t, state)
+		switches := z.a.record()
 		z.n.pass(time.Second)
 		z.n.trace = nil
 		z.a.kernel[z.ab].ReapState = state
@@ -422,7 +428,7 @@ func TestRestart(t *testing.T) {
 		if z.a.state(z.ab) != operational || z.a.current(z.ab) == z.a.pair(0, z.b, 0) {
 			t.Errorf("%v: then %v by %v: %q", state, z.a.state(z.ab), z.a.current(z.ab), z.n.probes())
 		}
-		if l := z.a.r.History().Switches(); len(l) == 0 || l[0].Trigger != Restart {
+		if l := switches(); len(l) == 0 || l[0].Trigger != Restart {
 			t.Errorf("%v: history %+v", state, l)
 		}
 	}

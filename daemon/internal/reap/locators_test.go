@@ -297,22 +297,3 @@ func TestInterfacePolicies(t *testing.T) {
 	n.pass(10 * time.Minute)
 	at(preferred, "the preferred one works again")
 }
-
-// A history has a bound, and what it loses is the oldest.
-func TestHistoryIsBounded(t *testing.T) {
-	for _, x := range []struct{ size, kept int }{{0, DefaultHistory}, {3, 3}} {
-		h := History{Size: x.size}
-		for i := range 3*x.kept - 1 {
-			h.add(Switch{Time: time.Duration(i)})
-		}
-		l := h.Switches()
-		if len(l) != x.kept {
-			t.Fatalf("%d are kept, wanted %d", len(l), x.kept)
-		}
-		for i := range l {
-			if l[i].Time != time.Duration(2*x.kept-1+i) {
-				t.Errorf("%d of %d: %d", i, x.kept, l[i].Time)
-			}
-		}
-	}
-}

@@ -70,8 +70,6 @@ type Config struct {
 	Standby time.Duration
 	// MaxPaths is how many locator pairs are remembered.
 	MaxPaths int
-	// History is where Switches are kept, if somebody else has it.
-	History *History
 	// OnSwitch, unless it is nil, is told of each Switch.
 	OnSwitch func(*Switch)
 }
@@ -94,9 +92,8 @@ type Stats struct {
 
 // Explorer is an engine.Explorer that is REAP. It belongs to one Engine, and its goroutine.
 type Explorer struct {
-	config  Config
-	history *History
-	by      map[engine.ULIDs]*exploration
+	config Config
+	by     map[engine.ULIDs]*exploration
 	// queue are those that wait for a time, and starts those that would begin, but
 	// must wait for others: who has begun goes on first, so that something is
 	// found soon that the others can use.
@@ -130,18 +127,12 @@ func New(c Config) *Explorer {
 	if c.MaxPaths <= 0 {
 		c.MaxPaths = DefaultMaxPaths
 	}
-	if c.History == nil {
-		c.History = &History{}
-	}
 	return &Explorer{
-		config: c, history: c.History, by: make(map[engine.ULIDs]*exploration),
+		config: c, by: make(map[engine.ULIDs]*exploration),
 		pace: newPace(c.Rate, c.Burst), paths: newPaths(c.MaxPaths),
 		reported: make(map[engine.ULIDs]wire.ProbeReport),
 	}
 }
-
-// History is where Switches are kept.
-func (r *Explorer) History() *History { return r.history }
 
 // Stats returns the counters.
 func (r *Explorer) Stats() Stats { return r.stats }

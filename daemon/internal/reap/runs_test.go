@@ -57,6 +57,7 @@ func TestExample4(t *testing.T) {
 	shows.IDs(t, "5534-A-04 5534-4.2-01 5534-4.2-02 5534-3.3-01 5534-6.9-04 5534-6.9-06 5534-6.8-04")
 	n := newNetwork(t)
 	a, b := n.host("A", 1, Config{}), n.host("B", 2, Config{})
+	switches := b.record()
 	ab := engine.ULIDs{Local: a.addr(0), Peer: b.addr(0)}
 	ba := engine.ULIDs{Local: ab.Peer, Peer: ab.Local}
 	a.handle(engine.Acquire{Local: ab.Local, Peer: ab.Peer})
@@ -96,7 +97,7 @@ func TestExample4(t *testing.T) {
 	if n.now-k.heardAt > 2*time.Second || k.Inbound != a.pair(0, b, 1) {
 		t.Errorf("A heard last %v ago, by %v", n.now-k.heardAt, k.Inbound)
 	}
-	l := b.r.History().Switches()
+	l := switches()
 	if len(l) == 0 {
 		t.Fatal("no history")
 	}
@@ -175,6 +176,7 @@ func TestFourByFour(t *testing.T) {
 		{SendTimeout, 3, func(*host) {}},
 	} {
 		n, a, b, ab, ba := two(t, 4)
+		switches := a.record()
 		a.flow(ab, 100*time.Millisecond)
 		b.flow(ba, 100*time.Millisecond)
 		n.pass(time.Second)
@@ -187,7 +189,7 @@ func TestFourByFour(t *testing.T) {
 		if a.current(ab).Local != a.addr(3) || b.current(ba).Peer != a.addr(3) {
 			t.Errorf("%v: A sends by %v, B by %v", x.trigger, a.current(ab), b.current(ba))
 		}
-		l := a.r.History().Switches()
+		l := switches()
 		l = slices.DeleteFunc(l, func(s Switch) bool { return s.Inbound })
 		if len(l) != 1 || l[0].Trigger != x.trigger {
 			t.Fatalf("%v: history %+v", x.trigger, l)

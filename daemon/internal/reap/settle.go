@@ -116,50 +116,6 @@ func (r *Explorer) inbound(s *engine.Session, x *exploration, pair engine.Pair, 
 	r.record(s, x, Switch{Inbound: true, Trigger: trigger, Why: why, From: from, To: pair})
 }
 
-// record tells of a Switch.
-func (r *Explorer) record(s *engine.Session, x *exploration, sw Switch) {
-	sw.Time, sw.ULIDs = s.Now(), x.ulids
-	for i := range x.sent {
-		if x.sent[i].at >= x.began {
-			sw.Probed = append(sw.Probed, Probed{x.sent[i].pair, x.sent[i].at})
-		}
-	}
-	sw.Answered = slices.Clone(x.answered)
-	sw.Good = r.lastGood(x, &sw)
-	if !sw.Inbound {
-		r.stats.Switches++
-	}
-	r.history.add(sw)
-	if r.config.OnSwitch != nil {
-		r.config.OnSwitch(&sw)
-	}
-}
-
-// lastGood is Switch.Good.
-func (r *Explorer) lastGood(x *exploration, sw *Switch) []LastGood {
-	pairs := []engine.Pair{sw.From, sw.To}
-	for _, p := range sw.Probed {
-		pairs = append(pairs, p.Pair)
-	}
-	var list []LastGood
-	for i, p := range pairs {
-		if slices.Contains(pairs[:i], p) {
-			continue
-		}
-		good, has := time.Duration(0), false
-		if v := r.paths.get(p); v != nil {
-			good, has = v.good, v.hasGood
-		}
-		if i == 0 && !sw.Inbound && x.failed && (!has || good < x.failing) {
-			good, has = x.failing, true
-		}
-		if has {
-			list = append(list, LastGood{p, good})
-		}
-	}
-	return list
-}
-
 // finish is for a context that is Operational: it is remembered for a while, and what
 // is left to do is.
 func (r *Explorer) finish(s *engine.Session, x *exploration) {

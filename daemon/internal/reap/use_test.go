@@ -39,6 +39,7 @@ func (h *host) answered(id uint64) (engine.Done, bool) {
 // second command takes the place of the first.
 func TestUseOfFreshContext(t *testing.T) {
 	n, a, b, ab, _ := two(t, 2)
+	switches := a.record()
 	n.trace = nil
 	id := a.use(ab, a.pair(1, b, 1))
 	if _, ok := a.answered(id); ok || a.current(ab) != a.pair(0, b, 0) {
@@ -48,7 +49,7 @@ func TestUseOfFreshContext(t *testing.T) {
 	if d, ok := a.answered(id); !ok || d.Err != nil || d.ULIDs != ab || a.current(ab) != a.pair(1, b, 1) {
 		t.Fatalf("%+v (%v), by %v: %q", d, ok, a.current(ab), n.probes())
 	}
-	l := a.r.History().Switches()
+	l := switches()
 	if len(l) != 1 || l[0].Trigger != Operator || l[0].Outage != 0 || len(l[0].Probed) != 1 || l[0].Probed[0].Pair != a.pair(1, b, 1) {
 		t.Errorf("history %+v", l)
 	}
@@ -84,6 +85,7 @@ func TestUseWithLoss(t *testing.T) {
 // A pair that does not answer is not used, whoever wants it, and nothing else moves.
 func TestUseInVain(t *testing.T) {
 	n, a, b, ab, _ := two(t, 2)
+	switches := a.record()
 	wanted := a.pair(1, b, 1)
 	n.dead = func(s, d netip.Addr) bool { return (engine.Pair{Local: s, Peer: d}) == wanted }
 	n.trace = nil
@@ -100,7 +102,7 @@ func TestUseInVain(t *testing.T) {
 		t.Errorf("after %v", n.now-began)
 	}
 	n.pass(time.Minute)
-	if a.current(ab) != a.pair(0, b, 0) || a.state(ab) != operational || len(a.r.History().Switches()) != 0 {
+	if a.current(ab) != a.pair(0, b, 0) || a.state(ab) != operational || len(switches()) != 0 {
 		t.Errorf("%v by %v", a.state(ab), a.current(ab))
 	}
 	tries := 0
@@ -243,6 +245,7 @@ func TestSoftProbesReport(t *testing.T) {
 // neither takes the other to explore.
 func TestBothAsk(t *testing.T) {
 	n, a, b, ab, ba := two(t, 2)
+	switches := a.record()
 	a.use(ab, a.pair(1, b, 1))
 	b.use(ba, b.pair(1, a, 1))
 	n.pass(time.Hour)
@@ -260,7 +263,7 @@ func TestBothAsk(t *testing.T) {
 			t.Fatalf("somebody explores: %q", n.probes())
 		}
 	}
-	if a.state(ab) != operational || b.state(ba) != operational || a.current(ab) != a.pair(1, b, 1) || len(a.r.History().Switches()) != 2 {
-		t.Errorf("A %v by %v, B %v: %+v", a.state(ab), a.current(ab), b.state(ba), a.r.History().Switches())
+	if a.state(ab) != operational || b.state(ba) != operational || a.current(ab) != a.pair(1, b, 1) || len(switches()) != 2 {
+		t.Errorf("A %v by %v, B %v: %+v", a.state(ab), a.current(ab), b.state(ba), switches())
 	}
 }
