@@ -228,7 +228,7 @@ func TestRandomWalk(t *testing.T) {
 			n.pass(time.Duration(r.IntN(3000)) * time.Millisecond)
 			for _, h := range hosts {
 				for _, x := range h.r.by {
-					if len(x.sent) > wire.MaxProbeReports || len(x.received) > wire.MaxProbeReports || len(x.tried) > 20 || x.state != operational && x.place == 0 {
+					if len(x.sent) > wire.MaxProbeReports || len(x.received) > wire.MaxProbeReports || len(x.schedule.tried) > 20 || x.state != operational && x.place == 0 {
 						t.Fatalf("seed %d: %+v", seed, x)
 					}
 					if got := h.state(x.ulids); got != x.state {

@@ -84,15 +84,15 @@ type LastGood struct {
 	Time time.Duration
 }
 
-// record tells of a Switch.
+// record tells Config.OnSwitch of a Switch, and fills in what is common to all.
 func (r *Explorer) record(s *engine.Session, x *exploration, sw Switch) {
 	sw.Time, sw.ULIDs = s.Now(), x.ulids
 	for i := range x.sent {
-		if x.sent[i].at >= x.began {
+		if x.sent[i].at >= x.cause.began {
 			sw.Probed = append(sw.Probed, Probed{x.sent[i].pair, x.sent[i].at})
 		}
 	}
-	sw.Answered = slices.Clone(x.answered)
+	sw.Answered = slices.Clone(x.confirmed)
 	sw.Good = r.lastGood(x, &sw)
 	if !sw.Inbound {
 		r.stats.Switches++
@@ -117,8 +117,8 @@ func (r *Explorer) lastGood(x *exploration, sw *Switch) []LastGood {
 		if v := r.paths.get(p); v != nil {
 			good, has = v.good, v.hasGood
 		}
-		if i == 0 && !sw.Inbound && x.failed && (!has || good < x.failing) {
-			good, has = x.failing, true
+		if failing := x.cause.failing; i == 0 && !sw.Inbound && x.cause.failed && (!has || good < failing) {
+			good, has = failing, true
 		}
 		if has {
 			list = append(list, LastGood{p, good})
