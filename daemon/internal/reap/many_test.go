@@ -231,6 +231,9 @@ func TestRandomWalk(t *testing.T) {
 					if len(x.sent) > wire.MaxProbeReports || len(x.received) > wire.MaxProbeReports || len(x.schedule.tried) > 20 || x.state != operational && x.place == 0 {
 						t.Fatalf("seed %d: %+v", seed, x)
 					}
+					if !x.consistent() {
+						t.Fatalf("seed %d: %v in %v: %+v", seed, x.mode, x.state, x)
+					}
 					if got := h.state(x.ulids); got != x.state {
 						t.Fatalf("seed %d: in %v, the engine has %v", seed, x.state, got)
 					}
