@@ -14,11 +14,11 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// Probes are sent by all pairs, four at first and then ever more rarely, for ever.
+// Probes are sent by all pairs: four at first, and then with growing pauses, for ever.
 func TestBackoff(t *testing.T) {
 	shows.IDs(t, "5534-4.3-03 5534-4.3-04 5534-4.3-05 5534-4.3-06 5534-4.3-07 5534-4.3-08 5534-4.3-11",
 		"5534-7-01 5534-7-02")
-	// The numbers of RFC 5534, section 7: our constants might be others.
+	// The numbers of RFC 5534, section 7, and not our constants, which might be wrong.
 	const first, longest = 4, time.Minute
 	z := in(t, operational)
 	began := z.n.now
@@ -60,7 +60,7 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// All is dead for long, and then one pair is back.
+// All pairs are dead for a long time, and then one works again.
 func TestBack(t *testing.T) {
 	n, a, b, ab, ba := two(t, 3)
 	a.flow(ab, time.Second)
@@ -72,12 +72,12 @@ func TestBack(t *testing.T) {
 		return p != a.pair(2, b, 1) && p != b.pair(1, a, 2)
 	}
 	n.trace = nil
-	// Nine pairs, each at most a minute.
+	// There are nine pairs, with a pause of at most a minute after each.
 	n.pass(9 * time.Minute)
 	if a.current(ab) != a.pair(2, b, 1) || b.current(ba) != b.pair(1, a, 2) || n.now-a.kernel[ab].heardAt > 2*time.Second {
 		t.Errorf("A by %v, B by %v: %q", a.current(ab), b.current(ba), n.probes())
 	}
-	// An address that is new is tried at once.
+	// A change of our locators begins the schedule again.
 	n.dead = func(_, _ netip.Addr) bool { return true }
 	n.pass(time.Hour)
 	n.dead = func(_, _ netip.Addr) bool { return false }
@@ -88,8 +88,8 @@ func TestBack(t *testing.T) {
 	}
 }
 
-// All was dead, and then one of four pairs is back, which both hosts probe in turn: it
-// is found in not much more than half a round.
+// All four pairs were dead, and then one works again. Both hosts probe all pairs in turn, half a
+// round apart, so it is found in not much more than half a round.
 func TestBackSoon(t *testing.T) {
 	for _, c := range []struct{ outage, limit time.Duration }{
 		{20 * time.Second, 6 * time.Second},
@@ -121,7 +121,7 @@ func TestBothExplore(t *testing.T) {
 	b.flow(ba, time.Second)
 	n.pass(time.Second)
 	n.kill(a.pair(0, b, 0))
-	// What is on its way arrives.
+	// Packets that are on their way arrive.
 	n.pass(50 * time.Millisecond)
 	for _, h := range []*host{a, b} {
 		for _, k := range h.kernel {
@@ -135,8 +135,8 @@ func TestBothExplore(t *testing.T) {
 	}
 }
 
-// A hint is looked into by one Probe on the current pair, and if that is answered it
-// was nothing.
+// A hint is looked into by one Probe by the current pair. If that is answered, nothing else
+// happens.
 func TestHintAnswered(t *testing.T) {
 	shows.IDs(t, "5534-3.3-04 5534-3.3-05 5534-8-01")
 	icmp := func(h *host, u engine.ULIDs) {
@@ -171,8 +171,8 @@ func TestHintAnswered(t *testing.T) {
 	}
 }
 
-// Where TCP has measured the round-trip time, it is soon known that there is no
-// answer; the exploration that follows keeps the pace of RFC 5534.
+// Where TCP has measured the round-trip time, a Probe is soon known to have no answer. The
+// exploration that follows keeps the pace of RFC 5534.
 func TestHintRoundTripTime(t *testing.T) {
 	for _, x := range []struct{ rtt, patience time.Duration }{
 		{0, InitialProbeTimeout},
@@ -199,7 +199,7 @@ func TestHintRoundTripTime(t *testing.T) {
 	}
 }
 
-// If it is not answered, the context explores.
+// If the Probe because of a hint is not answered, the context explores.
 func TestHintUnanswered(t *testing.T) {
 	for _, x := range []struct {
 		name    string
@@ -234,7 +234,7 @@ func TestHintUnanswered(t *testing.T) {
 	}
 }
 
-// What is known here, and what the peer says of itself, has a context explore at once.
+// A failure that is known here, or that the peer tells of itself, makes a context explore at once.
 func TestLocalEvents(t *testing.T) {
 	shows.IDs(t, "5534-3.1-04 5534-4.1-01")
 	for _, x := range []struct {
@@ -287,8 +287,8 @@ func TestAddressGone(t *testing.T) {
 	_ = b
 }
 
-// A context returns to the better pair after a while, and a longer one each time that
-// this does not last.
+// A context returns to the better pair after a while. The while grows each time that the return
+// does not last.
 func TestReturn(t *testing.T) {
 	n, a, b, ab, ba := two(t, 2)
 	a.flow(ab, time.Second)
@@ -315,7 +315,7 @@ func TestReturn(t *testing.T) {
 		}
 		last = hold
 	}
-	// After a long time it is as if nothing had been.
+	// After a long time the failures of before do not count.
 	n.pass(time.Hour)
 	a.link(0, false)
 	n.pass(time.Second)
@@ -326,8 +326,8 @@ func TestReturn(t *testing.T) {
 	}
 }
 
-// The better pair does not work: that is looked at ever more rarely, and payload stays
-// where it is.
+// The better pair does not work. It is asked with growing pauses, and payload stays where it
+// is.
 func TestReturnFails(t *testing.T) {
 	n, a, b, ab, _ := two(t, 2)
 	a.flow(ab, time.Second)
@@ -354,7 +354,7 @@ func TestReturnFails(t *testing.T) {
 	}
 }
 
-// The operator's word holds until the pair fails.
+// A pair that an operator wants is used until it fails.
 func TestUse(t *testing.T) {
 	n, a, b, ab, ba := two(t, 2)
 	switches := a.record()
@@ -374,7 +374,7 @@ func TestUse(t *testing.T) {
 	_ = ba
 }
 
-// Pairs that may be needed are asked in advance, if that is wanted. Each time that costs
+// Pairs that may be needed are asked in advance, if the configuration says so. Each time costs
 // three Probes and three answers, however many pairs there are.
 func TestStandby(t *testing.T) {
 	n, a, b, ab, _ := two(t, 3, Config{Standby: time.Minute})
@@ -386,7 +386,7 @@ func TestStandby(t *testing.T) {
 	}
 	n.trace = nil
 	n.pass(10 * time.Minute)
-	// The Keepalives are for the answers, as for any Probe that says Operational.
+	// The Keepalives follow the answers, as they follow any Probe that says Operational.
 	n.trace = slices.DeleteFunc(n.trace, func(p probe) bool { return p.m == nil })
 	probes, rounds := n.probes(), 0
 	for l := range slices.Chunk(probes, len(round)) {
@@ -410,7 +410,7 @@ func TestStandby(t *testing.T) {
 	}
 }
 
-// A daemon that comes anew goes on with what the kernel has.
+// A daemon that is restarted goes on with the contexts that the kernel has.
 func TestRestart(t *testing.T) {
 	for _, state := range []engine.ReapState{exploring, inboundOK} {
 		z := in(t, state)
@@ -434,7 +434,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// A context that is gone is forgotten, and one that is well soon is.
+// A context that is gone is forgotten at once, and one that is well after a while.
 func TestForgotten(t *testing.T) {
 	z := in(t, exploring)
 	z.a.handle(engine.Close{ULIDs: z.ab})

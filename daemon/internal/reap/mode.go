@@ -15,23 +15,30 @@ import (
 // are kept apart: the state of RFC 5534, which the kernel shares and Probes carry, and the
 // mode, which says what this host is doing and why. docs/states.md draws both.
 
-// mode is what the Explorer does about a context.
+// mode is what the Explorer does about a context. The comment of each says what ends it, besides
+// these two: a failure that becomes known here or at the peer leads from any mode to
+// modeExploring, and an operator's command from modeIdle and the asking modes to modeUsing.
 type mode uint8
 
 const (
-	// modeIdle: the context is Operational and no pair is asked. Timers may be set for the
-	// next look at better pairs and at pairs in reserve.
+	// modeIdle: the context is Operational and no pair is asked. A hint ends it, a TCP that is
+	// stuck, or the time to ask better pairs or pairs in reserve.
 	modeIdle mode = iota
 	// modeExploring: something is known to be wrong, here or at the peer. Probes go by all
-	// pairs, by schedule, until one works (RFC 5534, section 4.3).
+	// pairs, by schedule (RFC 5534, section 4.3). The answer to one ends it, and modeIdle is
+	// next; nothing else does.
 	modeExploring
+	// The asking modes. An answer by the current pair ends them, and modeIdle is next, unless
+	// it is said otherwise. If no pair answers, modeExploring is next.
+
 	// modeDoubting: a hint says that the current pair may not work. It is asked.
 	modeDoubting
 	// modeSuspecting: TCP is stuck. The current pair is asked as in modeDoubting; if it
 	// answers, modeExamining is next.
 	modeSuspecting
-	// modeExamining: the current pair, and then others, are asked by Probes as long as
-	// TCP's packets. See payload.go.
+	// modeExamining: the current pair, and then others, are asked by Probes as long as TCP's
+	// packets. The first that answers becomes the current pair. Whatever answers, modeIdle is
+	// next. See payload.go.
 	modeExamining
 	// modeReturning: pairs that are better than the current one are asked. If one answers,
 	// it becomes the current pair.
@@ -287,7 +294,7 @@ func (r *Explorer) peerExplores(s *engine.Session, x *exploration, probe wire.Pr
 // explored when shim6d came.
 func (r *Explorer) adopt(s *engine.Session, state engine.ReapState) {
 	x := r.make(s, state)
-	x.begin(Restart, "shim6d was started anew", s.Now())
+	x.begin(Restart, "shim6d was restarted", s.Now())
 	x.fail(s.Now())
 	x.sendTimer = s.Now()
 	r.at(x, s.Now())

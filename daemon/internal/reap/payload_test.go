@@ -27,8 +27,8 @@ func (h *host) path(u engine.ULIDs, pair engine.Pair) Path {
 	return Path{}
 }
 
-// A path begins to lose what is longer than 1400 octets, and Probes pass. It is left in
-// seconds, by the host whose data is long, and is not returned to while it loses them.
+// A path begins to lose packets longer than 1400 octets, and Probes pass. The host whose packets are
+// long leaves it within seconds, and does not return while it loses them.
 func TestLongPacketsLost(t *testing.T) {
 	for _, both := range []bool{false, true} {
 		n, a, b, ab, ba := two(t, 2)
@@ -55,7 +55,7 @@ func TestLongPacketsLost(t *testing.T) {
 		if p := a.path(ab, first); p.State != NoPayload || p.Current {
 			t.Errorf("the path is %+v", p)
 		}
-		// It stays, for as long as the path is as it was.
+		// It stays away for as long as the path loses packets.
 		n.pass(55 * time.Minute)
 		if l := switches(); len(l) != 1 || c.longest > 3*time.Second {
 			t.Errorf("longest silence %v: %+v", c.longest, l)
@@ -70,8 +70,8 @@ func TestLongPacketsLost(t *testing.T) {
 	}
 }
 
-// A firewall on a path lets Shim6's messages through, and no payload, in either
-// direction or in one. It is left, by both hosts, and is not returned to soon.
+// A firewall on a path lets Shim6's messages through, and no payload, in both directions or in one.
+// Both hosts leave the path, and do not return soon.
 func TestPayloadBlocked(t *testing.T) {
 	for _, x := range []struct {
 		name    string
@@ -99,7 +99,7 @@ func TestPayloadBlocked(t *testing.T) {
 			if c.longest > 6*time.Second || len(switches()) != 1 {
 				t.Errorf("%s: silent for %v: %+v", x.name, c.longest, switches())
 			}
-			// One try more before it is healed at most, as short as the first.
+			// There is at most one more attempt before the path is healed, as short as the first.
 			n.pass(3 * time.Hour)
 			if c.longest > 6*time.Second || len(switches()) > 5 || a.current(ab) != first || b.current(ba) != back {
 				t.Errorf("%s: silent for %v, A by %v, B by %v: %+v", x.name, c.longest, a.current(ab), b.current(ba), switches())
@@ -135,7 +135,7 @@ func TestLastPairCarriesPayload(t *testing.T) {
 	}
 }
 
-// No pair carries payload, or long packets: what there is is tried, and then seldom.
+// No pair carries payload, or none carries long packets. All pairs are tried, and then seldom again.
 func TestNoPairCarriesPayload(t *testing.T) {
 	for name, loses := range map[string]func(p engine.Pair, payload bool, length int) bool{
 		"payload": func(_ engine.Pair, payload bool, _ int) bool { return payload },
@@ -165,8 +165,8 @@ func TestNoPairCarriesPayload(t *testing.T) {
 	}
 }
 
-// A peer that does not take longer packets than its messages is left where it is, if TCP
-// gets on by itself, and a pair that carries no payload is left all the same.
+// The peer does not take Probes that are longer than the message. That is not held against the
+// path, and a pair that carries no payload is left all the same.
 func TestPeerWithoutLongProbes(t *testing.T) {
 	n, a, b, ab, _ := two(t, 2)
 	switches := a.outbound()
@@ -185,7 +185,7 @@ func TestPeerWithoutLongProbes(t *testing.T) {
 	}
 }
 
-// A peer that is gone answers no Probe, and nothing is switched.
+// A peer that is gone answers no Probe, and the context stays at its pair.
 func TestStuckPeerGone(t *testing.T) {
 	n, a, _, ab, _ := two(t, 3)
 	switches := a.outbound()
@@ -198,8 +198,8 @@ func TestStuckPeerGone(t *testing.T) {
 	}
 }
 
-// While other connections of the context get on, a pair is not left for one that does
-// not, unless long packets are lost.
+// While other connections of the context get on, the pair is not left because of one that is stuck,
+// unless long packets are lost.
 func TestOthersGetOn(t *testing.T) {
 	n, a, _, ab, _ := two(t, 2)
 	switches := a.outbound()
@@ -224,8 +224,8 @@ func TestOthersGetOn(t *testing.T) {
 	}
 }
 
-// A connection whose timer expires now and then, and that gets on, has no pair left, and
-// no Probe longer than others.
+// A connection's timer expires now and then, and the connection gets on. No pair is left because of
+// it, and no long Probe is sent.
 func TestLossIsNoStall(t *testing.T) {
 	n, a, _, ab, _ := two(t, 2)
 	switches := a.outbound()
@@ -249,7 +249,7 @@ func TestLossIsNoStall(t *testing.T) {
 	}
 }
 
-// What is remembered of a stall goes with the time, and with the context.
+// A stall is forgotten after a while.
 func TestStallForgotten(t *testing.T) {
 	n, a, b, ab, _ := two(t, 2)
 	first := a.pair(0, b, 0)
