@@ -16,9 +16,9 @@ import (
 // the others are too. So exploration goes through the providers of a pair, and not through its
 // addresses, however many there are.
 
-// networks are the first bits of both addresses of a pair: 64, or siteBits as of sitesOf. Between
-// two networks of 64 bits there is no route that could fail for some addresses alone (RFC 6724,
-// section 2.2).
+// networks are the first bits of both addresses of a pair: 64 of each from networksOf, 48 from
+// sitesOf. Between two networks of 64 bits there is no route that could fail for some addresses
+// alone (RFC 6724, section 2.2).
 type networks struct{ local, peer uint64 }
 
 func networksOf(p engine.Pair) networks { return networks{networkOf(p.Local), networkOf(p.Peer)} }

@@ -23,7 +23,7 @@ import (
 //	examine it is asked by Probes as long as TCP's packets, and then others are
 //	        (modeExamining); the first that answers becomes the current pair
 //	leave   if long Probes pass too, or by no pair: after two more expiries the pair is left,
-//	        whatever Probes say (modeExploring, with departure.now set)
+//	        whatever Probes say (modeExploring, with departure.underway set)
 //	giveUp  if no other pair has helped: the context goes to the best pair (modeReturning),
 //	        and nothing is tried for a while
 
@@ -66,8 +66,8 @@ const (
 // ask accept nil, which is no stall.
 type stall struct {
 	complaint complaint
-	// examined counts the examinations of complaint.pair.
-	examined examined
+	// examinations are those of complaint.pair.
+	examinations examinations
 	// next is when the next long Probe is due.
 	next time.Duration
 	// departure is what is known of pairs that were left though Probes by them are answered.
@@ -89,8 +89,8 @@ type complaint struct {
 	count, base int
 }
 
-// examined tells of the examinations of the current pair.
-type examined struct {
+// examinations tells of those of the current pair.
+type examinations struct {
 	// times is their number, and at when the last one began.
 	times uint8
 	at    time.Duration
@@ -100,8 +100,8 @@ type examined struct {
 
 // departure tells of pairs that were left because TCP got no answer by them.
 type departure struct {
-	// now: an exploration is looking for another pair.
-	now bool
+	// underway: an exploration is looking for another pair.
+	underway bool
 	// left are the pairs, and silent those by which the peer sent at the time. Both are avoided
 	// until a time.
 	left, silent []engine.Pair
@@ -127,12 +127,12 @@ func grown(least time.Duration, n uint8, most time.Duration) time.Duration {
 }
 
 // leaves reports whether the exploration is about payload that does not arrive.
-func (t *stall) leaves() bool { return t != nil && t.departure.now }
+func (t *stall) leaves() bool { return t != nil && t.departure.underway }
 
 // long is the length in octets of a Probe by a pair that is to be like TCP's packets; 0 if the
 // pair that is left has not answered a Probe of that length: perhaps the peer takes none.
 func (t *stall) long(s *engine.Session, pair engine.Pair) int {
-	if t.departure.now && !t.examined.passes {
+	if t.departure.underway && !t.examinations.passes {
 		return 0
 	}
 	u := s.ULIDs()
@@ -161,7 +161,7 @@ func (t *stall) past() time.Duration {
 func (t *stall) told(tcp engine.Stall, pair engine.Pair, now time.Duration) int {
 	c := &t.complaint
 	if c.pair != pair {
-		c.pair, t.examined.times, t.examined.passes = pair, 0, false
+		c.pair, t.examinations.times, t.examinations.passes = pair, 0, false
 		c.base, c.since = c.count, now
 	}
 	if tcp.Retransmits <= c.base || tcp.Retransmits == stuck {
@@ -215,7 +215,7 @@ func (r *Explorer) stalled(s *engine.Session) bool {
 	if expired < stuck {
 		return false
 	}
-	if e := &t.examined; e.times == 0 || now-e.at >= grown(examinePause, e.times, maxExaminePause) {
+	if e := &t.examinations; e.times == 0 || now-e.at >= grown(examinePause, e.times, maxExaminePause) {
 		e.times, e.at = min(e.times+1, 16), now
 		if t.complaint.length > short {
 			r.look(s, x)
@@ -274,7 +274,7 @@ func (r *Explorer) examining(s *engine.Session, x *exploration) bool {
 		}
 		return true
 	case found.pair == c.Current:
-		x.stall.examined.passes = true
+		x.stall.examinations.passes = true
 		return false
 	}
 	for i := range x.sent {
@@ -293,7 +293,7 @@ func (r *Explorer) examining(s *engine.Session, x *exploration) bool {
 // examined is the transition from modeExamining to modeIdle, if no long Probe was answered: all
 // paths lose them, or the peer does not take them. So nothing is known by it.
 func (r *Explorer) examined(s *engine.Session, x *exploration) {
-	x.stall.examined.passes = false
+	x.stall.examinations.passes = false
 	x.to(modeIdle)
 	x.enter(s, engine.ReapOperational, engine.ReapTimerSend)
 	r.finish(s, x)
@@ -327,7 +327,7 @@ func (r *Explorer) leave(s *engine.Session, x *exploration) {
 	if !slices.Contains(d.silent, c.Inbound) {
 		d.silent = append(d.silent, c.Inbound)
 	}
-	d.now, d.deafUntil = true, s.Now()+deafTime
+	d.underway, d.deafUntil = true, s.Now()+deafTime
 	r.explore(s, x, Payload, "TCP gets no answer, and Probes do", x.stall.complaint.since, engine.Pair{})
 }
 
@@ -335,7 +335,7 @@ func (r *Explorer) leave(s *engine.Session, x *exploration) {
 // only the peer has moved, that may be all that was needed.
 func (r *Explorer) hasLeft(s *engine.Session, x *exploration) bool {
 	d, c := &x.stall.departure, s.Info()
-	d.now = false
+	d.underway = false
 	moved := !slices.Contains(d.silent, c.Inbound)
 	d.silent = slices.DeleteFunc(d.silent, func(p engine.Pair) bool { return p == c.Inbound })
 	return !moved && slices.Contains(d.left, c.Current) && r.giveUp(s, x)
@@ -369,7 +369,7 @@ func (r *Explorer) deaf(s *engine.Session, x *exploration, inbound engine.Pair, 
 		return false
 	}
 	d := &x.stall.departure
-	if !d.now {
+	if !d.underway {
 		return x.state == engine.ReapOperational && m.State != wire.ProbeExploring && s.Now() < d.until && inbound != s.Info().Inbound
 	}
 	if u := s.ULIDs(); m.State == wire.ProbeExploring && u.Peer.Less(u.Local) {
