@@ -134,7 +134,7 @@ func (b backend) Status(ctx context.Context) (control.Status, error) {
 			Contexts: size.Contexts, HoldDowns: size.HoldDowns, Records: d.store.records.Len(), Locators: len(d.host.locators),
 			EventsLost: d.kernel.lost + d.host.lost, SendErrors: d.kernel.sendErrors,
 			Sent: byType(stats.Sent[:]), Received: byType(stats.Received[:]), Dropped: dropped(stats),
-			Reap: explored(b.d.session.explorer.Stats()),
+			Reap: nonzero(b.d.session.explorer.Stats().Named()),
 		}
 	})
 }

@@ -187,14 +187,6 @@ func dropped(s engine.Stats) map[string]uint64 {
 	})
 }
 
-// explored are the counters of REAP.
-func explored(s reap.Stats) map[string]uint64 {
-	return nonzero(map[string]uint64{
-		"probes": s.Probes, "answers": s.Answers, "duplicates": s.Duplicates, "unbelieved": s.Unbelieved,
-		"passed-over": s.Passed, "limited": s.Limited, "switches": s.Switches,
-	})
-}
-
 // nonzero leaves out counters that are 0.
 func nonzero(m map[string]uint64) map[string]uint64 {
 	for k, n := range m {

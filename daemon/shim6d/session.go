@@ -38,7 +38,7 @@ func (s *session) Start() error {
 	c := s.config
 	x := reap.New(reap.Config{
 		HoldDown: time.Duration(c.Protocol.HoldDown), Standby: time.Duration(c.Protocol.Standby),
-		History: &reap.History{Size: 1}, OnSwitch: s.switched,
+		OnSwitch: s.switched,
 	})
 	var seed [32]byte
 	if _, err := crand.Read(seed[:]); err != nil {

@@ -1,48 +1,55 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 // Package reap is REAP: failure detection and locator pair exploration (RFC 5534).
-// It is the Explorer of an engine.Engine, and as pure as that is.
+// It is the Explorer of an engine.Engine, and as pure as the Engine: it has no clock, no
+// goroutine and no socket.
 //
-// The kernel has the Send and the Keepalive Timer and sends Keepalives: what packets
-// do to these it does itself, what Probes do it is told. This package has the state
+// The kernel has the Send and the Keepalive Timer and sends Keepalives. It knows by itself what
+// packets do to these timers, and is told what Probes do to them. This package has the state
 // machine of RFC 5534, section 6, the Probes, and the choice of locator pairs.
+//
+// # States and modes
+//
+// A context has a state of RFC 5534, which the kernel shares, and a mode, which says what this
+// host is doing about it and why. The mode is in mode.go, with all that changes it.
+// docs/states.md draws both machines and has a table of what each event does in each mode.
 //
 // # Exploration
 //
-// A context explores when the Send Timer has run out, when its peer says that it
-// does, and at once when it is known that the current pair can't work: our locator is
-// gone or broken, or the peer says so of its own. The first four Probes are 0.5 s
-// apart, and by the most different pairs: another locator of ours and of the peer's
-// than those before, and the best of these. Then each pause is a quarter longer, up to
-// a minute, and once all were probed the two hosts are half a round apart. What is
-// sought is a pair for our direction; the peer finds its own.
+// A context explores (modeExploring) when the Send Timer has expired, when its peer says that
+// it explores, and at once when it is known that the current pair can't work: our locator is
+// gone or broken, or the peer says so of its own. The first four Probes are 0.5 s apart, and by
+// the most different pairs: each has another locator of ours and of the peer's than those
+// before, and is the best of these pairs. Then each pause is a quarter longer, up to a minute.
+// Once all pairs were probed, the two hosts are half a round apart. A host looks for a pair for
+// its own direction; the peer finds its own.
 //
 // # Doubts
 //
-// An ICMPv6 error or a TCP that retransmits is a hint, which anybody may have caused.
-// The current pair is then asked by one Probe, and nothing else happens if that is
-// answered. Such a Probe says InboundOk: we see the peer, and want to know whether it
-// sees us, to which Operational is the answer, so that the peer is not made to
-// explore. In the same way a better pair than the current one is asked before the
-// context returns to it, and pairs that might be needed, if Config.Standby says so.
+// An ICMPv6 error or a TCP that retransmits is a hint, which anybody may have caused. The
+// current pair is then asked by one Probe (modeDoubting), and nothing else happens if that is
+// answered. The Probe says InboundOk: we see the peer, and want to know whether it sees us. The
+// answer is Operational, so the peer is not made to explore. In the same way a better pair than
+// the current one is asked before the context returns to it (modeReturning), and pairs that
+// might be needed, if Config.Standby says so (modeStandby).
 //
 // # Payload
 //
-// A pair works when payload passes, not when Probes do. TCP whose timer expires again has
-// the current pair asked by Probes as long as its packets, and then others; if all pass and
-// TCP is stuck all the same, another pair is tried. See payload.go.
+// A pair works when payload passes, not when Probes do. If the timer of a TCP connection expires
+// again, the current pair is asked by Probes as long as its packets, and then others are
+// (modeExamining). If all Probes pass and TCP is stuck all the same, another pair is tried. See
+// payload.go.
 //
 // # What is believed
 //
-// A report of a Probe received counts if we have sent one with that nonce by that
-// pair, and not long ago. A message that has reports, of which none counts, is late or
-// made up: it shows that the peer is there, and ends no exploration. It may be
-// that a Probe was meant for us when the daemon was another one, and then the next
-// will be right.
+// A report of a Probe counts only if we have sent a Probe with that nonce by that pair, and not
+// long ago. If a message has reports and none of them counts, it is late or made up. It shows
+// that the peer is there, and ends no exploration. It may also report Probes that an earlier
+// daemon has sent; then the peer's next message will be right.
 //
 // # Memory
 //
-// A context that is Operational and at the pair that it should have takes none here.
-// What is known of locator pairs is not by context: what works for one will most
+// A context that is Operational and at the pair that it should have takes no memory here. What
+// is known of locator pairs is not kept by context: a pair that works for one context will most
 // likely work for the next, so it is probed first.
 package reap

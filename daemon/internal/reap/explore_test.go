@@ -14,11 +14,11 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// Probes are sent by all pairs, four at first and then ever more rarely, for ever.
+// Probes are sent by all pairs: four at first, and then with growing pauses, for ever.
 func TestBackoff(t *testing.T) {
 	shows.IDs(t, "5534-4.3-03 5534-4.3-04 5534-4.3-05 5534-4.3-06 5534-4.3-07 5534-4.3-08 5534-4.3-11",
 		"5534-7-01 5534-7-02")
-	// The numbers of RFC 5534, section 7: our constants might be others.
+	// The numbers of RFC 5534, section 7, and not our constants, which might be wrong.
 	const first, longest = 4, time.Minute
 	z := in(t, operational)
 	began := z.n.now
@@ -60,7 +60,7 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// All is dead for long, and then one pair is back.
+// All pairs are dead for a long time, and then one works again.
 func TestBack(t *testing.T) {
 	n, a, b, ab, ba := two(t, 3)
 	a.flow(ab, time.Second)
@@ -72,12 +72,12 @@ func TestBack(t *testing.T) {
 		return p != a.pair(2, b, 1) && p != b.pair(1, a, 2)
 	}
 	n.trace = nil
-	// Nine pairs, each at most a minute.
+	// There are nine pairs, with a pause of at most a minute after each.
 	n.pass(9 * time.Minute)
 	if a.current(ab) != a.pair(2, b, 1) || b.current(ba) != b.pair(1, a, 2) || n.now-a.kernel[ab].heardAt > 2*time.Second {
 		t.Errorf("A by %v, B by %v: %q", a.current(ab), b.current(ba), n.probes())
 	}
-	// An address that is new is tried at once.
+	// A change of our locators begins the schedule again.
 	n.dead = func(_, _ netip.Addr) bool { return true }
 	n.pass(time.Hour)
 	n.dead = func(_, _ netip.Addr) bool { return false }
@@ -88,8 +88,8 @@ func TestBack(t *testing.T) {
 	}
 }
 
-// All was dead, and then one of four pairs is back, which both hosts probe in turn: it
-// is found in not much more than half a round.
+// All four pairs were dead, and then one works again. Both hosts probe all pairs in turn, half a
+// round apart, so it is found in not much more than half a round.
 func TestBackSoon(t *testing.T) {
 	for _, c := range []struct{ outage, limit time.Duration }{
 		{20 * time.Second, 6 * time.Second},
@@ -121,7 +121,7 @@ func TestBothExplore(t *testing.T) {
 	b.flow(ba, time.Second)
 	n.pass(time.Second)
 	n.kill(a.pair(0, b, 0))
-	// What is on its way arrives.
+	// Packets that are on their way arrive.
 	n.pass(50 * time.Millisecond)
 	for _, h := range []*host{a, b} {
 		for _, k := range h.kernel {
@@ -135,8 +135,8 @@ func TestBothExplore(t *testing.T) {
 	}
 }
 
-// A hint is looked into by one Probe on the current pair, and if that is answered it
-// was nothing.
+// A hint is looked into by one Probe by the current pair. If that is answered, nothing else
+// happens.
 func TestHintAnswered(t *testing.T) {
 	shows.IDs(t, "5534-3.3-04 5534-3.3-05 5534-8-01")
 	icmp := func(h *host, u engine.ULIDs) {
@@ -149,6 +149,7 @@ func TestHintAnswered(t *testing.T) {
 		"icmp": icmp, "ulp": ulp, "both": func(h *host, u engine.ULIDs) { icmp(h, u); ulp(h, u) },
 	} {
 		n, a, b, ab, ba := two(t, 2)
+		switches := a.record()
 		for range 100 {
 			hint(a, ab)
 		}
@@ -156,8 +157,8 @@ func TestHintAnswered(t *testing.T) {
 		if got := fmt.Sprint(n.probes()); got != "[A1>B1 InboundOk 1 B1>A1 Operational 1]" {
 			t.Errorf("%s: %s", name, got)
 		}
-		if b.state(ba) != operational || a.state(ab) != operational || len(a.r.History().Switches()) != 0 {
-			t.Errorf("%s: A in %v, B in %v: %+v", name, a.state(ab), b.state(ba), a.r.History().Switches())
+		if b.state(ba) != operational || a.state(ab) != operational || len(switches()) != 0 {
+			t.Errorf("%s: A in %v, B in %v: %+v", name, a.state(ab), b.state(ba), switches())
 		}
 		n.trace = nil
 		for range 1000 {
@@ -170,8 +171,8 @@ func TestHintAnswered(t *testing.T) {
 	}
 }
 
-// Where TCP has measured the round-trip time, it is soon known that there is no
-// answer; the exploration that follows keeps the pace of RFC 5534.
+// Where TCP has measured the round-trip time, a Probe is soon known to have no answer. The
+// exploration that follows keeps the pace of RFC 5534.
 func TestHintRoundTripTime(t *testing.T) {
 	for _, x := range []struct{ rtt, patience time.Duration }{
 		{0, InitialProbeTimeout},
@@ -198,7 +199,7 @@ func TestHintRoundTripTime(t *testing.T) {
 	}
 }
 
-// If it is not answered, the context explores.
+// If the Probe because of a hint is not answered, the context explores.
 func TestHintUnanswered(t *testing.T) {
 	for _, x := range []struct {
 		name    string
@@ -213,6 +214,7 @@ func TestHintUnanswered(t *testing.T) {
 		}},
 	} {
 		n, a, b, ab, ba := two(t, 2)
+		switches := a.record()
 		n.kill(a.pair(0, b, 0))
 		x.hint(a, ab)
 		n.pass(400 * time.Millisecond)
@@ -226,13 +228,13 @@ func TestHintUnanswered(t *testing.T) {
 		if a.current(ab) != a.pair(1, b, 1) || b.current(ba) != b.pair(1, a, 1) {
 			t.Errorf("%s: A by %v, B by %v", x.name, a.current(ab), b.current(ba))
 		}
-		if s := a.r.History().Switches()[0]; s.Trigger != x.trigger || len(s.Probed) != 2 {
+		if s := switches()[0]; s.Trigger != x.trigger || len(s.Probed) != 2 {
 			t.Errorf("%s: %+v", x.name, s)
 		}
 	}
 }
 
-// What is known here, and what the peer says of itself, has a context explore at once.
+// A failure that is known here, or that the peer tells of itself, makes a context explore at once.
 func TestLocalEvents(t *testing.T) {
 	shows.IDs(t, "5534-3.1-04 5534-4.1-01")
 	for _, x := range []struct {
@@ -254,12 +256,13 @@ func TestLocalEvents(t *testing.T) {
 		{"the peer's link down", PeerLocators, func(_, b *host) { b.link(0, false) }},
 	} {
 		n, a, b, ab, ba := two(t, 2)
+		switches := a.record()
 		x.event(a, b)
 		n.pass(100 * time.Millisecond)
 		if c := a.current(ab); c == a.pair(0, b, 0) || a.state(ab) != operational || b.state(ba) != operational {
 			t.Errorf("%s: A by %v in %v: %q", x.name, c, a.state(ab), n.probes())
 		}
-		if l := a.r.History().Switches(); len(l) == 0 || l[0].Trigger != x.trigger {
+		if l := switches(); len(l) == 0 || l[0].Trigger != x.trigger {
 			t.Errorf("%s: %+v", x.name, l)
 		}
 	}
@@ -284,8 +287,8 @@ func TestAddressGone(t *testing.T) {
 	_ = b
 }
 
-// A context returns to the better pair after a while, and a longer one each time that
-// this does not last.
+// A context returns to the better pair after a while. The while grows each time that the return
+// does not last.
 func TestReturn(t *testing.T) {
 	n, a, b, ab, ba := two(t, 2)
 	a.flow(ab, time.Second)
@@ -312,7 +315,7 @@ func TestReturn(t *testing.T) {
 		}
 		last = hold
 	}
-	// After a long time it is as if nothing had been.
+	// After a long time the failures of before do not count.
 	n.pass(time.Hour)
 	a.link(0, false)
 	n.pass(time.Second)
@@ -323,8 +326,8 @@ func TestReturn(t *testing.T) {
 	}
 }
 
-// The better pair does not work: that is looked at ever more rarely, and payload stays
-// where it is.
+// The better pair does not work. It is asked with growing pauses, and payload stays where it
+// is.
 func TestReturnFails(t *testing.T) {
 	n, a, b, ab, _ := two(t, 2)
 	a.flow(ab, time.Second)
@@ -351,15 +354,16 @@ func TestReturnFails(t *testing.T) {
 	}
 }
 
-// The operator's word holds until the pair fails.
+// A pair that an operator wants is used until it fails.
 func TestUse(t *testing.T) {
 	n, a, b, ab, ba := two(t, 2)
+	switches := a.record()
 	a.use(ab, a.pair(1, b, 0))
 	n.pass(3 * time.Hour)
 	if a.current(ab) != a.pair(1, b, 0) {
 		t.Errorf("A by %v", a.current(ab))
 	}
-	if l := a.r.History().Switches(); len(l) != 1 || l[0].Trigger != Operator || l[0].Outage != 0 {
+	if l := switches(); len(l) != 1 || l[0].Trigger != Operator || l[0].Outage != 0 {
 		t.Errorf("history %+v", l)
 	}
 	a.link(1, false)
@@ -370,10 +374,11 @@ func TestUse(t *testing.T) {
 	_ = ba
 }
 
-// Pairs that may be needed are asked in advance, if that is wanted. Each time that costs
+// Pairs that may be needed are asked in advance, if the configuration says so. Each time costs
 // three Probes and three answers, however many pairs there are.
 func TestStandby(t *testing.T) {
 	n, a, b, ab, _ := two(t, 3, Config{Standby: time.Minute})
+	switches := a.record()
 	round := []string{
 		"A2>B2 InboundOk 1", "B1>A1 Operational 1",
 		"A3>B3 InboundOk 2", "B1>A1 Operational 2",
@@ -381,7 +386,7 @@ func TestStandby(t *testing.T) {
 	}
 	n.trace = nil
 	n.pass(10 * time.Minute)
-	// The Keepalives are for the answers, as for any Probe that says Operational.
+	// The Keepalives follow the answers, as they follow any Probe that says Operational.
 	n.trace = slices.DeleteFunc(n.trace, func(p probe) bool { return p.m == nil })
 	probes, rounds := n.probes(), 0
 	for l := range slices.Chunk(probes, len(round)) {
@@ -400,15 +405,16 @@ func TestStandby(t *testing.T) {
 			working++
 		}
 	}
-	if working != 4 || a.current(ab) != a.pair(0, b, 0) || len(a.r.History().Switches()) != 0 {
+	if working != 4 || a.current(ab) != a.pair(0, b, 0) || len(switches()) != 0 {
 		t.Errorf("%d work, A by %v: %q", working, a.current(ab), probes)
 	}
 }
 
-// A daemon that comes anew goes on with what the kernel has.
+// A daemon that is restarted goes on with the contexts that the kernel has.
 func TestRestart(t *testing.T) {
 	for _, state := range []engine.ReapState{exploring, inboundOK} {
 		z := in(t, state)
+		switches := z.a.record()
 		z.n.pass(time.Second)
 		z.n.trace = nil
 		z.a.kernel[z.ab].ReapState = state
@@ -422,13 +428,13 @@ func TestRestart(t *testing.T) {
 		if z.a.state(z.ab) != operational || z.a.current(z.ab) == z.a.pair(0, z.b, 0) {
 			t.Errorf("%v: then %v by %v: %q", state, z.a.state(z.ab), z.a.current(z.ab), z.n.probes())
 		}
-		if l := z.a.r.History().Switches(); len(l) == 0 || l[0].Trigger != Restart {
+		if l := switches(); len(l) == 0 || l[0].Trigger != Restart {
 			t.Errorf("%v: history %+v", state, l)
 		}
 	}
 }
 
-// A context that is gone is forgotten, and one that is well soon is.
+// A context that is gone is forgotten at once, and one that is well after a while.
 func TestForgotten(t *testing.T) {
 	z := in(t, exploring)
 	z.a.handle(engine.Close{ULIDs: z.ab})

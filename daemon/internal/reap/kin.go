@@ -11,16 +11,17 @@ import (
 	"shim6/daemon/internal/engine"
 )
 
-// This file is about what can fail together. A host has several addresses by each
-// provider: the one it was given, those that change for privacy, the one that is proved.
-// If one of them is cut off, the others are too. So it is the providers of a pair that
-// exploration goes through, and not its addresses, however many there are.
+// This file is about what can fail together. A host has several addresses by each provider: a
+// permanent one, those that change for privacy, one that is proved. If one of them is cut off,
+// the others are too. So exploration goes through the providers of a pair, and not through its
+// addresses, however many there are.
 
-// class are the networks of a locator pair, the first 64 bits of both addresses: behind
-// them there is no route that could fail by itself (RFC 6724, section 2.2).
-type class struct{ local, peer uint64 }
+// networks are the first bits of both addresses of a pair: 64 of each from networksOf, 48 from
+// sitesOf. Between two networks of 64 bits there is no route that could fail for some addresses
+// alone (RFC 6724, section 2.2).
+type networks struct{ local, peer uint64 }
 
-func classOf(p engine.Pair) class { return class{networkOf(p.Local), networkOf(p.Peer)} }
+func networksOf(p engine.Pair) networks { return networks{networkOf(p.Local), networkOf(p.Peer)} }
 
 func networkOf(a netip.Addr) uint64 {
 	b := a.As16()
@@ -30,76 +31,93 @@ func networkOf(a netip.Addr) uint64 {
 // commonPrefix is how many of their first 64 bits two addresses have in common.
 func commonPrefix(a, b netip.Addr) int { return bits.LeadingZeros64(networkOf(a) ^ networkOf(b)) }
 
-// siteBits are what a provider gives a customer who has several networks (RFC 6177).
+// siteBits is the length of the prefix that a provider gives a customer who has several
+// networks (RFC 6177).
 const siteBits = 48
 
-// kinship is by how much two addresses of one host are likely to fail together: 0 if there
-// is no reason to think so.
+// sitesOf are the first 48 bits of both addresses: two networks of one site usually have the
+// same provider.
+func sitesOf(p engine.Pair) networks {
+	n := networksOf(p)
+	return networks{n.local >> (64 - siteBits), n.peer >> (64 - siteBits)}
+}
+
+func sameSite(a, b netip.Addr) bool { return commonPrefix(a, b) >= siteBits }
+
+// What two addresses of one host have in common, in the order of how likely it is that they
+// fail together.
+const (
+	nothing = iota
+	sameLink
+	withinSite
+	sameNetwork
+	sameAddress
+)
+
+// kinship is what two addresses have in common, as far as the addresses tell.
 func kinship(a, b netip.Addr) int {
 	switch n := commonPrefix(a, b); {
 	case a == b:
-		return 4
+		return sameAddress
 	case n == 64:
-		return 3
+		return sameNetwork
 	case n >= siteBits:
-		return 2
+		return withinSite
 	}
-	return 0
+	return nothing
 }
 
-// onLink is the kinship of two addresses of this host that have but the interface in
-// common.
-const onLink = 1
-
-// relatives are pairs that were tried, to be asked what others have in common with them.
-// However many there are, to ask takes a moment.
-type relatives struct {
+// attempts are the pairs that were tried, with what is asked of them for each candidate. A
+// question takes a moment however many pairs there are.
+type attempts struct {
 	pairs map[engine.Pair]bool
-	// times is how often a class was tried, and last after how many others.
-	times, last map[class]int
-	// locals and peers are the addresses of the pairs, and kin what was found of others.
+	// times is how often a pair between two networks was tried. last is the index of the last
+	// such pair.
+	times, last map[networks]int
+	// locals and peers are the addresses of the pairs, and links the interfaces of locals.
 	locals, peers []netip.Addr
-	localKin      map[netip.Addr]int
-	peerKin       map[netip.Addr]int
 	links         map[string]bool
+	// localKin and peerKin are the answers of nearest so far.
+	localKin, peerKin map[netip.Addr]int
 }
 
-// relativesOf takes interfaces from the candidates.
-func relativesOf(tried []engine.Pair, list []candidate) *relatives {
-	r := &relatives{
-		pairs: map[engine.Pair]bool{}, times: map[class]int{}, last: map[class]int{},
+// attemptsOf looks at pairs that were tried. The interfaces of their addresses are those of the
+// candidates.
+func attemptsOf(tried []engine.Pair, list []candidate) *attempts {
+	t := &attempts{
+		pairs: map[engine.Pair]bool{}, times: map[networks]int{}, last: map[networks]int{},
 		localKin: map[netip.Addr]int{}, peerKin: map[netip.Addr]int{}, links: map[string]bool{},
 	}
 	ours, theirs := map[netip.Addr]bool{}, map[netip.Addr]bool{}
-	for i, t := range tried {
-		r.pairs[t] = true
-		r.times[classOf(t)]++
-		r.last[classOf(t)] = i
-		if !ours[t.Local] {
-			ours[t.Local], r.locals = true, append(r.locals, t.Local)
+	for i, p := range tried {
+		t.pairs[p] = true
+		t.times[networksOf(p)]++
+		t.last[networksOf(p)] = i
+		if !ours[p.Local] {
+			ours[p.Local], t.locals = true, append(t.locals, p.Local)
 		}
-		if !theirs[t.Peer] {
-			theirs[t.Peer], r.peers = true, append(r.peers, t.Peer)
+		if !theirs[p.Peer] {
+			theirs[p.Peer], t.peers = true, append(t.peers, p.Peer)
 		}
 	}
 	for i := range list {
 		if ours[list[i].Local] && list[i].link != "" {
-			r.links[list[i].link] = true
+			t.links[list[i].link] = true
 		}
 	}
-	return r
+	return t
 }
 
-// kin is by how much a candidate has something in common with pairs that were tried, at both
-// ends.
-func (r *relatives) kin(c *candidate) int {
-	local := nearest(r.localKin, c.Local, r.locals)
-	if local == 0 && r.links[c.link] {
-		local = onLink
+// kin is how much a candidate has in common with pairs that were tried: the sum for both ends.
+func (t *attempts) kin(c *candidate) int {
+	local := nearest(t.localKin, c.Local, t.locals)
+	if local == nothing && t.links[c.link] {
+		local = sameLink
 	}
-	return local + nearest(r.peerKin, c.Peer, r.peers)
+	return local + nearest(t.peerKin, c.Peer, t.peers)
 }
 
+// nearest is the most that an address has in common with any of all. found remembers answers.
 func nearest(found map[netip.Addr]int, a netip.Addr, all []netip.Addr) int {
 	n, ok := found[a]
 	if !ok {
@@ -111,15 +129,15 @@ func nearest(found map[netip.Addr]int, a netip.Addr, all []netip.Addr) int {
 	return n
 }
 
-// turned begins pairs in the order of choose in the middle of all networks, and in the
-// middle of all addresses there.
-func turned(pairs []engine.Pair) []engine.Pair {
+// fromMiddle returns pairs that are in the order of choose, beginning in the middle: with the
+// middle one of all networks, and with the middle one of the addresses there.
+func fromMiddle(pairs []engine.Pair) []engine.Pair {
 	if len(pairs) == 0 {
 		return nil
 	}
-	seen := map[class]bool{}
+	seen := map[networks]bool{}
 	for _, p := range pairs {
-		seen[classOf(p)] = true
+		seen[networksOf(p)] = true
 	}
 	k := len(seen)
 	n := len(pairs)/k/2*k + k/2

@@ -13,7 +13,7 @@ import (
 	"shim6/daemon/internal/engine"
 )
 
-// homed are n addresses of a host by each of some providers.
+// homed returns n addresses of a host by each of its providers.
 func homed(host byte, providers, n int) []netip.Addr {
 	var list []netip.Addr
 	for p := range providers {
@@ -34,7 +34,7 @@ func pairsOf(locals, peers []netip.Addr) []candidate {
 	return list
 }
 
-// providersOf says by which providers pairs go, such as 12: from our first to the peer's second.
+// providersOf names the providers of pairs. 12 is from our first to the peer's second.
 func providersOf(pairs []engine.Pair) string {
 	var list []string
 	for _, p := range pairs {
@@ -43,8 +43,8 @@ func providersOf(pairs []engine.Pair) string {
 	return strings.Join(list, " ")
 }
 
-// However many addresses there are of each provider, all networks are tried before one is
-// tried again, and the first is the one that has nothing in common with what has failed.
+// All networks are tried before one is tried again, however many addresses there are by each
+// provider. The first are those that have nothing in common with the pair that has failed.
 func TestChooseByProvider(t *testing.T) {
 	for _, n := range []int{1, 2, 5} {
 		list := pairsOf(homed(0xa, 2, n), homed(0xb, 2, n))
@@ -68,8 +68,9 @@ func TestChooseByProvider(t *testing.T) {
 	}
 }
 
-// What one address of a network was found to do, the others of it are expected to do, unless
-// the context has tried the network itself; what a neighbour of the peer does says nothing.
+// If an address was found to work or to fail, other addresses of its network are expected to do
+// the same, unless the context has tried the network itself. A neighbour of the peer does not
+// count.
 func TestChooseByWhatIsKnownOfNetworks(t *testing.T) {
 	const now = time.Hour
 	locals, peers := homed(0xa, 2, 2), homed(0xb, 2, 2)
@@ -83,10 +84,10 @@ func TestChooseByWhatIsKnownOfNetworks(t *testing.T) {
 	}{
 		{"nothing is known", "22", func(*paths) {}, now, []engine.Pair{at(0, 0)}},
 		{"another address has just worked between these networks", "12", func(p *paths) { p.answered(at(1, 2), now-2, now-1, 0) }, now, []engine.Pair{at(0, 0)}},
-		{"it has long ago", "22", func(p *paths) { p.answered(at(1, 2), now-2*fresh, now-2*fresh, 0) }, now, []engine.Pair{at(0, 0)}},
-		{"it has, before they were tried", "21", func(p *paths) { p.answered(at(1, 2), now-time.Second, now-time.Second, 0) }, now - time.Millisecond,
+		{"it worked long ago", "22", func(p *paths) { p.answered(at(1, 2), now-2*fresh, now-2*fresh, 0) }, now, []engine.Pair{at(0, 0)}},
+		{"it worked before its networks were tried", "21", func(p *paths) { p.answered(at(1, 2), now-time.Second, now-time.Second, 0) }, now - time.Millisecond,
 			[]engine.Pair{at(0, 0), at(0, 2)}},
-		{"it has, after that", "12", func(p *paths) { p.answered(at(1, 2), now-time.Second, now-time.Second, 0) }, now - 2*time.Second,
+		{"it worked after its networks were tried", "12", func(p *paths) { p.answered(at(1, 2), now-time.Second, now-time.Second, 0) }, now - 2*time.Second,
 			[]engine.Pair{at(0, 0), at(0, 2)}},
 		{"a third has failed there since", "22", func(p *paths) {
 			p.answered(at(1, 2), now-2*fresh, now-2*fresh, 0)
@@ -103,7 +104,7 @@ func TestChooseByWhatIsKnownOfNetworks(t *testing.T) {
 			t.Errorf("%s: %s comes next, wanted %s", x.name, got, x.want)
 		}
 	}
-	// The very pair that is known to work goes before others of its networks.
+	// A pair that is itself known to work goes before others between its networks.
 	known := newPaths(1000)
 	known.answered(at(1, 3), now-2, now-1, 0)
 	if p, _ := choose(pairsOf(locals, peers), []engine.Pair{at(0, 0)}, &known, now-3, now); p != at(1, 3) {
@@ -111,7 +112,7 @@ func TestChooseByWhatIsKnownOfNetworks(t *testing.T) {
 	}
 }
 
-// With as many locators as there can be, it takes a moment.
+// BenchmarkChoose shows that a choice takes a moment, with as many locators as there can be.
 func BenchmarkChoose(b *testing.B) {
 	for _, n := range []int{2, 8, 16} {
 		b.Run(fmt.Sprintf("%dx%d", 2*n, 2*n), func(b *testing.B) {
@@ -128,7 +129,7 @@ func BenchmarkChoose(b *testing.B) {
 	}
 }
 
-// Two addresses can fail together for their network, their site or their interface.
+// Two addresses can fail together because of their network, their site or their interface.
 func TestRelation(t *testing.T) {
 	a := func(s string) netip.Addr { return netip.MustParseAddr(s) }
 	peer := a("2001:db8:b::1")
@@ -138,7 +139,7 @@ func TestRelation(t *testing.T) {
 		{"2001:db8:d:1::1", "eth1"}, {"2001:db8:d:1::1", "eth0"}, {"2001:db8:a:2::1", "eth1"}, {"2001:db8:a:1::2", "eth0"}, {"2001:db8:a:1::1", "eth0"},
 	} {
 		c := candidate{Pair: engine.Pair{Local: a(x.local), Peer: peer}, link: x.link}
-		kin := relativesOf([]engine.Pair{tried.Pair}, []candidate{tried, c}).kin(&c)
+		kin := attemptsOf([]engine.Pair{tried.Pair}, []candidate{tried, c}).kin(&c)
 		if kin <= last {
 			t.Errorf("%v is related by %d, wanted more than %d", x, kin, last)
 		}
@@ -147,12 +148,12 @@ func TestRelation(t *testing.T) {
 	unknown := candidate{Pair: engine.Pair{Local: a("2001:db8:d:1::1"), Peer: peer}}
 	nowhere := tried
 	nowhere.link = ""
-	if kin := relativesOf([]engine.Pair{nowhere.Pair}, []candidate{nowhere, unknown}).kin(&unknown); kin != 0 {
+	if kin := attemptsOf([]engine.Pair{nowhere.Pair}, []candidate{nowhere, unknown}).kin(&unknown); kin != 0 {
 		t.Errorf("interfaces that are not known are related by %d", kin)
 	}
 }
 
-// What is remembered of networks goes with the last pair between them.
+// Networks are forgotten with the last pair between them.
 func TestClassesAreBounded(t *testing.T) {
 	known := newPaths(4)
 	locals, peers := homed(0xa, 3, 2), homed(0xb, 3, 2)
@@ -161,16 +162,16 @@ func TestClassesAreBounded(t *testing.T) {
 		known.unanswered(c.Pair, 0, 0)
 	}
 	pairs := 0
-	for _, c := range known.classes {
+	for _, c := range known.networks {
 		pairs += c.pairs
 	}
-	if len(known.by) != 4 || pairs != 4 || len(known.classes) > 4 {
-		t.Errorf("%d pairs are remembered, of %d networks with %d pairs", len(known.by), len(known.classes), pairs)
+	if len(known.by) != 4 || pairs != 4 || len(known.networks) > 4 {
+		t.Errorf("%d pairs are remembered, of %d networks with %d pairs", len(known.by), len(known.networks), pairs)
 	}
 }
 
-// After a round one host goes on from the middle of the networks, too: so the two probe
-// different ones, and a network that is back is found in half the time.
+// After a round one host goes on from the middle of all networks. So the two hosts probe different
+// ones, and a network that works again is found in half the time.
 func TestAgainByProvider(t *testing.T) {
 	order := []engine.Pair{}
 	known := newPaths(100)
@@ -182,13 +183,13 @@ func TestAgainByProvider(t *testing.T) {
 		}
 		order = append(order, p)
 	}
-	other := turned(order)
+	other := fromMiddle(order)
 	for i := range order {
-		if classOf(order[i]) == classOf(other[i]) {
+		if networksOf(order[i]) == networksOf(other[i]) {
 			t.Fatalf("both probe the same networks:\n%s\n%s", providersOf(order), providersOf(other))
 		}
 	}
-	if len(other) != len(list) || turned(nil) != nil {
-		t.Errorf("turned is %v", other)
+	if len(other) != len(list) || fromMiddle(nil) != nil {
+		t.Errorf("fromMiddle is %v", other)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// However many locators each host has, and whichever of them notices, they come to the
-// last pair that works; one of the hosts may have a single locator.
+// Two hosts find the only pair that works, however many locators each has, and whichever host
+// notices the failure. One of the hosts may have a single locator.
 func TestAnyNumberOfLocators(t *testing.T) {
 	shows.IDs(t, "5533-3-01")
 	for _, x := range [][2]int{{1, 2}, {2, 1}, {1, 4}, {4, 1}, {2, 2}, {2, 3}, {3, 2}, {4, 4}} {
@@ -34,7 +34,7 @@ func TestAnyNumberOfLocators(t *testing.T) {
 				b.flow(ba, 100*time.Millisecond)
 			}
 			n.pass(time.Second)
-			// Only the last of both works.
+			// Only the pair of both hosts' last locators works.
 			last := a.pair(x[0]-1, b, x[1]-1)
 			n.dead = func(s, d netip.Addr) bool {
 				p := engine.Pair{Local: s, Peer: d}
@@ -46,7 +46,7 @@ func TestAnyNumberOfLocators(t *testing.T) {
 			if who == "B's link" && x[1] > 1 {
 				b.link(0, false)
 			}
-			// Sixteen pairs: the pauses come to two minutes.
+			// With sixteen pairs the pauses add up to two minutes.
 			n.pass(10 * time.Minute)
 			if a.state(ab) != operational || b.state(ba) != operational {
 				t.Errorf("%s: A in %v, B in %v", name, a.state(ab), b.state(ba))
@@ -61,8 +61,8 @@ func TestAnyNumberOfLocators(t *testing.T) {
 	}
 }
 
-// The peer says that its locator in use is broken: another pair is probed, and payload
-// stays where it is until that is answered, though the peer has been there before.
+// The peer says that its locator in use is broken. Another pair is probed, and payload stays where
+// it is until that is answered, though the peer has answered there before.
 func TestPeerBroken(t *testing.T) {
 	shows.IDs(t, "5533-10.4-15")
 	n, a, b, ab, _ := two(t, 2)
@@ -95,8 +95,8 @@ func TestPeerBroken(t *testing.T) {
 	}
 }
 
-// The Probe that payload in Exploring asks for goes by the next pair of the order, and
-// not by one that was tried.
+// Payload that arrives in Exploring is answered by a Probe. It goes by the next pair of the
+// schedule, not by one that was tried.
 func TestInboundOKPair(t *testing.T) {
 	shows.IDs(t, "5534-6.1-06")
 	z := in(t, operational)
@@ -116,8 +116,8 @@ func TestInboundOKPair(t *testing.T) {
 	}
 }
 
-// A nonce is 32 bits of the source of random numbers, and hangs on nothing else: at the
-// same time, with another source, it is another one.
+// A nonce is 32 bits of the source of random numbers, and depends on nothing else: with another
+// source it is another one at the same time.
 func TestNonces(t *testing.T) {
 	shows.IDs(t, "5534-5.2-19")
 	seen := map[uint32]string{}
@@ -145,7 +145,7 @@ func TestNonces(t *testing.T) {
 			probes++
 		}
 	}
-	// Each bit is 0 and 1 about as often.
+	// Each bit is 0 about as often as 1.
 	for b, n := range ones {
 		if n < probes*2/5 || n > probes*3/5 {
 			t.Errorf("bit %d is 1 in %d of %d nonces", b, n, probes)
@@ -153,8 +153,8 @@ func TestNonces(t *testing.T) {
 	}
 }
 
-// Of the locators with the same priority each is the first as often as its part of all
-// weights, however many there are.
+// Among locators of the same priority, each is the first as often as its part of all weights,
+// however many there are.
 func TestShare(t *testing.T) {
 	shows.IDs(t, "5533-5.15.3-09")
 	const contexts = 20000
@@ -179,7 +179,7 @@ func TestShare(t *testing.T) {
 			count[best]++
 		}
 		for l, w := range weights {
-			// 300 are four standard deviations at the least.
+			// 300 is at least four standard deviations.
 			want := contexts * int(w) / all
 			if d := count[l] - want; d < -300 || d > 300 || w == 0 && count[l] != 0 {
 				t.Errorf("of weights %v number %d is first %d times, not %d", weights, l, count[l], want)
@@ -188,8 +188,8 @@ func TestShare(t *testing.T) {
 	}
 }
 
-// The lower priority goes first; among equals contexts are shared in proportion to the
-// weights, by both hosts alike, and stay where they are.
+// The lower priority goes first. Among equal priorities contexts are spread in proportion to the
+// weights, alike on both hosts, and stay where they are.
 func TestWeights(t *testing.T) {
 	shows.IDs(t, "5533-5.15.3-09")
 	n, a, b, ab, ba := two(t, 4)
@@ -225,7 +225,7 @@ func TestWeights(t *testing.T) {
 	b.handle(engine.Locators{Local: b.locals})
 	n.pass(10 * time.Minute)
 	count := by()
-	// Four standard deviations. The weight 0 has no part where others have, and the
+	// 35 is four standard deviations. The weight 0 has no part where others have one, and a
 	// weight of another priority has none either.
 	if count[0] != 0 || count[1] < contexts/4-35 || count[1] > contexts/4+35 || count[1]+count[2] != contexts {
 		t.Errorf("contexts by locator: %v", count)
@@ -246,9 +246,9 @@ func TestWeights(t *testing.T) {
 	}
 }
 
-// Interfaces are used as their policies say: the preferred one, what is said nothing
-// of, the backup, and what costs money only when nothing else is left; one that is
-// never to be used is not used even then. What is better again is gone back to.
+// Interfaces are used as their policies say: first the preferred one, then a normal one, then the
+// backup. One that costs money is used only when nothing else is left, and one that is never to be
+// used not even then. A context returns to a better one that works again.
 func TestInterfacePolicies(t *testing.T) {
 	n, a, b, ab, ba := two(t, 5, Config{HoldDown: 20 * time.Second})
 	a.flow(ab, 100*time.Millisecond)
@@ -296,23 +296,4 @@ func TestInterfacePolicies(t *testing.T) {
 	a.link(preferred, true)
 	n.pass(10 * time.Minute)
 	at(preferred, "the preferred one works again")
-}
-
-// A history has a bound, and what it loses is the oldest.
-func TestHistoryIsBounded(t *testing.T) {
-	for _, x := range []struct{ size, kept int }{{0, DefaultHistory}, {3, 3}} {
-		h := History{Size: x.size}
-		for i := range 3*x.kept - 1 {
-			h.add(Switch{Time: time.Duration(i)})
-		}
-		l := h.Switches()
-		if len(l) != x.kept {
-			t.Fatalf("%d are kept, wanted %d", len(l), x.kept)
-		}
-		for i := range l {
-			if l[i].Time != time.Duration(2*x.kept-1+i) {
-				t.Errorf("%d of %d: %d", i, x.kept, l[i].Time)
-			}
-		}
-	}
 }

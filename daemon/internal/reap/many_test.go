@@ -13,8 +13,8 @@ import (
 	"shim6/daemon/wire"
 )
 
-// crowd is one host with contexts with many peers, of two addresses each, and one
-// peer that has them all.
+// crowd makes two hosts of two addresses each, with many contexts between them. They stand for
+// contexts with many peers.
 func crowd(t testing.TB, contexts int, c Config) (n *network, a, b *host) {
 	n = newNetwork(t)
 	a, b = n.host("A", 2, c), n.host("B", 2, c)
@@ -42,13 +42,13 @@ func crowd(t testing.TB, contexts int, c Config) (n *network, a, b *host) {
 	return n, a, b
 }
 
-// peaks are how many messages a host sends in the worst second: of each type, and of all.
+// peaks are how many messages a host sends in its busiest second: of each type, and of all types.
 type peaks struct {
 	of  map[wire.Type]int
 	all int
 }
 
-// peaks looks at each second that begins with a message.
+// peaks finds the busiest among all seconds that begin with a message.
 func (h *host) peaks() peaks {
 	p := peaks{of: map[wire.Type]int{}}
 	var all []time.Duration
@@ -61,7 +61,7 @@ func (h *host) peaks() peaks {
 	return p
 }
 
-// worst is how many of these are in the same second, at most.
+// worst is how many of these times, which are in order, are within one second at most.
 func worst(sent []time.Duration) (most int) {
 	i := 0
 	for j, at := range sent {
@@ -73,7 +73,7 @@ func worst(sent []time.Duration) (most int) {
 	return most
 }
 
-// rehomed says how long it takes until all contexts of a host are elsewhere.
+// rehomed returns how long it takes until all contexts of a host have left a pair.
 func rehomed(t testing.TB, n *network, a *host, from engine.Pair, limit time.Duration) time.Duration {
 	began := n.now
 	for {
@@ -93,16 +93,16 @@ func rehomed(t testing.TB, n *network, a *host, from engine.Pair, limit time.Dur
 	}
 }
 
-// mostProbes are what the pace of all Probes allows in a second, and mostUpdates what that
-// of Update Requests does: 256 in 50 ms.
+// mostProbes is how many Probes a second the pace allows, and mostUpdates how many Update Requests
+// theirs does: 256 in 50 ms.
 const (
 	mostProbes  = DefaultRate + DefaultBurst
 	mostUpdates = 256 * 20
 )
 
-// Ten thousand contexts lose their pair at once: all are elsewhere in a few seconds,
-// and what is sent for that is spread: Probes, and the news for the peers that a locator
-// is broken.
+// Ten thousand contexts lose their pair at once. All have another one in a few seconds. The
+// messages for that are spread: Probes, and Update Requests that tell the peers that a locator is
+// broken.
 func TestTenThousand(t *testing.T) {
 	contexts := 10000
 	if testing.Short() || raceEnabled {
@@ -112,11 +112,11 @@ func TestTenThousand(t *testing.T) {
 	n.dead = func(s, d netip.Addr) bool { return s == a.addr(0) || d == a.addr(0) }
 	a.link(0, false)
 	took := rehomed(t, n, a, a.pair(0, b, 0), 30*time.Second)
-	// And what comes after: Keepalives, and what is told again.
+	// Keepalives and retransmissions that come after count, too.
 	n.pass(time.Minute)
 	p := a.peaks()
 	t.Logf("link down: %d contexts moved in %v; in the worst second %d messages, of each type %v", contexts, took, p.all, p.of)
-	// Two each: Exploring, and Operational.
+	// Each context sends two Probes: Exploring, and Operational.
 	if most := time.Duration(2*contexts/DefaultRate+2) * time.Second; took > most {
 		t.Errorf("took %v, more than %v", took, most)
 	}
@@ -131,8 +131,8 @@ func TestTenThousand(t *testing.T) {
 	}
 }
 
-// What works for one is what others try first: of three pairs that are left but one
-// works.
+// A pair that works for one context is tried first by others. Only one of three pairs that are
+// left works.
 func TestShared(t *testing.T) {
 	const contexts = 1000
 	n, a, b := crowd(t, contexts, Config{Rate: 500, Burst: 10})
@@ -164,7 +164,7 @@ func TestShared(t *testing.T) {
 	}
 }
 
-// No context sends more Probes than the RFC has, whatever happens: see checkRates.
+// No context sends more Probes than the RFC allows, whatever happens: see checkRates.
 func TestRandomWalk(t *testing.T) {
 	steps := 30000
 	if testing.Short() || raceEnabled {
@@ -198,7 +198,7 @@ func TestRandomWalk(t *testing.T) {
 			case 3:
 				h.handle(engine.Reap{ULIDs: u, Tag: k.TagLocal, Kind: engine.ReapKind(1 + r.IntN(5))})
 			case 4:
-				// Somebody who has seen our tag, and perhaps our Probes.
+				// An attacker who has seen our tag, and perhaps our Probes.
 				m := &wire.Probe{ReceiverContextTag: k.TagLocal, State: wire.ProbeState(r.IntN(3))}
 				p := pick(r, hosts[1-i].locals).Address
 				l := pick(r, h.locals).Address
@@ -228,8 +228,11 @@ func TestRandomWalk(t *testing.T) {
 			n.pass(time.Duration(r.IntN(3000)) * time.Millisecond)
 			for _, h := range hosts {
 				for _, x := range h.r.by {
-					if len(x.sent) > wire.MaxProbeReports || len(x.received) > wire.MaxProbeReports || len(x.tried) > 20 || x.state != operational && x.place == 0 {
+					if len(x.sent) > wire.MaxProbeReports || len(x.received) > wire.MaxProbeReports || len(x.schedule.tried) > 20 || x.state != operational && x.place == 0 {
 						t.Fatalf("seed %d: %+v", seed, x)
+					}
+					if !x.consistent() {
+						t.Fatalf("seed %d: %v in %v: %+v", seed, x.mode, x.state, x)
 					}
 					if got := h.state(x.ulids); got != x.state {
 						t.Fatalf("seed %d: in %v, the engine has %v", seed, x.state, got)
@@ -237,7 +240,7 @@ func TestRandomWalk(t *testing.T) {
 				}
 			}
 		}
-		// Then all works, and so must payload.
+		// Finally all pairs work, and payload must pass.
 		n.dead = func(_, _ netip.Addr) bool { return false }
 		for i, h := range hosts {
 			for j := range h.locals {
@@ -260,10 +263,9 @@ func TestRandomWalk(t *testing.T) {
 
 func pick[T any](r *rand.Rand, s []T) T { return s[r.IntN(len(s))] }
 
-// checkRates sees that Probes that nobody has asked for are no more than the RFC has, and
-// that each of the others is in answer to something. Explorations that begin are at
-// once, be it that the last one has just ended: so there is one more in a second than the
-// two of the schedule.
+// checkRates checks that no more Probes are sent unasked than the RFC allows, and that each of the
+// others answers something. An exploration begins at once, even if the last one has just ended: so
+// there may be one Probe more in a second than the two of the schedule.
 func (n *network) checkRates(t *testing.T, seed uint64) {
 	for _, h := range n.hosts {
 		var unasked []time.Duration
@@ -284,7 +286,7 @@ func (n *network) checkRates(t *testing.T, seed uint64) {
 	}
 }
 
-// BenchmarkTenThousand tells how long ten thousand contexts take, in virtual time.
+// BenchmarkTenThousand measures how long ten thousand contexts take, also in virtual time.
 func BenchmarkTenThousand(b *testing.B) {
 	for b.Loop() {
 		n, x, y := crowd(b, 10000, Config{})

@@ -15,30 +15,31 @@ import (
 	"shim6/daemon/wire"
 )
 
-// fresh is for how long what one context has found is news to others.
+// fresh is for how long other contexts act on what one context has found.
 const fresh = 10 * time.Second
 
 // candidate is a locator pair by which a context might send.
 type candidate struct {
 	engine.Pair
-	// broken: one of its locators is said to be.
+	// broken and transient: one of the locators is said to be.
 	broken, transient bool
-	// unfit is until when it is remembered that payload does not pass, though
-	// Probes may; 0 if it is not.
+	// unfit is until when it is remembered that payload does not pass, though Probes may; 0 if
+	// that is not known.
 	unfit time.Duration
-	// mismatch: one address is unique local, and the other is not, so that they
-	// are not meant for each other (RFC 6724, section 5, rule 6).
+	// mismatch: one address is unique local and the other is not, so they are not meant for
+	// each other (RFC 6724, section 5, rule 6).
 	mismatch bool
-	policy   int
-	// priority and share are those of both locators, as both hosts see them: so
-	// they come to the same order.
+	// policy is the rank of our interface's policy, the lower the better.
+	policy int
+	// priority and share are the sums for both locators, as both hosts see them. So both hosts
+	// come to the same order.
 	priority int
 	share    float64
-	// primary: they are the ULIDs, which need no header.
+	// primary: the locators are the ULIDs, and payload needs no header.
 	primary bool
-	// prefix is how many bits they have in common (RFC 6724, section 5, rule 8).
+	// prefix is how many bits the locators have in common (RFC 6724, section 5, rule 8).
 	prefix int
-	// link is the interface of ours, "" if it is not known.
+	// link is the interface of our locator, "" if it is not known.
 	link string
 }
 
@@ -47,7 +48,7 @@ var policies = [...]int{
 	engine.PolicyPreferred: 0, engine.PolicyNormal: 1, engine.PolicyBackup: 2, engine.PolicyMetered: 3, engine.PolicyNever: 4,
 }
 
-// compare is negative if a is better than b, by what is said of them. It is 0 if only
+// compare is negative if a is better than b, by what is said of their locators. It is 0 if only
 // chance could decide.
 func (a *candidate) compare(b *candidate) int {
 	return cmp.Or(
@@ -72,10 +73,10 @@ func compareBool(a, b bool) int {
 	return -1
 }
 
-// candidates are the pairs by which a context might send, the best first: our
-// locators that the peer knows with those of the peer that are proved (RFC 5534,
-// section 4.3). Those that we know to be broken are among them only if there are no
-// others, and those of interfaces that are never to be used only if in use.
+// candidates are the pairs by which a context might send, the best first: our locators that the
+// peer knows, with those of the peer that are proved (RFC 5534, section 4.3). Locators of ours
+// that are broken are used only if there are no others. Those of interfaces that are never to be
+// used are left out, except the current pair.
 func (r *Explorer) candidates(s *engine.Session, c *engine.Info) []candidate {
 	var list []candidate
 	x := r.by[c.ULIDs]
@@ -101,7 +102,7 @@ func (r *Explorer) candidates(s *engine.Session, c *engine.Info) []candidate {
 				continue
 			}
 			if !broken && !works {
-				// What was broken before is not needed.
+				// The broken ones found so far are not needed.
 				list, works = list[:0], true
 			}
 			flags := l.Preference.Flags | p.Flags
@@ -126,10 +127,10 @@ func (r *Explorer) candidates(s *engine.Session, c *engine.Info) []candidate {
 	return list
 }
 
-// share is by how much a context prefers a locator of a weight to others of the same
-// priority. It is by chance, the same for both hosts and after a restart, and of several
-// locators each is the first as often as its part of all weights (RFC 2782; RFC 5533,
-// section 5.15.3): so load is shared by contexts, and none moves to and fro.
+// share is by how much a context prefers a locator of a weight to others of the same priority.
+// It depends on chance, but is the same on both hosts and after a restart. Each of several
+// locators has the greatest share in as many contexts as its part of all weights (RFC 2782; RFC
+// 5533, section 5.15.3). So load is spread by contexts, and none moves to and fro.
 func share(u engine.ULIDs, a netip.Addr, weight uint8) float64 {
 	if weight == 0 {
 		return 0
@@ -143,12 +144,12 @@ func share(u engine.ULIDs, a netip.Addr, weight uint8) float64 {
 		b = append(b, x.AsSlice()...)
 	}
 	sum := sha256.Sum256(binary.BigEndian.AppendUint32(b, u.FII))
-	// Between 0 and 1, neither of which it is.
+	// Between 0 and 1, but neither 0 nor 1.
 	x := (float64(binary.BigEndian.Uint64(sum[:])>>11) + 0.5) / (1 << 53)
 	return float64(weight) / -math.Log(x)
 }
 
-// find is the candidate of a pair, nil if it is none.
+// find returns the candidate of a pair, nil if there is none.
 func find(list []candidate, p engine.Pair) *candidate {
 	for i := range list {
 		if list[i].Pair == p {
@@ -158,48 +159,94 @@ func find(list []candidate, p engine.Pair) *candidate {
 	return nil
 }
 
-// choose is the next pair to probe: of those that were not tried, one that somebody else
-// has just found to work, or one that differs most from those that were, and is the best of
-// them. What has just failed for somebody else goes behind, and before all else what costs
-// money. began is since when pairs are tried: what worked before that says nothing of
-// networks that have been tried since. False means that all were tried.
+// rank is the place of a candidate in the order of choose. Lower values go first, and a field
+// decides only if all before it are the same.
+type rank struct {
+	// defect is 2 if a locator is said to be broken, 1 if payload is remembered not to pass.
+	defect int
+	// metered is 1 if our interface costs money.
+	metered int
+	// news is what other contexts have found.
+	news int
+	// times is how often a pair between the same networks was tried, and last after how many
+	// others: so all networks are tried before one is tried again.
+	times, last int
+	// kin is how much the pair has in common with those that were tried.
+	kin int
+	// place is the index in the list of candidates, the best first.
+	place int
+}
+
+// The values of rank.news.
+const (
+	// pairWorks: another context has just found this pair to work.
+	pairWorks = iota
+	// networksWork: it has found another pair between the same networks to work.
+	networksWork
+	noNews
+	// pairFails: it has just found this pair not to work.
+	pairFails
+)
+
+// before reports whether a is to be probed before b.
+func (a *rank) before(b *rank) bool {
+	switch {
+	case a.defect != b.defect:
+		return a.defect < b.defect
+	case a.metered != b.metered:
+		return a.metered < b.metered
+	case a.news != b.news:
+		return a.news < b.news
+	case a.times != b.times:
+		return a.times < b.times
+	case a.last != b.last:
+		return a.last < b.last
+	case a.kin != b.kin:
+		return a.kin < b.kin
+	}
+	return a.place < b.place
+}
+
+// choose returns the next pair to probe, the first by rank among those that were not tried: one
+// that another context has just found to work, or the one that differs most from those that were
+// tried, and is the best of them. began is since when pairs are tried: networks that worked
+// before that, and were tried since, have no news. False means that all pairs were tried.
 func choose(list []candidate, tried []engine.Pair, known *paths, began, now time.Duration) (engine.Pair, bool) {
 	var best *candidate
-	var bestKey [7]int
-	relatives := relativesOf(tried, list)
+	var first rank
+	done := attemptsOf(tried, list)
 	peers := map[netip.Addr]bool{}
 	for i := range list {
 		peers[list[i].Peer] = true
 	}
 	for i := range list {
 		c := &list[i]
-		if relatives.pairs[c.Pair] {
+		if done.pairs[c.Pair] {
 			continue
 		}
-		of := classOf(c.Pair)
-		times := relatives.times[of]
-		key := [7]int{0, 0, 2, times, relatives.last[of], relatives.kin(c), i}
+		of := networksOf(c.Pair)
+		k := rank{news: noNews, times: done.times[of], last: done.last[of], kin: done.kin(c), place: i}
 		switch {
 		case c.broken:
-			key[0] = 2
+			k.defect = 2
 		case c.unfit != 0:
-			key[0] = 1
+			k.defect = 1
 		}
 		if c.policy == policies[engine.PolicyMetered] {
-			key[1] = 1
+			k.metered = 1
 		}
 		v := known.get(c.Pair)
 		switch good, pair, ok := known.worked(of); {
-		case v.works() && now-v.good <= fresh && (times == 0 || v.good > began):
-			key[2] = 0
+		case v.works() && now-v.good <= fresh && (k.times == 0 || v.good > began):
+			k.news = pairWorks
 		case v.fails() && now-v.bad <= fresh:
-			key[2] = 3
-		case ok && now-good <= fresh && times == 0 && peers[pair.Peer]:
-			// Another host in the peer's network is another matter.
-			key[2] = 1
+			k.news = pairFails
+		case ok && now-good <= fresh && k.times == 0 && peers[pair.Peer]:
+			// Only for this peer: another host in its network may have other paths.
+			k.news = networksWork
 		}
-		if best == nil || slices.Compare(key[:], bestKey[:]) < 0 {
-			best, bestKey = c, key
+		if best == nil || k.before(&first) {
+			best, first = c, k
 		}
 	}
 	if best == nil {

@@ -14,8 +14,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// addresses are those of these tests by their names: A's are ours, B's the peer's.
-// Unless it is said otherwise the first 43 bits of any two are the same.
+// addresses are the addresses of these tests by their names. A's are ours, B's the peer's. Any two
+// have their first 43 bits in common, unless a comment says otherwise.
 var addresses = map[string]netip.Addr{
 	"A1": netip.MustParseAddr("2001:db8:a1::1"),
 	"A2": netip.MustParseAddr("2001:db8:a2::1"),
@@ -25,9 +25,9 @@ var addresses = map[string]netip.Addr{
 	"B1": netip.MustParseAddr("2001:db8:b1::1"),
 	"B2": netip.MustParseAddr("2001:db8:b2::1"),
 	"B3": netip.MustParseAddr("2001:db8:b3::1"),
-	// 48 bits as A2.
+	// 48 bits in common with A2.
 	"Bnear": netip.MustParseAddr("2001:db8:a2:8000::1"),
-	// 64 and 127 bits as Ahalf.
+	// 64 and 127 bits in common with Ahalf.
 	"Ahalf": netip.MustParseAddr("2001:db8:a6:0:8000::3"),
 	"B64":   netip.MustParseAddr("2001:db8:a6::2"),
 	"B127":  netip.MustParseAddr("2001:db8:a6:0:8000::2"),
@@ -38,13 +38,13 @@ var addresses = map[string]netip.Addr{
 	"All": netip.MustParseAddr("fe80::a"),
 }
 
-// named is a pair of names, "A1>B1".
+// named is the pair of two names, such as "A1>B1".
 func named(text string) engine.Pair {
 	a, b, _ := strings.Cut(text, ">")
 	return engine.Pair{Local: addresses[a], Peer: addresses[b]}
 }
 
-// nameOf is the other way round.
+// nameOf is the reverse of named.
 func nameOf(p engine.Pair) string {
 	var a, b string
 	for name, x := range addresses {
@@ -58,7 +58,7 @@ func nameOf(p engine.Pair) string {
 	return a + ">" + b
 }
 
-// ours is an address of this host, and theirs a locator of the peer that is proved.
+// ours is an address of this host, and theirs a proved locator of the peer.
 func ours(name string, p wire.Preference) engine.LocalLocator {
 	return engine.LocalLocator{Address: addresses[name], Preference: p}
 }
@@ -72,8 +72,8 @@ func by(policy engine.InterfacePolicy, l engine.LocalLocator) engine.LocalLocato
 	return l
 }
 
-// contextOf is a host with addresses, and a context as the peer could have made it. The
-// context of the Session is one that there can always be.
+// contextOf makes a host with addresses, and describes a context with locators of the peer. The
+// Session is that of a simpler context, which is possible with any locators.
 func contextOf(t *testing.T, ulids engine.Pair, local []engine.LocalLocator, peer []engine.PeerLocator) (*host, *engine.Session, engine.Info) {
 	t.Helper()
 	n := newNetwork(t)
@@ -93,9 +93,9 @@ func contextOf(t *testing.T, ulids engine.Pair, local []engine.LocalLocator, pee
 	return h, s, c
 }
 
-// The pairs are those of our addresses with the peer's locators, without those that are
-// no addresses, or not proved, or not to be used, and in the order of RFC 6724, as far
-// as it is about pairs, of policy, and of what both hosts prefer.
+// The candidates are the pairs of our addresses with the peer's locators. Addresses that are gone,
+// not proved or not to be used are left out. The order is that of RFC 6724, as far as that is
+// about pairs, of policies, and of what both hosts prefer.
 func TestCandidates(t *testing.T) {
 	shows.IDs(t, "5534-4.3-01 5534-4.3-02 6629-4-01")
 	type (
@@ -159,7 +159,7 @@ func TestCandidates(t *testing.T) {
 			"A1>B1"},
 	} {
 		h, s, c := contextOf(t, named(x.ulids), x.local, x.peer)
-		// What this host has no more, though the peer knows it.
+		// An address that this host has no more, though the peer knows it.
 		c.LocalLocators = append(c.LocalLocators, netip.MustParseAddr("2001:db8:a7::1"))
 		var got []string
 		for _, p := range h.r.candidates(s, &c) {
@@ -171,7 +171,7 @@ func TestCandidates(t *testing.T) {
 	}
 }
 
-// Contexts are not moved for what only decides between equals.
+// A criterion that only decides between equals moves no context.
 func TestCompareEquals(t *testing.T) {
 	a, b := candidate{Pair: named("A1>B1"), prefix: 43}, candidate{Pair: named("A2>Bnear"), prefix: 48}
 	if d := a.compare(&b); d != 0 {
@@ -183,9 +183,8 @@ func TestCompareEquals(t *testing.T) {
 	}
 }
 
-// One after another, those are chosen that have just worked for others, or differ most
-// from what was tried; behind come those that have just failed, cost money, or are
-// broken.
+// Pairs that have just worked for other contexts are chosen first, then those that differ most from
+// the pairs tried. Behind them come those that have just failed, cost money, or are broken.
 func TestChoose(t *testing.T) {
 	const now = time.Hour
 	four := []string{"A1>B1", "A1>B2", "A2>B1", "A2>B2"}
@@ -203,9 +202,9 @@ func TestChoose(t *testing.T) {
 		want            string
 	}{
 		{name: "the best, and what differs most", list: four, want: "A1>B1 A2>B2 A1>B2 A2>B1"},
-		{name: "not what was tried", list: four, tried: []string{"A1>B1"}, want: "A2>B2 A1>B2 A2>B1"},
+		{name: "not the pair that was tried", list: four, tried: []string{"A1>B1"}, want: "A2>B2 A1>B2 A2>B1"},
 		{name: "one in common is better than two", list: []string{"A1>B1", "A1>B2", "A2>B2", "A3>B1"}, want: "A1>B1 A2>B2 A3>B1 A1>B2"},
-		{name: "what was tried and is no candidate counts, too", list: []string{"A1>B1", "A2>B2"}, tried: []string{"A1>B3"}, want: "A2>B2 A1>B1"},
+		{name: "a pair that was tried counts even if it is no candidate", list: []string{"A1>B1", "A2>B2"}, tried: []string{"A1>B3"}, want: "A2>B2 A1>B1"},
 		{name: "worked just now", list: four, tried: []string{"A1>B1"}, known: []func(*paths){worked(fresh, "A1>B2")}, want: "A1>B2 A2>B1 A2>B2"},
 		{name: "worked long ago", list: four, tried: []string{"A1>B1"}, known: []func(*paths){worked(fresh+1, "A1>B2")}, want: "A2>B2 A1>B2 A2>B1"},
 		{name: "failed just now", list: four, known: []func(*paths){failed(fresh, "A1>B1")}, want: "A1>B2 A2>B1 A2>B2 A1>B1"},
@@ -214,9 +213,9 @@ func TestChoose(t *testing.T) {
 			want: "A1>B2 A2>B1 A2>B2 A1>B1"},
 		{name: "failed, and then worked", list: four, known: []func(*paths){failed(5*time.Second, "A2>B1"), worked(time.Second, "A2>B1")},
 			want: "A2>B1 A1>B2 A1>B1 A2>B2"},
-		{name: "what costs money behind what has just failed", list: four, metered: "A1", known: []func(*paths){failed(time.Second, "A2>B1"), worked(time.Second, "A1>B1")},
+		{name: "pairs that cost money go behind pairs that have just failed", list: four, metered: "A1", known: []func(*paths){failed(time.Second, "A2>B1"), worked(time.Second, "A1>B1")},
 			want: "A2>B2 A2>B1 A1>B1 A1>B2"},
-		{name: "what is broken behind what costs money", list: []string{"A1>B1", "A2>B1", "A3>B1"}, broken: "A1", metered: "A2", known: []func(*paths){worked(time.Second, "A1>B1")},
+		{name: "broken pairs go behind pairs that cost money", list: []string{"A1>B1", "A2>B1", "A3>B1"}, broken: "A1", metered: "A2", known: []func(*paths){worked(time.Second, "A1>B1")},
 			want: "A3>B1 A2>B1 A1>B1"},
 	} {
 		known := newPaths(10)

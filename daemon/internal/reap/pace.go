@@ -4,9 +4,11 @@ package reap
 
 import "time"
 
-// pace is a token bucket for the Probes of all contexts. Answers take a token
-// whether or not there is one: what begins by itself waits for them.
+// pace is a token bucket for the Probes of all contexts. Answers take a token whether or not
+// there is one; Probes of a schedule wait for them.
 type pace struct {
+	// rate is in tokens a second. tokens are those that were there at a time; they may be
+	// negative.
 	rate, burst, tokens float64
 	at                  time.Duration
 }
@@ -33,7 +35,7 @@ func (p *pace) take(now time.Duration) {
 	p.tokens--
 }
 
-// next is when ready will be true; the time of the last call, or before, if it was.
+// next is when ready will be true; if it is already, a time that has passed.
 func (p *pace) next() time.Duration {
 	if p.tokens >= 1 {
 		return p.at
@@ -41,13 +43,15 @@ func (p *pace) next() time.Duration {
 	return p.at + time.Duration((1-p.tokens)/p.rate*float64(time.Second)) + time.Microsecond
 }
 
-// bucket is how many answers a context still owes: each Probe of the peer asks for
-// one, but nobody may have as many sent as he likes.
+// bucket bounds the answers of one context. Each Probe of the peer asks for one, but nobody may
+// have as many sent as they like.
 type bucket struct {
+	// spent is how many answers were sent lately, as of a time.
 	spent float64
 	at    time.Duration
 }
 
+// answerBurst is how many answers a context sends at once, and answerRate how many a second.
 const (
 	answerBurst = 6
 	answerRate  = 4

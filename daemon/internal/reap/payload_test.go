@@ -12,11 +12,6 @@ import (
 	"shim6/daemon/internal/engine"
 )
 
-// outbound are the switches of our direction.
-func (h *host) outbound() []Switch {
-	return slices.DeleteFunc(h.r.History().Switches(), func(s Switch) bool { return s.Inbound })
-}
-
 // either reports whether a pair, or its reverse, is among others.
 func either(p engine.Pair, pairs ...engine.Pair) bool {
 	return slices.Contains(pairs, p) || slices.Contains(pairs, engine.Pair{Local: p.Peer, Peer: p.Local})
@@ -32,11 +27,12 @@ func (h *host) path(u engine.ULIDs, pair engine.Pair) Path {
 	return Path{}
 }
 
-// A path begins to lose what is longer than 1400 octets, and Probes pass. It is left in
-// seconds, by the host whose data is long, and is not returned to while it loses them.
+// A path begins to lose packets longer than 1400 octets, and Probes pass. The host whose packets are
+// long leaves it within seconds, and does not return while it loses them.
 func TestLongPacketsLost(t *testing.T) {
 	for _, both := range []bool{false, true} {
 		n, a, b, ab, ba := two(t, 2)
+		switches := a.outbound()
 		first, heals := a.pair(0, b, 0), n.now+time.Hour
 		c := a.connect(ab, 1500)
 		var d *tcp
@@ -48,7 +44,7 @@ func TestLongPacketsLost(t *testing.T) {
 			return n.now < heals && either(p, first) && length > 1400
 		}
 		n.pass(3 * time.Second)
-		l := a.outbound()
+		l := switches()
 		if c.silence() > 300*time.Millisecond || len(l) != 1 || l[0].Trigger != Payload || l[0].From != first ||
 			!strings.Contains(l[0].Why, "1500 octets") || l[0].Outage < 500*time.Millisecond || l[0].Outage > 2*time.Second {
 			t.Fatalf("silent for %v: %+v %q", c.silence(), l, n.probes())
@@ -59,13 +55,13 @@ func TestLongPacketsLost(t *testing.T) {
 		if p := a.path(ab, first); p.State != NoPayload || p.Current {
 			t.Errorf("the path is %+v", p)
 		}
-		// It stays, for as long as the path is as it was.
+		// It stays away for as long as the path loses packets.
 		n.pass(55 * time.Minute)
-		if l := a.outbound(); len(l) != 1 || c.longest > 3*time.Second {
+		if l := switches(); len(l) != 1 || c.longest > 3*time.Second {
 			t.Errorf("longest silence %v: %+v", c.longest, l)
 		}
 		n.pass(2 * time.Hour)
-		if l := a.outbound(); a.current(ab) != first || len(l) != 2 || l[1].Trigger != Return || c.longest > 3*time.Second {
+		if l := switches(); a.current(ab) != first || len(l) != 2 || l[1].Trigger != Return || c.longest > 3*time.Second {
 			t.Errorf("silent for %v: %+v", c.longest, l)
 		}
 		if a.path(ab, first).State == NoPayload {
@@ -74,8 +70,8 @@ func TestLongPacketsLost(t *testing.T) {
 	}
 }
 
-// A firewall on a path lets Shim6's messages through, and no payload, in either
-// direction or in one. It is left, by both hosts, and is not returned to soon.
+// A firewall on a path lets Shim6's messages through, and no payload, in both directions or in one.
+// Both hosts leave the path, and do not return soon.
 func TestPayloadBlocked(t *testing.T) {
 	for _, x := range []struct {
 		name    string
@@ -83,6 +79,7 @@ func TestPayloadBlocked(t *testing.T) {
 	}{{"both", true, true}, {"out", true, false}, {"in", false, true}} {
 		for _, addresses := range []int{2, 3} {
 			n, a, b, ab, ba := two(t, addresses)
+			switches := a.outbound()
 			first, heals := a.pair(0, b, 0), n.now+30*time.Minute
 			back := engine.Pair{Local: first.Peer, Peer: first.Local}
 			c := a.connect(ab, 1500)
@@ -95,17 +92,17 @@ func TestPayloadBlocked(t *testing.T) {
 				t.Errorf("%s: silent for %v, A by %v, B by %v: %q", x.name, c.silence(), a.current(ab), b.current(ba), n.probes())
 				continue
 			}
-			if l := a.outbound(); len(l) != 1 || l[0].Trigger != Payload || l[0].From != first {
+			if l := switches(); len(l) != 1 || l[0].Trigger != Payload || l[0].From != first {
 				t.Errorf("%s: %+v", x.name, l)
 			}
 			n.pass(9 * time.Minute)
-			if c.longest > 6*time.Second || len(a.outbound()) != 1 {
-				t.Errorf("%s: silent for %v: %+v", x.name, c.longest, a.outbound())
+			if c.longest > 6*time.Second || len(switches()) != 1 {
+				t.Errorf("%s: silent for %v: %+v", x.name, c.longest, switches())
 			}
-			// One try more before it is healed at most, as short as the first.
+			// There is at most one more attempt before the path is healed, as short as the first.
 			n.pass(3 * time.Hour)
-			if c.longest > 6*time.Second || len(a.outbound()) > 5 || a.current(ab) != first || b.current(ba) != back {
-				t.Errorf("%s: silent for %v, A by %v, B by %v: %+v", x.name, c.longest, a.current(ab), b.current(ba), a.outbound())
+			if c.longest > 6*time.Second || len(switches()) > 5 || a.current(ab) != first || b.current(ba) != back {
+				t.Errorf("%s: silent for %v, A by %v, B by %v: %+v", x.name, c.longest, a.current(ab), b.current(ba), switches())
 			}
 		}
 	}
@@ -127,37 +124,39 @@ func TestPayloadBlockedTwice(t *testing.T) {
 // The last of four pairs is the only one that carries payload.
 func TestLastPairCarriesPayload(t *testing.T) {
 	n, a, b, ab, ba := two(t, 2)
+	switches := a.outbound()
 	c := a.connect(ab, 1500)
 	n.pass(time.Second)
 	bad := []engine.Pair{a.pair(0, b, 0), a.pair(1, b, 1), a.pair(0, b, 1)}
 	n.loses = func(p engine.Pair, payload bool, _ int) bool { return payload && either(p, bad...) }
 	n.pass(40 * time.Second)
 	if c.silence() > 300*time.Millisecond || a.current(ab) != a.pair(1, b, 0) || b.current(ba) != b.pair(0, a, 1) {
-		t.Errorf("silent for %v: A by %v, B by %v: %+v", c.silence(), a.current(ab), b.current(ba), a.outbound())
+		t.Errorf("silent for %v: A by %v, B by %v: %+v", c.silence(), a.current(ab), b.current(ba), switches())
 	}
 }
 
-// No pair carries payload, or long packets: what there is is tried, and then seldom.
+// No pair carries payload, or none carries long packets. All pairs are tried, and then seldom again.
 func TestNoPairCarriesPayload(t *testing.T) {
 	for name, loses := range map[string]func(p engine.Pair, payload bool, length int) bool{
 		"payload": func(_ engine.Pair, payload bool, _ int) bool { return payload },
 		"long":    func(_ engine.Pair, _ bool, length int) bool { return length > 1400 },
 	} {
 		n, a, b, ab, _ := two(t, 3)
+		switches := a.outbound()
 		a.connect(ab, 1500)
 		n.pass(time.Second)
 		n.loses = loses
 		n.pass(time.Minute)
-		if len(a.outbound()) == 0 {
+		if len(switches()) == 0 {
 			t.Errorf("%s: nothing was tried", name)
 		}
 		n.pass(15 * time.Minute)
-		if l := len(a.outbound()); l > 20 {
+		if l := len(switches()); l > 20 {
 			t.Errorf("%s: %d switches in a quarter of an hour", name, l)
 		}
-		before := len(a.outbound())
+		before := len(switches())
 		n.pass(6 * time.Hour)
-		if l := len(a.outbound()) - before; l > 6*(NumberOfInitialProbes+2) {
+		if l := len(switches()) - before; l > 6*(NumberOfInitialProbes+2) {
 			t.Errorf("%s: %d switches in six hours", name, l)
 		}
 		if a.current(ab) != a.pair(0, b, 0) {
@@ -166,10 +165,11 @@ func TestNoPairCarriesPayload(t *testing.T) {
 	}
 }
 
-// A peer that does not take longer packets than its messages is left where it is, if TCP
-// gets on by itself, and a pair that carries no payload is left all the same.
+// The peer does not take Probes that are longer than the message. That is not held against the
+// path, and a pair that carries no payload is left all the same.
 func TestPeerWithoutLongProbes(t *testing.T) {
 	n, a, b, ab, _ := two(t, 2)
+	switches := a.outbound()
 	first := a.pair(0, b, 0)
 	c := a.connect(ab, 1500)
 	n.pass(time.Second)
@@ -177,54 +177,58 @@ func TestPeerWithoutLongProbes(t *testing.T) {
 		return payload && either(p, first) || !payload && length > 0
 	}
 	n.pass(15 * time.Second)
-	if c.silence() > 300*time.Millisecond || len(a.outbound()) != 1 {
-		t.Errorf("silent for %v: %+v", c.silence(), a.outbound())
+	if c.silence() > 300*time.Millisecond || len(switches()) != 1 {
+		t.Errorf("silent for %v: %+v", c.silence(), switches())
 	}
 	if a.path(ab, first).State == NoPayload && a.r.paths.long {
 		t.Error("what the peer does not take is held against the path")
 	}
 }
 
-// A peer that is gone answers no Probe, and nothing is switched.
+// A peer that is gone answers no Probe, and the context stays at its pair.
 func TestStuckPeerGone(t *testing.T) {
 	n, a, _, ab, _ := two(t, 3)
+	switches := a.outbound()
 	a.connect(ab, 1500)
 	n.pass(time.Second)
 	n.dead = func(s, _ netip.Addr) bool { return n.owner[s] != a }
 	n.pass(time.Hour)
-	if l := a.outbound(); len(l) != 0 {
+	if l := switches(); len(l) != 0 {
 		t.Errorf("%+v", l)
 	}
 }
 
-// While other connections of the context get on, a pair is not left for one that does
-// not, unless long packets are lost.
+// While other connections of the context get on, the pair is not left because of one that is stuck,
+// unless long packets are lost.
 func TestOthersGetOn(t *testing.T) {
 	n, a, _, ab, _ := two(t, 2)
+	switches := a.outbound()
 	c := a.connect(ab, 1500)
 	c.progress = true
 	n.pass(time.Second)
 	n.loses = func(p engine.Pair, payload bool, length int) bool { return payload }
 	n.pass(10 * time.Minute)
-	if l := a.outbound(); len(l) != 0 {
+	if l := switches(); len(l) != 0 {
 		t.Errorf("%+v", l)
 	}
 	var b *host
 	n, a, b, ab, _ = two(t, 2)
+	switches = a.outbound()
 	c = a.connect(ab, 1500)
 	c.progress = true
 	first := a.pair(0, b, 0)
 	n.loses = func(p engine.Pair, _ bool, length int) bool { return either(p, first) && length > 1400 }
 	n.pass(5 * time.Second)
-	if c.silence() > 300*time.Millisecond || len(a.outbound()) != 1 {
-		t.Errorf("silent for %v: %+v", c.silence(), a.outbound())
+	if c.silence() > 300*time.Millisecond || len(switches()) != 1 {
+		t.Errorf("silent for %v: %+v", c.silence(), switches())
 	}
 }
 
-// A connection whose timer expires now and then, and that gets on, has no pair left, and
-// no Probe longer than others.
+// A connection's timer expires now and then, and the connection gets on. No pair is left because of
+// it, and no long Probe is sent.
 func TestLossIsNoStall(t *testing.T) {
 	n, a, _, ab, _ := two(t, 2)
+	switches := a.outbound()
 	c := a.connect(ab, 1500)
 	sent := 0
 	n.loses = func(_ engine.Pair, payload bool, length int) bool {
@@ -240,12 +244,12 @@ func TestLossIsNoStall(t *testing.T) {
 			t.Fatalf("a Probe of %d octets", p.length)
 		}
 	}
-	if c.longest > time.Second || len(a.outbound()) != 0 {
-		t.Errorf("%v, %+v", c.longest, a.outbound())
+	if c.longest > time.Second || len(switches()) != 0 {
+		t.Errorf("%v, %+v", c.longest, switches())
 	}
 }
 
-// What is remembered of a stall goes with the time, and with the context.
+// A stall is forgotten after a while.
 func TestStallForgotten(t *testing.T) {
 	n, a, b, ab, _ := two(t, 2)
 	first := a.pair(0, b, 0)

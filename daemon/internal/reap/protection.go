@@ -4,35 +4,33 @@ package reap
 
 import (
 	"fmt"
-	"net/netip"
 
 	"shim6/daemon/internal/engine"
 	"shim6/daemon/wire"
 )
 
-// Protection is where a context could go if what is between the networks of its current
-// pair failed.
+// Protection is where a context could go if the path between the networks of its current pair
+// failed. Whether the other pairs work only a Probe can tell.
 type Protection struct {
-	// Pairs are those between other networks, and Local and Peer how many networks of
-	// each host are in those and the current one. Whether they work only a Probe can
-	// tell.
+	// Pairs counts the pairs between other networks. Local and Peer count the networks of each
+	// host in those pairs and the current one.
 	Pairs, Local, Peer int
-	// LackLocal and LackPeer say why a host has but one network; "" if it has more.
+	// LackLocal and LackPeer say why a host has only one network; "" if it has more.
 	LackLocal, LackPeer string
 }
 
 // Protected reports whether there is another pair.
 func (p Protection) Protected() bool { return p.Pairs > 0 }
 
-// String says it as users are told.
+// String is the sentence that users are told.
 func (p Protection) String() string {
 	if !p.Protected() {
 		return "not protected: " + p.LackLocal + ", and " + p.LackPeer
 	}
-	return fmt.Sprintf("protected by %s, of %s and %s", count(p.Pairs, "other pair"), networks(p.Local, "here", p.LackLocal), networks(p.Peer, "there", p.LackPeer))
+	return fmt.Sprintf("protected by %s, of %s and %s", count(p.Pairs, "other pair"), ofNetworks(p.Local, "here", p.LackLocal), ofNetworks(p.Peer, "there", p.LackPeer))
 }
 
-func networks(n int, where, lack string) string {
+func ofNetworks(n int, where, lack string) string {
 	text := count(n, "network") + " " + where
 	if lack != "" {
 		text += " (" + lack + ")"
@@ -47,8 +45,8 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %s", n, what)
 }
 
-// Protection tells where a context could go, by what is known of addresses: those that
-// are broken or unproved are no use.
+// Protection tells where a context could go, by what is known of addresses. Those that are
+// broken or unproved do not count.
 func (r *Explorer) Protection(s *engine.Session) Protection {
 	c := s.Info()
 	return r.protection(s, &c)
@@ -74,15 +72,6 @@ func (r *Explorer) protection(s *engine.Session, c *engine.Info) Protection {
 	}
 	return p
 }
-
-// sitesOf are the first 48 bits of both addresses: two networks of one site are by one
-// provider, as a rule.
-func sitesOf(p engine.Pair) class {
-	c := classOf(p)
-	return class{c.local >> (64 - siteBits), c.peer >> (64 - siteBits)}
-}
-
-func sameSite(a, b netip.Addr) bool { return commonPrefix(a, b) >= siteBits }
 
 // ourLack says why none of our locators is of use beside the current one.
 func ourLack(s *engine.Session, c *engine.Info) string {

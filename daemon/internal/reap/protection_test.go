@@ -11,8 +11,8 @@ import (
 	"shim6/daemon/wire"
 )
 
-// A context is protected by pairs of other networks, and of no others; and if there are
-// none, each host's part in that is named.
+// A context is protected only by pairs between other networks. If there are none, the sentence says
+// what each host lacks.
 func TestProtection(t *testing.T) {
 	var (
 		same      wire.Preference

@@ -2,13 +2,45 @@
 
 package reap
 
-import "time"
+import (
+	"container/heap"
+	"time"
+)
 
-// queue are the contexts that have something to do, a heap by when, and in the order
-// of their coming if that is the same.
+// queue are the contexts that have something to do: a heap by when it is due, and in the order
+// in which they came if that is the same.
 type queue struct {
 	heap []*exploration
 	seq  uint64
+}
+
+// slot is the place of a context in a queue.
+type slot struct {
+	// due is when step is to be called; it means something if place is not 0.
+	due time.Duration
+	// seq orders what is due at the same time.
+	seq uint64
+	// in is the queue, and place the index in its heap plus one, 0 if the context is in none.
+	in    *queue
+	place int
+}
+
+// at has step called at a time, in place of any other.
+func (r *Explorer) at(x *exploration, due time.Duration) { r.put(x, &r.queue, due) }
+
+// put puts a context into a queue, and takes it out of the one where it is.
+func (r *Explorer) put(x *exploration, q *queue, due time.Duration) {
+	r.stop(x)
+	q.seq++
+	x.due, x.seq, x.in = due, q.seq, q
+	heap.Push(q, x)
+}
+
+// stop takes a context out of its queue, if it is in one.
+func (r *Explorer) stop(x *exploration) {
+	if x.place > 0 {
+		heap.Remove(x.in, x.place-1)
+	}
 }
 
 func (q *queue) Len() int { return len(q.heap) }
@@ -34,7 +66,7 @@ func (q *queue) Pop() any {
 	return x
 }
 
-// first is the one that is due first, nil if there is none.
+// first is the context that is due first, nil if there is none.
 func (q *queue) first() *exploration {
 	if len(q.heap) == 0 {
 		return nil
@@ -42,5 +74,5 @@ func (q *queue) first() *exploration {
 	return q.heap[0]
 }
 
-// waits reports whether somebody has been due.
+// waits reports whether a context is due.
 func (q *queue) waits(now time.Duration) bool { return len(q.heap) > 0 && q.heap[0].due <= now }

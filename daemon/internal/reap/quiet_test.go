@@ -13,8 +13,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// Lifetimes that routers make longer are nothing new to try: the pauses between Probes
-// grow all the same.
+// Routers that extend lifetimes give nothing new to try: the pauses between Probes grow all the
+// same.
 func TestLifetimesChange(t *testing.T) {
 	shows.IDs(t, "5534-4.3-07")
 	z := in(t, operational)
@@ -30,7 +30,7 @@ func TestLifetimesChange(t *testing.T) {
 	if n := len(z.n.trace); n > 4+21+8 || n < 26 {
 		t.Errorf("%d Probes in ten minutes", n)
 	}
-	// What is new begins the schedule anew.
+	// A real change begins the schedule again.
 	before := len(z.n.trace)
 	z.a.link(1, false)
 	z.n.pass(1400 * time.Millisecond)
@@ -39,8 +39,8 @@ func TestLifetimesChange(t *testing.T) {
 	}
 }
 
-// A peer that has lost the context answers no Probe, and TCP retransmits. That is no
-// reason to leave a pair that works: the I2bis makes it good.
+// A peer that has lost the context answers no Probe, and TCP retransmits. That is no reason to leave
+// a pair that works: the I2bis exchange restores the context.
 func TestHintWithoutContext(t *testing.T) {
 	n, a, b, ab, _ := two(t, 2)
 	second := a.pair(1, b, 0)
@@ -50,7 +50,7 @@ func TestHintWithoutContext(t *testing.T) {
 		t.Fatal("the second pair can't be used")
 	}
 	b.handle(engine.Dump{})
-	// What answers I2bis is lost for a while.
+	// The answers to I2bis are lost for a while.
 	c, _ := a.e.Context(ab)
 	n.dead = func(s, _ netip.Addr) bool { return n.owner[s] == b }
 	var m wire.R1bis
@@ -74,8 +74,8 @@ func TestHintWithoutContext(t *testing.T) {
 	}
 }
 
-// Before there is a context nothing is explored, whatever is told: who asks for one
-// could have others flooded.
+// Nothing is explored before there is a context, whatever events come: a host that asks for a
+// context could have others flooded.
 func TestNoContextNoExploration(t *testing.T) {
 	shows.IDs(t, "5534-4.2-04 5534-8-05")
 	n := newNetwork(t)

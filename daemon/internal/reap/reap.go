@@ -3,7 +3,6 @@
 package reap
 
 import (
-	"container/heap"
 	"net/netip"
 	"time"
 
@@ -19,98 +18,107 @@ const (
 )
 
 const (
-	// DefaultRate and DefaultBurst are how many Probes are sent a second, by all
-	// contexts together, and at once.
+	// DefaultRate is how many Probes all contexts together send in a second, and DefaultBurst
+	// how many at once.
 	DefaultRate  = 4000
 	DefaultBurst = 256
-	// DefaultHoldDown is how long a context stays with a pair before it looks
-	// whether a better one works again.
+	// DefaultHoldDown is how long a context stays with a pair before it asks whether a better
+	// one works again.
 	DefaultHoldDown = time.Minute
-	// MaxHoldDown is the most that it grows to while the better one does not, or
-	// not for long.
+	// MaxHoldDown is the most that the hold-down grows to, while the better pair does not
+	// work, or not for long.
 	MaxHoldDown = time.Hour
 	// DefaultMaxPaths is how many locator pairs are remembered.
 	DefaultMaxPaths = 1 << 16
 )
 
 const (
-	// linger is how long a context that is Operational again is remembered, for
-	// what is late.
+	// linger is how long a context that is Operational again is remembered, because of
+	// messages that are late.
 	linger = 10 * time.Second
-	// stable is for how long a context must have stayed with a pair that it has
-	// returned to, for that not to be called flapping.
+	// stable is how long a context must have stayed with a pair that it has returned to. If
+	// it leaves earlier, that is flapping.
 	stable = 10 * time.Minute
-	// answerPause is how long after an answer the next Probe of the schedule is
-	// sent, if the peer's next one, whose answer serves as well, does not come.
+	// answerPause is the time from an answer to the next Probe of the schedule. Usually the
+	// peer's next Probe comes before, and the answer to it serves as well.
 	answerPause = InitialProbeTimeout + 100*time.Millisecond
-	// vain is for how long a pair that has had no answer is not taken for one.
+	// vain is for how long a pair that has not answered is not used to answer by.
 	vain = 5 * time.Second
-	// minPatience and patientRTTs are how long an answer may take where the
-	// round-trip time is known: the path may have got slower.
+	// minPatience, or patientRTTs round-trip times if that is longer, is how long an answer
+	// may take where the round-trip time is known: the path may have got slower.
 	minPatience = 60 * time.Millisecond
 	patientRTTs = 4
-	// hintPause is the least time from one hint that is looked into to another. It
-	// doubles with each, up to maxHintPause: the first may have been for nothing,
-	// and the second be the failure.
+	// hintPause is the least time from one hint that is looked into to the next. It doubles
+	// with each, up to maxHintPause: the first hint may have meant nothing, and the second be
+	// about the failure.
 	hintPause    = time.Second
 	maxHintPause = 8 * time.Second
 )
 
-// Config is what an Explorer needs to know. What is zero has its default.
+// Config is what an Explorer needs to know. A field that is zero has its default.
 type Config struct {
-	// Rate is how many Probes a second all contexts begin, on average, and Burst
+	// Rate is how many Probes all contexts together begin in a second, on average, and Burst
 	// how many at once. Answers count, but don't wait.
 	Rate, Burst int
-	// HoldDown is how long a context stays before it looks for a better pair.
+	// HoldDown is how long a context stays with a pair before it asks a better one.
 	HoldDown time.Duration
-	// Standby is how often an Operational context probes the pairs that it
-	// would come to first; 0 is never. Each time that costs up to three Probes
-	// and as many answers, and it keeps contexts alive that nobody uses: so it
-	// is for few contexts that must not lose half a second.
+	// Standby is how often an Operational context probes the pairs that it would come to
+	// first; 0 is never. Each time costs up to three Probes and as many answers, and keeps
+	// contexts alive that nobody uses. So it is for few contexts that must not lose half a
+	// second.
 	Standby time.Duration
 	// MaxPaths is how many locator pairs are remembered.
 	MaxPaths int
-	// History is where Switches are kept, if somebody else has it.
-	History *History
-	// OnSwitch, unless it is nil, is told of each Switch.
+	// OnSwitch, unless it is nil, is told of each Switch. It is called in the Engine's
+	// goroutine, and the Switch is its to keep.
 	OnSwitch func(*Switch)
 }
 
-// Stats are counters.
+// Stats are counters. They only grow, and begin at 0 with each Explorer.
 type Stats struct {
-	// Probes were sent, Answers among them for Probes of the peer.
+	// Probes are those sent. Answers are those among them that answer a Probe of the peer, or
+	// its first payload.
 	Probes, Answers uint64
-	// Duplicates came for the second time.
+	// Duplicates are Probes received for the second time, and ignored.
 	Duplicates uint64
-	// Unbelieved messages had reports of none but Probes that were not sent.
+	// Unbelieved are Probes received whose reports are all about Probes that were not sent, or
+	// too long ago.
 	Unbelieved uint64
-	// Passed over were those by a pair that the peer is to leave.
+	// Passed are Probes received and passed over, because they came by a pair that the peer is
+	// to leave (see payload.go).
 	Passed uint64
-	// Limited answers were not sent, for there were too many.
+	// Limited are answers not sent, because there were too many.
 	Limited uint64
 	// Switches are those of our direction.
 	Switches uint64
 }
 
-// Explorer is an engine.Explorer that is REAP. It belongs to one Engine, and its goroutine.
+// Named returns the counters by the names that they have for users, such as "probes".
+func (c Stats) Named() map[string]uint64 {
+	return map[string]uint64{
+		"probes": c.Probes, "answers": c.Answers, "duplicates": c.Duplicates, "unbelieved": c.Unbelieved,
+		"passed-over": c.Passed, "limited": c.Limited, "switches": c.Switches,
+	}
+}
+
+// Explorer is an engine.Explorer that is REAP. It belongs to one Engine, and to its goroutine.
 type Explorer struct {
-	config  Config
-	history *History
-	by      map[engine.ULIDs]*exploration
-	// queue are those that wait for a time, and starts those that would begin, but
-	// must wait for others: who has begun goes on first, so that something is
-	// found soon that the others can use.
+	config Config
+	by     map[engine.ULIDs]*exploration
+	// queue are the contexts that wait for a time. starts are those that would begin to probe,
+	// but must wait for the pace. A context that has begun goes before them, so that something
+	// is found soon that the others can use.
 	queue, starts queue
 	pace          pace
 	paths         paths
 	stats         Stats
 	// uses are the commands that wait for an answer, the oldest first.
 	uses []*use
-	// reported are the last Probes of peers since their contexts last were Exploring,
-	// where no more is remembered.
+	// reported are the last Probes of peers since their contexts last were Exploring. They
+	// outlive what else is remembered of a context.
 	reported map[engine.ULIDs]wire.ProbeReport
-	// adopted is when a context was last taken up: nothing is sent then, but by
-	// the next Tick.
+	// adopted is when a context was last taken up. At that time nothing is sent before the
+	// next Tick.
 	adopted time.Duration
 }
 
@@ -130,27 +138,21 @@ func New(c Config) *Explorer {
 	if c.MaxPaths <= 0 {
 		c.MaxPaths = DefaultMaxPaths
 	}
-	if c.History == nil {
-		c.History = &History{}
-	}
 	return &Explorer{
-		config: c, history: c.History, by: make(map[engine.ULIDs]*exploration),
+		config: c, by: make(map[engine.ULIDs]*exploration),
 		pace: newPace(c.Rate, c.Burst), paths: newPaths(c.MaxPaths),
 		reported: make(map[engine.ULIDs]wire.ProbeReport),
 	}
 }
 
-// History is where Switches are kept.
-func (r *Explorer) History() *History { return r.history }
-
 // Stats returns the counters.
 func (r *Explorer) Stats() Stats { return r.stats }
 
-// Size is of how many contexts something is remembered.
+// Size is the number of contexts of which something is remembered.
 func (r *Explorer) Size() int { return len(r.by) }
 
-// Established takes a context up where it is: one that is adopted may explore. It
-// sends nothing.
+// Established takes a context up as it is. One that is adopted may be exploring. Nothing is
+// sent now.
 func (r *Explorer) Established(s *engine.Session) {
 	r.adopted = s.Now()
 	if x := r.by[s.ULIDs()]; x != nil {
@@ -161,10 +163,7 @@ func (r *Explorer) Established(s *engine.Session) {
 	}
 	switch c := s.Info(); c.Reap {
 	case engine.ReapExploring, engine.ReapInboundOK:
-		x := r.make(s, c.Reap)
-		x.begin(Restart, "shim6d was started anew", s.Now())
-		x.failing, x.failed, x.sendTimer = s.Now(), true, s.Now()
-		r.at(x, s.Now())
+		r.adopt(s, c.Reap)
 	default:
 		if !r.possible(s) {
 			x := r.make(s, engine.ReapOperational)
@@ -175,17 +174,17 @@ func (r *Explorer) Established(s *engine.Session) {
 	}
 }
 
-// Reap deals with what the kernel tells (RFC 5534, sections 6.1, 6.4 and 6.6).
+// Reap deals with what the kernel tells of liveness (RFC 5534, sections 6.1, 6.4 and 6.6).
 func (r *Explorer) Reap(s *engine.Session, kind engine.ReapKind) {
 	if !s.Info().State.Sends() {
-		// There is nothing to explore with before there is a context, and it
-		// would be of use to others (RFC 5534, section 8).
+		// There is nothing to explore with before there is a context, and others could
+		// have hosts flooded by it (RFC 5534, section 8).
 		return
 	}
 	switch kind {
 	case engine.ReapSendTimeout:
-		// The current pair is the first to be asked: it may work by now, or
-		// only the other direction be broken.
+		// The current pair is asked first: it may work by now, or only the other direction
+		// may be broken.
 		x := r.make(s, engine.ReapOperational)
 		r.explore(s, x, SendTimeout, "nothing was heard for the Send Timeout", s.Now()-s.SendTimeout(), s.Info().Current)
 	case engine.ReapRetransmission:
@@ -197,12 +196,13 @@ func (r *Explorer) Reap(s *engine.Session, kind engine.ReapKind) {
 		if x.state != engine.ReapExploring {
 			return
 		}
-		x.state, x.sendTimer, x.probes = engine.ReapInboundOK, s.Now(), 0
+		// The kernel is in InboundOK already, and has started its Send Timer.
+		x.state, x.sendTimer, x.schedule.probes = engine.ReapInboundOK, s.Now(), 0
 		r.answer(s, x, engine.Pair{})
 	}
 }
 
-// Hint deals with doubts. None of them switches anything.
+// Hint deals with doubts. None of them alone changes the current pair.
 func (r *Explorer) Hint(s *engine.Session, kind engine.HintKind, why string) {
 	x := r.by[s.ULIDs()]
 	switch kind {
@@ -212,16 +212,16 @@ func (r *Explorer) Hint(s *engine.Session, kind engine.HintKind, why string) {
 			trigger = PeerLocators
 		}
 		x = r.make(s, engine.ReapOperational)
-		if x.state == engine.ReapOperational || x.soft {
+		if x.well() {
 			r.explore(s, x, trigger, why, s.Now(), engine.Pair{})
 			return
 		}
-		x.suspect(s.Info().Current)
+		x.schedule.postpone(s.Info().Current)
 		r.hurry(s, x)
 	case engine.HintICMP, engine.HintULP:
 		if s.Info().State != engine.Established {
-			// The peer has lost the context, and so can't answer: that is what
-			// is wrong, and it has come by a pair that works.
+			// The peer has lost the context, and so can't answer: that is what is wrong.
+			// The message that says so has come by a pair that works.
 			return
 		}
 		trigger := ICMP
@@ -229,26 +229,25 @@ func (r *Explorer) Hint(s *engine.Session, kind engine.HintKind, why string) {
 			trigger = ULP
 		}
 		x = r.make(s, engine.ReapOperational)
-		if x.state != engine.ReapOperational || x.hints > 0 && s.Now()-x.hintAt < min(hintPause<<(x.hints-1), maxHintPause) {
+		if x.state != engine.ReapOperational || !x.hints.due(s.Now()) {
 			return
 		}
-		x.hints, x.hintAt = min(x.hints+1, 8), s.Now()
-		r.ask(s, x, trigger, why, nil)
+		x.hints = hints{count: min(x.hints.count+1, 8), at: s.Now()}
+		r.ask(s, x, modeDoubting, trigger, why, nil)
 	case engine.HintChanged:
 		if x != nil && x.stall != nil {
-			x.stall.truce = 0
+			x.stall.truce.until = 0
 		}
-		if x != nil && x.state != engine.ReapOperational {
-			if !x.soft {
-				r.hurry(s, x)
-			}
-			return
+		switch {
+		case x == nil || x.state == engine.ReapOperational:
+			r.consider(s, x)
+		case x.mode == modeExploring:
+			r.hurry(s, x)
 		}
-		r.consider(s, x)
 	}
 }
 
-// Probe deals with a Probe (RFC 5534, sections 6.7 to 6.9).
+// Probe deals with a Probe of the peer (RFC 5534, sections 6.7 to 6.9).
 func (r *Explorer) Probe(s *engine.Session, source, destination netip.Addr, m *wire.Probe) {
 	x := r.make(s, engine.ReapOperational)
 	inbound := engine.Pair{Local: destination, Peer: source}
@@ -261,62 +260,47 @@ func (r *Explorer) Probe(s *engine.Session, source, destination netip.Addr, m *w
 		return
 	}
 	believed := r.believe(s, x, m.Received)
-	explored := x.state != engine.ReapOperational
 	late := len(m.Received) > 0 && len(believed) == 0
 	if late {
 		r.stats.Unbelieved++
 	}
-	if len(m.Received) == 0 && explored && (!r.possible(s) || x.unanswered(s.Info().Current, s.Now())) {
-		// The peer sees something, but not by the current pair, which we know to
-		// be of no use, or by which it would have a Probe. So it is not left
-		// unchanged.
-		late = true
-	}
-	state := m.State
-	if late && len(m.Received) > 0 && x.soft && state == wire.ProbeInboundOk {
-		// The peer asks as well, and reports what it has heard before. It gets its
-		// answer, and what is asked here goes on.
+	if late && x.mode.asks() && m.State == wire.ProbeInboundOk {
+		// The peer asks as well, and reports what it has heard before. It gets its answer,
+		// and the question of this host goes on.
 		r.answer(s, x, inbound)
 		return
 	}
+	if len(m.Received) == 0 && x.state != engine.ReapOperational &&
+		(!r.possible(s) || x.silent(s.Info().Current, s.Now(), InitialProbeTimeout, anyAge)) {
+		// The peer hears something, but not by the current pair: that is known to be of no
+		// use, or the peer would have got the Probe sent by it, and report it. So the
+		// context can't stay there.
+		late = true
+	}
+	state := m.State
 	if late && x.state != engine.ReapOperational && state != wire.ProbeExploring {
-		// It shows that the peer is there, and no more.
+		// It shows that the peer is there, and no more: as one that says Exploring.
 		if x.state == engine.ReapInboundOK && state == wire.ProbeOperational {
 			return
 		}
 		state = wire.ProbeExploring
 	}
-	switch state {
-	case wire.ProbeExploring:
-		if x.state == engine.ReapOperational || x.soft {
-			x.begin(Peer, "the peer explores", s.Now())
-			x.failing, x.failed = s.Now(), true
-			x.reset()
-			x.heard(m.Sent[0])
-			r.at(x, s.Now()+answerPause)
-		}
-		if x.state == engine.ReapExploring {
-			// The peer is there: this is the first Probe from which on it is
-			// helped (RFC 5534, section 4.2). What was tried stays tried.
-			x.probes = 0
-			r.at(x, s.Now()+answerPause)
-		}
-		x.state, x.sendTimer = engine.ReapInboundOK, s.Now()
-		s.SetReap(engine.ReapInboundOK, engine.ReapTimerSend)
+	if state == wire.ProbeExploring {
+		r.peerExplores(s, x, m.Sent[0])
 		r.answer(s, x, inbound)
-	case wire.ProbeInboundOk, wire.ProbeOperational:
-		timer := engine.ReapTimerKeepalive
-		if state == wire.ProbeInboundOk {
-			timer = engine.ReapTimerSend
-		}
-		r.settle(s, x, believed, inbound)
-		s.SetReap(engine.ReapOperational, timer)
-		x.state = engine.ReapOperational
-		r.inbound(s, x, inbound, m.State, explored)
-		r.finish(s, x)
-		if state == wire.ProbeInboundOk {
-			r.answer(s, x, inbound)
-		}
+		return
+	}
+	timer := engine.ReapTimerKeepalive
+	if state == wire.ProbeInboundOk {
+		timer = engine.ReapTimerSend
+	}
+	explored := x.state != engine.ReapOperational
+	r.settle(s, x, believed, inbound)
+	x.enter(s, engine.ReapOperational, timer)
+	r.inbound(s, x, inbound, m.State, explored)
+	r.finish(s, x)
+	if state == wire.ProbeInboundOk {
+		r.answer(s, x, inbound)
 	}
 }
 
@@ -351,7 +335,7 @@ func (r *Explorer) Tick(e *engine.Engine) {
 	}
 }
 
-// Next is when Tick has something to do.
+// Next is when Tick has something to do; false if there is nothing.
 func (r *Explorer) Next() (time.Duration, bool) {
 	x := r.starts.first()
 	if y := r.queue.first(); x == nil || y != nil && y.due < x.due {
@@ -365,38 +349,4 @@ func (r *Explorer) Next() (time.Duration, bool) {
 		at = due
 	}
 	return at, true
-}
-
-// at has step called at a time, in place of any other.
-func (r *Explorer) at(x *exploration, due time.Duration) { r.enter(x, &r.queue, due) }
-
-func (r *Explorer) enter(x *exploration, q *queue, due time.Duration) {
-	r.stop(x)
-	q.seq++
-	x.due, x.seq, x.in = due, q.seq, q
-	heap.Push(q, x)
-}
-
-func (r *Explorer) stop(x *exploration) {
-	if x.place > 0 {
-		heap.Remove(x.in, x.place-1)
-	}
-}
-
-func (r *Explorer) drop(x *exploration) {
-	r.stop(x)
-	delete(r.by, x.ulids)
-}
-
-// make is what is remembered of a context, with the state if nothing was.
-func (r *Explorer) make(s *engine.Session, state engine.ReapState) *exploration {
-	x := r.by[s.ULIDs()]
-	if x == nil {
-		x = &exploration{ulids: s.ULIDs(), state: state}
-		r.by[x.ulids] = x
-		if state == engine.ReapOperational {
-			r.at(x, s.Now()+linger)
-		}
-	}
-	return x
 }

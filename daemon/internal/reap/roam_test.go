@@ -12,9 +12,9 @@ import (
 	"shim6/daemon/wire"
 )
 
-// roams has a host lose all its addresses, and get another one by another provider some
-// time later. The first are valid still, as ULIDs; if kept, they are on the link again, as the
-// kernel has it, and nobody says that they are of no use there.
+// roams makes a host lose all its addresses, and get one by another provider some time later. The
+// first addresses are still valid, as ULIDs. If kept, the kernel has them on the new link, and
+// nothing says that they are of no use there.
 func (h *host) roams(to netip.Addr, after time.Duration, kept bool) {
 	for i := range h.locals {
 		h.locals[i].Preference.Flags = wire.FlagBroken
@@ -32,8 +32,8 @@ func (h *host) roams(to netip.Addr, after time.Duration, kept bool) {
 	})
 }
 
-// A host with one interface comes to another network. Its only locator there is one that the
-// peer does not know: it is told from that itself, and the session goes on within a second.
+// A host with one interface comes to another network. The peer does not know its only locator there.
+// The host tells it from that locator, and the session goes on within a second.
 func TestRoam(t *testing.T) {
 	for _, peers := range []int{1, 2} {
 		for i, away := range []time.Duration{10 * time.Millisecond, 3 * time.Second, time.Minute, 20 * time.Minute,

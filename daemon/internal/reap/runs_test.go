@@ -57,12 +57,13 @@ func TestExample4(t *testing.T) {
 	shows.IDs(t, "5534-A-04 5534-4.2-01 5534-4.2-02 5534-3.3-01 5534-6.9-04 5534-6.9-06 5534-6.8-04")
 	n := newNetwork(t)
 	a, b := n.host("A", 1, Config{}), n.host("B", 2, Config{})
+	switches := b.record()
 	ab := engine.ULIDs{Local: a.addr(0), Peer: b.addr(0)}
 	ba := engine.ULIDs{Local: ab.Peer, Peer: ab.Local}
 	a.handle(engine.Acquire{Local: ab.Local, Peer: ab.Peer})
 	n.pass(time.Minute)
 	n.trace = nil
-	// A sends later: its Send Timer is behind.
+	// A sends later, so its Send Timer expires later.
 	b.flow(ba, time.Second)
 	n.after(2800*time.Millisecond, func() { a.flow(ab, time.Second) })
 	n.pass(3500 * time.Millisecond)
@@ -96,7 +97,7 @@ func TestExample4(t *testing.T) {
 	if n.now-k.heardAt > 2*time.Second || k.Inbound != a.pair(0, b, 1) {
 		t.Errorf("A heard last %v ago, by %v", n.now-k.heardAt, k.Inbound)
 	}
-	l := b.r.History().Switches()
+	l := switches()
 	if len(l) == 0 {
 		t.Fatal("no history")
 	}
@@ -105,7 +106,7 @@ func TestExample4(t *testing.T) {
 		!slices.Equal(s.Answered, []engine.Pair{b.pair(1, a, 0)}) || s.Outage < 15*time.Second || s.Outage > 16*time.Second {
 		t.Errorf("history %+v", s)
 	}
-	// The one was good until payload was lost, the other is since the answer.
+	// The first pair was good until payload was lost, the second is since the answer.
 	if good := []LastGood{{s.From, s.Time - s.Outage}, {s.To, s.Time}}; !slices.Equal(s.Good, good) {
 		t.Errorf("last good %v, wanted %v", s.Good, good)
 	}
@@ -160,21 +161,22 @@ func TestUnidirectionalPairs(t *testing.T) {
 	}
 }
 
-// Four locators on either side, and the first three pairs that are probed are dead: the
-// fourth Probe finds one. What is probed has no locator in common, while that can be.
+// Each host has four locators, and the first three pairs that are probed are dead. The fourth Probe
+// finds one that works. The pairs probed have no locator in common, while that is possible.
 func TestFourByFour(t *testing.T) {
 	shows.IDs(t, "5534-4.3-05 5534-7-01 5534-7-02")
 	for _, x := range []struct {
 		trigger Trigger
-		// dead is how many Probes are sent in vain.
+		// dead is how many Probes are lost.
 		dead int
 		fail func(a *host)
 	}{
-		// A link that is down is not probed by.
+		// No Probe goes by a link that is down.
 		{Local, 2, func(a *host) { a.link(0, false) }},
 		{SendTimeout, 3, func(*host) {}},
 	} {
 		n, a, b, ab, ba := two(t, 4)
+		switches := a.record()
 		a.flow(ab, 100*time.Millisecond)
 		b.flow(ba, 100*time.Millisecond)
 		n.pass(time.Second)
@@ -187,7 +189,7 @@ func TestFourByFour(t *testing.T) {
 		if a.current(ab).Local != a.addr(3) || b.current(ba).Peer != a.addr(3) {
 			t.Errorf("%v: A sends by %v, B by %v", x.trigger, a.current(ab), b.current(ba))
 		}
-		l := a.r.History().Switches()
+		l := switches()
 		l = slices.DeleteFunc(l, func(s Switch) bool { return s.Inbound })
 		if len(l) != 1 || l[0].Trigger != x.trigger {
 			t.Fatalf("%v: history %+v", x.trigger, l)
@@ -195,7 +197,7 @@ func TestFourByFour(t *testing.T) {
 		if took := l[0].Time - l[0].Probed[0].Time; took > 2*time.Second {
 			t.Errorf("%v: found %v after the first Probe", x.trigger, took)
 		}
-		// The one that works is probed once more, to say so.
+		// A second Probe by the pair that works tells the peer so.
 		probed := slices.CompactFunc(l[0].Probed, func(p, q Probed) bool { return p.Pair == q.Pair })
 		seen := map[netip.Addr]bool{}
 		for i, p := range probed {
@@ -213,9 +215,9 @@ func TestFourByFour(t *testing.T) {
 	}
 }
 
-// How long it takes until the last of four by four locators' pairs is probed: four are
-// in two seconds, which is what the RFC's rate allows, and the others with growing
-// pauses, as docs/decisions.md has it.
+// The time until the last of sixteen pairs is probed, of four locators each. Four pairs are probed
+// within two seconds, as the RFC's rate allows, and the others with growing pauses, as
+// docs/decisions.md explains.
 func TestLastOfSixteen(t *testing.T) {
 	shows.IDs(t, "5534-4.3-05")
 	n, a, b, ab, ba := two(t, 4)
@@ -245,7 +247,7 @@ func TestLastOfSixteen(t *testing.T) {
 	}
 }
 
-// A link goes down, and the session is elsewhere as soon as a Probe can be answered.
+// A link goes down, and the session has another pair as soon as a Probe can be answered.
 func TestLinkDown(t *testing.T) {
 	shows.IDs(t, "5534-3.1-04 5534-8-02")
 	n, a, b, ab, ba := two(t, 2)
@@ -264,8 +266,8 @@ func TestLinkDown(t *testing.T) {
 	}
 }
 
-// A pair is tried before it is used: nothing is sent by another one while there is no answer
-// to a Probe by it, whatever is wrong with the one in use.
+// A pair is tried before it is used. Payload is not sent by another pair before a Probe by it is
+// answered, whatever is wrong with the pair in use.
 func TestTriedFirst(t *testing.T) {
 	shows.IDs(t, "5534-8-02")
 	for name, doubt := range map[string]func(n *network, a, b *host){
@@ -282,7 +284,7 @@ func TestTriedFirst(t *testing.T) {
 			n.pass(time.Second)
 			first := a.pair(0, b, 0)
 			doubt(n, a, b)
-			// All pairs are dead, and then one is not.
+			// All pairs are dead, and then one works.
 			n.dead = func(netip.Addr, netip.Addr) bool { return true }
 			for range 6000 {
 				n.pass(10 * time.Millisecond)
@@ -305,7 +307,7 @@ func TestTriedFirst(t *testing.T) {
 	}
 }
 
-// A black hole is found by the Send Timer, and got around at once.
+// The Send Timer finds a black hole, and the hosts get around it at once.
 func TestBlackHole(t *testing.T) {
 	n, a, b, ab, ba := two(t, 2)
 	a.flow(ab, 100*time.Millisecond)

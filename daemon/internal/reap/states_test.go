@@ -19,7 +19,7 @@ const (
 	inboundOK   = engine.ReapInboundOK
 )
 
-// scene is a host in a state, whose peer is what the test says.
+// scene is a host with a context in a state. The test plays its peer.
 type scene struct {
 	n      *network
 	a, b   *host
@@ -27,7 +27,7 @@ type scene struct {
 	nonces uint32
 }
 
-// in makes a scene; nothing that is sent arrives.
+// in makes a scene. No packet arrives except by the test.
 func in(t *testing.T, state engine.ReapState) *scene {
 	n, a, b, ab, _ := two(t, 2)
 	n.dead = func(_, _ netip.Addr) bool { return true }
@@ -41,7 +41,7 @@ func in(t *testing.T, state engine.ReapState) *scene {
 	if got := a.state(ab); got != state {
 		t.Fatalf("in %v, not %v", got, state)
 	}
-	// Nothing of what follows is part of it.
+	// The trace begins here.
 	n.now += 100 * time.Millisecond
 	n.trace, a.sets = nil, nil
 	return z
@@ -59,7 +59,7 @@ func (z *scene) heard() {
 	z.a.handle(engine.Reap{ULIDs: z.ab, Tag: k.TagLocal, Kind: engine.ReapInbound})
 }
 
-// probe has a Probe arrive by the pair of the ULIDs.
+// probe delivers a Probe of the peer by the pair of the ULIDs, and returns it.
 func (z *scene) probe(state wire.ProbeState, received ...wire.ProbeReport) *wire.Probe {
 	return z.probeBy(engine.Pair{Local: z.ab.Local, Peer: z.ab.Peer}, state, received...)
 }
@@ -89,10 +89,10 @@ func (z *scene) last() *wire.Probe {
 	return z.n.trace[len(z.n.trace)-1].m
 }
 
-// reported is what a peer says that has got the last Probe.
+// reported is the report of a peer that has got the last Probe.
 func (z *scene) reported() wire.ProbeReport { return z.a.r.by[z.ab].reports()[0] }
 
-// reports are those of the Probes that were sent, the last first.
+// reports are the reports of all Probes that were sent, the last first.
 func (x *exploration) reports() (l []wire.ProbeReport) {
 	for i := len(x.sent) - 1; i >= 0; i-- {
 		l = append(l, wire.ProbeReport{Source: x.sent[i].pair.Local, Destination: x.sent[i].pair.Peer, Nonce: x.sent[i].nonce})
@@ -100,14 +100,14 @@ func (x *exploration) reports() (l []wire.ProbeReport) {
 	return l
 }
 
-// Every transition of RFC 5534, section 6, that is not the kernel's own.
+// Every transition of RFC 5534, section 6, except those that the kernel makes by itself.
 func TestTransitions(t *testing.T) {
 	shows.IDs(t, "5534-6-01 5534-6-02 5534-6-03 5534-6-04 5534-6-05 5534-6.1-02 5534-6.1-04 5534-6.4-01",
 		"5534-6.4-02 5534-6.5-01 5534-6.5-02 5534-6.6-02 5534-6.7-01 5534-6.7-02 5534-6.7-03 5534-6.8-01",
 		"5534-6.8-02 5534-6.8-03 5534-6.9-01 5534-6.9-02 5534-6.9-03 5534-6.9-05")
 	const none = wire.ProbeState(9)
 	timeout := func(z *scene) {
-		// An event that comes at once would be from before the last timer.
+		// An event that comes at once would be about the timer of before.
 		z.n.now += 2 * time.Second
 		z.timeout()
 	}
@@ -190,7 +190,7 @@ func TestSendTimerInInboundOK(t *testing.T) {
 	}
 }
 
-// What is in a Probe.
+// The contents of Probes.
 func TestProbeContents(t *testing.T) {
 	shows.IDs(t, "5534-5.2-09 5534-5.2-10 5534-5.2-11 5534-5.2-12 5534-5.2-13 5534-5.2-17 5534-5.2-18 5534-5.2-20",
 		"5534-5.2-23 5534-6.1-05 5533-6.1-06 boeing-1.3-02")
@@ -208,7 +208,7 @@ func TestProbeContents(t *testing.T) {
 	if l := z.last(); len(l.Sent) != 2 || l.Sent[1] != m.Sent[0] || l.Sent[0].Nonce == m.Sent[0].Nonce {
 		t.Errorf("reports %+v after %+v", l.Sent, m.Sent)
 	}
-	// What is reported as seen is not told again, and what was received before is
+	// A Probe that the peer has reported is not listed again. Probes received before are
 	// forgotten in Exploring.
 	z.probe(wire.ProbeExploring, m.Sent[0])
 	if l := z.last(); len(l.Sent) != 2 || len(l.Received) != 2 {
@@ -219,7 +219,7 @@ func TestProbeContents(t *testing.T) {
 	if l := z.last(); l.State != wire.ProbeExploring || len(l.Received) != 0 {
 		t.Errorf("reports %+v in Exploring", l)
 	}
-	// There are at most 15 of a kind, and it all fits.
+	// There are at most 15 reports of a kind, and all fit into a message.
 	for range 40 {
 		z.probe(wire.ProbeExploring)
 		z.n.pass(300 * time.Millisecond)
@@ -230,7 +230,7 @@ func TestProbeContents(t *testing.T) {
 	}
 }
 
-// A Probe says by which addresses it was sent, also where that is not the current pair.
+// A Probe names the addresses by which it was sent, also where that is not the current pair.
 func TestProbeAddresses(t *testing.T) {
 	shows.IDs(t, "5534-5.2-17")
 	z := in(t, operational)
@@ -255,7 +255,7 @@ func TestProbeAddresses(t *testing.T) {
 	}
 }
 
-// InboundOk by payload alone has nothing to report.
+// If only payload was heard, a Probe InboundOk has nothing to report.
 func TestNothingToReport(t *testing.T) {
 	shows.IDs(t, "5534-5.2-22")
 	z := in(t, exploring)
@@ -263,7 +263,7 @@ func TestNothingToReport(t *testing.T) {
 	if m := z.last(); m.State != wire.ProbeInboundOk || len(m.Received) != 0 {
 		t.Errorf("sent %+v", m)
 	}
-	// To the peer that says: what I have is by your current pair.
+	// The peer reads that as: payload arrives by your current pair.
 	z = in(t, exploring)
 	before := z.a.current(z.ab)
 	z.probe(wire.ProbeInboundOk)
@@ -272,7 +272,7 @@ func TestNothingToReport(t *testing.T) {
 	}
 }
 
-// A report counts if a Probe with that nonce was sent by that pair.
+// A report counts only if a Probe with that nonce was sent by that pair.
 func TestSpoofedReports(t *testing.T) {
 	shows.IDs(t, "5534-5.2-26 5534-8-03 5534-6.8-04")
 	for i, forge := range []func(r *wire.ProbeReport, z *scene){
@@ -305,7 +305,7 @@ func TestSpoofedReports(t *testing.T) {
 	}
 }
 
-// What is played again changes nothing, and a flood of Probes is not answered by one.
+// A replayed Probe changes nothing, and a flood of Probes does not cause a flood of answers.
 func TestReplay(t *testing.T) {
 	z := in(t, exploring)
 	z.n.pass(500 * time.Millisecond)
@@ -340,7 +340,7 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// An answer that is lost is given again, by another pair.
+// An answer that was lost is sent again, by another pair.
 func TestAnswerAgain(t *testing.T) {
 	z := in(t, operational)
 	for range 3 {

@@ -8,17 +8,18 @@ import (
 	"shim6/daemon/internal/engine"
 )
 
-// tcp is a connection that always has a segment to send, and sends the next when that
-// is acknowledged.
+// tcp is a connection that always has a segment to send. It sends the next when that is
+// acknowledged.
 type tcp struct {
 	h      *host
 	u      engine.ULIDs
 	length int
-	// progress: the kernel sees others that get on.
+	// progress: the kernel says that other connections get on.
 	progress bool
-	// acknowledged is when something was last, and longest how long nothing was.
+	// acknowledged is when a segment was acknowledged last, and longest the longest time without.
 	acknowledged, longest time.Duration
-	// The timer: how often it has expired, when it does next, and which run it is.
+	// retransmits is how often the timer has expired, rto how long it runs, and run its number.
+	// told and told1 are when the daemon was last told of later and of first expiries.
 	retransmits int
 	rto         time.Duration
 	run         int
@@ -34,7 +35,7 @@ func (h *host) connect(u engine.ULIDs, length int) *tcp {
 	return t
 }
 
-// restart is what the module does after a switch.
+// restart is what the kernel module does after a switch.
 func (t *tcp) restart() {
 	t.retransmits++
 	t.rto = time.Second
@@ -90,7 +91,7 @@ func (t *tcp) expire(run int) {
 	}
 }
 
-// hint is what the kernel tells the daemon of a packet that is sent.
+// hint tells the daemon of a packet that is sent, as the kernel does.
 func (t *tcp) hint(k *kernel, length int) {
 	last := &t.told
 	if t.retransmits < 2 {
@@ -104,5 +105,5 @@ func (t *tcp) hint(k *kernel, length int) {
 		Stall: engine.Stall{RTT: 20 * time.Millisecond, Retransmits: t.retransmits, Length: length, Progress: t.progress}})
 }
 
-// silence is how long nothing has been acknowledged.
+// silence is the time since the last acknowledgement.
 func (t *tcp) silence() time.Duration { return t.h.n.now - t.acknowledged }

@@ -15,7 +15,7 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// has gives a host addresses, and a daemon that believes nothing without proof.
+// has gives a host addresses, and a daemon that believes no locator without proof.
 func (h *host) has(locals ...engine.LocalLocator) {
 	h.engine.TrustedPrefixes = nil
 	h.locals = locals
@@ -39,12 +39,11 @@ func hba(t *testing.T) (set []engine.LocalLocator) {
 	return set
 }
 
-// Flooding of third parties with help on the path (RFC 4218, section 4.3.2). The peer says
-// that its locator is broken, and that there is another, where the victim is; somebody on
-// the way there reads Probes and answers them in the victim's name. A locator outside of the
-// peer's HBA set is not even probed. Inside of it, one answer is enough to be sent payload,
-// as the RFC has it; but it must know what was in the Probe, and until it comes nothing but
-// Probes is sent there.
+// Flooding of third parties with help on the path (RFC 4218, section 4.3.2). The peer says that its
+// locator is broken, and names another, where the victim is. A helper on the way there reads Probes
+// and answers them in the victim's name. A locator outside of the peer's HBA set is not even probed.
+// For one inside of the set, a single answer is enough for payload to be sent there, as in the RFC.
+// But the answer must know what was in the Probe, and only Probes are sent there before it comes.
 func TestThreatHelper(t *testing.T) {
 	shows.IDs(t, "5533-7.2-04 5534-8-03")
 	outside := netip.MustParseAddr("3fff:bad::1")
@@ -63,7 +62,7 @@ func TestThreatHelper(t *testing.T) {
 		if a.e.State(ab) != engine.Established {
 			t.Fatal("no context")
 		}
-		// From now on the test is the peer.
+		// From now on the test plays the peer.
 		n.trace = nil
 		n.dead = func(_, _ netip.Addr) bool { return true }
 		says := func(from netip.Addr, m wire.Message) {
@@ -100,10 +99,10 @@ func TestThreatHelper(t *testing.T) {
 			t.Errorf("inside %v: %v by %v: %+v", inside, a.state(ab), a.current(ab), n.trace)
 		}
 		if !inside {
-			// There is only what goes elsewhere.
+			// There are only Probes to other addresses.
 			probed = append(probed, n.trace[0].m.Sent[0])
 		}
-		// Who has not read it guesses, and who has knows.
+		// A helper that has not read the Probe guesses, and one that has read it knows.
 		for i, guess := range []uint32{1, 0} {
 			r := probed[0]
 			r.Nonce += guess

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"shim6/daemon/internal/engine"
-	"shim6/daemon/wire"
 )
 
+// This file is about modeUsing: an operator wants another pair.
+
 const (
-	// useProbes is how often a pair that an operator wants is probed: with one of the
-	// current pair they are the initial Probes of RFC 5534, section 4.3.
+	// useProbes is how often a pair that an operator wants is probed. With one Probe by the
+	// current pair, that makes the initial Probes of RFC 5534, section 4.3.
 	useProbes = NumberOfInitialProbes - 1
 	// useTimeout is how long that pair may take to answer.
 	useTimeout = 5 * InitialProbeTimeout
@@ -30,13 +31,14 @@ type use struct {
 	ulids engine.ULIDs
 	id    uint64
 	pair  engine.Pair
+	// until is when the command fails.
 	until time.Duration
-	// ended: it was answered.
+	// ended: the command was answered by Session.Done.
 	ended bool
 }
 
-// Use has a context use a pair, because somebody says so, until that fails. It is probed
-// before: nobody should lose sessions because he took a dead path for another.
+// Use makes a context use a pair until that fails, because an operator says so. The pair is
+// probed before, so that no session is lost because an operator has confused two paths.
 func (r *Explorer) Use(s *engine.Session, id uint64, pair engine.Pair) {
 	x := r.make(s, engine.ReapOperational)
 	r.endUse(s, x, errReplaced)
@@ -49,43 +51,41 @@ func (r *Explorer) Use(s *engine.Session, id uint64, pair engine.Pair) {
 	r.uses = append(r.uses, x.use)
 	switch l := x.last(); {
 	case x.state == engine.ReapOperational && l != nil && s.Now()-l.at < InitialProbeTimeout:
-		// However often somebody wants something, Probes have their pauses.
+		// Probes have their pauses, however often commands come.
 		r.at(x, l.at+InitialProbeTimeout)
 	case x.state == engine.ReapOperational:
 		r.want(s, x)
-	case x.soft:
-		// In place of what would be asked next, when that is due.
-		x.trigger, x.why = Operator, whyUse
-		x.clearCheck()
-		x.soft, x.check = true, append(r.wanted(x), s.Info().Current)
+	case x.mode.asks():
+		r.askInstead(s, x, r.wanted(x))
 	default:
 		// The current pair is being replaced anyway.
-		x.first = pair
+		x.schedule.first = pair
 		r.soon(s, x)
 	}
 }
 
 const whyUse = "an operator wants another pair"
 
+// wanted is the question of modeUsing, without the current pair.
 func (r *Explorer) wanted(x *exploration) []engine.Pair {
 	return slices.Repeat([]engine.Pair{x.use.pair}, useProbes)
 }
 
-// want has the pair of the command probed. The current one is asked after it, and if
-// that answers all stays as it is.
+// want begins modeUsing. The current pair is asked last; if only that answers, the context
+// stays where it is.
 func (r *Explorer) want(s *engine.Session, x *exploration) {
-	r.ask(s, x, Operator, whyUse, r.wanted(x))
+	r.ask(s, x, modeUsing, Operator, whyUse, r.wanted(x))
 }
 
-// move makes a pair the current one and keeps it.
+// move makes a pair the current one and keeps it. It reports whether the context can use it.
 func (r *Explorer) move(s *engine.Session, x *exploration, pair engine.Pair) bool {
 	sw := Switch{Trigger: Operator, From: s.Info().Current, To: pair}
 	if !s.SetPair(pair) {
 		return false
 	}
 	x.pinned = true
-	if x.failed {
-		sw.Outage = s.Now() - x.failing
+	if x.cause.failed {
+		sw.Outage = s.Now() - x.cause.failing
 	}
 	if sw.From != pair {
 		r.record(s, x, sw)
@@ -93,8 +93,8 @@ func (r *Explorer) move(s *engine.Session, x *exploration, pair engine.Pair) boo
 	return true
 }
 
-// obey moves a context to the pair that the operator wants, if it is among those that
-// the peer has got something by.
+// obey moves a context to the pair that the operator wants, if the peer has got a Probe by it.
+// It reports whether it has.
 func (r *Explorer) obey(s *engine.Session, x *exploration, believed []engine.Pair) bool {
 	if x.use == nil || !slices.Contains(believed, x.use.pair) || !r.move(s, x, x.use.pair) {
 		return false
@@ -103,9 +103,10 @@ func (r *Explorer) obey(s *engine.Session, x *exploration, believed []engine.Pai
 	return true
 }
 
-// asked ends a command whose pair was probed in vain, while the current one has answered.
+// asked ends a command if all Probes of modeUsing were sent and only the current pair has
+// answered.
 func (r *Explorer) asked(s *engine.Session, x *exploration) {
-	if x.use != nil && x.soft && x.trigger == Operator && len(x.check) == 0 {
+	if x.use != nil && len(x.question.pairs) == 0 {
 		r.endUse(s, x, noAnswer(s, x.use.pair))
 	}
 }
@@ -124,7 +125,7 @@ func (r *Explorer) endUse(s *engine.Session, x *exploration, err error) {
 	}
 }
 
-// nextUse is when the oldest command that waits has waited long enough.
+// nextUse is when the oldest command that waits has waited long enough; false if none waits.
 func (r *Explorer) nextUse() (time.Duration, bool) {
 	for len(r.uses) > 0 && r.uses[0].ended {
 		r.uses = r.uses[1:]
@@ -136,33 +137,15 @@ func (r *Explorer) nextUse() (time.Duration, bool) {
 	return r.uses[0].until, true
 }
 
-// expireUses answers commands that have waited long enough. What was sent for them
-// may still be answered, but moves nothing.
+// expireUses answers commands that have waited long enough. Probes sent for them may still be
+// answered, but move nothing.
 func (r *Explorer) expireUses(e *engine.Engine) {
 	for at, ok := r.nextUse(); ok && at <= e.Now(); at, ok = r.nextUse() {
 		u := r.uses[0]
 		r.uses = r.uses[1:]
-		// Gone has answered those whose context is.
+		// Gone has answered the commands of contexts that are gone.
 		if s, there := e.Session(u.ulids); there {
 			r.endUse(s, r.by[u.ulids], noAnswer(s, u.pair))
 		}
-	}
-}
-
-// noteReport keeps the last Probe of the peer, for as long as the context does not
-// explore: who asks for an answer has to report one (RFC 5534, section 5.2).
-func (r *Explorer) noteReport(x *exploration) {
-	if n := len(x.received); n > 0 {
-		r.reported[x.ulids] = x.received[n-1]
-	}
-}
-
-// keepReport forgets the Probes of before but for the last of the peer's. Older ones
-// may tell the peer of pairs that it has left since.
-func (r *Explorer) keepReport(x *exploration) {
-	r.noteReport(x)
-	x.reset()
-	if p, ok := r.reported[x.ulids]; ok {
-		x.received = []wire.ProbeReport{p}
 	}
 }

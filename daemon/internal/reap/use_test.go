@@ -13,14 +13,14 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// use has a context use a pair, by a command that has the next number.
+// use sends a command to use a pair, with the next number, and returns that.
 func (h *host) use(u engine.ULIDs, p engine.Pair) uint64 {
 	h.used++
 	h.handle(engine.Use{ID: h.used, ULIDs: u, Pair: p})
 	return h.used
 }
 
-// answered is the answer to a command, false if there is none yet. There is no second.
+// answered is the answer to a command, false if there is none yet. There must be no second one.
 func (h *host) answered(id uint64) (engine.Done, bool) {
 	h.n.t.Helper()
 	var found []engine.Done
@@ -35,10 +35,10 @@ func (h *host) answered(id uint64) (engine.Done, bool) {
 	return append(found, engine.Done{})[0], len(found) > 0
 }
 
-// A pair of a fresh context, by which nothing has ever come, is probed and then used; a
-// second command takes the place of the first.
+// A pair of a fresh context, by which nothing has ever come, is probed and then used.
 func TestUseOfFreshContext(t *testing.T) {
 	n, a, b, ab, _ := two(t, 2)
+	switches := a.record()
 	n.trace = nil
 	id := a.use(ab, a.pair(1, b, 1))
 	if _, ok := a.answered(id); ok || a.current(ab) != a.pair(0, b, 0) {
@@ -48,11 +48,11 @@ func TestUseOfFreshContext(t *testing.T) {
 	if d, ok := a.answered(id); !ok || d.Err != nil || d.ULIDs != ab || a.current(ab) != a.pair(1, b, 1) {
 		t.Fatalf("%+v (%v), by %v: %q", d, ok, a.current(ab), n.probes())
 	}
-	l := a.r.History().Switches()
+	l := switches()
 	if len(l) != 1 || l[0].Trigger != Operator || l[0].Outage != 0 || len(l[0].Probed) != 1 || l[0].Probed[0].Pair != a.pair(1, b, 1) {
 		t.Errorf("history %+v", l)
 	}
-	// To stay needs no Probe.
+	// A command for the current pair needs no Probe.
 	n.pass(time.Second)
 	n.trace = nil
 	if d, ok := a.answered(a.use(ab, a.pair(1, b, 1))); !ok || d.Err != nil || len(n.trace) != 0 {
@@ -81,9 +81,10 @@ func TestUseWithLoss(t *testing.T) {
 	}
 }
 
-// A pair that does not answer is not used, whoever wants it, and nothing else moves.
+// A pair that does not answer is not used, and the context stays where it is.
 func TestUseInVain(t *testing.T) {
 	n, a, b, ab, _ := two(t, 2)
+	switches := a.record()
 	wanted := a.pair(1, b, 1)
 	n.dead = func(s, d netip.Addr) bool { return (engine.Pair{Local: s, Peer: d}) == wanted }
 	n.trace = nil
@@ -100,7 +101,7 @@ func TestUseInVain(t *testing.T) {
 		t.Errorf("after %v", n.now-began)
 	}
 	n.pass(time.Minute)
-	if a.current(ab) != a.pair(0, b, 0) || a.state(ab) != operational || len(a.r.History().Switches()) != 0 {
+	if a.current(ab) != a.pair(0, b, 0) || a.state(ab) != operational || len(switches()) != 0 {
 		t.Errorf("%v by %v", a.state(ab), a.current(ab))
 	}
 	tries := 0
@@ -114,8 +115,8 @@ func TestUseInVain(t *testing.T) {
 	}
 }
 
-// Each command has one answer, whatever becomes of the context: another one comes, the
-// context goes, or it explores already.
+// Each command has one answer, whatever happens: another command comes, the pair is impossible, or
+// the context goes.
 func TestUseIsAnswered(t *testing.T) {
 	n, a, b, ab, ba := two(t, 3)
 	wanted := a.pair(1, b, 1)
@@ -149,8 +150,8 @@ func TestUseIsAnswered(t *testing.T) {
 	}
 }
 
-// When the current pair is dead already, the one that is wanted comes first; if it is
-// dead as well, the command ends and the exploration goes on.
+// If the context explores already, the pair that the operator wants is probed next. If that is dead
+// as well, the command ends and the exploration goes on.
 func TestUseWhileExploring(t *testing.T) {
 	for _, works := range []bool{true, false} {
 		n, a, b, ab, _ := two(t, 3)
@@ -176,7 +177,7 @@ func TestUseWhileExploring(t *testing.T) {
 	}
 }
 
-// Both hosts have an operator, at the same moment.
+// Operators of both hosts give a command at the same moment.
 func TestUseOfBoth(t *testing.T) {
 	n, a, b, ab, ba := two(t, 3)
 	i, j := a.use(ab, a.pair(1, b, 1)), b.use(ba, b.pair(2, a, 2))
@@ -191,8 +192,8 @@ func TestUseOfBoth(t *testing.T) {
 	}
 }
 
-// A Probe that asks for an answer reports one of the peer's, if there was one since the
-// context last was Exploring, however long ago; and only the last.
+// A Probe that asks for an answer reports the last Probe of the peer, however long ago, if there was
+// one since the context was last Exploring; and no other.
 func TestSoftProbesReport(t *testing.T) {
 	shows.IDs(t, "5534-5.2-12")
 	n, a, b, ab, ba := two(t, 2)
@@ -224,7 +225,7 @@ func TestSoftProbesReport(t *testing.T) {
 		}
 		n.pass(2 * time.Second)
 	}
-	// What comes after it has explored is another story.
+	// In Exploring, and after it, earlier Probes are not reported.
 	n.dead = func(_, _ netip.Addr) bool { return true }
 	a.handle(engine.Reap{ULIDs: ab, Tag: a.kernel[ab].TagLocal, Kind: engine.ReapSendTimeout})
 	n.trace = nil
@@ -239,10 +240,11 @@ func TestSoftProbesReport(t *testing.T) {
 	}
 }
 
-// Both ask at the same time, and report what was heard before. Nothing is wrong, and
-// neither takes the other to explore.
+// Both hosts ask at the same time, and report Probes received before. Nothing is wrong, and neither
+// host takes the other to explore.
 func TestBothAsk(t *testing.T) {
 	n, a, b, ab, ba := two(t, 2)
+	switches := a.record()
 	a.use(ab, a.pair(1, b, 1))
 	b.use(ba, b.pair(1, a, 1))
 	n.pass(time.Hour)
@@ -260,7 +262,7 @@ func TestBothAsk(t *testing.T) {
 			t.Fatalf("somebody explores: %q", n.probes())
 		}
 	}
-	if a.state(ab) != operational || b.state(ba) != operational || a.current(ab) != a.pair(1, b, 1) || len(a.r.History().Switches()) != 2 {
-		t.Errorf("A %v by %v, B %v: %+v", a.state(ab), a.current(ab), b.state(ba), a.r.History().Switches())
+	if a.state(ab) != operational || b.state(ba) != operational || a.current(ab) != a.pair(1, b, 1) || len(switches()) != 2 {
+		t.Errorf("A %v by %v, B %v: %+v", a.state(ab), a.current(ab), b.state(ba), switches())
 	}
 }

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package reap
+
+import "slices"
+
+// record keeps all Switches of a host from now on, also of a daemon started later. The function
+// that it returns gives those so far, the oldest first.
+func (h *host) record() func() []Switch {
+	var all []Switch
+	h.config.OnSwitch = func(s *Switch) { all = append(all, *s) }
+	h.r.config.OnSwitch = h.config.OnSwitch
+	return func() []Switch { return slices.Clone(all) }
+}
+
+// outbound is record for our direction alone.
+func (h *host) outbound() func() []Switch {
+	all := h.record()
+	return func() []Switch {
+		return slices.DeleteFunc(all(), func(s Switch) bool { return s.Inbound })
+	}
+}
