@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a context may be. A request that asks for something else is refused as a
- * whole, with a sentence that says why.
+ * What a context may be. Any other request is refused as a whole, with a sentence
+ * that says why.
  */
 #include <net/addrconf.h>
 #include <net/ipv6.h>
@@ -11,7 +11,8 @@
 #include "compat.h"
 #include "context.h"
 #include "filter.h"
-#include "netns.h"
+#include "locators.h"
+#include "state.h"
 #include "table.h"
 
 /**
@@ -28,9 +29,9 @@ bool shim6_admit_address(const struct in6_addr *addr)
 }
 
 /*
- * Would another context be confused with this one (RFC 5533 section 7.6): two
- * that are established, have the same tag of the peer and a locator of the
- * peer in common?
+ * To find a context that would be confused with another one (RFC 5533 section 7.6):
+ * two contexts are confused if both are established, have the same tag of the peer
+ * and a locator of the peer in common.
  */
 struct shim6_confusion {
 	const struct shim6_context *self;
@@ -75,8 +76,8 @@ static bool shim6_context_confused(struct shim6_net *sn,
 }
 
 /*
- * The peer is somebody else. With an address of this host as the peer's, what
- * arrives with the tag would be taken as sent by this host itself.
+ * Does a request name an address of this host as a locator of the peer? Then packets
+ * that arrive with the tag would be taken as sent by this host itself.
  */
 static bool shim6_peer_is_here(struct net *net,
 			       const struct shim6_context_change *c)
@@ -113,11 +114,11 @@ static bool shim6_address_in_vrf(struct net *net, const struct in6_addr *addr)
 
 /**
  * shim6_admit_change - may a context become what a request wants?
- * @sn: the namespace's state, whose table's lock the caller holds
+ * @sn: the namespace's state; the caller holds the table's lock
  * @ctx: the context as it is
  * @c: the request
  * @locators: the lists of locators that the context will have, or NULL
- * @rehomed: will its current locator pair be another than the ULIDs?
+ * @rehomed: its current locator pair will not be the ULID pair
  * @extack: where the reason goes if it may not
  *
  * Return: 0 or a negative errno.
@@ -168,11 +169,11 @@ int shim6_admit_change(struct shim6_net *sn, const struct shim6_context *ctx,
 
 /**
  * shim6_admit_new - may there be a context that a request wants?
- * @sn: the namespace's state, whose table's lock the caller holds
+ * @sn: the namespace's state; the caller holds the table's lock
  * @c: the request
  * @extack: where the reason goes if there may not
  *
- * What the request says beside ULIDs, FII and tag is shim6_admit_change()'s.
+ * This looks at ULIDs, FII and tag; shim6_admit_change() looks at the rest.
  *
  * Return: 0 or a negative errno.
  */
@@ -201,12 +202,12 @@ int shim6_admit_new(struct shim6_net *sn, const struct shim6_context_change *c,
 			       "the namespace holds max-contexts contexts already");
 		return -ENOSPC;
 	}
-	if (shim6_context_by_ulids(sn, &c->ulids)) {
+	if (shim6_table_by_ulids(sn, &c->ulids)) {
 		NL_SET_ERR_MSG(extack,
 			       "there is a context with this ULID pair and FII");
 		return -EEXIST;
 	}
-	if (shim6_context_by_tag(sn, c->tag_local)) {
+	if (shim6_table_by_tag(sn, c->tag_local)) {
 		NL_SET_ERR_MSG(extack,
 			       "there is a context with this tag-local");
 		return -EEXIST;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a network device can be trusted with behind a Payload Extension header:
- * to cut large segments, and to make checksums.
+ * What a network device can be trusted with behind a Payload Extension header: to
+ * cut GSO packets, and to compute checksums.
  *
  * The feature flags of a device promise more than drivers keep. NETIF_F_HW_CSUM
- * means that the card needs no knowledge of the headers, but several drivers
- * parse them all the same, and drop a large segment when they meet a protocol
- * number that they do not know. No flag tells these from the others, so what
- * leaves by a card is cut and summed here, unless the administrator says that
+ * means that the card needs no knowledge of the headers. But several drivers parse
+ * the headers all the same, and drop a GSO packet when they meet a protocol number
+ * that they do not know. No flag tells these drivers from the others. So packets
+ * that leave by a card are cut and summed here, unless the administrator says that
  * the cards of this machine do better.
  */
 #include <linux/moduleparam.h>
@@ -28,8 +28,8 @@ static int shim6_card_has_parent(struct net_device *dev,
 }
 
 /*
- * Is there hardware, or what stands for it in a virtual machine, behind a
- * device or below it (bonds, bridges, VLANs)?
+ * Is there hardware behind a device or below it (bonds, bridges, VLANs)? The devices
+ * of a virtual machine count as hardware.
  */
 static bool shim6_card_is_real(struct net_device *dev)
 {
@@ -37,15 +37,15 @@ static bool shim6_card_is_real(struct net_device *dev)
 
 	if (dev->dev.parent)
 		return true;
-	/* The walk takes longer than the rest of what is done to a packet. */
+	/* The walk takes longer than all else that is done to a packet. */
 	return !list_empty(&dev->adj_list.lower) &&
 	       netdev_walk_all_lower_dev_rcu(dev, shim6_card_has_parent, &priv);
 }
 
 /*
- * Devices that have the feature NETIF_F_IPV6_CSUM look for TCP and UDP right
- * behind the IPv6 header, and those that offload tunnels look for them there as
- * well; not every kernel keeps a packet with an extension header from them.
+ * Does the device of a packet look for TCP and UDP right behind the IPv6 header?
+ * Devices with the feature NETIF_F_IPV6_CSUM do, and so do those that offload
+ * tunnels. Not every kernel keeps a packet with an extension header from them.
  */
 static bool shim6_card_blind(const struct sk_buff *skb)
 {
@@ -60,7 +60,7 @@ static bool shim6_card_blind(const struct sk_buff *skb)
  * @skb: the packet, with the route by which it leaves; the caller is in an RCU
  *	read-side section
  *
- * Return: true if there is none to be made, too.
+ * Return: whether it can; true as well if there is no checksum to compute.
  */
 bool shim6_card_sums(const struct sk_buff *skb)
 {
@@ -72,15 +72,15 @@ bool shim6_card_sums(const struct sk_buff *skb)
 }
 
 /**
- * shim6_card_cuts - can a large segment be left to its device?
- * @skb: the segment, with the route by which it leaves; the caller is in an RCU
+ * shim6_card_cuts - can a GSO packet be left to its device?
+ * @skb: the packet, with the route by which it leaves; the caller is in an RCU
  *	read-side section
  *
- * A large segment can get as such to a router that is a namespace or the host
- * of this machine. Linux looks for the header of TCP right behind that of IPv6
- * when it forwards one: it reads a sequence number as the header's length, and
- * drops what then seems too short or too long. So these are cut here as well;
- * behind a card there is a wire, on which there are no large segments.
+ * Uncut, a GSO packet can get to a router that is a namespace or the host of this
+ * machine. When Linux forwards one, it looks for TCP's header right behind that of
+ * IPv6: it reads a sequence number as the header's length, and drops a packet that
+ * then seems too short or too long. So packets to a router are cut here as well.
+ * Behind a card there is a wire, on which there are no GSO packets.
  */
 bool shim6_card_cuts(const struct sk_buff *skb)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The one place that knows kernel versions: everything else is written for
- * the newest kernel, and what an older one lacks is made up for here. Oldest
- * kernel: 6.1.
+ * The only place that knows kernel versions. All other code is written for the
+ * newest kernel; this header adds what older ones lack. The oldest is 6.1.
  */
 #ifndef _SHIM6_COMPAT_H
 #define _SHIM6_COMPAT_H
@@ -18,9 +17,9 @@
 #include <net/xfrm.h>
 
 struct shim6_place;
-bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place);
+int shim6_header_again(const struct sk_buff *skb, struct shim6_place *place);
 
-/* Exported to modules, but declared in a header that is not installed. */
+/* Exported to modules, but its header is not installed. */
 void nf_queue_nf_hook_drop(struct net *net);
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
@@ -35,10 +34,10 @@ void nf_queue_nf_hook_drop(struct net *net);
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
 /*
- * Split operations came with 6.2. A struct genl_ops holds all of their fields
- * that our spec uses (no pre and post per operation), so the generated table
- * has its type. But it has one entry for the do and the dump of a command: the
- * two, which the generator prints one after the other, become one.
+ * Split operations came with 6.2. A struct genl_ops has all of their fields that our
+ * specification uses (no pre and post per operation), so the generated table gets
+ * its type. But a struct genl_ops stands for the do and the dump of a command: the
+ * two entries, which the generator prints one after the other, become one.
  */
 #define genl_split_ops	genl_ops
 #define split_ops	ops
@@ -85,7 +84,7 @@ static inline void shim6_unregister_family(struct genl_family *family)
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
-/* Policies took no pointer to a constant range before 6.7; none was written. */
+/* Before 6.7 a policy's range was no pointer to const; nobody writes to it. */
 #undef NLA_POLICY_FULL_RANGE
 #define NLA_POLICY_FULL_RANGE(tp, _range) {				\
 	.type = NLA_ENSURE_UINT_OR_BINARY_TYPE(tp),			\
@@ -105,8 +104,8 @@ static inline void shim6_decode_session(struct net *net, struct sk_buff *skb,
 }
 
 /*
- * An ACK, now. The function got a third argument in some release after 6.12,
- * and in older ones' updates as well: its type tells.
+ * Send an ACK now. The function got a third argument in some release after 6.12, and
+ * in updates of older releases as well: its type tells.
  */
 static inline void shim6_tcp_send_ack(struct sock *sk)
 {
@@ -134,12 +133,12 @@ shim6_gro_complete_iph(const struct sk_buff *skb)
 }
 
 /*
- * BIG TCP (large packets of more than 64 KiB): up to 6.x they bear a Hop-by-Hop
- * jumbo option, which whoever cuts them looks for right before TCP; since 7.0 their
- * Payload Length is 0, and that is all.
+ * BIG TCP (GSO packets of more than 64 KiB): up to 6.x such a packet bears a
+ * Hop-by-Hop jumbo option, which the code that cuts it expects right before TCP.
+ * Since 7.0 it has no option; its Payload Length is 0.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
-/* Without the option only what fits into Payload Length leaves as it is. */
+/* Is a packet too long for Payload Length, now that the option is gone? */
 static inline bool shim6_jumbo_foreign(const struct sk_buff *skb)
 {
 	return skb->len + 8 - sizeof(struct ipv6hdr) > IPV6_MAXPLEN;
@@ -160,7 +159,7 @@ static inline int shim6_jumbo_remove(struct sk_buff *skb,
 	__skb_pull(skb, len);
 	skb_reset_network_header(skb);
 	ipv6_hdr(skb)->nexthdr = nexthdr;
-	return shim6_header_place(skb, place) ? 0 : -EINVAL;
+	return shim6_header_again(skb, place);
 }
 #else
 static inline bool shim6_jumbo_foreign(const struct sk_buff *skb)
@@ -180,7 +179,10 @@ static inline void shim6_set_payload_len(struct ipv6hdr *iph, unsigned int len)
 	iph->payload_len = len <= IPV6_MAXPLEN ? htons(len) : 0;
 }
 
-/* A hook's verdict that has a reason and, for the sender, an error. */
+/*
+ * The verdict of a hook that drops a packet, with a reason, and with an error for
+ * the sender. Newer kernels have the packet freed here, older ones in netfilter.
+ */
 static inline int shim6_nf_drop(struct sk_buff *skb,
 				enum skb_drop_reason reason, int err)
 {
@@ -194,8 +196,8 @@ static inline int shim6_nf_drop(struct sk_buff *skb,
 }
 
 /*
- * The verdict on a packet that is gone, with what the sender is told: 0 or a
- * negative errno, which older kernels have no room for.
+ * The verdict on a packet that is gone. @err: what the sender is told, 0 or a
+ * negative errno; older kernels have no room for it.
  */
 static inline int shim6_nf_stolen(int err)
 {

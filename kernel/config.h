@@ -15,7 +15,9 @@
  *	milliseconds
  * @idle_timeout: milliseconds of quiescence (RFC 5533 section 9) after which
  *	a context is reported
- * @icmp_to_ulp: errors that the daemon acts on go to the ULP as well
+ * @icmp_to_ulp: 1 if the ULP gets those errors as well that the daemon acts on
+ *
+ * config.c has a row for each.
  */
 struct shim6_config {
 	u32 max_contexts;
@@ -27,6 +29,8 @@ struct shim6_config {
 	u32 icmp_to_ulp;
 };
 
+u32 shim6_config_get(const struct shim6_config *config, int attr);
+void shim6_config_set(struct shim6_config *config, int attr, u32 value);
 void shim6_config_init(struct shim6_config *config);
 void shim6_config_store(struct shim6_config *config,
 			const struct shim6_config *from);

@@ -2,10 +2,10 @@
 /*
  * The ULID-pair contexts of a namespace (RFC 5533 section 6).
  *
- * Packets find contexts under RCU and take no lock. Changes are made under the
- * table's mutex, by requests in process context: a value that a packet reads
- * alone is written at once, and what belongs together (the current locator
- * pair with its route, the two lists of locators) is replaced as a whole.
+ * Packets find contexts under RCU and take no lock. Requests change contexts in
+ * process context, under the table's mutex. A value that packets read alone is
+ * written in place. Values that belong together (the current locator pair with
+ * its route, the two lists of locators) are replaced as a whole.
  */
 #include <linux/slab.h>
 #include <net/addrconf.h>
@@ -15,10 +15,12 @@
 #include "admit.h"
 #include "compat.h"
 #include "context.h"
+#include "hooks.h"
+#include "locators.h"
 #include "mtu.h"
-#include "netns.h"
 #include "path.h"
 #include "reap.h"
+#include "state.h"
 #include "stats.h"
 #include "table.h"
 #include "tcp.h"
@@ -26,122 +28,14 @@
 
 static struct kmem_cache *shim6_context_cache __ro_after_init;
 
-static bool shim6_in_list(const struct in6_addr *addr,
-			  const struct in6_addr *list, unsigned int n)
-{
-	while (n--)
-		if (ipv6_addr_equal(addr, &list[n]))
-			return true;
-	return false;
-}
-
-/**
- * shim6_context_tag_peer - CT(peer), which our packets bear
- * @ctx: the context; the caller is in an RCU read-side section or holds the
- *	table's lock
- * @tag: where it goes, in host order
- *
- * Return: whether it is known.
- */
-bool shim6_context_tag_peer(const struct shim6_context *ctx, u64 *tag)
-{
-	const struct shim6_peer_tag *t =
-		rcu_dereference_check(ctx->peer_tag, shim6_table_held(ctx->sn));
-
-	if (t)
-		*tag = t->tag;
-	return t;
-}
-
-/**
- * shim6_context_is_local - is an address in Ls(local)?
- * @ctx: the context; the caller is in an RCU read-side section
- * @addr: the address
- */
-bool shim6_context_is_local(const struct shim6_context *ctx,
-			    const struct in6_addr *addr)
-{
-	const struct shim6_locators *l = rcu_dereference_check(ctx->locators,
-						      shim6_table_held(ctx->sn));
-	const struct shim6_path *path = rcu_dereference_check(ctx->path,
-							   shim6_table_held(ctx->sn));
-
-	return ipv6_addr_equal(addr, &ctx->ulids.local) ||
-	       (path && ipv6_addr_equal(addr, &path->local)) ||
-	       (l && shim6_in_list(addr, l->addr, l->locals));
-}
-
-/**
- * shim6_context_is_here - is a packet of a context for this host?
- * @ctx: the context; the caller is in an RCU read-side section
- * @net: the namespace
- * @addr: the packet's destination
- *
- * A router that knows the tag by chance has to forward the packet. Most are
- * for a locator of the context, which spares the look-up.
- */
-bool shim6_context_is_here(const struct shim6_context *ctx, struct net *net,
-			   const struct in6_addr *addr)
-{
-	return shim6_context_is_local(ctx, addr) ||
-	       ipv6_chk_addr(net, addr, NULL, 0);
-}
-
-/**
- * shim6_context_is_peer - is an address in Ls(peer)?
- * @ctx: the context; the caller is in an RCU read-side section
- * @addr: the address
- */
-bool shim6_context_is_peer(const struct shim6_context *ctx,
-			   const struct in6_addr *addr)
-{
-	const struct shim6_locators *l = rcu_dereference_check(ctx->locators,
-						      shim6_table_held(ctx->sn));
-	const struct shim6_path *path = rcu_dereference_check(ctx->path,
-							   shim6_table_held(ctx->sn));
-
-	return ipv6_addr_equal(addr, &ctx->ulids.peer) ||
-	       (path && ipv6_addr_equal(addr, &path->peer)) ||
-	       (l && shim6_in_list(addr, l->addr + l->locals, l->peers));
-}
-
-/* The lists after a change: of each side the new one if it is named. */
-static struct shim6_locators *
-shim6_locators_merge(const struct shim6_locators *old,
-		     const struct shim6_context_change *c)
-{
-	const struct in6_addr *local = c->locals, *peer = c->peers;
-	u16 locals = c->n_locals, peers = c->n_peers;
-	struct shim6_locators *l;
-
-	if (!shim6_change_has(c, SHIM6_A_CONTEXT_LOCATORS_LOCAL)) {
-		locals = old ? old->locals : 0;
-		local = old ? old->addr : NULL;
-	}
-	if (!shim6_change_has(c, SHIM6_A_CONTEXT_LOCATORS_PEER)) {
-		peers = old ? old->peers : 0;
-		peer = old ? old->addr + old->locals : NULL;
-	}
-	l = kmalloc(struct_size(l, addr, locals + peers), GFP_KERNEL_ACCOUNT);
-	if (!l)
-		return NULL;
-	l->locals = locals;
-	l->peers = peers;
-	if (locals)
-		memcpy(l->addr, local, locals * sizeof(*local));
-	if (peers)
-		memcpy(l->addr + locals, peer, peers * sizeof(*peer));
-	return l;
-}
-
 static void shim6_context_free_rcu(struct rcu_head *rcu)
 {
 	struct shim6_context *ctx =
 		container_of(rcu, struct shim6_context, rcu);
-	/* Nobody else has the context any more. */
+	/* Nothing else refers to the context any more. */
 	struct shim6_path *path = rcu_dereference_protected(ctx->path, true);
 
-	/* No packet can start it any more, and it does not start itself. */
+	/* No packet can start the timer any more, and it does not restart itself. */
 	timer_delete_sync(&ctx->timer);
 	if (path)
 		shim6_path_free(path);
@@ -150,14 +44,20 @@ static void shim6_context_free_rcu(struct rcu_head *rcu)
 	kmem_cache_free(shim6_context_cache, ctx);
 }
 
-/* What a change comes to, made before anything is changed. */
+/*
+ * The result of a change, prepared before anything is changed:
+ * path: of the current locator pair, NULL for none; a new one if new_path
+ * locators: always new ones
+ * rehomed: the current locator pair is not the ULID pair
+ * header: payload bears the header on the ULID pair as well
+ * moved: the current locator pair is another one than before
+ */
 struct shim6_context_next {
 	struct shim6_path *path;
 	struct shim6_locators *locators;
 	bool rehomed;
 	bool header;
 	bool new_path;
-	/* The current locator pair is another one. */
 	bool moved;
 };
 
@@ -168,7 +68,29 @@ static void shim6_next_drop(struct shim6_context_next *next)
 	kfree(next->locators);
 }
 
-/* Everything that can fail of a change. */
+/* The current locator pair after a change; *@ulids is the ULID pair, native. */
+static void shim6_next_pair(const struct shim6_context *ctx,
+			    const struct shim6_context_change *c,
+			    struct shim6_pair *pair, struct shim6_pair *ulids)
+{
+	ulids->local = ctx->ulids.local;
+	ulids->peer = ctx->ulids.peer;
+	ulids->encapsulation = SHIM6_ENCAPSULATION_NATIVE;
+
+	shim6_context_pair(ctx, pair);
+	/* A request that names a locator and no encapsulation means native. */
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_LOCAL) ||
+	    shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_PEER))
+		pair->encapsulation = SHIM6_ENCAPSULATION_NATIVE;
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_LOCAL))
+		pair->local = c->locator_local;
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_PEER))
+		pair->peer = c->locator_peer;
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_ENCAPSULATION))
+		pair->encapsulation = c->encapsulation;
+}
+
+/* All steps of a change that can fail. */
 static int shim6_next_prepare(struct shim6_net *sn,
 			      const struct shim6_context *ctx,
 			      const struct shim6_context_change *c,
@@ -177,8 +99,7 @@ static int shim6_next_prepare(struct shim6_net *sn,
 {
 	struct shim6_locators *l = shim6_table_get(sn, ctx->locators);
 	struct shim6_path *old = shim6_table_get(sn, ctx->path);
-	const struct in6_addr *local = old ? &old->local : &ctx->ulids.local;
-	const struct in6_addr *peer = old ? &old->peer : &ctx->ulids.peer;
+	struct shim6_pair pair, ulids;
 	bool known, same;
 	u64 was = 0, tag;
 	int err;
@@ -190,12 +111,8 @@ static int shim6_next_prepare(struct shim6_net *sn,
 		known = true;
 		tag = c->tag_peer;
 	}
-	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_LOCAL))
-		local = &c->locator_local;
-	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_PEER))
-		peer = &c->locator_peer;
-	next->rehomed = !ipv6_addr_equal(local, &ctx->ulids.local) ||
-			!ipv6_addr_equal(peer, &ctx->ulids.peer);
+	shim6_next_pair(ctx, c, &pair, &ulids);
+	next->rehomed = !shim6_pair_equal(&pair, &ulids);
 
 	next->locators = shim6_locators_merge(l, c);
 	if (!next->locators)
@@ -205,10 +122,9 @@ static int shim6_next_prepare(struct shim6_net *sn,
 	if (err)
 		goto err;
 
-	same = old && tag == was && ipv6_addr_equal(local, &old->local) &&
-	       ipv6_addr_equal(peer, &old->peer);
+	same = old && tag == was && shim6_pair_equal(&pair, &old->pair);
 	next->moved = !same && (next->rehomed || (old && !old->home));
-	/* A peer that has a new tag knows Shim6 again, if it did not before. */
+	/* A peer with a new tag has Shim6, even if it seemed to have lost it. */
 	next->header = READ_ONCE(ctx->header) ||
 		       (next->moved && next->rehomed) ||
 		       (tag != was && ctx->switches);
@@ -221,8 +137,8 @@ static int shim6_next_prepare(struct shim6_net *sn,
 	}
 	next->new_path = true;
 	if (next->rehomed || (next->header && known)) {
-		next->path = shim6_path_new(sn, local, peer, tag,
-					    !next->rehomed, GFP_KERNEL);
+		next->path = shim6_path_new(sn, &pair, tag, !next->rehomed,
+					    GFP_KERNEL);
 		if (!next->path) {
 			err = -ENOMEM;
 			goto err;
@@ -236,8 +152,9 @@ err:
 }
 
 /*
- * Sockets are bound to the device of their address, and what is re-homed comes by
- * another one: for them it has come by that of the ULID.
+ * A socket may be bound to the device of its address, but re-homed packets arrive
+ * by another device. So we note the ULID's device: input.c says that such packets
+ * came by it.
  */
 static void shim6_context_locate(struct shim6_context *ctx)
 {
@@ -250,7 +167,7 @@ static void shim6_context_locate(struct shim6_context *ctx)
 	rcu_read_unlock();
 }
 
-/* Nothing fails from here on, but for the peer tag's place in its table. */
+/* Only inserting the peer tag into its table can still fail. */
 static int shim6_context_apply(struct shim6_net *sn, struct shim6_context *ctx,
 			       const struct shim6_context_change *c,
 			       struct shim6_context_next *next)
@@ -288,7 +205,7 @@ static int shim6_context_apply(struct shim6_net *sn, struct shim6_context *ctx,
 	if (next->moved)
 		shim6_reap_probed(ctx);
 	if (next->new_path) {
-		/* A packet may have set it meanwhile. */
+		/* A packet may have set the path in the meantime. */
 		old = unrcu_pointer(xchg(&ctx->path,
 					 RCU_INITIALIZER(next->path)));
 		if (old) {
@@ -308,8 +225,8 @@ static int shim6_context_apply(struct shim6_net *sn, struct shim6_context *ctx,
 
 /**
  * shim6_context_new - make a context
- * @sn: the namespace's state, whose table's lock the caller holds
- * @c: all that is known of it; ULID pair and local tag at least
+ * @sn: the namespace's state; the caller holds the table's lock
+ * @c: all values of the context that are known; at least ULID pair and local tag
  * @extack: where to say why not
  *
  * Return: the context, or an ERR_PTR with nothing changed.
@@ -378,10 +295,10 @@ err_free:
 }
 
 /**
- * shim6_context_set - change a context, in all that is named or in nothing
- * @sn: the namespace's state, whose table's lock the caller holds
+ * shim6_context_set - change all values of a context that are named, or none
+ * @sn: the namespace's state; the caller holds the table's lock
  * @ctx: the context
- * @c: what is named
+ * @c: the values that are named
  * @extack: where to say why not
  *
  * Return: 0 or a negative errno.
@@ -391,6 +308,7 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
 		      struct netlink_ext_ack *extack)
 {
 	struct shim6_context_next next;
+	struct shim6_pair pair;
 	int err;
 
 	lockdep_assert_held(&sn->table.lock);
@@ -406,10 +324,8 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
 	if (next.moved) {
 		WRITE_ONCE(ctx->switches, ctx->switches + 1);
 		shim6_count(sn, SHIM6_A_STATS_SWITCHES);
-		trace_shim6_switch(ctx, next.path ? &next.path->local :
-						    &ctx->ulids.local,
-				   next.path ? &next.path->peer :
-					       &ctx->ulids.peer);
+		shim6_context_pair(ctx, &pair);
+		trace_shim6_switch(ctx, &pair.local, &pair.peer);
 		shim6_tcp_restart(sn, ctx);
 	}
 	return 0;
@@ -417,8 +333,8 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
 
 /**
  * shim6_context_del - take a context out of the tables and free it
- * @sn: the namespace's state, whose table's lock the caller holds
- * @ctx: the context, which packets may use until the grace period is over
+ * @sn: the namespace's state; the caller holds the table's lock
+ * @ctx: the context; packets may use it until a grace period has passed
  */
 void shim6_context_del(struct shim6_net *sn, struct shim6_context *ctx)
 {
@@ -435,18 +351,26 @@ void shim6_context_del(struct shim6_net *sn, struct shim6_context *ctx)
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
 }
 
-/**
- * shim6_context_gone - a context's namespace goes, and with it its table
- * @ctx: the context, which no packet uses any more
- */
-void shim6_context_gone(struct shim6_context *ctx)
+static void shim6_context_gone(void *ptr, void *arg)
 {
+	struct shim6_context *ctx = ptr;
+
 	ctx->dead = true;
 	call_rcu(&ctx->rcu, shim6_context_free_rcu);
 }
 
 /**
- * shim6_context_init - what contexts are made of
+ * shim6_context_net_exit - the namespace goes, and with it all its contexts
+ * @sn: the namespace's state, which contexts use until a grace period has passed;
+ *	no packet uses a context any more
+ */
+void shim6_context_net_exit(struct shim6_net *sn)
+{
+	shim6_table_exit(sn, shim6_context_gone);
+}
+
+/**
+ * shim6_context_init - make the cache that contexts are allocated from
  *
  * Return: 0 or a negative errno.
  */
@@ -457,7 +381,7 @@ int __init shim6_context_init(void)
 }
 
 /**
- * shim6_context_exit - the last context is gone
+ * shim6_context_exit - undo shim6_context_init(), after the last context
  */
 void shim6_context_exit(void)
 {

@@ -1,36 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Control messages: what has arrived is checked (RFC 5533 section 12.3) and
- * handed to the daemon, but for Keepalives, which are all the kernel's; what
- * the daemon sends leaves with the addresses that it names.
+ * Control messages that arrive are checked (RFC 5533 section 12.3) and handed to
+ * the daemon. Keepalives without options are the kernel's own business.
  */
-#include <net/addrconf.h>
 #include <net/ip6_checksum.h>
-#include <net/ip6_route.h>
 #include <net/ipv6.h>
 
 #include "compat.h"
-#include "context.h"
 #include "control.h"
 #include "event.h"
 #include "header.h"
-#include "netns.h"
-#include "path.h"
+#include "locators.h"
 #include "reap.h"
+#include "state.h"
 #include "stats.h"
-
-/* Octets of a Keepalive without options (RFC 5534 section 5.1). */
-#define SHIM6_KEEPALIVE_LEN	16
-/* Where the tag is in a message that has one. */
-#define SHIM6_CONTROL_TAG	6
-#define SHIM6_CONTROL_CHECKSUM	4
 
 static u8 shim6_control_type(const u8 *message)
 {
 	return message[2] & SHIM6_TYPE_MASK;
 }
 
-/* Has a message of this length and type the tag of its receiver? */
+/* Does a message of this length and type bear the tag of its receiver? */
 static bool shim6_control_tagged(const u8 *message, unsigned int len)
 {
 	return shim6_control_type(message) >= SHIM6_TYPE_TAGGED &&
@@ -39,11 +29,11 @@ static bool shim6_control_tagged(const u8 *message, unsigned int len)
 }
 
 /*
- * The context that a message belongs to: it has the context's tag, or answers
- * what was sent to make it, and comes from a locator of the peer to one of ours
- * (RFC 5533 sections 12.4 and 12.5). R1bis has the tag that we send. In R1 and
- * R2 there is none that we know: there the addresses are those of the context,
- * which is not made yet.
+ * The context that a message belongs to, or NULL. The message must come from a
+ * locator of the peer to one of ours (RFC 5533 sections 12.4 and 12.5). Most
+ * types bear our tag; R1bis bears the tag that we send. R1 and R2 bear no tag
+ * that we know, so they are found by their addresses: they answer messages that
+ * were sent between the ULIDs of a context that is not established yet.
  */
 static struct shim6_context *shim6_control_context(struct shim6_net *sn,
 						   const struct sk_buff *skb,
@@ -82,9 +72,9 @@ static struct shim6_context *shim6_control_context(struct shim6_net *sn,
 }
 
 /*
- * What a message means for the liveness of its context. Returns true for a
- * Keepalive that is dealt with: one without options. Any other message goes to
- * the daemon, which knows what to answer.
+ * Note what a message means for the liveness of its context. Returns true for a
+ * Keepalive without options, of which nothing more is to be made. Any other
+ * message goes to the daemon, which knows what to answer.
  */
 static bool shim6_control_liveness(struct shim6_net *sn,
 				   struct shim6_context *ctx,
@@ -110,7 +100,7 @@ static bool shim6_control_liveness(struct shim6_net *sn,
  * @sn: the namespace's state
  * @skb: the packet, taken over; data is at the message
  *
- * Return: what the protocol handler returns.
+ * Return: as a protocol handler: 0, or -1 if the packet was dropped.
  */
 int shim6_control_in(struct shim6_net *sn, struct sk_buff *skb)
 {
@@ -151,13 +141,15 @@ drop:
 }
 
 /**
- * shim6_control_sent - the daemon has sent a message: of a context, and neither
- * a Keepalive nor a Probe, it counts as payload (RFC 5534 section 6.2)
+ * shim6_control_sent - the daemon has sent a control message
  * @sn: the namespace's state
- * @source: whence
- * @destination: where to
+ * @source: source address
+ * @destination: destination address
  * @message: the message
- * @len: its octets
+ * @len: octets of the message
+ *
+ * A message of a context counts as payload, unless it is a Keepalive or a Probe
+ * (RFC 5534 section 6.2).
  */
 void shim6_control_sent(struct shim6_net *sn, const struct in6_addr *source,
 			const struct in6_addr *destination, const u8 *message,
@@ -176,112 +168,4 @@ void shim6_control_sent(struct shim6_net *sn, const struct in6_addr *source,
 	if (ctx && READ_ONCE(ctx->state) == SHIM6_CONTEXT_STATE_ESTABLISHED)
 		shim6_reap_control_sent(ctx);
 	rcu_read_unlock();
-}
-
-/**
- * shim6_control_out - send a control message
- * @sn: the namespace's state
- * @source: an address of this host
- * @destination: where to
- * @message: the message, checksum included
- * @len: its octets
- * @length: octets of the packet, from the IPv6 header on, if it is to be longer
- *	than the message makes it, or 0; no more than the path is known to carry
- * @gfp: how to allocate
- * @extack: where to say why not, or NULL
- *
- * Return: 0 or a negative errno.
- */
-int shim6_control_out(struct shim6_net *sn, const struct in6_addr *source,
-		      const struct in6_addr *destination, const void *message,
-		      unsigned int len, unsigned int length, gfp_t gfp,
-		      struct netlink_ext_ack *extack)
-{
-	unsigned int pad = 0;
-	struct flowi6 fl6 = {
-		.flowi6_proto = SHIM6_IPPROTO,
-		.saddr = *source,
-		.daddr = *destination,
-	};
-	struct dst_entry *dst;
-	struct ipv6hdr *iph;
-	struct sk_buff *skb;
-	int err;
-
-	if (!ipv6_chk_addr(sn->net, source, NULL, 0)) {
-		NL_SET_ERR_MSG(extack, "source is no address of this host");
-		err = -EADDRNOTAVAIL;
-		goto err;
-	}
-	dst = ip6_dst_lookup_flow(sn->net, NULL, &fl6, NULL);
-	if (IS_ERR(dst)) {
-		NL_SET_ERR_MSG(extack, "there is no route for this pair");
-		err = PTR_ERR(dst);
-		goto err;
-	}
-	length = min(length, dst_mtu(dst));
-	if (length > sizeof(*iph) + len)
-		pad = length - sizeof(*iph) - len;
-	skb = alloc_skb(LL_RESERVED_SPACE(dst->dev) + dst->header_len +
-			sizeof(*iph) + len + pad + dst->dev->needed_tailroom,
-			gfp);
-	if (!skb) {
-		dst_release(dst);
-		err = -ENOMEM;
-		goto err;
-	}
-	skb_dst_set(skb, dst);
-	skb_reserve(skb, LL_RESERVED_SPACE(dst->dev) + dst->header_len);
-	skb_reset_network_header(skb);
-	iph = skb_put(skb, sizeof(*iph));
-	skb_set_transport_header(skb, sizeof(*iph));
-	skb_put_data(skb, message, len);
-	skb_put_zero(skb, pad);
-	ip6_flow_hdr(iph, 0, 0);
-	iph->payload_len = htons(len + pad);
-	iph->nexthdr = SHIM6_IPPROTO;
-	iph->hop_limit = ip6_dst_hoplimit(dst);
-	iph->saddr = *source;
-	iph->daddr = *destination;
-	skb->protocol = htons(ETH_P_IPV6);
-	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
-	err = ip6_local_out(sn->net, NULL, skb);
-	if (err > 0)
-		err = net_xmit_errno(err);
-	if (err) {
-		NL_SET_ERR_MSG(extack, "the packet was not let out");
-		goto err;
-	}
-	shim6_count(sn, SHIM6_A_STATS_CTL_OUT);
-	return 0;
-
-err:
-	shim6_count(sn, SHIM6_A_STATS_CTL_OUT_ERROR);
-	return err;
-}
-
-/**
- * shim6_keepalive_out - send a Keepalive on the current locator pair (RFC 5534
- * section 5.1)
- * @ctx: the context, established; the caller is in an RCU read-side section
- */
-void shim6_keepalive_out(struct shim6_context *ctx)
-{
-	const struct shim6_path *path = rcu_dereference(ctx->path);
-	u8 m[SHIM6_KEEPALIVE_LEN] = {
-		IPPROTO_NONE, SHIM6_KEEPALIVE_LEN / 8 - 1, SHIM6_TYPE_KEEPALIVE,
-	};
-	__sum16 sum;
-	u64 tag;
-
-	if (!shim6_context_tag_peer(ctx, &tag))
-		return;
-	put_unaligned_be48(tag, m + SHIM6_CONTROL_TAG);
-	sum = csum_fold(csum_partial(m, sizeof(m), 0));
-	memcpy(m + SHIM6_CONTROL_CHECKSUM, &sum, sizeof(sum));
-	if (!shim6_control_out(ctx->sn,
-			       path ? &path->local : &ctx->ulids.local,
-			       path ? &path->peer : &ctx->ulids.peer,
-			       m, sizeof(m), 0, GFP_ATOMIC, NULL))
-		shim6_count(ctx->sn, SHIM6_A_STATS_KEEPALIVE_OUT);
 }

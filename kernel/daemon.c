@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The one daemon of a namespace: it is there from when it registers its socket
- * until that is closed. What it is told is in event.c.
+ * The one daemon of a namespace. It exists from the moment when it registers its
+ * socket until that socket is closed. event.c has what the daemon is told.
  */
 #include <linux/netlink.h>
 #include <linux/notifier.h>
 #include <net/sock.h>
 
 #include "compat.h"
-#include "context.h"
 #include "daemon.h"
 #include "fair.h"
-#include "netlink_gen.h"
-#include "netns.h"
+#include "flow.h"
+#include "hooks.h"
 #include "reap.h"
+#include "state.h"
 
 static struct sock *shim6_socket_sk(struct shim6_net *sn,
 				    const struct shim6_socket *socket)
@@ -31,7 +31,7 @@ static void shim6_socket_set(struct shim6_net *sn, struct shim6_socket *socket,
 	WRITE_ONCE(socket->port, port);
 }
 
-/* The core frees the socket itself after a grace period. */
+/* The networking core frees the socket itself, after a grace period. */
 static void shim6_socket_clear(struct shim6_net *sn,
 			       struct shim6_socket *socket)
 {
@@ -56,7 +56,7 @@ static int shim6_daemon_set(struct shim6_net *sn, struct sock *sk, u32 port)
 	err = shim6_hooks_get(sn);
 	if (err)
 		goto err;
-	/* There was none: what was there went with the last daemon. */
+	/* There is no old table: that of the last daemon went with it. */
 	shim6_flow_use(sn, flows);
 	rcu_assign_pointer(sn->fair, fair);
 	shim6_socket_set(sn, &sn->daemon, sk, port);
@@ -68,13 +68,13 @@ err:
 	return err;
 }
 
-/* What packets may still look at when the daemon's socket is closed. */
+/* Tables that packets may still read when the daemon's socket is closed. */
 struct shim6_daemon_tables {
 	struct shim6_flow_table *flows;
 	struct shim6_fair *fair;
 };
 
-/* Frees them, which takes a grace period: not under the table's lock. */
+/* Free the tables. This waits for a grace period: not under the table's lock. */
 static void shim6_daemon_free(struct shim6_daemon_tables *gone)
 {
 	if (!gone->flows && !gone->fair)
@@ -84,7 +84,7 @@ static void shim6_daemon_free(struct shim6_daemon_tables *gone)
 	kvfree(gone->fair);
 }
 
-/* *@gone: what the caller frees by shim6_daemon_free(), without the lock. */
+/* *@gone: the caller gives it to shim6_daemon_free(), without the lock. */
 static void shim6_daemon_clear(struct shim6_net *sn,
 			       struct shim6_daemon_tables *gone)
 {
@@ -105,37 +105,43 @@ static void shim6_daemon_clear(struct shim6_net *sn,
 	}
 }
 
-/*
- * shim6_nl_daemon_register_doit - SHIM6_CMD_DAEMON_REGISTER: the asking socket
- * becomes the namespace's daemon, or its socket for what comes from outside
+/**
+ * shim6_daemon_register - a socket becomes the namespace's daemon
+ * @sn: the namespace's state
+ * @sk: the socket; a reference is taken
+ * @port: its netlink port
+ * @outside: it becomes the daemon's socket for events that others can cause at
+ *	will, instead
+ * @extack: where to say why not
+ *
+ * A socket that is registered already stays so.
+ *
+ * Return: 0 or a negative errno.
  */
-int shim6_nl_daemon_register_doit(struct sk_buff *skb, struct genl_info *info)
+int shim6_daemon_register(struct shim6_net *sn, struct sock *sk, u32 port,
+			  bool outside, struct netlink_ext_ack *extack)
 {
-	const bool outside = info->attrs[SHIM6_A_CONTROL_FROM_OUTSIDE];
-	struct shim6_net *sn = shim6_netns_use(genl_info_net(info));
-	struct sock *asking = NETLINK_CB(skb).sk, *sk;
+	struct sock *was;
 	int err = 0;
 
-	if (!sn)
-		return -ENOMEM;
 	mutex_lock(&sn->table.lock);
-	sk = shim6_socket_sk(sn, outside ? &sn->outside : &sn->daemon);
-	if (sk && sk != asking) {
-		NL_SET_ERR_MSG(info->extack,
+	was = shim6_socket_sk(sn, outside ? &sn->outside : &sn->daemon);
+	if (was && was != sk) {
+		NL_SET_ERR_MSG(extack,
 			       "the network namespace has a daemon already");
 		err = -EBUSY;
-	} else if (!sk && outside) {
-		shim6_socket_set(sn, &sn->outside, asking, info->snd_portid);
-	} else if (!sk) {
-		err = shim6_daemon_set(sn, asking, info->snd_portid);
+	} else if (!was && outside) {
+		shim6_socket_set(sn, &sn->outside, sk, port);
+	} else if (!was) {
+		err = shim6_daemon_set(sn, sk, port);
 	}
 	mutex_unlock(&sn->table.lock);
 	return err;
 }
 
 /*
- * The port of a socket that is closed may be another's already: nothing is sent
- * to it from now on, though the lock may have to be waited for.
+ * A socket is being closed, and its port may already be another socket's. So
+ * nothing is sent to the port from now on, even before we get the table's lock.
  */
 static bool shim6_socket_closed(struct shim6_socket *socket, u32 port)
 {
@@ -183,7 +189,7 @@ static struct notifier_block shim6_daemon_notifier = {
 };
 
 /**
- * shim6_daemon_net_exit - the namespace goes, and with it its daemon's socket
+ * shim6_daemon_net_exit - the namespace goes, and with it its daemon's sockets
  * @sn: the namespace's state
  */
 void shim6_daemon_net_exit(struct shim6_net *sn)
@@ -208,7 +214,7 @@ int __init shim6_daemon_init(void)
 }
 
 /**
- * shim6_daemon_exit - the reverse
+ * shim6_daemon_exit - undo shim6_daemon_init()
  */
 void shim6_daemon_exit(void)
 {

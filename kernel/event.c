@@ -1,36 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is told to the one daemon of a namespace: events and control messages,
- * unicast to the socket that has registered. They are for packets' sake sent
- * from any context, so they never wait: what the socket has no room for is
- * lost, counted, and seen by the daemon as ENOBUFS, after which it dumps.
+ * Messages to the one daemon of a namespace: events and control messages, unicast
+ * to the socket that it has registered. Packets cause them, so they are sent from
+ * any context and never wait. If the socket has no room for one, it is lost and
+ * counted; the daemon sees ENOBUFS, and then dumps all contexts.
  */
 #include <linux/netlink.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
 
 #include "compat.h"
-#include "context.h"
 #include "daemon.h"
 #include "event.h"
 #include "fair.h"
 #include "header.h"
 #include "netlink_gen.h"
-#include "netns.h"
 #include "reap.h"
+#include "state.h"
 #include "stats.h"
 #include "trace.h"
 
 /**
- * shim6_has_daemon - is there anybody to tell?
- * @sn: the namespace's state
+ * shim6_has_daemon - has a namespace a daemon?
+ * @sn: the namespace's state; no lock is needed
  */
 bool shim6_has_daemon(const struct shim6_net *sn)
 {
 	return READ_ONCE(sn->daemon.port);
 }
 
-/* A message for the daemon, or NULL if there is none, or no memory. */
+/* A message for the daemon, or NULL if there is no daemon or no memory. */
 static struct sk_buff *shim6_event_new(struct shim6_net *sn, u8 cmd,
 				       unsigned int payload, void **hdr)
 {
@@ -51,8 +50,8 @@ static struct sk_buff *shim6_event_new(struct shim6_net *sn, u8 cmd,
 }
 
 /*
- * The port of a socket that is not being closed, or 0. Whoever closes the
- * daemon's socket can take its port at once, before the core tells us.
+ * The port of a socket, or 0 if it is being closed. A program that closes the
+ * daemon's socket can reuse its port at once, before the core tells us.
  */
 static u32 shim6_socket_port(const struct shim6_socket *socket)
 {
@@ -87,7 +86,7 @@ static bool shim6_event_send_to(struct shim6_net *sn, struct sk_buff *msg,
 	const u32 port = shim6_socket_port(socket);
 
 	genlmsg_end(msg, hdr);
-	/* The daemon may just have gone, and 0 is the kernel's own port. */
+	/* The daemon may just have gone; 0 is the kernel's own port. */
 	if (!port)
 		nlmsg_free(msg);
 	else if (!genlmsg_unicast(sn->net, msg, port))
@@ -102,20 +101,24 @@ static bool shim6_event_send(struct shim6_net *sn, struct sk_buff *msg,
 	return shim6_event_send_to(sn, msg, hdr, &sn->daemon);
 }
 
-/* What others can cause at will goes to a socket of its own, if there is one. */
+/* The socket for events that others can cause at will, if it is registered. */
 static const struct shim6_socket *shim6_outside(const struct shim6_net *sn)
 {
 	return READ_ONCE(sn->outside.port) ? &sn->outside : &sn->daemon;
 }
 
-/* What a peer may send in a context before it is a stranger like any other. */
+/*
+ * Control messages a second of a peer in a context, and how many at once. If it
+ * sends more, it is treated as a stranger.
+ */
 #define SHIM6_CONTEXT_MESSAGES		10
 #define SHIM6_CONTEXT_MESSAGES_BURST	20
 
 /*
- * The socket for what comes from an address, or NULL if the daemon is not to be
- * bothered with it. What belongs to a context is not in the way of strangers,
- * but half of the main socket's room is for what the kernel itself has to say.
+ * The socket for a message from an address, or NULL if the daemon is not to be
+ * bothered with it. Messages of contexts go to the main socket, so that strangers
+ * do not crowd them out; but half of that socket's room is kept for the kernel's
+ * own events.
  */
 static const struct shim6_socket *
 shim6_socket_from(struct shim6_net *sn, const struct in6_addr *source,
@@ -137,7 +140,7 @@ shim6_socket_from(struct shim6_net *sn, const struct in6_addr *source,
 	return fine ? outside : NULL;
 }
 
-/* What most events say; each has room for all of it. */
+/* Octets for all attributes of an event, except those of variable length. */
 #define SHIM6_EVENT_ROOM	256
 
 static int shim6_put_ulids(struct sk_buff *msg, const struct shim6_ulids *u)
@@ -163,11 +166,11 @@ static int shim6_put_addrs(struct sk_buff *msg, const struct ipv6hdr *iph)
  * shim6_event_control - a control message has arrived
  * @sn: the namespace's state
  * @skb: the packet
- * @message: the message in it
- * @len: its octets
- * @ctx: the context that it belongs to, or NULL for a stranger's
+ * @message: the message in the packet
+ * @len: octets of the message
+ * @ctx: the context that the message belongs to, or NULL for a stranger's
  *
- * Return: 0, or the counter that says why the daemon has not got it.
+ * Return: 0, or the counter that says why the daemon did not get it.
  */
 int shim6_event_control(struct shim6_net *sn, const struct sk_buff *skb,
 			const void *message, unsigned int len,
@@ -240,10 +243,10 @@ void shim6_event_no_context(struct shim6_net *sn, const struct sk_buff *skb,
 /**
  * shim6_event_acquire - a context is wanted
  * @sn: the namespace's state
- * @ulids: for this pair
- * @packets: how many were counted
+ * @ulids: for this ULID pair
+ * @packets: how many packets of the pair were counted
  *
- * Return: whether the daemon has got it.
+ * Return: whether the daemon got the event.
  */
 bool shim6_event_acquire(struct shim6_net *sn, const struct shim6_ulids *ulids,
 			 u64 packets)
@@ -285,7 +288,7 @@ static int shim6_put_doubt(struct sk_buff *msg, const struct shim6_doubt *doubt)
  * @event: enum shim6_reap_event
  * @doubt: what makes TCP doubt, or NULL
  *
- * Return: whether the daemon has got it.
+ * Return: whether the daemon got the event.
  */
 bool shim6_event_reap(struct shim6_context *ctx, u32 event,
 		      const struct shim6_doubt *doubt)
@@ -309,13 +312,13 @@ bool shim6_event_reap(struct shim6_context *ctx, u32 event,
 }
 
 /**
- * shim6_event_reap_limited - the same, at most once a second
+ * shim6_event_reap_limited - as shim6_event_reap(), at most once a second
  * @ctx: the context
  * @event: enum shim6_reap_event
- * @doubt: as above
+ * @doubt: what makes TCP doubt, or NULL
  *
- * A connection that is stuck tells something that one that waits does not, so
- * it does not have to wait for the other's second to end.
+ * A connection that is stuck says more than one that only waits for an ACK. So
+ * each kind has a second of its own.
  */
 void shim6_event_reap_limited(struct shim6_context *ctx, u32 event,
 			      const struct shim6_doubt *doubt)
@@ -333,7 +336,7 @@ void shim6_event_reap_limited(struct shim6_context *ctx, u32 event,
 /**
  * shim6_event_expire - a context is quiescent
  * @ctx: the context
- * @idle: for so many milliseconds
+ * @idle: milliseconds without a packet
  */
 void shim6_event_expire(struct shim6_context *ctx, u64 idle)
 {
@@ -360,11 +363,11 @@ void shim6_event_expire(struct shim6_context *ctx, u64 idle)
  * header
  * @sn: the namespace's state
  * @skb: the error, linear; data is at its IPv6 header
- * @ctx: whose packet it was, NULL for a control message
- * @inner: where the packet in error begins
- * @offset: where in it our header is
+ * @ctx: the context of the packet in error, NULL for a control message
+ * @inner: where the packet in error begins, from data
+ * @offset: where our header is in the packet in error
  *
- * Return: whether the daemon has got it.
+ * Return: whether the daemon got the event.
  */
 bool shim6_event_icmp(struct shim6_net *sn, const struct sk_buff *skb,
 		      struct shim6_context *ctx, unsigned int inner,

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A fair share of the daemon for those who talk to this host. What strangers
- * send can be forged, with another source in each packet. A source that comes
- * again is worth more than one that is new, so a small table remembers the
- * sources of the last moments: where not all can be served, those are.
+ * A fair share of the daemon's time for all that talk to this host. Packets of
+ * strangers can be forged, with another source in each. A source that comes again
+ * is worth more than a new one. So a small table remembers the sources of the
+ * last moments; if not all can be served, those sources are.
  *
- * A flood of new sources overwrites what is in the table, but not at once: the
- * table has room for a tenth of a second of a hundred thousand packets a
- * second. A source that was seen again keeps its slot for some time, so that
- * it need not be lucky twice.
+ * A flood of new sources overwrites the table, but not at once: it has room for a
+ * tenth of a second of a hundred thousand packets a second. A source that was seen
+ * again keeps its slot for some time, so that it need not be lucky twice.
  */
 #include <linux/jhash.h>
 #include <linux/jiffies.h>
@@ -19,19 +18,19 @@
 #include "compat.h"
 #include "fair.h"
 
-/* The clock of rates counts parts of a jiffy. */
+/* The clock of rates counts in parts of a jiffy. */
 #define SHIM6_RATE_PARTS	64
 #define SHIM6_RATE_SECOND	((u32)HZ * SHIM6_RATE_PARTS)
 
-/* Messages of strangers, by the first half of their address. */
+/* Messages of strangers a second, for each first half of an address; at once. */
 #define SHIM6_MESSAGES		100
 #define SHIM6_MESSAGES_BURST	200
-/* Reports of unknown tags a second, for new sources and for the others. */
+/* Reports of unknown tags a second, for new sources and again for the others. */
 #define SHIM6_REPORTS		512
 #define SHIM6_REPORTS_BURST	512
-/* A source that was seen again keeps its slot for this long. */
+/* For this long a source that was seen again keeps its slot. */
 #define SHIM6_FAIR_KEPT		(10 * SHIM6_RATE_SECOND)
-/* One in so many others takes it all the same. */
+/* One in so many other sources takes the slot all the same. */
 #define SHIM6_FAIR_LUCK		32
 
 static u32 shim6_rate_now(void)
@@ -39,24 +38,24 @@ static u32 shim6_rate_now(void)
 	return (u32)jiffies * SHIM6_RATE_PARTS;
 }
 
-/* How far a rate is used up, in parts of a jiffy; 0 if it is not at all. */
+/* How far a rate is used up, in parts of a jiffy; 0 if not at all. */
 static u32 shim6_rate_used(u32 tat, u32 now, u32 most)
 {
 	const u32 ahead = tat - now;
 
-	/* In the past, or so long ago that the clock has gone round. */
+	/* @tat is in the past, or so old that the clock has wrapped. */
 	return ahead > most ? 0 : ahead;
 }
 
 /**
- * shim6_rate_allows - may there be another?
- * @tat: when those that were allowed would be due if they came evenly (the
- *	"theoretical arrival time" of ATM's generic cell rate algorithm); any
- *	value to begin with
- * @per_second: how many there may be
+ * shim6_rate_allows - may another message come within a rate?
+ * @tat: the state of the rate: when all messages that were allowed would have come
+ *	if they came evenly (the "theoretical arrival time" of ATM's generic cell
+ *	rate algorithm); any value to begin with. No lock is taken
+ * @per_second: how many messages may come in a second
  * @burst: how many may come at once, at least 1
  *
- * Takes no lock. Return: whether it is within the rate, and counted.
+ * Return: whether the message is within the rate; if so it is counted.
  */
 bool shim6_rate_allows(u32 *tat, u32 per_second, u32 burst)
 {
@@ -67,7 +66,7 @@ bool shim6_rate_allows(u32 *tat, u32 per_second, u32 burst)
 	used = shim6_rate_used(was, now, interval * burst);
 	if (used > interval * (burst - 1))
 		return false;
-	/* Another CPU has just been allowed one: this one comes after it. */
+	/* If another CPU was allowed one just now, this message is refused. */
 	return cmpxchg(tat, was, now + used + interval) == was;
 }
 
@@ -87,8 +86,9 @@ static bool shim6_fair_kept(const struct shim6_fair_slot *slot, u32 key)
 }
 
 /*
- * The slot of a source, of which @octets count. It is the source's from now on
- * unless another keeps it, which it then shares. *@again: it was so before.
+ * The slot of a source, of whose address the first @octets count. From now on it is
+ * the source's, unless another source keeps it: then they share it. *@again: the
+ * slot was the source's before.
  */
 static struct shim6_fair_slot *shim6_fair_slot(struct shim6_fair *fair,
 					       const struct in6_addr *source,
@@ -105,7 +105,7 @@ static struct shim6_fair_slot *shim6_fair_slot(struct shim6_fair *fair,
 		if (!(was & 1))
 			WRITE_ONCE(slot->key, key | 1);
 	} else if (!shim6_fair_kept(slot, was)) {
-		/* A rate that is used up stays so: it may be the source's own. */
+		/* A used-up rate stays used up: it may be the source's own. */
 		WRITE_ONCE(slot->key, key);
 		if (!shim6_rate_used(READ_ONCE(slot->tat), now,
 				     2 * SHIM6_RATE_SECOND))
@@ -117,11 +117,11 @@ static struct shim6_fair_slot *shim6_fair_slot(struct shim6_fair *fair,
 /**
  * shim6_fair_message - shall the daemon get a stranger's message?
  * @fair: the table
- * @source: whose it is
- * @busy: the daemon has much to read already: only for a source that has come
- *	again, since a flood has others all the time
+ * @source: the message's source address
+ * @busy: the daemon has much to read already, so only a source that has come again
+ *	is served: a flood has new ones all the time
  *
- * A network is one source: whoever has an address of it has all.
+ * A network (/64) is one source: a host with one address of it can have them all.
  */
 bool shim6_fair_message(struct shim6_fair *fair, const struct in6_addr *source,
 			bool busy)
@@ -140,9 +140,9 @@ bool shim6_fair_message(struct shim6_fair *fair, const struct in6_addr *source,
  * @fair: the table
  * @source: the source
  *
- * At most once per source and second, on which R1bis depends (RFC 5533 section
- * 7.17), and not at any rate for all together. Sources that share a slot share
- * the limit.
+ * At most once a second for each source, which limits R1bis (RFC 5533 section
+ * 7.17), and limited for all sources together. Sources that share a slot share
+ * its limit.
  */
 bool shim6_fair_report(struct shim6_fair *fair, const struct in6_addr *source)
 {
@@ -158,9 +158,9 @@ bool shim6_fair_report(struct shim6_fair *fair, const struct in6_addr *source)
 }
 
 /**
- * shim6_fair_new - a table in which nobody is
+ * shim6_fair_new - make an empty table
  *
- * Return: the table, which kvfree() frees after a grace period, or NULL.
+ * Return: the table, to be freed by kvfree() after a grace period, or NULL.
  */
 struct shim6_fair *shim6_fair_new(void)
 {

@@ -5,15 +5,15 @@
 #include <linux/rcupdate.h>
 #include <linux/types.h>
 
-/* Slots of a table, 8 octets each. */
+/* How many slots a table has, of 8 octets each. */
 #define SHIM6_FAIR_SLOTS	8192
 
 struct in6_addr;
 
 /**
- * struct shim6_fair_slot - the source that has a slot
- * @key: a keyed hash of it; bit 0 says that it was seen again
- * @tat: its rate; shim6_rate_allows()
+ * struct shim6_fair_slot - a slot, and the source that has it
+ * @key: a keyed hash of the source; bit 0 says that the source was seen again
+ * @tat: the source's rate, as in shim6_rate_allows()
  */
 struct shim6_fair_slot {
 	u32 key;
@@ -21,10 +21,11 @@ struct shim6_fair_slot {
 };
 
 /**
- * struct shim6_fair - who has sent lately what a daemon has to deal with
- * @seed: so that nobody outside knows which sources share a slot
- * @reports: the rates of reports about sources that are new, and of the others
- * @slot: by a hash of the source
+ * struct shim6_fair - the sources that have lately sent messages for the daemon
+ * @seed: keys of the hashes, so that nobody outside knows which sources share a
+ *	slot
+ * @reports: the rates of reports about new sources, and about the others
+ * @slot: by a hash of the source; packets write it without a lock
  */
 struct shim6_fair {
 	u32 seed[2];

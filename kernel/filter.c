@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the rest of the stack has to say about a packet that is re-homed.
+ * Asks the rest of the stack about a packet that is re-homed.
  *
- * For filters the packet is two, as with a tunnel: the one with the ULIDs, which
- * has passed OUTPUT before we get it, passes POSTROUTING before it is changed;
- * then it is a new packet for conntrack, and the one with the locators and IP
- * protocol 140 passes OUTPUT and POSTROUTING with the device by which it leaves.
+ * For filters there are two packets, as with a tunnel. The one with the ULIDs has
+ * passed OUTPUT before we get it, and passes POSTROUTING before it is changed.
+ * After the change it is a new packet for conntrack: with the locators and IP
+ * protocol 140 it passes OUTPUT and POSTROUTING, with the device by which it
+ * leaves.
  *
  * A cgroup's egress programs see the ULIDs, as its ingress programs do, and the
- * device by which the packet leaves; they run once.
+ * device by which the packet leaves. They run once.
  */
 #include <linux/bpf-cgroup.h>
 #include <linux/netfilter_ipv6.h>
@@ -19,7 +20,7 @@
 #include "compat.h"
 #include "filter.h"
 
-/* Are there more hooks than so many? The caller holds the RCU read lock. */
+/* Are there more than so many hooks? The caller is in an RCU read-side section. */
 static bool shim6_filter_hooked(const struct net *net, unsigned int hook,
 				unsigned int than)
 {
@@ -31,10 +32,10 @@ static bool shim6_filter_hooked(const struct net *net, unsigned int hook,
 
 /**
  * shim6_filter_served - do packets of a device concern us?
- * @dev: the device of a packet's route, or by which it has come
+ * @dev: the device of a packet's route, or by which it has arrived
  *
- * What is in a VRF has routes and addresses of its own, and contexts know of no
- * VRF: such packets are left alone, both ways.
+ * A VRF has routes and addresses of its own, and contexts know of no VRF. So its
+ * packets are left alone, in both directions.
  */
 bool shim6_filter_served(const struct net_device *dev)
 {
@@ -66,12 +67,12 @@ int shim6_filter_bound(const struct sk_buff *skb)
 /**
  * shim6_filter_ulids - POSTROUTING for a packet that still has its ULIDs
  * @net: the namespace
- * @sk: whose packet netfilter is told it is
+ * @sk: the socket whose packet netfilter is told it is
  * @skb: the packet; the caller holds the RCU read lock
  * @okfn: goes on with it if a hook has held it back for a while
  *
- * Return: 1 if it passes, and may have been changed by hooks; 2 if nobody has
- * looked at it; otherwise it is gone, with 0 or a negative errno.
+ * Return: 1 if the packet passes, and hooks may have changed it; 2 if there is no
+ * hook; otherwise the packet is gone, and this is 0 or a negative errno.
  */
 int shim6_filter_ulids(struct net *net, struct sock *sk, struct sk_buff *skb,
 		       int (*okfn)(struct net *, struct sock *,
@@ -84,13 +85,13 @@ int shim6_filter_ulids(struct net *net, struct sock *sk, struct sk_buff *skb,
 }
 
 /**
- * shim6_filter_cgroup - the egress programs of the cgroup of a packet's socket
- * @sk: whose packet the stack is told it is; NULL afterwards if programs have
- *	been asked, which keeps them from being asked again
+ * shim6_filter_cgroup - ask the egress programs of the cgroup of a packet's socket
+ * @sk: the socket whose packet the stack is told it is; NULL afterwards if programs
+ *	were asked, which keeps them from being asked again
  * @skb: the packet, with its ULIDs
- * @dev: the device by which it is to leave
+ * @dev: the device by which the packet is to leave
  *
- * Return: 0, or a negative errno if they refuse it.
+ * Return: 0, or a negative errno if the programs refuse the packet.
  */
 int shim6_filter_cgroup(struct sock **sk, struct sk_buff *skb,
 			struct net_device *dev)
@@ -121,15 +122,16 @@ int shim6_filter_cgroup(struct sock **sk, struct sk_buff *skb,
 /**
  * shim6_filter_locators - OUTPUT for a packet that has its locators now
  * @net: the namespace
- * @sk: whose packet netfilter is told it is
- * @skb: the packet; the caller holds the RCU read lock
+ * @sk: the socket whose packet netfilter is told it is
+ * @skb: the packet; the caller is in an RCU read-side section
  *
- * Return: 1 if it passes; otherwise it is gone, with 0 or a negative errno.
+ * Return: 1 if the packet passes; otherwise it is gone, and this is 0 or a negative
+ * errno.
  */
 int shim6_filter_locators(struct net *net, struct sock *sk, struct sk_buff *skb)
 {
 	nf_reset_ct(skb);
-	/* One hook is ours, which has nothing to do with this packet. */
+	/* One hook is our own, which leaves this packet alone. */
 	if (!shim6_filter_hooked(net, NF_INET_LOCAL_OUT, 1))
 		return 1;
 	return nf_hook(NFPROTO_IPV6, NF_INET_LOCAL_OUT, net, sk, skb, NULL,
@@ -137,9 +139,9 @@ int shim6_filter_locators(struct net *net, struct sock *sk, struct sk_buff *skb)
 }
 
 /**
- * shim6_filter_send - the same, and then it leaves
+ * shim6_filter_send - OUTPUT for a packet that has its locators now, and send it
  * @net: the namespace
- * @sk: whose packet the stack is told it is
+ * @sk: the socket whose packet the stack is told it is
  * @skb: the packet, taken over
  *
  * Return: 0 or a negative errno.

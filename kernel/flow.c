@@ -4,11 +4,11 @@
  * daemon is asked for one when a pair has proved to be worth it (RFC 5533
  * section 4.2 leaves the heuristic to us).
  *
- * Only what this host sends makes an entry. Others can make it answer, so the
- * table is bounded, and full it drops what has been silent longest
- * (a clock: an entry that was used since it was last looked at gets a second
- * chance). All of it is allocated at once, by the daemon that registers or by
- * whoever sets its size, and charged to him: what packets do takes no memory.
+ * Only packets that this host sends make an entry. But others can make this host
+ * answer, so the table is bounded. When it is full, the entry goes that has been
+ * silent longest (a clock: an entry that was used since it was last looked at
+ * gets a second chance). All memory is allocated at once, when a daemon registers
+ * or somebody sets the size, and charged to that process: packets take no memory.
  */
 #include <linux/generic-radix-tree.h>
 #include <linux/jhash.h>
@@ -17,25 +17,30 @@
 #include <net/ipv6.h>
 
 #include "compat.h"
-#include "context.h"
 #include "event.h"
 #include "flow.h"
 #include "header.h"
-#include "netns.h"
 #include "policy.h"
+#include "state.h"
 #include "stats.h"
 
 /* Silence after which an exchange is a new one, and so is the counting. */
 #define SHIM6_FLOW_GAP		(30 * HZ)
-/* The daemon is not asked again for a pair sooner than this. */
+/* After this time at the earliest, the daemon is asked again for a pair. */
 #define SHIM6_FLOW_HOLD		(10 * HZ)
-/* Entries that get a second chance before one has to go. */
+/* How many entries get a second chance before one has to go. */
 #define SHIM6_FLOW_CHANCES	8
 
 /*
- * The counters are written by packets without a lock: now and then one packet
- * more or less does not matter. Neither does it matter that an entry may become
- * another pair's while a packet counts in it.
+ * Packets write the counters without a lock: one packet more or less now and then
+ * does not matter. An entry may also become another pair's while a packet counts
+ * in it; that does not matter either.
+ * node, ulids, filled: under the table's lock
+ * packets: since first
+ * first, last, asked: jiffies of the first and last packet, and of the last
+ *	question to the daemon, or 0
+ * heard: the peer has sent as well
+ * used: for the clock
  */
 struct shim6_flow {
 	struct hlist_node node;
@@ -52,13 +57,13 @@ struct shim6_flow {
 /**
  * struct shim6_flow_table - as many entries as the configuration says
  * @flow: the entries, page by page: a large table needs no large piece
- * @lock: of all that follows, but for the counters in entries; readers of the
- *	buckets have RCU
- * @seed: of the hash
- * @mask: buckets less one
- * @size: entries
- * @hand: of the clock, where the next one is looked for that goes
- * @bucket: by a hash of the pair
+ * @lock: of @hand, of the buckets and of the entries' places; readers of the
+ *	buckets use RCU
+ * @seed: of the hash; never changes
+ * @mask: number of buckets less one; never changes
+ * @size: number of entries; never changes
+ * @hand: of the clock: the index where the next entry to go is looked for
+ * @bucket: entries by a hash of the pair
  */
 struct shim6_flow_table {
 	GENRADIX(struct shim6_flow)
@@ -81,8 +86,9 @@ static struct hlist_head *shim6_flow_bucket(struct shim6_flow_table *t,
 }
 
 /*
- * In an RCU section. An entry that becomes another pair's meanwhile can lead
- * into the other's bucket, or be missed: shim6_flow_new() looks again.
+ * The caller is in an RCU section. An entry that becomes another pair's during the
+ * search can lead into that pair's bucket, or be missed: shim6_flow_new() looks
+ * again.
  */
 static struct shim6_flow *shim6_flow_find(struct shim6_flow_table *t,
 					  const struct shim6_ulids *ulids)
@@ -112,13 +118,13 @@ static void shim6_flow_touch(struct shim6_flow *flow)
 		shim6_flow_reset(flow);
 	if (READ_ONCE(flow->last) != now)
 		WRITE_ONCE(flow->last, now);
-	/* One packet is no use: answers to a flood would stay then. */
+	/* One packet does not count as use: answers to a flood would stay. */
 	if (!READ_ONCE(flow->used) && READ_ONCE(flow->packets))
 		WRITE_ONCE(flow->used, true);
 	WRITE_ONCE(flow->packets, READ_ONCE(flow->packets) + 1);
 }
 
-/* The entry that is free, or goes. */
+/* A free entry, or one that has to go. */
 static struct shim6_flow *shim6_flow_take(struct shim6_net *sn,
 					  struct shim6_flow_table *t)
 {
@@ -220,7 +226,8 @@ void shim6_flow_out(struct net *net, struct shim6_net *sn, struct sk_buff *skb,
 /**
  * shim6_flow_in - a packet without a context has arrived
  * @sn: the namespace's state
- * @ulids: its pair, as the sender of an answer would look it up
+ * @ulids: its pair, as the sender of an answer would look it up: the peer is its
+ *	source
  */
 void shim6_flow_in(struct shim6_net *sn, const struct shim6_ulids *ulids)
 {
@@ -238,8 +245,8 @@ void shim6_flow_in(struct shim6_net *sn, const struct shim6_ulids *ulids)
 }
 
 /**
- * shim6_flow_table_new - a table in which nothing is counted
- * @size: entries
+ * shim6_flow_table_new - make an empty table
+ * @size: number of entries
  *
  * Return: the table or NULL.
  */
@@ -264,8 +271,8 @@ struct shim6_flow_table *shim6_flow_table_new(u32 size)
 }
 
 /**
- * shim6_flow_table_free - free one that no packet sees: it was never used, or
- *	a grace period has passed since
+ * shim6_flow_table_free - free a table that no packet sees: it was never used, or
+ *	a grace period has passed since its use ended
  * @t: the table or NULL
  */
 void shim6_flow_table_free(struct shim6_flow_table *t)
@@ -278,14 +285,14 @@ void shim6_flow_table_free(struct shim6_flow_table *t)
 
 /**
  * shim6_flow_use - count in another table from now on, or, with NULL, nowhere
- * @sn: the namespace's state, whose table's lock the caller holds
+ * @sn: the namespace's state; the caller holds the table's lock
  * @t: the table, taken over
  *
- * Tables are large, so they are not left to kvfree_rcu(), where as many would
- * wait for their end as somebody likes to set sizes.
+ * Tables are large, so they are not left to kvfree_rcu(): somebody who sets sizes
+ * in a loop could have many of them wait there.
  *
- * Return: the table until now or NULL: the caller's, to be freed after a grace
- * period, which is better not waited for under the table's lock.
+ * Return: the table that was in use, or NULL. The caller frees it after a grace
+ * period, which is better not waited for under the lock of the contexts' table.
  */
 struct shim6_flow_table *shim6_flow_use(struct shim6_net *sn,
 					struct shim6_flow_table *t)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Where the Shim6 header stands among the extension headers (RFC 5533 section
- * 4.6): after what belongs to routing (Hop-by-Hop Options, Routing, and
- * Destination Options that come before Routing), before everything else.
+ * 4.6): after those that belong to routing (Hop-by-Hop Options, Routing, and
+ * Destination Options before Routing), and before all others.
  */
 #include <linux/bitops.h>
 #include <linux/seg6.h>
@@ -14,7 +14,7 @@
 #include "compat.h"
 #include "header.h"
 
-/* More headers than this before ours are no packet that we want to touch. */
+/* A packet with more headers than this before ours is left alone. */
 #define SHIM6_CHAIN_MAX	8
 
 /* The final destination, if a Routing header still has segments left. */
@@ -30,7 +30,7 @@ static bool shim6_routing_final(const struct sk_buff *skb, unsigned int offset,
 		return false;
 	if (!rt->segments_left)
 		return true;
-	/* One address at least. */
+	/* There must be one address at least. */
 	if (rt->hdrlen < 2)
 		return false;
 	switch (rt->type) {
@@ -46,29 +46,21 @@ static bool shim6_routing_final(const struct sk_buff *skb, unsigned int offset,
 }
 
 /**
- * shim6_header_place - find where the Shim6 header is, or where it goes
- * @skb: a packet with its network header set; nothing is changed or pulled
- * @place: the answer
+ * shim6_header_walk - shim6_header_place() for a packet with extension headers
+ * @skb: the packet
+ * @place: the answer; it says already where the first header is
  *
- * Return: false for a packet that can't be read so far or has a Routing
- * header of unknown making: leave it alone.
+ * Return: as shim6_header_place().
  */
-bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place)
+bool shim6_header_walk(const struct sk_buff *skb, struct shim6_place *place)
 {
 	const int net = skb_network_offset(skb);
 	struct ipv6_opt_hdr _opt;
 	const struct ipv6_opt_hdr *opt;
 	int i;
 
-	place->offset = sizeof(struct ipv6hdr);
-	place->prev = offsetof(struct ipv6hdr, nexthdr);
-	place->nexthdr = ipv6_hdr(skb)->nexthdr;
-	place->final = 0;
-
 	for (i = 0; i < SHIM6_CHAIN_MAX; i++) {
-		if (place->nexthdr != NEXTHDR_HOP &&
-		    place->nexthdr != NEXTHDR_ROUTING &&
-		    place->nexthdr != NEXTHDR_DEST)
+		if (!shim6_header_passes(place->nexthdr))
 			return true;
 		opt = skb_header_pointer(skb, net + place->offset, sizeof(_opt),
 					 &_opt);
@@ -91,12 +83,24 @@ bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place)
 }
 
 /**
- * shim6_is_neighbour_discovery - does a packet belong to its link?
+ * shim6_header_again - shim6_header_place() for a packet that has lost a header
+ * @skb: the packet
+ * @place: the answer
+ *
+ * Return: 0 or -EINVAL.
+ */
+int shim6_header_again(const struct sk_buff *skb, struct shim6_place *place)
+{
+	return shim6_header_place(skb, place) ? 0 : -EINVAL;
+}
+
+/**
+ * shim6_is_neighbour_discovery - is it a packet of Neighbour Discovery?
  * @skb: a packet with its network header set
  * @place: where its Shim6 header would go
  *
- * Neighbours are looked for between the addresses that are asked for, ULIDs
- * among them, and nowhere else (RFC 4861).
+ * Such a packet asks on its link for the very addresses in it (RFC 4861), which
+ * may be ULIDs: it must never go by other addresses.
  */
 bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
 				  const struct shim6_place *place)
@@ -113,22 +117,15 @@ bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
 }
 
 /**
- * shim6_payload_allowed - may this be behind a payload header?
- * @skb: a packet; nothing is changed or pulled
+ * shim6_payload_walk - shim6_payload_allowed() for headers other than TCP and UDP
+ * @skb: the packet
  * @at: where the payload header ends, from data
- * @nexthdr: its Next Header
+ * @nexthdr: the payload header's Next Header
  *
- * Not another header of protocol 140: once the ULIDs are in the packet, a
- * control message would have a source that its sender does not have (RFC 5533
- * section 12.4). Nor Neighbour Discovery, which no sender of ours puts there
- * and which is believed for its hop limit alone. Either could hide where a
- * first fragment ends before its last header does, so that is refused as well
- * (RFC 7112); a later fragment tells nothing, and is nothing without the first.
  *
- * Return: true if it may.
+ * Return: as shim6_payload_allowed().
  */
-bool shim6_payload_allowed(const struct sk_buff *skb, unsigned int at,
-			   u8 nexthdr)
+bool shim6_payload_walk(const struct sk_buff *skb, unsigned int at, u8 nexthdr)
 {
 	struct frag_hdr _frag;
 	const struct frag_hdr *frag;
@@ -178,7 +175,7 @@ bool shim6_payload_allowed(const struct sk_buff *skb, unsigned int at,
 }
 
 /**
- * shim6_header_delta - what a sum over addresses grows by when they change
+ * shim6_header_delta - by how much a sum over two addresses grows when they change
  * @a: the first address after the change
  * @b: the second
  * @was_a: the first before it

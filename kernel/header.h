@@ -23,13 +23,19 @@
 #define SHIM6_TYPE_PROBE	67
 #define SHIM6_TYPE_ERROR	68
 
+/* Where in a control message the checksum is, and the tag of a type with one. */
+#define SHIM6_CONTROL_CHECKSUM	4
+#define SHIM6_CONTROL_TAG	6
+/* Octets of a Keepalive without options (RFC 5534 section 5.1). */
+#define SHIM6_KEEPALIVE_LEN	16
+
 /**
- * struct shim6_hdr - what all headers of protocol 140 begin with
+ * struct shim6_hdr - the first octets of every header of protocol 140
  * @nexthdr: Next Header
- * @hdrlen: Hdr Ext Len, in 8 octets without the first 8
- * @octet: of a payload header the P bit and the tag; of a control message P,
- *	type, the type's bits and S, then the checksum, and from octet 6 of the
- *	header on, if the type has one, the tag
+ * @hdrlen: Hdr Ext Len, in units of 8 octets, without the first 8
+ * @octet: in a payload header the P bit and the tag; in a control message P, type,
+ *	the bits of that type and S, then the checksum, and from octet 6 of the
+ *	header on the tag, if the type has one
  */
 struct shim6_hdr {
 	u8 nexthdr;
@@ -37,7 +43,7 @@ struct shim6_hdr {
 	u8 octet[6];
 };
 
-/* The 47 bits at @p; the bit before them is not part of the tag. */
+/* The tag of 47 bits at @p, in host order; the bit before it is not part of it. */
 static inline u64 shim6_tag(const u8 *p)
 {
 	return get_unaligned_be48(p) & SHIM6_TAG_MAX;
@@ -49,12 +55,13 @@ static inline bool shim6_is_payload(const struct shim6_hdr *h)
 }
 
 /**
- * struct shim6_place - where in a packet the header is or goes
- * @offset: of the header, or of what it goes before, from the IPv6 header
- * @prev: of the Next Header field that tells of it, from the IPv6 header
- * @nexthdr: what that field says
- * @final: of the final destination in a Routing header that has segments
- *	left, or 0 if the IPv6 header has it
+ * struct shim6_place - where in a packet the Shim6 header is, or would go
+ * @offset: where the header begins; this and the other offsets count octets from
+ *	the IPv6 header
+ * @prev: offset of the Next Header field that tells of it
+ * @nexthdr: the value of that field
+ * @final: offset of the final destination in a Routing header that has segments
+ *	left, or 0 if the IPv6 header has the final destination
  */
 struct shim6_place {
 	unsigned int offset;
@@ -63,11 +70,63 @@ struct shim6_place {
 	u8 nexthdr;
 };
 
-bool shim6_header_place(const struct sk_buff *skb, struct shim6_place *place);
+bool shim6_header_walk(const struct sk_buff *skb, struct shim6_place *place);
+
+/* May our header be behind a header of this type? */
+static inline bool shim6_header_passes(u8 nexthdr)
+{
+	return nexthdr == NEXTHDR_HOP || nexthdr == NEXTHDR_ROUTING ||
+	       nexthdr == NEXTHDR_DEST;
+}
+
+/**
+ * shim6_header_place - find where the Shim6 header is, or where it would go
+ * @skb: a packet with its network header set; nothing is changed or pulled
+ * @place: the answer
+ *
+ * Return: false if the packet can't be read so far, or has a Routing header of an
+ * unknown type: leave the packet alone.
+ */
+static inline bool shim6_header_place(const struct sk_buff *skb,
+				      struct shim6_place *place)
+{
+	place->offset = sizeof(struct ipv6hdr);
+	place->prev = offsetof(struct ipv6hdr, nexthdr);
+	place->nexthdr = ipv6_hdr(skb)->nexthdr;
+	place->final = 0;
+	return likely(!shim6_header_passes(place->nexthdr)) ||
+	       shim6_header_walk(skb, place);
+}
+
 bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
 				  const struct shim6_place *place);
-bool shim6_payload_allowed(const struct sk_buff *skb, unsigned int at,
-			   u8 nexthdr);
+bool shim6_payload_walk(const struct sk_buff *skb, unsigned int at, u8 nexthdr);
+
+/**
+ * shim6_payload_allowed - may these headers be behind a payload header?
+ * @skb: a packet; nothing is changed or pulled
+ * @at: where the payload header ends, from data
+ * @nexthdr: the payload header's Next Header
+ *
+ * Refused are:
+ * - another header of protocol 140: once the ULIDs are in the packet, a control
+ *   message would have a source that its sender does not have (RFC 5533 section
+ *   12.4);
+ * - Neighbour Discovery: no sender of ours puts it there, and it is believed for
+ *   its hop limit alone;
+ * - a first fragment that ends before its last header does (RFC 7112): it could
+ *   hide either. A later fragment tells nothing, and is useless without the
+ *   first, so it may pass.
+ *
+ * Return: true if they may.
+ */
+static inline bool shim6_payload_allowed(const struct sk_buff *skb,
+					 unsigned int at, u8 nexthdr)
+{
+	return nexthdr == NEXTHDR_TCP || nexthdr == NEXTHDR_UDP ||
+	       shim6_payload_walk(skb, at, nexthdr);
+}
+
 __wsum shim6_header_delta(const struct in6_addr *a, const struct in6_addr *b,
 			  const struct in6_addr *was_a,
 			  const struct in6_addr *was_b);

@@ -4,9 +4,9 @@
  *
  * They are mapped back when they arrive, before conntrack: the packet in error
  * gets its ULIDs and loses our header, and the error is addressed to the local
- * ULID. So the ULP, its firewall and its conntrack see an error about the
- * packet that the ULP has sent. That the packet in error bears the peer's tag
- * between locators of the context is also the proof that it is ours.
+ * ULID. So the ULP, its firewall and its conntrack see an error about the packet
+ * that the ULP has sent. A packet in error that bears the peer's tag between
+ * locators of the context is thereby proved to be ours.
  */
 #include <linux/icmpv6.h>
 #include <net/addrconf.h>
@@ -15,17 +15,16 @@
 #include <net/ipv6.h>
 
 #include "compat.h"
-#include "context.h"
 #include "event.h"
 #include "header.h"
 #include "home.h"
 #include "icmp.h"
 #include "mtu.h"
-#include "netns.h"
 #include "path.h"
+#include "state.h"
 #include "stats.h"
 
-/* The packet in error begins here, from the IPv6 header of the error. */
+/* Where the packet in error begins, from the IPv6 header of the error. */
 #define SHIM6_ICMP_INNER \
 	(sizeof(struct ipv6hdr) + sizeof(struct icmp6hdr))
 
@@ -51,7 +50,7 @@ static bool shim6_icmp_choice(const struct shim6_context *ctx)
 	return (path && !path->home) || rcu_access_pointer(ctx->locators);
 }
 
-/* Should Shim6 act on it, and the ULP not hear of it (section 8)? */
+/* Should Shim6 act on an error, and the ULP not hear of it (section 8)? */
 static bool shim6_icmp_ours(const struct icmp6hdr *icmp,
 			    const struct shim6_place *place)
 {
@@ -65,7 +64,7 @@ static bool shim6_icmp_ours(const struct icmp6hdr *icmp,
 		return true;
 	case ICMPV6_PARAMPROB:
 		pointer = ntohl(icmp->icmp6_pointer);
-		/* Of what it does not know the peer points at the name. */
+		/* A peer without Shim6 points at the Next Header field. */
 		return pointer == place->prev ||
 		       (pointer >= place->offset &&
 			pointer < place->offset + SHIM6_PAYLOAD_LEN);
@@ -73,7 +72,7 @@ static bool shim6_icmp_ours(const struct icmp6hdr *icmp,
 	return false;
 }
 
-/* The network has said what the locator pair carries. */
+/* Tell the kernel what the network says that the locator pair carries. */
 static void shim6_icmp_pmtu(struct net *net, struct sk_buff *skb)
 {
 	__be32 mtu = shim6_icmp_hdr(skb)->icmp6_mtu;
@@ -83,7 +82,7 @@ static void shim6_icmp_pmtu(struct net *net, struct sk_buff *skb)
 	__skb_push(skb, SHIM6_ICMP_INNER);
 }
 
-/* What the sender would not believe it is not told; output.c cuts. */
+/* The MTU for the sender; it would not believe less than 1280: output.c cuts. */
 static u32 shim6_icmp_less(u32 mtu)
 {
 	if (mtu < IPV6_MIN_MTU)
@@ -93,8 +92,8 @@ static u32 shim6_icmp_less(u32 mtu)
 
 /*
  * Is a Packet Too Big about the pair by which the context sends? What another
- * pair carries is no matter of the ULP: the error may have been under way when
- * the context moved, and nothing would end what the ULP makes of it.
+ * pair carries does not concern the ULP: the error may have been under way when
+ * the context moved, and nothing would ever undo what the ULP makes of it.
  */
 static bool shim6_icmp_current(const struct shim6_context *ctx,
 			       const struct sk_buff *skb,
@@ -106,8 +105,10 @@ static bool shim6_icmp_current(const struct shim6_context *ctx,
 	if (!path)
 		return ipv6_addr_equal(&in->saddr, &ctx->ulids.local) &&
 		       ipv6_addr_equal(&in->daddr, &ctx->ulids.peer);
-	if (!ipv6_addr_equal(&in->saddr, &path->local) ||
-	    !ipv6_addr_equal(&in->daddr, &path->peer))
+	/* The packet in error is of IP protocol 140. */
+	if (path->pair.encapsulation != SHIM6_ENCAPSULATION_NATIVE ||
+	    !ipv6_addr_equal(&in->saddr, &path->pair.local) ||
+	    !ipv6_addr_equal(&in->daddr, &path->pair.peer))
 		return false;
 	if (!path->home)
 		shim6_mtu_learn(ctx, path, shim6_icmp_less(mtu));
@@ -115,8 +116,8 @@ static bool shim6_icmp_current(const struct shim6_context *ctx,
 }
 
 /*
- * How much of the packet in error there is: with extensions (RFC 4884) the
- * length says where they begin, else all.
+ * Octets of the packet in error that are there: all, or up to the extensions (RFC
+ * 4884), of which a length in the error says where they begin.
  */
 static unsigned int shim6_icmp_quoted(const struct sk_buff *skb)
 {
@@ -136,34 +137,32 @@ static void shim6_icmp_map(struct sk_buff *skb, const struct shim6_context *ctx,
 	struct icmp6hdr *icmp = shim6_icmp_hdr(skb);
 	struct ipv6hdr *iph = ipv6_hdr(skb);
 	const unsigned int quoted = shim6_icmp_quoted(skb);
+	const unsigned int len = SHIM6_PAYLOAD_LEN;
 	const bool extended = quoted < skb->len - SHIM6_ICMP_INNER;
 	u8 *inner = (u8 *)(icmp + 1);
 	struct ipv6hdr *in = (struct ipv6hdr *)inner;
 	u32 value = ntohl(icmp->icmp6_dataun.un_data32[0]);
 
 	inner[place->prev] = inner[place->offset];
-	memmove(inner + place->offset,
-		inner + place->offset + SHIM6_PAYLOAD_LEN,
-		quoted - place->offset - SHIM6_PAYLOAD_LEN);
+	memmove(inner + place->offset, inner + place->offset + len,
+		quoted - place->offset - len);
 	in->saddr = ctx->ulids.local;
 	in->daddr = ctx->ulids.peer;
-	if (ntohs(in->payload_len) >= SHIM6_PAYLOAD_LEN)
-		in->payload_len = htons(ntohs(in->payload_len) -
-					SHIM6_PAYLOAD_LEN);
+	if (ntohs(in->payload_len) >= len)
+		in->payload_len = htons(ntohs(in->payload_len) - len);
 	if (extended) {
-		/* Extensions stay where the length says that they are. */
-		memset(inner + quoted - SHIM6_PAYLOAD_LEN, 0,
-		       SHIM6_PAYLOAD_LEN);
+		/* Extensions stay where that length says that they are. */
+		memset(inner + quoted - len, 0, len);
 	} else {
-		skb_trim(skb, skb->len - SHIM6_PAYLOAD_LEN);
+		skb_trim(skb, skb->len - len);
 		iph->payload_len = htons(skb->len - sizeof(*iph));
 	}
 
 	if (icmp->icmp6_type == ICMPV6_PKT_TOOBIG)
 		value = shim6_icmp_less(value);
 	else if (icmp->icmp6_type == ICMPV6_PARAMPROB &&
-		 value >= place->offset + SHIM6_PAYLOAD_LEN)
-		value -= SHIM6_PAYLOAD_LEN;
+		 value >= place->offset + len)
+		value -= len;
 	icmp->icmp6_dataun.un_data32[0] = htonl(value);
 
 	iph->daddr = ctx->ulids.local;
@@ -172,7 +171,7 @@ static void shim6_icmp_map(struct sk_buff *skb, const struct shim6_context *ctx,
 	skb->ip_summed = CHECKSUM_NONE;
 }
 
-/* Where our header is in the packet in error; data is at the error. */
+/* Find our header in the packet in error. Data is at the error's IPv6 header. */
 static bool shim6_icmp_place(struct sk_buff *skb, struct shim6_place *place)
 {
 	const int was = skb_network_offset(skb);
@@ -191,13 +190,14 @@ static bool shim6_icmp_place(struct sk_buff *skb, struct shim6_place *place)
  * @sn: its state
  * @skb: the packet; data is at the IPv6 header
  *
- * Return: false if the packet is gone, because the daemon deals with the
- * error.
+ * Return: false if the packet was dropped: the daemon deals with the error, or
+ * it is about a pair that the context has left.
  */
 bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 {
+	const unsigned int len = SHIM6_PAYLOAD_LEN;
 	const unsigned int least = SHIM6_ICMP_INNER + sizeof(struct ipv6hdr) +
-				   SHIM6_PAYLOAD_LEN;
+				   len;
 	const struct shim6_hdr *h;
 	const struct ipv6hdr *in;
 	struct shim6_context *ctx;
@@ -207,15 +207,15 @@ bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 	if (!pskb_may_pull(skb, sizeof(struct ipv6hdr) + 1) ||
 	    shim6_icmp_hdr(skb)->icmp6_type & ICMPV6_INFOMSG_MASK)
 		return true;
-	/* Errors are at most 1280 octets long; what is longer is none of ours. */
+	/* An error has at most 1280 octets; a much longer packet is not about us. */
 	if (skb->len > 2 * IPV6_MIN_MTU || !pskb_may_pull(skb, least) ||
 	    !shim6_icmp_place(skb, &place) ||
 	    !ipv6_chk_addr(net, &ipv6_hdr(skb)->daddr, NULL, 0))
 		return true;
 	shim6_count(sn, SHIM6_A_STATS_ICMP_IN);
 	if (skb_linearize_cow(skb) ||
-	    SHIM6_ICMP_INNER + place.offset + SHIM6_PAYLOAD_LEN > skb->len ||
-	    place.offset + SHIM6_PAYLOAD_LEN > shim6_icmp_quoted(skb) ||
+	    SHIM6_ICMP_INNER + place.offset + len > skb->len ||
+	    place.offset + len > shim6_icmp_quoted(skb) ||
 	    skb->len != sizeof(struct ipv6hdr) +
 			ntohs(ipv6_hdr(skb)->payload_len) ||
 	    (skb->ip_summed != CHECKSUM_PARTIAL && shim6_icmp_sum(skb))) {
@@ -227,7 +227,7 @@ bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 	h = (const struct shim6_hdr *)(skb->data + SHIM6_ICMP_INNER +
 				       place.offset);
 	if (!shim6_is_payload(h)) {
-		/* There is no proof that it was ours, but for the source. */
+		/* Only its source shows that the message was ours. */
 		if (ipv6_chk_addr(net, &in->saddr, NULL, 0))
 			shim6_event_icmp(sn, skb, NULL, SHIM6_ICMP_INNER,
 					 place.offset);

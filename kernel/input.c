@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Input: payload headers go, and the ULIDs come back (RFC 5533 section 12.2).
+ * Input: payload headers are removed, and the ULIDs put back (RFC 5533 section
+ * 12.2).
  *
  * The hook is before defragmentation at PRE_ROUTING, so that conntrack, the
- * firewall and the socket lookup see what the peer's ULP has sent. The
- * protocol handler takes what is left: control messages, payload headers with
- * an unknown tag, and those behind headers that come first, such as a Fragment
- * or Destination Options header. What it makes of those arrives once more, for
- * the firewall has seen no more than IP protocol 140.
+ * firewall and the socket lookup see the packet that the peer's ULP has sent. The
+ * protocol handler takes the rest: control messages, payload headers with an
+ * unknown tag, and payload headers behind other headers, such as a Fragment or
+ * Destination Options header. In this last case the firewall has seen only IP
+ * protocol 140, so the packet arrives once more, without the header.
  */
 #include <linux/netdevice.h>
 #include <linux/netfilter_ipv6.h>
@@ -19,61 +20,22 @@
 #include <net/xfrm.h>
 
 #include "compat.h"
-#include "context.h"
 #include "control.h"
+#include "encap.h"
 #include "event.h"
 #include "filter.h"
 #include "flow.h"
 #include "header.h"
 #include "home.h"
+#include "hooks.h"
 #include "icmp.h"
 #include "input.h"
-#include "netns.h"
+#include "locators.h"
 #include "reap.h"
+#include "state.h"
 #include "stats.h"
 
-/*
- * The header out of a packet that can be written to, @prev and @offset from
- * the IPv6 header, and what is between it and the first @keep octets. All that
- * comes before moves; the payload and the addresses stay. Data is at the IPv6
- * header, and all up to the end of our header is linear.
- */
-static void shim6_remove(struct sk_buff *skb, unsigned int prev,
-			 unsigned int keep, unsigned int offset)
-{
-	const unsigned int len = offset + SHIM6_PAYLOAD_LEN - keep;
-	unsigned char *net = skb_network_header(skb);
-	struct ipv6hdr *iph;
-
-	if (skb->ip_summed == CHECKSUM_COMPLETE)
-		skb->csum = csum_sub(skb->csum,
-				     csum_partial(net, keep + len, 0));
-
-	net[prev] = net[offset];
-	if (skb_mac_header_was_set(skb) &&
-	    skb->mac_header <= skb->network_header) {
-		const unsigned int l2 = skb->network_header - skb->mac_header;
-
-		memmove(net - l2 + len, net - l2, l2 + keep);
-		skb->mac_header += len;
-		/* It stands before the MAC header, which has moved. */
-		skb_metadata_clear(skb);
-	} else {
-		memmove(net + len, net, keep);
-	}
-	__skb_pull(skb, len);
-	skb_reset_network_header(skb);
-	skb->transport_header += SHIM6_PAYLOAD_LEN;
-
-	iph = ipv6_hdr(skb);
-	if (iph->payload_len)
-		iph->payload_len = htons(ntohs(iph->payload_len) - len);
-
-	if (skb->ip_summed == CHECKSUM_COMPLETE)
-		skb->csum = csum_add(skb->csum, csum_partial(iph, keep, 0));
-}
-
-/* The ULIDs in place of the locators. */
+/* Put the ULIDs in place of the locators. */
 static void shim6_restore_ulids(struct sk_buff *skb,
 				const struct shim6_context *ctx)
 {
@@ -87,22 +49,22 @@ static void shim6_restore_ulids(struct sk_buff *skb,
 							&iph->daddr));
 	iph->saddr = ctx->ulids.peer;
 	iph->daddr = ctx->ulids.local;
-	/* Sockets that are bound to the device of the ULID get it as well. */
+	/* Sockets that are bound to the ULID's device shall get it as well. */
 	if (READ_ONCE(ctx->device))
 		IP6CB(skb)->iif = READ_ONCE(ctx->device);
 }
 
 /*
- * Do the host's IPsec policies take a packet that has its locators still, and
- * our header no more (RFC 5533 section 16.1)? So the selectors of a policy are
- * compared with the ULP behind it, as they are for what is sent.
+ * Do the host's IPsec policies take a packet that still has its locators, but our
+ * header no more (RFC 5533 section 16.1)? Without the header, the selectors of a
+ * policy are compared with the ULP, as they are for packets that are sent.
  */
 static bool shim6_policy_allows(struct sk_buff *skb)
 {
 	const u16 nhoff = IP6CB(skb)->nhoff;
 	bool allowed;
 
-	/* Where the headers are read from, in older kernels. */
+	/* Older kernels read the headers from here. */
 	IP6CB(skb)->nhoff = offsetof(struct ipv6hdr, nexthdr);
 	allowed = xfrm6_policy_check(NULL, XFRM_POLICY_IN, skb);
 	IP6CB(skb)->nhoff = nhoff;
@@ -110,44 +72,47 @@ static bool shim6_policy_allows(struct sk_buff *skb)
 }
 
 /*
- * The same for the hook and the handler: data is at the IPv6 header. Returns
- * false if the packet went no further.
+ * What hook and handler do with a payload packet of a context. Data is at the
+ * IPv6 header. Returns false if the packet was dropped.
  */
 static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 			  struct shim6_context *ctx, unsigned int prev,
 			  unsigned int keep, unsigned int offset)
 {
+	/* IP protocol 140 is the native encapsulation. */
+	const struct shim6_encap *encap =
+		shim6_encap_of(SHIM6_ENCAPSULATION_NATIVE);
 	const u8 state = READ_ONCE(ctx->state);
 	bool home;
 
-	/* Section 12.2: known, and discarded; no R1bis. */
+	/* Section 12.2: the tag is known; discard the packet, send no R1bis. */
 	if (state == SHIM6_CONTEXT_STATE_I1_SENT) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_STATE);
 		return false;
 	}
-	if (!pskb_may_pull(skb, offset + SHIM6_PAYLOAD_LEN) ||
+	if (!pskb_may_pull(skb, offset + encap->overhead) ||
 	    skb_cow_head(skb, 0)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_NO_MEMORY);
 		return false;
 	}
-	if (!shim6_payload_allowed(skb, offset + SHIM6_PAYLOAD_LEN,
+	if (!shim6_payload_allowed(skb, offset + encap->overhead,
 				   skb->data[offset])) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_HEADER);
 		return false;
 	}
-	shim6_remove(skb, prev, keep, offset);
+	encap->pull(skb, prev, keep, offset);
 	home = ipv6_addr_equal(&ipv6_hdr(skb)->saddr, &ctx->ulids.peer) &&
 	       ipv6_addr_equal(&ipv6_hdr(skb)->daddr, &ctx->ulids.local);
-	/* With the ULIDs the ULP asks, behind the IPsec that is for them. */
+	/* With ULIDs in it, the ULP asks, after the IPsec that is for them. */
 	if (!home && !shim6_policy_allows(skb)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_POLICY);
 		return false;
 	}
 	if (!home) {
 		/*
-		 * As at the end of a tunnel: by which IPsec the packet came
-		 * concerns its locators, and policies for the ULIDs ask for
-		 * their own.
+		 * As at the end of a tunnel: the IPsec by which the packet
+		 * came was for its locators; policies for the ULIDs ask for
+		 * IPsec of their own.
 		 */
 		secpath_reset(skb);
 		shim6_restore_ulids(skb, ctx);
@@ -160,7 +125,7 @@ static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 	return true;
 }
 
-/* Packets without our header are heard as well (section 12.1). */
+/* Packets without our header count as heard as well (section 12.1). */
 static void shim6_input_plain(struct shim6_net *sn, const struct sk_buff *skb,
 			      const struct shim6_place *place)
 {
@@ -187,9 +152,9 @@ static void shim6_input_plain(struct shim6_net *sn, const struct sk_buff *skb,
  * shim6_input - the hook at PRE_ROUTING
  * @priv: the namespace's state
  * @skb: a packet that has arrived; data is at the IPv6 header
- * @state: where
+ * @state: of the hook
  *
- * Return: NF_ACCEPT, changed or not; NF_STOLEN for what was dropped.
+ * Return: NF_ACCEPT, with the packet changed or not; NF_STOLEN if it was dropped.
  */
 unsigned int shim6_input(void *priv, struct sk_buff *skb,
 			 const struct nf_hook_state *state)
@@ -211,7 +176,7 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 		shim6_input_plain(sn, skb, &place);
 		return NF_ACCEPT;
 	}
-	/* Not yet here; the handler sees it when it is. */
+	/* Not at its final destination; the handler sees it when it is. */
 	if (place.final)
 		return NF_ACCEPT;
 	h = skb_header_pointer(skb, skb_network_offset(skb) + place.offset,
@@ -219,7 +184,7 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 	if (!h || !shim6_is_payload(h) || h->hdrlen)
 		return NF_ACCEPT;
 	ctx = shim6_context_by_tag(sn, shim6_tag(h->octet));
-	/* A router that knows the tag by chance has to forward the packet. */
+	/* A packet for another host, with the same tag by chance, is forwarded. */
 	if (!ctx || !shim6_context_is_here(ctx, state->net,
 					   &ipv6_hdr(skb)->daddr))
 		return NF_ACCEPT;
@@ -230,9 +195,9 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 }
 
 /*
- * A packet that the hook has left to the handler, with its ULIDs: PRE_ROUTING
- * and INPUT took it for IP protocol 140, which a firewall lets in. What they
- * know of it is of the packet with the locators.
+ * A packet that the hook has left to the handler, now with its ULIDs, arrives once
+ * more. PRE_ROUTING and INPUT took it for IP protocol 140, which a firewall lets
+ * in, and what they noted in it is about the packet with the locators.
  */
 static void shim6_input_again(struct sk_buff *skb)
 {
@@ -240,7 +205,7 @@ static void shim6_input_again(struct sk_buff *skb)
 	netif_rx(skb);
 }
 
-/* Did a raw socket get it, which may have an implementation of its own? */
+/* Did a raw socket get the packet? It may implement Shim6 itself. */
 static bool shim6_is_raw(struct net *net, const struct sk_buff *skb)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
@@ -256,8 +221,8 @@ static bool shim6_is_raw(struct net *net, const struct sk_buff *skb)
 }
 
 /*
- * The core's own answer, as if there were no handler: a peer is told that
- * nobody here speaks Shim6, and need not try again.
+ * Answer as the core would without a handler: this tells the peer that nobody here
+ * speaks Shim6, so that it need not try again.
  */
 static int shim6_decline(struct net *net, struct sk_buff *skb)
 {
@@ -286,8 +251,8 @@ static int shim6_rcv(struct sk_buff *skb)
 	const struct shim6_hdr *h;
 	u64 tag = 0;
 
-	/* Neither a daemon nor a context is here, or none can be. */
-	if (!sn || !READ_ONCE(sn->hooks) || !shim6_filter_served(skb->dev))
+	/* There is neither a daemon nor a context, or there can be none. */
+	if (!sn || !shim6_hooks_used(sn) || !shim6_filter_served(skb->dev))
 		return shim6_decline(net, skb);
 	if (!pskb_may_pull(skb, sizeof(*h)))
 		goto malformed;
@@ -296,7 +261,7 @@ static int shim6_rcv(struct sk_buff *skb)
 		tag = shim6_tag(h->octet);
 		ctx = shim6_context_by_tag(sn, tag);
 	}
-	/* Of a known context, what is behind the header is asked for. */
+	/* For a known context, shim6_receive() asks, without our header. */
 	if (!ctx && !xfrm6_policy_check(NULL, XFRM_POLICY_IN, skb)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_POLICY);
 		return -1;
@@ -314,8 +279,9 @@ static int shim6_rcv(struct sk_buff *skb)
 		return -1;
 	}
 	/*
-	 * The headers before ours have been dealt with, and go as well. They
-	 * were pulled, so they are linear, and so is the way back to them.
+	 * The headers before ours have been dealt with, and are removed as
+	 * well. They were pulled, so everything back to the IPv6 header is
+	 * linear.
 	 */
 	__skb_push(skb, -skb_network_offset(skb));
 	if (!shim6_receive(sn, skb, ctx, offsetof(struct ipv6hdr, nexthdr),
@@ -329,7 +295,7 @@ malformed:
 	return -1;
 }
 
-/* It asks the IPsec policies itself: about the ULP, as far as there is one. */
+/* The handler asks the IPsec policies itself: about the ULP, if there is one. */
 static const struct inet6_protocol shim6_protocol = {
 	.handler = shim6_rcv,
 	.flags = INET6_PROTO_NOPOLICY,
@@ -346,7 +312,9 @@ int __init shim6_input_init(void)
 }
 
 /**
- * shim6_input_exit - give it back; no packet is in the handler afterwards
+ * shim6_input_exit - give IP protocol 140 back
+ *
+ * No packet is in the handler afterwards.
  */
 void shim6_input_exit(void)
 {

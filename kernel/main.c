@@ -2,8 +2,8 @@
 /*
  * Shim6: Level 3 multihoming shim protocol for IPv6 (RFC 5533).
  *
- * This file is the table of contents: each concept has a file of its own and
- * is set up here in the order in which the next one needs it.
+ * This file is the table of contents: each concept has a file of its own. They are
+ * set up here, each after those that it needs.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -14,6 +14,7 @@
 
 #include "context.h"
 #include "daemon.h"
+#include "hash.h"
 #include "input.h"
 #include "mtu.h"
 #include "netlink.h"
@@ -25,6 +26,7 @@ static int __init shim6_init(void)
 {
 	int err;
 
+	shim6_hash_init();
 	err = shim6_context_init();
 	if (err)
 		goto err_context;
@@ -80,7 +82,7 @@ err_context:
 
 static void __exit shim6_exit(void)
 {
-	/* It takes its time, in which all else still is as it was. */
+	/* Waits for packets still in GRO, so it must run while everything else works. */
 	shim6_offload_exit();
 	shim6_netlink_exit();
 	shim6_daemon_exit();

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The 8 octets that a re-homed packet is longer (RFC 5533 section 15.4).
+ * A re-homed packet is longer by its header (RFC 5533 section 15.4). Senders are
+ * told, and too long packets are cut.
  *
- * A socket that keeps a route is told: it gets a route of its own, which is the
- * one it had with a smaller MTU. No routing table knows that route, so no other
- * packet can meet it, and it is revoked by one write as soon as the context
- * leaves the locator pair. The socket then looks its route up as if the route
- * had changed. An exception in the routing table, as Packet Too Big makes one,
- * would stay for ten minutes, would count for the locator pair as well if that
- * has the same destination, and would be found before rules that suppress
+ * A socket that keeps a route is told by a route of its own, the told route: a copy
+ * of the one that it had, with a smaller MTU. No routing table knows that route,
+ * so no other packet can meet it. It is revoked by one write as soon as the
+ * context leaves the locator pair: the socket then looks its route up, as if the
+ * route had changed. An exception in the routing table, as Packet Too Big makes
+ * one, would stay for ten minutes, would count for the locator pair as well if
+ * that has the same destination, and would be found before rules that suppress
  * default routes.
  *
- * What has left a sender that is not told, or not yet, is cut: TCP into smaller
+ * Packets of a sender that is not told, or not yet, are cut: TCP into smaller
  * segments, everything else into fragments (output.c).
  */
 #include <linux/tcp.h>
@@ -24,22 +25,21 @@
 #include <net/xfrm.h>
 
 #include "compat.h"
-#include "context.h"
 #include "header.h"
 #include "mtu.h"
-#include "netns.h"
 #include "path.h"
+#include "state.h"
 
-/* Connections that wait to be told; the others are told by a later packet. */
+/* How many connections may wait to be told; a later packet tells the others. */
 #define SHIM6_TELLS_MAX	64
 
-/* How often a connection that its process is busy with is tried, a tick apart. */
+/* How often a connection that its process has locked is tried, a tick apart. */
 #define SHIM6_TELL_TRIES	10
 
 /* A segment with less data than this is not worth its headers. */
 #define SHIM6_SEGMENT_MIN	64
 
-/* Sockets behind IPsec that are told on one path; what others send is cut. */
+/* How many sockets behind IPsec a path tells; packets of others are cut. */
 #define SHIM6_BUNDLES_MAX	64
 
 /* No cipher of IPsec pads to more than this. */
@@ -47,9 +47,9 @@
 
 /**
  * struct shim6_bundle - a socket's route through IPsec that carries less
- * @list: those of a path
- * @dst: the route, which is that socket's own
- * @mtu: what it was told to carry
+ * @list: in the path's list; under told_lock
+ * @dst: the route with a reference; it belongs to that socket alone
+ * @mtu: the MTU that it was given
  */
 struct shim6_bundle {
 	struct list_head list;
@@ -73,7 +73,7 @@ static bool shim6_same_way(const struct rt6_info *a, const struct rt6_info *b)
 	       ipv6_addr_equal(&a->rt6i_gateway, &b->rt6i_gateway);
 }
 
-/* A copy of a route that carries less; in an RCU section. */
+/* A copy of a route that carries less. The caller is in an RCU section. */
 static struct rt6_info *shim6_told_new(const struct rt6_info *of,
 				       const struct in6_addr *to, u32 mtu,
 				       unsigned long expires)
@@ -109,8 +109,8 @@ static struct rt6_info *shim6_told_new(const struct rt6_info *of,
 }
 
 /*
- * Nobody may use the path's told route any more: whoever holds it looks for
- * another one, and no device waits for it. The caller holds told_lock.
+ * Revoke the path's told route: sockets that hold it look for another one, and no
+ * device waits for it. The caller holds told_lock.
  */
 static void shim6_told_drop(struct shim6_path *path)
 {
@@ -121,13 +121,13 @@ static void shim6_told_drop(struct shim6_path *path)
 		return;
 	path->told = NULL;
 	list_del(&path->told_list);
-	/* A socket that is asked before it sends tells what holds from now on. */
+	/* A socket that is asked for its MTU before it sends says the right one. */
 	dst_metric_set(&rt->dst, RTAX_MTU, path->told_of);
 	dst_dev_put(&rt->dst);
 	dst_release(&rt->dst);
 }
 
-/* When to look again whether the locator pair carries more than it did. */
+/* When to look again whether the locator pair carries more: in jiffies. */
 static unsigned long shim6_told_expires(const struct rt6_info *carrier)
 {
 	const struct net *net = dev_net(carrier->dst.dev);
@@ -140,8 +140,8 @@ static unsigned long shim6_told_expires(const struct rt6_info *carrier)
 }
 
 /*
- * The path's told route in place of @of to @to, with a reference, or NULL; of
- * @carrier, the route of the locator pair, there fit @mtu octets.
+ * The path's told route, in place of the route @of to @to, with a reference, or
+ * NULL. By @carrier, the route of the locator pair, the ULP can send @mtu octets.
  */
 static struct rt6_info *shim6_told_get(struct shim6_net *sn,
 				       struct shim6_path *path,
@@ -160,7 +160,7 @@ static struct rt6_info *shim6_told_get(struct shim6_net *sn,
 		shim6_told_drop(path);
 		rt = NULL;
 	}
-	/* One a path: sockets that go another way have their packets cut. */
+	/* One a path: packets of sockets that go another way are cut. */
 	if (rt && (!shim6_same_way(rt, of) ||
 		   !ipv6_addr_equal(&rt->rt6i_dst.addr, to)))
 		rt = NULL;
@@ -179,9 +179,9 @@ static struct rt6_info *shim6_told_get(struct shim6_net *sn,
 }
 
 /*
- * IPsec makes a route for each socket, of which the packet's is the last part. It
- * is told to carry @less octets less; that is no matter of a lock. As what is
- * saved has to be saved after padding, it is a little more.
+ * IPsec makes a route for each socket; the packet's route is its last part. Make it
+ * carry @less octets less, which takes no lock of the socket. Padding comes on
+ * top of what the ULP sends, so a little more has to be saved.
  */
 static void shim6_tell_bundle(struct shim6_net *sn, struct shim6_path *path,
 			      struct dst_entry *dst, u32 less)
@@ -198,7 +198,7 @@ static void shim6_tell_bundle(struct shim6_net *sn, struct shim6_path *path,
 		n++;
 		if (bundle->dst != dst)
 			continue;
-		/* IPsec has computed it anew, unless this is an old packet. */
+		/* IPsec has computed the MTU again, unless this is an old packet. */
 		if (now > bundle->mtu) {
 			bundle->mtu = now - less;
 			dst_metric_set(dst, RTAX_MTU, bundle->mtu);
@@ -221,7 +221,7 @@ out:
 	spin_unlock_bh(&sn->told_lock);
 }
 
-/* The sockets look for other routes. The caller holds told_lock. */
+/* Make the sockets look for other routes. The caller holds told_lock. */
 static void shim6_bundles_drop(struct shim6_path *path)
 {
 	struct shim6_bundle *bundle, *next;
@@ -235,7 +235,10 @@ static void shim6_bundles_drop(struct shim6_path *path)
 	}
 }
 
-/* The caller holds the socket's lock, and @rt a reference that it gives up. */
+/*
+ * Give a TCP socket its told route. The caller holds the socket's lock; @rt: a
+ * reference that is taken over.
+ */
 static void shim6_tell_tcp(struct sock *sk, struct rt6_info *rt)
 {
 	const struct dst_entry *dst = __sk_dst_get(sk);
@@ -263,9 +266,9 @@ static void shim6_tell_free(struct shim6_tell *tell)
 }
 
 /*
- * Connections are told from here because the hook can't know whose hands a
- * socket is in: a packet may have been in a queue of user space. Nobody's lock
- * is waited for.
+ * TCP connections are told from here, since the hook can't know who has a socket
+ * locked: a packet may have been in a queue of user space. This does not wait for
+ * a socket's lock.
  */
 static void shim6_mtu_work(struct work_struct *work)
 {
@@ -306,7 +309,7 @@ static void shim6_mtu_work(struct work_struct *work)
 	schedule_delayed_work(&sn->tell_work, 1);
 }
 
-/* @rt: a reference that is taken over. */
+/* Tell a TCP socket later. @rt: a reference that is taken over. */
 static void shim6_tell_later(struct shim6_net *sn, struct sock *sk,
 			     struct rt6_info *rt)
 {
@@ -339,19 +342,18 @@ static void shim6_tell_later(struct shim6_net *sn, struct sock *sk,
  * @skb: the packet, with the route of its ULIDs
  * @carrier: the route of the locator pair
  *
- * Only a socket that keeps the route by which the packet came can be told: the
- * socket of a packet that is inside a tunnel keeps another one, unless the tunnel
- * is IPsec's.
+ * Only a socket that keeps the route by which the packet came can be told. The
+ * socket of a packet inside a tunnel keeps another route, unless the tunnel is
+ * IPsec's.
  *
- * Return: whether the socket has been told before this returns, and wants to
- * know: it has asked for no fragments and is connected. A TCP connection is
- * told a little later.
+ * Return: true if the socket has been told before this returns, and wants to
+ * know: it is connected and has asked for no fragments. A TCP connection is told
+ * a little later, so false.
  */
 bool shim6_mtu_tell(struct shim6_net *sn, struct shim6_path *path,
 		    const struct sk_buff *skb, const struct dst_entry *carrier)
 {
-	const u32 mtu = max_t(u32, dst_mtu(carrier) - SHIM6_PAYLOAD_LEN,
-			      IPV6_MIN_MTU);
+	const u32 mtu = shim6_path_ulp_mtu(path, carrier);
 	struct dst_entry *dst = skb_dst(skb), *kept;
 	struct sock *sk = skb->sk;
 	struct rt6_info *rt;
@@ -379,8 +381,8 @@ bool shim6_mtu_tell(struct shim6_net *sn, struct shim6_path *path,
 }
 
 /**
- * shim6_mtu_untell - what sockets were told of a locator pair holds no more
- * @path: the pair, which is no context's current one
+ * shim6_mtu_untell - revoke what sockets were told of a locator pair
+ * @path: the pair, which no context has as its current one any more
  */
 void shim6_mtu_untell(struct shim6_path *path)
 {
@@ -404,13 +406,13 @@ static struct dst_entry *shim6_ulid_route(const struct shim6_context *ctx)
 }
 
 /**
- * shim6_mtu_learn - the ULIDs' sockets are about to be told what a pair carries
+ * shim6_mtu_learn - a Packet Too Big is about to tell the ULIDs' sockets an MTU
  * @ctx: the context
- * @path: its current locator pair, by a Packet Too Big about that
- * @mtu: what they are told
+ * @path: its current locator pair, which the Packet Too Big is about
+ * @mtu: the MTU that they are told
  *
- * The kernel keeps it as an exception of the ULIDs' route, for ten minutes;
- * unless their own path is known to carry less.
+ * The kernel keeps the MTU as an exception of the ULIDs' route, for ten minutes,
+ * unless their own path is known to carry less. This notes that it does.
  */
 void shim6_mtu_learn(const struct shim6_context *ctx, struct shim6_path *path,
 		     u32 mtu)
@@ -423,12 +425,12 @@ void shim6_mtu_learn(const struct shim6_context *ctx, struct shim6_path *path,
 }
 
 /**
- * shim6_mtu_forget - the kernel forgets what it has learnt of another pair
+ * shim6_mtu_forget - end the exception that shim6_mtu_learn() has noted
  * @ctx: the context
- * @path: its locator pair that was
+ * @path: the locator pair that it has left
  *
- * The exception expires now. A socket that is bound to a device may have one by
- * another route, which stays.
+ * The exception expires now. A socket that is bound to a device may have an
+ * exception of another route, which stays.
  */
 void shim6_mtu_forget(const struct shim6_context *ctx,
 		      const struct shim6_path *path)
@@ -440,7 +442,7 @@ void shim6_mtu_forget(const struct shim6_context *ctx,
 		return;
 	dst = shim6_ulid_route(ctx);
 	rt = dst_rt6_info(dst);
-	/* Not one that a redirect has made. */
+	/* But not an exception that a redirect has made. */
 	if (!dst->error && dst->ops->family == AF_INET6 &&
 	    rt->rt6i_flags & RTF_CACHE && rt->rt6i_flags & RTF_MODIFIED &&
 	    rt->rt6i_flags & RTF_EXPIRES)
@@ -449,7 +451,7 @@ void shim6_mtu_forget(const struct shim6_context *ctx,
 }
 
 /**
- * shim6_mtu_fits - does a packet fit, or each that a large one is cut into?
+ * shim6_mtu_fits - does a packet fit, or each segment of a GSO packet?
  * @skb: the packet
  * @mtu: octets that fit without our header
  */
@@ -459,7 +461,7 @@ bool shim6_mtu_fits(const struct sk_buff *skb, u32 mtu)
 				 skb->len <= mtu;
 }
 
-/* Octets of the headers that each segment of TCP has, or 0 for what has none. */
+/* Octets of the headers that each TCP segment has; 0 if they can't be found. */
 static unsigned int shim6_segment_headers(const struct sk_buff *skb)
 {
 	const struct tcphdr *th = skb->encapsulation ? inner_tcp_hdr(skb) :
@@ -471,7 +473,7 @@ static unsigned int shim6_segment_headers(const struct sk_buff *skb)
 	return at + __tcp_hdrlen(th);
 }
 
-/* One segment that TCP has sent, of which two can be made. */
+/* Is it one segment as TCP has sent it, which can be cut in two? */
 static bool shim6_is_segment(const struct sk_buff *skb,
 			     const struct shim6_place *place)
 {
@@ -492,10 +494,10 @@ static bool shim6_is_segment(const struct sk_buff *skb,
  * @place: where its Shim6 header goes
  * @mtu: octets that fit without our header
  *
- * A stream is the same however it is cut, also one inside a tunnel, so that
- * these need no fragments.
+ * A stream is the same however it is cut, also inside a tunnel, so no fragments
+ * are needed.
  *
- * Return: whether it is a large packet now each of whose segments fits.
+ * Return: whether the packet is now a GSO packet, each of whose segments fits.
  */
 bool shim6_mtu_shrink(struct sk_buff *skb, const struct shim6_place *place,
 		      u32 mtu)
@@ -527,7 +529,7 @@ bool shim6_mtu_shrink(struct sk_buff *skb, const struct shim6_place *place,
 	return shim6_mtu_fits(skb, mtu);
 }
 
-/* A device goes: no told route may keep it. */
+/* A device goes: revoke all told routes that hold it. */
 static int shim6_mtu_netdev(struct notifier_block *nb, unsigned long event,
 			    void *ptr)
 {
@@ -553,7 +555,7 @@ static struct notifier_block shim6_mtu_notifier = {
 };
 
 /**
- * shim6_mtu_net_init - nobody has been told anything yet
+ * shim6_mtu_net_init - prepare a new namespace
  * @sn: the namespace's state
  */
 void shim6_mtu_net_init(struct shim6_net *sn)
@@ -565,7 +567,7 @@ void shim6_mtu_net_init(struct shim6_net *sn)
 }
 
 /**
- * shim6_mtu_net_exit - nobody will be told any more
+ * shim6_mtu_net_exit - stop telling sockets
  * @sn: the namespace's state, whose hooks are gone
  */
 void shim6_mtu_net_exit(struct shim6_net *sn)
@@ -588,7 +590,7 @@ int __init shim6_mtu_init(void)
 }
 
 /**
- * shim6_mtu_exit - no more
+ * shim6_mtu_exit - undo shim6_mtu_init()
  */
 void shim6_mtu_exit(void)
 {

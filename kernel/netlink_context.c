@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Contexts over netlink. A request is checked whole before anything changes,
- * under the lock of the namespace's table; notifications are sent under it as
- * well, so that the last one told is the last one set.
- *
- * Whoever knows a tag can put packets into a context, so tags are told to
- * privileged readers only, and never to a multicast group.
+ * Requests about contexts over netlink. A whole request is checked before anything
+ * changes, under the lock of the namespace's table. Notifications are sent under
+ * that lock as well, so that the last value told is the last one set. The
+ * messages are made in netlink_context_msg.c.
  */
 #include "compat.h"
 
@@ -15,166 +13,12 @@
 #include "admit.h"
 #include "context.h"
 #include "netlink.h"
+#include "netlink_context.h"
 #include "netlink_gen.h"
 #include "netns.h"
-#include "path.h"
+#include "state.h"
 
-/* A message with room for @ctx; the caller has the table's mutex. */
-static struct sk_buff *shim6_nl_context_msg(const struct shim6_context *ctx)
-{
-	const struct shim6_locators *l =
-		shim6_table_get(ctx->sn, ctx->locators);
-	const size_t addr = nla_total_size(sizeof(struct in6_addr));
-	size_t size = 6 * addr + 4 * nla_total_size_64bit(sizeof(u64)) +
-		      8 * nla_total_size(sizeof(u32)) + 2 * nla_total_size(0);
-
-	if (l)
-		size += (l->locals + l->peers) * addr;
-	return genlmsg_new(size, GFP_KERNEL);
-}
-
-/* One side's list; there is none if it is empty. */
-static int shim6_nl_fill_list(struct sk_buff *msg, int attr,
-			      const struct in6_addr *list, u16 n)
-{
-	struct nlattr *nest;
-	int i;
-
-	if (!n)
-		return 0;
-	nest = nla_nest_start(msg, attr);
-	if (!nest)
-		return -EMSGSIZE;
-	for (i = 0; i < n; i++)
-		if (nla_put_in6_addr(msg, SHIM6_A_LOCATORS_LOCATOR, &list[i]))
-			return -EMSGSIZE;
-	nla_nest_end(msg, nest);
-	return 0;
-}
-
-static int shim6_nl_fill_locators(struct sk_buff *msg,
-				  const struct shim6_locators *l)
-{
-	return l && (shim6_nl_fill_list(msg, SHIM6_A_CONTEXT_LOCATORS_LOCAL,
-					l->addr, l->locals) ||
-		     shim6_nl_fill_list(msg, SHIM6_A_CONTEXT_LOCATORS_PEER,
-					l->addr + l->locals, l->peers)) ?
-		       -EMSGSIZE : 0;
-}
-
-/* How long ago @stamp was, which is 0 for never. */
-static int shim6_nl_fill_age(struct sk_buff *msg, int attr, unsigned long stamp)
-{
-	if (!stamp)
-		return 0;
-	return nla_put_u64_64bit(msg, attr, jiffies_to_msecs(jiffies - stamp),
-				 SHIM6_A_CONTEXT_PAD);
-}
-
-static int shim6_nl_fill_tags(struct sk_buff *msg,
-			      const struct shim6_context *ctx)
-{
-	u64 tag;
-
-	if (nla_put_u64_64bit(msg, SHIM6_A_CONTEXT_TAG_LOCAL, ctx->tag_local,
-			      SHIM6_A_CONTEXT_PAD))
-		return -EMSGSIZE;
-	if (!shim6_context_tag_peer(ctx, &tag))
-		return 0;
-	return nla_put_u64_64bit(msg, SHIM6_A_CONTEXT_TAG_PEER, tag,
-				 SHIM6_A_CONTEXT_PAD);
-}
-
-static int shim6_nl_fill_path(struct sk_buff *msg,
-			      const struct shim6_context *ctx)
-{
-	struct shim6_path *path = shim6_table_get(ctx->sn, ctx->path);
-	const bool header = READ_ONCE(ctx->header);
-	u32 mtu = 0;
-
-	if (path && (header || !path->home))
-		mtu = shim6_path_mtu(ctx->sn, path);
-	return nla_put_in6_addr(msg, SHIM6_A_CONTEXT_LOCATOR_LOCAL,
-				path ? &path->local : &ctx->ulids.local) ||
-	       nla_put_in6_addr(msg, SHIM6_A_CONTEXT_LOCATOR_PEER,
-				path ? &path->peer : &ctx->ulids.peer) ||
-	       (mtu && nla_put_u32(msg, SHIM6_A_CONTEXT_MTU, mtu)) ||
-	       nla_put_u32(msg, SHIM6_A_CONTEXT_HEADER, header);
-}
-
-/* Caller holds the table's lock. Returns 0 or -EMSGSIZE, nothing added. */
-static int shim6_nl_context_fill(struct sk_buff *msg,
-				 const struct shim6_context *ctx, bool tags,
-				 void *hdr)
-{
-	struct shim6_locators *l = shim6_table_get(ctx->sn, ctx->locators);
-
-	if (nla_put_in6_addr(msg, SHIM6_A_CONTEXT_ULID_LOCAL,
-			     &ctx->ulids.local) ||
-	    nla_put_in6_addr(msg, SHIM6_A_CONTEXT_ULID_PEER,
-			     &ctx->ulids.peer) ||
-	    nla_put_u32(msg, SHIM6_A_CONTEXT_FII, ctx->ulids.fii) ||
-	    (tags && shim6_nl_fill_tags(msg, ctx)) ||
-	    nla_put_u32(msg, SHIM6_A_CONTEXT_STATE, ctx->state) ||
-	    shim6_nl_fill_path(msg, ctx) ||
-	    shim6_nl_fill_locators(msg, l) ||
-	    nla_put_in6_addr(msg, SHIM6_A_CONTEXT_INBOUND_LOCATOR_LOCAL,
-			     &ctx->inbound_local) ||
-	    nla_put_in6_addr(msg, SHIM6_A_CONTEXT_INBOUND_LOCATOR_PEER,
-			     &ctx->inbound_peer) ||
-	    nla_put_u32(msg, SHIM6_A_CONTEXT_SEND_TIMEOUT,
-			ctx->send_timeout) ||
-	    nla_put_u32(msg, SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT,
-			ctx->keepalive_timeout) ||
-	    nla_put_u32(msg, SHIM6_A_CONTEXT_REAP_STATE,
-			READ_ONCE(ctx->reap_state)) ||
-	    shim6_nl_fill_age(msg, SHIM6_A_CONTEXT_LAST_SENT,
-			      READ_ONCE(ctx->last_sent)) ||
-	    shim6_nl_fill_age(msg, SHIM6_A_CONTEXT_LAST_HEARD,
-			      READ_ONCE(ctx->last_heard)) ||
-	    nla_put_u32(msg, SHIM6_A_CONTEXT_SWITCHES, ctx->switches)) {
-		genlmsg_cancel(msg, hdr);
-		return -EMSGSIZE;
-	}
-	genlmsg_end(msg, hdr);
-	return 0;
-}
-
-/*
- * Tell the group and, with NLM_F_ECHO, the sender. Who can't be told for want
- * of memory sees ENOBUFS, and knows that a dump is due.
- */
-static void shim6_nl_context_notify(struct shim6_net *sn,
-				    struct shim6_context *ctx,
-				    struct genl_info *info, u8 cmd)
-{
-	struct sk_buff *msg;
-	void *hdr;
-
-	if (!genl_has_listeners(&shim6_nl_family, sn->net,
-				SHIM6_NLGRP_CONTEXT) &&
-	    !(info->nlhdr->nlmsg_flags & NLM_F_ECHO))
-		return;
-	msg = shim6_nl_context_msg(ctx);
-	if (!msg)
-		goto lost;
-	hdr = genlmsg_put(msg, info->snd_portid, info->snd_seq,
-			  &shim6_nl_family, 0, cmd);
-	if (!hdr || shim6_nl_context_fill(msg, ctx, false, hdr)) {
-		nlmsg_free(msg);
-		goto lost;
-	}
-	genl_notify(&shim6_nl_family, msg, info, SHIM6_NLGRP_CONTEXT,
-		    GFP_KERNEL);
-	return;
-
-lost:
-	shim6_count(sn, SHIM6_A_STATS_EVENTS_LOST);
-	genl_set_err(&shim6_nl_family, sn->net, 0, SHIM6_NLGRP_CONTEXT,
-		     -ENOBUFS);
-}
-
-/* One side's list, which the policy knows to be one of addresses. */
+/* One side's list; the netlink policy has seen that it holds addresses. */
 static int shim6_nl_parse_locators(const struct genl_info *info, int type,
 				   const struct in6_addr *ulid,
 				   struct in6_addr *list, u16 *n)
@@ -193,7 +37,7 @@ static int shim6_nl_parse_locators(const struct genl_info *info, int type,
 					    "a locator is a unicast address, neither link-local nor loopback");
 			return -EINVAL;
 		}
-		/* The ULID is a locator without saying. */
+		/* The ULID is always a locator, and not kept in the list. */
 		if (ipv6_addr_equal(&addr, ulid))
 			continue;
 		for (i = 0; i < *n; i++) {
@@ -232,7 +76,7 @@ static int shim6_nl_parse_addr(const struct genl_info *info, int attr,
 	return -EINVAL;
 }
 
-/* Everything that the request names; which context, has been parsed before. */
+/* Parse all that a request names, except the context's name. */
 static int shim6_nl_parse_change(const struct genl_info *info,
 				 struct shim6_context_change *c)
 {
@@ -265,6 +109,8 @@ static int shim6_nl_parse_change(const struct genl_info *info,
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_REAP_STATE, &c->reap_state);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_REAP_TIMER, &c->reap_timer);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_HEADER, &c->header);
+	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_ENCAPSULATION,
+			   &c->encapsulation);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_SEND_TIMEOUT,
 			   &c->send_timeout);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT,
@@ -302,9 +148,9 @@ static bool shim6_nl_privileged(struct sk_buff *skb, const struct net *net)
 }
 
 /*
- * The context that a request names; the caller holds the table's lock. Where
- * nobody has used Shim6, @sn is NULL, there is no lock, and the answer is why
- * there is no such context.
+ * The context that a request names, or an ERR_PTR; the caller holds the table's
+ * lock. In a namespace that does not use Shim6, @sn is NULL, there is no lock, and
+ * the answer says why there is no such context.
  */
 static struct shim6_context *shim6_nl_context_find(struct sk_buff *skb,
 						   struct genl_info *info,
@@ -324,13 +170,13 @@ static struct shim6_context *shim6_nl_context_find(struct sk_buff *skb,
 	    !info->attrs[SHIM6_A_CONTEXT_ULID_PEER] &&
 	    !info->attrs[SHIM6_A_CONTEXT_FII]) {
 		if (sn)
-			ctx = shim6_context_by_tag(sn, nla_get_u64(tag));
+			ctx = shim6_table_by_tag(sn, nla_get_u64(tag));
 	} else {
 		err = shim6_nl_parse_ulids(info, &ulids);
 		if (err)
 			return ERR_PTR(err);
 		if (sn)
-			ctx = shim6_context_by_ulids(sn, &ulids);
+			ctx = shim6_table_by_ulids(sn, &ulids);
 		if (ctx && tag && nla_get_u64(tag) != ctx->tag_local) {
 			NL_SET_ERR_MSG_ATTR(info->extack, tag,
 					    "tag-local is not that of the context");
@@ -384,8 +230,8 @@ out:
 }
 
 /*
- * shim6_nl_context_set_doit - SHIM6_CMD_CONTEXT_SET: change a context, in all
- * that the request names or in nothing
+ * shim6_nl_context_set_doit - SHIM6_CMD_CONTEXT_SET: change all values of a
+ * context that the request names, or none
  */
 int shim6_nl_context_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
@@ -470,7 +316,7 @@ unlock:
 	return err;
 }
 
-/* Has a context whatever a dump's request names? */
+/* Has a context all values that the request of a dump names? */
 static bool shim6_nl_context_matches(const struct shim6_context *ctx,
 				     struct nlattr *const *attrs)
 {
@@ -491,13 +337,13 @@ static bool shim6_nl_context_matches(const struct shim6_context *ctx,
 	       !(reap && nla_get_u32(reap) != READ_ONCE(ctx->reap_state));
 }
 
-/* Contexts of a dump that are looked at under the lock at a time. */
+/* How many contexts a dump may skip without giving up the lock for a moment. */
 #define SHIM6_NL_DUMP_LOOKS	4096
 
 /*
  * shim6_nl_context_get_dumpit - SHIM6_CMD_CONTEXT_GET: all contexts, or those
- * that have what the request names, in the order of their ids, the next of
- * which is the callback's first argument
+ * that have what the request names, in the order of their ids. The callback's
+ * first argument is the next id
  */
 int shim6_nl_context_get_dumpit(struct sk_buff *skb,
 				struct netlink_callback *cb)
@@ -511,7 +357,7 @@ int shim6_nl_context_get_dumpit(struct sk_buff *skb,
 	int err, looks = 0;
 	void *hdr;
 
-	/* The family's policy has been applied. */
+	/* The core has applied the family's policy already. */
 	err = nlmsg_parse_deprecated(cb->nlh, GENL_HDRLEN, attrs,
 				     SHIM6_A_CONTEXT_MAX, NULL, cb->extack);
 	if (err)

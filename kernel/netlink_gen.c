@@ -89,7 +89,7 @@ static const struct nla_policy shim6_config_set_nl_policy[SHIM6_A_CONFIG_ICMP_TO
 };
 
 /* SHIM6_CMD_CONTEXT_NEW - do */
-static const struct nla_policy shim6_context_new_nl_policy[SHIM6_A_CONTEXT_HEADER + 1] = {
+static const struct nla_policy shim6_context_new_nl_policy[SHIM6_A_CONTEXT_ENCAPSULATION + 1] = {
 	[SHIM6_A_CONTEXT_ULID_LOCAL] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_ULID_PEER] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_FII] = { .type = NLA_U32, },
@@ -107,10 +107,11 @@ static const struct nla_policy shim6_context_new_nl_policy[SHIM6_A_CONTEXT_HEADE
 	[SHIM6_A_CONTEXT_REAP_STATE] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
 	[SHIM6_A_CONTEXT_REAP_TIMER] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
 	[SHIM6_A_CONTEXT_HEADER] = NLA_POLICY_MAX(NLA_U32, 1),
+	[SHIM6_A_CONTEXT_ENCAPSULATION] = NLA_POLICY_RANGE(NLA_U32, 1, 1),
 };
 
 /* SHIM6_CMD_CONTEXT_SET - do */
-static const struct nla_policy shim6_context_set_nl_policy[SHIM6_A_CONTEXT_HEADER + 1] = {
+static const struct nla_policy shim6_context_set_nl_policy[SHIM6_A_CONTEXT_ENCAPSULATION + 1] = {
 	[SHIM6_A_CONTEXT_ULID_LOCAL] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_ULID_PEER] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_FII] = { .type = NLA_U32, },
@@ -128,6 +129,7 @@ static const struct nla_policy shim6_context_set_nl_policy[SHIM6_A_CONTEXT_HEADE
 	[SHIM6_A_CONTEXT_REAP_STATE] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
 	[SHIM6_A_CONTEXT_REAP_TIMER] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
 	[SHIM6_A_CONTEXT_HEADER] = NLA_POLICY_MAX(NLA_U32, 1),
+	[SHIM6_A_CONTEXT_ENCAPSULATION] = NLA_POLICY_RANGE(NLA_U32, 1, 1),
 };
 
 /* SHIM6_CMD_CONTEXT_GET - do */
@@ -211,14 +213,14 @@ static const struct genl_split_ops shim6_nl_ops[] = {
 		.cmd		= SHIM6_CMD_CONTEXT_NEW,
 		.doit		= shim6_nl_context_new_doit,
 		.policy		= shim6_context_new_nl_policy,
-		.maxattr	= SHIM6_A_CONTEXT_HEADER,
+		.maxattr	= SHIM6_A_CONTEXT_ENCAPSULATION,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= SHIM6_CMD_CONTEXT_SET,
 		.doit		= shim6_nl_context_set_doit,
 		.policy		= shim6_context_set_nl_policy,
-		.maxattr	= SHIM6_A_CONTEXT_HEADER,
+		.maxattr	= SHIM6_A_CONTEXT_ENCAPSULATION,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

@@ -11,6 +11,7 @@
 #include "netlink_gen.h"
 #include "netns.h"
 #include "policy.h"
+#include "state.h"
 
 static size_t shim6_nl_policy_size(void)
 {
@@ -73,7 +74,10 @@ static int shim6_nl_fill_values(struct sk_buff *msg,
 	return 0;
 }
 
-/* Caller holds the lock. Returns 0 or -EMSGSIZE, nothing added. */
+/*
+ * Put a rule; the caller holds the rules' lock. Returns 0, or -EMSGSIZE with nothing
+ * added.
+ */
 static int shim6_nl_policy_fill(struct sk_buff *msg,
 				const struct shim6_policy *r, void *hdr)
 {
@@ -295,8 +299,8 @@ int shim6_nl_policy_del_doit(struct sk_buff *skb, struct genl_info *info)
 }
 
 /*
- * A rule of a dump, if it is not told already: the callback's first argument says
- * whether one was, the second which was last.
+ * Put a rule into a dump, unless it is there already. The callback's first argument
+ * says whether any rule is there, the second one has the preference of the last.
  */
 static int shim6_nl_policy_dump(struct sk_buff *skb,
 				struct netlink_callback *cb,
@@ -320,7 +324,7 @@ static int shim6_nl_policy_dump(struct sk_buff *skb,
 	return 0;
 }
 
-/* Where nobody has used Shim6: what the first use makes. */
+/* Dump the default rules: the first use of the namespace will make them. */
 static int shim6_nl_policy_dump_defaults(struct sk_buff *skb,
 					 struct netlink_callback *cb)
 {

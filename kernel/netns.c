@@ -1,27 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * State per network namespace: made when somebody first changes something
- * there, and gone with the namespace or the module. A namespace that does not
- * use Shim6 has a pointer, which is NULL.
+ * The state of a network namespace, put together and taken apart. It is made when
+ * somebody first changes something in the namespace, and goes with the namespace
+ * or with the module.
  */
 #include <linux/netfilter_ipv6.h>
 #include <linux/slab.h>
-#include <net/netns/generic.h>
 
 #include "compat.h"
+#include "context.h"
 #include "daemon.h"
+#include "hooks.h"
 #include "input.h"
 #include "mtu.h"
 #include "netns.h"
 #include "output.h"
+#include "state.h"
 #include "tcp.h"
-
-/* Where a namespace has the pointer. */
-static unsigned int shim6_net_id __read_mostly;
 
 static const struct nf_hook_ops shim6_hooks[SHIM6_HOOKS] = {
 	{
-		/* Before defragmentation, and before who is before that. */
+		/* Before defragmentation and any hook at that priority. */
 		.hook = shim6_input,
 		.pf = NFPROTO_IPV6,
 		.hooknum = NF_INET_PRE_ROUTING,
@@ -35,25 +34,6 @@ static const struct nf_hook_ops shim6_hooks[SHIM6_HOOKS] = {
 	},
 };
 
-static struct shim6_net **shim6_net_slot(const struct net *net)
-{
-	return net_generic(net, shim6_net_id);
-}
-
-/**
- * shim6_pernet - the module's state in a network namespace
- * @net: the namespace, kept alive by the caller
- *
- * Return: the state, or NULL if nobody has used Shim6 there. What is there
- * once, stays for as long as the namespace does; hooks and contexts come after
- * it.
- */
-struct shim6_net *shim6_pernet(const struct net *net)
-{
-	/* Pairs with the cmpxchg() of shim6_netns_use(). */
-	return READ_ONCE(*shim6_net_slot(net));
-}
-
 static void shim6_net_free(struct shim6_net *sn)
 {
 	shim6_stats_net_exit(sn);
@@ -64,16 +44,12 @@ static void shim6_net_free(struct shim6_net *sn)
 static struct shim6_net *shim6_net_new(struct net *net)
 {
 	struct shim6_net *sn;
-	int i;
 
 	sn = kzalloc(sizeof(*sn), GFP_KERNEL_ACCOUNT);
 	if (!sn)
 		return NULL;
 	sn->net = net;
-	for (i = 0; i < SHIM6_HOOKS; i++) {
-		sn->hook_ops[i] = shim6_hooks[i];
-		sn->hook_ops[i].priv = sn;
-	}
+	shim6_hooks_net_init(sn, shim6_hooks);
 	mutex_init(&sn->config_lock);
 	shim6_config_init(&sn->config);
 	shim6_tcp_net_init(sn);
@@ -85,7 +61,7 @@ static struct shim6_net *shim6_net_new(struct net *net)
 	return sn;
 
 err_policy:
-	shim6_table_exit(sn);
+	shim6_context_net_exit(sn);
 err:
 	shim6_net_free(sn);
 	return NULL;
@@ -95,8 +71,8 @@ err:
  * shim6_netns_use - the module's state in a namespace that uses Shim6 from now on
  * @net: the namespace, kept alive by the caller; may sleep
  *
- * Nobody waits for anybody else's memory: of those that are the first at the same
- * time each makes one, and all use that of whoever was done first.
+ * Nobody waits for another caller's allocation: if several callers are the first
+ * at the same time, each makes a state, and all use that of the fastest.
  *
  * Return: the state, or NULL if there is no memory.
  */
@@ -109,63 +85,25 @@ struct shim6_net *shim6_netns_use(struct net *net)
 	sn = shim6_net_new(net);
 	if (!sn)
 		return NULL;
-	other = cmpxchg(shim6_net_slot(net), NULL, sn);
+	other = shim6_pernet_set(net, sn);
 	if (!other)
 		return sn;
 	shim6_policy_net_exit(sn);
-	shim6_table_exit(sn);
+	shim6_context_net_exit(sn);
 	shim6_net_free(sn);
 	return other;
 }
 
-/**
- * shim6_hooks_get - there is a context or a daemon more
- * @sn: the namespace's state, whose table's lock the caller holds
- *
- * The hooks are there from the first on: a namespace that does not use Shim6
- * does not pay for it.
- *
- * Return: 0 or a negative errno.
- */
-int shim6_hooks_get(struct shim6_net *sn)
-{
-	int err;
-
-	if (!sn->hooks && !sn->hooks_gone) {
-		err = nf_register_net_hooks(sn->net, sn->hook_ops, SHIM6_HOOKS);
-		if (err)
-			return err;
-	}
-	WRITE_ONCE(sn->hooks, sn->hooks + 1);
-	return 0;
-}
-
-/**
- * shim6_hooks_put - there is one less
- * @sn: the namespace's state, whose table's lock the caller holds
- */
-void shim6_hooks_put(struct shim6_net *sn)
-{
-	WRITE_ONCE(sn->hooks, sn->hooks - 1);
-	if (!sn->hooks && !sn->hooks_gone)
-		nf_unregister_net_hooks(sn->net, sn->hook_ops, SHIM6_HOOKS);
-}
-
 /*
- * A grace period passes between this and the exit. Requests hold the namespace,
- * and the family goes before the module: there is no first use any more.
+ * A grace period passes between this and the exit. No first use can come any more:
+ * requests hold the namespace, and the netlink family goes before the module.
  */
 static void __net_exit shim6_net_pre_exit(struct net *net)
 {
 	struct shim6_net *sn = shim6_pernet(net);
 
-	if (!sn)
-		return;
-	mutex_lock(&sn->table.lock);
-	sn->hooks_gone = true;
-	if (sn->hooks)
-		nf_unregister_net_hooks(net, sn->hook_ops, SHIM6_HOOKS);
-	mutex_unlock(&sn->table.lock);
+	if (sn)
+		shim6_hooks_net_pre_exit(sn);
 }
 
 static void __net_exit shim6_net_exit(struct net *net)
@@ -175,20 +113,20 @@ static void __net_exit shim6_net_exit(struct net *net)
 	if (!sn)
 		return;
 	/*
-	 * A packet that was in our hook when that was unregistered may have
-	 * been queued for user space since, and would go on in our code.
+	 * A packet that was in our hook when the hook was unregistered may
+	 * wait in a queue for user space, and would go on in our code.
 	 */
 	nf_queue_nf_hook_drop(net);
 	shim6_tcp_net_exit(sn);
 	shim6_mtu_net_exit(sn);
 	shim6_daemon_net_exit(sn);
 	shim6_policy_net_exit(sn);
-	shim6_table_exit(sn);
+	shim6_context_net_exit(sn);
 }
 
 /*
- * The timers of contexts count until the grace period is over, for which one
- * wait serves all namespaces that go, and none is due to those without.
+ * The timers of contexts use the counters until a grace period has passed. One
+ * wait serves all namespaces that go; without any context there is no wait.
  */
 static void __net_exit shim6_net_exit_batch(struct list_head *nets)
 {
@@ -218,9 +156,9 @@ static struct pernet_operations shim6_net_ops = {
 };
 
 /**
- * shim6_netns_init - from now on every namespace, old and new, can have state
+ * shim6_netns_init - from now on every namespace, old and new, can have a state
  *
- * Comes before anything that could look the state up.
+ * Must run before anything that could look the state up.
  *
  * Return: 0 or a negative errno.
  */
@@ -235,6 +173,6 @@ int __init shim6_netns_init(void)
 void shim6_netns_exit(void)
 {
 	unregister_pernet_subsys(&shim6_net_ops);
-	/* Who was deciding on a queued packet at that moment is done with it. */
+	/* Wait for those who were deciding on a queued packet at that moment. */
 	synchronize_net();
 }

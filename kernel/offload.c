@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Segmentation and its reverse for packets with a Payload Extension header.
+ * Segmentation (GSO) and merging (GRO) of packets with a Payload Extension header.
  *
- * The upper layer's checksum is over the ULIDs, and GRO proves it over the
- * addresses in the packet. So what is merged has to be of a context that is
- * known here, and the sum is put right by the difference between the two pairs
- * of addresses. Packets of others, which this host forwards, stay as they are:
- * were they merged, their checksums would be made anew over locators when they
- * are cut again. That is also why the flag INET6_PROTO_GSO_EXTHDR is no use:
- * with it the core would step over the header and merge all.
+ * The upper layer's checksum is over the ULIDs, but GRO proves it over the
+ * addresses in the packet. So only packets of a context of this host are merged,
+ * and the sum is corrected by the difference between the two pairs of addresses.
+ * Packets that this host forwards stay as they are: if they were merged, their
+ * checksums would be computed over locators when they are cut again. That is also
+ * why the flag INET6_PROTO_GSO_EXTHDR is no use: with it, the core would step over
+ * the header and merge all packets.
  */
 #include <linux/delay.h>
 #include <net/addrconf.h>
@@ -18,28 +18,28 @@
 #include <net/protocol.h>
 
 #include "compat.h"
-#include "context.h"
 #include "filter.h"
 #include "header.h"
-#include "netns.h"
+#include "locators.h"
 #include "offload.h"
+#include "state.h"
 #include "stats.h"
 
-/* Nothing more is merged, because the module goes. */
+/* The module goes: merge nothing any more. */
 static bool shim6_offload_ends;
 
 static const struct net_offload *shim6_offload_of(u8 nexthdr)
 {
-	/* What is behind further headers is not worth the trouble. */
+	/* Packets with further headers are too rare to be worth the trouble. */
 	if (nexthdr != IPPROTO_TCP && nexthdr != IPPROTO_UDP)
 		return NULL;
 	return rcu_dereference(inet6_offloads[nexthdr]);
 }
 
 /*
- * Transport header and data are at our header. Behind it may be Destination
- * Options, once; a packet that somebody has made up (from a guest, say) can't
- * lead us further.
+ * Cut a GSO packet. Transport header and data are at our header. Only one header of
+ * Destination Options may follow: a packet that somebody has made up (a guest,
+ * for example) can't lead us further.
  */
 static struct sk_buff *shim6_gso_segment(struct sk_buff *skb,
 					 netdev_features_t features)
@@ -91,11 +91,11 @@ static struct shim6_context *shim6_gro_context(const struct sk_buff *skb,
 }
 
 /*
- * Prove the upper layer's checksum, which is over the ULIDs, so that the upper
- * layer's GRO, which has the locators only, takes it as proved. What it wants
- * to know of layers further in, it sums up itself.
+ * Prove the upper layer's checksum, which is over the ULIDs. The upper layer's GRO
+ * sees only the locators, and takes the checksum as proved. It computes sums of
+ * layers further in itself.
  *
- * Returns false for what is damaged, or has no checksum.
+ * Returns false if the packet is damaged or has no checksum.
  */
 static bool shim6_gro_checksum(struct sk_buff *skb,
 			       const struct shim6_context *ctx, u8 nexthdr)
@@ -112,7 +112,7 @@ static bool shim6_gro_checksum(struct sk_buff *skb,
 		return false;
 	NAPI_GRO_CB(skb)->csum_valid = 0;
 	NAPI_GRO_CB(skb)->csum_cnt = 1;
-	/* Nobody needs to prove it again if it is not merged. */
+	/* If the packet is not merged, the sum need not be proved again. */
 	__skb_incr_checksum_unnecessary(skb);
 	return true;
 }
@@ -129,8 +129,8 @@ static struct sk_buff *shim6_gro_receive(struct list_head *head,
 	int flush = 1;
 
 	/*
-	 * A list of fragments keeps all headers as they are, which is no use
-	 * to a socket that is looked up by ULIDs.
+	 * A list of fragments keeps the headers of all packets, with locators,
+	 * but the socket is looked up by ULIDs.
 	 */
 	h = skb_gro_header(skb, off + SHIM6_PAYLOAD_LEN, off);
 	if (unlikely(!h) || NAPI_GRO_CB(skb)->flush ||
@@ -175,8 +175,9 @@ static int shim6_gro_complete(struct sk_buff *skb, int nhoff)
 	if (err)
 		return err;
 	/*
-	 * The ULIDs' sum in place of the locators', for whoever cuts it; not
-	 * if it is the sum of a layer further in that is still to be made.
+	 * Put the ULIDs' sum in place of the locators', in case the packet is
+	 * cut again; but not if the sum to be made is that of a layer further
+	 * in.
 	 */
 	ctx = shim6_gro_context(skb, iph, h);
 	if (ctx && skb->ip_summed == CHECKSUM_PARTIAL &&
@@ -204,7 +205,7 @@ static const struct net_offload shim6_offload = {
 };
 
 /**
- * shim6_offload_init - segment and merge
+ * shim6_offload_init - begin to segment and merge
  *
  * Return: 0 or a negative errno.
  */
@@ -214,8 +215,8 @@ int __init shim6_offload_init(void)
 }
 
 /*
- * Every device's polls: each ends by completing what has been held for longer
- * than a jiffy. A poll more than a device has asked for finds nothing to do.
+ * Let every device poll: a poll ends by completing packets that have been held
+ * for longer than a jiffy. A poll that the device has not asked for does no harm.
  */
 static void shim6_offload_flush(void)
 {
@@ -236,15 +237,15 @@ static void shim6_offload_flush(void)
 }
 
 /**
- * shim6_offload_exit - no more; none is on its way through us afterwards
+ * shim6_offload_exit - stop; no packet is on its way through us afterwards
  */
 void shim6_offload_exit(void)
 {
 	/*
-	 * What is merged already waits for its completion, until the device's
-	 * poll ends, or for as long as an administrator has set in
-	 * gro_flush_timeout. The core would warn of a packet that nobody
-	 * completes, and drop it.
+	 * Packets that are merged already wait for their completion: until the
+	 * device's poll ends, or as long as an administrator has set in
+	 * gro_flush_timeout. Without us, the core would warn of such a packet
+	 * and drop it.
 	 */
 	WRITE_ONCE(shim6_offload_ends, true);
 	synchronize_net();

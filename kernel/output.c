@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Output: packets of a ULID pair whose context is re-homed get the current
- * locator pair, the Payload Extension header and another route (RFC 5533
- * section 11). Where a context has returned to its ULIDs they are these again
- * and the rest stays as it was (home.c).
+ * locator pair, its encapsulation and another route (RFC 5533 section 11). After
+ * a return to the ULIDs, packets keep the header (home.c).
  *
  * The hook is the last at LOCAL_OUT, so that the host's firewall and conntrack
- * have seen the ULIDs. What they and others are asked besides is in filter.c.
- * IPsec on the ULIDs comes before: a packet whose dst has a transformation is
- * left alone and passes here again when that is done.
+ * have seen the ULIDs. filter.c has what else they and others are asked.
+ * IPsec on the ULIDs comes first: a packet whose dst has a transformation is
+ * left alone, and passes here again after the transformation.
+ *
+ * Ownership of a packet: a function that returns a verdict gives it back with
+ * NF_ACCEPT, and has seen to its end with any other (shim6_drop_verdict()); one
+ * that returns nothing takes it over (shim6_drop()); shim6_fragment() leaves it
+ * to its caller.
  */
 #include <linux/netfilter_ipv6.h>
 #include <net/addrconf.h>
@@ -17,56 +21,19 @@
 
 #include "card.h"
 #include "compat.h"
-#include "context.h"
 #include "event.h"
 #include "filter.h"
 #include "flow.h"
 #include "header.h"
 #include "home.h"
 #include "mtu.h"
-#include "netns.h"
 #include "output.h"
 #include "path.h"
 #include "policy.h"
 #include "reap.h"
+#include "sender.h"
+#include "state.h"
 #include "stats.h"
-
-/*
- * The Payload Extension header into a packet, and the locators for the ULIDs.
- * No checksum of the upper layer changes (RFC 5533 section 11.1).
- */
-static int shim6_insert(struct sk_buff *skb, const struct shim6_path *path,
-			const struct shim6_place *place)
-{
-	struct shim6_hdr *h;
-	struct ipv6hdr *iph;
-	int err;
-
-	if (!pskb_may_pull(skb, place->offset))
-		return -EINVAL;
-	err = skb_cow_head(skb, SHIM6_PAYLOAD_LEN +
-				LL_RESERVED_SPACE(skb_dst(skb)->dev));
-	if (err)
-		return err;
-	skb_push(skb, SHIM6_PAYLOAD_LEN);
-	memmove(skb->data, skb->data + SHIM6_PAYLOAD_LEN, place->offset);
-	skb_reset_network_header(skb);
-
-	h = (struct shim6_hdr *)(skb->data + place->offset);
-	h->nexthdr = skb->data[place->prev];
-	h->hdrlen = 0;
-	memcpy(h->octet, path->header_tag, sizeof(h->octet));
-	skb->data[place->prev] = SHIM6_IPPROTO;
-
-	iph = ipv6_hdr(skb);
-	iph->saddr = path->local;
-	if (place->final)
-		*(struct in6_addr *)(skb->data + place->final) = path->peer;
-	else
-		iph->daddr = path->peer;
-	shim6_set_payload_len(iph, skb->len - sizeof(*iph));
-	return 0;
-}
 
 static void shim6_count_rehomed(struct shim6_net *sn,
 				const struct shim6_path *path)
@@ -75,23 +42,24 @@ static void shim6_count_rehomed(struct shim6_net *sn,
 				     SHIM6_A_STATS_OUT_REHOMED);
 }
 
-/* Make the checksum that was left for the device to make. */
+/* Compute the checksum that was left to the device. */
 static int shim6_checksum(struct sk_buff *skb)
 {
-	/* With no feature of a device it is made here, SCTP's as well. */
+	/* No device feature is given, so it is computed here, SCTP's as well. */
 	return skb->ip_summed == CHECKSUM_PARTIAL ?
 	       skb_csum_hwoffload_help(skb, 0) : 0;
 }
 
-/* No fragments without data. */
+/* Is there room for data in each fragment? */
 static bool shim6_can_fragment(const struct shim6_place *place, u32 mtu)
 {
 	return mtu >= place->offset + sizeof(struct frag_hdr) + 8;
 }
 
 /*
- * What is a fragment already, as a raw socket sends them, becomes several: its
- * Fragment header goes into @was, for each of them to have one like it.
+ * A packet that is already a fragment, as raw sockets send them, becomes several
+ * fragments. Its Fragment header moves to @was, and each of them gets one like it.
+ * @was is 0 for any other packet.
  */
 static int shim6_unfragment(struct sk_buff *skb, struct shim6_place *place,
 			    struct frag_hdr *was)
@@ -111,11 +79,12 @@ static int shim6_unfragment(struct sk_buff *skb, struct shim6_place *place,
 	return 0;
 }
 
-/* Fragments of a packet, each with a header of its own (section 4.6). */
+/* Send fragments of a packet, each with a Shim6 header of its own (section 4.6). */
 static int shim6_fragment(struct shim6_net *sn, struct sock *sk,
 			  struct sk_buff *skb, const struct shim6_path *path,
 			  struct shim6_place *place, u32 mtu)
 {
+	const struct shim6_encap *encap = shim6_path_encap(path);
 	struct dst_entry *dst = skb_dst(skb);
 	struct ip6_frag_state state;
 	struct frag_hdr was, *fh;
@@ -132,7 +101,7 @@ static int shim6_fragment(struct shim6_net *sn, struct sock *sk,
 	ip6_frag_init(skb, place->offset,
 		      mtu - place->offset - sizeof(struct frag_hdr),
 		      dst->dev->needed_tailroom,
-		      LL_RESERVED_SPACE(dst->dev) + SHIM6_PAYLOAD_LEN,
+		      LL_RESERVED_SPACE(dst->dev) + encap->overhead,
 		      skb_network_header(skb) + place->prev, place->nexthdr,
 		      was.identification ?:
 		      ipv6_select_ident(sn->net, &ipv6_hdr(skb)->daddr,
@@ -146,21 +115,21 @@ static int shim6_fragment(struct shim6_net *sn, struct sock *sk,
 			fh->frag_off |= was.frag_off & htons(IP6_MF);
 		fh->frag_off = htons(ntohs(fh->frag_off) +
 				     (ntohs(was.frag_off) & IP6_OFFSET));
-		/* Its data begins at the network header. */
-		err = shim6_insert(frag, path, place);
+		/* The fragment's data begins at its network header. */
+		err = encap->push(frag, path, place);
 		if (err) {
 			kfree_skb(frag);
 			return err;
 		}
 		shim6_count(sn, SHIM6_A_STATS_OUT_FRAGMENTS);
-		/* What a queue drops it counts itself. */
+		/* A queue counts its drops itself. */
 		if (shim6_filter_send(sn->net, sk, frag) < 0)
 			break;
 	}
 	return 0;
 }
 
-/* One packet that fits when it is cut into fragments, taken over. */
+/* Send one packet, which is not GSO, in fragments if it does not fit. */
 static void shim6_send_one(struct shim6_net *sn, struct sock *sk,
 			   struct sk_buff *skb, const struct shim6_path *path,
 			   struct shim6_place *place, u32 mtu)
@@ -169,14 +138,15 @@ static void shim6_send_one(struct shim6_net *sn, struct sock *sk,
 
 	if (skb->len > mtu) {
 		err = shim6_fragment(sn, sk, skb, path, place, mtu);
-		if (err == -EMSGSIZE)
-			shim6_count_drop(sn, skb, SHIM6_A_STATS_OUT_TOO_BIG);
-		else if (err)
-			shim6_count_drop(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY);
-		consume_skb(skb);
+		if (err)
+			shim6_drop(sn, skb, err == -EMSGSIZE ?
+					    SHIM6_A_STATS_OUT_TOO_BIG :
+					    SHIM6_A_STATS_OUT_NO_MEMORY);
+		else
+			consume_skb(skb);
 		return;
 	}
-	if (shim6_insert(skb, path, place)) {
+	if (shim6_path_encap(path)->push(skb, path, place)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY);
 		return;
 	}
@@ -184,7 +154,7 @@ static void shim6_send_one(struct shim6_net *sn, struct sock *sk,
 	shim6_filter_send(sn->net, sk, skb);
 }
 
-/* Segments of a packet that no device below can be trusted to cut. */
+/* Send a GSO packet as segments: no device below can be trusted to cut it. */
 static unsigned int shim6_segment(struct shim6_net *sn, struct sock *sk,
 				  struct sk_buff *skb,
 				  const struct shim6_path *path,
@@ -192,7 +162,7 @@ static unsigned int shim6_segment(struct shim6_net *sn, struct sock *sk,
 {
 	struct sk_buff *segs, *seg, *next;
 
-	/* Pages stay where they are; only headers are made anew. */
+	/* Pages stay where they are; only headers are made again. */
 	segs = skb_gso_segment(skb, NETIF_F_SG | NETIF_F_HIGHDMA);
 	if (IS_ERR_OR_NULL(segs))
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
@@ -211,10 +181,10 @@ static unsigned int shim6_segment(struct shim6_net *sn, struct sock *sk,
 }
 
 /*
- * What does not fit into one packet of the path, though it did without our header:
- * a sender that can adapt, and has just been told, sends less. For all others it
- * is cut. Nobody is told less than 1280 octets, which no sender would believe (RFC
- * 8201 section 4): what is that long is cut as well.
+ * A packet does not fit into the path, though it did without our header. If the
+ * sender can adapt and has just been told (@told), it sends less. Packets of all
+ * other senders are cut. No sender believes less than 1280 octets (RFC 8201
+ * section 4), so none is told that; packets of that length are cut as well.
  */
 static unsigned int shim6_output_big(struct shim6_net *sn, struct sock *sk,
 				     struct sk_buff *skb,
@@ -233,9 +203,10 @@ static unsigned int shim6_output_big(struct shim6_net *sn, struct sock *sk,
 }
 
 /*
- * The link of a packet's route is down, and somebody is about to repair that. The
- * packet would wait for a neighbour that does not answer, for three seconds, and
- * TCP does not retransmit what has not left: it is better lost at once.
+ * Is the link of a packet's route down, while a daemon is about to move the
+ * context? The packet would wait three seconds for a neighbour that does not
+ * answer, and TCP does not retransmit a packet that has not left. So it is better
+ * lost at once.
  */
 static bool shim6_output_stuck(const struct shim6_net *sn,
 			       const struct sk_buff *skb)
@@ -243,7 +214,7 @@ static bool shim6_output_stuck(const struct shim6_net *sn,
 	return !netif_carrier_ok(skb_dst(skb)->dev) && shim6_has_daemon(sn);
 }
 
-/* One packet with locators leaves; @asked: its cgroup's programs have run. */
+/* One packet with locators leaves. @asked: its cgroup's programs have run. */
 static unsigned int shim6_output_last(struct net *net, struct sock *sk,
 				      struct sk_buff *skb, bool asked)
 {
@@ -251,40 +222,46 @@ static unsigned int shim6_output_last(struct net *net, struct sock *sk,
 
 	if (asked)
 		return shim6_nf_stolen(shim6_filter_send(net, NULL, skb));
-	/* The sender learns from the caller what the device's queue says. */
+	/* Our caller tells the sender what the device's queue says. */
 	err = shim6_filter_locators(net, sk, skb);
 	return err == 1 ? NF_ACCEPT : shim6_nf_stolen(err);
 }
 
-/* All filters have passed the packet with its ULIDs, but its cgroup's. */
+/* All filters have passed the packet with its ULIDs, except its cgroup's. */
 static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 					 struct sk_buff *skb, struct sock *sk,
 					 struct shim6_path *path,
 					 struct shim6_place *place)
 {
-	const struct in6_addr first = ipv6_hdr(skb)->daddr;
+	const struct shim6_encap *encap = shim6_path_encap(path);
+	struct in6_addr first, *to = NULL;
 	struct sock *asked = sk;
 	struct dst_entry *dst;
 	bool big, told;
 	u32 mtu;
 	int err;
 
-	/* It hides TCP's header, and there is room for one such header only. */
+	/*
+	 * A jumbo option hides TCP's header; there is room for only one header
+	 * before that.
+	 */
 	err = shim6_jumbo_remove(skb, place);
 	if (err)
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
 					  err);
-	dst = shim6_path_route(sn->net, skb, path, place->final ? &first : NULL);
-	/* Where somebody is about to repair it the ULP need not know. */
-	if (IS_ERR(dst) && shim6_has_daemon(sn)) {
-		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE);
-		return NF_STOLEN;
+	if (unlikely(place->final)) {
+		/* The look-up may move the packet's headers. */
+		first = ipv6_hdr(skb)->daddr;
+		to = &first;
 	}
+	dst = shim6_path_route(sn->net, skb, path, to);
+	/* With a daemon, which is about to repair it, the ULP need not know. */
 	if (IS_ERR(dst))
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
-					  PTR_ERR(dst));
+					  shim6_has_daemon(sn) ?
+						  0 : PTR_ERR(dst));
 	err = shim6_filter_cgroup(&asked, skb, dst->dev);
-	mtu = dst_mtu(dst) - SHIM6_PAYLOAD_LEN;
+	mtu = dst_mtu(dst) - encap->overhead;
 	big = !shim6_mtu_fits(skb, mtu);
 	told = big && !err && shim6_mtu_tell(sn, path, skb, dst);
 	skb_dst_drop(skb);
@@ -292,10 +269,9 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 	if (err)
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_CGROUP,
 					  err);
-	if (shim6_output_stuck(sn, skb)) {
-		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE);
-		return NF_STOLEN;
-	}
+	if (shim6_output_stuck(sn, skb))
+		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
+					  0);
 	if (big && !shim6_mtu_shrink(skb, place, mtu))
 		return shim6_output_big(sn, asked, skb, path, place, mtu,
 					told);
@@ -304,7 +280,7 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 		return shim6_segment(sn, asked, skb, path, place, mtu);
 	err = shim6_card_sums(skb) ? 0 : shim6_checksum(skb);
 	if (!err)
-		err = shim6_insert(skb, path, place);
+		err = encap->push(skb, path, place);
 	if (err)
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
 					  err);
@@ -312,29 +288,23 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 	return shim6_output_last(sn->net, sk, skb, asked != sk);
 }
 
-/* Where the header goes in a packet, and its ULIDs; false: leave it alone. */
+/*
+ * Find where the header goes in a packet, and the key of its context. Returns
+ * false for a packet that is to be left alone.
+ */
 static bool shim6_output_parse(const struct sk_buff *skb,
 			       struct shim6_place *place,
 			       struct shim6_ulids *ulids)
 {
-	const struct ipv6hdr *iph = ipv6_hdr(skb);
-
-	if (!shim6_header_place(skb, place) ||
-	    place->nexthdr == SHIM6_IPPROTO ||
-	    shim6_is_neighbour_discovery(skb, place))
-		return false;
-	ulids->local = iph->saddr;
-	ulids->peer = iph->daddr;
-	ulids->fii = 0;
-	return !place->final ||
-	       !skb_copy_bits(skb, skb_network_offset(skb) + place->final,
-			      &ulids->peer, sizeof(ulids->peer));
+	return shim6_header_place(skb, place) &&
+	       place->nexthdr != SHIM6_IPPROTO &&
+	       !shim6_is_neighbour_discovery(skb, place) &&
+	       shim6_sender_key(skb, place, ulids);
 }
 
 /*
- * POSTROUTING has passed a packet, and may have changed all of it: if it has
- * other addresses now (NAT), or the context has none any more, it leaves as it
- * is.
+ * POSTROUTING has passed a packet, and may have changed all of it. If it has other
+ * addresses now (NAT), or its context has no path any more, it leaves as it is.
  */
 static unsigned int shim6_output_passed(struct shim6_net *sn,
 					struct sk_buff *skb, struct sock *sk)
@@ -354,7 +324,23 @@ static unsigned int shim6_output_passed(struct shim6_net *sn,
 	return NF_ACCEPT;
 }
 
-/* A hook at POSTROUTING had held the packet back, and lets it go on. */
+/*
+ * Has POSTROUTING left a packet as it was, as it nearly always does? Then the
+ * context that was found before is still the right one.
+ */
+static bool shim6_output_same(const struct sk_buff *skb,
+			      const struct shim6_place *place,
+			      const struct shim6_ulids *ulids)
+{
+	const struct ipv6hdr *iph = ipv6_hdr(skb);
+
+	return place->prev == offsetof(struct ipv6hdr, nexthdr) &&
+	       place->nexthdr == iph->nexthdr &&
+	       ipv6_addr_equal(&ulids->local, &iph->saddr) &&
+	       ipv6_addr_equal(&ulids->peer, &iph->daddr);
+}
+
+/* A hook at POSTROUTING had held a packet back, and lets it go on now. */
 static int shim6_output_later(struct net *net, struct sock *sk,
 			      struct sk_buff *skb)
 {
@@ -379,9 +365,9 @@ static int shim6_output_later(struct net *net, struct sock *sk,
  * shim6_output - the hook at LOCAL_OUT
  * @priv: the namespace's state
  * @skb: a packet that this host sends; data is at the IPv6 header
- * @state: where
+ * @state: of the hook
  *
- * Return: NF_ACCEPT, changed or not, or what netfilter calls the rest.
+ * Return: NF_ACCEPT, with the packet changed or not, or another verdict.
  */
 unsigned int shim6_output(void *priv, struct sk_buff *skb,
 			  const struct nf_hook_state *state)
@@ -406,7 +392,7 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 		shim6_flow_out(state->net, sn, skb, &ulids, &place);
 		return NF_ACCEPT;
 	}
-	/* CT(peer) and Ls(peer) are set in these two (section 11). */
+	/* Only from here on CT(peer) and Ls(peer) are set (section 11). */
 	if (READ_ONCE(ctx->state) < SHIM6_CONTEXT_STATE_ESTABLISHED)
 		return NF_ACCEPT;
 	path = rcu_dereference(ctx->path);
@@ -420,10 +406,10 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 	}
 	shim6_reap_sent(ctx, skb);
 	if (!path) {
-		if (shim6_output_stuck(sn, skb)) {
-			shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE);
-			return NF_STOLEN;
-		}
+		if (shim6_output_stuck(sn, skb))
+			return shim6_drop_verdict(sn, skb,
+						  SHIM6_A_STATS_OUT_NO_ROUTE,
+						  0);
 		shim6_count(sn, SHIM6_A_STATS_OUT_ULID);
 		return NF_ACCEPT;
 	}
@@ -431,7 +417,7 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 				    shim6_output_later);
 	if (passed <= 0)
 		return shim6_nf_stolen(passed);
-	if (passed == 1)
+	if (passed == 1 && !shim6_output_same(skb, &place, &ulids))
 		return shim6_output_passed(sn, skb, state->sk);
 	return shim6_output_rehomed(sn, skb, state->sk, path, &place);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The current locator pair of a context whose payload bears the header, and its
- * route.
+ * The path of a context: its current locator pair, while payload bears the header,
+ * and the routes of that pair.
  */
 #include <linux/jhash.h>
 #include <linux/slab.h>
@@ -11,29 +11,26 @@
 #include <net/xfrm.h>
 
 #include "compat.h"
-#include "context.h"
 #include "filter.h"
 #include "header.h"
 #include "mtu.h"
-#include "netns.h"
 #include "path.h"
+#include "state.h"
 
 static struct kmem_cache *shim6_path_cache __ro_after_init;
 
 /**
- * shim6_path_new - a current locator pair
+ * shim6_path_new - make a path
  * @sn: the namespace's state
- * @local: Lp(local)
- * @peer: Lp(peer)
- * @tag: CT(peer), 47 bits
- * @home: it is the ULID pair
- * @gfp: how to allocate it
+ * @pair: Lp(local), Lp(peer) and how packets are carried between them
+ * @tag: CT(peer), 47 bits, in host order
+ * @home: it is the ULID pair, native
+ * @gfp: how to allocate
  *
- * Return: the path or NULL.
+ * Return: the path, or NULL if there is no memory.
  */
 struct shim6_path *shim6_path_new(struct shim6_net *sn,
-				  const struct in6_addr *local,
-				  const struct in6_addr *peer, u64 tag,
+				  const struct shim6_pair *pair, u64 tag,
 				  bool home, gfp_t gfp)
 {
 	struct shim6_path *path;
@@ -44,8 +41,7 @@ struct shim6_path *shim6_path_new(struct shim6_net *sn,
 	path->sn = sn;
 	path->home = home;
 	INIT_LIST_HEAD(&path->bundles);
-	path->local = *local;
-	path->peer = *peer;
+	path->pair = *pair;
 	put_unaligned_be48(tag, path->header_tag);
 	path->header_tag[0] |= SHIM6_PAYLOAD_BIT;
 	return path;
@@ -63,7 +59,7 @@ static void shim6_route_free_rcu(struct rcu_head *rcu)
 }
 
 /**
- * shim6_path_free - free a path that no packet uses
+ * shim6_path_free - free a path that no packet uses any more
  * @path: the path
  */
 void shim6_path_free(struct shim6_path *path)
@@ -81,27 +77,32 @@ void shim6_path_free(struct shim6_path *path)
 }
 
 /**
- * shim6_path_free_rcu - the same, after a grace period
- * @rcu: of the path
+ * shim6_path_free_rcu - free a path after a grace period
+ * @rcu: the path's member, for call_rcu()
  */
 void shim6_path_free_rcu(struct rcu_head *rcu)
 {
 	shim6_path_free(container_of(rcu, struct shim6_path, rcu));
 }
 
-/* @to: where the packet goes first. */
+/*
+ * Look up the route of a path. @skb: the packet, or NULL for one that nothing is
+ * known of. @to: where the packet goes first.
+ */
 static struct dst_entry *shim6_route_lookup(struct net *net,
 					    struct sk_buff *skb,
 					    const struct shim6_path *path,
 					    const struct in6_addr *to)
 {
-	struct flowi6 fl6 = { .flowi6_proto = SHIM6_IPPROTO };
+	struct flowi6 fl6 = {
+		.flowi6_proto = shim6_path_encap(path)->ipproto,
+	};
 	struct flow_keys keys;
 	struct dst_entry *dst;
 	int err;
 
 	if (skb) {
-		/* Policies and rules below the shim look through its header. */
+		/* IPsec policies and routing rules look behind our header. */
 		if (net->xfrm.policy_count[XFRM_POLICY_OUT])
 			shim6_decode_session(net, skb, flowi6_to_flowi(&fl6));
 		fib6_rules_early_flow_dissect(net, skb, &fl6, &keys);
@@ -110,11 +111,11 @@ static struct dst_entry *shim6_route_lookup(struct net *net,
 		fl6.flowi6_oif = shim6_filter_bound(skb);
 		fl6.flowi6_uid = sock_net_uid(net, skb_to_full_sk(skb));
 	}
-	fl6.saddr = path->local;
+	fl6.saddr = path->pair.local;
 	fl6.daddr = *to;
 	if (!path->home)
 		return ip6_dst_lookup_flow(net, NULL, &fl6, NULL);
-	/* IPsec has been asked about the ULIDs, and has done its work. */
+	/* IPsec was asked about the ULIDs already, and has done its work. */
 	dst = ip6_route_output(net, NULL, &fl6);
 	err = dst->error;
 	if (!err)
@@ -125,7 +126,7 @@ static struct dst_entry *shim6_route_lookup(struct net *net,
 
 /*
  * Does a route depend on the addresses alone? Rules may look at the user, the
- * traffic class and the flow label, and routes with several next hops at the
+ * traffic class and the flow label; routes with several next hops look at the
  * flow label.
  */
 static bool shim6_route_is_plain(const struct net *net,
@@ -139,7 +140,7 @@ static bool shim6_route_is_plain(const struct net *net,
 	return from && !from->nh && !READ_ONCE(from->fib6_nsiblings);
 }
 
-/* Where the route for a packet is kept, if it is. */
+/* The slot for the route of a packet, if that is kept. */
 static struct shim6_route __rcu **shim6_route_slot(const struct net *net,
 						   struct shim6_path *path,
 						   u32 uid, __be32 flowinfo)
@@ -153,7 +154,7 @@ static struct shim6_route __rcu **shim6_route_slot(const struct net *net,
 			     SHIM6_PATH_ROUTES];
 }
 
-/* The kept route if it is one for such a packet, with a reference, or NULL. */
+/* The kept route with a reference, if it is one for such a packet, or NULL. */
 static struct dst_entry *shim6_route_get(const struct net *net,
 					 const struct shim6_route *route,
 					 u32 uid, __be32 flowinfo)
@@ -172,9 +173,9 @@ static struct dst_entry *shim6_route_get(const struct net *net,
 }
 
 /*
- * Keep a route in place of the one there was. Where more flows than there is
- * room for need different ones by turns, they look theirs up, and a route is
- * replaced once a jiffy at most.
+ * Keep a route in place of the one that was in the slot. A slot changes at most
+ * once a jiffy: if more flows than there are slots need different routes in turn,
+ * most of them look theirs up.
  */
 static void shim6_route_set(struct shim6_route __rcu **slot,
 			    struct dst_entry *dst, u32 uid, __be32 flowinfo)
@@ -197,7 +198,10 @@ static void shim6_route_set(struct shim6_route __rcu **slot,
 		call_rcu(&route->rcu, shim6_route_free_rcu);
 }
 
-/* The user, for rules: that of the socket, or nobody, for whom root's hold. */
+/*
+ * The user, for rules: that of the socket, or INVALID_UID without one, for which
+ * the rules of root hold.
+ */
 static u32 shim6_route_uid(const struct net *net, const struct sk_buff *skb)
 {
 	const struct sock *sk = skb_to_full_sk(skb);
@@ -220,11 +224,11 @@ static bool shim6_route_wants_ports(const struct net *net)
  * @net: the namespace
  * @skb: the packet, which has the route of its ULIDs
  * @path: the pair
- * @to: where it goes first, if a Routing header says so, or NULL
+ * @to: where the packet goes first, if a Routing header says so, or NULL
  *
- * The route is kept, and what it can depend on beside the pair is kept with it:
- * the user, and the flow label with the traffic class, if rules or several next
- * hops may look at these. What has a mark, ports that a rule asks for, or a
+ * The route is kept, together with what it can depend on besides the pair: the
+ * user, the flow label and the traffic class, if rules or several next hops may
+ * look at them. A packet with a mark, with ports that a rule asks for, or with a
  * device of its socket's choice looks its route up. The caller is in an RCU
  * read-side section.
  *
@@ -243,14 +247,14 @@ struct dst_entry *shim6_path_route(struct net *net, struct sk_buff *skb,
 	u32 uid;
 
 	if (!keep)
-		return shim6_route_lookup(net, skb, path, to ?: &path->peer);
+		return shim6_route_lookup(net, skb, path, to ?: &path->pair.peer);
 	uid = shim6_route_uid(net, skb);
 	flowinfo = ip6_flowinfo(ipv6_hdr(skb));
 	slot = shim6_route_slot(net, path, uid, flowinfo);
 	dst = shim6_route_get(net, rcu_dereference(*slot), uid, flowinfo);
 	if (dst)
 		return dst;
-	dst = shim6_route_lookup(net, skb, path, &path->peer);
+	dst = shim6_route_lookup(net, skb, path, &path->pair.peer);
 	if (!IS_ERR(dst))
 		shim6_route_set(slot, dst, uid, flowinfo);
 	return dst;
@@ -262,8 +266,8 @@ struct dst_entry *shim6_path_route(struct net *net, struct sk_buff *skb,
  * @skb: the packet, which has the route of its ULIDs
  * @path: the pair; the caller is in an RCU read-side section
  *
- * A socket that has chosen its device keeps it. If that has no part in the pair,
- * the packet is left on its ULIDs, as without Shim6.
+ * A socket that has chosen its device keeps it. If that device has no part in the
+ * pair, the packet stays on its ULIDs, as without Shim6.
  */
 bool shim6_path_serves(struct net *net, struct sk_buff *skb,
 		       const struct shim6_path *path)
@@ -276,9 +280,9 @@ bool shim6_path_serves(struct net *net, struct sk_buff *skb,
 	if (likely(!oif))
 		return true;
 	dev = dev_get_by_index_rcu(net, oif);
-	if (!dev || !ipv6_chk_addr(net, &path->local, dev, 1))
+	if (!dev || !ipv6_chk_addr(net, &path->pair.local, dev, 1))
 		return false;
-	dst = shim6_route_lookup(net, skb, path, &path->peer);
+	dst = shim6_route_lookup(net, skb, path, &path->pair.peer);
 	if (IS_ERR(dst))
 		return false;
 	serves = dst->dev == dev;
@@ -287,8 +291,7 @@ bool shim6_path_serves(struct net *net, struct sk_buff *skb,
 }
 
 /**
- * shim6_path_mtu - what the ULP can send at a time on a locator pair: 8 octets
- * less than the path carries, but not less than every ULP believes
+ * shim6_path_mtu - what the ULP can send at a time on a locator pair
  * @sn: the namespace's state
  * @path: the pair
  *
@@ -299,16 +302,16 @@ u32 shim6_path_mtu(struct shim6_net *sn, const struct shim6_path *path)
 	struct dst_entry *dst;
 	u32 mtu;
 
-	dst = shim6_route_lookup(sn->net, NULL, path, &path->peer);
+	dst = shim6_route_lookup(sn->net, NULL, path, &path->pair.peer);
 	if (IS_ERR(dst))
 		return 0;
-	mtu = max_t(u32, dst_mtu(dst) - SHIM6_PAYLOAD_LEN, IPV6_MIN_MTU);
+	mtu = shim6_path_ulp_mtu(path, dst);
 	dst_release(dst);
 	return mtu;
 }
 
 /**
- * shim6_path_init - what paths are made of
+ * shim6_path_init - make the cache that paths are allocated from
  *
  * Return: 0 or a negative errno.
  */
@@ -319,7 +322,7 @@ int __init shim6_path_init(void)
 }
 
 /**
- * shim6_path_exit - the last path is gone, and no callback is to come
+ * shim6_path_exit - undo shim6_path_init(), after the last path is freed
  */
 void shim6_path_exit(void)
 {

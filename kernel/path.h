@@ -5,18 +5,20 @@
 #include <linux/in6.h>
 #include <net/dst.h>
 
+#include "encap.h"
+
 struct net;
 struct rt6_info;
 struct shim6_net;
 struct sk_buff;
 
 /**
- * struct shim6_route - a route that is kept for a path
+ * struct shim6_route - a route that is kept for a path; it never changes
  * @dst: the route, with a reference
- * @cookie: whether it still holds
- * @uid: of the packet that it was looked up for
- * @flowinfo: the flow label and the traffic class of that packet
- * @since: low 32 bits of the jiffies when it was looked up
+ * @cookie: for dst_check(): is the route still valid?
+ * @uid: user of the packet that the route was looked up for
+ * @flowinfo: flow label and traffic class of that packet
+ * @since: low 32 bits of the jiffies of the look-up
  * @rcu: frees it
  */
 struct shim6_route {
@@ -28,34 +30,34 @@ struct shim6_route {
 	struct rcu_head rcu;
 };
 
-/* Routes that a path keeps where rules or several next hops tell flows apart. */
+/* How many routes a path keeps if rules or several next hops tell flows apart. */
 #define SHIM6_PATH_ROUTES	4
 
 /**
  * struct shim6_path - the current locator pair of a context whose payload bears
  * the header
- * @local: Lp(local)
- * @peer: Lp(peer)
- * @header_tag: the payload header from its P bit on: CT(peer) with P set, in
- *	network byte order
- * @home: it is the ULID pair
- * @gone: it is no context's current one any more, and nobody is told of it
- * @learnt: the kernel has learnt of the ULIDs' route what this pair carries
+ * @pair: Lp(local) and Lp(peer)
+ * @header_tag: the payload header from its P bit on: the P bit, which is 1, and
+ *	CT(peer), in network byte order
+ * @home: it is the ULID pair, native: the header only keeps payload alike
+ * @gone: no context sends by it any more, so no socket is told of it; under
+ *	told_lock
+ * @learnt: what this pair carries was noted in the kernel's route of the ULIDs;
+ *	mtu.c
  * @sn: the namespace's state
- * @told: the route that tells sockets what they can send at a time, or NULL;
- *	with the next three under told_lock
- * @told_of: the MTU of the route whose place it takes
- * @told_cookie: whether it still holds
- * @told_list: in the list of the namespace's, if there is one
+ * @told: the route that tells sockets what they can send at a time, or NULL; it
+ *	and the next four are under told_lock
+ * @told_of: MTU of the route whose place @told takes
+ * @told_cookie: is @told still valid?
+ * @told_list: in the namespace's list of paths with @told
  * @bundles: routes through IPsec that tell sockets, as @told does
- * @routes: the routes that are kept, or NULL; each is replaced as a whole. If
- *	routes depend on the addresses alone, the first serves all packets;
- *	otherwise a packet's user, flow label and traffic class say which one
- * @rcu: frees it, with the routes, when no packet uses it any more
+ * @routes: the routes that are kept, or NULL; each is replaced as a whole, under
+ *	RCU. If routes depend on the addresses alone, the first serves all packets;
+ *	otherwise a packet's user, flow label and traffic class say which one does
+ * @rcu: frees the path with its routes when no packet uses it any more
  */
 struct shim6_path {
-	struct in6_addr local;
-	struct in6_addr peer;
+	struct shim6_pair pair;
 	u8 header_tag[6];
 	bool home;
 	bool gone;
@@ -70,9 +72,26 @@ struct shim6_path {
 	struct rcu_head rcu;
 };
 
+/* How packets are carried on a path. */
+static inline const struct shim6_encap *
+shim6_path_encap(const struct shim6_path *path)
+{
+	return shim6_encap_of(path->pair.encapsulation);
+}
+
+/*
+ * What the ULP can send at a time on a path by a route: as much less than that
+ * carries as the encapsulation takes, but not less than every ULP believes.
+ */
+static inline u32 shim6_path_ulp_mtu(const struct shim6_path *path,
+				     const struct dst_entry *route)
+{
+	return max_t(u32, dst_mtu(route) - shim6_path_encap(path)->overhead,
+		     IPV6_MIN_MTU);
+}
+
 struct shim6_path *shim6_path_new(struct shim6_net *sn,
-				  const struct in6_addr *local,
-				  const struct in6_addr *peer, u64 tag,
+				  const struct shim6_pair *pair, u64 tag,
 				  bool home, gfp_t gfp);
 void shim6_path_free(struct shim6_path *path);
 void shim6_path_free_rcu(struct rcu_head *rcu);

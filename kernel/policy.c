@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Policy: which packets count towards a context and are carried by it. The
- * first rule that fits decides, by ascending preference; what no rule fits is
+ * Policy: which packets count towards a context and are carried by it. The first
+ * rule that fits, by ascending preference, decides. A packet that no rule fits is
  * shimmed, with the thresholds of the configuration.
  */
 #include <linux/rculist.h>
@@ -12,15 +12,14 @@
 #include <net/tcp.h>
 
 #include "compat.h"
-#include "context.h"
 #include "header.h"
-#include "netns.h"
 #include "policy.h"
+#include "state.h"
 
-/* The preference of a rule that names none and is the first. */
+/* The preference of the first rule, if it names none. */
 #define SHIM6_POLICY_LAST	32766
 
-/* What rules compare of a packet, looked for once. */
+/* The values of a packet that rules compare, read once. */
 struct shim6_policy_key {
 	const struct shim6_ulids *ulids;
 	u8 protocol;
@@ -31,7 +30,7 @@ struct shim6_policy_key {
 	bool mptcp;
 };
 
-/* A raw socket may send TCP, and is none. */
+/* A raw socket may send TCP, but is no TCP socket. */
 static bool shim6_sent_by_mptcp(const struct sk_buff *skb)
 {
 	return skb->sk && sk_fullsock(skb->sk) && sk_is_tcp(skb->sk) &&
@@ -102,12 +101,12 @@ static bool shim6_policy_fits(const struct shim6_policy *r,
 }
 
 /**
- * shim6_policy_match - what becomes of a packet
+ * shim6_policy_match - find what the rules say of a packet
  * @sn: the namespace's state; the caller is in an RCU read-side section
  * @skb: the packet
  * @ulids: its pair
  * @place: where its routing headers end
- * @out: this host sends it
+ * @out: this host sends it, otherwise it has arrived
  * @verdict: the answer
  */
 void shim6_policy_match(struct shim6_net *sn, const struct sk_buff *skb,
@@ -136,7 +135,7 @@ void shim6_policy_match(struct shim6_net *sn, const struct sk_buff *skb,
 	}
 }
 
-/* Which protocols a rule to bypass could fit; 0 to 255, and all of MPTCP. */
+/* Note which protocols, 0 to 255, and whether MPTCP, a bypass rule could fit. */
 static void shim6_policy_summary(struct shim6_net *sn)
 {
 	struct shim6_policies *p = &sn->policies;
@@ -154,7 +153,7 @@ static void shim6_policy_summary(struct shim6_net *sn)
 		else
 			bitmap_fill(protocols, SHIM6_POLICY_PROTOCOLS);
 	}
-	/* Behind these may be any of them. */
+	/* Behind these headers may be any protocol. */
 	if (mptcp || !bitmap_empty(protocols, SHIM6_POLICY_PROTOCOLS)) {
 		__set_bit(NEXTHDR_DEST, protocols);
 		__set_bit(NEXTHDR_FRAGMENT, protocols);
@@ -171,7 +170,7 @@ static void shim6_policy_summary(struct shim6_net *sn)
  * @ulids: its pair
  * @place: where its routing headers end
  *
- * For most packets no rule could, which is seen without a look at the rules.
+ * For most packets no rule can, which is seen without looking at the rules.
  */
 bool shim6_policy_bypassed(struct shim6_net *sn, const struct sk_buff *skb,
 			   const struct shim6_ulids *ulids,
@@ -190,7 +189,7 @@ bool shim6_policy_bypassed(struct shim6_net *sn, const struct sk_buff *skb,
 
 /**
  * shim6_policy_find - the rule at a preference
- * @sn: the namespace's state, whose policies' lock the caller holds
+ * @sn: the namespace's state; the caller holds the rules' lock
  * @preference: the preference
  *
  * Return: the rule or NULL.
@@ -206,10 +205,10 @@ struct shim6_policy *shim6_policy_find(struct shim6_net *sn, u32 preference)
 }
 
 /**
- * shim6_policy_preference - the preference of a rule that names none: before
- * all others, as with `ip rule`
- * @sn: the namespace's state, whose policies' lock the caller holds
- * @preference: where to put it
+ * shim6_policy_preference - find a preference before all other rules, as `ip rule`
+ * does for a rule that names none
+ * @sn: the namespace's state; the caller holds the rules' lock
+ * @preference: where it goes
  * @extack: where to say why not
  *
  * Return: 0, or -ENOSPC if there is none before the first.
@@ -232,8 +231,8 @@ int shim6_policy_preference(struct shim6_net *sn, u32 *preference,
 
 /**
  * shim6_policy_add - add a rule
- * @sn: the namespace's state, whose policies' lock the caller holds
- * @rule: what it says; copied
+ * @sn: the namespace's state; the caller holds the rules' lock
+ * @rule: the rule, copied
  * @extack: where to say why not
  *
  * Return: 0 or a negative errno.
@@ -267,7 +266,7 @@ int shim6_policy_add(struct shim6_net *sn, const struct shim6_policy *rule,
 
 /**
  * shim6_policy_del - delete a rule
- * @sn: the namespace's state, whose policies' lock the caller holds
+ * @sn: the namespace's state; the caller holds the rules' lock
  * @rule: the rule
  */
 void shim6_policy_del(struct shim6_net *sn, struct shim6_policy *rule)
@@ -280,9 +279,9 @@ void shim6_policy_del(struct shim6_net *sn, struct shim6_policy *rule)
 }
 
 /*
- * What no administrator needs to write. SCTP and MPTCP move between addresses
- * by themselves (RFC 6629 section 7.3); an exchange with a name server is over
- * before a context is, and ICMPv6 alone is no session.
+ * The default rules, so that no administrator needs to write them. SCTP and MPTCP
+ * move between addresses by themselves (RFC 6629 section 7.3). An exchange with a
+ * name server ends before a context is made, and ICMPv6 alone is no session.
  */
 #define SHIM6_POLICY_PROTO(_preference, _protocol, _action) {		\
 	.has = BIT(SHIM6_A_POLICY_PROTOCOL), .preference = _preference,	\
@@ -310,7 +309,7 @@ static const struct shim6_policy shim6_policy_defaults[] = {
 
 /**
  * shim6_policy_default - a default rule
- * @i: its place among them, from 0
+ * @i: its place among the default rules, from 0
  *
  * Return: the rule, or NULL if there are not that many.
  */
@@ -321,7 +320,7 @@ const struct shim6_policy *shim6_policy_default(unsigned int i)
 }
 
 /**
- * shim6_policy_net_init - the default rules
+ * shim6_policy_net_init - give a new namespace the default rules
  * @sn: the namespace's state
  *
  * Return: 0 or a negative errno.
@@ -344,7 +343,7 @@ int shim6_policy_net_init(struct shim6_net *sn)
 }
 
 /**
- * shim6_policy_net_exit - no rules
+ * shim6_policy_net_exit - free all rules
  * @sn: the namespace's state, which no packet reaches any more
  */
 void shim6_policy_net_exit(struct shim6_net *sn)

@@ -19,8 +19,10 @@ struct sk_buff;
  * struct shim6_policy - a rule
  * @list: by ascending preference, read under RCU
  * @rcu: frees it
- * @has: bit SHIM6_A_POLICY_x for each value that is named
- * @preference: and the others: see the specification
+ * @has: bit SHIM6_A_POLICY_x for each value that is named; a value that is not
+ *	named fits every packet
+ * @preference: this and the members that follow have the names, units and
+ *	meanings of netlink/shim6.yaml
  */
 struct shim6_policy {
 	struct list_head list;
@@ -48,19 +50,19 @@ static inline bool shim6_policy_has(const struct shim6_policy *rule, int attr)
 	return rule->has & BIT(attr);
 }
 
-/* The generation of the default rules, of which nobody has changed any. */
+/* The generation of the default rules, before any change. */
 #define SHIM6_POLICY_GENERATION_FIRST	1
 
-/* How many next headers there can be. */
+/* How many Next Header values there are. */
 #define SHIM6_POLICY_PROTOCOLS	256
 
 /**
  * struct shim6_policies - the rules of a namespace
- * @lock: held by whoever changes them
- * @list: the rules
- * @count: how many
- * @generation: changes with them; dumps compare it
- * @bypass: next headers of packets that a rule to bypass could fit
+ * @lock: held to change anything here
+ * @list: the rules, by ascending preference; packets read it under RCU
+ * @count: how many there are
+ * @generation: changes with the rules; dumps compare it
+ * @bypass: Next Headers of packets that a bypass rule could fit
  * @bypass_mptcp: there is a rule to bypass MPTCP
  */
 struct shim6_policies {
@@ -73,7 +75,7 @@ struct shim6_policies {
 };
 
 /**
- * struct shim6_policy_verdict - what becomes of a packet
+ * struct shim6_policy_verdict - what the rules say of a packet
  * @action: enum shim6_policy_action
  * @trigger_packets: the threshold in packets, 0 for none
  * @trigger_time: the threshold in milliseconds, 0 for none

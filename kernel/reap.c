@@ -5,30 +5,30 @@
  * One kernel timer stands for three:
  *
  * The Send Timer runs from the first payload packet sent since something was
- * heard. It is stopped by whatever is heard. When it has run for the Send
- * Timeout, the context is Exploring, and the daemon is told.
+ * heard. Anything heard stops it. When it has run for the Send Timeout, the
+ * context becomes Exploring, and the daemon is told.
  *
  * The Keepalive Timer runs from the first payload packet heard since something
- * was sent. It is stopped by payload that is sent, and not started anew by
- * more that is heard. While it runs, a Keepalive is sent every Keepalive
- * Interval, one third to one half of the Keepalive Timeout, and a last one when
- * it has run for the Keepalive Timeout.
+ * was sent. Payload that is sent stops it; payload that is heard does not restart
+ * it. While it runs, a Keepalive is sent every Keepalive Interval, which is one
+ * third to one half of the Keepalive Timeout, and a last one when it has run for
+ * the Keepalive Timeout.
  *
- * Quiescence is counted while neither runs. After the idle timeout the daemon
- * is told, again and again while nothing changes. A context whose payload bears
- * our header sends a Keepalive now and then, so that stateful routers go on to
- * let IP protocol 140 through.
+ * Quiescence is counted while neither runs. After the idle timeout the daemon is
+ * told, repeatedly while nothing changes. A context whose payload bears our header
+ * sends a Keepalive now and then, so that stateful routers go on letting IP
+ * protocol 140 through.
  *
- * The first two exclude each other, so one word per context says which of them
- * runs and since when. Packets write that word only when it changes, which in
- * a stream is when the direction changes, and they touch the kernel timer only
- * when neither ran before: it fires every Keepalive Interval while one of them
- * runs and looks what there is to do.
+ * The first two exclude each other, so one word per context, the clock, says which
+ * of them runs and since when. Packets write that word only when it changes: in a
+ * stream, when the direction changes. They touch the kernel timer only when
+ * neither ran before. While one of them runs, the kernel timer fires every
+ * Keepalive Interval and looks what there is to do.
  *
- * Exploring has neither timer; InboundOK has the Send Timer alone. Without a
- * daemon nobody could explore, so a context stays Operational, or becomes it
- * when the daemon goes. What Probes do to the timers the daemon says, who has
- * seen them.
+ * An Exploring context has neither timer; an InboundOK one has only the Send
+ * Timer. Without a daemon nobody could explore. So a context stays Operational
+ * then, and becomes Operational when the daemon goes. Probes also start and stop
+ * these timers; the daemon sees them and tells us by reap-timer.
  */
 #include <linux/jiffies.h>
 #include <linux/random.h>
@@ -37,12 +37,11 @@
 #include <net/tcp.h>
 
 #include "compat.h"
-#include "context.h"
-#include "control.h"
+#include "control_out.h"
 #include "event.h"
-#include "header.h"
-#include "netns.h"
+#include "path.h"
 #include "reap.h"
+#include "state.h"
 #include "stats.h"
 
 /* The low bits of the clock say which timer runs; the rest is jiffies. */
@@ -50,7 +49,7 @@ enum { SHIM6_CLOCK_NONE, SHIM6_CLOCK_SEND, SHIM6_CLOCK_KEEPALIVE };
 #define SHIM6_CLOCK_BITS	2
 #define SHIM6_CLOCK_MASK	((1UL << SHIM6_CLOCK_BITS) - 1)
 
-/* How long a stateful router has nothing to see of an idle context. */
+/* How long an idle context sends nothing that a stateful router could see. */
 #define SHIM6_REMIND	(240 * HZ)
 
 static unsigned long shim6_clock(unsigned long which)
@@ -72,9 +71,9 @@ static unsigned long shim6_clock_elapsed(unsigned long clock)
 }
 
 /*
- * Keepalive Interval: one third to one half, so that hosts do not fall into
- * step. The timer wheel may be late by one eighth, which four ninths leave
- * room for.
+ * A Keepalive Interval in jiffies: one third to one half of the timeout, at random,
+ * so that hosts do not fall into step. The timer wheel may be late by one eighth;
+ * at most four ninths leave room for that.
  */
 static unsigned long shim6_interval(const struct shim6_context *ctx)
 {
@@ -83,10 +82,10 @@ static unsigned long shim6_interval(const struct shim6_context *ctx)
 	return t / 3 + get_random_u32() % (t / 9 + 1);
 }
 
-/* A timer has begun to run: the kernel timer is needed this soon. */
+/* One of the two timers has started: let the kernel timer fire soon enough. */
 static void shim6_reap_kick(struct shim6_context *ctx)
 {
-	/* Never later than what the timer itself has set meanwhile. */
+	/* But never later than the timer itself has set in the meantime. */
 	if (!READ_ONCE(ctx->dead))
 		timer_reduce(&ctx->timer, jiffies + shim6_interval(ctx));
 }
@@ -108,7 +107,7 @@ static void shim6_reap_stop(struct shim6_context *ctx, unsigned long which)
 		WRITE_ONCE(ctx->clock, 0);
 }
 
-/* Never 0, which stands for never. */
+/* Note the time in jiffies, but never 0, which stands for never. */
 static void shim6_reap_stamp(unsigned long *stamp)
 {
 	const unsigned long now = jiffies ?: 1;
@@ -117,7 +116,7 @@ static void shim6_reap_stamp(unsigned long *stamp)
 		WRITE_ONCE(*stamp, now);
 }
 
-/* Was it stamped within the last second? */
+/* Was a time noted within the last second? */
 static bool shim6_reap_lately(const unsigned long *stamp)
 {
 	const unsigned long was = READ_ONCE(*stamp);
@@ -127,9 +126,9 @@ static bool shim6_reap_lately(const unsigned long *stamp)
 }
 
 /*
- * Does a connection get on? Nothing that it has sent has had to be sent again by
- * the timer, and within the last second the peer has acknowledged something or
- * sent something new. Neither queue is looked into, for the reason below.
+ * Does a connection get on? It does if its timer has retransmitted nothing, and
+ * the peer has acknowledged or sent something new within the last second. Neither
+ * queue is looked into, for the reason given at shim6_reap_overdue().
  */
 static bool shim6_reap_gets_on(const struct inet_connection_sock *icsk,
 			       const struct tcp_sock *tp)
@@ -141,33 +140,33 @@ static bool shim6_reap_gets_on(const struct inet_connection_sock *icsk,
 		now - READ_ONCE(icsk->icsk_ack.lrcvtime) < HZ);
 }
 
-/* Octets of the packet as it leaves; of a large one, of one that it is cut to. */
+/* Octets of the packet as it leaves; for a GSO packet, of one segment of it. */
 static u32 shim6_reap_length(const struct shim6_context *ctx,
 			     const struct sk_buff *skb,
 			     const struct tcp_sock *tp)
 {
+	const struct shim6_path *path = rcu_dereference(ctx->path);
 	u32 len = skb->len;
 
 	if (skb_is_gso(skb))
 		len = min_t(u32, len, sizeof(struct ipv6hdr) +
 			    READ_ONCE(tp->tcp_header_len) +
 			    skb_shinfo(skb)->gso_size);
-	if (rcu_access_pointer(ctx->path))
-		len += SHIM6_PAYLOAD_LEN;
-	return len;
+	return path ? len + shim6_path_encap(path)->overhead : len;
 }
 
 /*
- * How TCP sees that a path is dead, long before the Send Timer does: its timer for
- * retransmissions has fired, or it is half-way from when the ACK of several
- * segments was due. A single segment may be left for later by a peer that saves
- * ACKs. No queue is looked into, since the socket may not be locked: a packet
- * can come here late, out of IPsec.
+ * Does TCP doubt its path? It sees a dead path long before the Send Timer does. It
+ * doubts if its retransmission timer has fired, or if half of the time has passed
+ * from when the ACK of several segments was due to when that timer fires. A peer
+ * that saves ACKs may acknowledge a single segment later. No queue is looked
+ * into, since the socket may not be locked: a packet can come here late, out of
+ * IPsec.
  *
- * A connection that is not made yet is in doubt about its peer, more than about
- * the path, and is not counted as stuck.
+ * A connection that is not established yet doubts its peer more than the path, and
+ * is not counted as stuck.
  *
- * Return: whether it is so, and *doubt says what is known.
+ * Return: whether TCP doubts, with *doubt filled in.
  */
 static bool shim6_reap_overdue(struct shim6_context *ctx,
 			       const struct sk_buff *skb,
@@ -205,8 +204,8 @@ static bool shim6_reap_overdue(struct shim6_context *ctx,
 /**
  * shim6_reap_sent - payload is being sent in a context
  * @ctx: the context; the caller is in an RCU read-side section
- * @skb: the packet; that TCP waits in vain is a hint for the daemon (RFC 5534
- *	section 3.3), and changes nothing here
+ * @skb: the packet; if TCP waits without an answer, that is a hint for the daemon
+ *	(RFC 5534 section 3.3), and changes nothing here
  */
 void shim6_reap_sent(struct shim6_context *ctx, const struct sk_buff *skb)
 {
@@ -223,9 +222,11 @@ void shim6_reap_sent(struct shim6_context *ctx, const struct sk_buff *skb)
 }
 
 /**
- * shim6_reap_control_sent - a control message is being sent in a context, which
- * the peer answers as it would payload, but which is no use of the context
+ * shim6_reap_control_sent - a control message is being sent in a context
  * @ctx: the context; the caller is in an RCU read-side section
+ *
+ * The peer answers it as it would answer payload, but the context is not in use
+ * because of it.
  */
 void shim6_reap_control_sent(struct shim6_context *ctx)
 {
@@ -233,7 +234,7 @@ void shim6_reap_control_sent(struct shim6_context *ctx)
 		shim6_reap_run(ctx, SHIM6_CLOCK_SEND);
 }
 
-/* The peer is there after all: the first to notice tells the daemon. */
+/* An Exploring context hears its peer: the first packet tells the daemon. */
 static void shim6_reap_inbound(struct shim6_context *ctx)
 {
 	if (cmpxchg(&ctx->reap_state, SHIM6_REAP_STATE_EXPLORING,
@@ -278,7 +279,7 @@ void shim6_reap_keepalive(struct shim6_context *ctx)
 		shim6_reap_stamp(&ctx->last_heard);
 		shim6_reap_stop(ctx, SHIM6_CLOCK_SEND);
 	}
-	/* What answers nothing of ours makes the context no less idle. */
+	/* A Keepalive that answers nothing of ours leaves the context idle. */
 }
 
 /**
@@ -295,9 +296,9 @@ void shim6_reap_probed(struct shim6_context *ctx)
  * @ctx: the context; the caller holds the table's lock
  * @state: enum shim6_reap_state
  *
- * If it is another than before, that starts or stops the timers: on the way to
- * Operational the peer waits for a sign of life (RFC 5534 section 6.9), so the
- * Keepalive Timer runs; in InboundOK the Send Timer does.
+ * Another state than before starts or stops the timers. On the way to Operational
+ * the peer waits for a sign of life (RFC 5534 section 6.9), so the Keepalive Timer
+ * runs; in InboundOK the Send Timer runs.
  */
 void shim6_reap_set_state(struct shim6_context *ctx, u32 state)
 {
@@ -314,10 +315,11 @@ void shim6_reap_set_state(struct shim6_context *ctx, u32 state)
 }
 
 /**
- * shim6_reap_set_timer - the daemon starts a timer anew, and with it stops the
- * other, or stops both, as Probes demand (RFC 5534 sections 6.5 and 6.7 to 6.9)
+ * shim6_reap_set_timer - the daemon restarts a timer or stops both
  * @ctx: the context; the caller holds the table's lock
- * @timer: enum shim6_reap_timer
+ * @timer: enum shim6_reap_timer; the other one is stopped
+ *
+ * Probes demand it (RFC 5534 sections 6.5 and 6.7 to 6.9).
  */
 void shim6_reap_set_timer(struct shim6_context *ctx, u32 timer)
 {
@@ -334,7 +336,7 @@ void shim6_reap_set_timer(struct shim6_context *ctx, u32 timer)
 }
 
 /**
- * shim6_reap_orphan - nobody is there any more who could explore
+ * shim6_reap_orphan - the daemon has gone, so nobody could explore
  * @ctx: the context; the caller holds the table's lock
  */
 void shim6_reap_orphan(struct shim6_context *ctx)
@@ -349,14 +351,14 @@ static void shim6_reap_timeout(struct shim6_context *ctx, unsigned long clock)
 	if (cmpxchg(&ctx->clock, clock, 0) != clock)
 		return;
 	shim6_count(ctx->sn, SHIM6_A_STATS_SEND_TIMEOUTS);
-	/* Before the event: the daemon's answer must not be overtaken. */
+	/* Before the event, or this could overwrite the daemon's answer. */
 	if (shim6_has_daemon(ctx->sn))
 		WRITE_ONCE(ctx->reap_state, SHIM6_REAP_STATE_EXPLORING);
 	if (shim6_event_reap(ctx, SHIM6_REAP_EVENT_SEND_TIMEOUT, NULL))
 		return;
 	/*
-	 * It could not be told: as if nothing had been noticed yet. A daemon that
-	 * has gone meanwhile explores no more, so nobody does.
+	 * The daemon could not be told: go on as if nothing had been noticed yet.
+	 * If it has gone in the meantime, nobody explores any more.
 	 */
 	if (!shim6_has_daemon(ctx->sn))
 		was = SHIM6_REAP_STATE_OPERATIONAL;
@@ -374,8 +376,8 @@ static unsigned long shim6_reap_send_timer(struct shim6_context *ctx,
 	unsigned long left;
 
 	/*
-	 * Not before its time, though the first jiffy was not a whole one. The
-	 * wheel is late by an eighth: so come early, and then again.
+	 * Never early, though the first jiffy was not a whole one. The timer
+	 * wheel is late by up to an eighth: so fire early, and then again.
 	 */
 	if (elapsed <= timeout) {
 		left = timeout + 1 - elapsed;
@@ -392,7 +394,7 @@ static unsigned long shim6_reap_keepalive_timer(struct shim6_context *ctx,
 		msecs_to_jiffies(READ_ONCE(ctx->keepalive_timeout));
 	unsigned long elapsed = shim6_clock_elapsed(clock);
 
-	/* Heard while it was about to explore: InboundOK sends none. */
+	/* A packet was heard while exploring began: InboundOK sends none. */
 	if (READ_ONCE(ctx->reap_state) != SHIM6_REAP_STATE_OPERATIONAL) {
 		cmpxchg(&ctx->clock, clock, 0);
 		return timeout;
@@ -408,9 +410,10 @@ static unsigned long shim6_reap_keepalive_timer(struct shim6_context *ctx,
 }
 
 /*
- * A context with our header has been idle for so long. A stateful router forgets
- * IP protocol 140 (Linux after ten minutes) long before it forgets an idle TCP
- * connection, and then lets nothing in. Returns when to come again.
+ * Remind routers of an idle context with our header; @idle: jiffies that it has been
+ * idle. A stateful router forgets IP protocol 140 (Linux after ten minutes) long
+ * before it forgets an idle TCP connection, and then lets nothing in. Returns
+ * after how many jiffies to come again.
  */
 static unsigned long shim6_reap_remind(struct shim6_context *ctx,
 				       unsigned long idle)
@@ -469,8 +472,8 @@ static void shim6_reap_timer(struct timer_list *t)
 		next = shim6_reap_idle(ctx);
 	}
 	/*
-	 * Whichever timer a packet starts from now on is noticed in time; out
-	 * of quiescence by shim6_reap_kick(), else because this fires soon.
+	 * A timer that a packet starts from now on is noticed in time: out of
+	 * quiescence by shim6_reap_kick(), otherwise because this fires soon.
 	 */
 	if (shim6_clock_which(READ_ONCE(ctx->clock)) != SHIM6_CLOCK_NONE)
 		next = min(next, shim6_interval(ctx));
@@ -480,8 +483,8 @@ static void shim6_reap_timer(struct timer_list *t)
 }
 
 /**
- * shim6_reap_init - a context that has not been used
- * @ctx: the context, which nobody else knows yet
+ * shim6_reap_init - prepare the timer of a new context
+ * @ctx: the context, seen by nobody else yet
  */
 void shim6_reap_init(struct shim6_context *ctx)
 {
@@ -489,7 +492,7 @@ void shim6_reap_init(struct shim6_context *ctx)
 }
 
 /**
- * shim6_reap_start - the context can be found from now on
+ * shim6_reap_start - start the timer of a context, which can be found now
  * @ctx: the context; the caller holds the table's lock
  */
 void shim6_reap_start(struct shim6_context *ctx)

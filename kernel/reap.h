@@ -8,12 +8,12 @@ struct shim6_context;
 struct sk_buff;
 
 /**
- * struct shim6_doubt - what makes a TCP connection doubt its path
- * @rtt: round-trip time in microseconds, 0 if that is not known
- * @retransmits: how often its timer has expired since something that it has sent
- *	was acknowledged
- * @length: octets of the packet that it sends, as it leaves
- * @progress: other connections of the context get on
+ * struct shim6_doubt - why a TCP connection doubts its path
+ * @rtt: its round-trip time in microseconds, 0 if that is not known
+ * @retransmits: how often its timer has expired since data that it has sent was
+ *	last acknowledged
+ * @length: octets of the packet that it sends, as the packet leaves
+ * @progress: other connections of the context get on, or did a second ago
  */
 struct shim6_doubt {
 	u32 rtt;

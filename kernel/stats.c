@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Counters, one for each thing that can become of a packet: per namespace, by
+ * Counters of a namespace, one for each fate of a packet. They are read by
  * netlink. docs/counters.md explains each.
  */
 #include <net/ipv6.h>
 #include <net/net_namespace.h>
 
 #include "compat.h"
-#include "context.h"
-#include "netns.h"
+#include "state.h"
 #include "stats.h"
 #include "trace.h"
 
@@ -54,7 +53,7 @@ static const char *const shim6_stats_names[] = {
 };
 
 /**
- * shim6_stats_name - a counter's name in the tracepoint of drops
+ * shim6_stats_name - the name of a counter in the tracepoint of drops
  * @counter: SHIM6_A_STATS_*
  */
 const char *shim6_stats_name(int counter)
@@ -64,8 +63,8 @@ const char *shim6_stats_name(int counter)
 }
 
 /*
- * The kernel's drop reasons are a fixed list, so ours are the nearest of
- * those; the counter, and the tracepoint that bears its name, say exactly why.
+ * The kernel's drop reasons are a fixed list, so ours are the nearest ones in it.
+ * The counter, and the tracepoint with its name, say exactly why.
  */
 static enum skb_drop_reason shim6_drop_reason(int counter)
 {
@@ -101,15 +100,8 @@ static enum skb_drop_reason shim6_drop_reason(int counter)
 	}
 }
 
-/**
- * shim6_count_drop - count and trace a packet that goes no further; somebody
- * else frees it
- * @sn: the namespace's state
- * @skb: the packet, with its network header set
- * @counter: SHIM6_A_STATS_*, which says why
- */
-void shim6_count_drop(struct shim6_net *sn, const struct sk_buff *skb,
-		      int counter)
+static void shim6_count_drop(struct shim6_net *sn, const struct sk_buff *skb,
+			     int counter)
 {
 	shim6_count(sn, counter);
 	trace_shim6_drop(sn, skb, counter);
@@ -118,7 +110,7 @@ void shim6_count_drop(struct shim6_net *sn, const struct sk_buff *skb,
 /**
  * shim6_drop - count, trace and free a packet
  * @sn: the namespace's state
- * @skb: the packet, with its network header set
+ * @skb: the packet, with its network header set; the caller's until now
  * @counter: SHIM6_A_STATS_*, which says why
  */
 void shim6_drop(struct shim6_net *sn, struct sk_buff *skb, int counter)
@@ -130,15 +122,20 @@ void shim6_drop(struct shim6_net *sn, struct sk_buff *skb, int counter)
 /**
  * shim6_drop_verdict - count and trace a packet, and drop it as a hook does
  * @sn: the namespace's state
- * @skb: the packet, with its network header set
+ * @skb: the packet, with its network header set; the caller returns the verdict
+ *	and does not touch the packet any more
  * @counter: SHIM6_A_STATS_*, which says why
- * @err: what the sender gets, a negative errno
+ * @err: what the sender is told: a negative errno, or 0 for nothing
  *
  * Return: the hook's verdict.
  */
 int shim6_drop_verdict(struct shim6_net *sn, struct sk_buff *skb, int counter,
 		       int err)
 {
+	if (!err) {
+		shim6_drop(sn, skb, counter);
+		return NF_STOLEN;
+	}
 	shim6_count_drop(sn, skb, counter);
 	return shim6_nf_drop(skb, shim6_drop_reason(counter), err);
 }
@@ -159,7 +156,7 @@ u64 shim6_stats_sum(const struct shim6_net *sn, int counter)
 }
 
 /**
- * shim6_stats_net_init - counters at zero
+ * shim6_stats_net_init - make the counters, all 0
  * @sn: the namespace's state
  *
  * Return: 0 or a negative errno.
@@ -174,8 +171,8 @@ int shim6_stats_net_init(struct shim6_net *sn)
 }
 
 /**
- * shim6_stats_net_exit - the reverse of shim6_stats_net_init()
- * @sn: the namespace's state, which no packet and no context can reach any more
+ * shim6_stats_net_exit - undo shim6_stats_net_init()
+ * @sn: the namespace's state; no packet and no context can reach it any more
  */
 void shim6_stats_net_exit(struct shim6_net *sn)
 {

@@ -21,8 +21,6 @@ struct shim6_mib {
 #define shim6_count(sn, counter) this_cpu_inc((sn)->mib->v[counter])
 
 const char *shim6_stats_name(int counter);
-void shim6_count_drop(struct shim6_net *sn, const struct sk_buff *skb,
-		      int counter);
 void shim6_drop(struct shim6_net *sn, struct sk_buff *skb, int counter);
 int shim6_drop_verdict(struct shim6_net *sn, struct sk_buff *skb, int counter,
 		       int err);

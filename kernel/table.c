@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The tables by which the contexts of a namespace are found: by ULID pair and
- * FII for what is sent, by local tag for what is received, by peer tag for ICMPv6
- * errors about what was sent, and by a number that tells nobody anything for
+ * The tables of the contexts of a namespace: by ULID pair and FII, for packets that
+ * are sent; by local tag, for packets that arrive; by peer tag, for ICMPv6 errors
+ * about packets that were sent; and by a number without any other meaning, for
  * dumps. Packets find contexts under RCU and take no lock.
  */
 #include <linux/slab.h>
 #include <net/ipv6.h>
 
 #include "compat.h"
-#include "context.h"
-#include "netns.h"
+#include "hash.h"
+#include "locators.h"
+#include "state.h"
 #include "table.h"
 
-/* In place of memcmp(), which is not made for two addresses and a number. */
+/* Faster than memcmp(): it compares words of two addresses and a number. */
 static inline int shim6_ulids_cmp(struct rhashtable_compare_arg *arg,
 				  const void *obj)
 {
@@ -36,6 +37,7 @@ static const struct rhashtable_params shim6_by_ulids = {
 	.head_offset = offsetof(struct shim6_context, by_ulids),
 	.key_offset = offsetof(struct shim6_context, ulids),
 	.key_len = sizeof(struct shim6_ulids),
+	.hashfn = shim6_hash_ulids,
 	.obj_cmpfn = shim6_ulids_cmp,
 	.automatic_shrinking = true,
 };
@@ -44,6 +46,7 @@ static const struct rhashtable_params shim6_by_tag = {
 	.head_offset = offsetof(struct shim6_context, by_tag),
 	.key_offset = offsetof(struct shim6_context, tag_local),
 	.key_len = sizeof(u64),
+	.hashfn = shim6_hash_tag,
 	.obj_cmpfn = shim6_tag_cmp,
 	.automatic_shrinking = true,
 };
@@ -52,51 +55,94 @@ static const struct rhashtable_params shim6_by_peer_tag = {
 	.head_offset = offsetof(struct shim6_peer_tag, node),
 	.key_offset = offsetof(struct shim6_peer_tag, tag),
 	.key_len = sizeof(u64),
+	.hashfn = shim6_hash_tag,
 	.automatic_shrinking = true,
 };
 
 /**
- * shim6_context_by_ulids - the context by which a packet is sent
- * @sn: the namespace's state
+ * shim6_context_by_ulids - find the context by which a packet is sent
+ * @sn: the namespace's state; the caller is in an RCU read-side section
  * @ulids: ULID pair and FII
  *
- * Return: the context or NULL. The caller is in an RCU read-side section or
- * holds the table's lock.
+ * Return: the context or NULL.
  */
 struct shim6_context *shim6_context_by_ulids(struct shim6_net *sn,
 					     const struct shim6_ulids *ulids)
 {
+	return rhashtable_lookup(&sn->table.ulids, ulids, shim6_by_ulids);
+}
+
+/**
+ * shim6_context_by_tag - find the context whose local tag a packet bears
+ * @sn: the namespace's state; the caller is in an RCU read-side section
+ * @tag: the 47 bits, in host order
+ *
+ * Return: the context or NULL.
+ */
+struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag)
+{
+	return rhashtable_lookup(&sn->table.tags, &tag, shim6_by_tag);
+}
+
+/**
+ * shim6_table_by_ulids - find the context of a ULID pair and FII
+ * @sn: the namespace's state; the caller holds the table's lock
+ * @ulids: ULID pair and FII
+ *
+ * Return: the context, which stays while the lock is held, or NULL.
+ */
+struct shim6_context *shim6_table_by_ulids(struct shim6_net *sn,
+					   const struct shim6_ulids *ulids)
+{
 	struct shim6_context *ctx;
 
-	/* For who holds the lock alone; the others are in a section already. */
+	/* The hash table may be in the middle of growing. */
 	rcu_read_lock();
-	ctx = rhashtable_lookup(&sn->table.ulids, ulids, shim6_by_ulids);
+	ctx = shim6_context_by_ulids(sn, ulids);
 	rcu_read_unlock();
 	return ctx;
 }
 
 /**
- * shim6_context_by_tag - the context whose local tag a packet bears
- * @sn: the namespace's state
- * @tag: the 47 bits, in host order
+ * shim6_table_by_tag - find the context of a local tag
+ * @sn: the namespace's state; the caller holds the table's lock
+ * @tag: CT(local), in host order
  *
- * Return: as shim6_context_by_ulids().
+ * Return: as shim6_table_by_ulids().
  */
-struct shim6_context *shim6_context_by_tag(struct shim6_net *sn, u64 tag)
+struct shim6_context *shim6_table_by_tag(struct shim6_net *sn, u64 tag)
 {
 	struct shim6_context *ctx;
 
 	rcu_read_lock();
-	ctx = rhashtable_lookup(&sn->table.tags, &tag, shim6_by_tag);
+	ctx = shim6_context_by_tag(sn, tag);
 	rcu_read_unlock();
 	return ctx;
 }
 
 /**
- * shim6_table_by_peer_tag - the first context of a peer tag that is wanted
+ * shim6_context_tag_peer - CT(peer) of a context, which our packets bear
+ * @ctx: the context; the caller is in an RCU read-side section or holds the
+ *	table's lock
+ * @tag: where it goes, in host order
+ *
+ * Return: whether it is known.
+ */
+bool shim6_context_tag_peer(const struct shim6_context *ctx, u64 *tag)
+{
+	const struct shim6_peer_tag *t =
+		rcu_dereference_check(ctx->peer_tag, shim6_table_held(ctx->sn));
+
+	if (t)
+		*tag = t->tag;
+	return t;
+}
+
+/**
+ * shim6_table_by_peer_tag - the first context with a peer tag that is wanted
  * @sn: the namespace's state; the caller is in an RCU read-side section
- * @tag: CT(peer)
- * @wanted: says whether it is
+ * @tag: CT(peer), in host order
+ * @wanted: says whether a context is wanted
  * @arg: for @wanted
  *
  * Return: the context or NULL.
@@ -118,14 +164,15 @@ shim6_table_by_peer_tag(struct shim6_net *sn, u64 tag,
 }
 
 /**
- * shim6_table_peer_tag_is_full - are there as many contexts of a peer tag as may be?
+ * shim6_table_peer_tag_is_full - has a peer tag as many contexts as it may have?
  * @sn: the namespace's state
- * @tag: CT(peer)
+ * @tag: CT(peer), in host order
  *
- * Peers choose these tags. Honest ones choose at random from 2^47; of one that gives
- * thousands of contexts the same, each ICMPv6 error would have us look at all.
+ * Peers choose these tags. Honest peers choose at random from 2^47. If one gave the
+ * same tag to thousands of contexts, each ICMPv6 error would have us look at all
+ * of them.
  *
- * Return: whether there is no room for another.
+ * Return: whether there is no room for another context.
  */
 bool shim6_table_peer_tag_is_full(struct shim6_net *sn, u64 tag)
 {
@@ -168,7 +215,7 @@ struct shim6_context *shim6_context_by_peer_tag(struct shim6_net *sn, u64 tag,
 	return shim6_table_by_peer_tag(sn, tag, shim6_context_between, addrs);
 }
 
-/* What becomes of a tag that was the context's. */
+/* Remove and free the tag that a context had, if it had one. */
 static void shim6_table_drop_peer_tag(struct shim6_net *sn,
 				      struct shim6_peer_tag *t)
 {
@@ -179,12 +226,12 @@ static void shim6_table_drop_peer_tag(struct shim6_net *sn,
 }
 
 /**
- * shim6_table_set_peer_tag - a context has another CT(peer), or its first
- * @sn: the namespace's state, whose table's lock the caller holds
+ * shim6_table_set_peer_tag - give a context its first CT(peer), or another one
+ * @sn: the namespace's state; the caller holds the table's lock
  * @ctx: the context
- * @tag: CT(peer)
+ * @tag: CT(peer), in host order
  *
- * Nobody waits for readers: for a moment the context is found by both tags.
+ * This does not wait for readers: for a moment the context is found by both tags.
  *
  * Return: 0, or a negative errno with the tag as it was.
  */
@@ -213,7 +260,7 @@ int shim6_table_set_peer_tag(struct shim6_net *sn, struct shim6_context *ctx,
 	return 0;
 }
 
-/* The context goes: for those who have found it before, it has no tag. */
+/* A context goes: readers that have found it before see no peer tag. */
 static void shim6_table_no_peer_tag(struct shim6_net *sn,
 				    struct shim6_context *ctx)
 {
@@ -224,9 +271,9 @@ static void shim6_table_no_peer_tag(struct shim6_net *sn,
 }
 
 /**
- * shim6_table_add - let a context be found
- * @sn: the namespace's state, whose table's lock the caller holds
- * @ctx: the context, whose peer tag, if any, is in its table already
+ * shim6_table_add - put a context into the tables
+ * @sn: the namespace's state; the caller holds the table's lock
+ * @ctx: the context; if it has a peer tag, that is in its table already
  *
  * Return: 0, or a negative errno with the context in no table.
  */
@@ -261,9 +308,9 @@ err_peer_tag:
 }
 
 /**
- * shim6_table_del - a context is found no more, but by who has found it before
- * @sn: the namespace's state, whose table's lock the caller holds
- * @ctx: the context
+ * shim6_table_del - take a context out of the tables
+ * @sn: the namespace's state; the caller holds the table's lock
+ * @ctx: the context; readers that have found it before go on using it
  */
 void shim6_table_del(struct shim6_net *sn, struct shim6_context *ctx)
 {
@@ -279,8 +326,8 @@ void shim6_table_del(struct shim6_net *sn, struct shim6_context *ctx)
 }
 
 /**
- * shim6_table_init - an empty table
- * @sn: the namespace's state
+ * shim6_table_init - make the tables, empty
+ * @sn: the namespace's state, seen by nobody else yet
  *
  * Return: 0 or a negative errno.
  */
@@ -310,23 +357,19 @@ err_tags:
 	return err;
 }
 
-static void shim6_table_gone(void *ptr, void *arg)
-{
-	shim6_context_gone(ptr);
-}
-
 /**
- * shim6_table_exit - free all contexts, which no packet uses any more, and the
- * tables
- * @sn: the namespace's state, which contexts use until the grace period is over
+ * shim6_table_exit - the tables go, and with them all contexts
+ * @sn: the namespace's state
+ * @gone: called for each context, which no packet uses any more, as
+ *	rhashtable_free_and_destroy() does
  */
-void shim6_table_exit(struct shim6_net *sn)
+void shim6_table_exit(struct shim6_net *sn, void (*gone)(void *ctx, void *arg))
 {
 	struct shim6_table *t = &sn->table;
 
 	xa_destroy(&t->all);
 	rhltable_destroy(&t->peer_tags);
 	rhashtable_destroy(&t->tags);
-	rhashtable_free_and_destroy(&t->ulids, shim6_table_gone, NULL);
+	rhashtable_free_and_destroy(&t->ulids, gone, NULL);
 	mutex_destroy(&t->lock);
 }

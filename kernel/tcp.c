@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * TCP after a switch (RFC 5533 section 15.1): what a connection knows of the
- * old path's round trip and capacity means nothing on the new one, and a timer
- * that has backed off for seconds would keep a healthy path idle. So the
- * connections of the ULID pair start anew, and retransmit at once. Who has
- * nothing to retransmit sends an ACK: the peer may have switched before, and
- * what we have answered since went by the old pair.
+ * TCP after a switch (RFC 5533 section 15.1). What a connection knows of the old
+ * path's round trip and capacity means nothing on the new path, and a timer that
+ * has backed off for seconds would keep a healthy path idle. So the connections
+ * of the ULID pair restart, and retransmit at once. A connection with nothing to
+ * retransmit sends an ACK: the peer may have switched before us, and all that we
+ * have answered since went by the old pair.
  *
  * One walk over the established connections serves all contexts that have
- * switched since the last: many switch together when a provider fails. The
- * table of connections is the whole machine's, so a namespace without a TCP
- * socket has none of it walked, and for any other that takes a twentieth of a
- * CPU's time at most.
+ * switched since the last walk: many switch together when a provider fails. The
+ * table of connections belongs to the whole machine. So no walk is made for a
+ * namespace without a TCP socket, and for any other namespace walks take at most
+ * a twentieth of a CPU's time.
  *
- * Nobody waits for the lock of a socket, which its user can keep for as long as
- * he likes. What is locked is tried again for some seconds, apart from the rest.
+ * This code never waits for the lock of a socket: the socket's user can keep it as
+ * long as it likes. A locked socket is tried again for some seconds, apart from
+ * the walk.
  */
 #include <linux/slab.h>
 #include <net/inet_hashtables.h>
@@ -22,24 +23,24 @@
 #include <net/transp_v6.h>
 
 #include "compat.h"
-#include "context.h"
-#include "netns.h"
+#include "sender.h"
+#include "state.h"
 #include "stats.h"
 #include "tcp.h"
 
-/* Sockets taken from a bucket at a time, to be worked on without its lock. */
+/* How many sockets are taken from a bucket at a time, to work without its lock. */
 #define SHIM6_TCP_BATCH	32
-/* From one walk to the next: as many times its own time, and no less than that. */
+/* The pause after a walk: so many times its duration, within these limits. */
 #define SHIM6_TCP_PAUSES	20
 #define SHIM6_TCP_PAUSE_MIN	(HZ / 50 ?: 1)
 #define SHIM6_TCP_PAUSE_MAX	HZ
-/* Sockets of a namespace that are waited for, and how often they are tried. */
+/* How many locked sockets of a namespace are tried again, and how often. */
 #define SHIM6_TCP_BUSY	1024
 #define SHIM6_TCP_TRIES	14
-/* Pauses between the tries grow to the double, from one jiffy to this. */
+/* Pauses between the tries double each time, from one jiffy to this. */
 #define SHIM6_TCP_WAIT	HZ
 
-/* What is still to be done with a socket. */
+/* The next step with a socket. */
 enum shim6_tcp_step {
 	SHIM6_TCP_DONE,
 	SHIM6_TCP_RESTART,
@@ -64,8 +65,8 @@ static bool shim6_tcp_restart_sock(struct sock *sk)
 	struct tcp_sock *tp = tcp_sk(sk);
 
 	/*
-	 * What was retransmitted already stays counted: a peer that has us
-	 * switch all the time must not keep alive what tcp_retries2 would end.
+	 * Past retransmissions stay counted: a peer that makes us switch all
+	 * the time must not keep a connection alive that tcp_retries2 would end.
 	 */
 	icsk->icsk_backoff = 0;
 	icsk->icsk_rto = TCP_TIMEOUT_INIT;
@@ -92,12 +93,12 @@ static bool shim6_tcp_restart_sock(struct sock *sk)
 }
 
 /*
- * What the peer's first answer on the new pair acknowledges may have arrived by
- * the old pair before that failed, and the answer may be older than what was
- * retransmitted. TCP would take it for a proof that nothing was lost: it would
- * take back its slow start and wait for what the old pair has swallowed, for
- * more than a second. And nothing on the new pair has been waited for in vain
- * yet, so the timer that was made to expire does not back off.
+ * The peer's first answer on the new pair may acknowledge data that arrived by the
+ * old pair before that failed, and may be older than our retransmission. TCP
+ * would take it as a proof that nothing was lost: it would undo its slow start,
+ * and wait more than a second for data that the old pair has swallowed. So this
+ * takes the proof away. Nothing on the new pair has timed out yet, so the timer
+ * that we made expire does not back off.
  */
 static void shim6_tcp_no_way_back(struct sock *sk)
 {
@@ -114,7 +115,7 @@ static void shim6_tcp_no_way_back(struct sock *sk)
 				  TCP_RTO_MAX);
 }
 
-/* Has the namespace a TCP socket at all? It is not walked for none. */
+/* Has the namespace a TCP socket at all? Without one there is no walk. */
 static bool shim6_tcp_any(struct net *net)
 {
 #ifdef CONFIG_PROC_FS
@@ -124,23 +125,22 @@ static bool shim6_tcp_any(struct net *net)
 #endif
 }
 
-/* The context of a socket, if it has one. In an RCU section. */
+/* The context of a socket, or NULL. The caller is in an RCU section. */
 static struct shim6_context *shim6_tcp_context(struct shim6_net *sn,
 					       const struct sock *sk)
 {
-	struct shim6_ulids ulids = {};
+	struct shim6_ulids ulids;
 
 	if (sk->sk_family != AF_INET6 || !net_eq(sock_net(sk), sn->net) ||
 	    !(BIT(READ_ONCE(sk->sk_state)) &
 	      (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT | TCPF_FIN_WAIT1 |
 	       TCPF_CLOSING | TCPF_LAST_ACK)))
 		return NULL;
-	ulids.local = sk->sk_v6_rcv_saddr;
-	ulids.peer = sk->sk_v6_daddr;
+	shim6_sender_key_sock(sk, &ulids);
 	return shim6_context_by_ulids(sn, &ulids);
 }
 
-/* Is it this round's to restart the socket? */
+/* Has the context of a socket switched for this round? */
 static bool shim6_tcp_wanted(struct shim6_net *sn, const struct sock *sk,
 			     u32 round)
 {
@@ -149,7 +149,7 @@ static bool shim6_tcp_wanted(struct shim6_net *sn, const struct sock *sk,
 	return ctx && READ_ONCE(ctx->restart) == round;
 }
 
-/* Most buckets have nothing for us, which is seen without their lock. */
+/* Has a bucket a socket for us? Most have none, so this takes no lock. */
 static bool shim6_tcp_bucket_wanted(struct shim6_net *sn,
 				    struct inet_ehash_bucket *head, u32 round)
 {
@@ -162,7 +162,7 @@ static bool shim6_tcp_bucket_wanted(struct shim6_net *sn,
 	return false;
 }
 
-/* The sockets of one bucket, from the n-th on; returns how many. */
+/* Take the sockets of one bucket after the first @skip; returns how many. */
 static int shim6_tcp_collect(struct shim6_net *sn, struct inet_hashinfo *table,
 			     unsigned int bucket, int skip, u32 round,
 			     struct sock **batch)
@@ -193,7 +193,7 @@ out:
 	return n;
 }
 
-/* As lock_sock(), but it does not wait: returns whether the lock is ours. */
+/* As lock_sock(), without waiting. Returns whether the lock is ours. */
 static bool shim6_tcp_trylock(struct sock *sk)
 {
 	bool free;
@@ -208,7 +208,10 @@ static bool shim6_tcp_trylock(struct sock *sk)
 	return free;
 }
 
-/* It may be closed, or connected elsewhere, by now. The caller owns it. */
+/*
+ * Restart a socket that the caller has locked. By now it may be closed or
+ * connected elsewhere. Returns the next step.
+ */
 static enum shim6_tcp_step shim6_tcp_restart_owned(struct shim6_net *sn,
 						   struct sock *sk)
 {
@@ -224,7 +227,7 @@ static enum shim6_tcp_step shim6_tcp_restart_owned(struct shim6_net *sn,
 					    SHIM6_TCP_DONE;
 }
 
-/* Goes on with a socket as long as its user lets us; returns what is left. */
+/* Take steps with a socket until its user has it locked; returns the next step. */
 static enum shim6_tcp_step shim6_tcp_try(struct shim6_net *sn, struct sock *sk,
 					 enum shim6_tcp_step step)
 {
@@ -240,7 +243,7 @@ static enum shim6_tcp_step shim6_tcp_try(struct shim6_net *sn, struct sock *sk,
 	return step;
 }
 
-/* A socket has one place of those that there are. Returns a negative errno. */
+/* A socket is queued once; places are limited. Returns 0 or a negative errno. */
 static int shim6_tcp_enqueue(struct shim6_tcp *tcp, struct shim6_tcp_busy *busy)
 {
 	const struct shim6_tcp_busy *other;
@@ -260,7 +263,7 @@ static int shim6_tcp_enqueue(struct shim6_tcp *tcp, struct shim6_tcp_busy *busy)
 	return err;
 }
 
-/* Takes over the reference to the socket. */
+/* Try a socket again later; takes over the reference to it. */
 static void shim6_tcp_later(struct shim6_net *sn, struct sock *sk,
 			    enum shim6_tcp_step step)
 {
@@ -352,7 +355,7 @@ static void shim6_tcp_walk(struct shim6_net *sn, u32 round)
 	}
 }
 
-/* Contexts that switch from now on are left to the next run. */
+/* One walk; contexts that switch during it are left to the next one. */
 static void shim6_tcp_work(struct work_struct *work)
 {
 	struct shim6_net *sn = container_of(to_delayed_work(work),
@@ -373,8 +376,8 @@ static void shim6_tcp_work(struct work_struct *work)
 }
 
 /**
- * shim6_tcp_restart - a context has switched
- * @sn: the namespace's state, whose table's lock the caller holds
+ * shim6_tcp_restart - a context has switched: restart its TCP connections soon
+ * @sn: the namespace's state; the caller holds the table's lock
  * @ctx: the context
  */
 void shim6_tcp_restart(struct shim6_net *sn, struct shim6_context *ctx)
@@ -392,7 +395,7 @@ void shim6_tcp_restart(struct shim6_net *sn, struct shim6_context *ctx)
 }
 
 /**
- * shim6_tcp_net_init - no context has switched yet
+ * shim6_tcp_net_init - prepare a new namespace
  * @sn: the namespace's state
  */
 void shim6_tcp_net_init(struct shim6_net *sn)
@@ -405,7 +408,7 @@ void shim6_tcp_net_init(struct shim6_net *sn)
 }
 
 /**
- * shim6_tcp_net_exit - nothing is restarted any more
+ * shim6_tcp_net_exit - stop restarting sockets
  * @sn: the namespace's state, in which no context switches any more
  */
 void shim6_tcp_net_exit(struct shim6_net *sn)

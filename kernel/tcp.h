@@ -10,15 +10,15 @@ struct shim6_net;
 
 /**
  * struct shim6_tcp - the restarts of TCP sockets of a namespace
- * @work: looks for the sockets
- * @retry: goes on with those of @busy
- * @round: contexts that switch now are served by this round of @work, never 0;
+ * @work: walks over all sockets
+ * @retry: tries those of @busy again
+ * @round: contexts that switch now are served by this round of @work; never 0,
  *	changed under the table's lock
- * @last: jiffies when @work last ended, or 0
- * @pause: jiffies from then to the next run at least
+ * @last: jiffies when @work last ended, or 0; @work writes it
+ * @pause: the least number of jiffies from @last to the next run; @work writes it
  * @lock: of @busy and @n_busy
- * @busy: sockets whose users had locked them
- * @n_busy: how many there are
+ * @busy: sockets that their users had locked
+ * @n_busy: length of @busy, with those that @retry has taken out
  */
 struct shim6_tcp {
 	struct delayed_work work;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tracepoints: what changes a context, what becomes of its packets where that
- * is not the usual, and what the daemon is told. `perf trace -e 'shim6:*'` or
- * /sys/kernel/tracing/events/shim6 show them; docs/counters.md has examples.
+ * Tracepoints: changes of a context, packets that are dropped, and events for the
+ * daemon. `perf trace -e 'shim6:*'` or /sys/kernel/tracing/events/shim6 show them;
+ * docs/counters.md has examples.
  *
- * Tags are not shown: who knows one can put packets into a context.
+ * Tags are not shown: anybody who knows one can put packets into a context.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM shim6
@@ -18,7 +18,7 @@
 #include <uapi/linux/shim6.h>
 
 #include "context.h"
-#include "netns.h"
+#include "state.h"
 #include "stats.h"
 
 #define shim6_show_state(state)						\
@@ -154,7 +154,7 @@ TRACE_EVENT(shim6_acquire,
 		  __entry->local, __entry->peer, __entry->packets)
 );
 
-/* A packet that goes no further; by the name of the counter that has it. */
+/* A packet is dropped; the reason is the name of the counter that counts it. */
 TRACE_EVENT(shim6_drop,
 	TP_PROTO(const struct shim6_net *sn, const struct sk_buff *skb,
 		 int counter),

@@ -144,7 +144,7 @@ func TestErrno(t *testing.T) {
 		}
 		var e *Error
 		if !errors.As(err, &e) {
-			t.Errorf("%T is no *Error", err)
+			t.Errorf("%T is not an *Error", err)
 		}
 	}
 }
@@ -208,7 +208,7 @@ func TestParseConfigErrors(t *testing.T) {
 	if _, err := parseConfig(whole[:11]); err == nil {
 		t.Error("half an attribute passed")
 	}
-	// What a newer kernel adds is passed over.
+	// Attributes of a newer kernel are ignored.
 	got, err := parseConfig(append(attributes(99, 1), whole...))
 	if err != nil || got != wantConfig {
 		t.Errorf("%v, %v", got, err)

@@ -4,69 +4,72 @@ package netlink
 
 import (
 	"fmt"
-	"math"
 	"net/netip"
 	"time"
-
-	"github.com/mdlayher/netlink"
 )
 
-// ULIDs names a context: its ULID pair and, for a forked one, its FII (RFC
-// 5533, section 7.7).
+// ULIDs names a context: its ULID pair and, if the context is forked, its FII (RFC 5533,
+// section 7.7).
 type ULIDs struct {
 	Local, Peer netip.Addr
-	FII         uint32
+	FII         uint32 // 0 if the context is not forked
 }
 
-// Context is a ULID-pair context (RFC 5533, section 6.1), as the kernel has
-// it.
+// Context is a ULID-pair context (RFC 5533, section 6.1), as the kernel has it.
 type Context struct {
 	ULIDs
-	// TagLocal and TagPeer are the context tags, 47 bits. They are nil for
-	// who has no CAP_NET_ADMIN; TagPeer also while the peer has named none.
+	// TagLocal and TagPeer are the context tags, 47 bits. Both are nil if the caller has no
+	// CAP_NET_ADMIN; TagPeer is nil also as long as the peer has named none.
 	TagLocal, TagPeer *uint64
 	State             ContextState
 	// LocatorLocal and LocatorPeer are the current locator pair: Lp(local)
 	// and Lp(peer).
 	LocatorLocal, LocatorPeer netip.Addr
-	// LocatorsLocal and LocatorsPeer are Ls(local) and Ls(peer), without
-	// the ULIDs.
+	// Encapsulation is how payload is carried on the current locator pair. It is
+	// EncapsulationNative if the kernel is too old to tell.
+	Encapsulation Encapsulation
+	// LocatorsLocal and LocatorsPeer are Ls(local) and Ls(peer), without the ULIDs.
 	LocatorsLocal, LocatorsPeer []netip.Addr
-	// InboundLocatorLocal and InboundLocatorPeer are the pair by which the
-	// peer sends.
+	// InboundLocatorLocal and InboundLocatorPeer are the pair by which the peer sends, as
+	// the daemon has told the kernel.
 	InboundLocatorLocal, InboundLocatorPeer netip.Addr
 	SendTimeout, KeepaliveTimeout           time.Duration
 	ReapState                               ReapState
-	// LastSent and LastHeard are how long ago payload was; nil if never.
+	// LastSent is how long ago payload was last sent, LastHeard how long ago the peer was last
+	// heard; nil if never.
 	LastSent, LastHeard *time.Duration
 	// Switches is how often the current locator pair has changed.
 	Switches uint32
-	// MTU is what the ULP may send at a time, 0 on the ULID pair without a
-	// header.
+	// MTU is how many octets a packet of the ULP may have. It is 0 if packets go by the
+	// ULID pair without a header.
 	MTU uint32
-	// Header is 1 if payload bears the Payload Extension header on the ULID
-	// pair as well, because either host has re-homed the context (RFC 5533,
-	// section 11.1).
+	// Header is 1 if payload has the Payload Extension header even on the ULID pair,
+	// because either host has re-homed the context (RFC 5533, section 11.1); otherwise 0.
 	Header uint32
 }
 
-// ContextUpdate names the values to set. A nil field is left alone.
+// ContextUpdate has the values to set. A nil field leaves the kernel's value; an empty list
+// empties the kernel's. Durations are whole milliseconds.
 type ContextUpdate struct {
-	TagPeer                                 *uint64
-	State                                   *ContextState
-	LocatorLocal, LocatorPeer               *netip.Addr
+	TagPeer                   *uint64
+	State                     *ContextState
+	LocatorLocal, LocatorPeer *netip.Addr
+	// Encapsulation belongs to the pair: a request that names a locator of the
+	// pair and no Encapsulation means EncapsulationNative. Older kernels
+	// refuse a request that names it.
+	Encapsulation                           *Encapsulation
 	LocatorsLocal, LocatorsPeer             *[]netip.Addr
 	InboundLocatorLocal, InboundLocatorPeer *netip.Addr
 	SendTimeout, KeepaliveTimeout           *time.Duration
 	ReapState                               *ReapState
-	// ReapTimer starts this timer anew; it is not part of a Context.
+	// ReapTimer is a timer to start again; it is not part of a Context.
 	ReapTimer *ReapTimer
 	Header    *uint32
 }
 
-// NewContext makes a context with a local tag of 47 bits. Without more it is
-// in I1-SENT; in a later state it needs TagPeer. A ULID pair or a tag that is
-// taken is an fs.ErrExist.
+// NewContext makes a context with a local tag of 47 bits. Its state is I1-SENT unless update
+// has another; a later state needs TagPeer. If the ULID pair or the tag is taken, the error is
+// an fs.ErrExist.
 func (c *Client) NewContext(ulids ULIDs, tagLocal uint64, update ContextUpdate) error {
 	return c.change(cmdContextNew, contextAttributes, func(e *encoder) {
 		e.ulids(ulids)
@@ -75,8 +78,8 @@ func (c *Client) NewContext(ulids ULIDs, tagLocal uint64, update ContextUpdate) 
 	})
 }
 
-// SetContext changes what update names of a context, all of it or, on error,
-// nothing. A context that is not there is an fs.ErrNotExist.
+// SetContext sets the values of update: all of them or, on error, none. If there is no such
+// context, the error is an fs.ErrNotExist.
 func (c *Client) SetContext(ulids ULIDs, update ContextUpdate) error {
 	return c.change(cmdContextSet, contextAttributes, func(e *encoder) {
 		e.ulids(ulids)
@@ -84,10 +87,19 @@ func (c *Client) SetContext(ulids ULIDs, update ContextUpdate) error {
 	})
 }
 
-// DeleteContext deletes a context. One that is not there is an
+// DeleteContext deletes a context. If there is no such context, the error is an
 // fs.ErrNotExist.
 func (c *Client) DeleteContext(ulids ULIDs) error {
 	return c.change(cmdContextDel, contextAttributes, func(e *encoder) { e.ulids(ulids) })
+}
+
+// DeleteTagged is DeleteContext for a context that has this local tag as well. If the context
+// of these ULIDs has another tag, or there is none, the error is an fs.ErrNotExist.
+func (c *Client) DeleteTagged(ulids ULIDs, tagLocal uint64) error {
+	return c.change(cmdContextDel, contextAttributes, func(e *encoder) {
+		e.ulids(ulids)
+		e.Uint64(attrContextTagLocal, tagLocal)
+	})
 }
 
 // FlushContexts deletes all contexts of the namespace.
@@ -95,50 +107,29 @@ func (c *Client) FlushContexts() error {
 	return c.change(cmdContextFlush, nil, func(*encoder) {})
 }
 
-// Context returns one context. One that is not there is an fs.ErrNotExist.
+// Context returns one context. If there is no such context, the error is an fs.ErrNotExist.
 func (c *Client) Context(ulids ULIDs) (Context, error) {
-	e := newEncoder(contextAttributes)
-	e.ulids(ulids)
-	attributes, err := e.encode()
-	if err != nil {
-		return Context{}, err
-	}
-	replies, err := c.execute(cmdContextGet, 0, attributes, contextAttributes)
-	if err != nil {
-		return Context{}, err
-	}
-	if len(replies) != 1 {
-		return Context{}, fmt.Errorf("the kernel sent %d replies to context-get, not one", len(replies))
-	}
-	return parseContext(replies[0].Data)
+	return get(c, "context-get", cmdContextGet, contextAttributes, func(e *encoder) { e.ulids(ulids) }, parseContext)
 }
 
-// Contexts returns all contexts of the namespace, oldest first. With
-// ErrInterrupted it returns what it has read.
+// Contexts returns all contexts of the namespace, oldest first. With ErrInterrupted there is a
+// list, too: the contexts that were read.
 func (c *Client) Contexts() ([]Context, error) { return c.ContextsWith(ContextFilter{}) }
 
-// ContextFilter is what contexts have in common. A nil means whatever it is.
+// ContextFilter selects contexts by their values. A nil field fits every context.
 type ContextFilter struct {
-	Local, Peer *netip.Addr // ULIDs
+	Local, Peer *netip.Addr // the ULIDs
 	State       *ContextState
 	ReapState   *ReapState
 }
 
-// ContextsWith is Contexts for those that a filter fits.
+// ContextsWith is Contexts for the contexts that the filter fits; the kernel selects them.
 func (c *Client) ContextsWith(f ContextFilter) ([]Context, error) {
 	return dump(c, cmdContextGet, contextAttributes, func(e *encoder) {
-		if f.Local != nil {
-			e.addr(attrContextUlidLocal, *f.Local)
-		}
-		if f.Peer != nil {
-			e.addr(attrContextUlidPeer, *f.Peer)
-		}
-		if f.State != nil {
-			e.Uint32(attrContextState, uint32(*f.State))
-		}
-		if f.ReapState != nil {
-			e.Uint32(attrContextReapState, uint32(*f.ReapState))
-		}
+		optional(attrContextUlidLocal, f.Local, e.addr)
+		optional(attrContextUlidPeer, f.Peer, e.addr)
+		enum(e, attrContextState, f.State)
+		enum(e, attrContextReapState, f.ReapState)
 	}, parseContext)
 }
 
@@ -151,40 +142,26 @@ func (e *encoder) ulids(u ULIDs) {
 }
 
 func (e *encoder) contextUpdate(u ContextUpdate) {
-	addr := func(attr uint16, a *netip.Addr) {
-		if a != nil {
-			e.addr(attr, *a)
-		}
-	}
-	if u.TagPeer != nil {
-		e.Uint64(attrContextTagPeer, *u.TagPeer)
-	}
-	if u.State != nil {
-		e.Uint32(attrContextState, uint32(*u.State))
-	}
-	addr(attrContextLocatorLocal, u.LocatorLocal)
-	addr(attrContextLocatorPeer, u.LocatorPeer)
-	e.locators(attrContextLocatorsLocal, u.LocatorsLocal)
-	e.locators(attrContextLocatorsPeer, u.LocatorsPeer)
-	addr(attrContextInboundLocatorLocal, u.InboundLocatorLocal)
-	addr(attrContextInboundLocatorPeer, u.InboundLocatorPeer)
-	e.duration(attrContextSendTimeout, u.SendTimeout)
-	e.duration(attrContextKeepaliveTimeout, u.KeepaliveTimeout)
-	if u.ReapState != nil {
-		e.Uint32(attrContextReapState, uint32(*u.ReapState))
-	}
-	if u.ReapTimer != nil {
-		e.Uint32(attrContextReapTimer, uint32(*u.ReapTimer))
-	}
-	if u.Header != nil {
-		e.Uint32(attrContextHeader, *u.Header)
-	}
+	optional(attrContextTagPeer, u.TagPeer, e.Uint64)
+	enum(e, attrContextState, u.State)
+	optional(attrContextLocatorLocal, u.LocatorLocal, e.addr)
+	optional(attrContextLocatorPeer, u.LocatorPeer, e.addr)
+	enum(e, attrContextEncapsulation, u.Encapsulation)
+	optional(attrContextLocatorsLocal, u.LocatorsLocal, e.locators)
+	optional(attrContextLocatorsPeer, u.LocatorsPeer, e.locators)
+	optional(attrContextInboundLocatorLocal, u.InboundLocatorLocal, e.addr)
+	optional(attrContextInboundLocatorPeer, u.InboundLocatorPeer, e.addr)
+	optional(attrContextSendTimeout, u.SendTimeout, e.milliseconds)
+	optional(attrContextKeepaliveTimeout, u.KeepaliveTimeout, e.milliseconds)
+	enum(e, attrContextReapState, u.ReapState)
+	enum(e, attrContextReapTimer, u.ReapTimer)
+	optional(attrContextHeader, u.Header, e.Uint32)
 }
 
-// parseContext reads the attributes of a reply or a notification; those of a
-// newer kernel are passed over.
+// parseContext reads the attributes of a reply or a notification. It ignores those of a newer
+// kernel.
 func parseContext(b []byte) (Context, error) {
-	var c Context
+	c := Context{Encapsulation: EncapsulationNative}
 	err := decode(b, "context", func(d *decoder) {
 		switch d.Type() {
 		case attrContextUlidLocal:
@@ -203,6 +180,8 @@ func parseContext(b []byte) (Context, error) {
 			c.LocatorLocal = d.addr()
 		case attrContextLocatorPeer:
 			c.LocatorPeer = d.addr()
+		case attrContextEncapsulation:
+			c.Encapsulation = Encapsulation(d.Uint32())
 		case attrContextLocatorsLocal:
 			c.LocatorsLocal = d.locators()
 		case attrContextLocatorsPeer:
@@ -212,15 +191,15 @@ func parseContext(b []byte) (Context, error) {
 		case attrContextInboundLocatorPeer:
 			c.InboundLocatorPeer = d.addr()
 		case attrContextSendTimeout:
-			c.SendTimeout = time.Duration(d.Uint32()) * time.Millisecond
+			c.SendTimeout = d.milliseconds()
 		case attrContextKeepaliveTimeout:
-			c.KeepaliveTimeout = time.Duration(d.Uint32()) * time.Millisecond
+			c.KeepaliveTimeout = d.milliseconds()
 		case attrContextReapState:
 			c.ReapState = ReapState(d.Uint32())
 		case attrContextLastSent:
-			c.LastSent = pointer(d.milliseconds())
+			c.LastSent = pointer(d.milliseconds64())
 		case attrContextLastHeard:
-			c.LastHeard = pointer(d.milliseconds())
+			c.LastHeard = pointer(d.milliseconds64())
 		case attrContextSwitches:
 			c.Switches = d.Uint32()
 		case attrContextMtu:
@@ -233,120 +212,4 @@ func parseContext(b []byte) (Context, error) {
 		err = fmt.Errorf("the kernel's context lacks its ULID pair")
 	}
 	return c, err
-}
-
-func pointer[T any](v T) *T { return &v }
-
-// encoder collects the attributes of a request, and what is wrong with them.
-type encoder struct {
-	*netlink.AttributeEncoder
-	names []string
-	err   error
-}
-
-func newEncoder(names []string) *encoder {
-	return &encoder{AttributeEncoder: netlink.NewAttributeEncoder(), names: names}
-}
-
-func (e *encoder) encode() ([]byte, error) {
-	if e.err != nil {
-		return nil, e.err
-	}
-	return e.Encode()
-}
-
-func (e *encoder) fail(attr uint16, err error) {
-	if e.err == nil {
-		e.err = fmt.Errorf("%s: %w", e.names[attr], err)
-	}
-}
-
-// addr adds an IPv6 address; the kernel knows no others.
-func (e *encoder) addr(attr uint16, a netip.Addr) {
-	if !a.Is6() || a.Zone() != "" {
-		e.fail(attr, fmt.Errorf("%v is no IPv6 address without a zone", a))
-		return
-	}
-	b := a.As16()
-	e.Bytes(attr, b[:])
-}
-
-// locators adds a list, if there is one. One that is empty empties the kernel's.
-func (e *encoder) locators(attr uint16, list *[]netip.Addr) {
-	if list == nil {
-		return
-	}
-	nest := newEncoder(locatorsAttributes)
-	for _, a := range *list {
-		nest.addr(attrLocatorsLocator, a)
-	}
-	b, err := nest.encode()
-	if err != nil {
-		e.fail(attr, err)
-		return
-	}
-	e.Bytes(netlink.Nested|attr, b)
-}
-
-// duration adds whole milliseconds.
-func (e *encoder) duration(attr uint16, d *time.Duration) {
-	if d == nil {
-		return
-	}
-	ms, err := milliseconds(*d)
-	if err != nil {
-		e.fail(attr, err)
-		return
-	}
-	e.Uint32(attr, ms)
-}
-
-// decoder reads the attributes of a reply.
-type decoder struct {
-	*netlink.AttributeDecoder
-	err error
-}
-
-// decode calls read for each attribute; what names the object in errors.
-func decode(b []byte, what string, read func(*decoder)) error {
-	ad, err := netlink.NewAttributeDecoder(b)
-	if err == nil {
-		d := &decoder{AttributeDecoder: ad}
-		for ad.Next() {
-			read(d)
-		}
-		if err = ad.Err(); err == nil {
-			err = d.err
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("the kernel's %s can't be read: %w", what, err)
-	}
-	return nil
-}
-
-func (d *decoder) addr() netip.Addr {
-	b := d.Bytes()
-	if len(b) != 16 && d.err == nil {
-		d.err = fmt.Errorf("attribute %d is %d octets long, an IPv6 address 16", d.Type(), len(b))
-	}
-	a, _ := netip.AddrFromSlice(b)
-	return a
-}
-
-func (d *decoder) locators() (list []netip.Addr) {
-	d.Nested(func(ad *netlink.AttributeDecoder) error {
-		nest := &decoder{AttributeDecoder: ad}
-		for ad.Next() {
-			if ad.Type() == attrLocatorsLocator {
-				list = append(list, nest.addr())
-			}
-		}
-		return nest.err
-	})
-	return list
-}
-
-func (d *decoder) milliseconds() time.Duration {
-	return time.Duration(min(d.Uint64(), math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond
 }

@@ -85,7 +85,7 @@ var eventCases = []struct {
 func TestParseEvent(t *testing.T) {
 	for _, c := range eventCases {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := parseEvent(c.command, eventData(c.fill))
+			got, err := parseEvent(eventKinds[c.command], eventData(c.fill))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,12 +98,12 @@ func TestParseEvent(t *testing.T) {
 
 func TestParseEventLacks(t *testing.T) {
 	for _, c := range eventCases {
-		_, err := parseEvent(c.command, nil)
-		if err == nil || !strings.Contains(err.Error(), "lacks "+controlAttributes[eventAttributes[c.command][0]]) {
+		_, err := parseEvent(eventKinds[c.command], nil)
+		if err == nil || !strings.Contains(err.Error(), "lacks "+controlAttributes[eventKinds[c.command].needs[0]]) {
 			t.Errorf("%s: an event without attributes: %v", c.name, err)
 		}
 	}
-	_, err := parseEvent(cmdAcquireEvent, eventData(func(e *encoder) { e.Bytes(attrControlUlidLocal, []byte{1}) }))
+	_, err := parseEvent(eventKinds[cmdAcquireEvent], eventData(func(e *encoder) { e.Bytes(attrControlUlidLocal, []byte{1}) }))
 	if err == nil || !strings.Contains(err.Error(), "1 octets") {
 		t.Errorf("a short address: %v", err)
 	}
@@ -114,14 +114,14 @@ func FuzzParseEvent(f *testing.F) {
 		f.Add(c.command, eventData(c.fill))
 	}
 	f.Fuzz(func(t *testing.T, command uint8, b []byte) {
-		if _, ok := eventAttributes[command]; ok {
+		if kind, ok := eventKinds[command]; ok {
 			// Nothing panics, whatever the kernel says.
-			_, _ = parseEvent(command, b)
+			_, _ = parseEvent(kind, b)
 		}
 	})
 }
 
-// notification is what the multicast group of contexts is told.
+// notification are the attributes of a notification about the context pair.
 func notification() []byte {
 	e := newEncoder(contextAttributes)
 	e.ulids(pair)
@@ -129,7 +129,7 @@ func notification() []byte {
 	return b
 }
 
-func familyGone(id uint16) []byte {
+func familyMessage(id uint16) []byte {
 	return binary.NativeEndian.AppendUint16([]byte{6, 0, controllerFamilyID, 0}, id)
 }
 
@@ -149,9 +149,9 @@ func TestEventsParse(t *testing.T) {
 		{"our own deletion", familyID, ours, cmdContextDelNtf, notification(), nil},
 		{"our own change", familyID, ours, cmdContextNtf, notification(), nil},
 		{"a newer kernel's event", familyID, 0, 77, nil, nil},
-		{"a family that is gone", controllerID, 0, controllerDelFamily, familyGone(familyID), GoneEvent{}},
-		{"another family that is gone", controllerID, 0, controllerDelFamily, familyGone(familyID + 1), nil},
-		{"a new family", controllerID, 0, 1, familyGone(familyID), nil},
+		{"our family is gone", controllerID, 0, controllerDelFamily, familyMessage(familyID), GoneEvent{}},
+		{"another family is gone", controllerID, 0, controllerDelFamily, familyMessage(familyID + 1), nil},
+		{"a new family", controllerID, 0, 1, familyMessage(familyID), nil},
 		{"a reply to somebody else", familyID + 1, 0, cmdContextDelNtf, nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -167,8 +167,8 @@ func TestEventsParse(t *testing.T) {
 	}
 }
 
-// registered registers a socket with a function that stands for the kernel. Of
-// the roles it is the one that joins no group, which a test's connection can't.
+// registered registers a socket with a function that stands for the kernel. The role is the one
+// that joins no group, because a test's connection can't join any.
 func registered(t *testing.T, fn genltest.Func) (*Events, error) {
 	t.Helper()
 	family := genetlink.Family{ID: familyID, Name: familyName, Version: familyVersion}
@@ -200,9 +200,8 @@ func TestRegisterTaken(t *testing.T) {
 	}
 }
 
-// The kernel begins to tell with the registration, and tells of others' contexts
-// before: what comes ahead of the acknowledgement, and with it, is no reply, and
-// is not lost.
+// Events come from the registration on, and notifications about contexts even before it. Those that
+// come before the acknowledgement, or with it, are not mistaken for the reply, and are not lost.
 func TestRegisterToldEarly(t *testing.T) {
 	told := func(command uint8, sequence, port uint32, data []byte) netlink.Message {
 		b, err := genetlink.Message{Header: genetlink.Header{Command: command}, Data: data}.MarshalBinary()
@@ -223,7 +222,7 @@ func TestRegisterToldEarly(t *testing.T) {
 			ack := netlink.Message{Header: request.Header, Data: make([]byte, 20)}
 			ack.Header.Type = netlink.Error
 			answers = [][]netlink.Message{
-				// Another's request may have had the same number.
+				// The request of another socket may have had the same sequence number.
 				{told(cmdContextDelNtf, request.Header.Sequence, request.Header.PID+1, notification()), ack},
 				{told(cmdContextNtf, 7, 8, notification())},
 			}
@@ -264,7 +263,7 @@ func TestReceiveOverflow(t *testing.T) {
 		overflow bool
 	}{{syscall.ENOBUFS, true}, {syscall.EBADF, false}} {
 		fail = int(c.errno)
-		// A request, so that the test's connection has something to fail at.
+		// The test's connection fails only after a request.
 		if _, err := e.conn.Send(genetlink.Message{}, familyID, netlink.Request); err != nil {
 			t.Fatal(err)
 		}
@@ -275,8 +274,8 @@ func TestReceiveOverflow(t *testing.T) {
 	}
 }
 
-// congested is a socket of the kernel that has lost messages, and a function that
-// sends it one more: a notification of a context whose FII is its number, from 0.
+// congested returns a socket of the kernel that has lost messages, and a function that sends one
+// more message to it. Each is a notification of a context; its FII is the message's number, from 0.
 func congested(t *testing.T) (*netlink.Conn, func()) {
 	t.Helper()
 	return netlinktest.Congested(t, func(number uint32) netlink.Message {
@@ -291,8 +290,8 @@ func congested(t *testing.T) (*netlink.Conn, func()) {
 	})
 }
 
-// The kernel's own socket: what was queued comes before the loss, and once that is
-// told nothing more is lost.
+// With a socket of the kernel: Receive returns the queued events before it reports the loss, and
+// loses nothing after that.
 func TestEventsOverflow(t *testing.T) {
 	conn, send := congested(t)
 	early := AcquireEvent{Local: ulidA, Peer: ulidB}
@@ -314,7 +313,7 @@ func TestEventsOverflow(t *testing.T) {
 	if c, ok := got[0].(ChangeEvent); err != nil || len(got) != 1 || !ok || c.FII != netlinktest.Sent {
 		t.Errorf("after the loss: %+v, %v", got, err)
 	}
-	// One that waits is still freed by Close.
+	// Close still frees a Receive that waits.
 	if err := netlinktest.Freed(t, e.Receive, e.Close); err == nil || errors.Is(err, ErrOverflow) {
 		t.Error("after Close:", err)
 	}
@@ -327,14 +326,14 @@ func TestSendControl(t *testing.T) {
 		e.Bytes(attrControlMessage, []byte("message"))
 		e.Uint32(attrControlLength, 1500)
 	})
-	got := request(t, cmdControlSend, func(c *Client) error { return c.SendControl(ulidA, locatorB, []byte("message"), 1500) })
+	got := requested(t, cmdControlSend, func(c *Client) error { return c.SendControl(ulidA, locatorB, []byte("message"), 1500) })
 	if string(got) != string(want) {
 		t.Errorf("sent\n  %x, wanted\n  %x", got, want)
 	}
 }
 
 func TestDeleteTagged(t *testing.T) {
-	c, err := parseContext(request(t, cmdContextDel, func(c *Client) error { return c.DeleteTagged(pair, 9) }))
+	c, err := parseContext(requested(t, cmdContextDel, func(c *Client) error { return c.DeleteTagged(pair, 9) }))
 	if err != nil {
 		t.Fatal(err)
 	}

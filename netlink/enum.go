@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// enumText is the name of v, or its number if a newer kernel made it up.
+// enumText is the name of v, or its number if only a newer kernel knows the value.
 func enumText[E ~uint32](names map[E]string, v E) string {
 	if s, ok := names[v]; ok {
 		return s
@@ -17,7 +17,7 @@ func enumText[E ~uint32](names map[E]string, v E) string {
 	return fmt.Sprintf("%d", uint32(v))
 }
 
-// enumValue sets v to the value that b names.
+// enumValue sets v to the value with the name b; what names the enumeration in errors.
 func enumValue[E ~uint32](names map[E]string, v *E, what string, b []byte) error {
 	for _, k := range slices.Sorted(maps.Keys(names)) {
 		if names[k] == string(b) {

@@ -11,22 +11,22 @@ import (
 	"github.com/mdlayher/netlink"
 )
 
-// headers is how many octets of a request come before its attributes: the
-// netlink header and the generic netlink header.
+// headers is how many octets of a request come before its attributes: the netlink header and the
+// generic netlink header.
 const headers = 16 + 4
 
-// Error is what the kernel answers to a request that it refuses.
+// Error is the kernel's answer to a request that it refuses.
 type Error struct {
-	// Err is the errno, which errors.Is compares with fs.ErrPermission,
-	// fs.ErrNotExist and the like.
+	// Err is the errno; errors.Is compares it with fs.ErrPermission, fs.ErrNotExist and the
+	// like.
 	Err error
-	// Message is the kernel's own sentence, "" if it has none.
+	// Message is the kernel's own sentence, "" if there is none.
 	Message string
-	// Attribute is the name of the attribute that the kernel objects to,
-	// "" if it names none.
+	// Attribute is the name of the attribute that the kernel objects to, "" if it names none.
 	Attribute string
 }
 
+// Error is the kernel's sentence or the text of the errno, with the attribute before it.
 func (e *Error) Error() string {
 	s := e.Message
 	if s == "" {
@@ -41,9 +41,10 @@ func (e *Error) Error() string {
 	return s
 }
 
+// Unwrap returns the errno.
 func (e *Error) Unwrap() error { return e.Err }
 
-// familyError explains why the family was not found.
+// familyError explains why the family could not be found.
 func familyError(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return &Error{
@@ -54,9 +55,9 @@ func familyError(err error) error {
 	return fmt.Errorf("looking for the family %q: %w", familyName, err)
 }
 
-// requestError makes an Error of what the kernel answered to a request with
-// these attributes, whose names are by number.
-func requestError(err error, attributes []byte, names []string) error {
+// requestError makes an Error of the kernel's answer to a request. Other errors are returned as
+// they are.
+func requestError(err error, r request) error {
 	var op *netlink.OpError
 	if !errors.As(err, &op) {
 		return err
@@ -64,12 +65,12 @@ func requestError(err error, attributes []byte, names []string) error {
 	return &Error{
 		Err:       op.Err,
 		Message:   op.Message,
-		Attribute: attributeAt(attributes, op.Offset-headers, names),
+		Attribute: attributeAt(r.attributes, op.Offset-headers, r.names),
 	}
 }
 
-// attributeAt names the attribute that contains the octet at offset; of one that is
-// nested, that around it.
+// attributeAt names the attribute that contains the octet at offset. If that attribute is nested,
+// it names the outer one.
 func attributeAt(b []byte, offset int, names []string) string {
 	for at := 0; at+4 <= len(b); {
 		length := int(binary.NativeEndian.Uint16(b[at:]))

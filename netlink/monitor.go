@@ -6,43 +6,43 @@ import (
 	"fmt"
 
 	"github.com/mdlayher/genetlink"
-	"github.com/mdlayher/netlink"
+
+	"shim6/netlink/nlread"
 )
 
-// The multicast groups, which a Monitor can be told by.
+// The multicast groups that Watch takes.
 const (
 	GroupConfig  = groupConfig
 	GroupContext = groupContext
 	GroupPolicy  = groupPolicy
 )
 
-// Notification tells what has changed: exactly one of the pointers is set.
+// Notification tells of one change: exactly one of the pointers is set, to the object as it is
+// now or, if Deleted, as it was.
 type Notification struct {
 	Config  *Config
 	Context *Context
 	Policy  *Policy
-	// Deleted says that the context or the rule is gone.
+	// Deleted says that the context or the policy is gone.
 	Deleted bool
 }
 
-// Monitor is told of changes, by whomever they are made. Its methods are for one
-// goroutine, but for Close.
+// Monitor is told of the changes that any program makes. Close is for any goroutine, the other
+// methods are for one.
 type Monitor struct {
 	conn   *genetlink.Conn
 	family genetlink.Family
-	queue  Queue[Notification]
+	queue  nlread.Queue[Notification]
 }
 
-// Watch returns a Monitor of some of the groups. It takes no privilege.
+// Watch returns a Monitor of the groups, such as GroupContext. It takes no privilege, so the
+// contexts of notifications have no tags.
 func Watch(options *Options, groups ...string) (*Monitor, error) {
-	if options == nil {
-		options = &Options{}
-	}
-	conn, err := genetlink.Dial(&netlink.Config{NetNS: options.NetNS, Strict: true})
+	conn, err := options.dial(true)
 	if err != nil {
-		return nil, fmt.Errorf("opening a netlink socket: %w", err)
+		return nil, err
 	}
-	m, err := newMonitor(conn, groups)
+	m, err := newMonitor(genetlink.NewConn(conn), groups)
 	if err != nil {
 		conn.Close()
 		return nil, err
@@ -56,7 +56,7 @@ func newMonitor(conn *genetlink.Conn, groups []string) (*Monitor, error) {
 	if err != nil {
 		return nil, familyError(err)
 	}
-	// More room than the limit of the system takes a privilege.
+	// A buffer beyond the system's limit takes a privilege. Without it more is lost.
 	_ = conn.SetReadBuffer(readBuffer)
 	ids := map[string]uint32{}
 	for _, g := range family.Groups {
@@ -74,14 +74,18 @@ func newMonitor(conn *genetlink.Conn, groups []string) (*Monitor, error) {
 	return &Monitor{conn: conn, family: family}, nil
 }
 
-// Close ends it; a Receive that waits returns an error.
+// Close closes the socket. A Receive that waits returns an error.
 func (m *Monitor) Close() error { return m.conn.Close() }
 
-// Receive waits for notifications. ErrOverflow says that some were lost after those
-// that were returned before; after any other error the Monitor is of no use. Those
-// of a newer kernel are passed over, so there may be none.
+// Receive waits for notifications. It ignores those of a newer kernel, so there may be none. The
+// error ErrOverflow says that some were lost after those that were returned before; after any
+// other error the Monitor is of no use.
 func (m *Monitor) Receive() ([]Notification, error) {
-	return m.queue.Receive(m.conn, m.next)
+	list, lost, err := m.queue.Receive(m.conn, m.next)
+	if lost {
+		return nil, ErrOverflow
+	}
+	return list, err
 }
 
 // next receives one datagram.
@@ -106,7 +110,7 @@ func (m *Monitor) next() ([]Notification, error) {
 	return list, nil
 }
 
-// parseNotification reports false for what it does not know.
+// parseNotification reads a notification; ok is false for a command that it does not know.
 func parseNotification(m genetlink.Message) (n Notification, ok bool, err error) {
 	switch m.Header.Command {
 	case cmdConfigNtf:

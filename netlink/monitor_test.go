@@ -23,7 +23,7 @@ func TestParseNotification(t *testing.T) {
 	}
 	policy := &Policy{Preference: pointer(uint32(5)), Action: PolicyActionBypass}
 	config := wantConfig
-	context := &Context{ULIDs: pair}
+	context := &Context{ULIDs: pair, Encapsulation: EncapsulationNative}
 	for _, c := range []struct {
 		name    string
 		command uint8
@@ -33,10 +33,10 @@ func TestParseNotification(t *testing.T) {
 	}{
 		{"configuration", cmdConfigNtf, configMessage(), Notification{Config: &config}, true},
 		{"context", cmdContextNtf, notification(), Notification{Context: context}, true},
-		{"context that is gone", cmdContextDelNtf, notification(), Notification{Context: context, Deleted: true}, true},
+		{"deleted context", cmdContextDelNtf, notification(), Notification{Context: context, Deleted: true}, true},
 		{"rule", cmdPolicyNtf, rule, Notification{Policy: policy}, true},
-		{"rule that is gone", cmdPolicyDelNtf, rule, Notification{Policy: policy, Deleted: true}, true},
-		{"of a newer kernel", 200, nil, Notification{}, false},
+		{"deleted rule", cmdPolicyDelNtf, rule, Notification{Policy: policy, Deleted: true}, true},
+		{"command of a newer kernel", 200, nil, Notification{}, false},
 	} {
 		got, ok, err := parseNotification(genetlink.Message{Header: genetlink.Header{Command: c.command}, Data: c.data})
 		if err != nil || ok != c.ok {
@@ -53,7 +53,7 @@ func TestParseNotification(t *testing.T) {
 	}
 }
 
-// What was queued is told before the loss.
+// Receive returns the queued notifications before it reports the loss.
 func TestMonitorOverflow(t *testing.T) {
 	conn, _ := congested(t)
 	m := &Monitor{conn: genetlink.NewConn(conn), family: genetlink.Family{ID: familyID}}
@@ -72,7 +72,7 @@ func TestMonitorGroups(t *testing.T) {
 	family := genetlink.Family{ID: familyID, Name: familyName, Version: familyVersion}
 	if _, err := newMonitor(genltest.Dial(genltest.ServeFamily(family, nil)), []string{"colour"}); err == nil ||
 		!strings.Contains(err.Error(), `no multicast group "colour"`) {
-		t.Errorf("a group that there is not: %v", err)
+		t.Errorf("a group that does not exist: %v", err)
 	}
 	family.Name = "other"
 	if _, err := newMonitor(genltest.Dial(genltest.ServeFamily(family, nil)), nil); err == nil {

@@ -28,9 +28,9 @@ var (
 	pair = ULIDs{Local: ulidA, Peer: ulidB, FII: 7}
 )
 
-// request runs do against a kernel that answers with an acknowledgement, and
+// requested runs do against a kernel that answers with an acknowledgement, and
 // returns the attributes of what it was asked.
-func request(t *testing.T, command uint8, do func(*Client) error) []byte {
+func requested(t *testing.T, command uint8, do func(*Client) error) []byte {
 	t.Helper()
 	var got []byte
 	c := kernel(t, genltest.CheckRequest(familyID, command, netlink.Request|netlink.Acknowledge,
@@ -44,12 +44,12 @@ func request(t *testing.T, command uint8, do func(*Client) error) []byte {
 	return got
 }
 
-// What NewContext sends reads back as the context that it is to make.
+// The attributes that NewContext sends read back as the context.
 func TestNewContext(t *testing.T) {
-	b := request(t, cmdContextNew, func(c *Client) error {
+	b := requested(t, cmdContextNew, func(c *Client) error {
 		return c.NewContext(pair, 1<<47-1, ContextUpdate{
 			TagPeer: pointer(uint64(5)), State: pointer(ContextStateEstablished),
-			LocatorLocal: &locatorA, LocatorPeer: &locatorB,
+			LocatorLocal: &locatorA, LocatorPeer: &locatorB, Encapsulation: pointer(Encapsulation(7)),
 			LocatorsLocal: &[]netip.Addr{locatorA, locatorB}, LocatorsPeer: &[]netip.Addr{},
 			InboundLocatorLocal: &locatorA, InboundLocatorPeer: &locatorB,
 			SendTimeout: pointer(10 * time.Second), KeepaliveTimeout: pointer(time.Second),
@@ -62,7 +62,7 @@ func TestNewContext(t *testing.T) {
 	}
 	want := Context{
 		ULIDs: pair, TagLocal: pointer(uint64(1<<47 - 1)), TagPeer: pointer(uint64(5)),
-		State: ContextStateEstablished, LocatorLocal: locatorA, LocatorPeer: locatorB,
+		State: ContextStateEstablished, LocatorLocal: locatorA, LocatorPeer: locatorB, Encapsulation: 7,
 		LocatorsLocal:       []netip.Addr{locatorA, locatorB},
 		InboundLocatorLocal: locatorA, InboundLocatorPeer: locatorB,
 		SendTimeout: 10 * time.Second, KeepaliveTimeout: time.Second, ReapState: ReapStateInboundOk,
@@ -70,7 +70,7 @@ func TestNewContext(t *testing.T) {
 	if d := cmp.Diff(want, got, addrCmp); d != "" {
 		t.Error(d)
 	}
-	// The list that is empty is there as well, or the kernel would leave its own alone.
+	// The empty list is in the request, too: otherwise the kernel would leave its own list.
 	lists := map[uint16][]byte{}
 	ad, err := netlink.NewAttributeDecoder(b)
 	if err != nil {
@@ -91,18 +91,18 @@ func TestNewContext(t *testing.T) {
 }
 
 func TestContextRequests(t *testing.T) {
-	want := Context{ULIDs: pair, LocatorPeer: locatorB}
-	b := request(t, cmdContextSet, func(c *Client) error {
+	want := Context{ULIDs: pair, LocatorPeer: locatorB, Encapsulation: EncapsulationNative}
+	b := requested(t, cmdContextSet, func(c *Client) error {
 		return c.SetContext(pair, ContextUpdate{LocatorPeer: &locatorB})
 	})
 	if got, err := parseContext(b); err != nil || !cmp.Equal(want, got, addrCmp) {
 		t.Errorf("%v: %s", err, cmp.Diff(want, got, addrCmp))
 	}
-	b = request(t, cmdContextDel, func(c *Client) error { return c.DeleteContext(ULIDs{Local: ulidA, Peer: ulidB}) })
+	b = requested(t, cmdContextDel, func(c *Client) error { return c.DeleteContext(ULIDs{Local: ulidA, Peer: ulidB}) })
 	if len(b) != 2*20 {
 		t.Errorf("an FII of 0 is sent: %x", b)
 	}
-	if b = request(t, cmdContextFlush, (*Client).FlushContexts); len(b) != 0 {
+	if b = requested(t, cmdContextFlush, (*Client).FlushContexts); len(b) != 0 {
 		t.Errorf("flush has attributes: %x", b)
 	}
 }
@@ -124,7 +124,8 @@ func TestContextGet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *got.LastSent != 1500*time.Millisecond || *got.LastHeard < 0 || got.Switches != 3 || got.MTU != 1492 {
+	if *got.LastSent != 1500*time.Millisecond || *got.LastHeard < 0 || got.Switches != 3 || got.MTU != 1492 ||
+		got.Encapsulation != EncapsulationNative {
 		t.Errorf("%+v", got)
 	}
 }
@@ -171,18 +172,18 @@ func TestPolicy(t *testing.T) {
 		Mark: pointer(uint32(1)), MarkMask: pointer(uint32(2)), MPTCP: true, Action: PolicyActionShim,
 		TriggerPackets: pointer(uint32(0)), TriggerTime: pointer(time.Duration(0)),
 	}
-	b := request(t, cmdPolicyNew, func(c *Client) error { return c.NewPolicy(want) })
+	b := requested(t, cmdPolicyNew, func(c *Client) error { return c.NewPolicy(want) })
 	got, err := parsePolicy(b)
 	if d := cmp.Diff(want, got, addrCmp); d != "" || err != nil {
 		t.Errorf("%v\n%s", err, d)
 	}
-	if b := request(t, cmdPolicyNew, func(c *Client) error { return c.NewPolicy(Policy{Action: PolicyActionBypass}) }); len(b) != 8 {
-		t.Errorf("what is not named is sent: %x", b)
+	if b := requested(t, cmdPolicyNew, func(c *Client) error { return c.NewPolicy(Policy{Action: PolicyActionBypass}) }); len(b) != 8 {
+		t.Errorf("values that are not set are sent: %x", b)
 	}
-	if b := request(t, cmdPolicyDel, func(c *Client) error { return c.DeletePolicy(7) }); !cmp.Equal(b, attributes(1, 7)) {
+	if b := requested(t, cmdPolicyDel, func(c *Client) error { return c.DeletePolicy(7) }); !cmp.Equal(b, attributes(1, 7)) {
 		t.Errorf("%x", b)
 	}
-	request(t, cmdPolicyFlush, (*Client).FlushPolicies)
+	requested(t, cmdPolicyFlush, (*Client).FlushPolicies)
 }
 
 func TestStats(t *testing.T) {
@@ -202,7 +203,7 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// What the kernel could not take is refused before it is asked, by name.
+// A value that the kernel could not take is refused before the kernel is asked, by its name.
 func TestBadValues(t *testing.T) {
 	c := kernel(t, func(genetlink.Message, netlink.Message) ([]genetlink.Message, error) {
 		t.Error("the kernel was asked")

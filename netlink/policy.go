@@ -3,41 +3,39 @@
 package netlink
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"time"
 )
 
-// Policy is a rule that says what becomes of a packet that this host sends;
-// the first that fits, by ascending preference, decides. A nil field, an
-// invalid prefix and false fit everything.
+// Policy is a rule for packets that this host sends. Among the rules that fit a packet, the
+// one with the lowest preference decides. A nil field, an invalid prefix and false fit
+// everything.
 type Policy struct {
-	// Preference is the place among the rules. In NewPolicy nil stands for
-	// one before all others.
+	// Preference is the place among the rules. In NewPolicy nil means before all others.
 	Preference *uint32
 	// Local and Peer are prefixes of the ULIDs.
 	Local, Peer netip.Prefix
 	// Protocol is an upper-layer protocol number.
 	Protocol *uint8
-	// Port is either port.
+	// Port fits either port.
 	PortLocal, PortPeer, Port *uint16
-	// Mark is the firewall mark, of which MarkMask says what is compared.
+	// Mark is the firewall mark; MarkMask has the bits that are compared.
 	Mark, MarkMask *uint32
-	// MPTCP fits TCP sockets that belong to an MPTCP connection.
+	// MPTCP, if true, fits only TCP sockets that belong to an MPTCP connection.
 	MPTCP  bool
 	Action PolicyAction
-	// TriggerPackets and TriggerTime stand in place of the configuration's.
+	// TriggerPackets and TriggerTime replace the configuration's for these packets.
 	TriggerPackets *uint32
 	TriggerTime    *time.Duration
 }
 
-// NewPolicy adds a rule. A preference that is taken is an fs.ErrExist.
+// NewPolicy adds a rule. If the preference is taken, the error is an fs.ErrExist.
 func (c *Client) NewPolicy(p Policy) error {
 	return c.change(cmdPolicyNew, policyAttributes, func(e *encoder) { e.policy(p) })
 }
 
-// DeletePolicy deletes the rule at a preference. If there is none it is an
+// DeletePolicy deletes the rule at a preference. If there is none, the error is an
 // fs.ErrNotExist.
 func (c *Client) DeletePolicy(preference uint32) error {
 	return c.change(cmdPolicyDel, policyAttributes, func(e *encoder) {
@@ -45,49 +43,37 @@ func (c *Client) DeletePolicy(preference uint32) error {
 	})
 }
 
-// FlushPolicies deletes all rules, those that a namespace begins with too.
+// FlushPolicies deletes all rules, also those that a namespace begins with.
 func (c *Client) FlushPolicies() error {
 	return c.change(cmdPolicyFlush, nil, func(*encoder) {})
 }
 
-// Policies returns all rules, by ascending preference. With ErrInterrupted it
-// returns what it has read.
+// Policies returns all rules, by ascending preference. With ErrInterrupted there is a list,
+// too: the rules that were read.
 func (c *Client) Policies() ([]Policy, error) {
 	return dump(c, cmdPolicyGet, policyAttributes, func(*encoder) {}, parsePolicy)
 }
 
 func (e *encoder) policy(p Policy) {
-	u16 := func(attr uint16, v *uint16) {
-		if v != nil {
-			e.Uint16(attr, *v)
-		}
-	}
-	u32 := func(attr uint16, v *uint32) {
-		if v != nil {
-			e.Uint32(attr, *v)
-		}
-	}
 	prefix := func(addr, length uint16, p netip.Prefix) {
 		if p != (netip.Prefix{}) {
 			e.addr(addr, p.Addr())
 			e.Uint8(length, uint8(p.Bits()))
 		}
 	}
-	u32(attrPolicyPreference, p.Preference)
+	optional(attrPolicyPreference, p.Preference, e.Uint32)
 	prefix(attrPolicyLocal, attrPolicyLocalLength, p.Local)
 	prefix(attrPolicyPeer, attrPolicyPeerLength, p.Peer)
-	if p.Protocol != nil {
-		e.Uint8(attrPolicyProtocol, *p.Protocol)
-	}
-	u16(attrPolicyPortLocal, p.PortLocal)
-	u16(attrPolicyPortPeer, p.PortPeer)
-	u16(attrPolicyPort, p.Port)
-	u32(attrPolicyMark, p.Mark)
-	u32(attrPolicyMarkMask, p.MarkMask)
+	optional(attrPolicyProtocol, p.Protocol, e.Uint8)
+	optional(attrPolicyPortLocal, p.PortLocal, e.Uint16)
+	optional(attrPolicyPortPeer, p.PortPeer, e.Uint16)
+	optional(attrPolicyPort, p.Port, e.Uint16)
+	optional(attrPolicyMark, p.Mark, e.Uint32)
+	optional(attrPolicyMarkMask, p.MarkMask, e.Uint32)
 	e.Flag(attrPolicyMptcp, p.MPTCP)
 	e.Uint32(attrPolicyAction, uint32(p.Action))
-	u32(attrPolicyTriggerPackets, p.TriggerPackets)
-	e.duration(attrPolicyTriggerTime, p.TriggerTime)
+	optional(attrPolicyTriggerPackets, p.TriggerPackets, e.Uint32)
+	optional(attrPolicyTriggerTime, p.TriggerTime, e.milliseconds)
 }
 
 func parsePolicy(b []byte) (Policy, error) {
@@ -125,7 +111,7 @@ func parsePolicy(b []byte) (Policy, error) {
 		case attrPolicyTriggerPackets:
 			p.TriggerPackets = pointer(d.Uint32())
 		case attrPolicyTriggerTime:
-			p.TriggerTime = pointer(time.Duration(d.Uint32()) * time.Millisecond)
+			p.TriggerTime = pointer(d.milliseconds())
 		}
 	})
 	if err == nil && p.Preference == nil {
@@ -138,44 +124,4 @@ func parsePolicy(b []byte) (Policy, error) {
 		p.Peer = netip.PrefixFrom(peer, int(peerLength))
 	}
 	return p, err
-}
-
-// Stat is one counter of a namespace.
-type Stat struct {
-	// Name is the specification's, as in "out-rehomed".
-	Name  string
-	Value uint64
-}
-
-// Stats returns the counters of the namespace in the specification's order;
-// docs/counters.md explains each. Those of a newer kernel have a number as
-// their name.
-func (c *Client) Stats() ([]Stat, error) {
-	replies, err := c.execute(cmdStatsGet, 0, nil, statsAttributes)
-	if err != nil {
-		return nil, err
-	}
-	if len(replies) != 1 {
-		return nil, fmt.Errorf("the kernel sent %d replies to stats-get, not one", len(replies))
-	}
-	var stats []Stat
-	err = decode(replies[0].Data, "counters", func(d *decoder) {
-		var s Stat
-		switch b := d.Bytes(); {
-		case d.Type() == attrStatsPad:
-			return
-		case len(b) == 4:
-			s.Value = uint64(binary.NativeEndian.Uint32(b))
-		case len(b) == 8:
-			s.Value = binary.NativeEndian.Uint64(b)
-		default:
-			d.err = fmt.Errorf("attribute %d is %d octets long", d.Type(), len(b))
-		}
-		s.Name = fmt.Sprint(d.Type())
-		if int(d.Type()) < len(statsAttributes) {
-			s.Name = statsAttributes[d.Type()]
-		}
-		stats = append(stats, s)
-	})
-	return stats, err
 }

@@ -44,8 +44,8 @@ const (
 	MessageMax = 2048
 )
 
-// ContextState is an enumeration of the family. Those states of RFC 5533, section 6.2, in which a context is known to
-// the kernel.
+// ContextState is an enumeration of the family. The states of RFC 5533, section 6.2, in which the kernel knows a
+// context.
 type ContextState uint32
 
 // The values of ContextState.
@@ -99,7 +99,7 @@ func (v *ReapState) UnmarshalText(b []byte) error {
 	return enumValue(reapStateNames, v, "reap-state", b)
 }
 
-// ReapTimer is an enumeration of the family. Which timer of RFC 5534 to start anew; the other is stopped.
+// ReapTimer is an enumeration of the family. The timer of RFC 5534 to start again; the other one is stopped.
 type ReapTimer uint32
 
 // The values of ReapTimer.
@@ -131,11 +131,11 @@ const (
 	// The Send Timer has expired: nothing was heard since something was
 	// sent. The context is Exploring now.
 	ReapEventSendTimeout ReapEvent = 1
-	// The first packet from the peer in an Exploring context, which is
-	// InboundOK now.
+	// The first packet from the peer has arrived in an Exploring context.
+	// The context is InboundOK now.
 	ReapEventInbound ReapEvent = 2
-	// Payload arrived in I2-SENT or I2BIS-SENT, which asks for another I2
-	// or I2bis (RFC 5533, section 12.2); at most one event a second.
+	// Payload has arrived in I2-SENT or I2BIS-SENT: another I2 or I2bis is
+	// due (RFC 5533, section 12.2). At most one event a second.
 	ReapEventPayload ReapEvent = 3
 	// A TCP connection of the ULID pair in an Operational context
 	// retransmits, or an ACK of several segments is overdue: a
@@ -159,14 +159,37 @@ func (v *ReapEvent) UnmarshalText(b []byte) error {
 	return enumValue(reapEventNames, v, "reap-event", b)
 }
 
+// Encapsulation is an enumeration of the family. How the packets of a context are carried on a locator pair. The same two
+// addresses with another encapsulation are another pair.
+type Encapsulation uint32
+
+// The values of Encapsulation.
+const (
+	// As RFC 5533, section 5, has it: with a Payload Extension header, as
+	// IP protocol 140.
+	EncapsulationNative Encapsulation = 1
+)
+
+var encapsulationNames = map[Encapsulation]string{
+	EncapsulationNative: "native",
+}
+
+// String returns the specification's name of the value.
+func (v Encapsulation) String() string { return enumText(encapsulationNames, v) }
+
+// UnmarshalText takes the specification's name of a value.
+func (v *Encapsulation) UnmarshalText(b []byte) error {
+	return enumValue(encapsulationNames, v, "encapsulation", b)
+}
+
 // PolicyAction is an enumeration of the family. See shim6.yaml.
 type PolicyAction uint32
 
 // The values of PolicyAction.
 const (
-	// Packets count towards asking for a context and are carried by it.
+	// Packets count towards asking for a context, and go by it.
 	PolicyActionShim PolicyAction = 1
-	// Packets do not count but are carried by a context that is there.
+	// Packets do not count, but go by a context that is there.
 	PolicyActionIgnore PolicyAction = 2
 	// Packets do not count and never go by another locator pair.
 	PolicyActionBypass PolicyAction = 3
@@ -190,27 +213,28 @@ func (v *PolicyAction) UnmarshalText(b []byte) error {
 const (
 	// Get the configuration of the namespace.
 	cmdConfigGet = 1
-	// Set those values of the namespace's configuration that the request
-	// names, all of them or, on any error, none.
+	// Set the values of the namespace's configuration that the request
+	// names: all of them or, on any error, none.
 	cmdConfigSet = 2
-	// The configuration has changed; shaped like the reply of config-get.
+	// The configuration has changed; the attributes are config-get's.
 	cmdConfigNtf = 3
-	// Make a context. It takes the ULID pair and the local tag; without
-	// more it is in I1-SENT. In any other state it takes the peer's tag.
+	// Make a context. The request needs the ULID pair and the local tag;
+	// without a state the context is in I1-SENT. Any other state needs the
+	// peer's tag, too.
 	cmdContextNew = 4
-	// Change what the request names of a context, which it names by its ULID
-	// pair and FII; tag-local, if it is there, must be the context's. A
-	// list of locators replaces the list of that side.
+	// Change the values of a context that the request has. The ULID pair and
+	// FII name the context; tag-local, if it is there, must be the context's.
+	// A list of locators replaces the list of that side.
 	cmdContextSet = 5
-	// Get a context, named by its ULID pair and FII or, by a privileged
-	// reader, by its local tag; or, as a dump, all, or those that have
-	// whatever the request names.
+	// Get a context: its ULID pair and FII name it or, for a privileged
+	// reader, its local tag. A dump has all contexts, or those that have the
+	// values of the request.
 	cmdContextGet = 6
 	// Delete a context, named as for context-get.
 	cmdContextDel = 7
 	// Delete all contexts of the namespace.
 	cmdContextFlush = 8
-	// A context is new or has changed; shaped like the reply of context-get.
+	// A context is new or has changed; attributes as in context-get.
 	cmdContextNtf = 9
 	// A context is gone.
 	cmdContextDelNtf = 10
@@ -220,7 +244,7 @@ const (
 	cmdPolicyDel = 12
 	// All rules, by ascending preference.
 	cmdPolicyGet = 13
-	// Delete all rules, the default ones too.
+	// Delete all rules, also the default ones.
 	cmdPolicyFlush = 14
 	// A rule is new.
 	cmdPolicyNtf = 15
@@ -228,8 +252,8 @@ const (
 	cmdPolicyDelNtf = 16
 	// Get the counters of the namespace.
 	cmdStatsGet = 17
-	// Make the asking socket the namespace's daemon, to which events and
-	// control messages go until it is closed. There can be one, and one more
+	// Make the asking socket the namespace's daemon: events and control
+	// messages go to it until it is closed. There can be one, and a second
 	// socket, of the same program or another, for what comes from outside.
 	cmdDaemonRegister = 18
 	// Send a control message with the addresses that the request names.
@@ -255,20 +279,20 @@ const (
 	attrConfigMaxContexts = 1 // u32
 	// How many ULID pairs without a context are counted at a time.
 	attrConfigMaxFlows = 2 // u32
-	// After how many packets of a ULID pair a context is asked for; 0
-	// means that packets alone never ask.
+	// The kernel asks for a context after so many packets of a ULID pair;
+	// 0 means that packets alone never ask.
 	attrConfigTriggerPackets = 3 // u32
-	// After how many milliseconds of active exchange a context is asked
-	// for; 0 means that time alone never asks.
+	// The kernel asks for a context after so many milliseconds of active
+	// exchange; 0 means that time alone never asks.
 	attrConfigTriggerTime = 4 // u32
 	// Send Timeout of new contexts in milliseconds (RFC 5534, section 7,
 	// which recommends 10 to 100 seconds).
 	attrConfigSendTimeout = 5 // u32
-	// After how many milliseconds without a packet a context is reported
-	// as quiescent (RFC 5533, section 9).
+	// The kernel reports a context as quiescent after so many milliseconds
+	// without a packet (RFC 5533, section 9).
 	attrConfigIdleTimeout = 6 // u32
-	// 1 to give the ULP those ICMPv6 errors as well that a daemon acts on
-	// (RFC 5533, section 8); 0 is the default.
+	// 1 to give the ULP also the ICMPv6 errors that a daemon acts on (RFC
+	// 5533, section 8); 0 is the default.
 	attrConfigIcmpToUlp = 7 // u32
 )
 
@@ -285,7 +309,7 @@ var configAttributes = []string{
 
 // Attributes of the set locators.
 const (
-	// One of at most locators-limit, none of them twice.
+	// One locator of at most locators-limit; no two are the same.
 	attrLocatorsLocator = 1 // binary
 )
 
@@ -301,9 +325,9 @@ const (
 	attrContextUlidPeer  = 3 // binary
 	// Forked Instance Identifier, 0 for the default context.
 	attrContextFii = 4 // u32
-	// CT(local), which the peer's packets bear. For privileged readers.
+	// CT(local), which the peer's packets have. For privileged readers.
 	attrContextTagLocal = 5 // u64
-	// CT(peer), which our packets bear. For privileged readers.
+	// CT(peer), which our packets have. For privileged readers.
 	attrContextTagPeer = 6 // u64
 	attrContextState   = 7 // u32
 	// Lp(local) of the current locator pair, by which payload is sent; the
@@ -311,20 +335,20 @@ const (
 	attrContextLocatorLocal = 8 // binary
 	// Lp(peer) of the current locator pair.
 	attrContextLocatorPeer = 9 // binary
-	// Ls(local), whole; an empty one empties the list. The ULID need not
-	// be named, and is not told.
+	// Ls(local), the whole list; an empty nest empties it. The ULID need
+	// not be in it, and is left out of replies.
 	attrContextLocatorsLocal = 10 // nest
-	// Ls(peer), likewise.
+	// Ls(peer), as locators-local.
 	attrContextLocatorsPeer = 11 // nest
-	// Destination of the pair by which the peer sends, as REAP has it;
-	// kept for readers, packets are received by tag alone.
+	// Destination of the pair by which the peer sends, as REAP has it. It
+	// is kept for readers only: packets are received by their tag.
 	attrContextInboundLocatorLocal = 12 // binary
 	// Source of the pair by which the peer sends.
 	attrContextInboundLocatorPeer = 13 // binary
 	// Send Timeout in milliseconds (RFC 5534, section 7).
 	attrContextSendTimeout = 14 // u32
-	// Keepalive Timeout in milliseconds: the peer's Send Timeout, 15
-	// seconds if it named none.
+	// Keepalive Timeout in milliseconds: the peer's Send Timeout, or 15
+	// seconds if the peer has named none.
 	attrContextKeepaliveTimeout = 15 // u32
 	attrContextReapState        = 16 // u32
 	// Milliseconds since payload was last sent; absent if never.
@@ -333,17 +357,21 @@ const (
 	attrContextLastHeard = 18 // u64
 	// How often the current locator pair has changed.
 	attrContextSwitches = 19 // u32
-	// What the ULP may send at a time; absent on the ULID pair, unless
-	// payload bears the header there as well.
+	// Octets that a packet of the ULP may have; absent on the ULID pair,
+	// unless payload has the header there, too.
 	attrContextMtu = 20 // u32
-	// Start this timer anew, after what reap-state does; for what is to
-	// happen when a Probe is sent or received (RFC 5534, sections 6.5 and
-	// 6.7 to 6.9). It is not told.
+	// Start this timer again, after reap-state has taken effect: Probes
+	// that are sent or received do so (RFC 5534, sections 6.5 and 6.7 to
+	// 6.9). It is not in replies.
 	attrContextReapTimer = 21 // u32
-	// 1 if payload bears the Payload Extension header on the ULID pair as
-	// well (RFC 5533, section 11.1). The kernel sets it when a context has
-	// been re-homed by either host.
+	// 1 if payload has the Payload Extension header even on the ULID pair
+	// (RFC 5533, section 11.1). The kernel sets it when either host has
+	// re-homed the context.
 	attrContextHeader = 22 // u32
+	// How payload is carried on the current locator pair. A request that
+	// names locator-local or locator-peer, but not this, means native; one
+	// that names none of the three leaves the pair.
+	attrContextEncapsulation = 23 // u32
 )
 
 // contextAttributes are the names of the set context, by number.
@@ -370,6 +398,7 @@ var contextAttributes = []string{
 	attrContextMtu:                 "mtu",
 	attrContextReapTimer:           "reap-timer",
 	attrContextHeader:              "header",
+	attrContextEncapsulation:       "encapsulation",
 }
 
 // Attributes of the set policy.
@@ -427,7 +456,7 @@ const (
 	// The message from its Next Header field on, of the length that its
 	// Hdr Ext Len tells, with its checksum.
 	attrControlMessage = 4 // binary
-	// Where it arrived.
+	// The interface on which the packet arrived.
 	attrControlIfindex   = 5  // u32
 	attrControlTag       = 6  // u64
 	attrControlEvent     = 7  // u32
@@ -442,21 +471,21 @@ const (
 	attrControlIcmpInfo = 14 // u32
 	// Milliseconds without a packet.
 	attrControlIdle = 15 // u64
-	// Only what others can cause at will: control messages, unknown tags
-	// and ICMPv6 errors. A socket of its own for these keeps a flood of
-	// them from the other events. Messages and errors that belong to a
+	// The socket is only for what others can cause at will: control
+	// messages, unknown tags and ICMPv6 errors. So a flood of these can't
+	// crowd out the other events. Messages and errors that belong to a
 	// context go to the main socket all the same.
 	attrControlFromOutside = 16 // flag
 	// The round-trip time that TCP has measured, in microseconds.
 	attrControlRtt = 17 // u32
-	// How often the timer of a TCP connection has expired since anything
-	// that it has sent was acknowledged.
+	// How often the timer of a TCP connection has expired since the peer
+	// last acknowledged something.
 	attrControlRetransmits = 18 // u32
-	// In an event, octets of the packet that TCP sends again, from the IPv6
-	// header on, as it leaves. In a request, octets of the packet that a
-	// message is sent in: what is behind the message is ignored by the
-	// receiver (RFC 8200, section 4.7). It is no more than the MTU of the
-	// path as far as that is known, and no less than the message takes.
+	// In an event: octets of the packet that TCP sends again, from the IPv6
+	// header on, as it leaves. In a request: octets that the packet of the
+	// message is to have. The receiver ignores the octets behind the message
+	// (RFC 8200, section 4.7). The packet gets no longer than the MTU of the
+	// path as far as that is known, and no shorter than the message takes.
 	attrControlLength = 19 // u32
 	// Other TCP connections of the context make progress, or did a second
 	// ago.

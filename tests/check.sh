@@ -50,6 +50,7 @@ go_mod_tidy() { go mod tidy -diff && go mod verify; }
 # Where another program is missing, the Go tests leave out what needs it; -prepare brings it.
 completion() { SHIM6_NO_SKIP=1 go test -run Completion ./tools/shim6tool; }
 dissector() { SHIM6_NO_SKIP=1 go test -run Tshark ./daemon/wire; }
+firewall() { SHIM6_NO_SKIP=1 go test -run Nftables ./examples; }
 
 # Which of checkpatch's rules do not hold here, and why.
 #   compat.h is about kernel versions, which a kernel tree would not be, and
@@ -165,6 +166,7 @@ lint()
 	check "staticcheck" go tool staticcheck ./...
 	check "go.mod is tidy" go_mod_tidy
 	check "shell syntax" shell_syntax
+	check "no circle among the module's files" silent go run ./tools/circles
 	check "each requirement has a test, or a reason" go run ./tools/conformance
 }
 
@@ -191,6 +193,7 @@ sources()
 	check "make deb" packages
 	check "completion is tried in each shell that has it" completion
 	check "tshark agrees with what is encoded" dissector
+	check "nft takes the example of a firewall" firewall
 }
 
 echo "TAP version 13"

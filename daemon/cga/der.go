@@ -2,9 +2,9 @@
 
 package cga
 
-// The little of DER (ITU-T X.690) that a PDS needs. encoding/asn1 lets pass
-// what follows the last field of a SEQUENCE, and insists on knowing what is in
-// a key: neither fits a field whose length is found by its DER alone.
+// The part of DER (ITU-T X.690) that a PDS needs. encoding/asn1 does not fit a field whose length
+// only its DER tells: it accepts octets after the last field of a SEQUENCE, and wants to know the
+// contents of a key.
 
 const (
 	tagInteger   = 0x02
@@ -17,8 +17,8 @@ const (
 // oidRSA is rsaEncryption, 1.2.840.113549.1.1.1.
 const oidRSA = "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"
 
-// readDER splits an element with this tag off b. Lengths are definite, in the
-// shortest form, and below 65536: no Shim6 option holds more.
+// readDER splits an element with this tag off b. Lengths are definite, in the shortest form, and
+// below 65536: no Shim6 option holds more.
 func readDER(b []byte, tag byte) (content, rest []byte, ok bool) {
 	if len(b) < 2 || b[0] != tag {
 		return nil, nil, false
@@ -39,8 +39,8 @@ func readDER(b []byte, tag byte) (content, rest []byte, ok bool) {
 	return b[head : head+n], b[head+n:], true
 }
 
-// readUnsigned splits a non-negative INTEGER off b and returns its octets
-// without leading zeros; 0 has none.
+// readUnsigned splits a non-negative INTEGER off b and returns its octets without leading zeros; 0
+// has no octets.
 func readUnsigned(b []byte) (n, rest []byte, ok bool) {
 	n, rest, ok = readDER(b, tagInteger)
 	switch {
@@ -54,8 +54,8 @@ func readUnsigned(b []byte) (n, rest []byte, ok bool) {
 	return n[1:], rest, true
 }
 
-// appendDER appends an element with this tag and the content of the parts,
-// together below 65536 octets.
+// appendDER appends an element with this tag. Its content are the parts, together below 65536
+// octets.
 func appendDER(b []byte, tag byte, parts ...[]byte) []byte {
 	n := 0
 	for _, p := range parts {
@@ -76,7 +76,7 @@ func appendDER(b []byte, tag byte, parts ...[]byte) []byte {
 	return b
 }
 
-// publicKeyInfo is a SubjectPublicKeyInfo taken apart.
+// publicKeyInfo are the fields of a SubjectPublicKeyInfo.
 type publicKeyInfo struct {
 	der        []byte // all of it
 	oid        []byte // algorithm
@@ -84,9 +84,9 @@ type publicKeyInfo struct {
 	key        []byte // content of the BIT STRING
 }
 
-// readPublicKeyInfo splits a SubjectPublicKeyInfo off b. What is in the BIT
-// STRING is not looked at: an HBA-only address has a nonce there, and some
-// implementations do not give it the form of a key.
+// readPublicKeyInfo splits a SubjectPublicKeyInfo off b. It does not check the contents of the BIT
+// STRING: an HBA-only address has a nonce there, and some implementations do not give it the form
+// of a key.
 func readPublicKeyInfo(b []byte) (info publicKeyInfo, rest []byte, ok bool) {
 	outer, rest, ok := readDER(b, tagSequence)
 	if !ok {

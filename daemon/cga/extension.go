@@ -14,21 +14,20 @@ const ExtensionMultiPrefix = 0x0012
 // extensionHeader is how many octets of an extension come before its data.
 const extensionHeader = 4
 
-// Extension is an extension field of a PDS (RFC 4581 section 2). Fields whose
-// type is unknown are kept, and hashed, and otherwise ignored (RFC 3972
-// section 3).
+// Extension is an extension field of a PDS (RFC 4581 section 2). Fields of an unknown type are kept
+// and hashed, and otherwise ignored (RFC 3972 section 3).
 type Extension struct {
 	Type uint16
 	// Data is the Extension Data, at most 65535 octets.
 	Data []byte
 }
 
-// readExtensions takes octets apart, without copying them.
+// readExtensions reads extension fields without copying their data.
 func readExtensions(b []byte) ([]Extension, error) {
 	var list []Extension
 	for len(b) > 0 {
 		if len(b) < extensionHeader {
-			return nil, fmt.Errorf("%w: %d octets are left, of which no type and length can be read (RFC 4581 section 2)",
+			return nil, fmt.Errorf("%w: %d octets are left, too few for a type and a length (RFC 4581 section 2)",
 				ErrExtension, len(b))
 		}
 		t, n := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
@@ -43,11 +42,11 @@ func readExtensions(b []byte) ([]Extension, error) {
 	return list, nil
 }
 
-// appendExtensions appends them as they stand in a PDS.
+// appendExtensions appends extension fields as they are in a PDS.
 func appendExtensions(b []byte, list []Extension) ([]byte, error) {
 	for _, e := range list {
 		if len(e.Data) > 0xffff {
-			return b, fmt.Errorf("%w: extension %#04x has %d octets of data, of which 65535 can be said (RFC 4581 section 2)",
+			return b, fmt.Errorf("%w: extension %#04x has %d octets of data, where 65535 are allowed (RFC 4581 section 2)",
 				ErrExtension, e.Type, len(e.Data))
 		}
 		b = binary.BigEndian.AppendUint16(b, e.Type)
@@ -59,14 +58,12 @@ func appendExtensions(b []byte, list []Extension) ([]byte, error) {
 
 // MultiPrefix is the Multi-Prefix extension of RFC 5535 section 5.
 type MultiPrefix struct {
-	// PublicKey is the P flag: the Public Key field holds a public key, not
-	// a nonce.
+	// PublicKey is the P flag: the Public Key field holds a public key, not a nonce.
 	PublicKey bool
 	// Prefixes are Prefix[1] to Prefix[n]. Their order is hashed.
 	Prefixes []SubnetPrefix
-	// Misplaced says that a reserved bit is set where an earlier
-	// implementation, LinShim6, has the P flag. With it, too, the key may
-	// sign. It is never encoded.
+	// Misplaced says that a reserved bit is set where an earlier implementation, LinShim6, has the
+	// P flag. Such a key may sign, too. Misplaced is never encoded.
 	Misplaced bool
 }
 
@@ -74,10 +71,9 @@ const (
 	// multiPrefixFlags is how many octets come before the prefixes.
 	multiPrefixFlags = 4
 	flagP            = 1 << 31
-	// flagPSwapped is where the P flag ends up when a little-endian host
-	// writes the word as it stands in memory: LinShim6 does. It is a
-	// reserved bit, which says nothing, save that such a key may sign (see
-	// docs/decisions.md).
+	// flagPSwapped is where the P flag is if a little-endian host writes the word in its own byte
+	// order, as LinShim6 does. It is a reserved bit: its only effect is that such a key may sign
+	// (see docs/decisions.md).
 	flagPSwapped = 1 << 7
 )
 
@@ -95,8 +91,8 @@ func (m MultiPrefix) Extension() Extension {
 	return Extension{Type: ExtensionMultiPrefix, Data: data}
 }
 
-// MultiPrefix returns the Multi-Prefix extension of p. The reserved bits are
-// ignored, but for Misplaced. Its errors are ErrMultiPrefix.
+// MultiPrefix returns the Multi-Prefix extension of p. It ignores the reserved bits, except for
+// Misplaced. Its errors are ErrMultiPrefix.
 func (p *PDS) MultiPrefix() (MultiPrefix, error) {
 	flags, data, err := p.multiPrefix()
 	if err != nil {
@@ -123,14 +119,14 @@ func (p *PDS) multiPrefix() (flags uint32, prefixes []byte, err error) {
 		return 0, nil, fmt.Errorf("%w: the PDS has no extension %#04x, so its address is in no HBA set (RFC 5535 section 4)",
 			ErrMultiPrefix, ExtensionMultiPrefix)
 	case found > 1:
-		return 0, nil, fmt.Errorf("%w: the PDS has %d of them, and RFC 5535 section 5 knows of one", ErrMultiPrefix, found)
+		return 0, nil, fmt.Errorf("%w: the PDS has %d of them, where RFC 5535 section 5 allows one", ErrMultiPrefix, found)
 	case len(data) < multiPrefixFlags || (len(data)-multiPrefixFlags)%8 != 0:
 		return 0, nil, fmt.Errorf("%w: its length of %d octets is not 4 + 8*n (RFC 5535 section 5)", ErrMultiPrefix, len(data))
 	}
 	return binary.BigEndian.Uint32(data), data[multiPrefixFlags:], nil
 }
 
-// isMember says whether prefix is among the octets of prefixes.
+// isMember reports whether prefix is among the octets of prefixes.
 func isMember(prefixes []byte, prefix SubnetPrefix) bool {
 	for ; len(prefixes) > 0; prefixes = prefixes[8:] {
 		if SubnetPrefix(prefixes[:8]) == prefix {

@@ -47,10 +47,9 @@ func TestMultiPrefixEncoding(t *testing.T) {
 	}
 }
 
-// The reserved bits are ignored, each of them, though they are hashed: as to the P
-// flag, the prefixes and who is a member. That is all of what RFC 5535 has them
-// ignored for but one thing, in which one bit deviates: with bit 24, where an earlier
-// implementation has the P flag, the key may sign.
+// Each reserved bit is ignored, though it is hashed: it changes neither the P flag, the prefixes
+// nor the members. RFC 5535 wants the bits ignored altogether. Bit 24 is the one exception: an
+// earlier implementation has the P flag there, so with it the key may sign.
 func TestMultiPrefixReserved(t *testing.T) {
 	shows.IDs(t, "5535-5-05")
 	list := eight(t)[:2]
@@ -79,8 +78,8 @@ func TestMultiPrefixReserved(t *testing.T) {
 	}
 }
 
-// An extension whose length is not that of a list of prefixes, or of which there
-// are two, names no set: the address may still be a CGA.
+// An extension makes no set if its length is not that of a list of prefixes, or if there are two.
+// The address may still be a CGA.
 func TestMultiPrefixMalformed(t *testing.T) {
 	shows.IDs(t, "5535-7.2-05")
 	good := MultiPrefix{Prefixes: eight(t)[:1]}.Extension()
@@ -123,7 +122,7 @@ func TestMultiPrefixMalformed(t *testing.T) {
 	}
 }
 
-// A set of no prefixes has no members.
+// A set without prefixes has no members.
 func TestMultiPrefixEmpty(t *testing.T) {
 	p := &PDS{PublicKey: appendixA().PublicKey, Extensions: []Extension{MultiPrefix{}.Extension()}}
 	wantError(t, p.VerifyHBA(netip.MustParseAddr("2001:db8::1")), ErrNotMember)
@@ -133,7 +132,7 @@ func TestMultiPrefixEmpty(t *testing.T) {
 	}
 }
 
-// An interface identifier has the 64 bits that a prefix leaves.
+// A prefix of 64 bits leaves 64 bits to the interface identifier.
 func TestSubnetPrefix(t *testing.T) {
 	shows.IDs(t, "6629-3.2-01")
 	for _, tt := range []struct{ text, want string }{

@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// extendedModifierBits is the length of the nonce that an HBA-only
-	// address has in the place of a key (RFC 5535 section 6).
+	// extendedModifierBits is the length of the nonce that an HBA-only address has in place of a
+	// key (RFC 5535 section 6).
 	extendedModifierBits = 384
-	// maxPrefixes is how many fit the length of an extension field.
+	// maxPrefixes is how many prefixes fit into an extension field.
 	maxPrefixes = (0xffff - multiPrefixFlags) / 8
 )
 
-// extendedModifierExponent is the public exponent beside the nonce. RFC 5535
-// leaves it open: it is hashed, and never used.
+// extendedModifierExponent is the public exponent that goes with the nonce. RFC 5535 leaves it
+// open: it is hashed, but never used.
 var extendedModifierExponent = []byte{0x01, 0x00, 0x01}
 
 // Address is an address that was made here, and the PDS that verifies it.
@@ -32,36 +32,32 @@ type Address struct {
 	PDS  *PDS
 }
 
-// Options are the inputs to the making of addresses that the caller may leave
-// out.
+// Options are optional inputs for making addresses.
 type Options struct {
-	// Sec is the security parameter, 0 to MaxSec. To make an address takes
-	// some 2^(16*Sec) hashes, and to forge one 2^(16*Sec) times as many as
-	// for 0.
+	// Sec is the security parameter, 0 to MaxSec. To make an address takes about 2^(16*Sec) hashes.
+	// To forge one takes 2^(16*Sec) times as many as for a Sec of 0.
 	Sec uint8
-	// PublicKey, of MinKeyBits to MaxNewKeyBits, is what the addresses are
-	// bound to. A CGA must have one; without one, HBAs are HBA-only.
+	// PublicKey is the key to which the addresses are bound, of MinKeyBits to MaxNewKeyBits. A CGA
+	// must have one; HBAs without one are HBA-only.
 	PublicKey *rsa.PublicKey
-	// Extensions are further extension fields. They come after the
-	// Multi-Prefix extension, which must not be among them.
+	// Extensions are further extension fields. They come after the Multi-Prefix extension, which
+	// must not be among them.
 	Extensions []Extension
-	// Workers is how many goroutines search, 0 for as many as there are
-	// processors. The result does not depend on it.
+	// Workers is how many goroutines search; 0 means one for each processor. It does not change the
+	// result.
 	Workers int
-	// Progress, if not nil, is called every few milliseconds of the search
-	// for a modifier, with the number of hashes made. It is called by the
-	// goroutine that called GenerateCGA or GenerateHBA.
+	// Progress, if not nil, is called every few milliseconds of the search for a modifier, with the
+	// number of hashes made. The goroutine that called GenerateCGA or GenerateHBA calls it.
 	Progress func(hashes uint64)
 }
 
-// GenerateCGA makes a CGA-only address by the steps of RFC 3972 section 4, with
-// collision count 0. It reads 16 octets of random, for the modifier.
+// GenerateCGA makes a CGA-only address by the steps of RFC 3972 section 4, with collision count 0.
+// It reads 16 octets of random, for the modifier.
 //
-// Errors are ErrSec, ErrKey, ErrExtension, that of the reader, and that of ctx,
-// which ends the search.
+// Errors are ErrSec, ErrKey, ErrExtension, the reader's, and that of ctx, which ends the search.
 func GenerateCGA(ctx context.Context, random io.Reader, prefix SubnetPrefix, o Options) (Address, error) {
 	if o.PublicKey == nil {
-		return Address{}, fmt.Errorf("%w: a CGA is bound to one (RFC 3972 section 4)", ErrKey)
+		return Address{}, fmt.Errorf("%w: a CGA is bound to a key, and there is none (RFC 3972 section 4)", ErrKey)
 	}
 	p, err := o.start(random, nil)
 	if err != nil {
@@ -73,13 +69,12 @@ func GenerateCGA(ctx context.Context, random io.Reader, prefix SubnetPrefix, o O
 	return p.Derive(prefix, 0, o.Sec)
 }
 
-// GenerateHBA makes the HBA set of one or more different prefixes by the steps of
-// RFC 5535 section 6, with collision count 0: one address for each prefix, in
-// their order, which is part of what is hashed. With a public key they are CGAs
-// as well. It reads 16 octets of random, for the modifier, and without a public
-// key 48 more, for the extended modifier.
+// GenerateHBA makes the HBA set of one or more different prefixes by the steps of RFC 5535 section
+// 6, with collision count 0. It returns one address for each prefix, in the order of the prefixes,
+// which is hashed as well. With a public key the addresses are also CGAs. It reads 16 octets of
+// random, for the modifier, and without a public key 48 more, for the extended modifier.
 //
-// A change of the prefixes makes another set, all of whose addresses are new.
+// Other prefixes make another set, in which all addresses are new.
 //
 // Errors are ErrPrefixes and those of GenerateCGA.
 func GenerateHBA(ctx context.Context, random io.Reader, prefixes []SubnetPrefix, o Options) ([]Address, error) {
@@ -108,7 +103,8 @@ func GenerateHBA(ctx context.Context, random io.Reader, prefixes []SubnetPrefix,
 	return p.deriveSet(prefixes, 0, o.Sec)
 }
 
-// start returns a PDS with all but the prefix, and a modifier to begin with.
+// start returns a PDS with everything except the prefix, and with a modifier to begin the search
+// with.
 func (o Options) start(random io.Reader, multi *Extension) (*PDS, error) {
 	if err := checkSec(o.Sec); err != nil {
 		return nil, err
@@ -135,16 +131,16 @@ func (o Options) start(random io.Reader, multi *Extension) (*PDS, error) {
 	if _, err := io.ReadFull(random, nonce); err != nil {
 		return nil, fmt.Errorf("random numbers for the extended modifier: %w", err)
 	}
-	// As a key, too, it is to have 384 bits: RFC 3972 section 3 wants as
-	// many of an RSA key, and verifiers may insist.
+	// The nonce must also be a key of 384 bits: RFC 3972 section 3 wants at least so many of an RSA
+	// key, and verifiers may insist.
 	nonce[0] |= 0x80
 	p.PublicKey = encodeRSA(nonce, extendedModifierExponent)
 	return p, nil
 }
 
-// search makes the modifier of p fit o.Sec.
+// search replaces the modifier of p by one that fits o.Sec.
 func (o Options) search(ctx context.Context, p *PDS) error {
-	// Prefix and collision count are still zero, as Hash2 has them.
+	// Prefix and collision count are still zero, as in Hash2.
 	input, err := p.MarshalBinary()
 	if err != nil {
 		return err
@@ -164,16 +160,13 @@ func checkSec(sec uint8) error {
 	return nil
 }
 
-// Derive makes the address that another prefix or collision count gives, with
-// everything else as in p (RFC 3972 section 4 steps 4 to 9): what is to be done
-// when the prefix of a CGA changes, and for all members of an HBA set together
-// when duplicate address detection finds one of them taken, for which see
-// Regenerate. No search is needed. sec must not be more than what the modifier
-// of p was found for. The result shares memory with p.
+// Derive makes the address with another prefix or collision count, and everything else as in p (RFC
+// 3972 section 4 steps 4 to 9). Use it when the prefix of a CGA changes; when duplicate address
+// detection finds an address taken, see Regenerate. There is no search, so sec must not be more
+// than the Sec for which the modifier of p was found. The result shares memory with p.
 //
-// Errors are ErrSec, ErrCollisionCount, ErrHash2 if the modifier does not fit
-// sec, ErrNotMember if p is of an HBA set that lacks the prefix, ErrMultiPrefix
-// and those of AppendBinary.
+// Errors are ErrSec, ErrCollisionCount, ErrHash2 if the modifier does not fit sec, ErrNotMember if
+// p is of an HBA set without the prefix, ErrMultiPrefix and those of AppendBinary.
 func (p *PDS) Derive(prefix SubnetPrefix, collisionCount, sec uint8) (Address, error) {
 	if err := checkSec(sec); err != nil {
 		return Address{}, err
@@ -187,7 +180,7 @@ func (p *PDS) Derive(prefix SubnetPrefix, collisionCount, sec uint8) (Address, e
 			return Address{}, err
 		}
 		if !isMember(prefixes, prefix) {
-			return Address{}, fmt.Errorf("%w: the Multi-Prefix extension has no %v, and with it the whole set would be another (RFC 5535 section 6)",
+			return Address{}, fmt.Errorf("%w: the Multi-Prefix extension has no %v, and adding it would change the whole set (RFC 5535 section 6)",
 				ErrNotMember, prefix)
 		}
 	}
@@ -217,14 +210,13 @@ func (p *PDS) deriveSet(prefixes []SubnetPrefix, collisionCount, sec uint8) ([]A
 	return set, nil
 }
 
-// Regenerate makes the addresses of a set anew with another collision count: what
-// is to be done when duplicate address detection finds one of them taken. All
-// members of an HBA set change together (RFC 5535 section 6 step 6.4). For a CGA,
-// set is that address alone.
+// Regenerate makes the addresses of a set again with another collision count. Use it when duplicate
+// address detection finds one of them taken. All members of an HBA set change together (RFC 5535
+// section 6 step 6.4). A CGA is a set of one address.
 //
-// The error is ErrPrefixes if there is a part of an HBA set, without the rest of it.
-// It is ErrCollisionCount for a count above MaxCollisionCount: after three collisions
-// one is to give up (RFC 3972 section 4 step 8). Other errors are those of Derive.
+// The error is ErrPrefixes if set has some members of an HBA set, but not all. It is
+// ErrCollisionCount for a count above MaxCollisionCount: give up after three collisions (RFC 3972
+// section 4 step 8). Other errors are those of Derive.
 func Regenerate(set []Address, collisionCount uint8) ([]Address, error) {
 	if err := checkWhole(set); err != nil {
 		return nil, err
@@ -240,8 +232,8 @@ func Regenerate(set []Address, collisionCount uint8) ([]Address, error) {
 	return out, nil
 }
 
-// checkWhole says what is wrong if some of the addresses are in an HBA set, and they
-// are not all the members of one.
+// checkWhole returns an error if some of the addresses are in an HBA set, and set is not exactly
+// that HBA set.
 func checkWhole(set []Address) error {
 	at := slices.IndexFunc(set, func(a Address) bool {
 		_, err := a.PDS.MultiPrefix()
@@ -271,7 +263,7 @@ func checkWhole(set []Address) error {
 	return nil
 }
 
-// sameSet reports whether q differs from p in no more than members of one set do.
+// sameSet reports whether p and q differ only as members of one set do.
 func (p *PDS) sameSet(q *PDS) bool {
 	return p.Modifier == q.Modifier && p.CollisionCount == q.CollisionCount && bytes.Equal(p.PublicKey, q.PublicKey) &&
 		slices.EqualFunc(p.Extensions, q.Extensions, func(a, b Extension) bool {
@@ -279,9 +271,8 @@ func (p *PDS) sameSet(q *PDS) bool {
 		})
 }
 
-// Members returns the addresses of the HBA set of p, in the order of the
-// Multi-Prefix extension, for a Sec that its modifier fits. Errors are
-// ErrMultiPrefix and those of Derive.
+// Members returns the addresses of the HBA set of p, in the order of the Multi-Prefix extension.
+// sec is a Sec that the modifier of p fits. Errors are ErrMultiPrefix and those of Derive.
 func (p *PDS) Members(sec uint8) ([]Address, error) {
 	m, err := p.MultiPrefix()
 	if err != nil {

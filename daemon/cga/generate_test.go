@@ -21,8 +21,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// verifyPlainly is the verification of RFC 3972 section 5 over again, written as
-// the RFC has it and sharing nothing with the package.
+// verifyPlainly is another implementation of the verification of RFC 3972 section 5, in the words
+// of the RFC. It shares nothing with the package.
 func verifyPlainly(pds []byte, addr netip.Addr) bool {
 	a := addr.As16()
 	if pds[24] > 2 || !bytes.Equal(pds[16:24], a[:8]) {
@@ -47,8 +47,8 @@ func verifyPlainly(pds []byte, addr netip.Addr) bool {
 	return true
 }
 
-// Whatever is made verifies: here, plainly, and with the PDS of each other
-// member; for each Sec that is cheap, 1 to 8 prefixes, and both kinds.
+// Every generated address verifies: by the package, by verifyPlainly, and with the PDS of each
+// other member. The cases are each Sec that is cheap, 1 to 8 prefixes, and both kinds of address.
 func TestGenerateVerifies(t *testing.T) {
 	shows.IDs(t, "3972-4-14 3972-2-01 3972-2-02 3972-2-03 3972-2-04 3972-4-07 3972-4-08 5535-3.2-01 5535-4-01",
 		"5535-6-06 5535-6-09 5535-6-10 5535-6-11 5535-6-12 5535-6-13 5535-6-14 5535-6-16 5535-7.2-02",
@@ -116,8 +116,8 @@ func TestGenerateCGA(t *testing.T) {
 	}
 }
 
-// The initial modifier is what the reader gives, all 128 bits of it, and the
-// modifier that is found the first one from there that fits.
+// All 128 bits of the initial modifier come from the reader. The result is the first modifier from
+// there that fits.
 func TestModifier(t *testing.T) {
 	shows.IDs(t, "3972-4-02 3972-4-03 3972-4-04 3972-4-11 3972-4-13 5535-6-08 5535-6-09 5535-6-10 3972-7.3-01")
 	key := &testKey(t, 1024).PublicKey
@@ -158,7 +158,7 @@ func TestModifier(t *testing.T) {
 	}
 }
 
-// The nonce is 384 bits of the reader, as the modulus of an RSA key, which other
+// The nonce is 384 bits of the reader, in the form of the modulus of an RSA key, which other
 // programs can read.
 func TestExtendedModifier(t *testing.T) {
 	shows.IDs(t, "5535-6-02 5535-6-03 5535-6-04 5535-6-05 5535-6-08 5535-4-04 5535-6-18 3972-3-05")
@@ -180,8 +180,7 @@ func TestExtendedModifier(t *testing.T) {
 		if n := len(set[0].PDS.PublicKey); n != 78 {
 			t.Errorf("%d octets", n)
 		}
-		// The standard library reads such a key, though it would not
-		// use it.
+		// The standard library can parse such a key, though it would not use it.
 		if _, err := x509.ParsePKIXPublicKey(set[0].PDS.PublicKey); err != nil {
 			t.Error(err)
 		}
@@ -190,8 +189,7 @@ func TestExtendedModifier(t *testing.T) {
 	}
 }
 
-// Other extension fields are part of the address, after the Multi-Prefix
-// extension.
+// Other extension fields are part of the address, and come after the Multi-Prefix extension.
 func TestGenerateExtensions(t *testing.T) {
 	shows.IDs(t, "3972-3-06 3972-5-12 4581-2-01 4581-3-01")
 	key := &testKey(t, 1024).PublicKey
@@ -230,7 +228,7 @@ func TestGenerateExtensions(t *testing.T) {
 	}
 }
 
-// The prefix list is hashed: another list, or another order, is another set.
+// The prefix list is hashed: another list, or another order, makes another set.
 func TestPrefixOrder(t *testing.T) {
 	shows.IDs(t, "5535-5-06 5535-6-19 5535-3.2-01")
 	list := eight(t)[:3]
@@ -312,8 +310,8 @@ func TestGenerateErrors(t *testing.T) {
 	}
 }
 
-// Three collisions, and it is over. All members of a set go along, and none of
-// the addresses comes back.
+// After three collisions Regenerate gives up. All members of a set change together, and no address
+// comes back.
 func TestRegenerate(t *testing.T) {
 	shows.IDs(t, "3972-4-05 3972-4-09 5535-6-11 5535-6-12 5535-6-15 5535-6-17")
 	for sec := range uint8(2) {
@@ -343,7 +341,7 @@ func TestRegenerate(t *testing.T) {
 					}
 				}
 			}
-			// A set changes as a whole, in whatever order it comes.
+			// A set changes as a whole, whatever its order.
 			turned := slices.Clone(first)
 			slices.Reverse(turned)
 			again, err := Regenerate(turned, 1)
@@ -359,8 +357,8 @@ func TestRegenerate(t *testing.T) {
 	}
 }
 
-// What is not all of one set is not changed: what was left out would be an address
-// that the others' PDSs no longer prove.
+// A part of a set is not changed: the PDSs of the new addresses would no longer prove those that
+// were left out.
 func TestRegeneratePart(t *testing.T) {
 	shows.IDs(t, "5535-6-15 5535-6-17")
 	key := &testKey(t, 1024).PublicKey
@@ -400,7 +398,7 @@ func TestRegeneratePart(t *testing.T) {
 	}
 }
 
-// A CGA moves to another prefix without a search; an HBA does not leave its set.
+// A CGA can move to another prefix without a search; an HBA can't leave its set.
 func TestDerive(t *testing.T) {
 	shows.IDs(t, "3972-4-15 5535-6-19")
 	list := eight(t)

@@ -24,7 +24,7 @@ import (
 	"shim6/daemon/wire"
 )
 
-// hexBytes are octets that JSON has in hexadecimal.
+// hexBytes are octets that are hexadecimal in JSON.
 type hexBytes []byte
 
 func (h *hexBytes) UnmarshalText(text []byte) (err error) {
@@ -32,7 +32,7 @@ func (h *hexBytes) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// vectorAddress is an address and a PDS, and whether they are to verify.
+// vectorAddress is an address with a PDS, and whether they must verify.
 type vectorAddress struct {
 	Name, Why, Verify string
 	Address           netip.Addr
@@ -98,7 +98,7 @@ type vectorHBA struct {
 	}
 }
 
-// vectors were made by LinShim6 and by a third program, and agree with the RFCs.
+// vectors were made by LinShim6 and by a third program, and conform to the RFCs.
 var vectors = sync.OnceValue(func() (v struct {
 	CGA               []vectorCGA
 	CGANegative       []vectorAddress `json:"cga_negative"`
@@ -133,8 +133,8 @@ func decodeKey(t testing.TB, text []byte) *rsa.PrivateKey {
 	return key.(*rsa.PrivateKey)
 }
 
-// testKey returns one of the keys of the vectors, of 1024 or 2048 bits, or one
-// of the files: of 512, 1016, 3072, 4096 or 4104.
+// testKey returns a key of so many bits: 1024 and 2048 are keys of the vectors; 512, 1016, 3072,
+// 4096 and 4104 are in files.
 func testKey(t testing.TB, length int) *rsa.PrivateKey {
 	t.Helper()
 	switch length {
@@ -156,14 +156,13 @@ func testKey(t testing.TB, length int) *rsa.PrivateKey {
 	return decodeKey(t, b)
 }
 
-// weakKeys lets crypto/rsa use keys of less than 1024 bits: who refuses them
-// after that is this package.
+// weakKeys lets crypto/rsa use keys of less than 1024 bits, so that only this package refuses them.
 func weakKeys(t *testing.T) { t.Setenv("GODEBUG", "rsa1024min=0") }
 
 // seeded returns random numbers that are the same each time.
 func seeded(seed byte) *rand.ChaCha8 { return rand.NewChaCha8([32]byte{seed}) }
 
-// constant is a reader whose numbers are given.
+// constant is a reader that returns given octets.
 func constant(b ...[]byte) io.Reader {
 	var readers []io.Reader
 	for _, b := range b {
@@ -218,7 +217,7 @@ func mustHBA(t testing.TB, seed byte, list []SubnetPrefix, o Options) []Address 
 	return set
 }
 
-// flip returns addr with a bit of it, numbered from the left, inverted.
+// flip returns addr with one bit inverted; bits are numbered from the left.
 func flip(addr netip.Addr, bit int) netip.Addr {
 	a := addr.As16()
 	a[bit/8] ^= 0x80 >> (bit % 8)
@@ -240,7 +239,7 @@ func before(m Modifier, n uint64) Modifier {
 	return m
 }
 
-// wantError reports an error that is not of the kind wanted, nil for none.
+// wantError fails the test if err is not the wanted one; nil means no error.
 func wantError(t testing.TB, err, want error) {
 	t.Helper()
 	if (want == nil) != (err == nil) || !errors.Is(err, want) {

@@ -8,11 +8,11 @@ import (
 	"fmt"
 )
 
-// Modifier is the 128-bit number of a PDS by which addresses of one key differ,
-// and which the search for Hash2 counts up (RFC 3972 section 3).
+// Modifier is the 128-bit number of a PDS in which addresses of one key differ. The search for
+// Hash2 counts it up (RFC 3972 section 3).
 type Modifier [16]byte
 
-// Where the fields of a PDS are.
+// The offsets of the fields of a PDS.
 const (
 	prefixAt         = len(Modifier{})
 	collisionCountAt = prefixAt + len(SubnetPrefix{})
@@ -22,24 +22,23 @@ const (
 // MaxCollisionCount is the greatest collision count (RFC 3972 section 3).
 const MaxCollisionCount = 2
 
-// PDS is the CGA Parameters data structure (RFC 3972 section 3), which Shim6
-// sends in its option of that name (RFC 5533 section 5.15.4).
+// PDS is the CGA Parameters data structure (RFC 3972 section 3). Shim6 sends it in the option of
+// that name (RFC 5533 section 5.15.4).
 type PDS struct {
 	Modifier     Modifier
 	SubnetPrefix SubnetPrefix
 	// CollisionCount is 0 to MaxCollisionCount.
 	CollisionCount uint8
-	// PublicKey is a DER-encoded SubjectPublicKeyInfo. In an HBA-only
-	// address it holds a nonce, for which see RSAPublicKey.
+	// PublicKey is a DER-encoded SubjectPublicKeyInfo. In an HBA-only address it holds a nonce: see
+	// RSAPublicKey.
 	PublicKey []byte
 	// Extensions are all extension fields, known or not, in their order.
 	Extensions []Extension
 }
 
-// Parse decodes a PDS, all of b: what AppendBinary of the result returns. The
-// result shares no memory with b. The collision count is in range, PublicKey
-// has the form of a SubjectPublicKeyInfo, though there need not be a key in it,
-// and the extension fields are TLVs, though what is in them may be anything.
+// Parse decodes a PDS, which is the whole of b. AppendBinary of the result returns the same octets.
+// The result shares no memory with b. Its collision count is in range. PublicKey has the form of a
+// SubjectPublicKeyInfo, but may contain no key. The extension fields are TLVs with any data.
 //
 // Errors are ErrPDS, ErrCollisionCount and ErrExtension.
 func Parse(b []byte) (*PDS, error) {
@@ -78,8 +77,8 @@ func checkCollisionCount(n uint8) error {
 	return nil
 }
 
-// AppendBinary appends the encoding of p to b. It fails, with the errors that
-// Parse has, if Parse would not read it.
+// AppendBinary appends the encoding of p to b. If Parse could not read it, AppendBinary fails with
+// Parse's errors.
 func (p *PDS) AppendBinary(b []byte) ([]byte, error) {
 	if err := checkCollisionCount(p.CollisionCount); err != nil {
 		return b, err
@@ -94,16 +93,15 @@ func (p *PDS) AppendBinary(b []byte) ([]byte, error) {
 	return appendExtensions(b, p.Extensions)
 }
 
-// MarshalBinary returns what AppendBinary appends.
+// MarshalBinary is AppendBinary to nil.
 func (p *PDS) MarshalBinary() ([]byte, error) { return p.AppendBinary(nil) }
 
 // stackOctets is enough for the PDS of a 4096-bit key and 16 prefixes.
 const stackOctets = 768
 
-// hashes returns Hash1, the leftmost 64 bits of SHA-1 over the PDS, and Hash2,
-// the leftmost 112 bits of that over the PDS with 9 zero octets in place of
-// subnet prefix and collision count (RFC 3972 section 3). All extension fields
-// are covered.
+// hashes returns Hash1 and Hash2 (RFC 3972 section 3). Hash1 are the leftmost 64 bits of SHA-1 over
+// the PDS. Hash2 are the leftmost 112 bits of SHA-1 over the PDS with 9 zero octets in place of
+// subnet prefix and collision count. Both cover all extension fields.
 func (p *PDS) hashes() (hash1 [8]byte, hash2 [14]byte, err error) {
 	b, err := p.AppendBinary(make([]byte, 0, stackOctets))
 	if err != nil {
@@ -116,14 +114,14 @@ func (p *PDS) hashes() (hash1 [8]byte, hash2 [14]byte, err error) {
 	return hash1, [14]byte(sum[:]), nil
 }
 
-// Hash1 is what the interface identifier of the address of p is made of. Errors
-// are those of AppendBinary.
+// Hash1 is the hash from which the interface identifier of the address of p is made. Errors are
+// those of AppendBinary.
 func (p *PDS) Hash1() ([8]byte, error) {
 	h, _, err := p.hashes()
 	return h, err
 }
 
-// Hash2 begins with 16*Sec zero bits. Errors are those of AppendBinary.
+// Hash2 is the hash that begins with 16*Sec zero bits. Errors are those of AppendBinary.
 func (p *PDS) Hash2() ([14]byte, error) {
 	_, h, err := p.hashes()
 	return h, err

@@ -15,20 +15,19 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// octets is a PDS made of these parts.
+// octets returns the octets of a PDS with these parts.
 func octets(collisionCount byte, rest ...[]byte) []byte {
 	b := append(make([]byte, publicKeyAt-1), collisionCount)
 	return append(b, bytes.Join(rest, nil)...)
 }
 
-// ed25519 is the SubjectPublicKeyInfo of a key that is not RSA, whose algorithm
-// has no parameters.
+// ed25519 is the SubjectPublicKeyInfo of a key that is not RSA; its algorithm has no parameters.
 var ed25519 = appendDER(nil, tagSequence, appendDER(nil, tagSequence, appendDER(nil, tagOID, []byte{0x2b, 0x65, 0x70})),
 	appendDER(nil, tagBitString, make([]byte, 33)))
 
 func TestParse(t *testing.T) {
 	key := appendixA().PublicKey
-	// with returns the key with an octet of it changed.
+	// with returns the key with one octet changed.
 	with := func(at int, value byte) []byte {
 		b := bytes.Clone(key)
 		b[at] = value
@@ -71,7 +70,7 @@ func TestParse(t *testing.T) {
 		{"two parameters", octets(0, info(appendDER(nil, tagSequence, []byte{tagOID, 1, 1, 5, 0, 5, 0}), bits)), ErrPDS, ""},
 		{"half a parameter", octets(0, info(appendDER(nil, tagSequence, []byte{tagOID, 1, 1, 5}), bits)), ErrPDS, ""},
 		{"inner length beyond the outer", octets(0, with(3, 0x60)), ErrPDS, ""},
-		// What is in the key is for who wants to use it.
+		// Parse does not look into the key.
 		{"octets that are no RSAPublicKey", octets(0, info(algorithm, bits)), nil, "5533-16-03"},
 		{"a key that is not RSA", octets(0, ed25519), nil, ""},
 		{"extension", octets(0, key, []byte{0, 1, 0, 3, 7, 8, 9}), nil, "4581-2-01 4581-2-02"},
@@ -101,8 +100,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// A PDS may be cut off anywhere; none of what is left is one, unless the cut is
-// where an extension ends.
+// A PDS that is cut off is no PDS, unless the cut is where an extension ends.
 func TestParseTruncated(t *testing.T) {
 	for _, v := range vectors().CGA {
 		whole := len(v.PDS) - len(v.Extensions)
@@ -114,7 +112,7 @@ func TestParseTruncated(t *testing.T) {
 	}
 }
 
-// What Parse returns is not the caller's memory.
+// The result of Parse shares no memory with the caller's octets.
 func TestParseCopies(t *testing.T) {
 	b := octets(0, appendixA().PublicKey, []byte{0, 1, 0, 3, 7, 8, 9})
 	want := bytes.Clone(b)
@@ -123,7 +121,7 @@ func TestParseCopies(t *testing.T) {
 	if got, err := p.MarshalBinary(); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("%x, %v", got, err)
 	}
-	// Nor does what is appended to one field run into the next.
+	// Appending to one field does not change the next one.
 	_ = append(p.PublicKey, 0xaa)
 	_ = append(p.Extensions[0].Data, 0xaa)
 	if got, _ := p.MarshalBinary(); !bytes.Equal(got, want) {
@@ -167,8 +165,8 @@ func TestAppendBinaryErrors(t *testing.T) {
 	}
 }
 
-// Hash1 covers every octet; Hash2 all but subnet prefix and collision count, in
-// whose place there are zeros.
+// Hash1 covers every octet. Hash2 covers all except subnet prefix and collision count, in whose
+// place it has zeros.
 func TestHashesCoverAll(t *testing.T) {
 	shows.IDs(t, "3972-3-07 3972-3-08 3972-5-12")
 	p := mustParse(t, octets(0, appendixA().PublicKey, []byte{0xab, 0xcd, 0, 3, 7, 8, 9}))
@@ -216,8 +214,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil || !bytes.Equal(again, b) {
 			t.Fatalf("%x encodes to %x, %v", b, again, err)
 		}
-		// The address of any PDS is its own, and all that can be asked
-		// of it has an answer.
+		// Any PDS verifies its own address, and all methods return something.
 		sec, err := p.HighestSec()
 		if err != nil {
 			t.Fatal(err)
@@ -237,7 +234,7 @@ func FuzzParse(f *testing.F) {
 				t.Fatal(err)
 			}
 			if _, err := p.RSAPublicKey(); err == nil {
-				// Nobody has signed.
+				// There is no signature.
 				wantError(t, p.VerifySignature(a.Addr, list, make([]byte, 128)), ErrSignature)
 			}
 			if p.VerifyLocators(a.Addr, list, make([]byte, 128)) == nil {
@@ -247,7 +244,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Octets without any sense do no harm, and are hardly ever a PDS.
+// Random octets do no harm, and are hardly ever a PDS.
 func TestParseNoise(t *testing.T) {
 	r := rand.New(seeded(1))
 	base := vectors().HBA[3].HBA[0].PDS

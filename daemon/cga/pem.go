@@ -9,16 +9,15 @@ import (
 	"net/netip"
 )
 
-// The form in which addresses made here are kept in files: a PEM block (RFC
-// 7468) for each, with the PDS in it and the address in a header, so that its
-// Sec is kept as well.
+// Files keep addresses that were made here as PEM blocks (RFC 7468): each has the PDS in it and the
+// address in a header, so that the Sec is kept, too.
 const (
 	pemType    = "CGA PARAMETERS"
 	pemAddress = "Address"
 )
 
-// EncodePEM writes addresses, each with its PDS, as text that DecodePEM reads.
-// Errors are those of AppendBinary.
+// EncodePEM writes addresses, each with its PDS, as text that DecodePEM reads. Errors are those of
+// AppendBinary.
 func EncodePEM(list []Address) ([]byte, error) {
 	var b bytes.Buffer
 	for _, a := range list {
@@ -34,11 +33,10 @@ func EncodePEM(list []Address) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// DecodePEM reads what EncodePEM wrote. It also takes the bare octets of one PDS,
-// as other programs write them: its address, which is not in them, is then the
-// zero Addr. Addresses that are there have been verified with their PDS
-// (VerifyCGA). Around and between PEM blocks there may be white space, and nothing
-// else: who has lost a member of a set has to know.
+// DecodePEM reads the text that EncodePEM wrote. It also takes the bare octets of one PDS, as other
+// programs write them; they have no address, so it is the zero Addr. The addresses of PEM blocks
+// have been verified with their PDS (VerifyCGA). Around and between PEM blocks only white space is
+// allowed: otherwise the loss of a member of a set could go unnoticed.
 //
 // Errors are ErrPDS if there is no PDS, and those of Parse and VerifyCGA.
 func DecodePEM(b []byte) ([]Address, error) {
@@ -57,7 +55,7 @@ func DecodePEM(b []byte) ([]Address, error) {
 		}
 		b = rest
 		if block.Type != pemType {
-			return nil, fmt.Errorf("%w: there is a PEM block %q, where %q is looked for", ErrPDS, block.Type, pemType)
+			return nil, fmt.Errorf("%w: there is a PEM block %q in place of %q", ErrPDS, block.Type, pemType)
 		}
 		a, err := decodeBlock(block)
 		if err != nil {
@@ -68,8 +66,8 @@ func DecodePEM(b []byte) ([]Address, error) {
 	return list, nil
 }
 
-// decodeNext reads the PEM block that begins b, and no other: pem.Decode goes on to
-// the next one if it is damaged, or if there is something else before it.
+// decodeNext reads the PEM block at the beginning of b. pem.Decode alone goes on to the next block
+// if one is damaged, or if there is something else before it.
 func decodeNext(b []byte) (block *pem.Block, rest []byte, err error) {
 	if !bytes.HasPrefix(b, pemBegin) {
 		return nil, nil, fmt.Errorf("%w: there is something that is no PEM block", ErrPDS)

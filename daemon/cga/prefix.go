@@ -7,8 +7,8 @@ import (
 	"net/netip"
 )
 
-// SubnetPrefix is the left half of an IPv6 address, 64 bits. Shim6 needs the
-// other 64 for itself (RFC 3972 section 2).
+// SubnetPrefix is the left half of an IPv6 address, 64 bits. The right half is the interface
+// identifier (RFC 3972 section 2).
 type SubnetPrefix [8]byte
 
 // PrefixOf returns the subnet prefix of an IPv6 address.
@@ -25,11 +25,10 @@ func (p SubnetPrefix) Prefix() netip.Prefix {
 // String returns p in the form 2001:db8:1:2::/64.
 func (p SubnetPrefix) String() string { return p.Prefix().String() }
 
-// MarshalText returns what String does.
+// MarshalText is String as octets.
 func (p SubnetPrefix) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText takes a prefix of 64 bits, or the address that it begins with,
-// in which all further bits are zero.
+// UnmarshalText takes a prefix of 64 bits, or its address, in which all further bits are zero.
 func (p *SubnetPrefix) UnmarshalText(text []byte) error {
 	s := string(text)
 	prefix, err := netip.ParsePrefix(s)
@@ -54,7 +53,7 @@ func (p *SubnetPrefix) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// addr returns the address of p with an interface identifier.
+// addr returns the address with prefix p and an interface identifier.
 func (p SubnetPrefix) addr(id [8]byte) netip.Addr {
 	var a [16]byte
 	copy(a[:], p[:])

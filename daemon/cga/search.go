@@ -12,8 +12,8 @@ import (
 	"sync/atomic"
 )
 
-// searchChunk is how many modifiers a worker tries before it looks whether to go
-// on: one or two milliseconds of work.
+// searchChunk is how many modifiers a worker tries before it checks whether to go on: one or two
+// milliseconds of work.
 const searchChunk = 1 << 12
 
 // add returns m + n, modulo 2^128.
@@ -24,10 +24,9 @@ func (m Modifier) add(n uint64) Modifier {
 	return m
 }
 
-// search does steps 2 and 3 of RFC 3972 section 4 for input, which is a Modifier,
-// 9 zero octets, a public key and extension fields: it returns the first of the
-// modifiers from that of input upwards for which Hash2 begins with 16*sec zero
-// bits. That is the same one however many workers look for it.
+// search does steps 2 and 3 of RFC 3972 section 4. input is a Modifier, 9 zero octets, a public key
+// and extension fields. Counting up from the modifier of input, search returns the first modifier
+// for which Hash2 begins with 16*sec zero bits. The number of workers does not change the result.
 //
 // progress, which may be nil, is called in the caller's goroutine.
 func search(ctx context.Context, input []byte, sec uint8, workers int, progress func(tried uint64)) (Modifier, error) {
@@ -42,9 +41,8 @@ func search(ctx context.Context, input []byte, sec uint8, workers int, progress 
 	for range workers {
 		group.Go(func() {
 			buffer := append([]byte(nil), input...)
-			// Chunks are handed out in order: when one is not begun
-			// because of what was found before it, all below are
-			// done, or another worker is about to do them.
+			// Chunks are handed out in order. If a worker does not begin a chunk because an earlier
+			// one has a result, all chunks below are done, or other workers are doing them.
 			for ctx.Err() == nil {
 				start := (chunks.Add(1) - 1) * searchChunk
 				if start >= first.Load() {
@@ -68,15 +66,15 @@ func search(ctx context.Context, input []byte, sec uint8, workers int, progress 
 			progress(total)
 		}
 	}
-	// What was found when time ran out need not be the first.
+	// A result that was found when time ran out may not be the first.
 	if err := ctx.Err(); err != nil {
 		return Modifier{}, err
 	}
 	return base.add(first.Load()), nil
 }
 
-// searchFrom tries the modifiers of a chunk, from m upwards, in buffer. It says
-// how many it tried, and whether the last one fits.
+// searchFrom tries the modifiers of a chunk, from m upwards, in buffer. It returns how many it
+// tried, and whether the last one fits.
 func searchFrom(buffer []byte, m Modifier, sec uint8) (tried uint64, found bool) {
 	high, low := binary.BigEndian.Uint64(m[:]), binary.BigEndian.Uint64(m[8:])
 	for n := range uint64(searchChunk) {
@@ -93,7 +91,7 @@ func searchFrom(buffer []byte, m Modifier, sec uint8) (tried uint64, found bool)
 	return searchChunk, false
 }
 
-// storeMin makes v the lesser of what it is and n.
+// storeMin stores n in v if n is less.
 func storeMin(v *atomic.Uint64, n uint64) {
 	for old := v.Load(); n < old; old = v.Load() {
 		if v.CompareAndSwap(old, n) {

@@ -33,7 +33,7 @@ func TestModifierAdd(t *testing.T) {
 	}
 }
 
-// However many look for it, they find the same: the first.
+// Any number of workers finds the same modifier: the first.
 func TestSearchWorkers(t *testing.T) {
 	for seed := range byte(8) {
 		var first []Address
@@ -58,7 +58,7 @@ func TestSearchWorkers(t *testing.T) {
 	}
 }
 
-// What is found is the first, in each place that it may have in a chunk.
+// The result is the first modifier that fits, at each place in a chunk.
 func TestSearchFirst(t *testing.T) {
 	p := mustHBA(t, 1, eight(t)[:2], Options{Sec: 1})[0].PDS
 	found := p.Modifier
@@ -68,7 +68,7 @@ func TestSearchFirst(t *testing.T) {
 		if err := (Options{Sec: 1, Workers: 4}).search(t.Context(), &q); err != nil {
 			t.Fatal(err)
 		}
-		// There may be an earlier one; the nearest places have none.
+		// There may be an earlier one, but not at the nearest places.
 		if q.Modifier != found && back <= 1 {
 			t.Errorf("from %d before it: %x, want %x", back, q.Modifier, found)
 		}
@@ -78,8 +78,8 @@ func TestSearchFirst(t *testing.T) {
 	}
 }
 
-// The modifier is one number of 128 bits, in the middle of a chunk as well: here the
-// first that fits is 2^64, or a little above it, and the search begins below.
+// The modifier is one number of 128 bits, also in the middle of a chunk: here the first that fits
+// is 2^64 or a little more, and the search begins below it.
 func TestSearchCarry(t *testing.T) {
 	for _, above := range []byte{0, 1, 5} {
 		for _, back := range []uint64{1, 10, searchChunk - 1, searchChunk, searchChunk + 1} {
@@ -103,7 +103,7 @@ func searchCarry(t *testing.T, above byte, back uint64) {
 	}
 	p.Modifier = before(want, back)
 	err := (Options{Sec: 1, Workers: 2}).search(t.Context(), p)
-	// Far before it there may be another one, and it is not to be passed over.
+	// Far before it there may be another one, which the search must not skip.
 	if binary.BigEndian.Uint64(p.Modifier[:8]) == 0 && back > 100 {
 		hash2, _ := p.Hash2()
 		if !zeroBits(hash2[:], 1) {
@@ -116,8 +116,7 @@ func searchCarry(t *testing.T, above byte, back uint64) {
 	}
 }
 
-// A search that would take hours ends at once when nobody waits for it any more,
-// and leaves no goroutine.
+// A search that would take hours ends at once when its context does, and leaves no goroutine.
 func TestSearchCancel(t *testing.T) {
 	before := runtime.NumGoroutine()
 	ctx, cancel := context.WithCancel(t.Context())

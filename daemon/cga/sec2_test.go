@@ -11,8 +11,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// A set for Sec 2, which took billions of hashes to make: verified, and found again
-// from a modifier shortly before that which fits.
+// A set for Sec 2, which took billions of hashes to make. It verifies, and a search from a modifier
+// shortly before its own finds it again.
 func TestSec2(t *testing.T) {
 	shows.IDs(t, "4982-6-03 3972-2-04 3972-4-04 3972-5-08 5535-6-10 4982-5-01 5535-6-01 4982-4.1-01")
 	b, err := os.ReadFile("testdata/sec2.pem")
@@ -43,14 +43,14 @@ func TestSec2(t *testing.T) {
 	if err := (Options{Sec: 2}).search(t.Context(), &p); err != nil || p.Modifier != want {
 		t.Errorf("modifier %x, %v, want %x", p.Modifier, err, want)
 	}
-	// One that fits Sec 1 alone does not do.
+	// A modifier that fits only Sec 1 does not verify.
 	one := mustHBA(t, 1, eight(t)[:2], Options{Sec: 1})
 	wantError(t, one[0].PDS.VerifyCGA(withSec(one[0].Addr, 2)), ErrHash2)
 	_, err = one[0].PDS.Derive(eight(t)[0], 0, 2)
 	wantError(t, err, ErrHash2)
 }
 
-// Whatever its Sec, an address is as good as any other: there is no least one.
+// An address of any Sec is as good as others: there is no least Sec.
 func TestSecAlike(t *testing.T) {
 	shows.IDs(t, "3972-5-13")
 	b, err := os.ReadFile("testdata/sec2.pem")
@@ -73,8 +73,7 @@ func TestSecAlike(t *testing.T) {
 	}
 }
 
-// A Sec has the meaning that RFC 4982 gives it, and no other beside that: what was made
-// with a better hash is not an address.
+// A Sec has only the meaning that RFC 4982 gives it: an address with a better hash does not verify.
 func TestSecMeansOne(t *testing.T) {
 	shows.IDs(t, "4982-4.1-02")
 	p := mustCGA(t, 5, eight(t)[0], Options{PublicKey: &testKey(t, 1024).PublicKey}).PDS

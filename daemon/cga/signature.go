@@ -16,33 +16,32 @@ import (
 )
 
 const (
-	// MinKeyBits is the least length of an RSA key that may sign, or be in
-	// an address that is made here (RFC 5533 section 16).
+	// MinKeyBits is the least length of an RSA key that may sign, or be in an address that is made
+	// here (RFC 5533 section 16).
 	MinKeyBits = 1024
-	// DefaultKeyBits is the length of key to make if nobody says otherwise.
+	// DefaultKeyBits is the length of a new key if the user chooses none.
 	DefaultKeyBits = 2048
-	// MaxNewKeyBits is the greatest length of a key in an address that is
-	// made here. An I2 or I2bis has 1280 octets (RFC 5533 section 5.1), of
-	// which PDS and signature take their part: 3072 bits leave room for 10
-	// to 16 locators, as other options have it, and 4096 for one or none.
+	// MaxNewKeyBits is the greatest length of a key in an address that is made here. PDS and
+	// signature must fit into an I2 or I2bis, which has 1280 octets (RFC 5533 section 5.1). A key
+	// of 3072 bits leaves room for 10 to 16 locators, depending on the other options; one of 4096
+	// bits leaves room for one or none.
 	MaxNewKeyBits = 3072
-	// MaxKeyBits is the greatest length with which signatures of others are
-	// verified: for how long a peer keeps us busy needs a limit.
+	// MaxKeyBits is the greatest length of a peer's key with which signatures are verified. It
+	// limits the time for which a peer can keep this host busy.
 	MaxKeyBits = 4096
 )
 
-// typeTag is the CGA Message Type tag of Shim6 (RFC 5533 section 5.15.5). It is
-// signed, and not sent.
+// typeTag is the CGA Message Type tag of Shim6 (RFC 5533 section 5.15.5). It is signed, but not
+// sent.
 var typeTag = [16]byte{
 	0x4a, 0x30, 0x56, 0x62, 0x48, 0x58, 0x57, 0x4b,
 	0x36, 0x55, 0x41, 0x6f, 0x50, 0x6a, 0x6d, 0x48,
 }
 
-// RSAPublicKey returns the key in p with which CGA signatures are verified. There
-// is none, and the error is ErrKey, if the algorithm is not rsaEncryption or the
-// key no RSAPublicKey (RFC 3972 section 3), if it is not of MinKeyBits to
-// MaxKeyBits, or if a Multi-Prefix extension says that it is a nonce (RFC 5535
-// section 4).
+// RSAPublicKey returns the key in p that verifies CGA signatures. The error is ErrKey if the
+// algorithm is not rsaEncryption or the key is not an RSAPublicKey (RFC 3972 section 3), if its
+// length is not MinKeyBits to MaxKeyBits, or if a Multi-Prefix extension says that it is a nonce
+// (RFC 5535 section 4).
 func (p *PDS) RSAPublicKey() (*rsa.PublicKey, error) {
 	for _, e := range p.Extensions {
 		if e.Type != ExtensionMultiPrefix {
@@ -50,7 +49,7 @@ func (p *PDS) RSAPublicKey() (*rsa.PublicKey, error) {
 		}
 		flags, _, err := p.multiPrefix()
 		if err != nil {
-			return nil, fmt.Errorf("%w: whether it is one cannot be told: %w", ErrKey, err)
+			return nil, fmt.Errorf("%w: it may be a nonce: %w", ErrKey, err)
 		}
 		if flags&(flagP|flagPSwapped) == 0 {
 			return nil, fmt.Errorf("%w: the P flag is clear, so it is the nonce of an HBA-only address (RFC 5535 section 5)", ErrKey)
@@ -90,13 +89,13 @@ func parseRSA(der []byte) (*rsa.PublicKey, error) {
 	}
 	// crypto/rsa takes exponents of up to 31 bits.
 	if len(e) > 4 {
-		return nil, fmt.Errorf("%w: its public exponent has %d octets, of which 4 are supported", ErrKey, len(e))
+		return nil, fmt.Errorf("%w: its public exponent has %d octets, where 4 are supported", ErrKey, len(e))
 	}
 	var exponent [8]byte
 	copy(exponent[8-len(e):], e)
 	x := binary.BigEndian.Uint64(exponent[:])
 	if bits.Len64(x) > 31 {
-		return nil, fmt.Errorf("%w: its public exponent has %d bits, of which 31 are supported", ErrKey, bits.Len64(x))
+		return nil, fmt.Errorf("%w: its public exponent has %d bits, where 31 are supported", ErrKey, bits.Len64(x))
 	}
 	return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(x)}, nil
 }
@@ -115,8 +114,8 @@ func readRSAPublicKey(b []byte) (n, e []byte, ok bool) {
 	return n, e, ok && len(content) == 0
 }
 
-// encodeRSA is the SubjectPublicKeyInfo of an RSA key whose modulus and exponent
-// have these octets, of which the first must not be zero.
+// encodeRSA is the SubjectPublicKeyInfo of an RSA key. n and e are the octets of modulus and
+// exponent; their first octets must not be zero.
 func encodeRSA(n, e []byte) []byte {
 	integer := func(b []byte) []byte {
 		if b[0] >= 0x80 {
@@ -129,12 +128,11 @@ func encodeRSA(n, e []byte) []byte {
 	return appendDER(nil, tagSequence, algorithm, appendDER(nil, tagBitString, []byte{0}, key))
 }
 
-// EncodePublicKey returns the DER-encoded SubjectPublicKeyInfo of an RSA key, as
-// it stands in a PDS. The error is ErrKey if the key is not of MinKeyBits to
-// MaxNewKeyBits.
+// EncodePublicKey returns the DER-encoded SubjectPublicKeyInfo of an RSA key, as it is in a PDS.
+// The error is ErrKey if the length of the key is not MinKeyBits to MaxNewKeyBits.
 func EncodePublicKey(key *rsa.PublicKey) ([]byte, error) {
 	if key == nil || key.N == nil || key.N.Sign() <= 0 || key.E <= 0 {
-		return nil, fmt.Errorf("%w: there is none", ErrKey)
+		return nil, fmt.Errorf("%w: there is no key", ErrKey)
 	}
 	if err := checkKeyBits(key, MaxNewKeyBits); err != nil {
 		return nil, err
@@ -142,9 +140,9 @@ func EncodePublicKey(key *rsa.PublicKey) ([]byte, error) {
 	return encodeRSA(key.N.Bytes(), big.NewInt(int64(key.E)).Bytes()), nil
 }
 
-// signedDigest is SHA-1 over what Shim6 signs: the type tag, the Locator List
-// Generation, and those locators of the list whose method is CGA, in its order
-// (RFC 5533 section 5.15.5).
+// signedDigest is SHA-1 over the octets that Shim6 signs: the type tag, the Locator List
+// Generation, and the locators of the list whose method is CGA, in the list's order (RFC 5533
+// section 5.15.5).
 func signedDigest(list *wire.LocatorList) [sha1.Size]byte {
 	b := binary.BigEndian.AppendUint32(typeTag[:], list.Generation)
 	for _, l := range list.Locators {
@@ -156,35 +154,32 @@ func signedDigest(list *wire.LocatorList) [sha1.Size]byte {
 	return sha1.Sum(b)
 }
 
-// Sign makes the CGA signature for a Locator List: RSASSA-PKCS1-v1_5 with SHA-1
-// (RFC 3972 section 6) over its generation number and those of its locators whose
-// method is CGA. It is as long as the key; the octets are to stand in the CGA
-// Signature option. Sign needs no random numbers.
+// Sign makes the CGA signature for a Locator List: RSASSA-PKCS1-v1_5 with SHA-1 (RFC 3972 section
+// 6) over its generation number and its locators whose method is CGA. The signature is as long as
+// the key; the CGA Signature option holds it as it is. Sign needs no random numbers.
 //
-// p must be the PDS that goes with the message. The error is ErrKey if its key
-// may not sign, or is not that of the private key. Use the key for nothing but
-// signatures (RFC 3972 section 7.4).
+// p must be the PDS that goes with the message. The error is ErrKey if the key of p may not sign,
+// or does not belong to the private key. Use the private key only for signatures (RFC 3972 section
+// 7.4).
 func (p *PDS) Sign(key *rsa.PrivateKey, list *wire.LocatorList) ([]byte, error) {
 	public, err := p.RSAPublicKey()
 	if err != nil {
 		return nil, err
 	}
 	if !public.Equal(key.Public()) {
-		return nil, fmt.Errorf("%w: that of the PDS does not belong to the private key", ErrKey)
+		return nil, fmt.Errorf("%w: the key of the PDS does not belong to the private key", ErrKey)
 	}
 	digest := signedDigest(list)
 	return rsa.SignPKCS1v15(nil, key, crypto.SHA1, digest[:])
 }
 
-// VerifySignature verifies a CGA signature for a Locator List by the steps of RFC
-// 3972 section 6, and returns nil if p corresponds to the ULID (VerifyULID) and
-// the key in p made the signature. It looks at those locators whose method is
-// CGA.
+// VerifySignature verifies a CGA signature for a Locator List by the steps of RFC 3972 section 6.
+// It returns nil if p corresponds to the ULID (VerifyULID) and the key in p made the signature. The
+// signature covers the locators whose method is CGA.
 //
-// What is signed has neither ULID, nonce nor context tag in it (RFC 5533 section
-// 5.15.5): a signature is good in every context of the same key, for as long as
-// the same generation number may come. Against replay there are the checks of
-// context tags and nonces alone.
+// The signed octets have neither ULID, nonce nor context tag in them (RFC 5533 section 5.15.5): a
+// signature is valid in every context of the same key, as long as the same generation number may
+// come. Only the checks of context tags and nonces protect against replay.
 //
 // Errors are those of VerifyULID, ErrKey and ErrSignature.
 func (p *PDS) VerifySignature(ulid netip.Addr, list *wire.LocatorList, signature []byte) error {
@@ -198,8 +193,8 @@ func (p *PDS) VerifySignature(ulid netip.Addr, list *wire.LocatorList, signature
 	return verifySigned(key, list, signature)
 }
 
-// signer returns the key in p, if it may sign, and if the signature can be one of it
-// for all that is to be seen without arithmetic: anybody can send us one that is not.
+// signer returns the key in p if it may sign. It also makes the checks of the signature that need
+// no arithmetic, because anybody can send a wrong signature.
 func (p *PDS) signer(signature []byte) (*rsa.PublicKey, error) {
 	key, err := p.RSAPublicKey()
 	if err != nil {
@@ -209,7 +204,7 @@ func (p *PDS) signer(signature []byte) (*rsa.PublicKey, error) {
 		return nil, fmt.Errorf("%w: the message has no CGA Signature option (RFC 5533 section 5.15.5)", ErrSignature)
 	}
 	if len(signature) != key.Size() {
-		return nil, fmt.Errorf("%w: it has %d octets, and one of this key has %d", ErrSignature, len(signature), key.Size())
+		return nil, fmt.Errorf("%w: it has %d octets, and a signature by this key has %d", ErrSignature, len(signature), key.Size())
 	}
 	return key, nil
 }

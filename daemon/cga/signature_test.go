@@ -19,7 +19,7 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// signedList is a list in which both methods take turns.
+// signedList is a list with both methods in turn.
 func signedList() []wire.Locator {
 	return []wire.Locator{
 		locator(netip.MustParseAddr("2001:db8:1::1"), wire.MethodHBA),
@@ -30,7 +30,7 @@ func signedList() []wire.Locator {
 	}
 }
 
-// The octets that are signed, written out by hand.
+// The signed octets, written by hand.
 func TestSignedOctets(t *testing.T) {
 	shows.IDs(t, "5533-5.15.5-03 5533-5.15.5-04 5533-5.15.5-05")
 	want := sha1.Sum(slices.Concat(
@@ -45,7 +45,7 @@ func TestSignedOctets(t *testing.T) {
 	}
 }
 
-// What is signed may not change, and what is not may.
+// A change of signed octets breaks the signature; a change of others does not.
 func TestSignature(t *testing.T) {
 	shows.IDs(t, "5533-5.15.5-04 5533-5.15.5-05 3972-6-02 3972-6-03")
 	for _, bits := range []int{1024, 2048} {
@@ -84,8 +84,8 @@ func TestSignature(t *testing.T) {
 			{"an octet more", a, 7, signedList(), append(slices.Clone(signature), 0), ErrSignature},
 			{"zeros", a, 7, signedList(), make([]byte, len(signature)), ErrSignature},
 			{"more than the modulus", a, 7, signedList(), bytes.Repeat([]byte{0xff}, len(signature)), ErrSignature},
-			// The key is the same, and so is good for both: nothing
-			// that is signed says for whom.
+			// The key is the same, so the signature is valid for both: no signed octet tells for
+			// whom it is.
 			{"another address of the key", other, 7, signedList(), signature, nil},
 			{"another key", stranger, 7, signedList(), signature, ErrSignature},
 		} {
@@ -93,9 +93,9 @@ func TestSignature(t *testing.T) {
 				wantError(t, tt.a.PDS.VerifySignature(tt.a.Addr, listOf(tt.generation, tt.locators...), tt.signature), tt.want)
 			})
 		}
-		// One of another length is refused before anything is calculated.
+		// A signature of another length is refused before any arithmetic.
 		err = a.PDS.VerifySignature(a.Addr, listOf(7, signedList()...), signature[1:])
-		if want := fmt.Sprintf("it has %d octets, and one of this key has %d", len(signature)-1, len(signature)); !strings.Contains(fmt.Sprint(err), want) {
+		if want := fmt.Sprintf("it has %d octets, and a signature by this key has %d", len(signature)-1, len(signature)); !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("%v does not say %q", err, want)
 		}
 		for bit := range 8 * len(signature) {
@@ -105,20 +105,19 @@ func TestSignature(t *testing.T) {
 				t.Errorf("bit %d of the signature does not matter", bit)
 			}
 		}
-		// Both must be right: here the signature is, and the address is
-		// not that of the PDS.
+		// Both must be right: here the signature is right, but the address is not the PDS's.
 		for _, ulid := range []netip.Addr{other.Addr, flip(a.Addr, 127), flip(a.Addr, 3), stranger.Addr} {
 			if err := a.PDS.VerifySignature(ulid, listOf(7, signedList()...), signature); err == nil {
 				t.Errorf("ULID %v has the PDS of %v", ulid, a.Addr)
 			}
 		}
-		// Nor does another PDS with the right key make it right.
+		// Another PDS with the right key does not verify the address either.
 		wantError(t, other.PDS.VerifySignature(a.Addr, listOf(7, signedList()...), signature), ErrHash1)
 	}
 }
 
-// The hash is SHA-1, and the type tag that of Shim6: with the tag of SEND, with
-// none, or with a better hash, nobody else would accept it.
+// The hash is SHA-1, and the type tag is that of Shim6. With the tag of SEND, without a tag, or
+// with a better hash, no other implementation would accept the signature.
 func TestSignatureScheme(t *testing.T) {
 	shows.IDs(t, "5533-5.15.5-03 5533-5.15.5-06 3972-6-01 3972-6-05")
 	key := testKey(t, 2048)
@@ -155,12 +154,12 @@ func TestSignatureScheme(t *testing.T) {
 	}
 }
 
-// How many locators fit an I2bis with what an address with a key takes: so many that a
-// host's are among them, or the key is too long to be offered.
+// How many locators fit into an I2bis beside an address with a key: enough for the locators of a
+// host, or the key is too long to be used for new addresses.
 func TestKeyLengthFits(t *testing.T) {
 	for _, tt := range []struct {
 		bits        int
-		least, full int // locators with what there must be, and with all options
+		least, full int // locators with only the necessary options, and with all options
 	}{{1024, 47, 36}, {2048, 31, 23}, {3072, 16, 10}, {4096, 1, 0}} {
 		key := testKey(t, tt.bits)
 		a := cgaOf(t, encodeRSA(key.N.Bytes(), big.NewInt(int64(key.E)).Bytes()))
@@ -179,7 +178,7 @@ func TestKeyLengthFits(t *testing.T) {
 				&wire.CGAParameterDataStructure{PDS: pds}, &wire.CGASignature{Signature: make([]byte, tt.bits/8)},
 			}}
 			if full {
-				// The validator is the responder's, and as long as it likes.
+				// The validator belongs to the responder, and may have any length.
 				m.Options[0] = &wire.ResponderValidator{Validator: make([]byte, 64)}
 				m.Options = append(m.Options, &wire.ForkedInstanceIdentifier{}, &wire.KeepaliveTimeout{},
 					&wire.LocatorPreferences{ElementLen: 3, Elements: make([]wire.Preference, n)})
@@ -202,7 +201,7 @@ func TestKeyLengthFits(t *testing.T) {
 	}
 }
 
-// cgaOf returns an address with any key in it, as a peer may make it.
+// cgaOf returns an address with any key in it, as a peer could make it.
 func cgaOf(t *testing.T, der []byte, extensions ...Extension) Address {
 	t.Helper()
 	p := &PDS{SubnetPrefix: eight(t)[0], PublicKey: der, Extensions: extensions}
@@ -214,15 +213,15 @@ func cgaOf(t *testing.T, der []byte, extensions ...Extension) Address {
 	return Address{p.SubnetPrefix.addr(hash1), p}
 }
 
-// Keys of other lengths are good for the address, and not for a signature, though
-// it be right; with GODEBUG saying that crypto/rsa takes them.
+// Keys of other lengths are valid in an address, but not for a signature, even a right one. GODEBUG
+// lets crypto/rsa take them.
 func TestKeyLength(t *testing.T) {
 	shows.IDs(t, "5533-16-01 5533-16-03 3972-3-05")
 	weakKeys(t)
 	for _, tt := range []struct {
 		bits int
-		want error // of who verifies a signature
-		make error // of who makes an address
+		want error // of verifying a signature
+		make error // of making an address
 	}{
 		{512, ErrKey, ErrKey}, {1016, ErrKey, ErrKey}, {1024, nil, nil}, {2048, nil, nil}, {3072, nil, nil},
 		{4096, nil, ErrKey}, {4104, ErrKey, ErrKey},
@@ -255,7 +254,7 @@ func TestKeyLength(t *testing.T) {
 	wantError(t, p.VerifySignature(v.Address, listOf(7, signedList()...), make([]byte, 64)), ErrKey)
 }
 
-// What may stand in the place of a key, and is none.
+// Contents in place of a key that are no key.
 func TestRSAPublicKey(t *testing.T) {
 	shows.IDs(t, "3972-3-04 5535-4-04 5535-5-04")
 	key := testKey(t, 1024)
@@ -328,7 +327,7 @@ func TestRSAPublicKey(t *testing.T) {
 	}
 }
 
-// Keys with which no arithmetic is possible come to nothing.
+// Keys with which no arithmetic is possible verify nothing.
 func TestStrangeKeys(t *testing.T) {
 	n := testKey(t, 1024).N.Bytes()
 	even := slices.Clone(n)
@@ -365,7 +364,7 @@ func TestSignErrors(t *testing.T) {
 	}
 }
 
-// Our encoding of a key is that of the standard library.
+// Our encoding of a key is the same as the standard library's.
 func TestEncodePublicKey(t *testing.T) {
 	shows.IDs(t, "3972-3-03 3972-3-04")
 	for _, bits := range []int{1024, 2048} {

@@ -13,8 +13,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// Every field of a PDS is where RFC 3972 section 3 has it, and both hashes are
-// those that other programs found.
+// Every field of a PDS is where RFC 3972 section 3 puts it, and both hashes are the same as other
+// programs'.
 func TestVectorFields(t *testing.T) {
 	shows.IDs(t, "3972-3-01 3972-3-07 3972-5-09 3972-2-01")
 	for _, v := range vectors().CGA {
@@ -55,7 +55,7 @@ func TestVectorFields(t *testing.T) {
 	}
 }
 
-// What others made verifies here.
+// Addresses and signatures of other programs verify here.
 func TestVectorCGA(t *testing.T) {
 	shows.IDs(t, "3972-5-01 3972-5-03 3972-5-04 3972-5-05 3972-5-06 3972-5-07 3972-A-01 4982-6-01 4982-6-02")
 	for _, v := range vectors().CGA {
@@ -77,7 +77,7 @@ func TestVectorCGA(t *testing.T) {
 	}
 }
 
-// verifyVector is what a receiver of these octets does.
+// verifyVector does what a receiver of these octets does.
 func verifyVector(v vectorAddress) error {
 	p, err := Parse(v.PDS)
 	if err != nil {
@@ -89,7 +89,7 @@ func verifyVector(v vectorAddress) error {
 	return p.VerifyCGA(v.Address)
 }
 
-// Each refusal is for the reason that the vector is about.
+// Each refusal has the reason that the vector is about.
 func TestVectorNegative(t *testing.T) {
 	shows.IDs(t, "3972-5-03 3972-5-02 3972-3-02 3972-3-03 3972-5-12 3972-3-08 5535-3.2-01 5535-4-02")
 	want := map[string]error{
@@ -100,7 +100,7 @@ func TestVectorNegative(t *testing.T) {
 		"pds-truncated-key": ErrPDS,
 		"pds-no-key":        ErrPDS,
 		"pds-trailing-ext":  ErrHash1,
-		// Bits that say nothing, and a Sec that says less.
+		// Bits without meaning, and a lower Sec.
 		"sec-lowered-1to0":        nil,
 		"g-bit-set":               nil,
 		"hba-iid-bit":             ErrHash1,
@@ -125,8 +125,8 @@ func TestVectorNegative(t *testing.T) {
 	}
 }
 
-// Every member's PDS proves every member, whoever made the set, with the P flag
-// where they put it, and a nonce in the form that they gave it.
+// Every member's PDS proves every member of sets of other programs, with their place of the P flag
+// and their form of the nonce.
 func TestVectorHBA(t *testing.T) {
 	shows.IDs(t, "5535-7.1-01 5535-7.2-04 5535-7.2-01 5535-7.2-02 5535-8-01 5535-8-02 5535-8-03 5533-16-03")
 	for _, v := range vectors().HBA {
@@ -169,8 +169,8 @@ func TestVectorHBA(t *testing.T) {
 	}
 }
 
-// A set that another program made by the RFC is made here from its modifier,
-// octet by octet. The others have the P flag elsewhere, or another nonce.
+// A set that another program made by the RFC is made here from the same modifier, octet by octet.
+// The other sets have the P flag elsewhere, or another form of nonce.
 func TestVectorHBAGenerate(t *testing.T) {
 	shows.IDs(t, "5535-5-01 5535-5-02 5535-5-03 5535-5-04 5535-5-06 5535-10-01 5535-6-16")
 	found := false
@@ -196,8 +196,8 @@ func TestVectorHBAGenerate(t *testing.T) {
 	}
 }
 
-// Our signature is that of the other program, octet by octet: the padding and the
-// hash leave no choice.
+// Our signature is the same as the other program's, octet by octet: the padding and the hash leave
+// no choice.
 func TestVectorSignature(t *testing.T) {
 	shows.IDs(t, "5533-5.15.5-03 5533-5.15.5-04 5533-5.15.5-05 5533-5.15.5-06 3972-6-01 3972-6-02 3972-6-04")
 	for _, v := range vectors().Signature {
@@ -225,9 +225,8 @@ func TestVectorSignatureNegative(t *testing.T) {
 			ulid := v.Locators[0].Address
 			want := ErrSignature
 			if v.Name == "wrong-key" {
-				// The PDS is no longer that of the ULID, which is
-				// found first. With a ULID of its own, the
-				// signature is still wrong.
+				// The PDS is no longer that of the ULID, and that is found first. With its own
+				// ULID, the signature is still wrong.
 				want = ErrSubnetPrefix
 				own, err := p.Derive(p.SubnetPrefix, p.CollisionCount, 1)
 				if err != nil {
@@ -244,8 +243,8 @@ func TestVectorSignatureNegative(t *testing.T) {
 	}
 }
 
-// The example of RFC 3972 appendix A from its beginning: the modifier ends in 9a,
-// of which Hash2 does not fit, and the next one does.
+// The example of RFC 3972 appendix A from its beginning: the modifier ends in 9a, for which Hash2
+// does not fit; the next modifier does.
 func TestAppendixA(t *testing.T) {
 	shows.IDs(t, "3972-A-01 3972-4-01 3972-4-03 3972-4-04 3972-4-05 3972-4-06 3972-4-07 3972-4-08 3972-4-10")
 	v := appendixA()

@@ -13,21 +13,20 @@ import (
 	"shim6/daemon/wire"
 )
 
-// MaxSec is the greatest Sec that the CGA SEC registry assigns: 0, 1 and 2 stand
-// for SHA-1 and 0, 16 and 32 zero bits in Hash2 (RFC 4982 section 6). What the
-// others stand for is not known, so nothing is made or verified with them.
+// MaxSec is the greatest Sec that the CGA SEC registry assigns: 0, 1 and 2 mean SHA-1 with 0, 16
+// and 32 zero bits in Hash2 (RFC 4982 section 6). The meaning of the others is not known, so this
+// package neither makes nor verifies such addresses.
 const MaxSec = 2
 
 const (
-	// hash1Mask leaves out of an interface identifier what Hash1 says
-	// nothing of: Sec (bits 0 to 2) and the bits u and g (6 and 7). It is
-	// Mask1 of RFC 3972 section 2.
+	// hash1Mask excludes the bits of an interface identifier that are not from Hash1: Sec (bits 0
+	// to 2) and the bits u and g (6 and 7). It is Mask1 of RFC 3972 section 2.
 	hash1Mask = 0x1cffffffffffffff
 	secShift  = 61
 )
 
-// SecOf returns the security parameter of an address, the three leftmost bits of
-// its interface identifier (RFC 3972 section 2): 0 to 7.
+// SecOf returns the security parameter of an address, the three leftmost bits of its interface
+// identifier (RFC 3972 section 2): 0 to 7.
 func SecOf(addr netip.Addr) uint8 { return uint8(interfaceID(addr) >> secShift) }
 
 func interfaceID(addr netip.Addr) uint64 {
@@ -35,7 +34,7 @@ func interfaceID(addr netip.Addr) uint64 {
 	return binary.BigEndian.Uint64(a[8:])
 }
 
-// zeroBits says whether hash2 begins with the zero bits that sec asks for.
+// zeroBits reports whether hash2 begins with the zero bits that sec requires.
 func zeroBits(hash2 []byte, sec uint8) bool {
 	for _, b := range hash2[:2*sec] {
 		if b != 0 {
@@ -45,14 +44,13 @@ func zeroBits(hash2 []byte, sec uint8) bool {
 	return true
 }
 
-// VerifyCGA verifies that addr is the address of p, by the steps of RFC 3972
-// section 5, and returns nil if so. A zone of addr is ignored, and so are, as
-// that section has it, the bits u and g, and a Sec less than that for which the
-// address was made.
+// VerifyCGA returns nil if addr is the address of p, by the steps of RFC 3972 section 5. As in that
+// section, the bits u and g are ignored, and Sec may be less than the Sec for which the address was
+// made. A zone of addr is ignored.
 //
-// Errors are ErrAddress, those of AppendBinary, and, for the step that failed:
-// ErrCollisionCount, ErrSubnetPrefix, ErrHash1, ErrSec and ErrHash2. Keys may be
-// of any kind and length, for the address alone: see VerifySignature.
+// Errors are ErrAddress, those of AppendBinary, and for the step that failed ErrCollisionCount,
+// ErrSubnetPrefix, ErrHash1, ErrSec or ErrHash2. For the address alone, a key may be of any kind
+// and length: see VerifySignature.
 func (p *PDS) VerifyCGA(addr netip.Addr) error {
 	if !addr.Is6() {
 		return fmt.Errorf("%w: %v", ErrAddress, addr)
@@ -63,7 +61,7 @@ func (p *PDS) VerifyCGA(addr netip.Addr) error {
 	}
 	// Step 2.
 	if prefix := PrefixOf(addr); prefix != p.SubnetPrefix {
-		return fmt.Errorf("%w: %v is not in %v, which is that of the PDS (RFC 3972 section 5 step 2)",
+		return fmt.Errorf("%w: %v is not in %v, the prefix of the PDS (RFC 3972 section 5 step 2)",
 			ErrSubnetPrefix, addr, p.SubnetPrefix)
 	}
 	// Steps 3 and 6.
@@ -79,7 +77,7 @@ func compare(addr netip.Addr, hash1 [8]byte, hash2 [14]byte) error {
 	// Step 4.
 	id := interfaceID(addr)
 	if (id^binary.BigEndian.Uint64(hash1[:]))&hash1Mask != 0 {
-		return fmt.Errorf("%w: that of %v is %016x, Hash1 is %x (RFC 3972 section 5 step 4)", ErrHash1, addr, id, hash1)
+		return fmt.Errorf("%w: %v has %016x, Hash1 is %x (RFC 3972 section 5 step 4)", ErrHash1, addr, id, hash1)
 	}
 	// Step 5.
 	sec := uint8(id >> secShift)
@@ -93,9 +91,8 @@ func compare(addr netip.Addr, hash1 [8]byte, hash2 [14]byte) error {
 	return nil
 }
 
-// HighestSec returns the greatest Sec that the modifier of p fits. Addresses of p
-// need not have it: a PDS does not say for which Sec it was made. Errors are
-// those of AppendBinary.
+// HighestSec returns the greatest Sec that the modifier of p fits. An address of p may have a lower
+// one: a PDS does not say for which Sec it was made. Errors are those of AppendBinary.
 func (p *PDS) HighestSec() (uint8, error) {
 	hash2, err := p.Hash2()
 	if err != nil {
@@ -109,8 +106,8 @@ func (p *PDS) HighestSec() (uint8, error) {
 	return 0, nil
 }
 
-// VerifyHBA verifies that addr is in the HBA set of p, by the steps of RFC 5535
-// section 7.2, and returns nil if so. Any member's PDS serves for all members.
+// VerifyHBA returns nil if addr is in the HBA set of p, by the steps of RFC 5535 section 7.2. The
+// PDS of any member verifies all members.
 //
 // Errors are ErrAddress, ErrMultiPrefix, ErrNotMember and those of VerifyCGA.
 func (p *PDS) VerifyHBA(addr netip.Addr) error {
@@ -132,28 +129,27 @@ func (p *PDS) VerifyHBA(addr netip.Addr) error {
 	return member.VerifyCGA(addr)
 }
 
-// memberPrefix does step 1 of RFC 5535 section 7.2: it returns the prefix of addr, if
-// it is among the octets of prefixes.
+// memberPrefix does step 1 of RFC 5535 section 7.2: it returns the prefix of addr if that is among
+// the octets of prefixes.
 func memberPrefix(prefixes []byte, addr netip.Addr) (SubnetPrefix, error) {
 	prefix := PrefixOf(addr)
 	if !isMember(prefixes, prefix) {
-		return prefix, fmt.Errorf("%w: the Multi-Prefix extension has no %v, that of %v (RFC 5535 section 7.2 step 1)",
+		return prefix, fmt.Errorf("%w: the Multi-Prefix extension has no %v, the prefix of %v (RFC 5535 section 7.2 step 1)",
 			ErrNotMember, prefix, addr)
 	}
 	return prefix, nil
 }
 
-// members verifies many addresses of one HBA set. Their PDSs differ in the subnet
-// prefix alone, which Hash2 leaves out: so it is that of all of them, and each takes
-// one hash.
+// members verifies many addresses of one HBA set. Their PDSs differ only in the subnet prefix,
+// which Hash2 leaves out. So Hash2 is the same for all members, and each member takes one hash.
 type members struct {
 	prefixes []byte
-	octets   []byte // of a PDS whose prefix is that of who was verified last
+	octets   []byte // of the PDS, with the prefix of the member that was verified last
 	hash2    [14]byte
 }
 
-// members returns what verifies the members of the set of p, whose collision count
-// has been checked. Errors are ErrMultiPrefix and those of AppendBinary.
+// members returns the members of the set of p. The collision count of p has been checked. Errors
+// are ErrMultiPrefix and those of AppendBinary.
 func (p *PDS) members() (*members, error) {
 	_, prefixes, err := p.multiPrefix()
 	if err != nil {
@@ -171,7 +167,7 @@ func (p *PDS) members() (*members, error) {
 	return m, nil
 }
 
-// verify does what VerifyHBA does.
+// verify is VerifyHBA with m's PDS.
 func (m *members) verify(addr netip.Addr) error {
 	if !addr.Is6() {
 		return fmt.Errorf("%w: %v", ErrAddress, addr)
@@ -185,10 +181,9 @@ func (m *members) verify(addr netip.Addr) error {
 	return compare(addr, [8]byte(sum[:]), m.hash2)
 }
 
-// VerifyULID verifies that p corresponds to the ULID of who sent it, as RFC
-// 5533 wants before a PDS is made use of (sections 7.13, 7.16, 7.20 and 10.4),
-// and returns nil if so. It takes p to be of the ULID itself or, as RFC 5535
-// section 8 has it, of another member of its HBA set.
+// VerifyULID returns nil if p corresponds to the ULID of its sender. RFC 5533 wants this check
+// before a PDS is used (sections 7.13, 7.16, 7.20 and 10.4). p may be the PDS of the ULID itself
+// or, by RFC 5535 section 8, of another member of its HBA set.
 //
 // Errors are those of VerifyCGA and VerifyHBA.
 func (p *PDS) VerifyULID(ulid netip.Addr) error {
@@ -202,44 +197,42 @@ func (p *PDS) VerifyULID(ulid netip.Addr) error {
 	return err
 }
 
-// LocatorError says which locator of a list does not verify. That is, unlike a
-// PDS that is not that of the ULID, something to tell the peer of (RFC 5533
-// section 10.4).
+// LocatorError says which locator of a list does not verify. Unlike a PDS that is not the ULID's,
+// that is an error to tell the peer (RFC 5533 section 10.4).
 type LocatorError struct {
-	// Index is the place in the list, from 0. If the signature is what is
-	// wrong, it is that of the first locator that needs it. Whether it is,
-	// is found out last, and only if nothing else is wrong with the list:
-	// that takes more work than all else.
+	// Index is the place in the list, from 0. If the signature is wrong, it is the place of the
+	// first locator that needs the signature. The signature is checked last, and only if the rest
+	// of the list is right, because it takes more work than the rest.
 	Index int
 	Addr  netip.Addr
-	// Err says what is wrong.
+	// Err is what is wrong.
 	Err error
 }
 
+// Error names the locator and what is wrong.
 func (e *LocatorError) Error() string {
 	return fmt.Sprintf("locator %d, %v: %v", e.Index, e.Addr, e.Err)
 }
 
+// Unwrap returns Err.
 func (e *LocatorError) Unwrap() error { return e.Err }
 
-// VerifyLocators verifies a peer's Locator List, and returns nil if all of it
-// may be used: p corresponds to the ULID (VerifyULID), every locator with the
-// method HBA is in the same HBA set as the ULID (VerifyHBA), and if there is one
-// with the method CGA, the signature verifies (VerifySignature). A signature that
-// no locator needs is not looked at.
+// VerifyLocators verifies a peer's Locator List, and returns nil if all of it may be used: p
+// corresponds to the ULID (VerifyULID); every locator with the method HBA is in the same HBA set as
+// the ULID (VerifyHBA); and if there is a locator with the method CGA, the signature verifies
+// (VerifySignature). A signature that no locator needs is not checked.
 //
-// list must not be nil; signature is what the CGA Signature option holds, nil if
-// the message has none.
+// list must not be nil. signature is the contents of the CGA Signature option, nil if the message
+// has none.
 //
-// It says nothing about whether a locator can be reached, nor who is there: send
-// it nothing but a probe before it has answered one (RFC 5533 section 7.2). Nor
-// does it say that it is an address of which that could be asked: whoever has a
-// key can sign for any, and a set may have any prefixes. The caller has to refuse
-// unspecified, loopback, multicast, link-local and IPv4-mapped addresses.
+// The result does not say whether a locator can be reached, or whose host is there: send nothing
+// but a probe to it until it has answered one (RFC 5533 section 7.2). Nor does it say that the
+// locator is an address to which a probe could be sent: the owner of a key can sign for any
+// address, and a set may have any prefixes. The caller has to refuse unspecified, loopback,
+// multicast, link-local and IPv4-mapped addresses.
 //
-// Errors are those of VerifyULID, and for the first locator that does not verify
-// a LocatorError, which wraps ErrMethod, or an error of VerifyHBA or
-// VerifySignature.
+// Errors are those of VerifyULID, and for the first locator that does not verify a LocatorError. It
+// wraps ErrMethod, or an error of VerifyHBA or VerifySignature.
 func (p *PDS) VerifyLocators(ulid netip.Addr, list *wire.LocatorList, signature []byte) error {
 	if err := p.VerifyULID(ulid); err != nil {
 		return err
@@ -253,8 +246,8 @@ func (p *PDS) VerifyLocators(ulid netip.Addr, list *wire.LocatorList, signature 
 		var err error
 		switch l.Method {
 		case wire.MethodHBA:
-			// The ULID must be of the set as well (RFC 5533 section 3),
-			// which a PDS that lacks its own prefix does not show.
+			// The ULID must be in the set, too (RFC 5533 section 3). If the PDS lacks its own
+			// prefix, VerifyULID has not shown that.
 			if set == nil {
 				if set, err = p.members(); err == nil {
 					err = set.verify(ulid)
@@ -264,7 +257,7 @@ func (p *PDS) VerifyLocators(ulid netip.Addr, list *wire.LocatorList, signature 
 				err = set.verify(l.Address)
 			}
 		case wire.MethodCGA:
-			// One signature is for all of them.
+			// One signature is for all such locators.
 			if key == nil {
 				key, err = p.signer(signature)
 				signed = i

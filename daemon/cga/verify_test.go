@@ -14,12 +14,12 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// ignoredBits are the bits of an address that verification may let pass: Sec,
-// u and g. All others it must not.
+// ignoredBits are the bits of an address that verification may ignore: Sec, u and g. It must check
+// all others.
 var ignoredBits = []int{64, 65, 66, 70, 71}
 
-// Of a changed address no bit goes unnoticed but u and g, and Sec if it becomes
-// less: a PDS is that of 4*(Sec+1) addresses.
+// Verification notices every changed bit of an address except u and g, and Sec if it becomes less:
+// a PDS verifies 4*(Sec+1) addresses.
 func TestVerifyCGABits(t *testing.T) {
 	shows.IDs(t, "3972-2-02 3972-2-03 3972-5-05 3972-5-06 3972-7.1-03")
 	key := &testKey(t, 1024).PublicKey
@@ -56,8 +56,8 @@ func TestVerifyCGABits(t *testing.T) {
 	}
 }
 
-// Each bit of the interface identifier, for HBA as well; and of the prefix, by
-// which one gets out of the set.
+// HBA: each bit of the interface identifier counts, and each bit of the prefix, which leaves the
+// set.
 func TestVerifyHBABits(t *testing.T) {
 	shows.IDs(t, "5535-7.2-01 5535-7.2-02 5535-7.2-03")
 	list := eight(t)
@@ -69,8 +69,7 @@ func TestVerifyHBABits(t *testing.T) {
 				err := own.VerifyHBA(flip(a.Addr, bit))
 				switch {
 				case bit < 64 && slices.Contains(list, PrefixOf(flip(a.Addr, bit))):
-					// The prefix of one member, the interface
-					// identifier of another.
+					// The prefix is one member's, the interface identifier another's.
 					wantError(t, err, ErrHash1)
 				case bit < 64:
 					wantError(t, err, ErrNotMember)
@@ -80,8 +79,7 @@ func TestVerifyHBABits(t *testing.T) {
 					wantError(t, err, nil)
 				}
 			}
-			// Sec is that of the address in question, whatever the
-			// others have.
+			// Sec is that of this address, whatever the others have.
 			wantError(t, own.VerifyHBA(withSec(a.Addr, 0)), nil)
 			if o.Sec == 0 {
 				wantError(t, own.VerifyHBA(withSec(a.Addr, 1)), ErrHash2)
@@ -91,14 +89,12 @@ func TestVerifyHBABits(t *testing.T) {
 	}
 }
 
-// The first thing that is wrong is what stops the verification, in the order of
-// the steps.
+// The first error stops the verification, in the order of the steps.
 func TestVerifyCGAOrder(t *testing.T) {
 	shows.IDs(t, "3972-5-01 3972-5-02 3972-5-03 3972-5-05 3972-5-08")
 	good := mustCGA(t, 1, eight(t)[0], Options{PublicKey: &testKey(t, 1024).PublicKey})
 	other := eight(t)[1]
-	// Everything is wrong: prefix, Hash1, Sec; then one after another is put
-	// right, or less wrong.
+	// Prefix, Hash1 and Sec are all wrong; then they are corrected one after another.
 	p := *good.PDS
 	p.CollisionCount = 3
 	addr := withSec(flip(good.Addr, 127), 7)
@@ -116,8 +112,7 @@ func TestVerifyCGAOrder(t *testing.T) {
 	wantError(t, p.VerifyCGA(addr), nil)
 }
 
-// Hash2 is to begin with 16*Sec zero bits, not one less and not one more, whatever
-// comes after them.
+// Hash2 must begin with 16*Sec zero bits: one less is wrong, and the bits after them do not matter.
 func TestZeroBits(t *testing.T) {
 	shows.IDs(t, "4982-6-01 4982-6-02 4982-6-03 3972-5-07")
 	for sec := range uint8(MaxSec + 1) {
@@ -141,12 +136,12 @@ func TestZeroBits(t *testing.T) {
 	}
 }
 
-// Sec values of which the registry says nothing mean nothing. In particular they
-// do not mean what RFC 3972 alone would have them mean.
+// Sec values that are not in the registry mean nothing. In particular they do not have the meaning
+// of RFC 3972 alone.
 func TestUnassignedSec(t *testing.T) {
 	shows.IDs(t, "5535-7-01 3972-5-14")
 	set := mustHBA(t, 1, eight(t)[:2], Options{})
-	// Those that are assigned are looked into: Hash2 decides.
+	// For assigned values, Hash2 decides.
 	for sec := uint8(1); sec < 3; sec++ {
 		wantError(t, set[0].PDS.VerifyCGA(withSec(set[0].Addr, sec)), ErrHash2)
 		wantError(t, set[1].PDS.VerifyHBA(withSec(set[0].Addr, sec)), ErrHash2)
@@ -184,7 +179,7 @@ func TestVerifyAddress(t *testing.T) {
 	}
 }
 
-// The ULID may be any member of the set that the PDS is of, and nobody else.
+// The ULID may be any member of the set of the PDS, and no other address.
 func TestVerifyULID(t *testing.T) {
 	shows.IDs(t, "5535-7.1-01 5535-8-01")
 	list := eight(t)
@@ -214,7 +209,7 @@ func TestVerifyULID(t *testing.T) {
 	}
 }
 
-// What the methods of a Locator List ask for, and no less.
+// A Locator List is verified exactly as its methods require.
 func TestVerifyLocators(t *testing.T) {
 	list := eight(t)
 	key := testKey(t, 1024)
@@ -224,7 +219,7 @@ func TestVerifyLocators(t *testing.T) {
 	outside := netip.MustParseAddr("2001:db8:99::1")
 	const generation = 0x80000001
 
-	// A PDS whose own prefix is not in its Multi-Prefix extension.
+	// The Multi-Prefix extension of this PDS does not have its own prefix.
 	stranger := mustParse(t, func() []byte { b, _ := both[0].PDS.MarshalBinary(); return b }())
 	stranger.SubnetPrefix = list[7]
 	hash1, _ := stranger.Hash1()
@@ -280,8 +275,7 @@ func TestVerifyLocators(t *testing.T) {
 			sign(both[1].PDS, outsideCGA), ErrSignature, 3, ""},
 		{"HBA-only, a stranger as CGA", nonce[0].PDS, nonce[0].Addr, with(hba(nonce...), outside, wire.MethodCGA),
 			make([]byte, 48), ErrKey, 3, "5535-4-04"},
-		// What takes arithmetic comes last: a list that is wrong without
-		// it is refused for that.
+		// Arithmetic comes last: if a list is wrong without it, that is the error.
 		{"a wrong signature, and then a method of none", only.PDS, only.Addr, with(outsideCGA, outside, 0),
 			make([]byte, 128), ErrMethod, 1, ""},
 		{"a wrong signature, and then a stranger as HBA", both[0].PDS, both[0].Addr, with(with(hba(both[0]), outside, wire.MethodCGA), outside, wire.MethodHBA),
@@ -318,8 +312,7 @@ func TestVerifyLocators(t *testing.T) {
 	}
 }
 
-// The members of a set are verified as VerifyHBA does it, each with its own Hash1, and
-// the Hash2 that was made once.
+// The members of a set verify as by VerifyHBA: each by its own Hash1, and all by one Hash2.
 func TestMembers(t *testing.T) {
 	for _, o := range []Options{{}, {Sec: 1}, {Sec: 1, PublicKey: &testKey(t, 1024).PublicKey}} {
 		set := mustHBA(t, 1, eight(t)[:4], o)
@@ -353,7 +346,7 @@ func TestMembers(t *testing.T) {
 	wantError(t, err, ErrMultiPrefix)
 }
 
-// To verify an address takes no memory that has to be freed.
+// Verifying an address allocates no memory.
 func TestVerifyAllocates(t *testing.T) {
 	set := mustHBA(t, 1, eight(t), Options{PublicKey: &testKey(t, 2048).PublicKey})
 	if n := testing.AllocsPerRun(100, func() {

@@ -9,11 +9,14 @@ import (
 	"strings"
 	"time"
 
-	"shim6/daemon/internal/engine"
 	"shim6/netlink"
 )
 
-// check looks for values that can't be.
+// minIdleTimeout is the least that RFC 5533, section 9, lets a context be idle before it
+// is discarded. The engine's own limit is the same.
+const minIdleTimeout = 5 * time.Minute
+
+// check looks for values that are out of range or make no sense.
 func (f *file) check() error {
 	c := f.config
 	if c.Log.Format != "text" && c.Log.Format != "json" {
@@ -67,7 +70,7 @@ func (f *file) checkNumbers() error {
 		min, max time.Duration
 	}{
 		{"protocol.send-timeout", c.Protocol.SendTimeout, netlink.SendTimeoutMin * time.Millisecond, netlink.SendTimeoutMax * time.Millisecond},
-		{"protocol.idle-timeout", c.Protocol.IdleTimeout, engine.MinIdleTimeout, netlink.IdleTimeoutMax * time.Millisecond},
+		{"protocol.idle-timeout", c.Protocol.IdleTimeout, minIdleTimeout, netlink.IdleTimeoutMax * time.Millisecond},
 		{"protocol.hold-down", c.Protocol.HoldDown, time.Second, time.Hour},
 		{"protocol.standby", c.Protocol.Standby, 0, 24 * time.Hour},
 	} {
@@ -90,8 +93,8 @@ func (f *file) checkNumbers() error {
 	if v := c.Addresses.Source; v != SourceProtected && v != SourceSystem {
 		return f.wrong("addresses.source", "%q is no choice: take protected or system", v)
 	}
-	// The rules of the main table and of the local one are no limits: who wants
-	// ours elsewhere will know.
+	// Priorities behind the rules of the main and the local table are allowed: an
+	// administrator may have a reason.
 	if n := c.Addresses.Priority; n < 1 || n > 0xfffffffe {
 		return f.wrong("addresses.priority", "%d is out of range: take 1 to 4294967294, and less than 32766 to come before the main table", n)
 	}

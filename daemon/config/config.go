@@ -10,10 +10,9 @@ import (
 	"time"
 
 	"shim6/daemon/cga"
-	"shim6/daemon/internal/engine"
 )
 
-// Config is the configuration. Every field of it has the name of its key.
+// Config is the configuration. Every field has the name of its key.
 type Config struct {
 	StateDirectory string      `toml:"state-directory"`
 	Log            Log         `toml:"log"`
@@ -28,7 +27,7 @@ type Config struct {
 	Sets           []Set       `toml:"set"`
 }
 
-// Log is what is logged, and how.
+// Log says what is logged, and how.
 type Log struct {
 	Level  slog.Level `toml:"level"`
 	Format string     `toml:"format"`
@@ -37,7 +36,7 @@ type Log struct {
 // Control is the control socket.
 type Control struct {
 	Socket string `toml:"socket"`
-	// Group owns the socket, "" for the daemon's own.
+	// Group owns the socket; "" is the daemon's own group.
 	Group string `toml:"group"`
 }
 
@@ -47,8 +46,7 @@ type DebugPort struct {
 	Port    uint16 `toml:"port"`
 }
 
-// Protocol are values of RFC 5533 and 5534, and limits. Zero is the engine's
-// default.
+// Protocol has values of RFC 5533 and 5534, and limits. Zero is the engine's default.
 type Protocol struct {
 	SendTimeout       Duration `toml:"send-timeout"`
 	IdleTimeout       Duration `toml:"idle-timeout"`
@@ -61,7 +59,7 @@ type Protocol struct {
 	Standby  Duration `toml:"standby"`
 }
 
-// Kernel are values of the kernel's configuration; nil leaves it alone.
+// Kernel has values of the kernel's configuration. nil leaves the kernel's value alone.
 type Kernel struct {
 	TriggerPackets *uint32   `toml:"trigger-packets"`
 	TriggerTime    *Duration `toml:"trigger-time"`
@@ -73,12 +71,11 @@ type Peers struct {
 	TrustedPrefixes []netip.Prefix `toml:"trusted-prefixes"`
 }
 
-// Locators says which addresses of this host are acceptable by local policy (RFC
-// 5534, section 3.1).
+// Locators says which addresses of this host local policy accepts (RFC 5534, section 3.1).
 type Locators struct {
 	UniqueLocal bool `toml:"unique-local"`
-	// Allow, unless it is empty, are the prefixes to take addresses from; Deny
-	// goes before it.
+	// Allow has the only prefixes to take addresses from, unless it is empty. Deny goes
+	// before Allow.
 	Allow []netip.Prefix `toml:"allow"`
 	Deny  []netip.Prefix `toml:"deny"`
 }
@@ -86,24 +83,23 @@ type Locators struct {
 // Addresses is about the addresses that shim6d makes for the prefixes that routers
 // announce.
 type Addresses struct {
-	// Manage has them made. If it is not given, that is so if there is no Set.
+	// Manage says whether to make them; nil: if there is no Set.
 	Manage *bool `toml:"manage"`
-	// Source is which addresses new connections begin at.
+	// Source says which addresses new connections use.
 	Source Source `toml:"source"`
-	// Priority is that of the rule for a prefix.
+	// Priority is the priority of the rule for a prefix.
 	Priority uint32 `toml:"priority"`
-	// Table is the routing table of interface 0, so to speak: that of an
-	// interface is its index away.
+	// Table plus the index of an interface is the number of its routing table.
 	Table uint32 `toml:"table"`
 }
 
-// Source is which addresses new connections begin at, if their programs do not say.
+// Source says which addresses new connections use, if their programs do not say.
 type Source string
 
 const (
-	// SourceProtected: those that shim6d makes, before others of the same prefix.
+	// SourceProtected: the addresses that shim6d makes, before others of the same prefix.
 	SourceProtected Source = "protected"
-	// SourceSystem: those that the system would take without shim6d.
+	// SourceSystem: the addresses that the system would take without shim6d.
 	SourceSystem Source = "system"
 )
 
@@ -117,15 +113,15 @@ func (c *Config) ManagesAddresses() bool {
 
 // Interface says how good the addresses of interfaces are.
 type Interface struct {
-	// Name may have wildcards, as of a shell. The first that fits counts.
+	// Name may have wildcards, as in a shell. The first Interface that fits counts.
 	Name string `toml:"name"`
 	// Use is false for interfaces whose addresses are no locators.
 	Use *bool `toml:"use"`
-	// Priority and Weight are told to peers, as those of DNS SRV records.
+	// Priority and Weight are told to peers. They work as in DNS SRV records.
 	Priority uint8 `toml:"priority"`
 	Weight   uint8 `toml:"weight"`
-	// Policy says which to send from. Peers are not told.
-	Policy engine.InterfacePolicy `toml:"policy"`
+	// Policy says which interfaces to send from. Peers are not told.
+	Policy InterfacePolicy `toml:"policy"`
 }
 
 // Set names the files of an HBA set or a CGA, as shim6tool makes them.
@@ -133,18 +129,17 @@ type Set struct {
 	PDS string `toml:"pds"`
 	// Key is the private key, "" if there is none.
 	Key string `toml:"key"`
-	// Addresses and PrivateKey are what is in the files.
+	// Addresses and PrivateKey are the contents of the files.
 	Addresses  []cga.Address   `toml:"-"`
 	PrivateKey *rsa.PrivateKey `toml:"-"`
 }
 
-// The defaults, where a zero would be none.
+// The defaults of keys for which zero is not the default.
 const (
 	DefaultStateDirectory = "/var/lib/shim6d"
 	DefaultSocket         = "/run/shim6d/control.sock"
 	DefaultDebugPort      = 19384
-	// DefaultPriority is after all rules that come to mind, and before that
-	// of the main table.
+	// DefaultPriority is after the usual rules, and before the rule of the main table.
 	DefaultPriority = 32000
 	DefaultTable    = 14000
 )
@@ -160,12 +155,12 @@ func Default() *Config {
 	}
 }
 
-// Proof is what an address was made with, and the private key if there is one. It reports
-// whether the address is in a Set.
+// Proof returns what an address was made with, and the private key if there is one. It
+// reports whether the address is in a Set.
 func (c *Config) Proof(address netip.Addr) (*cga.PDS, *rsa.PrivateKey, bool) {
 	for _, s := range c.Sets {
 		for _, a := range s.Addresses {
-			// A file of another program has no addresses in it.
+			// Other programs write files without addresses.
 			if a.Addr == address || !a.Addr.IsValid() && a.PDS.VerifyULID(address) == nil {
 				return a.PDS, s.PrivateKey, true
 			}
@@ -174,10 +169,11 @@ func (c *Config) Proof(address netip.Addr) (*cga.PDS, *rsa.PrivateKey, bool) {
 	return nil, nil, false
 }
 
-// Interface returns what is said of an interface, the zero Interface if nothing.
+// Interface returns what the configuration says of an interface, the zero Interface if
+// nothing.
 func (c *Config) Interface(name string) Interface {
 	for _, i := range c.Interfaces {
-		// That the pattern is good has been checked.
+		// check has seen that the pattern is good.
 		if ok, _ := path.Match(i.Name, name); ok {
 			return i
 		}
@@ -185,8 +181,7 @@ func (c *Config) Interface(name string) Interface {
 	return Interface{}
 }
 
-// Allowed reports whether an address is acceptable on an interface, and if not,
-// why.
+// Allowed reports whether an address is acceptable on an interface, and why not.
 func (c *Config) Allowed(name string, a netip.Addr) (why string, ok bool) {
 	if i := c.Interface(name); i.Use != nil && !*i.Use {
 		return "the configuration does not use interface " + name, false
@@ -194,7 +189,7 @@ func (c *Config) Allowed(name string, a netip.Addr) (why string, ok bool) {
 	return c.AllowedAddress(a)
 }
 
-// AllowedAddress is Allowed for an address that is on no interface of note.
+// AllowedAddress is Allowed for an address whose interface does not matter.
 func (c *Config) AllowedAddress(a netip.Addr) (why string, ok bool) {
 	contains := func(list []netip.Prefix) bool {
 		for _, p := range list {
@@ -215,7 +210,7 @@ func (c *Config) AllowedAddress(a netip.Addr) (why string, ok bool) {
 	return "", true
 }
 
-// Duration is a time.Duration that is written as Go does, "15s".
+// Duration is a time.Duration that is written as in Go: "15s".
 type Duration time.Duration
 
 // UnmarshalText takes what time.ParseDuration takes.

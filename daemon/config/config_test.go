@@ -21,7 +21,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"shim6/daemon/cga"
-	"shim6/daemon/internal/engine"
 	"shim6/tools/conformance/shows"
 )
 
@@ -130,7 +129,7 @@ func TestParseErrors(t *testing.T) {
 		{"[protocol]\nsend-timeout = 15", `f:2: protocol.send-timeout: time: missing unit in duration "15": wanted is a time such as "15s"`},
 		{"[[interface]]\nname='x'\npriority=300", "f:3: interface.priority: 300 is out of range for uint8: wanted is a number from 0 to 255"},
 		{"[peers]\n\ntrusted-prefixes = ['2001:db8::/32', 'x']", `f:3: peers.trusted-prefixes: netip.ParsePrefix("x"): no '/': wanted is a list such as ["2001:db8::/32"]`},
-		// Values that can't be.
+		// Values out of range, or without sense.
 		{"state-directory = 'x'", `f:1: state-directory: "x" is no absolute path: begin it with /`},
 		{"[log]\nformat='xml'", `f:2: log.format: "xml" is no format: take text or json`},
 		{"[control]\nsocket='/" + strings.Repeat("x", 107) + "'", "f:2: control.socket: a socket's path has at most 107 octets, not 108: take a shorter one"},
@@ -158,8 +157,7 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// The example has every key, with its default, so that nothing changes when what is
-// commented out is not.
+// The example has every key with its default, so that nothing changes if a line is uncommented.
 func TestExample(t *testing.T) {
 	b, err := os.ReadFile("../shim6d/shim6d.conf")
 	if err != nil {
@@ -208,9 +206,9 @@ func TestDebugPortIsOff(t *testing.T) {
 }
 
 func TestInterfacePolicy(t *testing.T) {
-	for text, want := range map[string]engine.InterfacePolicy{
-		"normal": engine.PolicyNormal, "preferred": engine.PolicyPreferred, "backup": engine.PolicyBackup,
-		"metered": engine.PolicyMetered, "never": engine.PolicyNever,
+	for text, want := range map[string]InterfacePolicy{
+		"normal": PolicyNormal, "preferred": PolicyPreferred, "backup": PolicyBackup,
+		"metered": PolicyMetered, "never": PolicyNever,
 	} {
 		c, err := Parse("f", "[[interface]]\nname='wwan*'\npolicy='"+text+"'")
 		if err != nil || c.Interfaces[0].Policy != want {
@@ -222,7 +220,7 @@ func TestInterfacePolicy(t *testing.T) {
 	}
 }
 
-// Addresses are made unless there are others that prove each other, or it is said.
+// Addresses are made if there is no set, or if the configuration says so.
 func TestManagesAddresses(t *testing.T) {
 	set := []Set{{PDS: "p"}}
 	for _, c := range []struct {
@@ -272,7 +270,7 @@ use = false
 	}
 }
 
-// sets writes the files of an HBA set, with and without a key, and another key.
+// sets writes the files of an HBA set with a key and of one without, and another key.
 func sets(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()

@@ -17,11 +17,10 @@ import (
 
 // Error says what is wrong with a configuration, and where.
 type Error struct {
-	// File is its name, and Line counts from 1; it is 0 if it is the file that
-	// is wrong.
+	// File is its name. Line counts from 1; it is 0 if the file itself is wrong.
 	File string
 	Line int
-	// Key is the full name of the key, "" if it is no key.
+	// Key is the full name of the key, "" if the error is about no key.
 	Key string
 	Err error
 }
@@ -40,10 +39,10 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// typeMismatch is how the decoder says so, without a type of its own.
+// typeMismatch is the text of the decoder's error about a wrong type, which has no Go type.
 var typeMismatch = regexp.MustCompile(`^toml: line (\d+) \(last key "(.*)"\): `)
 
-// syntax makes an Error of what the decoder found.
+// syntax makes an Error of the decoder's error.
 func (f *file) syntax(err error) error {
 	var pe toml.ParseError
 	if errors.As(err, &pe) {
@@ -118,14 +117,14 @@ func fieldOf(t reflect.Type, key string) (reflect.StructField, bool) {
 func (f *file) wrong(key, format string, args ...any) error {
 	k := toml.Key(strings.Split(key, "."))
 	line := 0
-	// A key that isn't there is missing from its table.
+	// If the key isn't there, the line is that of its table.
 	for ; line == 0 && len(k) > 0; k = k[:len(k)-1] {
 		line = f.line(k)
 	}
 	return &Error{File: f.name, Line: line, Key: key, Err: fmt.Errorf(format, args...)}
 }
 
-// unknown says of a key that there is none, and which there are.
+// unknown says that there is no such key, and which keys there are.
 func (f *file) unknown(key toml.Key) error {
 	t, i := reflect.TypeFor[Config](), 0
 	for ; i < len(key)-1; i++ {
@@ -151,25 +150,48 @@ func (f *file) unknown(key toml.Key) error {
 		Err: fmt.Errorf("there is no such key: %s there is %s", where, strings.Join(known, ", "))}
 }
 
-// marker fails to be decoded: so the decoder tells in which line it is.
-type marker struct{}
-
-func (*marker) UnmarshalTOML(any) error { return errors.New("here") }
-
-// line is where a key is. The decoder knows it, but tells it in errors alone, so it
-// gets something to decode in which that key is an error.
+// line is the line of a key, 0 if it isn't there.
 func (f *file) line(key toml.Key) int {
-	t := reflect.TypeFor[marker]()
-	for i := len(key) - 1; i >= 0; i-- {
-		if kind := f.meta.Type(key[:i+1]...); i < len(key)-1 && kind == "ArrayHash" {
-			t = reflect.SliceOf(t)
-		}
-		t = reflect.StructOf([]reflect.StructField{{Name: "X", Type: t, Tag: reflect.StructTag(`toml:"` + key[i] + `"`)}})
+	var root table
+	meta, err := toml.Decode(f.text, &root)
+	if err != nil {
+		return 0
 	}
-	_, err := toml.Decode(f.text, reflect.New(t).Interface())
-	var pe toml.ParseError
-	if errors.As(err, &pe) {
-		return pe.Position.Line
+	return root.line(&meta, key)
+}
+
+// table is a table whose values are not decoded yet.
+type table map[string]toml.Primitive
+
+// line is the line of a key below t, in the first table of a list that has it; 0 if it
+// isn't there. The decoder knows lines, but tells them only in errors: so the value is
+// decoded into a marker.
+func (t table) line(meta *toml.MetaData, key toml.Key) int {
+	value, ok := t[key[0]]
+	if !ok {
+		return 0
+	}
+	if len(key) == 1 {
+		var at toml.ParseError
+		errors.As(meta.PrimitiveDecode(value, &marker{}), &at)
+		return at.Position.Line
+	}
+	var list []table
+	if meta.PrimitiveDecode(value, &list) != nil {
+		list = []table{{}}
+		if meta.PrimitiveDecode(value, &list[0]) != nil {
+			return 0
+		}
+	}
+	for _, below := range list {
+		if line := below.line(meta, key[1:]); line != 0 {
+			return line
+		}
 	}
 	return 0
 }
+
+// marker can't be decoded.
+type marker struct{}
+
+func (*marker) UnmarshalTOML(any) error { return errors.New("here") }

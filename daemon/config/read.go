@@ -11,8 +11,8 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// Read reads a configuration and the files that it names; their names are as
-// seen from its folder.
+// Read reads a configuration and the files that it names. Their names are relative to its
+// folder.
 func Read(name string) (*Config, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -32,8 +32,8 @@ func Read(name string) (*Config, error) {
 	return f.config, nil
 }
 
-// Parse reads a configuration from text; name stands in errors. The files that it
-// names are left alone.
+// Parse reads a configuration from text; errors have the name. The files that the text names
+// are not read.
 func Parse(name, text string) (*Config, error) {
 	f, err := parse(name, text)
 	if err != nil {

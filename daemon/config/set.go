@@ -14,7 +14,7 @@ import (
 	"shim6/daemon/cga"
 )
 
-// load reads the files of the sets, named as seen from a folder.
+// load reads the files of the sets. Their names are relative to a folder.
 func (f *file) load(folder string) error {
 	for i := range f.config.Sets {
 		if err := f.config.Sets[i].load(folder); err != nil {
@@ -24,7 +24,7 @@ func (f *file) load(folder string) error {
 	return nil
 }
 
-// errMismatch: a signature by such a key would be refused by every peer.
+// errMismatch: every peer would refuse a signature by such a key.
 var errMismatch = errors.New("the key is not that of the addresses: name the one that they were made with")
 
 func (s *Set) load(folder string) error {
@@ -32,7 +32,7 @@ func (s *Set) load(folder string) error {
 	if err != nil {
 		return err
 	}
-	// Addresses that are in the file are verified by this.
+	// This verifies the addresses that are in the file.
 	if s.Addresses, err = cga.DecodePEM(b); err != nil {
 		return fmt.Errorf("%s: %w: make it by 'shim6tool hba generate'", s.PDS, err)
 	}

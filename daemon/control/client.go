@@ -16,14 +16,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Client asks a daemon. Its methods may be called by several goroutines. What the
-// daemon refuses is an *Error.
+// Client asks a daemon. Several goroutines may call its methods. A refusal of the daemon is
+// an *Error.
 type Client struct {
 	path string
 	http http.Client
 }
 
-// Error is what the daemon answers to what it does not do.
+// Error is the daemon's answer to a request that it does not do.
 type Error struct {
 	// Status is that of HTTP.
 	Status  int
@@ -38,8 +38,8 @@ func (e *Error) Is(target error) bool {
 		e.Status == http.StatusNotFound && target == fs.ErrNotExist
 }
 
-// NewClient returns a Client of the daemon with a control socket. It connects when
-// there is something to ask.
+// NewClient returns a Client of the daemon that has the control socket at a path. It
+// connects with its first request.
 func NewClient(path string) *Client {
 	c := &Client{path: path}
 	c.http.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -52,7 +52,7 @@ func NewClient(path string) *Client {
 // Close closes connections that are open.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Status asks how the daemon is.
+// Status asks for the state of the daemon.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	return s, c.ask(ctx, http.MethodGet, "/status", nil, &s)
 }
@@ -82,7 +82,7 @@ func (c *Client) Switches(ctx context.Context) (l []Switch, err error) {
 	return l, c.ask(ctx, http.MethodGet, "/paths/history", nil, &l)
 }
 
-// Open has a context made. It returns when that has begun.
+// Open has a context made. It returns once the exchange of messages has begun.
 func (c *Client) Open(ctx context.Context, r OpenRequest) error {
 	return c.ask(ctx, http.MethodPost, "/contexts/open", r, nil)
 }
@@ -97,8 +97,8 @@ func (c *Client) Refresh(ctx context.Context, n Name) error {
 	return c.ask(ctx, http.MethodPost, "/contexts/refresh", n, nil)
 }
 
-// Use has payload sent by another locator pair. It returns when that has answered a Probe, or
-// with an error when it has not.
+// Use has payload sent by another locator pair. It returns when the peer has answered a Probe
+// by that pair, or with an error if there is no answer.
 func (c *Client) Use(ctx context.Context, r UseRequest) error {
 	return c.ask(ctx, http.MethodPost, "/contexts/use", r, nil)
 }
@@ -129,7 +129,7 @@ func (c *Client) ask(ctx context.Context, method, path string, request, reply an
 		return fmt.Errorf("asking shim6d: %w", err)
 	}
 	if w.StatusCode != http.StatusOK {
-		var f failure
+		var f Failure
 		if json.Unmarshal(b, &f) != nil || f.Error == "" {
 			f.Error = "shim6d answers " + w.Status
 		}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Package control is the control socket of shim6d: HTTP with JSON on a Unix
-// socket, and a client of it.
+// Package control is the interface of shim6d on its control socket: the types of what is
+// asked and answered, and a Client. It is HTTP with JSON on a Unix socket.
 //
 //	GET  /status            a Status
 //	GET  /contexts          a list of Context
@@ -15,15 +15,15 @@
 //	POST /contexts/refresh  a Name: tell the peer all our locators again
 //	POST /contexts/use      a UseRequest: send by another locator pair, once it has answered a Probe
 //
-// Keys are the names of the netlink specification, times are in milliseconds. What
-// goes wrong is an object with the key "error", and the status 400 for a request
-// that makes no sense, 403, 404, 409 if it can't be done, or 503.
+// Keys are the names of the netlink specification. Times are in milliseconds. An error is
+// a Failure, and the status is 400 for a request that makes no sense, 403, 404, 409 if it
+// can't be done, or 503.
 //
-// # Who may what
+// # Permissions
 //
-// The kernel says who is at the other end (SO_PEERCRED and SO_PEERGROUPS). root,
-// the user that shim6d runs as, and members of the group of the socket may change
-// things and see context tags. Everybody else on the host may look at the rest, and is
-// given lists one at a time, with a pause after each. Whoever does not read an answer
-// within half a minute is hung up on.
+// The kernel tells the daemon who is at the other end (SO_PEERCRED and SO_PEERGROUPS).
+// root, the user that shim6d runs as, and members of the group of the socket may change
+// things and see context tags. Everybody else on the host may read the rest, and is given
+// lists one at a time, with a pause after each. The daemon closes the connection of a
+// client that does not read an answer within half a minute.
 package control

@@ -12,41 +12,39 @@ import (
 
 	"shim6/daemon/cga"
 	"shim6/daemon/config"
-	"shim6/daemon/internal/engine"
 	"shim6/daemon/wire"
 )
 
-// Locator is an address of this host, and what is to be thought of it.
+// Locator is an address of this host, as it is assessed.
 type Locator struct {
 	Address   netip.Addr
 	Interface string
-	// Available and Operational are as RFC 5534, sections 3.1 and 3.2, has
-	// them. Why says why not, or why peers are told to prefer others; "" if
-	// all is well.
+	// Available and Operational are by RFC 5534, sections 3.1 and 3.2. Why says why not,
+	// or why peers are told to prefer others; "" if all is well.
 	Available, Operational bool
 	Why                    string
-	// Preference is what peers are told.
+	// Preference is told to peers.
 	Preference wire.Preference
-	// ValidUntil is 0 for ever.
+	// ValidUntil is by the clock of Assess; 0 is for ever.
 	ValidUntil time.Duration
 	PDS        *cga.PDS
 	Key        *rsa.PrivateKey
-	// Policy is that of the interface.
-	Policy engine.InterfacePolicy
-	// Temporary: it changes for privacy (RFC 8981), and is told to nobody as a locator.
+	// Policy is the policy of the interface.
+	Policy config.InterfacePolicy
+	// Temporary: the address changes for privacy (RFC 8981), and no peer is told of it.
 	Temporary bool
 }
 
-// What is added to the priority of addresses that are worse than others. Lower
-// goes first.
+// These are added to the priority of addresses that are worse than others. Lower priorities
+// go first.
 const (
 	optimisticPriority = 64
 	deprecatedPriority = 128
 )
 
-// Assess says of every address of a Table, but for those that only matter on one
-// link, what is to be thought of it, in the order of the addresses. One that two
-// interfaces have is there once, as the better of the two.
+// Assess judges every address of a Table, except those that only matter on one link. The list
+// is in the order of the addresses. An address that two interfaces have is there once, as the
+// better of the two.
 func Assess(t *Table, c *config.Config, now time.Duration) []Locator {
 	var list []Locator
 	for key, a := range t.addresses {
@@ -59,8 +57,8 @@ func Assess(t *Table, c *config.Config, now time.Duration) []Locator {
 			l.Why = t.broken(key, a)
 			l.Operational = l.Why == ""
 			if t.kept(key, a) {
-				// Deprecated is what it is on the loopback, so that
-				// nothing new begins there.
+				// It is deprecated on the loopback only to keep new
+				// connections away.
 				a.flags &^= unix.IFA_F_DEPRECATED
 			}
 			l.prefer(c, a.flags)
@@ -83,8 +81,8 @@ func Assess(t *Table, c *config.Config, now time.Duration) []Locator {
 	return list
 }
 
-// isSiteLocal is of the kind that RFC 3879 has deprecated and RFC 5534, section
-// 3.1, does not want.
+// isSiteLocal reports whether an address is site-local: RFC 3879 has deprecated these, and RFC
+// 5534, section 3.1, does not want them.
 func isSiteLocal(a netip.Addr) bool { b := a.As16(); return b[0] == 0xfe && b[1]&0xc0 == 0xc0 }
 
 func (l *Locator) rank() int {
@@ -110,7 +108,7 @@ func (t *Table) unavailable(c *config.Config, key assignment, a address, now tim
 	case a.validUntil != 0 && a.validUntil <= now:
 		return "its valid lifetime has ended"
 	case t.kept(key, a):
-		// Of which interface it was is not known after a restart.
+		// After a restart it is not known which interface has had it.
 		why, _ := c.AllowedAddress(key.address)
 		return why
 	}
@@ -126,7 +124,7 @@ func (t *Table) broken(key assignment, a address) string {
 	index := key.index
 	l := t.links[index]
 	if l.loopback {
-		// An address there is reached by whichever interface there is.
+		// An address on the loopback is reached by any interface.
 		return ""
 	}
 	if !l.up {
@@ -146,7 +144,7 @@ func (t *Table) broken(key assignment, a address) string {
 	return "the default router does not answer (Neighbor Unreachability Detection)"
 }
 
-// prefer says what peers are told, apart from proof.
+// prefer sets what peers are told, except the proof.
 func (l *Locator) prefer(c *config.Config, flags uint32) {
 	i := c.Interface(l.Interface)
 	priority := int(i.Priority)
@@ -175,35 +173,4 @@ func (l *Locator) prefer(c *config.Config, flags uint32) {
 // prove finds the set that an address is in, if there is one.
 func (l *Locator) prove(c *config.Config) {
 	l.PDS, l.Key, _ = c.Proof(l.Address)
-}
-
-// Local are the available ones of a list, as the engine has them.
-func Local(list []Locator) []engine.LocalLocator {
-	var local []engine.LocalLocator
-	for _, l := range list {
-		if l.Available {
-			local = append(local, engine.LocalLocator{
-				Address: l.Address, Preference: l.Preference, PDS: l.PDS, Key: l.Key, ValidUntil: l.ValidUntil,
-				Interface: l.Interface, Policy: l.Policy, Temporary: l.Temporary,
-			})
-		}
-	}
-	return local
-}
-
-// lifetimeSlack is by how much lifetimes differ that are the same: rtnetlink tells
-// whole seconds.
-const lifetimeSlack = 2 * time.Second
-
-// Same reports whether two lists of an engine say the same.
-func Same(a, b []engine.LocalLocator) bool {
-	return Alike(a, b) && slices.EqualFunc(a, b, func(x, y engine.LocalLocator) bool {
-		d := x.ValidUntil - y.ValidUntil
-		return (x.ValidUntil == 0) == (y.ValidUntil == 0) && d.Abs() < lifetimeSlack
-	})
-}
-
-// Alike reports whether two lists of an engine say the same but for lifetimes.
-func Alike(a, b []engine.LocalLocator) bool {
-	return slices.EqualFunc(a, b, func(x, y engine.LocalLocator) bool { return x.Alike(&y) })
 }

@@ -9,10 +9,9 @@ import (
 	"time"
 )
 
-// Protocol marks what shim6d itself has set up in the kernel, addresses
-// (IFA_PROTO), rules (FRA_PROTOCOL) and routes (rtm_protocol), so that it is known
-// again after a restart, and nothing else is touched. It is the number of Shim6's
-// header; none of these registries has given it to anybody.
+// Protocol marks the addresses (IFA_PROTO), rules (FRA_PROTOCOL) and routes (rtm_protocol)
+// that shim6d has set up, so that it knows them after a restart, and touches nothing else. It
+// is the number of Shim6's header. These three registries have not assigned it.
 const Protocol = 140
 
 // Assigned is an address that an interface has.
@@ -22,15 +21,15 @@ type Assigned struct {
 	Address   netip.Addr
 	// Bits is the length of its prefix.
 	Bits uint8
-	// Flags are IFA_F_* of linux/if_addr.h, and Protocol is who has set it up.
+	// Flags are IFA_F_* of linux/if_addr.h. Protocol says which program has set it up.
 	Flags    uint32
 	Protocol uint8
-	// PreferredUntil and ValidUntil are 0 for ever.
+	// PreferredUntil and ValidUntil are by the clock of Table.Apply; 0 is for ever.
 	PreferredUntil, ValidUntil time.Duration
-	// Enabled is whether the interface is up, be it without a carrier.
+	// Enabled: the interface is up, with or without a carrier.
 	Enabled, Loopback bool
-	// Kept is whether shim6d keeps it on the loopback, for the contexts that
-	// have it as their ULID, because its link has lost it.
+	// Kept: its link has lost it, and shim6d keeps it on the loopback for the contexts
+	// that have it as their ULID.
 	Kept bool
 }
 
@@ -55,17 +54,17 @@ func (t *Table) kept(key assignment, a address) bool {
 	return a.protocol == Protocol && t.links[key.index].loopback
 }
 
-// Enabled reports whether an interface is there and up, be it without a carrier.
+// Enabled reports whether an interface is there and up, with or without a carrier.
 func (t *Table) Enabled(index uint32) bool { return t.links[index].enabled }
 
 // Name is the name of an interface, "" if there is none.
 func (t *Table) Name(index uint32) string { return t.links[index].name }
 
-// Routers are the default routers of an interface by the main table, which has those
-// that announce themselves; an invalid one is a default route without an address.
+// Routers are the default routers of an interface in the main table, which has the routers
+// that announce themselves. An invalid address is a default route without a router.
 func (t *Table) Routers(index uint32) []netip.Addr { return t.mainRouters[index] }
 
-// Loopback is the index of the loopback interface, 0 if nothing is known of it.
+// Loopback is the index of the loopback interface, 0 if it is not known.
 func (t *Table) Loopback() uint32 {
 	for index, l := range t.links {
 		if l.loopback {

@@ -12,8 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Routers are those of the main table, and what shim6d has set up is no reason to
-// think that there is one.
+// Routers are those of the main table. Routes of shim6d do not count as routers.
 func TestRouters(t *testing.T) {
 	router, other := netip.MustParseAddr("fe80::1"), netip.MustParseAddr("fe80::2")
 	route := func(table, protocol uint8, gateway netip.Addr) netlink.Message {

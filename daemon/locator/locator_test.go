@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,8 +23,6 @@ import (
 
 	"shim6/daemon/cga"
 	"shim6/daemon/config"
-	"shim6/daemon/internal/engine"
-	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
 )
 
@@ -66,8 +65,8 @@ func recording(t *testing.T) []step {
 	return steps
 }
 
-// replay takes over the recording up to and with the step that begins with a
-// command.
+// replay takes over the recording up to the step that begins with a command, that step
+// included.
 func replay(t *testing.T, until string) *Table {
 	t.Helper()
 	table, started := &Table{}, false
@@ -89,7 +88,7 @@ func replay(t *testing.T, until string) *Table {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// What a dump would show then.
+				// A dump would show this.
 				if changed == Routes && m.Header.Type == unix.RTM_DELROUTE {
 					if err := table.SetRoutes(nil); err != nil {
 						t.Fatal(err)
@@ -107,7 +106,7 @@ func replay(t *testing.T, until string) *Table {
 
 const begin = "ip addr add 2001:db8:1::a/64 dev up1 nodad"
 
-// brief is a list in few words: address, interface, how good, why.
+// brief is a list in short: address, interface, quality, why.
 func brief(list []Locator) []string {
 	var out []string
 	for _, l := range list {
@@ -149,7 +148,7 @@ func TestAvailable(t *testing.T) {
 		t.Error(d)
 	}
 
-	// Lifetimes end without a word of rtnetlink.
+	// Lifetimes end without a message of rtnetlink.
 	want[1] = "2001:db8:1::b up1 false/false until 59m56s: its valid lifetime has ended"
 	want[2] = "2001:db8:2::a up2 false/false until 16m36s: its valid lifetime has ended"
 	if d := cmp.Diff(want, brief(assess(table, time.Hour))); d != "" {
@@ -164,7 +163,7 @@ func TestAvailable(t *testing.T) {
 	}
 }
 
-// lineOf is that line of a brief list which is about an address.
+// lineOf is the line of a brief list about an address.
 func lineOf(list []string, address string) string {
 	for _, l := range list {
 		if strings.HasPrefix(l, address+" ") {
@@ -204,22 +203,21 @@ policy = "backup"
 			t.Errorf("got %q, wanted %q", g, want)
 		}
 	}
-	// And so the engine is told.
 	told := false
-	for _, l := range Local(list) {
+	for _, l := range available(list) {
 		if l.Address != netip.MustParseAddr("2001:db8:2::a") {
 			continue
 		}
 		told = true
-		if l.Preference.Priority != 10 || l.Preference.Weight != 3 || l.Policy != engine.PolicyBackup {
-			t.Errorf("the engine has %+v", l)
+		if l.Preference.Priority != 10 || l.Preference.Weight != 3 || l.Policy != config.PolicyBackup {
+			t.Errorf("it is %+v", l)
 		}
 	}
 	if !told {
-		t.Error("the engine is not told")
+		t.Error("it is not available")
 	}
 	for _, l := range list {
-		if l.Interface == "lo" && l.Policy != engine.PolicyNormal {
+		if l.Interface == "lo" && l.Policy != config.PolicyNormal {
 			t.Errorf("nothing is said of lo, and it is %v", l.Policy)
 		}
 	}
@@ -232,7 +230,7 @@ func TestOperational(t *testing.T) {
 	broken2 := up2 + "true/false flags 1 priority 0 until 16m36s: the link is down"
 	for _, c := range []struct{ until, up1, up2 string }{
 		{begin, good1, good2},
-		// The cable is out: the address stays, and is BROKEN.
+		// The cable is pulled: the address stays, and is BROKEN.
 		{"ip -n r link set p2 down", good1, broken2},
 		{"ip -n r link set p2 up", good1, good2},
 		// The router is silent, and Neighbor Unreachability Detection fails.
@@ -242,7 +240,7 @@ func TestOperational(t *testing.T) {
 		{"ip -6 route del default", up1 + "true/false flags 1 priority 0: there is no default router any more", good2},
 		// One route, two routers.
 		{"ip -6 route", good1, good2},
-		// The kernel takes the addresses of an interface that is down.
+		// The kernel removes the addresses of an interface that is down.
 		{"ip link set up1 down", "", good2},
 	} {
 		list := brief(assess(replay(t, c.until), 0))
@@ -257,8 +255,8 @@ func TestOperational(t *testing.T) {
 
 func TestDumpForgets(t *testing.T) {
 	table := replay(t, "ip -6 route del default")
-	// After lost messages everything is dumped; that the link had a router is
-	// still known.
+	// After messages were lost everything is dumped. It is still known that the link had a
+	// router.
 	if err := table.Dump(0, recordingOf(t, begin, unix.RTM_NEWLINK, unix.RTM_NEWADDR)); err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +353,7 @@ func TestApplySaysWhatChanged(t *testing.T) {
 	}
 }
 
-// Nothing panics, and what can't be read changes nothing.
+// Nothing panics, and a malformed message changes nothing.
 func FuzzApply(f *testing.F) {
 	for _, kind := range []uint16{unix.RTM_NEWLINK, unix.RTM_DELLINK, unix.RTM_NEWADDR, unix.RTM_DELADDR, unix.RTM_NEWROUTE, unix.RTM_NEWNEIGH} {
 		f.Add(kind, []byte{10, 64, 0, 0, 4, 0, 0, 0, 20, 0, 1, 0, 0x20, 1})
@@ -384,7 +382,7 @@ func TestCutShort(t *testing.T) {
 	}
 }
 
-// The kernel's own example of an interface with an optimistic address.
+// An interface with an optimistic address, as the kernel tells it.
 func TestOptimistic(t *testing.T) {
 	table := replay(t, begin)
 	key := assignment{5, netip.MustParseAddr("2001:db8:2::e")}
@@ -397,7 +395,7 @@ func TestOptimistic(t *testing.T) {
 
 func TestSameAddressTwice(t *testing.T) {
 	table := replay(t, "ip -n r link set p2 down")
-	// What is on a link that is down is also on one that is up.
+	// An address on a link that is down is also on one that is up.
 	table.addresses[assignment{4, netip.MustParseAddr("2001:db8:2::a")}] = address{}
 	want := "2001:db8:2::a up1 true/true"
 	if g := lineOf(brief(assess(table, 0)), "2001:db8:2::a"); g != want {
@@ -405,7 +403,11 @@ func TestSameAddressTwice(t *testing.T) {
 	}
 }
 
-func TestLocal(t *testing.T) {
+func available(list []Locator) []Locator {
+	return slices.DeleteFunc(slices.Clone(list), func(l Locator) bool { return !l.Available })
+}
+
+func TestProof(t *testing.T) {
 	table := replay(t, begin)
 	prefixes := []cga.SubnetPrefix{cga.PrefixOf(netip.MustParseAddr("2001:db8:1::")), cga.PrefixOf(netip.MustParseAddr("2001:db8:2::"))}
 	set, err := cga.GenerateHBA(context.Background(), rand.Reader, prefixes, cga.Options{})
@@ -416,13 +418,13 @@ func TestLocal(t *testing.T) {
 		table.addresses[assignment{uint32(4 + i), a.Addr}] = address{}
 	}
 	c := config.Default()
-	// Another program's file has no addresses in it.
+	// Another program's file has no addresses.
 	bare := []cga.Address{{PDS: set[0].PDS}}
 	for _, addresses := range [][]cga.Address{set, bare} {
 		key := &rsa.PrivateKey{}
 		c.Sets = []config.Set{{Addresses: addresses, PrivateKey: key}}
 		proved := 0
-		for _, l := range Local(Assess(table, c, 0)) {
+		for _, l := range available(Assess(table, c, 0)) {
 			if l.PDS != nil {
 				proved++
 				if l.Key != key {
@@ -437,37 +439,7 @@ func TestLocal(t *testing.T) {
 			t.Errorf("%d addresses have a PDS, not 2", proved)
 		}
 	}
-	if n := len(Local(Assess(table, c, 0))); n != 7 {
+	if n := len(available(Assess(table, c, 0))); n != 7 {
 		t.Errorf("%d of the addresses are available", n)
-	}
-}
-
-func TestSame(t *testing.T) {
-	a := engine.LocalLocator{Address: netip.MustParseAddr("2001:db8::1"), ValidUntil: 10 * time.Second}
-	for _, c := range []struct {
-		name        string
-		change      func(*engine.LocalLocator)
-		same, alike bool
-	}{
-		{"nothing", func(*engine.LocalLocator) {}, true, true},
-		{"a lifetime in whole seconds", func(l *engine.LocalLocator) { l.ValidUntil += time.Second }, true, true},
-		{"a longer lifetime", func(l *engine.LocalLocator) { l.ValidUntil += 3 * time.Second }, false, true},
-		{"no end", func(l *engine.LocalLocator) { l.ValidUntil = 0 }, false, true},
-		{"broken", func(l *engine.LocalLocator) { l.Preference.Flags = wire.FlagBroken }, false, false},
-		{"priority", func(l *engine.LocalLocator) { l.Preference.Priority = 1 }, false, false},
-		{"weight", func(l *engine.LocalLocator) { l.Preference.Weight = 1 }, false, false},
-		{"a policy", func(l *engine.LocalLocator) { l.Policy = engine.PolicyBackup }, false, false},
-		{"a PDS", func(l *engine.LocalLocator) { l.PDS = &cga.PDS{} }, false, false},
-		{"address", func(l *engine.LocalLocator) { l.Address = netip.MustParseAddr("2001:db8::2") }, false, false},
-	} {
-		b := a
-		c.change(&b)
-		x, y := []engine.LocalLocator{a}, []engine.LocalLocator{b}
-		if same, alike := Same(x, y), Alike(x, y); same != c.same || alike != c.alike {
-			t.Errorf("%s differs: same %v, alike %v", c.name, same, alike)
-		}
-	}
-	if Same([]engine.LocalLocator{a}, nil) || Alike([]engine.LocalLocator{a}, nil) {
-		t.Error("one and none are the same")
 	}
 }

@@ -14,12 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultBits is the length of the longest prefix that is as good as a default
-// route: routers may announce 2000::/3.
+// DefaultBits is the length of the longest prefix that counts as a default route: routers may
+// announce 2000::/3.
 const DefaultBits = 3
 
-// Specific is a way by which the main table sends packets, other than a default
-// route.
+// Specific is a route of the main table that is no default route, by one link.
 type Specific struct {
 	Destination netip.Prefix
 	Index       uint32
@@ -27,18 +26,17 @@ type Specific struct {
 	Router netip.Addr
 }
 
-// specifics are the routes of the main table that are no default routes. There may be
-// a hundred thousand, so they are followed by what is told of each, and what
-// follows from all of them is computed when it is asked for.
+// specifics are the routes of the main table that are no default routes. There may be a hundred
+// thousand. So each message updates its route, and what follows from all of them is computed
+// only when somebody asks.
 type specifics struct {
 	hops map[specificKey][]specificHop
-	// covered and sorted are of hops, unless that has changed since; covered
-	// is nil then.
+	// covered and sorted are computed from hops. covered is nil if hops has changed since.
 	covered []netip.Prefix
 	sorted  []Specific
 }
 
-// specificKey is what the kernel knows a route by, in one table.
+// specificKey is what the kernel identifies a route by, in one table.
 type specificKey struct {
 	destination [16]byte
 	bits        uint8
@@ -48,7 +46,7 @@ type specificKey struct {
 type specificHop struct {
 	index  uint32
 	router netip.Addr
-	// plain: to send by that link and router is all that the route does.
+	// plain: the route only sends by that link and router.
 	plain bool
 }
 
@@ -56,10 +54,10 @@ func (k specificKey) prefix() netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom16(k.destination), int(k.bits))
 }
 
-// errRoute says that a message of a route is not one.
+// errRoute says that a message of a route is malformed.
 var errRoute = errors.New("rtnetlink's message of a route can't be read")
 
-// The places of what is read of a rtmsg.
+// The places of the fields of struct rtmsg that are read.
 const (
 	rtmDstLen   = 1
 	rtmTable    = 4
@@ -68,8 +66,8 @@ const (
 	rtmFlags    = 8
 )
 
-// isSpecific is whether a message is of a route that is no default route, whatever
-// its table.
+// isSpecific reports whether a message is about a route that is no default route, in any
+// table.
 func isSpecific(m netlink.Message) bool {
 	return len(m.Data) >= unix.SizeofRtMsg && m.Data[rtmDstLen] > DefaultBits
 }
@@ -120,11 +118,11 @@ func (s *specifics) apply(m netlink.Message) (bool, error) {
 	return true, nil
 }
 
-// same is whether the kernel takes two for one.
+// same reports whether the kernel takes two hops for one.
 func (h specificHop) same(o specificHop) bool { return h.index == o.index && h.router == o.router }
 
-// parseSpecific reads the route of a message; hops that can't be used are not among
-// those of a new one.
+// parseSpecific reads the route of a message. The hops of a new route are only those that can
+// be used.
 func parseSpecific(m netlink.Message) (key specificKey, hops []specificHop, table uint32, err error) {
 	b := m.Data
 	key.bits, table = b[rtmDstLen], uint32(b[rtmTable])
@@ -186,8 +184,8 @@ func (h *specificHop) attribute(kind uint16, v []byte) {
 	}
 }
 
-// attributes hands over those of a message, and reports whether they could be read.
-// netlink's own decoder allocates for each message, of which there are many.
+// attributes calls f for each attribute of a message, and reports whether they could be read.
+// netlink's own decoder allocates for each message, and there are many.
 func attributes(b []byte, f func(kind uint16, value []byte)) bool {
 	for len(b) >= unix.SizeofRtAttr {
 		n := int(binary.NativeEndian.Uint16(b))
@@ -200,7 +198,7 @@ func attributes(b []byte, f func(kind uint16, value []byte)) bool {
 	return len(b) == 0
 }
 
-// compute sorts what there is, and finds out what it covers.
+// compute makes sorted and covered of hops.
 func (s *specifics) compute() {
 	if s.covered != nil {
 		return
@@ -225,8 +223,8 @@ func (s *specifics) compute() {
 	s.covered = slices.Clip(s.covered)
 }
 
-// cover adds the next prefix in order to those that are covered. Two halves are one
-// whole, unless that were as good as a default route.
+// cover adds the next prefix in order to those that are covered. Two halves become one whole,
+// unless that would count as a default route.
 func (s *specifics) cover(p netip.Prefix) {
 	for n := len(s.covered); ; n = len(s.covered) {
 		if n == 0 {
@@ -245,17 +243,15 @@ func (s *specifics) cover(p netip.Prefix) {
 	s.covered = append(s.covered, p)
 }
 
-// Covered are the prefixes to which the main table has routes that are no default
-// routes: all of them together, and as few as there can be. The caller does not change
-// them.
+// Covered are the fewest prefixes that together have all destinations to which the main table
+// has routes other than default routes. The caller must not change the list.
 func (t *Table) Covered() []netip.Prefix {
 	t.specifics.compute()
 	return t.specifics.covered
 }
 
-// Specifics are the routes of the main table by a link that are no default routes, in
-// the order of their destinations, of which the same may be there several times, the
-// best first.
+// Specifics are the routes of the main table by a link that are no default routes, in the order
+// of their destinations. The same destination may be there several times, the best first.
 func (t *Table) Specifics(index uint32) []Specific {
 	t.specifics.compute()
 	var list []Specific

@@ -15,8 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// toldRoute is the message of a route of the main table by link 1, unless change makes
-// another of it.
+// toldRoute is the message of a route of the main table by link 1, with what change changes.
 func toldRoute(t *testing.T, kind, flags int, destination string, change func(*rtnetlink.RouteMessage)) netlink.Message {
 	t.Helper()
 	p := netip.MustParsePrefix(destination)
@@ -38,7 +37,7 @@ func via(index uint32, router string) func(*rtnetlink.RouteMessage) {
 	}
 }
 
-// ways is a route with several, by links 1 and 2.
+// ways adds hops by links 1 and 2 to a route.
 func ways(routers ...string) func(*rtnetlink.RouteMessage) {
 	return func(r *rtnetlink.RouteMessage) {
 		r.Attributes.OutIface = 0
@@ -66,7 +65,7 @@ func wantSpecifics(t *testing.T, table *Table, covered []string, of ...string) {
 	}
 }
 
-// A route is followed by what is told of it.
+// Messages about a route update it.
 func TestSpecifics(t *testing.T) {
 	const d = "2001:db8:9::/48"
 	table := &Table{}
@@ -80,7 +79,7 @@ func TestSpecifics(t *testing.T) {
 	tell(Specifics, unix.RTM_NEWROUTE, 0, nil)
 	tell(0, unix.RTM_NEWROUTE, 0, nil)
 	wantSpecifics(t, table, []string{d}, d+" invalid IP 1")
-	// In place of another, and beside it.
+	// A route replaces another, or is added beside it.
 	tell(Specifics, unix.RTM_NEWROUTE, unix.NLM_F_REPLACE, via(2, "fe80::2"))
 	wantSpecifics(t, table, []string{d}, d+" fe80::2 2")
 	tell(Specifics, unix.RTM_NEWROUTE, unix.NLM_F_APPEND, ways("fe80::1", "fe80::2"))
@@ -88,16 +87,16 @@ func TestSpecifics(t *testing.T) {
 	tell(Specifics, unix.RTM_DELROUTE, 0, via(2, "fe80::2"))
 	wantSpecifics(t, table, []string{d}, d+" fe80::1 1")
 	tell(0, unix.RTM_DELROUTE, 0, via(2, "fe80::2"))
-	// With another metric it is another.
+	// With another metric it is another route.
 	tell(Specifics, unix.RTM_NEWROUTE, 0, func(r *rtnetlink.RouteMessage) { r.Attributes.Priority = 1 })
 	wantSpecifics(t, table, []string{d}, d+" invalid IP 1", d+" fe80::1 1")
 	tell(Specifics, unix.RTM_DELROUTE, 0, func(r *rtnetlink.RouteMessage) { r.Attributes.Priority = 1 })
 	tell(Specifics, unix.RTM_DELROUTE, 0, ways("fe80::1", "fe80::2"))
 	wantSpecifics(t, table, nil)
-	// What refuses packets covers as well, but there is no way.
+	// A route that refuses packets covers its destination as well, but has no hop.
 	tell(Specifics, unix.RTM_NEWROUTE, 0, func(r *rtnetlink.RouteMessage) { r.Type = unix.RTN_UNREACHABLE })
 	wantSpecifics(t, table, []string{d})
-	// A dump is all that there is.
+	// After a dump there is only what the dump has.
 	if err := table.SetRoutes([]netlink.Message{toldRoute(t, unix.RTM_NEWROUTE, 0, "fe80::/64", nil)}); err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +112,7 @@ func TestSpecifics(t *testing.T) {
 	}
 }
 
-// What is no message of a route is said, whatever of it is missing.
+// A malformed message of a route is an error, whatever is missing.
 func TestSpecificMessages(t *testing.T) {
 	whole := toldRoute(t, unix.RTM_NEWROUTE, 0, "2001:db8:9::/48", ways("fe80::1", "fe80::2"))
 	for n := unix.SizeofRtMsg + 1; n < len(whole.Data); n++ {
@@ -135,14 +134,14 @@ func TestSpecificMessages(t *testing.T) {
 	}
 }
 
-// Covered has exactly the addresses that the routes have, whatever they are.
+// Covered has exactly the addresses of the routes, for any routes.
 func TestCovered(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
 		table := &Table{}
 		var all []netip.Prefix
 		for range random.IntN(60) {
-			// They are short, so that halves meet.
+			// The prefixes are short, so that halves meet.
 			bits := 4 + random.IntN(8)
 			a := [16]byte{byte(random.Uint32()), byte(random.Uint32())}
 			p := netip.PrefixFrom(netip.AddrFrom16(a), bits).Masked()
@@ -172,7 +171,7 @@ func TestCovered(t *testing.T) {
 	}
 }
 
-// A host with as many routes as the Internet has prefixes looks through them in a moment.
+// Even as many routes as the Internet has prefixes are looked through in a moment.
 func BenchmarkCovered(b *testing.B) {
 	var s specifics
 	s.hops = map[specificKey][]specificHop{}

@@ -14,16 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Table is what rtnetlink has told. The zero Table is of a host without
-// interfaces.
+// Table is what rtnetlink has told. The zero Table is a host without interfaces.
 type Table struct {
 	links     map[uint32]link
 	addresses map[assignment]address
 	routers   map[uint32][]netip.Addr
-	// mainRouters are those of the main table.
+	// routers are the default routers of interfaces in all tables, and mainRouters those
+	// in the main table.
 	mainRouters map[uint32][]netip.Addr
-	// failed are neighbours that Neighbor Unreachability Detection has given
-	// up, until it finds them again.
+	// failed are the neighbours that Neighbor Unreachability Detection has given up, until
+	// it finds them again.
 	failed map[assignment]bool
 	// needsRouter are interfaces that have had a default router.
 	needsRouter map[uint32]bool
@@ -32,7 +32,7 @@ type Table struct {
 
 type link struct {
 	name string
-	// enabled is by the administrator; up is with a carrier as well.
+	// enabled: the administrator has set it up. up: it has a carrier as well.
 	enabled, up bool
 	loopback    bool
 }
@@ -45,10 +45,10 @@ type assignment struct {
 
 type address struct {
 	flags uint32
-	// protocol says who has set it up.
+	// protocol says which program has set it up.
 	protocol uint8
 	bits     uint8
-	// preferredUntil and validUntil are 0 for ever.
+	// preferredUntil and validUntil are by the clock of Apply; 0 is for ever.
 	preferredUntil, validUntil time.Duration
 }
 
@@ -56,22 +56,21 @@ type address struct {
 type Changed uint8
 
 const (
-	// Locators may be others, or as good as before or not.
+	// Locators: addresses or their quality may have changed.
 	Locators Changed = 1 << iota
-	// Routes are to be dumped: what has changed of them, the message does not
-	// tell in full.
+	// Routes: the default routes are to be dumped, since the message does not tell in
+	// full what has changed.
 	Routes
-	// Specifics: the main table has other routes than before, which are no
-	// default routes.
+	// Specifics: routes of the main table that are no default routes have changed.
 	Specifics
 )
 
-// linkUp are the flags of an interface that is up and has a carrier.
+// linkUp are the flags that an interface with a carrier has.
 const linkUp = unix.IFF_UP | unix.IFF_RUNNING | unix.IFF_LOWER_UP
 
-// Apply takes over a message about a link, an address, a route or a neighbour. Of
-// others it knows nothing. The error says that a message can't be read; it has
-// changed nothing.
+// Apply takes over a message about a link, an address, a route or a neighbour, and ignores
+// other messages. now is by any clock that does not go back. An error says that the message
+// can't be read; it has changed nothing.
 func (t *Table) Apply(now time.Duration, m netlink.Message) (Changed, error) {
 	t.init()
 	switch m.Header.Type {
@@ -109,8 +108,8 @@ func (t *Table) init() {
 	t.needsRouter = map[uint32]bool{}
 }
 
-// Dump takes over a dump of everything. What only time has taught stays: which
-// interfaces need a router.
+// Dump takes over a dump of everything. The Table still knows which interfaces need a router,
+// since no dump tells that.
 func (t *Table) Dump(now time.Duration, messages []netlink.Message) error {
 	t.init()
 	fresh := &Table{}
@@ -160,8 +159,8 @@ func (t *Table) SetRoutes(messages []netlink.Message) error {
 	return nil
 }
 
-// applyLink reads of a message what it needs: what else is told of interfaces, of
-// so many kinds, is none of our business and can't be in our way.
+// applyLink reads only what it needs of a message: there are many kinds of interfaces, and an
+// attribute of one that can't be read must not matter.
 func (t *Table) applyLink(m netlink.Message) (Changed, error) {
 	if len(m.Data) < unix.SizeofIfInfomsg {
 		return 0, fmt.Errorf("rtnetlink's message of a link has %d octets", len(m.Data))
@@ -171,7 +170,7 @@ func (t *Table) applyLink(m netlink.Message) (Changed, error) {
 		return 0, fmt.Errorf("rtnetlink's message of a link can't be read: %w", err)
 	}
 	if head.Family != unix.AF_UNSPEC {
-		// What a bridge has to say of its ports.
+		// It is a bridge's message about a port.
 		return 0, nil
 	}
 	old, had := t.links[head.Index]
@@ -201,8 +200,8 @@ func (t *Table) applyLink(m netlink.Message) (Changed, error) {
 	}
 	t.links[head.Index] = l
 	if had && l.up != old.up {
-		// The kernel may have been told to keep silent about the routes that
-		// this costs, and always does about those that it can't use meanwhile.
+		// The kernel may be configured not to tell which routes this removes, and
+		// never tells which routes it can't use meanwhile.
 		return Locators | Routes, nil
 	}
 	return Locators, nil
@@ -216,7 +215,7 @@ func (t *Table) applyAddress(now time.Duration, m netlink.Message) (Changed, err
 	if a.Family != unix.AF_INET6 || a.Attributes == nil {
 		return 0, nil
 	}
-	// On a link with a peer's address, that is IFA_ADDRESS.
+	// On a link with a peer's address, IFA_ADDRESS is the peer's.
 	ip := a.Attributes.Local
 	if ip == nil {
 		ip = a.Attributes.Address
@@ -238,7 +237,7 @@ func (t *Table) applyAddress(now time.Duration, m netlink.Message) (Changed, err
 		v.validUntil = max(1, now+time.Duration(lifetime)*time.Second)
 	}
 	if lifetime := a.Attributes.CacheInfo.Preferred; lifetime != infinite {
-		// What has ended at the beginning of time has, too.
+		// 0 would be for ever.
 		v.preferredUntil = max(1, now+time.Duration(lifetime)*time.Second)
 	}
 	t.addresses[key] = v
@@ -248,7 +247,7 @@ func (t *Table) applyAddress(now time.Duration, m netlink.Message) (Changed, err
 // ifaProto is IFA_PROTO of linux/if_addr.h.
 const ifaProto = 11
 
-// protocolOf says who has set up the address of a message that was read before.
+// protocolOf says which program has set up the address of a message that was read before.
 func protocolOf(m netlink.Message) (protocol uint8) {
 	ad, err := netlink.NewAttributeDecoder(m.Data[unix.SizeofIfAddrmsg:])
 	if err != nil {
@@ -265,16 +264,15 @@ func protocolOf(m netlink.Message) (protocol uint8) {
 // infinite is a lifetime that does not end (RFC 4861, section 4.6.2).
 const infinite = 0xffffffff
 
-// hop is a way out: an interface, and the router there, if it has an address.
+// hop is an interface, and the router there, if it has an address.
 type hop struct {
 	index   uint32
 	address netip.Addr
 	table   uint32
 }
 
-// defaultRoute returns the ways out of a default route, nil if it is another
-// kind of route. Default is also what routers announce for all of the Internet,
-// such as 2000::/3.
+// defaultRoute returns the hops of a default route, nil for another route. A route that routers
+// announce for all of the Internet, such as 2000::/3, is a default route too.
 func defaultRoute(m netlink.Message) ([]hop, error) {
 	var r rtnetlink.RouteMessage
 	if err := r.UnmarshalBinary(m.Data); err != nil {
@@ -282,7 +280,7 @@ func defaultRoute(m netlink.Message) ([]hop, error) {
 	}
 	if r.Family != unix.AF_INET6 || r.DstLength > DefaultBits || r.Type != unix.RTN_UNICAST || r.Flags&unix.RTM_F_CLONED != 0 ||
 		r.Protocol == Protocol {
-		// What shim6d has set up follows from the others.
+		// Routes of shim6d follow from the others.
 		return nil, nil
 	}
 	if dst, ok := addrOf(r.Attributes.Dst); ok && dst.IsMulticast() {
@@ -308,12 +306,6 @@ func defaultRoute(m netlink.Message) ([]hop, error) {
 	return hops, nil
 }
 
-// The states of a neighbour, as linux/neighbour.h has them.
-const (
-	nudIncomplete = 0x01
-	nudFailed     = 0x20
-)
-
 func (t *Table) applyNeighbour(m netlink.Message) (Changed, error) {
 	var n rtnetlink.NeighMessage
 	if err := n.UnmarshalBinary(m.Data); err != nil {
@@ -331,10 +323,10 @@ func (t *Table) applyNeighbour(m netlink.Message) (Changed, error) {
 	switch {
 	case m.Header.Type == unix.RTM_DELNEIGH:
 		failed = false
-	case n.State&nudFailed != 0:
+	case n.State&unix.NUD_FAILED != 0:
 		failed = true
-	case n.State&nudIncomplete == 0:
-		// To look for one that was lost, again, is not to have found it.
+	case n.State&unix.NUD_INCOMPLETE == 0:
+		// Incomplete: the kernel looks for it again, and has not found it yet.
 		failed = false
 	}
 	if failed == t.failed[key] {

@@ -10,32 +10,28 @@ import (
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
-	shim6netlink "shim6/netlink"
+	"shim6/netlink/nlread"
 )
 
-// ErrOverflow says that messages were lost because they were not read fast
-// enough. What there is, is to be dumped anew.
+// ErrOverflow says that messages were lost because they were not read fast enough. Dump again.
 var ErrOverflow = errors.New("messages of rtnetlink were lost")
 
-// The groups that tell of links, neighbours, and IPv6 addresses and routes, and of
-// the prefixes that routers announce.
+// groups tell of links, neighbours, IPv6 addresses and routes, and of the prefixes that
+// routers announce.
 const groups = unix.RTMGRP_LINK | unix.RTMGRP_NEIGH | unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV6_ROUTE |
 	unix.RTMGRP_IPV6_PREFIX
 
-// readBuffer is the socket's room for messages, which come in bursts.
+// readBuffer is the socket's room for messages in octets. Messages come in bursts.
 const readBuffer = 1 << 20
-
-// dumpTries is how often a list is read when it changes meanwhile.
-const dumpTries = 4
 
 // Watcher is told by rtnetlink of what happens, in the network namespace of the
 // thread that made it.
 type Watcher struct {
 	events, requests *netlink.Conn
-	queue            shim6netlink.Queue[netlink.Message]
+	queue            nlread.Queue[netlink.Message]
 }
 
-// Watch returns a Watcher; what happens from now on will be told.
+// Watch returns a Watcher, which tells everything that happens from now on.
 func Watch() (*Watcher, error) {
 	events, err := netlink.Dial(unix.NETLINK_ROUTE, &netlink.Config{Groups: groups})
 	if err != nil {
@@ -46,22 +42,22 @@ func Watch() (*Watcher, error) {
 		events.Close()
 		return nil, fmt.Errorf("opening a socket of rtnetlink: %w", err)
 	}
-	// More room than the limit of the system takes a privilege; without it
-	// there are more dumps.
+	// More room than the system's limit needs a privilege. With less room there are more
+	// dumps.
 	_ = events.SetReadBuffer(readBuffer)
 	return &Watcher{events: events, requests: requests}, nil
 }
 
-// Close ends it; a Receive that waits returns an error.
+// Close ends the Watcher. A Receive that waits returns an error.
 func (w *Watcher) Close() error { return errors.Join(w.events.Close(), w.requests.Close()) }
 
-// Receive waits for messages. ErrOverflow says that some were lost after those that
-// were returned before; after any other error the Watcher is of no use. It is for
-// one goroutine, and Close for any.
+// Receive waits for messages. ErrOverflow says that some were lost after those that were
+// returned before. After any other error the Watcher is of no use. One goroutine may call
+// Receive; any may call Close.
 func (w *Watcher) Receive() ([]netlink.Message, error) {
-	messages, err := w.queue.Receive(w.events, w.events.Receive)
+	messages, lost, err := w.queue.Receive(w.events, w.events.Receive)
 	switch {
-	case errors.Is(err, shim6netlink.ErrOverflow):
+	case lost:
 		return nil, ErrOverflow
 	case err != nil:
 		return nil, fmt.Errorf("receiving from rtnetlink: %w", err)
@@ -100,21 +96,16 @@ func (w *Watcher) dump(kind netlink.HeaderType, what rtnetlink.Message) ([]netli
 	if err != nil {
 		return nil, err
 	}
-	for try := 1; ; try++ {
+	// An interrupted list will do: the changes are told as well.
+	list, _, err := nlread.Dump(func() ([]netlink.Message, bool, error) {
 		list, err := w.requests.Execute(netlink.Message{
 			Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Dump},
 			Data:   b,
 		})
-		if err != nil {
-			return nil, fmt.Errorf("reading a list from rtnetlink: %w", err)
-		}
-		interrupted := false
-		for _, m := range list {
-			interrupted = interrupted || m.Header.Flags&netlink.DumpInterrupted != 0
-		}
-		// What has changed meanwhile will be told.
-		if !interrupted || try == dumpTries {
-			return list, nil
-		}
+		return list, nlread.Interrupted(list), err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading a list from rtnetlink: %w", err)
 	}
+	return list, nil
 }

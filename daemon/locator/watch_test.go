@@ -12,8 +12,8 @@ import (
 	"shim6/netlink/netlinktest"
 )
 
-// After an overflow what is queued comes before the loss, and what comes then is
-// received. The socket is the kernel's own, in place of rtnetlink's.
+// After an overflow, queued messages come before the loss, and later messages are received. The
+// socket is one of the kernel, in place of rtnetlink's.
 func TestReceiveOverflow(t *testing.T) {
 	const sent = netlinktest.Sent
 	conn, send := netlinktest.Congested(t, func(number uint32) netlink.Message {
@@ -34,13 +34,13 @@ func TestReceiveOverflow(t *testing.T) {
 	if err != nil || len(got) != 1 || got[0].Header.Sequence != sent {
 		t.Errorf("after the loss: %+v, %v", got, err)
 	}
-	// One that waits is still freed when the socket is closed.
+	// Close still ends a Receive that waits.
 	if err := netlinktest.Freed(t, w.Receive, conn.Close); err == nil || errors.Is(err, ErrOverflow) {
 		t.Error("after Close:", err)
 	}
 }
 
-// The kernel tells a Watcher of all that a Table and address.Prefixes are made of.
+// The kernel tells a Watcher everything that a Table and address.Prefixes need.
 func TestGroups(t *testing.T) {
 	w, err := Watch()
 	if err != nil {

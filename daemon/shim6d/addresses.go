@@ -3,12 +3,12 @@
 package main
 
 import (
-	"context"
-	crand "crypto/rand"
 	"errors"
 	"net/netip"
 	"slices"
 	"time"
+
+	mnetlink "github.com/mdlayher/netlink"
 
 	"shim6/daemon/cga"
 	"shim6/daemon/config"
@@ -16,36 +16,54 @@ import (
 	"shim6/daemon/locator"
 )
 
-// gather is for how long prefixes are gathered before addresses are made for them:
-// those that are made at once prove each other without a signature. A host that
-// starts hears of its routers one after another.
-const gather = 5 * time.Second
+const (
+	// gatherPause is for how long prefixes are gathered before addresses are made for
+	// them: addresses that are made together prove each other without a signature. A host
+	// that starts hears of its routers one after another.
+	gatherPause = 5 * time.Second
+	// keepPause is between looks whether contexts still have the ULIDs that are kept for
+	// them.
+	keepPause = time.Second
+	// mostChanges is how many changes are made at once, so that a host with many routes
+	// goes on with its other work.
+	mostChanges = 500
+)
 
-// addresses is what the daemon knows of those that it makes.
+// addresses is the part that gives links the addresses, routes and labels that they should
+// have, and keeps the ULIDs of contexts that links have lost.
 type addresses struct {
+	*core
+	store   *store
+	host    *hostLink
+	session *session
+	// rtnetlink is an address.Kernel, except in tests.
+	rtnetlink addressKernel
+
+	keeper     address.Keeper
 	prefixes   address.Prefixes
 	collisions address.Collisions
 	identity   *address.Identity
 	// unknown: the identity is not read, because its files are damaged or do not
-	// answer yet, and nothing is done.
+	// answer yet, and nothing is done. unread is why.
 	unknown bool
-	// unread is why it was not read.
-	unread error
-	// routes are those that have our mark, as they were read and as is told since;
-	// nil if they are to be read.
+	unread  error
+	// routes are those that have our mark, as they were read and as was told since; nil
+	// if they are to be read.
 	routes address.Routes
-	// clean: nothing is to be made, and nothing is left of what was.
+	// clean: the configuration wants no addresses, and nothing is left of ours.
 	clean bool
-	// missing are prefixes without an address, and making whether some are
-	// being made.
+	// missing are prefixes without an address, and making whether some are being made.
 	missing []cga.SubnetPrefix
 	making  bool
 	// newKey has the first key, once it is made; nil if none is being made.
 	newKey chan *address.Identity
-	// taken are sets of which an address is taken with every collision count.
+	// taken are the sets of which another host has an address with every collision count.
 	taken map[*cga.PDS]bool
 	// failure is the last error that was logged, so that it is logged once.
 	failure string
+
+	// When something is due; zero if it isn't.
+	keepAt, makeAt, rereadAt time.Duration
 }
 
 // addressKernel is what is asked of rtnetlink.
@@ -59,46 +77,87 @@ type addressKernel interface {
 
 var _ addressKernel = (*address.Kernel)(nil)
 
-// keepPause is how often it is looked whether contexts still have the ULIDs that are
-// kept for them.
-const keepPause = time.Second
+func (a *addresses) String() string { return "addresses" }
 
-// keepULIDs has the ULIDs of contexts live on that links have lost. It must come
-// before the engine hears that they are lost, and soon: until it is done, no packet
-// is delivered to the sockets.
-func (d *daemon) keepULIDs() {
-	for _, a := range d.keeper.Update(d.now(), &d.table, d.engine.LocalULIDs) {
-		if err := d.rtnetlink.Do(a); err != nil {
-			d.log.Warn("a ULID can't be kept for its contexts", "error", err)
+// Start connects to rtnetlink and reads the identity.
+func (a *addresses) Start() error {
+	k, err := address.Open()
+	if err != nil {
+		return err
+	}
+	a.rtnetlink = k
+	a.load()
+	return nil
+}
+
+func (a *addresses) Next() time.Duration { return earliest(a.keepAt, a.makeAt, a.rereadAt) }
+
+func (a *addresses) Due(now time.Duration) error {
+	if isDue(a.keepAt, now) {
+		a.keepULIDs()
+	}
+	if isDue(a.makeAt, now) {
+		a.makeAddresses()
+	}
+	if isDue(a.rereadAt, now) {
+		a.load()
+	}
+	return nil
+}
+
+// Apply has manage look whether something is to be removed. The host calls it soon.
+func (a *addresses) Apply(*config.Config) error {
+	a.clean = false
+	return nil
+}
+
+func (a *addresses) Close() {
+	if a.rtnetlink != nil {
+		a.rtnetlink.Close()
+	}
+}
+
+// hear takes over a message of rtnetlink about what no Table holds. It reports whether
+// manage has something to do, and the message is of no interest to a Table.
+func (a *addresses) hear(now time.Duration, m mnetlink.Message) bool {
+	if a.prefixes.Apply(now, m) {
+		return true
+	}
+	a.collisions.Apply(m)
+	// True if somebody else has changed a route of ours.
+	return a.routes.Apply(m)
+}
+
+// keepULIDs keeps the ULIDs of contexts that links have lost. This must be done before the
+// engine hears that they are lost, and soon: until then no packet is delivered to the
+// sockets.
+func (a *addresses) keepULIDs() {
+	table := &a.host.table
+	for _, action := range a.keeper.Update(a.now(), table, a.session.engine.LocalULIDs) {
+		if err := a.rtnetlink.Do(action); err != nil {
+			a.log.Warn("a ULID can't be kept for its contexts", "error", err)
 			continue
 		}
-		d.log.Info("ULIDs are kept on the loopback while links lack them", "change", a)
+		a.log.Info("ULIDs are kept on the loopback while links lack them", "change", action)
 		// The kernel will tell the same, but perhaps too late.
-		if _, err := d.table.Apply(d.now(), a.Message()); err != nil {
-			d.log.Warn(err.Error())
+		if _, err := table.Apply(a.now(), action.Message()); err != nil {
+			a.log.Warn(err.Error())
 		}
-		d.settleSoon()
+		a.host.settleSoon()
 	}
-	d.keepAt = 0
-	if address.Keeps(&d.table) {
-		d.keepAt = d.now() + keepPause
-	}
-}
-
-// settleSoon has settle look at what was told, once all of it is there.
-func (d *daemon) settleSoon() {
-	if d.settleAt == 0 {
-		d.settleAt = d.now() + settle
+	a.keepAt = 0
+	if address.Keeps(table) {
+		a.keepAt = a.now() + keepPause
 	}
 }
 
-// policy is the configuration with the sets that shim6d itself has made.
-func (d *daemon) policy() *config.Config {
-	i := d.addresses.identity
-	if i == nil || !d.config.ManagesAddresses() {
-		return d.config
+// effectiveConfig is the configuration with the sets that shim6d itself has made.
+func (a *addresses) effectiveConfig() *config.Config {
+	i := a.identity
+	if i == nil || !a.config.ManagesAddresses() {
+		return a.config
 	}
-	c := *d.config
+	c := *a.config
 	c.Sets = slices.Clone(c.Sets)
 	for _, s := range i.Sets {
 		c.Sets = append(c.Sets, config.Set{Addresses: s, PrivateKey: i.Key})
@@ -106,99 +165,76 @@ func (d *daemon) policy() *config.Config {
 	return &c
 }
 
-// manageAddresses gives links the addresses and routes that they should have. What
-// it changes is told by the kernel, and then looked at again.
-func (d *daemon) manageAddresses() {
-	a := &d.addresses
-	if d.rtnetlink == nil || a.unknown {
+// manage gives links the addresses and routes that they should have. The kernel tells what
+// this changes, and then it is looked at again.
+func (a *addresses) manage() {
+	if a.rtnetlink == nil || a.unknown {
 		return
 	}
-	on := d.config.ManagesAddresses()
+	on := a.config.ManagesAddresses()
 	if !on && a.clean {
 		return
 	}
-	s := address.State{Now: d.now(), Config: d.config, Table: &d.table, Identity: a.identity, Collisions: &a.collisions}
+	s := address.State{Now: a.now(), Config: a.config, Table: &a.host.table, Identity: a.identity, Collisions: &a.collisions}
 	s.Prefixes = a.prefixes.Known(s.Now, s.Table)
 	for _, index := range a.prefixes.Full() {
-		d.log.Warn("routers announce more prefixes than shim6d uses on a link", "interface", d.table.Name(index), "most", address.MaxPrefixes)
+		a.log.Warn("routers announce more prefixes than shim6d uses on a link", "interface", s.Table.Name(index), "most", address.MaxPrefixes)
 	}
 	s.Routes = a.routes
-	if err := readOurs(d.rtnetlink, &s); err != nil {
-		d.addressFailure(err)
+	if err := readOurs(a.rtnetlink, &s); err != nil {
+		a.fail(err)
 		return
 	}
 	a.routes = s.Routes
 	p := s.Plan()
-	failed := d.change(p.Actions)
-	d.addressFailure(failed)
+	failed := a.change(p.Actions)
+	a.fail(failed)
 	a.clean = !on && failed == nil && len(p.Actions) <= mostChanges
 	if !a.making {
 		for _, set := range p.Duplicates {
-			d.collide(set)
+			a.collide(set)
 		}
 	}
 	a.missing = p.Missing
 	switch {
 	case len(p.Missing) == 0:
-		d.makeAt = 0
-	case d.makeAt == 0 && !a.making:
-		d.makeAt = d.now() + gather
-		d.makeKey()
+		a.makeAt = 0
+	case a.makeAt == 0 && !a.making:
+		a.makeAt = a.now() + gatherPause
+		a.makeKey()
 	}
 }
 
-// mostChanges is how many are done at once, so that a host with many routes goes on
-// with its other work.
-const mostChanges = 500
-
-// change does what is planned, and is called again if that is too much.
-func (d *daemon) change(actions []address.Action) (failed error) {
+// change does what is planned. If that is too much, it does a part of it and has manage
+// called again.
+func (a *addresses) change(actions []address.Action) (failed error) {
 	if len(actions) > mostChanges {
 		actions = actions[:mostChanges]
-		d.settleSoon()
+		a.host.settleSoon()
 	}
 	for _, action := range actions {
-		d.log.Debug("addresses and routes", "change", action)
-		if err := d.rtnetlink.Do(action); err != nil {
+		a.log.Debug("addresses and routes", "change", action)
+		if err := a.rtnetlink.Do(action); err != nil {
 			failed = errors.Join(failed, err)
 			continue
 		}
 		// The kernel will tell the same, but perhaps after the next plan.
-		d.addresses.routes.Apply(action.Message())
+		a.routes.Apply(action.Message())
 	}
 	if failed != nil {
-		// It may be because there is something else than was thought.
-		d.addresses.routes = nil
+		// Perhaps the kernel's routes are not those that we know of.
+		a.routes = nil
 	}
 	return failed
 }
 
-// makeKey begins to make the key of a host that has none, so that it is there when
-// prefixes are known and have been gathered.
-func (d *daemon) makeKey() {
-	a := &d.addresses
-	if a.identity != nil || a.newKey != nil {
-		return
+// fail logs an error, nil if there is none, unless it was the last one.
+func (a *addresses) fail(err error) {
+	what := text(err)
+	if what != "" && what != a.failure {
+		a.log.Warn("addresses and routes can't be set up", "error", err)
 	}
-	made := make(chan *address.Identity, 1)
-	a.newKey = made
-	go func() {
-		// Without one, makeAddresses tries it again, and tells the error.
-		i, _ := address.New(crand.Reader)
-		made <- i
-	}()
-}
-
-// addressFailure logs an error, nil if there is none, unless it was the last one.
-func (d *daemon) addressFailure(err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	if text != "" && text != d.addresses.failure {
-		d.log.Warn("addresses and routes can't be set up", "error", err)
-	}
-	d.addresses.failure = text
+	a.failure = what
 }
 
 // readOurs reads the rules and labels that have our mark, and the routes if they are not
@@ -207,7 +243,7 @@ func readOurs(k addressKernel, s *address.State) (err error) {
 	if s.Rules, err = k.Rules(); err != nil {
 		return err
 	}
-	// Addresses and routes matter more than which of them is preferred.
+	// Without labels there still are addresses and routes, which matter more.
 	s.Labels, err = k.Labels()
 	s.NoLabels = err != nil
 	if s.Routes != nil {
@@ -217,75 +253,7 @@ func readOurs(k addressKernel, s *address.State) (err error) {
 	return err
 }
 
-// makeAddresses makes addresses for the prefixes that lack one. It takes a second,
-// and so is done beside.
-func (d *daemon) makeAddresses() {
-	d.makeAt = 0
-	a := &d.addresses
-	if a.making || len(a.missing) == 0 || !d.config.ManagesAddresses() {
-		return
-	}
-	a.making = true
-	identity, missing := a.identity, a.missing
-	inUse := address.InUse(a.prefixes.Known(d.now(), &d.table), &d.table)
-	newKey := a.newKey
-	a.newKey = nil
-	go func() {
-		if identity == nil && newKey != nil {
-			identity = <-newKey
-		}
-		next, err := identity.Extend(context.Background(), crand.Reader, missing, inUse)
-		done := func() {
-			a.making = false
-			if err != nil {
-				d.log.Error("addresses can't be made", "prefixes", missing, "error", err)
-				d.makeAt = d.now() + time.Minute
-				return
-			}
-			d.log.Info("addresses were made", "prefixes", missing)
-			d.takeIdentity(next)
-		}
-		select {
-		case d.requests <- done:
-		case <-d.ended:
-		}
-	}()
-}
-
-// collide makes the addresses of a set anew, because another host has one of them.
-func (d *daemon) collide(set int) {
-	a := &d.addresses
-	pds := a.identity.Sets[set][0].PDS
-	if a.taken[pds] {
-		return
-	}
-	next, err := a.identity.Collide(set)
-	if err != nil {
-		a.taken[pds] = true
-		d.log.Error("another host has one of our addresses, and there is no other to be had", "set", addressesOf(a.identity.Sets[set]), "error", err)
-		return
-	}
-	d.log.Warn("another host has one of our addresses: there is a new set", "set", addressesOf(a.identity.Sets[set]), "new", addressesOf(next.Sets[set]))
-	d.takeIdentity(next)
-}
-
-// takeIdentity has an identity used and saved. The links do not wait until it is: a host
-// whose disk is full has addresses that prove each other all the same.
-func (d *daemon) takeIdentity(i *address.Identity) {
-	d.addresses.identity = i
-	d.saver.Save(i)
-	d.settleSoon()
-}
-
-func addressesOf(set []cga.Address) []string {
-	var list []string
-	for _, a := range set {
-		list = append(list, a.Addr.String())
-	}
-	return list
-}
-
-// flushAddresses removes all that shim6d has ever set up, contexts apart.
+// flushAddresses removes everything that shim6d has ever set up, except contexts.
 func flushAddresses() error {
 	w, err := locator.Watch()
 	if err != nil {

@@ -27,8 +27,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// fakeRtnetlink notes what it is asked, and tells it to the daemon as the kernel
-// would.
+// fakeRtnetlink notes what it is asked. refuse is the error of everything except Routes and
+// Labels.
 type fakeRtnetlink struct {
 	d      *daemon
 	done   []string
@@ -36,7 +36,7 @@ type fakeRtnetlink struct {
 	rules  []address.Rule
 	routes address.Routes
 	labels []netip.Addr
-	// mute: labels are not told.
+	// mute is the error of Labels.
 	mute error
 }
 
@@ -63,19 +63,19 @@ func withContext(t *testing.T) (*daemon, *fakeRtnetlink, *strings.Builder) {
 	t.Helper()
 	d, k, log := made(t)
 	f := &fakeRtnetlink{d: d}
-	d.rtnetlink = f
-	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{toldLink(1, "", unix.IFF_LOOPBACK|linkUp), toldLink(2, "", linkUp), assigned()}})
+	d.addresses.rtnetlink = f
+	tell(t, d, toldLink(1, "", unix.IFF_LOOPBACK|linkUp), toldLink(2, "", linkUp), assigned())
 	k.contexts = []netlink.Context{adopted()}
-	d.kernelBatch(kernellink.Batch{Lost: true})
-	d.resync()
-	settled(t, d)
-	if d.engine.State(ulids) != engine.Established {
+	d.kernel.take(kernellink.Batch{Lost: true})
+	d.kernel.resync()
+	d.host.settle()
+	if d.session.engine.State(ulids) != engine.Established {
 		t.Fatal("there is no context")
 	}
 	return d, f, log
 }
 
-// assigned is the address of link 2, which somebody has set up.
+// assigned is the message of the address of link 2, which another program has set up.
 func assigned() mnetlink.Message {
 	m := address.SetAddress{Index: 2, Address: a1, Bits: 64, Preferred: 1800, Valid: 3600}.Message()
 	m.Data = m.Data[:len(m.Data)-8]
@@ -86,91 +86,84 @@ func lost() mnetlink.Message {
 	return address.DeleteAddress{Index: 2, Address: a1, Bits: 64}.Message()
 }
 
-func settled(t *testing.T, d *daemon) {
-	t.Helper()
-	if err := d.settle(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 const keepsA1 = "address replace 2001:db8:1::a/128 dev 1"
 
 // The ULID is kept before the engine hears that it is lost, and the context lives on.
 func TestULIDIsKept(t *testing.T) {
 	shows.IDs(t, "5533-1.5-01")
 	d, f, _ := withContext(t)
-	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{lost()}})
+	tell(t, d, lost())
 	f.did(t, keepsA1)
-	settled(t, d)
-	if d.engine.State(ulids) != engine.Established || d.keepAt == 0 {
-		t.Fatalf("%v; next look at %v", d.engine.State(ulids), d.keepAt)
+	d.host.settle()
+	if d.session.engine.State(ulids) != engine.Established || d.addresses.keepAt == 0 {
+		t.Fatalf("%v; next look at %v", d.session.engine.State(ulids), d.addresses.keepAt)
 	}
-	if l := locator.Assess(&d.table, d.config, d.now()); len(l) != 1 || !l[0].Available || l[0].Operational {
+	if l := locator.Assess(&d.host.table, d.config, d.now()); len(l) != 1 || !l[0].Available || l[0].Operational {
 		t.Errorf("locators %+v", l)
 	}
-	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{assigned()}})
+	tell(t, d, assigned())
 	f.did(t, "address delete 2001:db8:1::a/128 dev 1")
-	settled(t, d)
-	if d.engine.State(ulids) != engine.Established || d.keepAt != 0 {
-		t.Errorf("%v; next look at %v", d.engine.State(ulids), d.keepAt)
+	d.host.settle()
+	if d.session.engine.State(ulids) != engine.Established || d.addresses.keepAt != 0 {
+		t.Errorf("%v; next look at %v", d.session.engine.State(ulids), d.addresses.keepAt)
 	}
 }
 
-// The last lifetime before it is lost counts, even if both are told at once.
+// The last lifetime before the address is lost counts, even if both are told at once.
 func TestULIDIsInvalid(t *testing.T) {
 	d, f, _ := withContext(t)
 	m := address.SetAddress{Index: 2, Address: a1, Bits: 64}.Message()
-	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{m, lost()}})
+	tell(t, d, m, lost())
 	f.did(t)
-	settled(t, d)
-	if d.engine.State(ulids) != engine.Idle {
-		t.Errorf("%v", d.engine.State(ulids))
+	d.host.settle()
+	if d.session.engine.State(ulids) != engine.Idle {
+		t.Errorf("%v", d.session.engine.State(ulids))
 	}
 }
 
-// What can't be kept ends, and is said.
+// If the ULID can't be kept the context ends, and the log says why.
 func TestULIDCannotBeKept(t *testing.T) {
 	d, f, log := withContext(t)
 	f.refuse = errors.New("no room")
-	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{lost()}})
-	settled(t, d)
-	if d.engine.State(ulids) != engine.Idle || !strings.Contains(log.String(), "no room") {
-		t.Errorf("%v; log: %s", d.engine.State(ulids), log)
+	tell(t, d, lost())
+	d.host.settle()
+	if d.session.engine.State(ulids) != engine.Idle || !strings.Contains(log.String(), "no room") {
+		t.Errorf("%v; log: %s", d.session.engine.State(ulids), log)
 	}
 }
 
-// When the context ends nothing more is kept.
+// When the context ends its ULID is not kept any more.
 func TestULIDIsForNobody(t *testing.T) {
 	d, f, _ := withContext(t)
-	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{lost()}})
+	tell(t, d, lost())
 	f.did(t, keepsA1)
-	d.handle(engine.Close{ULIDs: ulids})
-	d.keepULIDs()
+	d.session.handle(engine.Close{ULIDs: ulids})
+	d.addresses.keepULIDs()
 	f.did(t, "address delete 2001:db8:1::a/128 dev 1")
 }
 
-// Addresses are made beside, kept in the state directory, and set up; after a restart
-// they are the same, and with a [[set]] there are none.
+// Addresses are made beside the loop, kept in the state directory, and set up. After a restart
+// they are the same. With a [[set]] there are none.
 func TestAddressesAreMade(t *testing.T) {
 	began := time.Now()
 	d, f, log := withContext(t)
-	d.loadAddresses()
-	d.manageAddresses()
-	if d.makeAt < d.now() || d.makeAt > d.now()+gather {
-		t.Fatalf("to be made at %v", d.makeAt)
+	d.addresses.load()
+	d.addresses.manage()
+	if d.addresses.makeAt < d.now() || d.addresses.makeAt > d.now()+gatherPause {
+		t.Fatalf("to be made at %v", d.addresses.makeAt)
 	}
-	// While prefixes are gathered their key is made, and it is the one that is used.
+	// While prefixes are gathered the key is made, and this key is used.
 	early := <-d.addresses.newKey
 	d.addresses.newKey <- early
-	d.makeAddresses()
-	// Meanwhile there is nothing else to do.
-	d.makeAddresses()
-	d.manageAddresses()
-	if d.makeAt != 0 {
+	d.addresses.makeAddresses()
+	// Meanwhile nothing else is to be made.
+	d.addresses.makeAddresses()
+	d.addresses.manage()
+	if d.addresses.makeAt != 0 {
 		t.Error("it is made twice")
 	}
 	(<-d.requests)()
-	d.manageAddresses()
+	d.addresses.manage()
 	a, _, ok := d.addresses.identity.Address(cga.PrefixOf(a1))
 	if !ok {
 		t.Fatalf("there is no address; log: %s", log)
@@ -179,23 +172,21 @@ func TestAddressesAreMade(t *testing.T) {
 		t.Error("another key was made")
 	}
 	f.did(t, "address replace "+a.Addr.String()+"/64 dev 2 valid_lft 3")
-	// To make a key may have taken seconds of the lifetimes.
+	// Making the key may have taken seconds of the lifetimes.
 	gone := uint32(time.Since(began).Seconds())
-	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{
-		address.SetAddress{Index: 2, Address: a.Addr, Bits: 64, Preferred: 1800 - gone, Valid: 3600 - gone}.Message(),
-	}})
-	d.manageAddresses()
+	tell(t, d, address.SetAddress{Index: 2, Address: a.Addr, Bits: 64, Preferred: 1800 - gone, Valid: 3600 - gone}.Message())
+	d.addresses.manage()
 	f.did(t, "addrlabel add prefix 2001:db8:1::a/128 label 5533")
-	// A kernel that does not tell its labels gets the rest all the same.
+	// A kernel that does not tell its labels still gets everything else.
 	f.mute = errors.New("no")
-	d.manageAddresses()
+	d.addresses.manage()
 	f.did(t)
 	f.mute, f.labels = nil, []netip.Addr{a1}
-	d.manageAddresses()
+	d.addresses.manage()
 	f.did(t)
 	f.labels = nil
 	proved := func() bool {
-		return slices.ContainsFunc(locator.Assess(&d.table, d.policy(), d.now()), func(l locator.Locator) bool {
+		return slices.ContainsFunc(d.host.assess(), func(l locator.Locator) bool {
 			return l.Address == a.Addr && l.PDS != nil && l.Key != nil
 		})
 	}
@@ -213,47 +204,46 @@ func TestAddressesAreMade(t *testing.T) {
 	}) || b.Addr != a.Addr {
 		t.Errorf("after a restart it is %v, and was %v", b.Addr, a.Addr)
 	}
-	// Another host has it: the kernel removes it, and says why.
-	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{duplicate(a.Addr)}})
-	d.manageAddresses()
+	// Another host has the address: the kernel removes it, and says why.
+	tell(t, d, duplicate(a.Addr))
+	d.addresses.manage()
 	f.did(t)
 	b, _, _ = d.addresses.identity.Address(cga.PrefixOf(a1))
-	d.manageAddresses()
+	d.addresses.manage()
 	f.did(t, "address replace "+b.Addr.String())
-	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{
-		address.SetAddress{Index: 2, Address: b.Addr, Bits: 64, Preferred: 1800, Valid: 3600}.Message(),
-	}})
+	tell(t, d, address.SetAddress{Index: 2, Address: b.Addr, Bits: 64, Preferred: 1800, Valid: 3600}.Message())
 	if a = b; !proved() {
 		t.Error("the new locator has no proof")
 	}
 	c := *d.config
 	c.Sets = []config.Set{{PDS: "p"}}
 	d.config = &c
-	d.manageAddresses()
+	d.addresses.manage()
 	f.did(t, "address delete "+a.Addr.String())
 	if proved() {
 		t.Error("it is a set of the configuration")
 	}
 }
 
-// duplicate is what the kernel tells of an address that it has found taken.
+// duplicate is the message of an address that the kernel has removed because another host has
+// it.
 func duplicate(a netip.Addr) mnetlink.Message {
 	m := address.SetAddress{Index: 2, Address: a, Bits: 64, Flags: unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED, Preferred: 1800, Valid: 3600}.Message()
 	m.Header.Type = unix.RTM_DELADDR
 	return m
 }
 
-// All three have collided: it is said, once.
+// If all three sets have collided the log says so, once.
 func TestCollisions(t *testing.T) {
 	d, _, log := withContext(t)
-	d.loadAddresses()
-	d.manageAddresses()
-	d.makeAddresses()
+	d.addresses.load()
+	d.addresses.manage()
+	d.addresses.makeAddresses()
 	(<-d.requests)()
 	for range 5 {
-		d.collide(0)
+		d.addresses.collide(0)
 	}
-	if n := strings.Count(log.String(), "there is no other to be had"); n != 1 {
+	if n := strings.Count(log.String(), "no other address can be made"); n != 1 {
 		t.Errorf("said %d times; log: %s", n, log)
 	}
 }
@@ -264,35 +254,35 @@ func TestAddressesAreDamaged(t *testing.T) {
 	if err := os.WriteFile(d.config.StateDirectory+"/"+address.KeyFile, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.loadAddresses()
+	d.addresses.load()
 	f.rules = []address.Rule{{Source: cga.PrefixOf(a1), Priority: 1, Table: 2}}
-	d.manageAddresses()
+	d.addresses.manage()
 	f.did(t)
 	if !strings.Contains(log.String(), "there is no private key in it") {
 		t.Errorf("log: %s", log)
 	}
 }
 
-// An error is logged once, and the addresses are managed when it is over. When
-// nothing is wanted, what is left is looked for once.
+// An error is logged once, and addresses are managed again when it is over. If no addresses are
+// wanted, remains are looked for once.
 func TestAddressErrors(t *testing.T) {
 	d, f, log := withContext(t)
-	d.loadAddresses()
+	d.addresses.load()
 	no := false
 	c := *d.config
 	c.Addresses.Manage = &no
 	d.config = &c
 	f.refuse = errors.New("not now")
-	d.manageAddresses()
-	d.manageAddresses()
+	d.addresses.manage()
+	d.addresses.manage()
 	if n := strings.Count(log.String(), "not now"); n != 1 {
 		t.Errorf("said %d times; log: %s", n, log)
 	}
 	f.refuse = nil
 	f.rules = []address.Rule{{Source: cga.PrefixOf(a1), Priority: 1, Table: 2}}
-	d.manageAddresses()
+	d.addresses.manage()
 	f.did(t, "rule delete from 2001:db8:1::/64")
-	d.manageAddresses()
+	d.addresses.manage()
 	f.did(t)
 }
 
@@ -311,50 +301,49 @@ func announced(t *testing.T, prefix string) mnetlink.Message {
 	return mnetlink.Message{Header: mnetlink.Header{Type: unix.RTM_NEWPREFIX}, Data: append(b, more...)}
 }
 
-// A flood of prefixes is said once.
+// A flood of prefixes is logged once.
 func TestTooManyAnnouncements(t *testing.T) {
 	d, _, log := withContext(t)
-	d.loadAddresses()
+	d.addresses.load()
 	for n := range 2 * address.MaxPrefixes {
-		d.applyLocators(rtnlBatch{messages: []mnetlink.Message{announced(t, fmt.Sprintf("2001:db8:9:%x::", n))}})
-		d.manageAddresses()
+		tell(t, d, announced(t, fmt.Sprintf("2001:db8:9:%x::", n)))
+		d.addresses.manage()
 	}
 	if n := strings.Count(log.String(), "more prefixes than shim6d uses"); n != 1 || len(d.addresses.missing) != address.MaxPrefixes {
 		t.Errorf("said %d times; %d prefixes lack an address; log: %s", n, len(d.addresses.missing), log)
 	}
 }
 
-// What routers announce is heard.
+// Announcements of routers are taken over.
 func TestAnnouncements(t *testing.T) {
 	d, _, _ := withContext(t)
-	d.settleAt = 0
-	d.applyLocators(rtnlBatch{messages: []mnetlink.Message{announced(t, "2001:db8:9::")}})
-	if got := d.addresses.prefixes.Known(d.now(), &d.table); len(got) != 2 || d.settleAt == 0 {
-		t.Errorf("known is %v; to settle at %v", got, d.settleAt)
+	d.host.settleAt = 0
+	tell(t, d, announced(t, "2001:db8:9::"))
+	if got := d.addresses.prefixes.Known(d.now(), &d.host.table); len(got) != 2 || d.host.settleAt == 0 {
+		t.Errorf("known is %v; to settle at %v", got, d.host.settleAt)
 	}
-	if d.settleAt > d.now()+time.Second {
+	if d.host.settleAt > d.now()+time.Second {
 		t.Error("it settles late")
 	}
 }
 
-// A router that makes lifetimes longer is no news, but the engine knows; what else
-// changes is.
+// Longer lifetimes are not logged, but the engine is told. Other changes are logged.
 func TestLifetimesAreNoNews(t *testing.T) {
 	d, _, log := withContext(t)
 	change := func(flags uint32, valid uint32) string {
 		log.Reset()
 		m := address.SetAddress{Index: 2, Address: a1, Bits: 64, Flags: flags, Preferred: 1800, Valid: valid}.Message()
 		m.Data = m.Data[:len(m.Data)-8]
-		d.applyLocators(rtnlBatch{messages: []mnetlink.Message{m}})
-		settled(t, d)
+		tell(t, d, m)
+		d.host.settle()
 		return log.String()
 	}
-	before := d.locators[0].ValidUntil
+	before := d.host.locators[0].ValidUntil
 	if s := change(0, 7200); s != "" {
 		t.Errorf("longer lifetimes are logged: %s", s)
 	}
-	if d.locators[0].ValidUntil-before < 3590*time.Second {
-		t.Errorf("valid until %v, as before", d.locators[0].ValidUntil)
+	if d.host.locators[0].ValidUntil-before < 3590*time.Second {
+		t.Errorf("valid until %v, as before", d.host.locators[0].ValidUntil)
 	}
 	d.log.level.Set(slog.LevelDebug)
 	if s := change(0, 3600); !strings.Contains(s, "level=DEBUG msg=\"lifetimes of the locators") || strings.Contains(s, "level=INFO") {

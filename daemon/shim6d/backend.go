@@ -8,18 +8,15 @@ import (
 
 	"shim6/daemon/control"
 	"shim6/daemon/internal/engine"
-	"shim6/daemon/locator"
-	"shim6/daemon/wire"
 )
 
-// backend is what the control socket and the debug port see of the daemon. All that
-// it does is done by the daemon's own goroutine.
+// backend is the daemon as the control socket and the debug port see it. Its methods are
+// called by their goroutines, and have the loop do the work.
 type backend struct{ d *daemon }
 
 var _ control.Backend = backend{}
 
-// ask has do done by the daemon, which calls done with the result: at once, or
-// later.
+// ask has the loop call do, which calls done with the result: at once, or later.
 func ask[T any](ctx context.Context, d *daemon, do func(done func(T, error))) (T, error) {
 	type result struct {
 		v   T
@@ -45,47 +42,44 @@ func ask[T any](ctx context.Context, d *daemon, do func(done func(T, error))) (T
 	}
 }
 
-// look is ask for what is only looked at.
+// look is ask for something that changes nothing.
 func look[T any](ctx context.Context, d *daemon, do func() T) (T, error) {
 	return ask(ctx, d, func(done func(T, error)) { done(do(), nil) })
 }
 
-// command hands a command to the engine, which answers by a Done.
+// command hands a command to the engine.
 func (b backend) command(ctx context.Context, event func(id uint64) engine.Event) error {
-	d := b.d
-	_, err := ask(ctx, d, func(done func(struct{}, error)) {
-		d.lastID++
-		d.waiting[d.lastID] = func(err error) { done(struct{}{}, err) }
-		d.handle(event(d.lastID))
+	_, err := ask(ctx, b.d, func(done func(struct{}, error)) {
+		b.d.session.command(event, func(err error) { done(struct{}{}, err) })
 	})
 	return err
 }
 
 func (b backend) Open(ctx context.Context, r control.OpenRequest) error {
 	return b.command(ctx, func(id uint64) engine.Event {
-		return engine.Open{ID: id, ULIDs: r.ULIDs(), Pair: engine.Pair{Local: r.LocatorLocal, Peer: r.LocatorPeer}, Force: r.Force}
+		return engine.Open{ID: id, ULIDs: ulidsOf(r.Name), Pair: engine.Pair{Local: r.LocatorLocal, Peer: r.LocatorPeer}, Force: r.Force}
 	})
 }
 
 func (b backend) Close(ctx context.Context, n control.Name) error {
-	return b.command(ctx, func(id uint64) engine.Event { return engine.Close{ID: id, ULIDs: n.ULIDs()} })
+	return b.command(ctx, func(id uint64) engine.Event { return engine.Close{ID: id, ULIDs: ulidsOf(n)} })
 }
 
 func (b backend) Refresh(ctx context.Context, n control.Name) error {
-	return b.command(ctx, func(id uint64) engine.Event { return engine.Refresh{ID: id, ULIDs: n.ULIDs()} })
+	return b.command(ctx, func(id uint64) engine.Event { return engine.Refresh{ID: id, ULIDs: ulidsOf(n)} })
 }
 
 func (b backend) Use(ctx context.Context, r control.UseRequest) error {
 	return b.command(ctx, func(id uint64) engine.Event {
-		return engine.Use{ID: id, ULIDs: r.ULIDs(), Pair: engine.Pair{Local: r.LocatorLocal, Peer: r.LocatorPeer}}
+		return engine.Use{ID: id, ULIDs: ulidsOf(r.Name), Pair: engine.Pair{Local: r.LocatorLocal, Peer: r.LocatorPeer}}
 	})
 }
 
 func (b backend) Contexts(ctx context.Context) ([]control.Context, error) {
 	return look(ctx, b.d, func() []control.Context {
 		list := []control.Context{}
-		for i := range b.d.engine.Contexts() {
-			list = append(list, control.ContextOf(i))
+		for i := range b.d.session.engine.Contexts() {
+			list = append(list, contextOf(i))
 		}
 		return list
 	})
@@ -94,33 +88,31 @@ func (b backend) Contexts(ctx context.Context) ([]control.Context, error) {
 func (b backend) Locators(ctx context.Context) ([]control.Locator, error) {
 	return look(ctx, b.d, func() []control.Locator {
 		list, now := []control.Locator{}, b.d.now()
-		for _, l := range locator.Assess(&b.d.table, b.d.policy(), now) {
-			list = append(list, control.LocatorOf(l, now))
+		for _, l := range b.d.host.assess() {
+			list = append(list, l.Told(now))
 		}
 		return list
 	})
 }
 
 func (b backend) History(ctx context.Context) ([]control.Change, error) {
-	return look(ctx, b.d, func() []control.Change { return b.d.history.kept() })
+	return look(ctx, b.d, func() []control.Change { return b.d.history.changes.kept() })
 }
 
 func (b backend) Paths(ctx context.Context) ([]control.Path, error) {
-	return look(ctx, b.d, func() []control.Path { return b.d.allPaths() })
+	return look(ctx, b.d, func() []control.Path { return b.d.session.paths() })
 }
 
 func (b backend) Switches(ctx context.Context) ([]control.Switch, error) {
-	return look(ctx, b.d, func() []control.Switch { return b.d.switches() })
+	return look(ctx, b.d, func() []control.Switch { return b.d.history.switches.kept() })
 }
 
 func (b backend) Protections(ctx context.Context, names []control.Name) ([]control.Protection, error) {
 	return look(ctx, b.d, func() []control.Protection {
 		list := []control.Protection{}
 		for _, n := range names {
-			if p, ok := b.d.protection(n.ULIDs()); ok {
-				list = append(list, control.Protection{
-					Name: n, Protected: p.Protected(), Pairs: p.Pairs, NetworksLocal: p.Local, NetworksPeer: p.Peer, LackLocal: p.LackLocal, LackPeer: p.LackPeer, Text: p.String(),
-				})
+			if p, ok := b.d.session.protection(ulidsOf(n)); ok {
+				list = append(list, protectionOf(n, p))
 			}
 		}
 		return list
@@ -129,19 +121,20 @@ func (b backend) Protections(ctx context.Context, names []control.Name) ([]contr
 
 func (b backend) Status(ctx context.Context) (control.Status, error) {
 	return look(ctx, b.d, func() control.Status {
-		d := b.d
-		size, stats := d.engine.Size(), d.engine.Stats()
-		unsaved := d.saver.Err()
+		d, e := b.d, b.d.session.engine
+		size, stats := e.Size(), e.Stats()
+		unsaved := d.store.keys.Err()
 		if d.addresses.unread != nil {
 			unsaved = d.addresses.unread
 		}
 		return control.Status{
 			Version: version, PID: os.Getpid(), Uptime: d.now().Milliseconds(), Config: d.path,
-			Kernel:       d.kernel != nil,
-			RecordsError: text(d.state.Err()), KeysError: text(unsaved),
-			Contexts: size.Contexts, HoldDowns: size.HoldDowns, Records: d.state.Len(), Locators: len(d.locators),
-			EventsLost: d.eventsLost.Load(), SendErrors: d.sendErrors.Load(),
+			Kernel:       d.kernel.conn != nil,
+			RecordsError: text(d.store.records.Err()), KeysError: text(unsaved),
+			Contexts: size.Contexts, HoldDowns: size.HoldDowns, Records: d.store.records.Len(), Locators: len(d.host.locators),
+			EventsLost: d.kernel.lost + d.host.lost, SendErrors: d.kernel.sendErrors,
 			Sent: byType(stats.Sent[:]), Received: byType(stats.Received[:]), Dropped: dropped(stats),
+			Reap: explored(b.d.session.explorer.Stats()),
 		}
 	})
 }
@@ -152,29 +145,4 @@ func text(err error) string {
 		return ""
 	}
 	return err.Error()
-}
-
-func byType(counters []uint64) map[string]uint64 {
-	m := map[string]uint64{}
-	for t, n := range counters {
-		if n > 0 {
-			m[wire.Type(t).String()] = n
-		}
-	}
-	return m
-}
-
-func dropped(s engine.Stats) map[string]uint64 {
-	m := map[string]uint64{
-		"malformed": s.Malformed, "unmatched": s.Unmatched, "not-ours": s.NotOurs,
-		"invalid-validator": s.InvalidValidator, "replayed": s.Replayed, "unverified": s.Unverified,
-		"full": s.Full, "limited": s.Limited, "held-down": s.HeldDown, "confusions": s.Confusions, "claimed": s.Claimed,
-		"unprovable": s.Unprovable, "unencodable": s.Unencodable,
-	}
-	for k, n := range m {
-		if n == 0 {
-			delete(m, k)
-		}
-	}
-	return m
 }

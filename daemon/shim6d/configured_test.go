@@ -39,8 +39,8 @@ func twoLinks() []mnetlink.Message {
 	}
 }
 
-// configured is a daemon with two links that has been started with a configuration, and
-// has found an established context that can use both, by the locator at.
+// configured is a daemon with two links that was started with a configuration. It has found an
+// established context that can use both links, and uses the locator at.
 func configured(t *testing.T, text string, at netip.Addr) (*daemon, *fake, *strings.Builder) {
 	t.Helper()
 	d, f, log := made(t)
@@ -50,21 +50,20 @@ func configured(t *testing.T, text string, at netip.Addr) (*daemon, *fake, *stri
 	}
 	c.StateDirectory, c.Control = d.config.StateDirectory, d.config.Control
 	d.config = c
-	if err := d.table.Dump(0, twoLinks()); err != nil {
+	if err := d.host.table.Dump(0, twoLinks()); err != nil {
 		t.Fatal(err)
 	}
 	f.contexts = []netlink.Context{adoptedBy(at)}
-	if err := d.startEngine(); err != nil {
+	if err := d.session.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if d.engine.State(ulids) != engine.Established {
+	if d.session.engine.State(ulids) != engine.Established {
 		t.Fatal("there is no context")
 	}
 	return d, f, log
 }
 
-// trusting has the context keep both locators of ours: without it they would have to be
-// proved.
+// trusting is a configuration by which the context keeps both locators of ours without proof.
 const trusting = "[peers]\ntrusted-prefixes = ['2001:db8::/32']\n"
 
 // adoptedBy is a context between both locators of ours and the peer's ULID.
@@ -74,8 +73,8 @@ func adoptedBy(at netip.Addr) netlink.Context {
 	return c
 }
 
-// What is said of REAP is what it does: when it looks for a better locator pair, and
-// when for those that may be needed.
+// REAP does what the configuration says: when it looks for a better locator pair, and when it
+// probes those that may be needed.
 func TestExplorerIsConfigured(t *testing.T) {
 	for _, c := range []struct {
 		text string
@@ -91,7 +90,7 @@ func TestExplorerIsConfigured(t *testing.T) {
 	} {
 		before := time.Now()
 		d, _, _ := configured(t, trusting+c.text, c.at)
-		at, ok := d.explorer.Next()
+		at, ok := d.session.explorer.Next()
 		at -= d.now()
 		if gone := time.Since(before); ok != (c.high != 0) || ok && (at < c.low-gone || at > c.high) {
 			t.Errorf("%q, by %v: to do in %v (%v), wanted %v to %v", c.text, c.at, at, ok, c.low, c.high)
@@ -99,17 +98,24 @@ func TestExplorerIsConfigured(t *testing.T) {
 	}
 }
 
-// What REAP moves is told to who asks, and to the log.
+// The client that asked, and the log, are told that REAP has moved a context.
 func TestSwitchIsTold(t *testing.T) {
 	d, f, log := configured(t, trusting, a1)
 	f.answerProbes(t, func() {})
 	b, end := running(t, d)
-	err := b.Use(t.Context(), control.UseRequest{Name: control.NameOf(ulids), LocatorLocal: a2, LocatorPeer: b1})
-	end()
+	before, err := b.Status(t.Context())
+	if err != nil || len(before.Reap) != 0 {
+		t.Errorf("before: %v, %v", before.Reap, err)
+	}
+	err = b.Use(t.Context(), control.UseRequest{Name: nameOf(ulids), LocatorLocal: a2, LocatorPeer: b1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := d.switches()
+	if s, err := b.Status(t.Context()); err != nil || s.Reap["probes"] == 0 || s.Reap["switches"] != 1 {
+		t.Errorf("the counters are %v, %v", s.Reap, err)
+	}
+	end()
+	l := d.history.switches.kept()
 	if len(l) != 1 || l[0].Trigger != "operator" || l[0].To != (control.Pair{LocatorLocal: a2, LocatorPeer: b1}) {
 		t.Errorf("%+v", l)
 	}
@@ -118,12 +124,12 @@ func TestSwitchIsTold(t *testing.T) {
 	}
 }
 
-// From the file to the engine: the policies of interfaces, when shim6d starts and when
-// it reads the file again.
+// The policies of interfaces get from the file to the engine, when shim6d starts and when it
+// reads the file again.
 func TestPolicyIsConfigured(t *testing.T) {
 	const text = trusting + "[[interface]]\nname = 'up1'\npolicy = 'metered'\n[[interface]]\nname = 'up*'\npolicy = 'backup'\n"
 	policies := func(d *daemon) string {
-		s, ok := d.engine.Session(ulids)
+		s, ok := d.session.engine.Session(ulids)
 		if !ok {
 			t.Fatal("there is no context")
 		}
@@ -135,38 +141,39 @@ func TestPolicyIsConfigured(t *testing.T) {
 		return strings.Join(list, " ")
 	}
 	d, _, _ := configured(t, text, a1)
+	atOnce(d)
 	if got := policies(d); got != "metered backup" {
 		t.Errorf("at the start: %s", got)
 	}
-	// The better link is looked for.
-	if _, ok := d.explorer.Next(); !ok {
+	// REAP looks for the better link.
+	if _, ok := d.session.explorer.Next(); !ok {
 		t.Error("it stays where it is metered")
 	}
-	for _, p := range d.allPaths() {
+	for _, p := range d.session.paths() {
 		if want := map[netip.Addr]string{a1: "metered", a2: "backup"}[p.LocatorLocal]; p.Policy != want {
 			t.Errorf("%v is said to be %s", p.Pair, p.Policy)
 		}
 	}
-	before := d.engine
+	before := d.session.engine
 	d.read = func() (*config.Config, error) { return config.Parse("f", strings.ReplaceAll(text, "backup", "never")) }
 	d.reload()
-	if got := policies(d); got != "metered never" || d.engine != before {
+	if got := policies(d); got != "metered never" || d.session.engine != before {
 		t.Errorf("after a reload: %s", got)
 	}
 }
 
-// What is said of the protocol is what the engine does.
+// The engine does what the configuration says of the protocol.
 func TestEngineIsConfigured(t *testing.T) {
 	other := engine.ULIDs{Local: a2, Peer: b1}
-	// open is what is answered to who wants a context.
+	// open asks for a context, and returns the answer.
 	open := func(d *daemon, o engine.Open) (answer string) {
 		o.ID = 1
-		d.waiting[1] = func(err error) {
+		d.session.waiting[1] = func(err error) {
 			if err != nil {
 				answer, _, _ = strings.Cut(err.Error(), ":")
 			}
 		}
-		d.handle(o)
+		d.session.handle(o)
 		return answer
 	}
 	for _, c := range []struct {
@@ -177,12 +184,12 @@ func TestEngineIsConfigured(t *testing.T) {
 	}{
 		{"send-timeout", "[protocol]\nsend-timeout = '20s'", func(d *daemon, _ *fake) any {
 			open(d, engine.Open{ULIDs: other})
-			s, _ := d.engine.Session(other)
+			s, _ := d.session.engine.Session(other)
 			return s.SendTimeout()
 		}, 15 * time.Second, 20 * time.Second},
 		{"idle-timeout", "[protocol]\nidle-timeout = '1h'", func(d *daemon, _ *fake) any {
-			d.handle(engine.Expire{ULIDs: ulids, Tag: 5, Idle: 50 * time.Minute})
-			return d.engine.State(ulids)
+			d.session.handle(engine.Expire{ULIDs: ulids, Tag: 5, Idle: 50 * time.Minute})
+			return d.session.engine.State(ulids)
 		}, engine.Idle, engine.Established},
 		{"max-contexts", "[protocol]\nmax-contexts = 1", func(d *daemon, _ *fake) any {
 			return open(d, engine.Open{ULIDs: other})
@@ -203,7 +210,7 @@ func TestEngineIsConfigured(t *testing.T) {
 			}
 			// The checksum is wrong.
 			b[5] ^= 1
-			d.handle(engine.Control{Source: b1, Destination: a1, Message: b})
+			d.session.handle(engine.Control{Source: b1, Destination: a1, Message: b})
 			return len(f.calls)
 		}, 0, 1},
 	} {

@@ -33,14 +33,14 @@ var (
 	ulids = engine.ULIDs{Local: a1, Peer: b1}
 )
 
-// fake is a kernel that notes what it is asked, in order, and what the state file
-// holds then.
+// fake is a kernel that notes its calls in their order, with the lines of the state file at
+// that time.
 type fake struct {
 	d        *daemon
 	calls    []string
 	refuse   error
 	contexts []netlink.Context
-	// sent, unless it is nil, is told of messages.
+	// sent, unless it is nil, is called with each message.
 	sent func(message []byte)
 }
 
@@ -79,7 +79,7 @@ func (f *fake) SetConfig(netlink.ConfigUpdate) error {
 	return nil
 }
 
-// made is a daemon with a fake kernel and one address, whose log is the Builder.
+// made is a daemon with a fake kernel and one address. Its log is the Builder.
 func made(t *testing.T) (*daemon, *fake, *strings.Builder) {
 	t.Helper()
 	c := config.Default()
@@ -92,54 +92,54 @@ func made(t *testing.T) (*daemon, *fake, *strings.Builder) {
 	}
 	t.Cleanup(d.close)
 	f := &fake{d: d}
-	d.kernel = &kernellink.Connection{Client: f}
-	if err := d.startEngine(); err != nil {
+	d.kernel.conn = &kernellink.Connection{Client: f}
+	if err := d.session.Start(); err != nil {
 		t.Fatal(err)
 	}
-	d.locators = []engine.LocalLocator{{Address: a1}}
-	d.handle(engine.Locators{Local: d.locators})
+	d.host.locators = []engine.LocalLocator{{Address: a1}}
+	d.session.handle(engine.Locators{Local: d.host.locators})
 	return d, f, &log
 }
 
-// The kernel has the context, and the state file the Record, before the peer hears
-// of it.
+// Before the peer hears of a context, the kernel has the context, and the state file its
+// Record.
 func TestOrder(t *testing.T) {
 	d, f, _ := made(t)
-	d.state.SetPatience(time.Minute)
-	d.handle(engine.Acquire{Local: a1, Peer: b1})
+	d.store.records.SetPatience(time.Minute)
+	d.session.handle(engine.Acquire{Local: a1, Peer: b1})
 	if want := []string{"new 0", "send 1"}; !slices.Equal(f.calls, want) {
 		t.Errorf("calls with lines of the state file: %q, wanted %q", f.calls, want)
 	}
-	if len(d.history) != 1 || d.history[0].To != "i1-sent" {
+	if len(d.history.changes) != 1 || d.history.changes[0].To != "i1-sent" {
 		t.Errorf("history %+v", d.history)
 	}
 }
 
-// What the kernel refuses is not told to the peer, and given up.
+// A context that the kernel refuses is given up, and the peer is not told of it.
 func TestRefused(t *testing.T) {
 	d, f, log := made(t)
 	f.refuse = errors.New("no room")
-	d.handle(engine.Acquire{Local: a1, Peer: b1})
+	d.session.handle(engine.Acquire{Local: a1, Peer: b1})
 	if len(f.calls) == 0 || f.calls[0] != "new 0" || slices.ContainsFunc(f.calls, func(s string) bool { return strings.HasPrefix(s, "send") }) {
 		t.Errorf("calls %q", f.calls)
 	}
-	if d.engine.Size().Contexts != 0 || d.state.Len() != 0 || !strings.Contains(log.String(), "no room") {
-		t.Errorf("%d contexts, %d records; log: %s", d.engine.Size().Contexts, d.state.Len(), log)
+	if d.session.engine.Size().Contexts != 0 || d.store.records.Len() != 0 || !strings.Contains(log.String(), "no room") {
+		t.Errorf("%d contexts, %d records; log: %s", d.session.engine.Size().Contexts, d.store.records.Len(), log)
 	}
 }
 
-// A message that does not leave is like one that is lost.
+// A message that can't be sent is like one that is lost.
 func TestSendFails(t *testing.T) {
 	d, f, _ := made(t)
-	d.handle(engine.Acquire{Local: a1, Peer: b1})
+	d.session.handle(engine.Acquire{Local: a1, Peer: b1})
 	f.refuse = errors.New("no route")
-	d.send(engine.Send{Source: a1, Destination: b1})
-	if d.engine.Size().Contexts != 1 || d.sendErrors.Load() != 1 {
-		t.Errorf("%d contexts, %d errors", d.engine.Size().Contexts, d.sendErrors.Load())
+	d.session.send(engine.Send{Source: a1, Destination: b1})
+	if d.session.engine.Size().Contexts != 1 || d.kernel.sendErrors != 1 {
+		t.Errorf("%d contexts, %d errors", d.session.engine.Size().Contexts, d.kernel.sendErrors)
 	}
 }
 
-// adopted is what the kernel has of a context.
+// adopted is a context of the kernel.
 func adopted() netlink.Context {
 	tag, peer := uint64(5), uint64(6)
 	return netlink.Context{ULIDs: netlink.ULIDs(ulids), TagLocal: &tag, TagPeer: &peer, State: netlink.ContextStateEstablished,
@@ -150,48 +150,50 @@ func adopted() netlink.Context {
 // The module goes, with all contexts, and comes back.
 func TestModuleGone(t *testing.T) {
 	d, f, _ := made(t)
-	d.handle(engine.Acquire{Local: a1, Peer: b1})
-	d.kernelBatch(kernellink.Batch{Events: []netlink.Event{netlink.GoneEvent{}}})
-	if d.kernel != nil || d.engine.Size().Contexts != 0 || d.reconnectAt == 0 {
-		t.Fatalf("kernel %v, %d contexts", d.kernel, d.engine.Size().Contexts)
+	atOnce(d)
+	d.session.handle(engine.Acquire{Local: a1, Peer: b1})
+	d.kernel.take(kernellink.Batch{Events: []netlink.Event{netlink.GoneEvent{}}})
+	if d.kernel.conn != nil || d.session.engine.Size().Contexts != 0 || d.kernel.reconnectAt == 0 {
+		t.Fatalf("kernel %v, %d contexts", d.kernel.conn, d.session.engine.Size().Contexts)
 	}
-	// Meanwhile there are no contexts, and nobody is told otherwise.
+	// Meanwhile there are no contexts, and nobody is told of one.
 	calls := len(f.calls)
-	d.handle(engine.Acquire{Local: a1, Peer: b1})
-	if len(f.calls) != calls || d.engine.Size().Contexts != 0 {
-		t.Errorf("without the module: calls %q, %d contexts", f.calls[calls:], d.engine.Size().Contexts)
+	d.session.handle(engine.Acquire{Local: a1, Peer: b1})
+	if len(f.calls) != calls || d.session.engine.Size().Contexts != 0 {
+		t.Errorf("without the module: calls %q, %d contexts", f.calls[calls:], d.session.engine.Size().Contexts)
 	}
 	there := false
-	d.loaded = func() (bool, error) { return there, nil }
-	d.connect = func() (*kernellink.Connection, error) { return &kernellink.Connection{Client: f}, nil }
-	d.reconnect()
-	if d.kernel != nil || d.reconnectAt == 0 {
+	d.kernel.loaded = func() (bool, error) { return there, nil }
+	d.kernel.connect = func() (*kernellink.Connection, error) { return &kernellink.Connection{Client: f}, nil }
+	d.kernel.reconnect()
+	if d.kernel.conn != nil || d.kernel.reconnectAt == 0 {
 		t.Error("it has not waited for the module")
 	}
 	there, f.contexts = true, []netlink.Context{adopted()}
-	d.reconnect()
-	if d.kernel == nil || d.reconnectAt != 0 || d.engine.State(ulids) != engine.Established {
-		t.Errorf("the module is back: kernel %v, %v", d.kernel, d.engine.State(ulids))
+	d.kernel.reconnect()
+	if d.kernel.conn == nil || d.kernel.reconnectAt != 0 || d.session.engine.State(ulids) != engine.Established {
+		t.Errorf("the module is back: kernel %v, %v", d.kernel.conn, d.session.engine.State(ulids))
 	}
 }
 
-// At the start the module may be missing, and the kernel is asked to load it now and then,
-// ever more rarely. Once it was there that is for others to do.
+// At the start the module may be missing. Then the kernel is asked to load it, more and more
+// rarely. Once the module was there, only others load it.
 func TestModuleMissing(t *testing.T) {
 	d, f, log := made(t)
+	atOnce(d)
 	there, tries := false, []time.Duration{}
 	missing := &netlink.Error{Err: fs.ErrNotExist, Message: "the kernel has no family"}
-	d.loaded = func() (bool, error) { return there, nil }
-	d.connect = func() (*kernellink.Connection, error) {
+	d.kernel.loaded = func() (bool, error) { return there, nil }
+	d.kernel.connect = func() (*kernellink.Connection, error) {
 		tries = append(tries, d.now())
 		return nil, missing
 	}
-	d.kernel = nil
-	d.awaitModule(missing)
+	d.kernel.conn = nil
+	d.kernel.awaitModule(missing)
 	hour := d.now() + time.Hour
 	for d.now() < hour {
-		if d.reconnectAt == 0 || d.reconnectAt > d.now()+retryPause {
-			t.Fatalf("it is looked for at %v", d.reconnectAt)
+		if d.kernel.reconnectAt == 0 || d.kernel.reconnectAt > d.now()+retryPause {
+			t.Fatalf("it is looked for at %v", d.kernel.reconnectAt)
 		}
 		d.began = d.began.Add(-retryPause)
 		if err := d.due(); err != nil {
@@ -204,70 +206,70 @@ func TestModuleMissing(t *testing.T) {
 	if s := d.status(); s != "waits for the kernel module" {
 		t.Errorf("status %q", s)
 	}
-	// Somebody has loaded it: that is seen within a second. What is wrong with it is
-	// said once.
+	// Somebody has loaded it. shim6d notices within a second. An error of the module is
+	// logged once.
 	there = true
-	d.connect = func() (*kernellink.Connection, error) { return nil, errors.New("no memory") }
+	d.kernel.connect = func() (*kernellink.Connection, error) { return nil, errors.New("no memory") }
 	for range 5 {
-		d.reconnect()
+		d.kernel.reconnect()
 	}
-	if n := strings.Count(log.String(), "no memory"); n != 1 || d.kernel != nil {
+	if n := strings.Count(log.String(), "no memory"); n != 1 || d.kernel.conn != nil {
 		t.Errorf("told %d times", n)
 	}
-	d.connect = func() (*kernellink.Connection, error) { return &kernellink.Connection{Client: f}, nil }
-	d.reconnect()
-	if d.kernel == nil || d.loadAt != 0 {
+	d.kernel.connect = func() (*kernellink.Connection, error) { return &kernellink.Connection{Client: f}, nil }
+	d.kernel.reconnect()
+	if d.kernel.conn == nil || d.kernel.loadAt != 0 {
 		t.Error("it is not used")
 	}
-	d.moduleGone("unloaded")
+	d.kernel.gone("unloaded")
 	there = false
-	d.connect = func() (*kernellink.Connection, error) { t.Error("it is loaded again"); return nil, missing }
+	d.kernel.connect = func() (*kernellink.Connection, error) { t.Error("it is loaded again"); return nil, missing }
 	for range 3600 {
 		d.began = d.began.Add(-retryPause)
-		d.reconnect()
+		d.kernel.reconnect()
 	}
 }
 
-// Others change contexts, or events are lost: the kernel is asked what there is.
+// If others change contexts, or events are lost, the kernel is dumped.
 func TestResync(t *testing.T) {
 	for _, b := range []kernellink.Batch{
 		{Events: []netlink.Event{netlink.ChangeEvent{}}}, {Events: []netlink.Event{netlink.DeleteEvent{}}}, {Lost: true},
 	} {
 		d, f, _ := made(t)
 		f.contexts = []netlink.Context{adopted()}
-		d.kernelBatch(b)
-		if d.resyncAt == 0 {
+		d.kernel.take(b)
+		if d.kernel.resyncAt == 0 {
 			t.Fatalf("%+v: no dump is due", b)
 		}
-		d.resync()
-		if d.engine.State(ulids) != engine.Established || len(f.calls) > 0 && strings.HasPrefix(f.calls[0], "send") {
-			t.Errorf("%+v: %v, calls %q", b, d.engine.State(ulids), f.calls)
+		d.kernel.resync()
+		if d.session.engine.State(ulids) != engine.Established || len(f.calls) > 0 && strings.HasPrefix(f.calls[0], "send") {
+			t.Errorf("%+v: %v, calls %q", b, d.session.engine.State(ulids), f.calls)
 		}
 		// Another one waits a little: who changes much is not followed step by
 		// step.
-		d.resyncSoon()
-		if d.resyncAt < d.resynced+resyncPause {
-			t.Errorf("the next dump is due %v after the last", d.resyncAt-d.resynced)
+		d.kernel.resyncSoon()
+		if d.kernel.resyncAt < d.kernel.resynced+resyncPause {
+			t.Errorf("the next dump is due %v after the last", d.kernel.resyncAt-d.kernel.resynced)
 		}
 	}
 }
 
-// What others can cause at will does not have the kernel dumped.
+// A loss that others can cause at will does not have the kernel dumped.
 func TestOutsideLost(t *testing.T) {
 	d, _, log := made(t)
 	for range 10 {
-		d.outsideBatch(kernellink.Batch{Lost: true})
+		d.kernel.takeOutside(kernellink.Batch{Lost: true})
 	}
-	if d.resyncAt != 0 || d.eventsLost.Load() != 10 || !strings.Contains(log.String(), "from outside") {
-		t.Errorf("a dump is due at %v, lost %d; log: %s", d.resyncAt, d.eventsLost.Load(), log)
+	if d.kernel.resyncAt != 0 || d.kernel.lost != 10 || !strings.Contains(log.String(), "from outside") {
+		t.Errorf("a dump is due at %v, lost %d; log: %s", d.kernel.resyncAt, d.kernel.lost, log)
 	}
-	// The loop knows which is which.
+	// The loop knows which channel is which.
 	outside, main := make(chan kernellink.Batch), make(chan kernellink.Batch)
-	d.kernel.Outside, d.kernel.Main = outside, main
+	d.kernel.conn.Outside, d.kernel.conn.Main = outside, main
 	signals, ended := make(chan os.Signal), make(chan error)
 	due := func() (at time.Duration) {
 		done := make(chan struct{})
-		d.requests <- func() { at = max(d.resyncAt, d.resynced); close(done) }
+		d.requests <- func() { at = max(d.kernel.resyncAt, d.kernel.resynced); close(done) }
 		<-done
 		return at
 	}
@@ -298,26 +300,26 @@ func (s *slow) Contexts() ([]netlink.Context, error) {
 	return s.contexts, nil
 }
 
-// The pause is after a dump, however long that takes.
+// The pause begins after a dump, however long that takes.
 func TestResyncPause(t *testing.T) {
 	d, f, _ := made(t)
 	s := &slow{fake: f}
-	d.kernel.Client = s
-	d.resync()
-	d.resyncSoon()
-	if d.resyncAt < s.read+resyncPause {
-		t.Errorf("the next dump is due %v after the last", d.resyncAt-s.read)
+	d.kernel.conn.Client = s
+	d.kernel.resync()
+	d.kernel.resyncSoon()
+	if d.kernel.resyncAt < s.read+resyncPause {
+		t.Errorf("the next dump is due %v after the last", d.kernel.resyncAt-s.read)
 	}
-	// As after one that asks for another: here, since the kernel refuses what the
-	// engine makes of it.
+	// It is the same after a dump that asks for another: here the kernel refuses what the
+	// engine makes of the dump.
 	c := adopted()
 	c.LocatorLocal = a2
 	f.contexts = []netlink.Context{c}
-	d.resync()
+	d.kernel.resync()
 	f.contexts[0].LocatorPeer, f.refuse = a2, errors.New("no room")
-	d.resync()
-	if len(f.calls) == 0 || d.resyncAt < s.read+resyncPause {
-		t.Errorf("the next dump is due %v after the last; calls %q", d.resyncAt-s.read, f.calls)
+	d.kernel.resync()
+	if len(f.calls) == 0 || d.kernel.resyncAt < s.read+resyncPause {
+		t.Errorf("the next dump is due %v after the last; calls %q", d.kernel.resyncAt-s.read, f.calls)
 	}
 }
 
@@ -339,7 +341,7 @@ func (f *fake) answerProbes(t *testing.T, before func()) {
 			select {
 			case f.d.requests <- func() {
 				before()
-				f.d.handle(engine.Control{Source: b1, Destination: a1, Message: answer})
+				f.d.session.handle(engine.Control{Source: b1, Destination: a1, Message: answer})
 			}:
 			case <-f.d.ended:
 			}
@@ -347,10 +349,10 @@ func (f *fake) answerProbes(t *testing.T, before func()) {
 	}
 }
 
-// Who asks for what the kernel refuses is told so, in the kernel's words.
+// A client that asks for something that the kernel refuses is told the kernel's words.
 func TestCommandRefused(t *testing.T) {
 	no := &netlink.Error{Err: syscall.ENOSPC, Message: "the namespace holds max-contexts contexts already"}
-	name := control.NameOf(ulids)
+	name := nameOf(ulids)
 	use := control.UseRequest{Name: name, LocatorLocal: a1, LocatorPeer: b1}
 	for _, c := range []struct {
 		name    string
@@ -364,11 +366,11 @@ func TestCommandRefused(t *testing.T) {
 			d, f, _ := made(t)
 			if c.adopted {
 				// By another pair than is asked for.
-				d.handle(engine.Locators{Local: []engine.LocalLocator{{Address: a1}, {Address: a2}}})
+				d.session.handle(engine.Locators{Local: []engine.LocalLocator{{Address: a1}, {Address: a2}}})
 				context := adopted()
 				context.LocatorLocal, context.LocatorsLocal = a2, []netip.Addr{a1, a2}
 				f.contexts = []netlink.Context{context}
-				d.resync()
+				d.kernel.resync()
 			}
 			if c.adopted {
 				f.answerProbes(t, func() { f.refuse = refuse })
@@ -381,14 +383,14 @@ func TestCommandRefused(t *testing.T) {
 			if !errors.Is(err, refuse) || refuse != nil && err.Error() != no.Message {
 				t.Errorf("%s, the kernel says %v: %v", c.name, refuse, err)
 			}
-			if refuse != nil && d.engine.Size().Contexts != 0 {
-				t.Errorf("%s: %v", c.name, d.engine.State(ulids))
+			if refuse != nil && d.session.engine.Size().Contexts != 0 {
+				t.Errorf("%s: %v", c.name, d.session.engine.State(ulids))
 			}
 		}
 	}
-	// Without the module, too.
+	// It is the same without the module.
 	d, _, _ := made(t)
-	d.kernel = nil
+	d.kernel.conn = nil
 	b, end := running(t, d)
 	defer end()
 	if err := b.Open(t.Context(), control.OpenRequest{Name: name}); !errors.Is(err, errNoModule) {
@@ -396,17 +398,17 @@ func TestCommandRefused(t *testing.T) {
 	}
 }
 
-// What is refused of another context is none of a command's business; and an answer
-// may come ahead of the action that it is about.
+// The refusal of another context does not concern a command. An answer may come ahead of the
+// action that it is about.
 func TestRefusedOfOthers(t *testing.T) {
 	d, f, _ := made(t)
 	f.refuse = errors.New("no room")
 	other := engine.ULIDs{Local: a1, Peer: a1}
 	for _, about := range []engine.ULIDs{ulids, other} {
 		var answer error
-		d.waiting[1] = func(err error) { answer = err }
-		d.do([]engine.Action{engine.Done{ID: 1, ULIDs: about}, engine.ContextNew{Context: engine.KernelContext{ULIDs: ulids}}})
-		if refused := about == ulids; (answer != nil) != refused || len(d.waiting) != 0 {
+		d.session.waiting[1] = func(err error) { answer = err }
+		d.session.do([]engine.Action{engine.Done{ID: 1, ULIDs: about}, engine.ContextNew{Context: engine.KernelContext{ULIDs: ulids}}})
+		if refused := about == ulids; (answer != nil) != refused || len(d.session.waiting) != 0 {
 			t.Errorf("%v: %v", about, answer)
 		}
 	}
@@ -415,18 +417,19 @@ func TestRefusedOfOthers(t *testing.T) {
 // A new engine takes over everything and sends nothing.
 func TestReload(t *testing.T) {
 	d, f, log := made(t)
+	atOnce(d)
 	f.contexts = []netlink.Context{adopted()}
-	d.resync()
-	before := d.engine
-	d.table = tableWith(t)
+	d.kernel.resync()
+	before := d.session.engine
+	d.host.table = tableWith(t)
 	c := *d.config
 	c.Peers.TrustedPrefixes = []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}
 	c.Control.Socket = "/elsewhere"
 	c.Log.Level = slog.LevelDebug
 	d.read = func() (*config.Config, error) { return &c, nil }
 	d.reload()
-	if d.engine == before || d.engine.State(ulids) != engine.Established || d.state.Len() != 1 {
-		t.Errorf("%v, %d records", d.engine.State(ulids), d.state.Len())
+	if d.session.engine == before || d.session.engine.State(ulids) != engine.Established || d.store.records.Len() != 1 {
+		t.Errorf("%v, %d records", d.session.engine.State(ulids), d.store.records.Len())
 	}
 	if slices.ContainsFunc(f.calls, func(s string) bool { return strings.HasPrefix(s, "send") || strings.HasPrefix(s, "delete") }) {
 		t.Errorf("calls %q", f.calls)
@@ -434,7 +437,7 @@ func TestReload(t *testing.T) {
 	if d.config.Control.Socket == "/elsewhere" || !strings.Contains(log.String(), "key=control.socket") || d.log.level.Level() != slog.LevelDebug {
 		t.Errorf("%+v, log: %s", d.config.Control, log)
 	}
-	// One that is wrong changes nothing.
+	// A wrong configuration changes nothing.
 	was := d.config
 	d.read = func() (*config.Config, error) { return nil, errors.New("f:1: wrong") }
 	d.reload()
@@ -448,31 +451,32 @@ type unreadable struct{ *fake }
 
 func (unreadable) Contexts() ([]netlink.Context, error) { return nil, errors.New("no memory") }
 
-// A reload that fails leaves the engine, and what explores for it.
+// After a reload that fails, the engine and its Explorer are as before.
 func TestReloadFails(t *testing.T) {
 	d, f, log := made(t)
+	atOnce(d)
 	f.contexts = []netlink.Context{adopted()}
-	d.resync()
-	d.kernel = &kernellink.Connection{Client: unreadable{f}}
-	was, before := d.config, d.engine
+	d.kernel.resync()
+	d.kernel.conn = &kernellink.Connection{Client: unreadable{f}}
+	was, before := d.config, d.session.engine
 	c := *d.config
 	c.Protocol.HoldDown = config.Duration(time.Hour)
 	d.read = func() (*config.Config, error) { return &c, nil }
 	d.reload()
-	if d.config != was || d.engine != before || !strings.Contains(log.String(), "no memory") {
+	if d.config != was || d.session.engine != before || !strings.Contains(log.String(), "no memory") {
 		t.Fatalf("log: %s", log)
 	}
-	// It goes on to obey.
+	// The engine still does commands.
 	var answer error
-	d.waiting[1] = func(err error) { answer = err }
-	d.handle(engine.Use{ID: 1, ULIDs: ulids, Pair: engine.Pair{Local: b1, Peer: a1}})
+	d.session.waiting[1] = func(err error) { answer = err }
+	d.session.handle(engine.Use{ID: 1, ULIDs: ulids, Pair: engine.Pair{Local: b1, Peer: a1}})
 	if answer == nil || !strings.Contains(answer.Error(), "the pair can't be used") {
 		t.Errorf("the answer is %v", answer)
 	}
 }
 
-// running has the loop run, and returns what the control socket sees, and how to
-// end it.
+// running runs the loop. It returns the backend of the control socket, and a function that ends
+// the loop.
 func running(t *testing.T, d *daemon) (backend, func()) {
 	t.Helper()
 	signals, ended := make(chan os.Signal, 1), make(chan error, 1)
@@ -489,7 +493,7 @@ func TestBackend(t *testing.T) {
 	d, f, _ := made(t)
 	b, end := running(t, d)
 	ctx := t.Context()
-	name := control.NameOf(ulids)
+	name := nameOf(ulids)
 	if err := b.Open(ctx, control.OpenRequest{Name: name}); err != nil {
 		t.Fatal(err)
 	}
@@ -537,26 +541,26 @@ func TestBackend(t *testing.T) {
 	}
 }
 
-// Who ends the daemon ends no context, and no peer is told.
+// The end of the daemon ends no context, and no peer is told.
 func TestEnd(t *testing.T) {
 	d, f, _ := made(t)
 	f.contexts = []netlink.Context{adopted()}
-	d.resync()
+	d.kernel.resync()
 	calls := len(f.calls)
 	_, end := running(t, d)
 	end()
-	if len(f.calls) != calls || d.state.Len() != 1 {
-		t.Errorf("calls %q, %d records", f.calls[calls:], d.state.Len())
+	if len(f.calls) != calls || d.store.records.Len() != 1 {
+		t.Errorf("calls %q, %d records", f.calls[calls:], d.store.records.Len())
 	}
 }
 
 func TestHistoryIsBounded(t *testing.T) {
 	d, _, _ := made(t)
 	for i := range 5 * historySize {
-		d.remember(control.Change{Why: fmt.Sprint(i)})
+		d.history.change(control.Change{Why: fmt.Sprint(i)})
 	}
-	if len(d.history) > 2*historySize || d.history[len(d.history)-1].Why != fmt.Sprint(5*historySize-1) {
-		t.Errorf("%d changes, the last %+v", len(d.history), d.history[len(d.history)-1])
+	if len(d.history.changes) > 2*historySize || d.history.changes[len(d.history.changes)-1].Why != fmt.Sprint(5*historySize-1) {
+		t.Errorf("%d changes, the last %+v", len(d.history.changes), d.history.changes[len(d.history.changes)-1])
 	}
 }
 

@@ -5,6 +5,7 @@ package main
 import (
 	"encoding"
 	"net/netip"
+	"testing"
 
 	"github.com/jsimonetti/rtnetlink/v2"
 	mnetlink "github.com/mdlayher/netlink"
@@ -29,6 +30,20 @@ func toldLink(index uint32, name string, flags uint32) mnetlink.Message {
 func toldAddress(index uint32, a netip.Addr, flags uint32) mnetlink.Message {
 	return told(unix.RTM_NEWADDR, &rtnetlink.AddressMessage{Family: unix.AF_INET6, PrefixLength: 64, Index: index,
 		Attributes: &rtnetlink.AddressAttributes{Address: a.AsSlice(), Flags: unix.IFA_F_PERMANENT | flags}})
+}
+
+// tell has rtnetlink tell messages.
+func tell(t *testing.T, d *daemon, messages ...mnetlink.Message) {
+	t.Helper()
+	s := d.host.sources[0].(*rtnetlinkSource)
+	if err := d.host.take(batch{source: s, facts: s.facts(messages)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// atOnce has work that may have to wait done in the loop, and not beside it.
+func atOnce(d *daemon) {
+	d.beside = func(work func() func()) { work()() }
 }
 
 // addressMessages are what rtnetlink tells of an interface with the address a1.

@@ -27,34 +27,30 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// linkEvents are what may happen to the link of the locator in use, as rtnetlink tells
-// it, and how to make it happen; and what comes of it.
+// linkEvents are events of the link of the locator in use, with their consequences.
 var linkEvents = []struct {
 	name    string
 	message mnetlink.Message
-	// happen is done where up1 and its other end, p1, are.
+	// happen causes the event on up1, or on its other end, p1.
 	happen func(t *testing.T)
-	// why is what is then said of the locator, and flags what is told to the peer.
+	// why is then said of the locator, and flags are told to the peer.
 	why   string
 	flags wire.PreferenceFlags
-	// reap: the context explores, or, where the locator still works, asks others.
+	// reap: the context explores or, if the locator still works, asks for others.
 	reap engine.ReapState
 }{
 	{"link down", toldLink(up1, "up1", unix.IFF_UP), command("ip link set p1 down"),
 		"the link is down", wire.FlagBroken, engine.ReapExploring},
 	{"route lost", toldRoute(unix.RTM_DELROUTE), command("ip -6 route del default"),
 		"there is no default router any more", wire.FlagBroken, engine.ReapExploring},
-	{"router unreachable", told(unix.RTM_NEWNEIGH, &rtnetlink.NeighMessage{Family: unix.AF_INET6, Index: up1, State: nudFailed,
+	{"router unreachable", told(unix.RTM_NEWNEIGH, &rtnetlink.NeighMessage{Family: unix.AF_INET6, Index: up1, State: unix.NUD_FAILED,
 		Attributes: &rtnetlink.NeighAttributes{Address: router.AsSlice()}}), useRouter,
 		"the default router does not answer (Neighbor Unreachability Detection)", wire.FlagBroken, engine.ReapExploring},
 	{"address deprecated", toldAddress(up1, a1, unix.IFA_F_DEPRECATED), command("ip addr change 2001:db8:1::a/64 dev up1 preferred_lft 0"),
 		"deprecated: its preferred lifetime has ended", wire.FlagTransient, engine.ReapInboundOK},
 }
 
-// nudFailed is NUD_FAILED of linux/neighbour.h.
-const nudFailed = 0x20
-
-// command does one in the network namespace of the test.
+// command returns a function that runs a command in the network namespace of the test.
 func command(text string) func(t *testing.T) {
 	return func(t *testing.T) {
 		t.Helper()
@@ -65,7 +61,7 @@ func command(text string) func(t *testing.T) {
 	}
 }
 
-// useRouter sends a packet by way of the router, which nobody is.
+// useRouter sends a packet by the router, which does not exist.
 func useRouter(t *testing.T) {
 	t.Helper()
 	c, err := net.Dial("udp6", "[2001:db8:8::1]:9")
@@ -78,7 +74,7 @@ func useRouter(t *testing.T) {
 	}
 }
 
-// probing is a kernel that knows from where Probes are sent.
+// probing is a kernel that notes the source addresses of Probes.
 type probing struct {
 	*fake
 	from []netip.Addr
@@ -91,9 +87,9 @@ func (p *probing) SendControl(source, destination netip.Addr, message []byte, le
 	return p.fake.SendControl(source, destination, message, length)
 }
 
-// local is what the engine knows of a locator of a context, and the context.
+// local returns what the engine knows of a locator of a context, and of the context.
 func local(d *daemon, a netip.Addr) (engine.LocalLocator, engine.Info) {
-	s, ok := d.engine.Session(ulids)
+	s, ok := d.session.engine.Session(ulids)
 	if !ok {
 		return engine.LocalLocator{}, engine.Info{}
 	}
@@ -101,27 +97,27 @@ func local(d *daemon, a netip.Addr) (engine.LocalLocator, engine.Info) {
 	return l, s.Info()
 }
 
-// From a message of rtnetlink to the Probe by another locator.
+// A message of rtnetlink leads to a Probe by another locator.
 func TestLinkEvents(t *testing.T) {
 	shows.IDs(t, "5534-3.2-01 5534-3.2-02")
 	for _, x := range linkEvents {
 		d, f, _ := configured(t, trusting, a1)
 		k := &probing{fake: f}
-		d.kernel.Client = k
+		d.kernel.conn.Client = k
 		// For the routes: this host has none of up1.
 		w, err := locator.Watch()
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.watcher = w
+		d.host.sources[0].(*rtnetlinkSource).watcher = w
 		if l, c := local(d, a1); l.Preference.Flags != 0 || c.Reap != engine.ReapOperational || c.Current.Local != a1 {
 			t.Fatalf("%s: before: %+v, %+v", x.name, l, c)
 		}
-		d.applyLocators(rtnlBatch{messages: []mnetlink.Message{x.message}})
-		if d.settleAt == 0 {
+		tell(t, d, x.message)
+		if d.host.settleAt == 0 {
 			t.Errorf("%s: nothing is looked at", x.name)
 		}
-		settled(t, d)
+		d.host.settle()
 		if err := d.due(); err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +128,7 @@ func TestLinkEvents(t *testing.T) {
 		if l, _ := local(d, a2); l.Preference.Flags != 0 {
 			t.Errorf("%s: the other link: %+v", x.name, l)
 		}
-		for _, l := range locator.Assess(&d.table, d.policy(), d.now()) {
+		for _, l := range d.host.assess() {
 			if l.Address == a1 && l.Why != x.why {
 				t.Errorf("%s: said is %q", x.name, l.Why)
 			}
@@ -140,10 +136,9 @@ func TestLinkEvents(t *testing.T) {
 	}
 }
 
-// namespace has the test go on in a network namespace of its own, in which the kernel
-// has made two links. It is skipped where that takes a privilege which is not there, and
-// where the machine's own kernel has no such links: in guests test_explore.sh shows the
-// same.
+// namespace moves the test into a network namespace of its own, with two links that the kernel
+// has made. It skips the test without the privilege for that, and where the machine's kernel
+// has no such links. In guests, test_explore.sh shows the same.
 func namespace(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("ip"); err != nil {
@@ -183,13 +178,13 @@ func namespace(t *testing.T) {
 			}
 		}
 	}
-	// So that nobody has to wait for three seconds until a neighbour is given up.
+	// The kernel gives up a neighbour sooner than after three seconds.
 	if err := os.WriteFile("/proc/sys/net/ipv6/neigh/up1/retrans_time_ms", []byte("20"), 0); err != nil {
 		t.Log(err)
 	}
 }
 
-// The same with links of the kernel: everything that happens to them is heard.
+// With links of the kernel, every event is heard as well.
 func TestLinkEventsOfKernel(t *testing.T) {
 	shows.IDs(t, "5534-3.2-01 5534-3.2-02 5534-4.1-01")
 	for _, x := range linkEvents {
@@ -197,24 +192,18 @@ func TestLinkEventsOfKernel(t *testing.T) {
 			namespace(t)
 			d, f, _ := made(t)
 			k := &probing{fake: f}
-			d.kernel.Client = k
+			d.kernel.conn.Client = k
 			c, err := config.Parse("f", trusting)
 			if err != nil {
 				t.Fatal(err)
 			}
 			c.StateDirectory, c.Control = d.config.StateDirectory, d.config.Control
 			d.config = c
-			// As start does.
-			if d.watcher, err = locator.Watch(); err != nil {
+			if err := d.host.Start(); err != nil {
 				t.Fatal(err)
 			}
-			if err := d.dumpLocators(); err != nil {
-				t.Fatal(err)
-			}
-			d.rtnl = make(chan rtnlBatch)
-			go d.listen()
 			f.contexts = []netlink.Context{adoptedBy(a1)}
-			if err := d.startEngine(); err != nil {
+			if err := d.session.Start(); err != nil {
 				t.Fatal(err)
 			}
 			_, end := running(t, d)
@@ -222,7 +211,7 @@ func TestLinkEventsOfKernel(t *testing.T) {
 				s, err := look(t.Context(), d, func() string {
 					l, c := local(d, a1)
 					why := ""
-					for _, l := range locator.Assess(&d.table, d.policy(), d.now()) {
+					for _, l := range d.host.assess() {
 						if l.Address == a1 {
 							why = l.Why
 						}

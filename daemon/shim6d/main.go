@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Command shim6d is the daemon of Shim6: it makes contexts with peers, keeps them
-// in step, and finds another locator pair when one fails. Payload is the kernel's,
-// and goes on without it.
+// Command shim6d is the daemon of Shim6: it makes contexts with peers, keeps both ends in step,
+// and finds another locator pair when one fails. The kernel has the payload, which goes on
+// without the daemon.
 package main
 
 import (
@@ -25,7 +25,7 @@ var version = "unknown"
 
 // Exit statuses.
 const (
-	exitFailed = 1 // it can't run, or the configuration is wrong
+	exitFailed = 1 // shim6d can't run, or the configuration is wrong
 	exitUsage  = 2 // the words make no sense
 )
 
@@ -44,7 +44,7 @@ OPTIONS:
   -v, -version       print the version
   -h, -help          print this
 
-SIGHUP has the configuration read anew. SIGTERM ends shim6d: contexts and sessions
+SIGHUP has the configuration read again. SIGTERM ends shim6d: contexts and sessions
 go on in the kernel, and peers are not told. Exit status: 0, 1 if shim6d can't run
 or the configuration is wrong, 2 for words that make no sense.
 `
@@ -53,7 +53,7 @@ func main() {
 	os.Exit(run(os.Args, os.Stdout, os.Stderr))
 }
 
-// usageError is a mistake in the words.
+// usageError is a mistake on the command line.
 type usageError struct{ error }
 
 func run(args []string, stdout, stderr io.Writer) int {

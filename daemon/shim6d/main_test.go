@@ -44,7 +44,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// The default configuration may be absent, but nothing that was asked for.
+// The default configuration may be absent. A file that was named may not.
 func TestReadDefault(t *testing.T) {
 	dir := t.TempDir()
 	if c, err := read(dir+"/none", false); err != nil || c.StateDirectory != config.DefaultStateDirectory {

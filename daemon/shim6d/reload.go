@@ -9,22 +9,37 @@ import (
 	"shim6/daemon/config"
 )
 
-// reload reads the configuration anew. One that is wrong changes nothing.
+// reload reads the configuration again, beside the loop: it may be on a disk that does not
+// answer. A configuration that is wrong changes nothing.
 func (d *daemon) reload() {
-	if err := d.notify.reloading(); err != nil {
-		d.log.Warn(err.Error())
+	if d.reloading {
+		d.again = true
+		return
 	}
-	c, err := d.read()
+	d.reloading = true
+	d.systemd.reloading()
+	d.beside(func() func() {
+		c, err := d.read()
+		return func() { d.reloaded(c, err) }
+	})
+}
+
+func (d *daemon) reloaded(c *config.Config, err error) {
+	d.reloading = false
 	if err != nil {
 		d.log.Error("the configuration is not reloaded", "error", err)
 	} else {
 		d.apply(c)
 	}
-	if err := d.notify.ready(d.status()); err != nil {
-		d.log.Warn(err.Error())
+	if d.again {
+		d.again = false
+		d.reload()
+		return
 	}
+	d.systemd.ready()
 }
 
+// apply has the parts take over a configuration.
 func (d *daemon) apply(c *config.Config) {
 	old := d.config
 	for _, k := range []struct{ key, old, new string }{
@@ -39,26 +54,13 @@ func (d *daemon) apply(c *config.Config) {
 	}
 	c.StateDirectory, c.Control, c.Log.Format = old.StateDirectory, old.Control, old.Log.Format
 	d.config = c
-	d.addresses.clean = false
 	d.log.level.Set(c.Log.Level)
-	if old.DebugPort != c.DebugPort {
-		if err := d.serveDebug(); err != nil {
-			d.log.Error("the debug port stays closed", "error", err)
-		}
-	}
-	if err := d.configureKernel(); err != nil {
-		d.log.Error("the kernel's configuration can't be set", "error", err)
-	}
-	if old.Protocol != c.Protocol || !slices.Equal(old.Peers.TrustedPrefixes, c.Peers.TrustedPrefixes) {
-		// As a restart of shim6d, which costs nothing.
-		if err := d.startEngine(); err != nil {
+	for _, p := range slices.Backward(d.parts) {
+		if err := p.Apply(old); err != nil {
 			d.log.Error("the configuration is not reloaded", "error", err)
 			d.config = old
 			return
 		}
-	} else {
-		d.tellLocators()
 	}
-	d.settleSoon()
 	d.log.Info("the configuration was reloaded")
 }

@@ -20,92 +20,91 @@ import (
 func withRouter(t *testing.T) (*daemon, *fakeRtnetlink) {
 	t.Helper()
 	d, f, _ := withContext(t)
-	d.loadAddresses()
+	d.addresses.load()
 	f.routes = address.Routes{}
 	router := told(unix.RTM_NEWROUTE, &rtnetlink.RouteMessage{Family: unix.AF_INET6, Table: unix.RT_TABLE_MAIN, Type: unix.RTN_UNICAST,
 		Attributes: rtnetlink.RouteAttributes{OutIface: 2, Gateway: router.AsSlice(), Table: unix.RT_TABLE_MAIN}})
-	if err := d.table.SetRoutes([]mnetlink.Message{router}); err != nil {
+	if err := d.host.table.SetRoutes([]mnetlink.Message{router}); err != nil {
 		t.Fatal(err)
 	}
-	d.manageAddresses()
+	d.addresses.manage()
 	f.did(t, "route add default via", "rule add from")
 	f.rules = []address.Rule{{Source: [8]byte(a1.AsSlice()[:8]), Priority: d.config.Addresses.Priority, Table: d.config.Addresses.Table + 2}}
 	return d, f
 }
 
-// specific is a route of the main table that somebody else has set up.
+// specific is the message of a route of the main table that another program has set up.
 func specific(kind uint16, destination string) mnetlink.Message {
 	p := netip.MustParsePrefix(destination)
 	return told(kind, &rtnetlink.RouteMessage{Family: unix.AF_INET6, Table: unix.RT_TABLE_MAIN, DstLength: uint8(p.Bits()), Type: unix.RTN_UNICAST,
 		Attributes: rtnetlink.RouteAttributes{Dst: p.Addr().AsSlice(), OutIface: 9, Table: unix.RT_TABLE_MAIN}})
 }
 
-func (d *daemon) tell(messages ...mnetlink.Message) { d.applyLocators(rtnlBatch{messages: messages}) }
-
-// What the main table learns is followed at once; and not again for a while, if that took
-// long.
+// Changes of the main table are followed at once. If that took long, the next ones are followed
+// later.
 func TestSpecificsAreFollowed(t *testing.T) {
 	d, f := withRouter(t)
-	d.settleAt = 0
-	d.tell(specific(unix.RTM_NEWROUTE, "2001:db8:9::/48"))
-	if d.settleAt != 0 || d.specificsAt == 0 || d.specificsAt > d.now() {
-		t.Fatalf("at %v: to be followed at %v, to settle at %v", d.now(), d.specificsAt, d.settleAt)
+	d.host.settleAt = 0
+	tell(t, d, specific(unix.RTM_NEWROUTE, "2001:db8:9::/48"))
+	if d.host.settleAt != 0 || d.host.specificsAt == 0 || d.host.specificsAt > d.now() {
+		t.Fatalf("at %v: to be followed at %v, to settle at %v", d.now(), d.host.specificsAt, d.host.settleAt)
 	}
-	d.followSpecifics()
+	d.host.followSpecifics()
 	f.did(t, "route add throw 2001:db8:9::/48")
-	if d.specificsAt != 0 || d.restUntil == 0 {
-		t.Errorf("to be followed at %v, rest until %v", d.specificsAt, d.restUntil)
+	if d.host.specificsAt != 0 || d.host.restUntil == 0 {
+		t.Errorf("to be followed at %v, rest until %v", d.host.specificsAt, d.host.restUntil)
 	}
-	d.restUntil = d.now() + time.Minute
-	d.tell(specific(unix.RTM_DELROUTE, "2001:db8:9::/48"))
-	if d.specificsAt != d.restUntil {
-		t.Errorf("to be followed at %v, rest until %v", d.specificsAt, d.restUntil)
+	d.host.restUntil = d.now() + time.Minute
+	tell(t, d, specific(unix.RTM_DELROUTE, "2001:db8:9::/48"))
+	if d.host.specificsAt != d.host.restUntil {
+		t.Errorf("to be followed at %v, rest until %v", d.host.specificsAt, d.host.restUntil)
 	}
-	// What else there is to do does that as well.
-	d.manageAddresses()
+	// Other work does that as well.
+	d.addresses.manage()
 	f.did(t, "route delete throw 2001:db8:9::/48")
 }
 
-// What others take away of ours is put back; that we have done it ourselves is no news.
+// A route of ours that others remove is put back. A change that we have made ourselves causes
+// no work.
 func TestRoutesAreTakenAway(t *testing.T) {
 	d, f := withRouter(t)
-	d.tell(specific(unix.RTM_NEWROUTE, "2001:db8:9::/48"))
-	d.followSpecifics()
+	tell(t, d, specific(unix.RTM_NEWROUTE, "2001:db8:9::/48"))
+	d.host.followSpecifics()
 	f.did(t, "route add throw")
 	throw := address.Route{Table: d.config.Addresses.Table + 2, Metric: 1024, Destination: netip.MustParsePrefix("2001:db8:9::/48"), Throw: true}
-	d.settleAt = 0
-	d.tell(address.AddRoute(throw).Message())
-	if d.settleAt != 0 {
+	d.host.settleAt = 0
+	tell(t, d, address.AddRoute(throw).Message())
+	if d.host.settleAt != 0 {
 		t.Error("our own doing is news")
 	}
-	d.tell(address.DeleteRoute(throw).Message())
-	if d.settleAt == 0 {
+	tell(t, d, address.DeleteRoute(throw).Message())
+	if d.host.settleAt == 0 {
 		t.Error("it is not noticed")
 	}
-	d.manageAddresses()
+	d.addresses.manage()
 	f.did(t, "route add throw 2001:db8:9::/48")
-	// After an error they are read.
-	d.tell(address.DeleteRoute(throw).Message())
+	// After an error the routes are read.
+	tell(t, d, address.DeleteRoute(throw).Message())
 	f.refuse = fmt.Errorf("no")
-	d.manageAddresses()
+	d.addresses.manage()
 	f.refuse, f.done = nil, nil
 	clear(f.routes)
-	d.manageAddresses()
+	d.addresses.manage()
 	f.did(t, "route add throw", "route add default via")
 }
 
-// Many routes are set up in turns.
+// Many routes are set up in several turns.
 func TestManyRoutes(t *testing.T) {
 	d, f := withRouter(t)
 	const n = 2*mostChanges + 100
 	for i := range n {
-		d.tell(specific(unix.RTM_NEWROUTE, fmt.Sprintf("2001:db8:%x::/48", 2*i)))
+		tell(t, d, specific(unix.RTM_NEWROUTE, fmt.Sprintf("2001:db8:%x::/48", 2*i)))
 	}
 	for i, want := range []int{mostChanges, mostChanges, 100, 0} {
-		d.settleAt = 0
-		d.manageAddresses()
-		if len(f.done) != want || (d.settleAt != 0) != (i < 2) {
-			t.Errorf("in turn %d %d are done; to settle at %v", i, len(f.done), d.settleAt)
+		d.host.settleAt = 0
+		d.addresses.manage()
+		if len(f.done) != want || (d.host.settleAt != 0) != (i < 2) {
+			t.Errorf("in turn %d %d are done; to settle at %v", i, len(f.done), d.host.settleAt)
 		}
 		for _, s := range f.done {
 			if !strings.HasPrefix(s, "route add throw 2001:db8:") {

@@ -45,7 +45,7 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// Nothing is allocated where there is room.
+// Append allocates nothing if the buffer has the capacity.
 func TestAppendAllocates(t *testing.T) {
 	b := make([]byte, 0, MaxHeaderLen)
 	for _, m := range everyMessage() {

@@ -13,14 +13,14 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// captured is a Shim6 header of a capture, up to the end of its packet.
+// captured is a Shim6 header of a capture, to the end of its packet.
 type captured struct {
 	frame               int
 	source, destination netip.Addr
 	octets              []byte
 }
 
-// capture returns what is Shim6 in a capture.
+// capture returns the Shim6 headers of a capture.
 func capture(t testing.TB, name string) (all []captured) {
 	t.Helper()
 	for i, f := range readPcap(t, "testdata/"+name+".pcap") {
@@ -36,9 +36,9 @@ func capture(t testing.TB, name string) (all []captured) {
 	return all
 }
 
-// Two captures of another implementation that talks to itself: a context is
-// established, a locator fails, and another takes its place. All of it decodes,
-// nothing has a residue, and it comes out as it was.
+// Two captures of another implementation that talks to itself: it establishes a context, a locator
+// fails, and another takes its place. Every message decodes, has no residue, and is appended with
+// the same octets.
 func TestCaptures(t *testing.T) {
 	shows.IDs(t, "5533-5.1-03 5533-5.3-08 5533-5.3-09 5533-5.3-10")
 	for _, test := range []struct {
@@ -92,8 +92,7 @@ func TestCaptures(t *testing.T) {
 	}
 }
 
-// The parts of the captured exchange fit each other: the fields are read from
-// where they are.
+// The fields of the captured exchange fit each other, so they are read from the right octets.
 func TestCapturedExchange(t *testing.T) {
 	for _, name := range []string{"plain-plain", "cga-cga"} {
 		t.Run(name, func(t *testing.T) {
@@ -145,8 +144,8 @@ func TestCapturedExchange(t *testing.T) {
 					t.Errorf("the locators are %+v", l)
 				}
 			}
-			// The initiator's list begins with the ULID, which the PDS proves:
-			// the subnet prefix is after the modifier.
+			// The initiator's list begins with the ULID. The PDS proves it: the subnet prefix is
+			// after the modifier.
 			ulid := i2.Options.LocatorList().Locators[0].Address.As16()
 			if pds := i2.Options.CGAParameterDataStructure().PDS; !bytes.Equal(pds[16:24], ulid[:8]) {
 				t.Errorf("the PDS has the prefix % x, the ULID % x", pds[16:24], ulid[:8])

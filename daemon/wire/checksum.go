@@ -7,13 +7,12 @@ import (
 	"math/bits"
 )
 
-// checksumAt is where the checksum is in a control message.
+// checksumAt is the offset of the checksum in a control message.
 const checksumAt = 4
 
-// checksum is the one's complement of the one's complement sum of b, whose
-// length is a multiple of 8. Over a control message that has its checksum in
-// place it is 0 if that is right (RFC 5533, section 5.3: no pseudo-header, and
-// not what follows the message).
+// checksum is the one's complement of the one's complement sum of b, whose length is a multiple of
+// 8. Over a control message with its checksum in place, it is 0 if that checksum is right. By RFC
+// 5533, section 5.3, it covers neither a pseudo-header nor the octets after the message.
 func checksum(b []byte) uint16 {
 	// Eight octets at a time: folding 64 bits into 16 gives the sum of the
 	// 16-bit words, because 2^16 is 1 modulo 2^16-1.

@@ -10,7 +10,7 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// The fast sum is the slow one, of anything.
+// The fast sum and the slow one are the same for all octets.
 func TestChecksum(t *testing.T) {
 	shows.IDs(t, "5533-5.3-08")
 	r := rand.New(rand.NewPCG(1, 2))
@@ -18,7 +18,7 @@ func TestChecksum(t *testing.T) {
 		b := make([]byte, 8*(1+r.IntN(256)))
 		for i := range b {
 			b[i] = byte(r.Uint32())
-			// Words that are all ones make carries, and zeros none.
+			// Words of ones make carries; without such words there are few.
 			if r.IntN(4) == 0 {
 				b[i] = 0xff
 			}
@@ -36,7 +36,7 @@ func TestChecksum(t *testing.T) {
 		{bytes.Repeat([]byte{0xff}, 2048), 0},
 		{octets(t, "8000 8000 0000 0000"), 0xfffe},
 		{octets(t, "ffff 0001 0000 0000"), 0xfffe},
-		// The carry of 64 bits.
+		// A carry out of 64 bits.
 		{octets(t, "ffff ffff ffff ffff 0000 0000 0000 0001"), 0xfffe},
 		{octets(t, "8000 0000 0000 0000 8000 0000 0000 0000"), 0xfffe},
 	} {
@@ -46,8 +46,8 @@ func TestChecksum(t *testing.T) {
 	}
 }
 
-// What follows the message, and what comes before it, is not in the sum: the
-// same octets are right anywhere.
+// The checksum covers neither the octets after the message nor the IPv6 header: the message is
+// right anywhere.
 func TestChecksumCovers(t *testing.T) {
 	shows.IDs(t, "5533-5.3-09 5533-5.3-10")
 	b := octets(t, "3b01010040654d4f4efb16e61fb9b0af") // sent by another implementation
@@ -58,9 +58,9 @@ func TestChecksumCovers(t *testing.T) {
 	}
 }
 
-// In one's complement a checksum of 0 is one of 0xffff too.
+// In one's complement, a checksum of 0xffff is the same as one of 0.
 func TestChecksumOfZero(t *testing.T) {
-	// A nonce that brings the sum to 0.
+	// Choose a nonce that makes the sum 0.
 	b := mustAppend(t, &I1{InitiatorContextTag: 1})
 	sum := slowSum(with(b, 4, 0, 0))
 	m := &I1{InitiatorContextTag: 1, InitiatorNonce: uint32(sum)}
@@ -73,7 +73,7 @@ func TestChecksumOfZero(t *testing.T) {
 	if got := mustAppend(t, mustDecode(t, ones)); !bytes.Equal(got, ones) {
 		t.Errorf("got % x, want % x", got, ones)
 	}
-	// With another sum the residue is not in the way.
+	// If the sum changes, the residue does not spoil it.
 	decoded := mustDecode(t, ones).(*I1)
 	decoded.InitiatorNonce++
 	mustDecode(t, mustAppend(t, decoded))

@@ -8,18 +8,17 @@ import (
 	"net/netip"
 )
 
-// ErrorMessage is an Error message (RFC 5533, section 5.14). It has no options,
-// and is never answered by another.
+// ErrorMessage is an Error message (RFC 5533, section 5.14). It has no options, and no Error
+// message ever answers it.
 type ErrorMessage struct {
 	Code ErrorCode
-	// Pointer is where in the invoking packet the error is, in octets from
-	// the start of its IPv6 header. The RFC does not say from where it counts,
-	// but it needs the addresses of the packet in error (section 12.4): the
-	// copy begins with them, and so does the count.
+	// Pointer is where in the invoking packet the error is, in octets from the start of its IPv6
+	// header. The RFC does not say from where to count. But the receiver needs the addresses of
+	// the packet in error (section 12.4), so the copy begins with the IPv6 header, and the count
+	// as well.
 	Pointer uint16
-	// PacketInError is the invoking packet from its IPv6 header on, or as
-	// much of it as there was room for: a multiple of 8 octets, at least 8.
-	// Append cuts what is more.
+	// PacketInError is the invoking packet from its IPv6 header on, as much of it as there was
+	// room for: a multiple of 8 octets, at least 8. Append cuts it to that.
 	PacketInError []byte
 	Residue       *Residue
 }
@@ -42,7 +41,7 @@ func (m *ErrorMessage) appendFixed(b []byte, limit int) ([]byte, error) {
 	if m.Code > 127 {
 		return b, fmt.Errorf("an Error Code has 7 bits, and %d has more", m.Code)
 	}
-	// Hdr Ext Len counts in eights, and there is no rule for padding.
+	// Hdr Ext Len counts units of 8 octets, and the RFC has no rule for padding.
 	n := min(len(m.PacketInError), limit-errorHead) &^ 7
 	if n < 8 {
 		return b, fmt.Errorf("%d octets of a packet in error are too few", len(m.PacketInError))
@@ -52,15 +51,14 @@ func (m *ErrorMessage) appendFixed(b []byte, limit int) ([]byte, error) {
 	return append(b, m.PacketInError[:n]...), nil
 }
 
-// NewErrorMessage returns the Error message that is due for what is wrong with
-// a control message, or false if none is (see ProtocolError.Answer), or if there
-// is nobody to answer, or nobody who could: see CheckAddresses. The message was
-// received from source at destination; it begins with its Shim6 header and is as
-// long as that says. The answer goes from destination to source.
+// NewErrorMessage returns the Error message that is due for a control message with an error. It
+// returns false if none is due (see ProtocolError.Answer), or if one of the addresses can't send or
+// receive an answer (see CheckAddresses). The message was received from source at destination; it
+// begins with its Shim6 header and is as long as the header says. The answer goes from destination
+// to source.
 //
-// The packet in error is the message after an IPv6 header with its addresses,
-// in which the fields that the message says nothing of (Traffic Class, Flow
-// Label, Hop Limit) are 0.
+// The packet in error is an IPv6 header with these addresses, and the message. The fields of the
+// IPv6 header that are not known here (Traffic Class, Flow Label, Hop Limit) are 0.
 func NewErrorMessage(cause *ProtocolError, source, destination netip.Addr, message []byte) (*ErrorMessage, bool) {
 	if !cause.Answer() {
 		return nil, false
@@ -68,12 +66,11 @@ func NewErrorMessage(cause *ProtocolError, source, destination netip.Addr, messa
 	return NewDebugErrorMessage(cause, source, destination, message)
 }
 
-// NewDebugErrorMessage is NewErrorMessage for a search after what is wrong with
-// an implementation: there is also one, with a code of 120 to 127, for what is
-// to be discarded silently (RFC 5533, section 5.14). Error messages are not
-// answered even so.
+// NewDebugErrorMessage is NewErrorMessage for debugging an implementation: it also answers messages
+// that are to be discarded silently, with a code of 120 to 127 (RFC 5533, section 5.14). Even so it
+// does not answer Error messages.
 func NewDebugErrorMessage(cause *ProtocolError, source, destination netip.Addr, message []byte) (*ErrorMessage, bool) {
-	// The cause may have been made without looking at the message.
+	// The cause may not know the type: CheckAddresses makes one without the message.
 	if cause.Type == TypeError || len(message) > 2 && Type(message[2]) == TypeError {
 		return nil, false
 	}

@@ -14,8 +14,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// The Error message for a critical option: the packet in error begins with its
-// IPv6 header, and the pointer counts from there.
+// In the Error message for a critical option, the packet in error begins with its IPv6 header, and
+// the pointer counts from there.
 func TestNewErrorMessage(t *testing.T) {
 	shows.IDs(t, "5533-5-01 5533-5.14-01 5533-5.14-03 5533-5.14-07 5533-5.14-13")
 	message := fixed16(t, TypeKeepalive, "0012 0000 00000000 0013 0004 01020304")
@@ -53,7 +53,7 @@ func TestNewErrorMessage(t *testing.T) {
 	}
 }
 
-// Which of what is wrong gets an answer.
+// Some errors get an answer, others do not.
 func TestErrorMessageDue(t *testing.T) {
 	shows.IDs(t, "5533-5.14-06")
 	i1 := mustAppend(t, &I1{})
@@ -82,14 +82,14 @@ func TestErrorMessageDue(t *testing.T) {
 			t.Errorf("%s: %+v for %v", test.name, m, e)
 		}
 	}
-	// No error, whatever it says of itself, is about an Error message.
+	// No Error message is about an Error message, even if the cause does not know its type.
 	if m, ok := NewErrorMessage(&ProtocolError{Code: CodeVerification}, ulidA, ulidB, answer); ok {
 		t.Errorf("an answer to an Error message: %+v", m)
 	}
 	if m, ok := NewDebugErrorMessage(&ProtocolError{Type: TypeError}, ulidA, ulidB, nil); ok {
 		t.Errorf("an answer to an Error message: %+v", m)
 	}
-	// Nor does one go to or from an address that is not somebody's.
+	// None goes to or from an address that is multicast or unspecified.
 	shows.IDs(t, "5533-12.3-03")
 	for _, a := range []netip.Addr{{}, netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fe80::1%eth0"),
 		netip.IPv6Unspecified(), netip.MustParseAddr("ff02::1"), netip.MustParseAddr("ff0e::1")} {
@@ -108,8 +108,8 @@ func TestErrorMessageDue(t *testing.T) {
 	}
 }
 
-// As much of the packet in error as fits into 1280 octets with the IPv6 header,
-// and into a multiple of 8.
+// The packet in error is cut to what fits into 1280 octets with the IPv6 header, in a multiple of
+// 8.
 func TestPacketInErrorIsCut(t *testing.T) {
 	shows.IDs(t, "5533-5.14-04 5533-5.14-14 5533-5.1-04")
 	packet := make([]byte, 3000)
@@ -140,7 +140,7 @@ func TestPacketInErrorIsCut(t *testing.T) {
 	}
 }
 
-// All codes and the ends of the pointer come back.
+// All codes, and the least and greatest pointer, are encoded and decoded.
 func TestErrorCodes(t *testing.T) {
 	shows.IDs(t, "5533-5.14-01 5533-5.14-11")
 	for code := range ErrorCode(128) {
@@ -158,7 +158,7 @@ func TestErrorCodes(t *testing.T) {
 	}
 }
 
-// Where the Shim6 header is in a packet in error.
+// Invoking finds the Shim6 header in a packet in error.
 func TestInvoking(t *testing.T) {
 	ip := func(next string, rest string) []byte {
 		return octets(t, "60000000 0010"+next+"40 20010db800a100000000000000000001 20010db800b100000000000000000001"+rest)
@@ -204,7 +204,7 @@ func TestInvoking(t *testing.T) {
 	}
 }
 
-// The errors that a context finds point where RFC 5533 says.
+// The errors that are found with a context have the pointers of RFC 5533.
 func TestVerdicts(t *testing.T) {
 	list := &LocatorList{Generation: 1, Locators: []Locator{{ulidA, MethodHBA}, {locatorA, MethodCGA}}}
 	preferences := &LocatorPreferences{Generation: 2, ElementLen: 1, Elements: make([]Preference, 3)}
@@ -218,7 +218,7 @@ func TestVerdicts(t *testing.T) {
 		at    []byte
 		shows string
 	}{
-		// 16 of header, 16 of option 9, and then 9 of the list.
+		// 16 octets of header, 16 of option 9, and then 9 of the list.
 		{"locator 0", VerificationFailed(decoded, 0), ProtocolError{CodeVerification, 41, TypeUpdateRequest,
 			"locator 0, 2001:db8:a1::1, does not verify by HBA"}, []byte{1, 2}, "5533-5.14-08"},
 		{"locator 1", VerificationFailed(decoded, 1), ProtocolError{CodeVerification, 42, TypeUpdateRequest,
@@ -253,7 +253,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// Which messages have no octets.
+// Messages that Append refuses, because no octets express them.
 func TestAppendErrors(t *testing.T) {
 	ipv4, zone := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("fe80::1%eth0")
 	report := func(source, destination netip.Addr) []ProbeReport {
@@ -324,12 +324,12 @@ func TestAppendErrors(t *testing.T) {
 	}
 }
 
-// Messages end at 1280 octets with the IPv6 header, or earlier if other headers
-// take their part. What is received may be longer.
+// Messages end at 1280 octets with the IPv6 header, or earlier if other headers need room. A
+// received message may be longer.
 func TestLongMessages(t *testing.T) {
 	shows.IDs(t, "5533-5.1-04")
 	long := func(n int) *R1 {
-		// 16 octets of fixed part, and 4 of the option's header.
+		// 16 octets are the fixed part, and 4 the option's header.
 		return &R1{Options: Options{&ResponderValidator{Validator: make([]byte, n-20)}}}
 	}
 	if b, err := Append(nil, long(1240)); err != nil || len(b) != 1240 {
@@ -365,7 +365,7 @@ func TestLongMessages(t *testing.T) {
 	for i := range reports {
 		reports[i] = ProbeReport{Source: ulidA, Destination: ulidB}
 	}
-	// As many reports as a Probe can have fit, with 24 octets of options.
+	// The most reports that a Probe can have fit, together with 24 octets of options.
 	shows.IDs(t, "5534-5.2-25")
 	full := &Probe{Sent: reports, Received: reports}
 	if b, err := Append(nil, full); err != nil || len(b) != 1216 {

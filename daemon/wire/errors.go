@@ -25,9 +25,9 @@ const (
 	CodeLocatorCount ErrorCode = 4
 )
 
-// Codes 120 to 127 are for debugging. These are this implementation's own, for
-// what the RFC wants discarded without a word; section 5.14 allows to send them
-// instead while a problem is looked for.
+// Codes 120 to 127 are for debugging. These are this implementation's own, for messages that the
+// RFC wants discarded silently. Section 5.14 allows to send these codes while a problem is looked
+// for.
 const (
 	// CodeDebugLength: a length is wrong, or the message is cut short.
 	CodeDebugLength ErrorCode = 120
@@ -37,16 +37,16 @@ const (
 	CodeDebugValue ErrorCode = 122
 	// CodeDebugDuplicate: an option is there twice.
 	CodeDebugDuplicate ErrorCode = 123
-	// CodeDebugAddress: an address of the packet is multicast or
-	// unspecified. Not even for debugging is there an answer to it.
+	// CodeDebugAddress: an address of the packet is multicast or unspecified. There is no answer
+	// to it, not even for debugging.
 	CodeDebugAddress ErrorCode = 124
-	// CodeDebugKind: a payload extension header in place of a control
-	// message or the other way round, or the S bit is 1, as in HIP.
+	// CodeDebugKind: a payload extension header in place of a control message, a control message
+	// in place of a payload extension header, or an S bit of 1, as in HIP.
 	CodeDebugKind ErrorCode = 125
 )
 
-// String is what the code means, or the number and what the registry (RFC 5533,
-// section 17) says of it.
+// String is the meaning of the code, or the number and what the registry (RFC 5533, section 17)
+// says of it.
 func (c ErrorCode) String() string {
 	switch c {
 	case CodeUnknownType:
@@ -74,16 +74,15 @@ func (c ErrorCode) debugging() bool { return c >= 120 && c <= 127 }
 
 // ProtocolError says what is wrong with a received message.
 type ProtocolError struct {
-	// Code is the Error Code. One of 120 to 127 means that RFC 5533, or the
-	// want of any rule, has the message discarded without an answer.
+	// Code is the Error Code. A code of 120 to 127 means that the message is to be discarded
+	// without an answer, because RFC 5533 says so or says nothing.
 	Code ErrorCode
-	// Pointer is the offset in octets, from the start of the Shim6 header,
-	// of what is wrong. It is not yet the Pointer of an Error message, which
-	// counts from the IPv6 header before: NewErrorMessage adds that.
+	// Pointer is where the error is, in octets from the start of the Shim6 header. The Pointer of
+	// an Error message counts from the IPv6 header before that: NewErrorMessage adds its octets.
 	Pointer int
 	// Type is the type of the message, 0 if it has none.
 	Type Type
-	// Reason is a sentence for people.
+	// Reason is a clause for people, without a period.
 	Reason string
 }
 
@@ -92,7 +91,7 @@ func fail(t Type, code ErrorCode, pointer int, format string, args ...any) *Prot
 	return &ProtocolError{Code: code, Pointer: pointer, Type: t, Reason: fmt.Sprintf(format, args...)}
 }
 
-// Error says which message, what is wrong, and at which octet.
+// Error names the message, the reason and the octet.
 func (e *ProtocolError) Error() string {
 	if e.Type == 0 {
 		return fmt.Sprintf("Shim6: %s (octet %d)", e.Reason, e.Pointer)
@@ -100,10 +99,10 @@ func (e *ProtocolError) Error() string {
 	return fmt.Sprintf("Shim6 %s: %s (octet %d)", e.Type, e.Reason, e.Pointer)
 }
 
-// Answer reports whether the RFC wants an Error message for what is wrong. It
-// does not for what is to be discarded silently, and never for an Error message.
+// Answer reports whether the RFC wants an Error message as the answer. It wants none for messages
+// that are to be discarded silently, and never one for an Error message.
 func (e *ProtocolError) Answer() bool { return !e.Code.debugging() && e.Type != TypeError }
 
-// ErrTooLong is in the error of Append if the message would be longer than is
-// allowed. Leaving out locators makes it shorter (RFC 5533, section 5.1).
+// ErrTooLong is in the error of Append if the message would be longer than is allowed. Without some
+// locators it would be shorter (RFC 5533, section 5.1).
 var ErrTooLong = errors.New("too long")

@@ -10,20 +10,19 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// fixed16 is a message of a type with 16 octets and then the options that are
-// drawn.
+// fixed16 is a message of a type whose fixed part has 16 octets, followed by these options.
 func fixed16(t testing.TB, kind Type, options string) []byte {
 	b := octets(t, "3b 00 00 00 00 00 00 00 00 00 00 04 00 00 00 02")
 	b[2] = byte(kind)
 	return seal(append(b, octets(t, options)...))
 }
 
-// What is wrong, which error it is, and where.
+// Each wrong message gives the right error at the right octet.
 func TestDecodeErrors(t *testing.T) {
 	i1 := mustAppend(t, &I1{InitiatorContextTag: 1, InitiatorNonce: 2})
 	probe := mustAppend(t, &Probe{Sent: []ProbeReport{{Source: ulidA, Destination: ulidB}}})
 	list := func(length, count string) []byte {
-		// Room for two locators.
+		// The option has room for two locators.
 		return fixed16(t, TypeR2, "0004"+length+"00000001"+count+"01 01 00 00000000"+strings.Repeat("00", 32))
 	}
 	for _, test := range []struct {
@@ -37,7 +36,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"nothing", nil, CodeDebugLength, 0, "there are 0", ""},
 		{"less than a header", i1[:7], CodeDebugLength, 0, "there are 7", ""},
 		{"a payload header", octets(t, "06 00 80 00 00 00 00 01"), CodeDebugKind, 2, "payload", ""},
-		// The S bit tells Shim6 from HIP.
+		// The S bit distinguishes Shim6 from HIP.
 		{"the S bit", seal(with(i1, 3, 1)), CodeDebugKind, 3, "HIP", "5533-5.3-05 5533-5.3-23"},
 		{"cut short", i1[:15], CodeDebugLength, 1, "16 octets, and there are 15", "5533-12.3-02 5533-5.1-02 5533-5.3-02"},
 		{"a greater Hdr Ext Len", with(i1, 1, 255), CodeDebugLength, 1, "2048 octets, and there are 16", ""},
@@ -50,7 +49,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"type 69", seal(with(i1, 2, 69)), CodeUnknownType, 2, "type is not known", ""},
 		{"type 127", seal(with(i1, 2, 127)), CodeUnknownType, 2, "type is not known", ""},
 		{"type 127 of 8 octets", seal(octets(t, "3b 00 7f 00 0000 0000")), CodeUnknownType, 2, "type is not known", ""},
-		// The checksum comes first: it might be the type that is wrong.
+		// The checksum is checked first: with a wrong checksum the type may be wrong, too.
 		{"type 7 with a wrong checksum", with(i1, 2, 7), CodeDebugChecksum, 4, "checksum", "5533-12.3-01"},
 
 		{"a critical option that is not known", fixed16(t, TypeKeepalive, "0013 0004 00000000"),
@@ -63,7 +62,7 @@ func TestDecodeErrors(t *testing.T) {
 			CodeCriticalOption, 16, "critical", ""},
 		{"a critical option after others", fixed16(t, TypeI1, "0012 0009 000000000000000000 000000  000e 0004 00000001 0013 0000 00000000"),
 			CodeCriticalOption, 40, "option type 9 is critical", ""},
-		// It must be answered, whatever else is wrong (12.3).
+		// A critical option must be answered, whatever else is wrong (12.3).
 		{"a critical option after a wrong one", fixed16(t, TypeI1, "000e 0003 00000000 0013 0000 00000000"),
 			CodeCriticalOption, 24, "option type 9 is critical", "5533-12.3-07"},
 		{"a critical option after one twice", fixed16(t, TypeI1, "000e 0004 00000000 000e 0004 00000000 0013 0000 00000000"),
@@ -91,7 +90,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"a list of 2 with the Length of 1", list("001c", "02"), CodeDebugLength, 18, "of 2 locators it is 44", "5533-5.15.2-02 5533-5.15.2-12"},
 		{"a list of 1 with the Length of 2", list("002c", "01"), CodeDebugLength, 18, "of 1 locators it is 28", ""},
 		{"a list whose Length leaves out the padding", list("0027", "02"), CodeDebugLength, 18, "Length of 39", "5533-5.15.2-02"},
-		{"an empty list without padding", fixed16(t, TypeR2, "0004 0005 00000001 00 000000 00000000"), CodeDebugLength, 18, "of 0 locators it is 12", "5533-5.15.2-12"},
+		{"an empty list without padding", fixed16(t, TypeR2, "0004 0005 00000001 00 000000 00000000"), CodeDebugLength, 18, "the least is 12", "5533-5.15.2-12"},
 
 		{"preferences shorter than their fields", fixed16(t, TypeR2, "0006 0004 00000001"), CodeDebugLength, 18, "the least is 5", ""},
 
@@ -117,7 +116,7 @@ func TestDecodeErrors(t *testing.T) {
 	}
 }
 
-// A message that has not the octets of its type's fields is no such message.
+// A message that is shorter than the fields of its type is an error.
 func TestLeastLength(t *testing.T) {
 	shows.IDs(t, "5533-5.4-02 5533-5.5-02 5533-5.6-02 5533-5.7-02 5533-5.8-02 5533-5.9-02 5533-5.10-02",
 		"5533-5.11-02 5533-5.14-02 5534-5.1-01 5534-5.2-05")
@@ -140,8 +139,7 @@ func TestLeastLength(t *testing.T) {
 	}
 }
 
-// Every message cut anywhere is an error, and so is every message with any
-// octet changed.
+// A message that is cut anywhere is an error, and so is one with any octet changed.
 func TestDamage(t *testing.T) {
 	shows.IDs(t, "5533-12.3-01 5533-12.3-02")
 	for _, m := range everyMessage() {

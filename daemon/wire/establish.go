@@ -4,16 +4,14 @@ package wire
 
 import "encoding/binary"
 
-// I1 is the first message of the context establishment, from the initiator (RFC
-// 5533, section 5.4).
+// I1 is the first message of the context establishment, from the initiator (RFC 5533, section 5.4).
 type I1 struct {
 	// InitiatorContextTag is the tag that the initiator has allocated.
 	InitiatorContextTag ContextTag
 	// InitiatorNonce is returned in the R1.
 	InitiatorNonce uint32
-	// Options listed for it: ULIDPair, ForkedInstanceIdentifier.
-	Options Options
-	Residue *Residue
+	Options        Options // see Type.Lists
+	Residue        *Residue
 }
 
 // Type returns TypeI1.
@@ -30,22 +28,21 @@ func (m *I1) appendFixed(b []byte, _ int) ([]byte, error) {
 	return appendTagNonce(b, m.InitiatorContextTag, m.InitiatorNonce)
 }
 
-// appendTagNonce appends what is common to most messages.
+// appendTagNonce appends the two fields with which most messages begin.
 func appendTagNonce(b []byte, tag ContextTag, nonce uint32) ([]byte, error) {
 	b, err := appendTag(b, tag)
 	return binary.BigEndian.AppendUint32(b, nonce), err
 }
 
-// R1 is the second message of the context establishment, from the responder,
-// who has no state yet (RFC 5533, section 5.5). It has no tag and no ULIDs.
+// R1 is the second message of the context establishment, from the responder, which has no state yet
+// (RFC 5533, section 5.5). It has no tag and no ULIDs.
 type R1 struct {
 	// InitiatorNonce is copied from the I1.
 	InitiatorNonce uint32
 	// ResponderNonce is returned in the I2.
 	ResponderNonce uint32
-	// Options listed for it: ResponderValidator.
-	Options Options
-	Residue *Residue
+	Options        Options // see Type.Lists
+	Residue        *Residue
 }
 
 // Type returns TypeR1.
@@ -64,8 +61,7 @@ func (m *R1) appendFixed(b []byte, _ int) ([]byte, error) {
 	return binary.BigEndian.AppendUint32(b, m.ResponderNonce), nil
 }
 
-// I2 is the third message of the context establishment, from the initiator (RFC
-// 5533, section 5.6).
+// I2 is the third message of the context establishment, from the initiator (RFC 5533, section 5.6).
 type I2 struct {
 	// InitiatorContextTag is the tag that the initiator has allocated.
 	InitiatorContextTag ContextTag
@@ -73,11 +69,8 @@ type I2 struct {
 	InitiatorNonce uint32
 	// ResponderNonce is copied from the R1.
 	ResponderNonce uint32
-	// Options listed for it: ResponderValidator, ULIDPair,
-	// ForkedInstanceIdentifier, LocatorList, LocatorPreferences,
-	// CGAParameterDataStructure, CGASignature, KeepaliveTimeout.
-	Options Options
-	Residue *Residue
+	Options        Options // see Type.Lists
+	Residue        *Residue
 }
 
 // Type returns TypeI2.
@@ -97,17 +90,15 @@ func (m *I2) appendFixed(b []byte, _ int) ([]byte, error) {
 	return append(b, 0, 0, 0, 0), err
 }
 
-// R2 is the fourth message of the context establishment, from the responder; it
-// also answers an I1 that has crossed one's own (RFC 5533, section 5.7).
+// R2 is the fourth message of the context establishment, from the responder. It also answers an I1
+// that has crossed the host's own I1 (RFC 5533, section 5.7).
 type R2 struct {
 	// ResponderContextTag is the tag that the responder has allocated.
 	ResponderContextTag ContextTag
-	// InitiatorNonce is copied from the I2, or what else is answered.
+	// InitiatorNonce is copied from the message that the R2 answers: I2, I2bis or I1.
 	InitiatorNonce uint32
-	// Options listed for it: LocatorList, LocatorPreferences,
-	// CGAParameterDataStructure, CGASignature, KeepaliveTimeout.
-	Options Options
-	Residue *Residue
+	Options        Options // see Type.Lists
+	Residue        *Residue
 }
 
 // Type returns TypeR2.

@@ -10,8 +10,8 @@ import (
 	"shim6/daemon/wire"
 )
 
-// How a received message is taken: what is wrong is answered if the RFC wants
-// it, and the rest goes by its type.
+// This is how to handle a received message: answer an error if the RFC wants it, and handle the
+// rest by type.
 func Example() {
 	source, destination := netip.MustParseAddr("2001:db8:a::1"), netip.MustParseAddr("2001:db8:b::1")
 	receive := func(b []byte) {

@@ -17,10 +17,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Decode survives any octets, and gives a message that appends to the same
-// octets or an error that is within them. Since few random octets have a right
-// checksum, each input is tried as it is and with its length and checksum put
-// right.
+// Decode takes any octets. It returns a message that is appended with the same octets, or an error
+// that points into them. Few random octets have a right checksum, so each input is tried twice: as
+// it is, and with the length and checksum corrected.
 func FuzzDecode(f *testing.F) {
 	for _, m := range everyMessage() {
 		f.Add(mustAppend(f, m))
@@ -71,7 +70,7 @@ func checkDecode(t *testing.T, b []byte) {
 	if err != nil || !bytes.Equal(again, b[:n]) {
 		t.Fatalf("%+v\nappends % x, %v\nbut was % x", m, again, err, b[:n])
 	}
-	// What its fields say is all there is to a message with nothing kept.
+	// Without its residue, a message is no more than its fields.
 	options, residue := m.parts()
 	*residue = nil
 	clean, err := AppendMax(nil, m, MaxHeaderLen)
@@ -95,7 +94,7 @@ func checkDecode(t *testing.T, b []byte) {
 	}
 }
 
-// Random messages come back, whatever is in them.
+// Random messages are appended and decoded to the same.
 func TestRandomMessages(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 1500 {
@@ -211,8 +210,8 @@ func randomMessage(r *rand.Rand) Message {
 
 var writeCorpus = flag.Bool("corpus", false, "write the seeds of FuzzDecode to testdata")
 
-// The seeds in the tree: the drawn and the captured messages, and what is wrong
-// in ways that are hard to find.
+// The seeds in the tree: the messages of goldens and captures, and wrong messages that are hard to
+// find by chance.
 func TestCorpus(t *testing.T) {
 	var seeds [][]byte
 	for _, g := range goldens {

@@ -11,8 +11,7 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// goldens are messages drawn after the pictures of the RFCs, without the code
-// that is tested.
+// goldens are messages drawn after the RFCs' pictures, without the tested code.
 var goldens = []struct {
 	name    string
 	octets  string
@@ -27,7 +26,7 @@ var goldens = []struct {
 		&I1{InitiatorContextTag: 0x123456789abc, InitiatorNonce: 0xdeadbeef},
 		"5533-5-02 5533-5.1-01 5533-5.1-02 5533-5.3-01 5533-5.3-02 5533-5.3-03 5533-5.3-04 5533-5.3-06 " +
 			"5533-5.3-07 5533-5.3-12 5533-5.4-01"},
-	// All bits of the tag are its own, and the bit before it is not.
+	// All bits of the tag are 1, and the bit before it is 0.
 	{"I1 with the greatest tag", `
 		3b 01 01 00
 		43 ff 7f ff
@@ -134,7 +133,7 @@ var goldens = []struct {
 		00 00 00 03
 		00 00 00 00`,
 		&I2{InitiatorContextTag: 1, InitiatorNonce: 2, ResponderNonce: 3}, "5533-5.3-14 5533-5.6-01"},
-	// Eight methods leave one octet less than a row of eight: 7 of padding.
+	// The count and eight methods are one octet more than a row of eight: 7 octets of padding.
 	{"R2 with eight locators", `
 		3b 17 04 00
 		3a 2d 00 00  // the tag
@@ -222,7 +221,7 @@ var goldens = []struct {
 			&CGASignature{Signature: []byte{1, 2, 3, 4}},
 			&KeepaliveTimeout{Seconds: 10},
 		}}, "5533-5.3-18 5533-5.10-01 5533-5.10-08 5533-5.15.3-04 5534-5.3-01"},
-	// Elements of more than three octets begin like those of three.
+	// Elements of more than three octets begin like elements of three.
 	{"Update Request with long elements", `
 		3b 04 40 00
 		8f e2 00 00
@@ -365,7 +364,7 @@ func rows(b []byte) (r [][]byte) {
 	return append(r, b)
 }
 
-// What has been decoded shares nothing with what it was decoded from.
+// A decoded message shares no memory with its octets.
 func TestDecodeCopies(t *testing.T) {
 	for _, test := range goldens {
 		b := octets(t, test.octets)
@@ -379,7 +378,7 @@ func TestDecodeCopies(t *testing.T) {
 	}
 }
 
-// Append adds to what is there.
+// Append appends to the octets that are there.
 func TestAppendAppends(t *testing.T) {
 	for _, test := range goldens {
 		head := []byte("before")

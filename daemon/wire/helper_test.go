@@ -22,15 +22,14 @@ var (
 	locatorC = netip.MustParseAddr("2001:db8:a3::1")
 )
 
-// same compares messages by what their fields say.
+// same compares the fields of messages, and not the residue.
 var same = cmp.Options{
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmpopts.IgnoreTypes((*Residue)(nil)),
 	cmpopts.EquateEmpty(),
 }
 
-// octets reads hexadecimal digits; white space, and what follows // in a line,
-// is for people.
+// octets reads hexadecimal digits. It ignores white space, and everything after // in a line.
 func octets(t testing.TB, s string) []byte {
 	t.Helper()
 	var digits strings.Builder
@@ -47,8 +46,8 @@ func octets(t testing.TB, s string) []byte {
 	return b
 }
 
-// slowSum is the checksum in the words of RFC 5533, section 5.3, a 16-bit word
-// at a time with the carry brought round at once.
+// slowSum is the checksum as RFC 5533, section 5.3, describes it: it adds a 16-bit word at a time,
+// and each carry at once.
 func slowSum(b []byte) uint16 {
 	var sum uint32
 	for i := 0; i < len(b); i += 2 {
@@ -60,7 +59,7 @@ func slowSum(b []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// seal writes the length and the checksum of a message of multiples of 8.
+// seal returns a copy of b with the right length and checksum. b has a multiple of 8 octets.
 func seal(b []byte) []byte {
 	b = bytes.Clone(b)
 	b[1] = byte(len(b)/8 - 1)
@@ -70,7 +69,7 @@ func seal(b []byte) []byte {
 	return b
 }
 
-// with returns a copy of b with other octets from at on.
+// with returns a copy of b in which o replaces the octets from at on.
 func with(b []byte, at int, o ...byte) []byte {
 	b = bytes.Clone(b)
 	copy(b[at:], o)
@@ -95,7 +94,7 @@ func mustDecode(t testing.TB, b []byte) Message {
 	return m
 }
 
-// wrong decodes b and returns what is wrong with it.
+// wrong decodes b, which must be an error, and returns the error.
 func wrong(t testing.TB, b []byte) *ProtocolError {
 	t.Helper()
 	m, err := Decode(b)
@@ -144,8 +143,8 @@ func everyOption() Options {
 	}
 }
 
-// everyMessage returns the bare messages, and each with all options that are
-// listed for it.
+// everyMessage returns the bare messages, and then each with all the options that are listed for
+// it.
 func everyMessage() []Message {
 	all := bare()
 	for _, m := range bare() {

@@ -13,21 +13,21 @@ const ipv6HeaderLen = 40
 
 // Invoking is the packet that an Error message is about.
 type Invoking struct {
-	// Source and Destination are its addresses: for the receiver of the
-	// Error message, Source is a local locator and Destination one of the peer.
+	// Source and Destination are the packet's addresses: for the receiver of the Error message,
+	// Source is a local locator and Destination a locator of the peer.
 	Source, Destination netip.Addr
-	// Header is the packet from the Shim6 header on, which may be cut short
-	// anywhere. It is part of the PacketInError, not a copy.
+	// Header is the packet from the Shim6 header on. It may be cut short anywhere. It is part of
+	// the PacketInError, not a copy.
 	Header []byte
-	// Pointer is that of the Error message, but from the start of the Shim6
-	// header: below 0 if it is before that.
+	// Pointer is the Error message's, but counted from the start of the Shim6 header: below 0 if
+	// it points before that.
 	Pointer int
 }
 
-// Invoking finds the Shim6 header in the packet in error. Hop-by-hop options,
-// routing headers and destination options may come before it (RFC 5533, section
-// 4.6). To find the context, take the tag by ReceiverContextTag (section 12.4),
-// or, of messages that have none, the fields of what was sent.
+// Invoking finds the Shim6 header in the packet in error. Hop-by-hop options, routing headers and
+// destination options may come before it (RFC 5533, section 4.6). To find the context, take the tag
+// by ReceiverContextTag (section 12.4); if the message has no such tag, compare its fields with the
+// messages that were sent.
 func (m *ErrorMessage) Invoking() (Invoking, error) {
 	b := m.PacketInError
 	if len(b) < ipv6HeaderLen || b[0]>>4 != 6 {

@@ -2,13 +2,12 @@
 
 package wire
 
-// Keepalive says no more than that it has arrived (RFC 5534, section 5.1).
+// Keepalive only shows that packets arrive (RFC 5534, section 5.1).
 type Keepalive struct {
 	// ReceiverContextTag is the tag that the receiver has allocated.
 	ReceiverContextTag ContextTag
-	// Options: none are listed for it.
-	Options Options
-	Residue *Residue
+	Options            Options // see Type.Lists
+	Residue            *Residue
 }
 
 // Type returns TypeKeepalive.

@@ -9,11 +9,11 @@ import (
 	"net/netip"
 )
 
-// VerificationMethod is how a locator is proved to be its sender's.
+// VerificationMethod is the way to prove that a locator belongs to its sender.
 type VerificationMethod uint8
 
-// The methods of RFC 5533, table 4 (section 5.15.2). The registry in section 17
-// has them the other way round; implementations follow the table.
+// The methods of RFC 5533, table 4 (section 5.15.2). The registry in section 17 has the numbers
+// swapped; implementations follow the table.
 const (
 	MethodHBA VerificationMethod = 1
 	MethodCGA VerificationMethod = 2
@@ -36,7 +36,7 @@ func (m VerificationMethod) String() string {
 	return fmt.Sprintf("%s verification method %d", class, uint8(m))
 }
 
-// Locator is one of a Locator List.
+// Locator is an element of a Locator List.
 type Locator struct {
 	Address netip.Addr
 	Method  VerificationMethod
@@ -46,20 +46,23 @@ type Locator struct {
 type LocatorList struct {
 	// Generation is the Locator List Generation.
 	Generation uint32
-	// Locators are at most 255. Their order matters: the elements of a
-	// LocatorPreferences are in the same. There may be none.
+	// Locators are at most 255; there may be none. Their order matters: the elements of a
+	// LocatorPreferences have the same order.
 	Locators []Locator
 }
 
-// The octets of the contents before the methods.
+// LocatorList returns the Locator List option.
+func (o Options) LocatorList() *LocatorList { return find[*LocatorList](o) }
+
+// locatorListHead is the octets of the contents before the methods.
 const locatorListHead = 4 + 1
 
 // Type returns OptionLocatorList.
 func (o *LocatorList) Type() OptionType { return OptionLocatorList }
 func (o *LocatorList) contentsLen() int { return locatorListLen(len(o.Locators)) }
 
-// locatorListLen is the Length of a list of n locators. The padding between the
-// methods and the locators is counted, unlike that at the end of other options.
+// locatorListLen is the Length of a list of n locators. The Length counts the padding between the
+// methods and the locators, but not the padding at the end of an option.
 func locatorListLen(n int) int { return 12 + 8*(n/8) + 16*n }
 
 func (o *LocatorList) reserved() (int, int) {
@@ -67,15 +70,10 @@ func (o *LocatorList) reserved() (int, int) {
 	return locatorListHead + n, locatorListLen(n) - 16*n
 }
 
-// methodOffset is where the method of the locator at an index is, from the
-// start of the option.
+// methodOffset is the offset of the method of the locator at index, from the start of the option.
 func (o *LocatorList) methodOffset(index int) int { return optionHeaderLen + locatorListHead + index }
 
 func decodeLocatorList(t Type, c []byte, p int) (Option, *ProtocolError) {
-	if len(c) < locatorListHead {
-		return nil, fail(t, CodeDebugLength, p+2, "Locator List has a Length of %d, and the least is %d",
-			len(c), locatorListLen(0))
-	}
 	n := int(c[4])
 	if len(c) != locatorListLen(n) {
 		return nil, fail(t, CodeDebugLength, p+2, "Locator List has a Length of %d, and of %d locators it is %d",

@@ -10,11 +10,10 @@ import (
 )
 
 const (
-	// MaxMessageLen is the most octets of a control message in a packet that
-	// has no header between the IPv6 header and it: the packet may have 1280
-	// (RFC 5533, section 5.1).
+	// MaxMessageLen is the most octets of a control message if no other header comes between
+	// the IPv6 header and it: the packet may have 1280 octets (RFC 5533, section 5.1).
 	MaxMessageLen = 1280 - ipv6HeaderLen
-	// MaxHeaderLen is the most octets that Hdr Ext Len can say.
+	// MaxHeaderLen is the most octets that Hdr Ext Len can express.
 	MaxHeaderLen = (255 + 1) * 8
 )
 
@@ -24,28 +23,26 @@ type Message interface {
 	// Type is the type of the message.
 	Type() Type
 
-	// decodeFixed reads the fields from octet 6 on of a message that has the
-	// least length of its type, and returns where the options begin.
+	// decodeFixed reads the fields from octet 6 on, and returns the octet at which the options
+	// begin. b is the whole message; it has at least the least length of its type.
 	decodeFixed(b []byte) (int, *ProtocolError)
-	// appendFixed appends the octets from 6 on that come before the options
-	// to b, which ends in the first 6. The whole may have limit octets.
+	// appendFixed appends the octets from 6 on up to the options. b ends with the first 6
+	// octets. The whole message may have limit octets.
 	appendFixed(b []byte, limit int) ([]byte, error)
-	// parts returns where the options are, nil if there can be none, and
-	// where the residue is.
+	// parts returns pointers to the options and to the residue. The first is nil if the
+	// message can have no options.
 	parts() (*Options, **Residue)
 }
 
-// Decode reads the control message that begins b. What follows the message, as
-// its Hdr Ext Len ends it, is not looked at. The message keeps no reference to
-// b.
+// Decode reads the control message at the beginning of b. It ends where its Hdr Ext Len says;
+// Decode ignores octets after it. The message keeps no reference to b.
 //
-// An error is a *ProtocolError. Of the checks of RFC 5533, section 12.3, those
-// of checksum, length, type and options are made here; for the addresses there
-// is CheckAddresses. Reserved bits and padding are not checked, and any Next
-// Header is taken, because the RFC names no other value but no action either.
-// Options that are critical and not known come before whatever else is wrong
-// with options. What takes a context to decide is left to the receiver, and with
-// it a Locator Preferences option that is Malformed.
+// The error is a *ProtocolError. Decode makes the checks of RFC 5533, section 12.3, of checksum,
+// length, type and options; CheckAddresses makes those of addresses. It does not check reserved
+// bits and padding. It takes any Next Header, because the RFC names no action for a value other
+// than 59. If several things are wrong with the options, one that is critical and not known is the
+// error. Checks that need a context are left to the receiver, and so is a Locator Preferences
+// option that is Malformed.
 func Decode(b []byte) (Message, error) {
 	if len(b) < 8 {
 		return nil, fail(0, CodeDebugLength, 0, "a Shim6 header has 8 octets or more, and there are %d", len(b))
@@ -88,19 +85,19 @@ func Decode(b []byte) (Message, error) {
 	return m, nil
 }
 
-// Append appends the octets of m to b, with the checksum and padding. The
-// message has MaxMessageLen octets at most: ErrTooLong is in the error if it
-// would have more. Of an ErrorMessage the packet in error is cut instead.
+// Append appends the octets of m to b, with the checksum and padding. If the message would have
+// more than MaxMessageLen octets, the error has ErrTooLong in it; in an ErrorMessage, the packet in
+// error is cut instead.
 //
-// Options are written in their order. An option that the RFC does not list for
-// the message, or that is there twice, is an error, and so is what does not fit
-// its field: nobody could decode it to the same. Nothing is allocated if b has
-// the capacity. It returns b as it was if there is an error.
+// Options are written in their order. It is an error if the RFC does not list an option for the
+// message, if an option is there twice, or if a value does not fit its field: no receiver could
+// decode the same message. If b has the capacity, nothing is allocated. With an error, Append
+// returns b as it was.
 func Append(b []byte, m Message) ([]byte, error) { return AppendMax(b, m, MaxMessageLen) }
 
-// AppendMax is Append for a message that has limit octets at most: less than
-// MaxMessageLen if other headers come before it, more to write out what was
-// received. It cannot have more than MaxHeaderLen.
+// AppendMax is Append for a message of at most limit octets: less than MaxMessageLen if other
+// headers come before the message, or more to write a message as it was received. A message can't
+// have more than MaxHeaderLen octets.
 func AppendMax(b []byte, m Message, limit int) ([]byte, error) {
 	out, err := appendMessage(b, m, min(limit, MaxHeaderLen))
 	if err != nil {
@@ -109,7 +106,7 @@ func AppendMax(b []byte, m Message, limit int) ([]byte, error) {
 	return out, nil
 }
 
-// appendMessage is AppendMax without the trimmings.
+// appendMessage is AppendMax, except that an error does not name the message and comes without b.
 func appendMessage(b []byte, m Message, limit int) ([]byte, error) {
 	start := len(b)
 	t := m.Type()
@@ -137,9 +134,9 @@ func appendMessage(b []byte, m Message, limit int) ([]byte, error) {
 	return b, nil
 }
 
-// CheckAddresses checks the addresses of the IPv6 packet that a control message
-// has come in: neither may be multicast or unspecified (RFC 5533, section
-// 12.3). The error is a *ProtocolError to which no Error message is due.
+// CheckAddresses checks the addresses of the IPv6 packet in which a control message has arrived:
+// neither may be multicast or unspecified (RFC 5533, section 12.3). The error is a *ProtocolError
+// for which no Error message is due.
 func CheckAddresses(source, destination netip.Addr) error {
 	for _, a := range []struct {
 		name    string
@@ -155,7 +152,7 @@ func CheckAddresses(source, destination netip.Addr) error {
 	return nil
 }
 
-// errAddress says that an address has no octets of its own on the wire.
+// errAddress says that 16 octets can't express an address.
 var errAddress = errors.New("not an IPv6 address without a zone")
 
 // appendAddr appends the 16 octets of an IPv6 address.
@@ -167,10 +164,10 @@ func appendAddr(b []byte, a netip.Addr) ([]byte, error) {
 	return append(b, o[:]...), nil
 }
 
-// addrAt reads the address that begins b.
+// addrAt reads the address at the beginning of b.
 func addrAt(b []byte) netip.Addr { return netip.AddrFrom16([16]byte(b)) }
 
-// clone copies what is not empty; what is empty is nil.
+// clone copies b; nil if b is empty.
 func clone(b []byte) []byte {
 	if len(b) == 0 {
 		return nil

@@ -15,7 +15,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// listed is what RFC 5533, sections 5.4 to 5.14, and RFC 5534, section 5.3, list.
+// listed has the options that RFC 5533, sections 5.4 to 5.14, and RFC 5534, section 5.3, list for
+// each message.
 var listed = []struct {
 	kind    Type
 	options []OptionType
@@ -33,8 +34,8 @@ var listed = []struct {
 	{TypeProbe, nil, ""},
 }
 
-// Every option in every message: one that is listed is what it is, and one that
-// is not is like one that is not known.
+// Each option in each message: a listed one has its own type, and one that is not listed is treated
+// like an unknown one.
 func TestOptionsInMessages(t *testing.T) {
 	shows.IDs(t, "5533-5.15-17")
 	for i, m := range bare()[:len(listed)] {
@@ -78,7 +79,7 @@ func TestOptionsInMessages(t *testing.T) {
 				if d := cmp.Diff(Options{want}, *got, same); d != "" {
 					t.Errorf("-want +got\n%s", d)
 				}
-				// The octets are those of the option either way.
+				// Either way the octets are the option's.
 				at, _ := OptionOffset(m, want)
 				if head := []byte{0, byte(o.Type() * 2), byte(len(contents) >> 8), byte(len(contents))}; !bytes.HasPrefix(b[at:], append(head, contents...)) {
 					t.Errorf("octet %d of % x", at, b)
@@ -88,7 +89,7 @@ func TestOptionsInMessages(t *testing.T) {
 	}
 }
 
-// Padding is what the formulas of RFC 5533, section 5.15, say.
+// Padding follows the formulas of RFC 5533, section 5.15.
 func TestPadding(t *testing.T) {
 	shows.IDs(t, "5533-5.15-02 5533-5.15-03 5533-5.15-04 5533-5.15-05 5533-5.15-07")
 	for length := range 300 {
@@ -111,8 +112,8 @@ func TestPadding(t *testing.T) {
 	}
 }
 
-// Locator lists of any length that a message can have: where the methods and
-// the locators are, and the Length.
+// Locator lists of any length that a message can have: the Length is right, and the methods and
+// locators are in their places.
 func TestLocatorList(t *testing.T) {
 	shows.IDs(t, "5533-5.15.2-01 5533-5.15.2-02 5533-5.15.2-12")
 	for n := range 115 {
@@ -150,7 +151,7 @@ func TestLocatorList(t *testing.T) {
 	}
 }
 
-// Elements of many lengths, in many numbers.
+// Locator Preferences with elements of many lengths, in many numbers.
 func TestLocatorPreferences(t *testing.T) {
 	shows.IDs(t, "5533-5.15.3-01 5533-5.15.3-03 5533-5.15.3-04 5533-5.15.3-05 5533-5.15.3-06 5533-5.15.3-11")
 	for _, size := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 16, 127, 128, 254, 255} {
@@ -188,9 +189,9 @@ func TestLocatorPreferences(t *testing.T) {
 	}
 }
 
-// Whether the number of elements is right is decided last, by who knows the context:
-// so an option of no whole number of elements is not an error yet. It fits no list,
-// not even an empty one, and comes out as it came in.
+// The number of elements is checked last, with the context. So it is no error of Decode if an
+// option has no whole number of elements. Such an option fits no list, not even an empty one, and
+// is appended with the same octets.
 func TestMalformedPreferences(t *testing.T) {
 	shows.IDs(t, "5533-5.15.3-11 5533-5.14-10")
 	for _, test := range []struct {
@@ -211,7 +212,7 @@ func TestMalformedPreferences(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, kind := range []Type{TypeR2, TypeUpdateRequest} {
-				// Before it there is what has a place of its own.
+				// Another option with contents comes before it.
 				b := fixed16(t, kind, "0004 000c 00000001 00 00000000000000"+test.option)
 				m := mustDecode(t, b)
 				options, _ := m.parts()
@@ -245,7 +246,7 @@ func TestMalformedPreferences(t *testing.T) {
 	}
 }
 
-// A message with more wrong than its preferences is refused for that.
+// If a message has other errors besides its preferences, one of those is the error.
 func TestMalformedPreferencesAmongOthers(t *testing.T) {
 	const preferences = "0006 0008 00000001 00 010203 00000000"
 	for _, test := range []struct {
@@ -262,7 +263,7 @@ func TestMalformedPreferencesAmongOthers(t *testing.T) {
 	}
 }
 
-// What is appended to one field of a decoded message does not run into the next.
+// Appending to one field of a decoded message does not change the next field.
 func TestDecodedFieldsAreApart(t *testing.T) {
 	m := &I2{Options: append(everyOption(), &UnknownOption{OptionType: 9, Contents: []byte{1, 2, 3}},
 		&UnknownOption{OptionType: 11, Contents: []byte{4, 5, 6, 7}}, &UnknownOption{OptionType: 12, Contents: []byte{8}})}
@@ -274,7 +275,7 @@ func TestDecodedFieldsAreApart(t *testing.T) {
 		b := mustAppend(t, m)
 		got := mustDecode(t, b)
 		options, _ := got.parts()
-		// Few enough that there would be room for them.
+		// So few octets would fit into the next field.
 		more := bytes.Repeat([]byte{0xaa}, 5)
 		for _, o := range *options {
 			switch o := o.(type) {
@@ -306,7 +307,7 @@ func TestDecodedFieldsAreApart(t *testing.T) {
 	}
 }
 
-// Flags that have no name come through and change nothing else.
+// Flags without a name are kept and change nothing else.
 func TestFlagsWithoutName(t *testing.T) {
 	shows.IDs(t, "5533-5.15.3-10")
 	b := fixed16(t, TypeR2, "0006 0006 00000009 01 fe 0000 00000000")
@@ -321,8 +322,7 @@ func TestFlagsWithoutName(t *testing.T) {
 	}
 }
 
-// Options may be in any order, and those not known in any place, as often as
-// they like.
+// Options may be in any order. Unknown ones may be anywhere, any number of times.
 func TestOptionOrder(t *testing.T) {
 	shows.IDs(t, "5533-5.15-21 5533-12.3-05")
 	options := everyOption()
@@ -345,7 +345,7 @@ func TestOptionOrder(t *testing.T) {
 	}
 }
 
-// The type has 15 bits and C is the last of 16.
+// The type has 15 bits, and C is the last of 16 bits.
 func TestUnknownOption(t *testing.T) {
 	shows.IDs(t, "5533-5.15-01")
 	for kind := OptionType(0); kind <= maxOptionType; kind++ {
@@ -368,7 +368,7 @@ func TestUnknownOption(t *testing.T) {
 	}
 }
 
-// Without options, Options has none.
+// An empty Options has no option of any type.
 func TestNoOptions(t *testing.T) {
 	var o Options
 	if o.ResponderValidator() != nil || o.LocatorList() != nil || o.LocatorPreferences() != nil ||
@@ -378,7 +378,7 @@ func TestNoOptions(t *testing.T) {
 	}
 }
 
-// The offset of each option is where its octets are.
+// OptionOffset is where the octets of an option are.
 func TestOptionOffset(t *testing.T) {
 	report := ProbeReport{Source: ulidA, Destination: ulidB}
 	all := append(everyMessage(), &Probe{

@@ -7,19 +7,18 @@ const PayloadHeaderLen = 8
 
 // PayloadHeader is a Shim6 payload extension header (RFC 5533, section 5.2).
 type PayloadHeader struct {
-	// NextHeader is the protocol of what follows.
+	// NextHeader is the protocol of the header that follows.
 	NextHeader uint8
 	// ReceiverContextTag is the tag that the receiver has allocated.
 	ReceiverContextTag ContextTag
 }
 
-// IsPayload reports whether the Shim6 header that begins b is a payload
-// extension header: the P bit is 1. A header of less than 3 octets is not.
+// IsPayload reports whether the Shim6 header at the beginning of b is a payload extension header:
+// the P bit is 1. A header of less than 3 octets is none.
 func IsPayload(b []byte) bool { return len(b) > 2 && b[2]&0x80 != 0 }
 
-// DecodePayloadHeader reads the payload extension header that begins b; what
-// follows it is not looked at. The error is a *ProtocolError to which no Error
-// message is due.
+// DecodePayloadHeader reads the payload extension header at the beginning of b and ignores the
+// octets after it. The error is a *ProtocolError for which no Error message is due.
 func DecodePayloadHeader(b []byte) (PayloadHeader, error) {
 	switch {
 	case len(b) < PayloadHeaderLen:
@@ -34,8 +33,8 @@ func DecodePayloadHeader(b []byte) (PayloadHeader, error) {
 	return PayloadHeader{NextHeader: b[0], ReceiverContextTag: tagAt(b[2:])}, nil
 }
 
-// Append appends the 8 octets of the header to b. It returns b as it was, and
-// an error, if the tag has more than 47 bits.
+// Append appends the 8 octets of the header to b. If the tag has more than 47 bits, it returns b as
+// it was, and an error.
 func (h PayloadHeader) Append(b []byte) ([]byte, error) {
 	out, err := appendTag(append(b, h.NextHeader, 0), h.ReceiverContextTag)
 	if err != nil {

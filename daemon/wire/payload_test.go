@@ -64,7 +64,7 @@ func TestPayloadHeaderErrors(t *testing.T) {
 	}
 }
 
-// Which headers have a Receiver Context Tag, whole or cut.
+// Some headers have a Receiver Context Tag, whole or cut short; the others have none.
 func TestReceiverContextTag(t *testing.T) {
 	shows.IDs(t, "5533-4.4-01")
 	has := map[Type]bool{TypeUpdateRequest: true, TypeUpdateAcknowledgement: true, TypeKeepalive: true, TypeProbe: true}

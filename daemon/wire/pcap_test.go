@@ -15,8 +15,8 @@ const (
 	linkIPv6     = 229
 )
 
-// readPcap returns the frames of a capture of Ethernet, as tcpdump writes it on
-// a little-endian machine.
+// readPcap returns the frames of an Ethernet capture, as tcpdump writes it on a little-endian
+// machine.
 func readPcap(t testing.TB, name string) (frames [][]byte) {
 	t.Helper()
 	b, err := os.ReadFile(name)
@@ -53,7 +53,7 @@ func writePcap(t testing.TB, name string, packets [][]byte) {
 	}
 }
 
-// packetOf puts an IPv6 header before a Shim6 header and what follows it.
+// packetOf puts an IPv6 header before a Shim6 header and the octets after it.
 func packetOf(t testing.TB, source, destination netip.Addr, b []byte) []byte {
 	t.Helper()
 	p := binary.BigEndian.AppendUint16([]byte{0x60, 0, 0, 0}, uint16(len(b)))

@@ -8,8 +8,8 @@ import (
 	"fmt"
 )
 
-// PreferenceFlags say how good a locator is. Bits without a name mean nothing:
-// a sender leaves them 0.
+// PreferenceFlags say how good a locator is. Bits without a name mean nothing; a sender leaves them
+// 0.
 type PreferenceFlags uint8
 
 // The flags of RFC 5533, section 5.15.3. There is none for "reachable".
@@ -23,43 +23,43 @@ const (
 // Preference is the element of one locator.
 type Preference struct {
 	Flags PreferenceFlags
-	// Priority, lower first, and Weight are those of DNS SRV records (RFC
-	// 2782). They are 0 if the elements have no room for them.
+	// Priority (lower is better) and Weight have the meaning of DNS SRV records (RFC 2782).
+	// They are 0 if the elements have no room for them.
 	Priority uint8
 	Weight   uint8
-	// Rest is what elements of more than 3 octets have after the Weight.
+	// Rest are the octets after the Weight, if the elements have more than 3 octets.
 	Rest []byte
 }
 
 // LocatorPreferences is the Locator Preferences option (RFC 5533, section
 // 5.15.3).
 //
-// A receiver must see that it Fits the Locator List that it is about, and that is
-// the last thing to be seen to: a message that belongs to no context, or whose
-// locators do not verify, or whose generation is another, has another answer or
-// none (RFC 5533, section 10.4). So Decode returns an option that is Malformed as
-// well. If it does not fit, LocatorCountMismatch is the error.
+// A receiver must check that the option Fits the Locator List that it is about. This is the last
+// check: if a message belongs to no context, if its locators do not verify, or if the generation is
+// another, it has another answer or none (RFC 5533, section 10.4). So Decode also returns an option
+// that is Malformed. If the option does not fit, LocatorCountMismatch is the error.
 type LocatorPreferences struct {
-	// Generation is that of the Locator List which the elements are about.
+	// Generation is the generation of the Locator List that the elements are about.
 	Generation uint32
-	// ElementLen is the octets of each element, at least 1: with 1 there are
-	// only Flags, with 2 the Priority too, with 3 the Weight, and with more
-	// a Rest of ElementLen-3 octets that nothing is known of.
+	// ElementLen is the octets of each element, at least 1. The first octet is Flags, the second
+	// Priority, the third Weight; the meaning of the others (Rest) is not known.
 	ElementLen uint8
-	// Elements are in the order of the locators. Their number is not in the
-	// option but follows from its Length. There may be none.
+	// Elements are in the order of the locators. Their number follows from the Length of the
+	// option. There may be none.
 	Elements []Preference
 
-	// Malformed says that the octets of a received option are no whole number
-	// of elements, or that ElementLen is 0, which leaves their number unknown.
-	// Then there are no Elements, and the octets are in Raw. A sender leaves
-	// both alone.
+	// Malformed says that the octets of a received option are no whole number of elements, or
+	// that ElementLen is 0, so that the number is unknown. Then there are no Elements, and the
+	// octets are in Raw. A sender does not set these two fields.
 	Malformed bool
 	Raw       []byte
 }
 
-// Fits reports whether o is about so many locators. One that is Malformed is about
-// no number of them, not even 0.
+// LocatorPreferences returns the Locator Preferences option.
+func (o Options) LocatorPreferences() *LocatorPreferences { return find[*LocatorPreferences](o) }
+
+// Fits reports whether o is about so many locators. A Malformed option fits no number of locators,
+// not even 0.
 func (o *LocatorPreferences) Fits(locators int) bool {
 	return !o.Malformed && len(o.Elements) == locators
 }
@@ -67,7 +67,7 @@ func (o *LocatorPreferences) Fits(locators int) bool {
 // odd reports whether n octets after the Element Len make the option malformed.
 func (o *LocatorPreferences) odd(n int) bool { return o.ElementLen == 0 || n%int(o.ElementLen) != 0 }
 
-// The octets of the contents before the elements.
+// preferencesHead is the octets of the contents before the elements.
 const preferencesHead = 4 + 1
 
 // Type returns OptionLocatorPreferences.
@@ -80,13 +80,8 @@ func (o *LocatorPreferences) contentsLen() int {
 	return preferencesHead + len(o.Elements)*int(o.ElementLen)
 }
 
-// decodeLocatorPreferences leaves it to the receiver what is wrong with the number
-// of elements.
-func decodeLocatorPreferences(t Type, c []byte, p int) (Option, *ProtocolError) {
-	if len(c) < preferencesHead {
-		return nil, fail(t, CodeDebugLength, p+2, "Locator Preferences has a Length of %d, and the least is %d",
-			len(c), preferencesHead)
-	}
+// decodeLocatorPreferences leaves errors in the number of elements to the receiver.
+func decodeLocatorPreferences(_ Type, c []byte, _ int) (Option, *ProtocolError) {
 	o := &LocatorPreferences{Generation: binary.BigEndian.Uint32(c), ElementLen: c[4]}
 	size := int(o.ElementLen)
 	c = c[preferencesHead:]

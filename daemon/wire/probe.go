@@ -9,19 +9,17 @@ import (
 	"net/netip"
 )
 
-// ProbeState is what a Probe tells of the state of its sender (RFC 5534,
-// section 5.2).
+// ProbeState is the state of a Probe's sender, as the Probe tells it (RFC 5534, section 5.2).
 type ProbeState uint8
 
 // The states of RFC 5534, section 5.2. A Sta of 3 is not legal.
 const (
-	// ProbeOperational: the sender has no problem, and believes that the
-	// receiver has none.
+	// ProbeOperational: the sender has no problem, and believes that the receiver has none.
 	ProbeOperational ProbeState = 0
-	// ProbeExploring: the sender has a problem; it sees no packets.
+	// ProbeExploring: the sender has a problem: it sees no packets.
 	ProbeExploring ProbeState = 1
-	// ProbeInboundOk: the sender sees packets, but the receiver has a problem
-	// or has not said that it is over.
+	// ProbeInboundOk: the sender sees packets, but the receiver has a problem, or has not said
+	// that its problem is over.
 	ProbeInboundOk ProbeState = 2
 )
 
@@ -38,14 +36,14 @@ func (s ProbeState) String() string {
 	return fmt.Sprintf("state %d", uint8(s))
 }
 
-// ProbeReport tells of one Probe that was sent or received.
+// ProbeReport reports one Probe that was sent or received.
 type ProbeReport struct {
-	// Source is the Probe Source and Destination the Probe Destination: the
-	// addresses of the packet that the Probe was in.
+	// Source is the Probe Source and Destination the Probe Destination: the addresses of the
+	// packet that the Probe was in.
 	Source, Destination netip.Addr
-	// Nonce is the Probe Nonce, by which its sender knows it again.
+	// Nonce is the Probe Nonce, by which the Probe's sender recognizes it.
 	Nonce uint32
-	// Data is the Probe Data, which is copied and means nothing.
+	// Data is the Probe Data. Receivers copy it; it means nothing to them.
 	Data uint32
 }
 
@@ -55,16 +53,15 @@ type Probe struct {
 	ReceiverContextTag ContextTag
 	// State is Sta.
 	State ProbeState
-	// Sent are 1 to 15 reports of Probes sent; the first is this one.
+	// Sent are 1 to 15 reports of Probes sent; the first is about this Probe.
 	Sent []ProbeReport
 	// Received are up to 15 reports of Probes received.
 	Received []ProbeReport
-	// Options: none are listed for it.
-	Options Options
-	Residue *Residue
+	Options  Options // see Type.Lists
+	Residue  *Residue
 }
 
-// MaxProbeReports is how many reports of a kind a Probe can have.
+// MaxProbeReports is the most reports that a Probe can have in Sent, and in Received.
 const MaxProbeReports = 15
 
 // reportLen is the octets of a report.

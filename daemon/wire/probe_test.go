@@ -35,8 +35,8 @@ func TestProbes(t *testing.T) {
 				if len(b) != 16+40*(sent+received) || b[12] != byte(received*16+sent) || b[13] != byte(state)*64 {
 					t.Errorf("%d sent, %d received: %d octets, % x", sent, received, len(b), b[12:14])
 				}
-				// The first report received is after the last one sent, and
-				// is told by its nonce.
+				// The first report received comes after the last one sent; its nonce tells it
+				// apart.
 				if received > 0 && b[16+40*sent+32] != 100 {
 					t.Errorf("%d sent, %d received: after those sent is % x", sent, received, b[16+40*sent:][:40])
 				}

@@ -4,16 +4,14 @@ package wire
 
 import "encoding/binary"
 
-// R1bis says that there is no context of a tag that was sent (RFC 5533, section
-// 5.8).
+// R1bis says that the host has no context with the tag of a packet (RFC 5533, section 5.8).
 type R1bis struct {
-	// PacketContextTag is the tag of the packet that has caused the message.
+	// PacketContextTag is the tag of the packet that the R1bis answers.
 	PacketContextTag ContextTag
 	// ResponderNonce is returned in the I2bis.
 	ResponderNonce uint32
-	// Options listed for it: ResponderValidator.
-	Options Options
-	Residue *Residue
+	Options        Options // see Type.Lists
+	Residue        *Residue
 }
 
 // Type returns TypeR1bis.
@@ -40,9 +38,8 @@ type I2bis struct {
 	ResponderNonce uint32
 	// PacketContextTag is copied from the R1bis.
 	PacketContextTag ContextTag
-	// Options listed for it: those of I2.
-	Options Options
-	Residue *Residue
+	Options          Options // see Type.Lists
+	Residue          *Residue
 }
 
 // Type returns TypeI2bis.

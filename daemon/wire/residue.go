@@ -4,26 +4,26 @@ package wire
 
 import "slices"
 
-// Residue is what a received message had where a receiver must not look, and a
-// sender writes zero: reserved bits, padding, the C bit of an option that is
-// known, a Next Header other than 59. It belongs to the message that it came
-// with: leave it nil in a new one. It follows the options that it came with, so
-// an option that is put into a new message takes nothing along.
+// Residue are the bits of a received message that a receiver must ignore, and to which a sender
+// gives a fixed value: reserved bits, padding, the C bit of an option that is known, a Next Header
+// other than 59. It belongs to the message that Decode has returned: leave it nil in a new one. The
+// residue of an option stays with the message, so an option that is put into a new message is clean
+// there.
 type Residue struct {
-	// header is to be added to the fixed part, modulo 2.
+	// header are the bits of the fixed part that differ from what a sender writes.
 	header [32]byte
-	// allOnes says that the checksum was 0xffff where 0 is meant.
+	// allOnes says that the checksum was 0xffff in place of 0.
 	allOnes bool
 	options []optionResidue
 }
 
-// optionResidue is the residue of an option.
+// optionResidue is the residue of one option.
 type optionResidue struct {
-	index    int // among the message's options
+	index    int // the option's among the message's options
 	option   Option
-	critical bool   // C is 1, though the option is known
-	reserved []byte // reserved octets within the contents
-	padding  []byte // at the end
+	critical bool   // the C bit is 1, though the option is known
+	reserved []byte // the reserved octets within the contents, nil if they are 0
+	padding  []byte // the padding at the end, nil if it is 0
 }
 
 // residueOf returns the residue of a message, nil if there is none.
@@ -42,9 +42,8 @@ func residueOf(l *layout, b []byte, options []optionResidue) *Residue {
 	return &r
 }
 
-// restore puts the residue back into the fixed part of a message. The bits of
-// the layout are taken, so that the residue of a message of another type leaves
-// fields alone.
+// restore puts the residue back into the fixed part of a message. It writes only bits that are
+// reserved in the layout, so that the residue of a message of another type changes no field.
 func (r *Residue) restore(l *layout, b []byte) {
 	if r == nil {
 		return
@@ -55,8 +54,8 @@ func (r *Residue) restore(l *layout, b []byte) {
 	}
 }
 
-// ones reports whether a checksum of 0 was written as 0xffff, which is the same
-// number in one's complement.
+// ones reports whether a checksum of 0 was written as 0xffff, which is the same number in one's
+// complement.
 func (r *Residue) ones() bool { return r != nil && r.allOnes }
 
 // of returns the residue of the option at an index, nil if there is none.
@@ -71,8 +70,8 @@ func (r *Residue) of(index int, o Option) *optionResidue {
 	return &r.options[i]
 }
 
-// optionResidueOf returns the residue of an option with these octets, false if
-// there is none.
+// optionResidueOf returns the residue of an option with these octets, false if there is none. It
+// keeps contents and padding.
 func optionResidueOf(index int, o Option, critical bool, contents, padding []byte) (optionResidue, bool) {
 	from, to := o.reserved()
 	r := optionResidue{index: index, option: o, critical: critical}
@@ -93,7 +92,7 @@ func (r *optionResidue) restore(b []byte, n int) {
 	if r.critical {
 		b[1] |= 1
 	}
-	// What has changed since may have no room for what was there.
+	// An option that was changed since may have other lengths. Then its octets stay 0.
 	if from, to := r.option.reserved(); to-from == len(r.reserved) {
 		copy(b[optionHeaderLen+from:], r.reserved)
 	}

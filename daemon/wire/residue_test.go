@@ -11,8 +11,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// reservedBits are drawn after the RFCs' pictures: the bits of the fixed parts
-// that mean nothing, by the octet.
+// reservedBits are drawn after the RFCs' pictures: by the octet, the bits of the fixed part that
+// mean nothing.
 var reservedBits = []struct {
 	kind  Type
 	bits  map[int]byte
@@ -31,8 +31,8 @@ var reservedBits = []struct {
 	{TypeError, nil, ""},
 }
 
-// Each reserved bit is 0 in what is sent, is ignored when it is 1, and comes
-// out again.
+// Each reserved bit is sent as 0 and ignored when it is 1. A decoded message is appended with the
+// same bit.
 func TestReservedBits(t *testing.T) {
 	for i, m := range bare() {
 		test := reservedBits[i]
@@ -62,8 +62,8 @@ func TestReservedBits(t *testing.T) {
 	}
 }
 
-// The other bits of the fixed part do mean something: together with the
-// reserved ones the pictures are full.
+// Each other bit of the fixed part means something, so together with the reserved bits the pictures
+// are complete.
 func TestBitsThatMean(t *testing.T) {
 	for i, m := range bare() {
 		b := mustAppend(t, m)
@@ -81,7 +81,7 @@ func TestBitsThatMean(t *testing.T) {
 	}
 }
 
-// Any Next Header is taken and comes out again.
+// Decode takes any Next Header, and Append writes the same one again.
 func TestNextHeader(t *testing.T) {
 	shows.IDs(t, "5533-5.3-23")
 	for _, m := range bare() {
@@ -98,7 +98,7 @@ func TestNextHeader(t *testing.T) {
 	}
 }
 
-// What a receiver ignores in options.
+// Bits that a receiver ignores in options.
 func TestOptionResidue(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -128,7 +128,7 @@ func TestOptionResidue(t *testing.T) {
 			&ULIDPair{Sender: ulidA, Receiver: ulidB}, "5533-5.15.6-02"},
 		{"Reserved of a Keepalive Timeout", TypeR2, "0014 0004 ffff 000f", "0014 0004 0000 000f",
 			&KeepaliveTimeout{Seconds: 15}, "5534-5.3-03"},
-		// One that is known may be critical; the RFC's are sent with C=0.
+		// A known option may be critical; the RFC's own are sent with C=0.
 		{"C of an option that is known", TypeI1, "000f 0004 00000007", "000e 0004 00000007",
 			&ForkedInstanceIdentifier{FII: 7}, "5533-5.15-16"},
 	} {
@@ -143,8 +143,8 @@ func TestOptionResidue(t *testing.T) {
 			if got := mustAppend(t, m); !bytes.Equal(got, dirty) {
 				t.Errorf("appended again:\n got % x\nwant % x", got, dirty)
 			}
-			// An option that is put into a new message leaves it behind,
-			// as a validator that is returned.
+			// In a new message the option has no residue; so it is with a validator that is
+			// returned.
 			n := layoutOf(test.kind).new()
 			n.decodeFixed(clean)
 			fresh, _ := n.parts()
@@ -152,7 +152,7 @@ func TestOptionResidue(t *testing.T) {
 			if got := mustAppend(t, n); !bytes.Equal(got, clean) {
 				t.Errorf("in a new message:\n got % x\nwant % x", got, clean)
 			}
-			// So does what has no residue any more.
+			// The same is true after the residue is removed.
 			*residue = nil
 			if got := mustAppend(t, m); !bytes.Equal(got, clean) {
 				t.Errorf("without the residue:\n got % x\nwant % x", got, clean)
@@ -161,8 +161,7 @@ func TestOptionResidue(t *testing.T) {
 	}
 }
 
-// A message may be changed after it was decoded: what is left of the residue
-// does not make it invalid.
+// A decoded message may be changed: the residue that is left does not make it invalid.
 func TestResidueOfWhatChanged(t *testing.T) {
 	list := "0004 001c 00000009 01 02 f1f2f3f4f5f6 20010db800a100000000000000000001"
 	pds := "0008 0001 aa ffffff"
@@ -183,14 +182,14 @@ func TestResidueOfWhatChanged(t *testing.T) {
 		t.Errorf("a residue: %+v", got.Residue)
 	}
 
-	// An option that has another place has nothing of the one before.
+	// An option that moves to another place gets nothing of the residue of that place.
 	m = mustDecode(t, b).(*R2)
 	m.Options = m.Options[1:]
 	if got, want := mustAppend(t, m), fixed16(t, TypeR2, "0008 0001 aa 000000"); !bytes.Equal(got, want) {
 		t.Errorf("got % x, want % x", got, want)
 	}
 
-	// A residue in a message of another type changes no field of it.
+	// The residue of a message of another type changes no field.
 	r1 := mustDecode(t, seal(with(mustAppend(t, &R1{}), 6, 0xff, 0xff))).(*R1)
 	i1 := &I1{InitiatorContextTag: 1, Residue: r1.Residue}
 	if d := cmp.Diff(i1, mustDecode(t, mustAppend(t, i1)), same); d != "" {

@@ -7,21 +7,20 @@ import (
 	"fmt"
 )
 
-// ContextTag is the 47-bit number by which a host knows a context (RFC 5533,
-// section 4.1).
+// ContextTag is the 47-bit number that a host gives to a context (RFC 5533, section 4.1).
 type ContextTag uint64
 
 // MaxContextTag is the greatest ContextTag.
 const MaxContextTag ContextTag = 1<<47 - 1
 
-// tagLen is the octets of a tag and of the bit before it, which is P in a
-// payload extension header and reserved elsewhere.
+// tagLen is the octets of a tag with the bit before it. That bit is P in a payload extension
+// header, and reserved elsewhere.
 const tagLen = 6
 
 // String is the tag in 12 hexadecimal digits.
 func (t ContextTag) String() string { return fmt.Sprintf("%012x", uint64(t)) }
 
-// tagAt reads the tag whose field, with the bit before it, begins b.
+// tagAt reads the tag at the beginning of b, which has the bit before the tag, too.
 func tagAt(b []byte) ContextTag {
 	return ContextTag(uint64(binary.BigEndian.Uint16(b))<<32|uint64(binary.BigEndian.Uint32(b[2:]))) & MaxContextTag
 }
@@ -35,11 +34,10 @@ func appendTag(b []byte, t ContextTag) ([]byte, error) {
 	return binary.BigEndian.AppendUint32(b, uint32(t)), nil
 }
 
-// ReceiverContextTag reads the Receiver Context Tag out of a Shim6 header: a
-// payload extension header, or a message of a type that has one, which are
-// Update Request, Update Acknowledgement, Keepalive and Probe. The message may
-// be cut short, as in an Error message or an ICMPv6 error, and nothing else of
-// it is checked. It returns false if there is no such tag.
+// ReceiverContextTag reads the Receiver Context Tag of a Shim6 header: of a payload extension
+// header, or of an Update Request, Update Acknowledgement, Keepalive or Probe, the messages that
+// have one. The message may be cut short, as in an Error message or an ICMPv6 error; nothing else
+// in it is checked. The result is false if there is no such tag.
 func ReceiverContextTag(b []byte) (ContextTag, bool) {
 	if IsPayload(b) {
 		if len(b) < PayloadHeaderLen {

@@ -15,8 +15,7 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// tshark finds the program, or skips the test, unless SHIM6_NO_SKIP=1, which
-// lets nothing be skipped.
+// tshark finds the program. If it is missing, the test is skipped, or fails with SHIM6_NO_SKIP=1.
 func tshark(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("tshark")
@@ -30,7 +29,7 @@ func tshark(t *testing.T) string {
 	return ""
 }
 
-// dissect has tshark read packets, and returns a line of fields of each.
+// dissect lets tshark read packets, and returns a line of fields for each.
 func dissect(t *testing.T, packets [][]byte, fields ...string) []string {
 	t.Helper()
 	program := tshark(t)
@@ -50,9 +49,8 @@ func dissect(t *testing.T, packets [][]byte, fields ...string) []string {
 	return strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 }
 
-// What we write is what tshark reads: the protocol, the P bit, the type and a
-// right checksum. The other fields of control messages are read from the wrong
-// octets by its version 4.0, so they prove nothing.
+// tshark reads what we write: the protocol, the P bit, the type and a right checksum. Its version
+// 4.0 reads the other fields of control messages from wrong octets, so they prove nothing.
 func TestTshark(t *testing.T) {
 	shows.IDs(t, "5533-5-01 5533-5.1-02 5533-5.1-03 5533-5.3-03 5533-5.3-08 5533-5.3-09 5533-5.3-12 5533-5.3-13",
 		"5533-5.3-14 5533-5.3-15 5533-5.3-16 5533-5.3-17 5533-5.3-18 5533-5.3-19 5533-5.3-20 5533-5.3-21",
@@ -75,7 +73,7 @@ func TestTshark(t *testing.T) {
 		}
 		add(b, 0, uint8(m.Type()), good)
 	}
-	// It does tell a wrong checksum.
+	// tshark does notice a wrong checksum.
 	b := mustAppend(t, &I1{InitiatorContextTag: 1})
 	add(with(b, 15, b[15]+1), 0, 1, bad)
 	h, err := PayloadHeader{NextHeader: NoNextHeader, ReceiverContextTag: MaxContextTag}.Append(nil)

@@ -30,62 +30,53 @@ const (
 	TypeError                 Type = 68
 )
 
-// layout is what Decode and Append have to know of one type of message.
+// layout is all that Decode and Append have to know of one type of message.
 type layout struct {
-	name string
+	name string // the RFC's
 	new  func() Message
-	// fixed is the least number of octets before the options, the header
-	// included; a multiple of 8.
+	// fixed is the least number of octets before the options, including the header. It is a
+	// multiple of 8.
 	fixed int
-	// options are those that the RFC lists for the message.
-	options optionSet
 	// reserved are the bits of the fixed part that mean nothing.
 	reserved []octet
 }
 
-// octet is some bits of an octet of a message.
+// octet is a set of bits of one octet of a message.
 type octet struct {
 	at   int
 	bits byte
 }
 
-// layouts has a name for every type that is known.
+// layouts has a row for every type that is known. The options of the messages are in optionSpecs.
 var layouts = [...]layout{
 	TypeI1: {
 		name: "I1", new: func() Message { return new(I1) }, fixed: 16,
-		options:  set(OptionULIDPair, OptionForkedInstanceIdentifier),
 		reserved: []octet{{3, 0xfe}, {6, 0x80}},
 	},
 	TypeR1: {
 		name: "R1", new: func() Message { return new(R1) }, fixed: 16,
-		options:  set(OptionResponderValidator),
 		reserved: []octet{{3, 0xfe}, {6, 0xff}, {7, 0xff}},
 	},
 	TypeI2: {
 		name: "I2", new: func() Message { return new(I2) }, fixed: 24,
-		options:  set(OptionResponderValidator, OptionULIDPair, OptionForkedInstanceIdentifier) | locatorOptions,
 		reserved: []octet{{3, 0xfe}, {6, 0x80}, {20, 0xff}, {21, 0xff}, {22, 0xff}, {23, 0xff}},
 	},
 	TypeR2: {
 		name: "R2", new: func() Message { return new(R2) }, fixed: 16,
-		options:  locatorOptions,
 		reserved: []octet{{3, 0xfe}, {6, 0x80}},
 	},
 	TypeR1bis: {
 		name: "R1bis", new: func() Message { return new(R1bis) }, fixed: 16,
-		options:  set(OptionResponderValidator),
 		reserved: []octet{{3, 0xfe}, {6, 0x80}},
 	},
 	TypeI2bis: {
 		name: "I2bis", new: func() Message { return new(I2bis) }, fixed: 32,
-		options: set(OptionResponderValidator, OptionULIDPair, OptionForkedInstanceIdentifier) | locatorOptions,
 		// 49 bits: the tag begins in the second bit of octet 26.
 		reserved: []octet{{3, 0xfe}, {6, 0x80},
 			{20, 0xff}, {21, 0xff}, {22, 0xff}, {23, 0xff}, {24, 0xff}, {25, 0xff}, {26, 0x80}},
 	},
 	TypeUpdateRequest: {
 		name: "Update Request", new: func() Message { return new(UpdateRequest) }, fixed: 16,
-		options:  locatorOptions,
 		reserved: []octet{{3, 0xfe}, {6, 0x80}},
 	},
 	TypeUpdateAcknowledgement: {
@@ -122,7 +113,7 @@ func (t Type) String() string {
 	return fmt.Sprintf("%s message type %d", t.class(), uint8(t))
 }
 
-// class is what the registry says of a type without a name.
+// class is the registry's word for a type without a name.
 func (t Type) class() string {
 	switch {
 	case t == 0:
@@ -133,12 +124,4 @@ func (t Type) class() string {
 		return "impossible"
 	}
 	return "unassigned"
-}
-
-// Lists reports whether the RFC lists the option for messages of type t. One
-// that is not listed is treated like one that is not known (RFC 5533, section
-// 5.15).
-func (t Type) Lists(o OptionType) bool {
-	l := layoutOf(t)
-	return l != nil && l.options.has(o)
 }

@@ -9,8 +9,8 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// ranges is a registry of RFC 5533, section 17, without its names: the last
-// number of a range and what it is.
+// ranges is a registry of RFC 5533, section 17, without its names: the last number of each range,
+// and the registry's word for it.
 type ranges []struct {
 	last  int
 	class string
@@ -25,7 +25,7 @@ func (r ranges) of(n int) string {
 	return "impossible"
 }
 
-// What has no name says what its number is for.
+// A number without a name has the registry's word.
 func TestRegistries(t *testing.T) {
 	for _, test := range []struct {
 		what  string
@@ -79,7 +79,8 @@ func TestRegistries(t *testing.T) {
 	}
 }
 
-// Only codes for debugging, and errors about Error messages, have no answer.
+// Errors with a debugging code, and errors about Error messages, have no answer; all others have
+// one.
 func TestAnswer(t *testing.T) {
 	for code := range 128 {
 		e := &ProtocolError{Code: ErrorCode(code), Type: TypeI1}

@@ -4,17 +4,15 @@ package wire
 
 import "encoding/binary"
 
-// UpdateRequest replaces the sender's locators, their preferences, or both (RFC
-// 5533, section 5.10).
+// UpdateRequest replaces the sender's locators, their preferences, or both (RFC 5533, section
+// 5.10).
 type UpdateRequest struct {
 	// ReceiverContextTag is the tag that the receiver has allocated.
 	ReceiverContextTag ContextTag
 	// RequestNonce is returned in the UpdateAcknowledgement.
 	RequestNonce uint32
-	// Options listed for it: LocatorList, LocatorPreferences,
-	// CGAParameterDataStructure, CGASignature, KeepaliveTimeout.
-	Options Options
-	Residue *Residue
+	Options      Options // see Type.Lists
+	Residue      *Residue
 }
 
 // Type returns TypeUpdateRequest.
@@ -38,9 +36,8 @@ type UpdateAcknowledgement struct {
 	ReceiverContextTag ContextTag
 	// RequestNonce is copied from the UpdateRequest.
 	RequestNonce uint32
-	// Options: none are listed for it.
-	Options Options
-	Residue *Residue
+	Options      Options // see Type.Lists
+	Residue      *Residue
 }
 
 // Type returns TypeUpdateAcknowledgement.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Package netlinktest has a socket of the kernel that has lost messages, for tests of
-// who reads such sockets.
+// Package netlinktest has a netlink socket of the running kernel that has lost messages, for tests
+// of code that reads such sockets.
 package netlinktest
 
 import (
@@ -15,16 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Sent is how many messages a congested socket was sent, more than it has room for.
+// Sent is how many messages Congested sends to a socket: more than the socket has room for.
 const Sent = 1000
 
-// Congested returns a socket of the kernel that has lost some of Sent messages, and a
-// function that sends it one more. message makes each by its number, from 0; its
-// length is filled in. Where that takes a privilege which is not there the test is
-// skipped.
+// Congested returns a socket that has lost some of Sent messages, and a function that sends one
+// more message to it. message makes each message by its number, from 0; Congested fills in the
+// length. The test is skipped if it lacks the privilege to send. The socket is closed when the test
+// ends.
 func Congested(t *testing.T, message func(number uint32) netlink.Message) (conn *netlink.Conn, send func()) {
 	t.Helper()
-	// Tests of other packages run at the same time.
+	// Tests of other packages run at the same time, in processes with other groups.
 	group := uint32(1) << (os.Getpid() % 32)
 	conn, err := netlink.Dial(unix.NETLINK_USERSOCK, &netlink.Config{Groups: group})
 	if errors.Is(err, fs.ErrPermission) {
@@ -51,7 +51,7 @@ func Congested(t *testing.T, message func(number uint32) netlink.Message) (conn 
 		if err != nil {
 			t.Fatal(err)
 		}
-		// It is refused by port 0, where nobody is, after the group has it.
+		// The group gets the message first. Then port 0, which no socket has, refuses it.
 		if err := unix.Sendto(s, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: group}); err != nil && err != unix.ECONNREFUSED {
 			t.Fatal(err)
 		}
@@ -62,7 +62,8 @@ func Congested(t *testing.T, message func(number uint32) netlink.Message) (conn 
 	return conn, send
 }
 
-// UntilError returns what is received before an error, and that.
+// UntilError calls receive until it fails, and returns everything that it has returned, with the
+// error.
 func UntilError[T any](receive func() ([]T, error)) (all []T, err error) {
 	for err == nil {
 		var list []T
@@ -72,8 +73,8 @@ func UntilError[T any](receive func() ([]T, error)) (all []T, err error) {
 	return all, err
 }
 
-// Freed returns the error with which a receive that waits ends when the socket is
-// closed.
+// Freed calls receive, closes the socket by closeIt while receive waits, and returns receive's
+// error.
 func Freed[T any](t *testing.T, receive func() ([]T, error), closeIt func() error) error {
 	t.Helper()
 	freed := make(chan error)

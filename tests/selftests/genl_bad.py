@@ -46,6 +46,11 @@ refused("reserved bits", errno.EINVAL, "", SET, u32(1, 5), reserved=1)
 refused("one good value, one bad", errno.ERANGE, "out of range", SET, u32(1, 5) + u32(2, 0))
 refused("one bad value, one good", errno.ERANGE, "out of range", SET, u32(2, 0) + u32(1, 5))
 
+# How payload is carried on a locator pair: this kernel knows the value 1 alone.
+CONTEXT_SET = 5
+for value in 0, 2:
+    refused(f"encapsulation {value}", errno.ERANGE, "out of range", CONTEXT_SET, u32(23, value))
+
 # Lists of locators.
 NEW = 4
 good = locators(11, bytes(15) + b"\1")

@@ -37,6 +37,7 @@ life()
 	ctx add $A1 $B1 tag-local 5 || return
 	expect_eq state "$(field state)" '"i1-sent"' &&
 	expect_eq header "$(field header)" 0 &&
+	expect_eq encapsulation "$(field encapsulation)" '"native"' &&
 	expect_eq locator-peer "$(field locator-peer)" "\"$B1\"" &&
 	expect_eq send-timeout "$(field send-timeout)" 15000 || return
 	ctx set $A1 $B1 tag-peer 6 state established locators-local $A2 locators-peer $B2,$B1 send-timeout 20s || return
@@ -55,9 +56,11 @@ life()
 	expect_eq "switches, header and MTU without header" "$(field switches) $(field header) $(field mtu)" "2 0 " || return
 	ctx set $A1 $B1 header 1 && expect_eq "MTU with header" "$(field mtu)" 1492 || return
 	ctx set $A1 $B1 locator-peer $B2 || return
-	# The same again is no switch; a list is replaced as a whole.
-	ctx set $A1 $B1 locator-peer $B2 locators-peer none || return
+	# To set the same pair again, or its encapsulation alone, is no switch; a list is replaced as a whole.
+	ctx set $A1 $B1 locator-peer $B2 locators-peer none encapsulation native || return
+	ctx set $A1 $B1 encapsulation native || return
 	expect_eq switches "$(field switches)" 3 &&
+	expect_eq encapsulation "$(field encapsulation)" '"native"' &&
 	expect_eq locators-peer "$(field locators-peer)" "" || return
 	# A forked context stands beside it.
 	ctx add $A1 $B1 fii 7 tag-local 9 || return

@@ -167,12 +167,12 @@ four_by_four()
 	daemons_up && flows 10 shim6:all_dead_for_a_while tcp:5001 || { cat "$RESULTS.err"; daemons_down; return 1; }
 	ask a /paths/history | python3 -c 'import json, sys
 s = [s for s in json.load(sys.stdin) if s["direction"] == "outbound"][0]
-pairs = [s["from"]]
-for p in s["probed"]:
-    p = {k: p[k] for k in ("locator-local", "locator-peer")}
+pairs = []
+for p in [s["from"]] + s["probed"]:
+    p = (p["locator-local"], p["locator-peer"])
     if p not in pairs:
         pairs.append(p)
-print(*(p[k] for p in pairs[:4] for k in p))' >"$TEST_TMP/order" || { ask a /paths/history; status=1; }
+print(*(a for p in pairs[:4] for a in p))' >"$TEST_TMP/order" || { ask a /paths/history; status=1; }
 	daemons_down
 	[ $status = 0 ] || return
 	# shellcheck disable=SC2046

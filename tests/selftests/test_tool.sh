@@ -205,6 +205,21 @@ monitors_json()
 		keys event timestamp preference protocol action && tool a policy del preference 78
 }
 
+# An address of another network is one more place to go to, as long as it is there.
+monitors_protection()
+{
+	: >"$TEST_TMP/monitor"
+	in_ns a timeout -s INT 120 shim6tool monitor protection >"$TEST_TMP/monitor" 2>&1 &
+	monitor=$!
+	# It prints what changes after its first question.
+	sleep 3
+	ip -n "$(ns a)" addr add 2001:db8:77::a/64 dev up1 nodad &&
+		hears "^protection $A1 $B1 protected by .* of 3 networks here" &&
+		ip -n "$(ns a)" addr del 2001:db8:77::a/64 dev up1 &&
+		hears "^protection $A1 $B1 protected by .* of 2 networks here" || { monitored; return 1; }
+	monitored
+}
+
 # Without a daemon the kernel's contexts tell that there was a switch.
 monitors_paths_without_daemon()
 {
@@ -327,7 +342,7 @@ use_pair()
 
 	tool a context del $A1 $B1 && tool a context trigger $A1 $B1 force && busywait 20 established || return
 	ask a /contexts | grep -q "{\"address\":\"$B2\"[^}]*\"probed\":false" || { ask a /contexts; fail "it is not fresh"; return 1; }
-	says 0 "^.{\"ulid-local\":\"$A1\".*\"locator-local\":\"$A2\",\"locator-peer\":\"$B2\",\"result\":\"ok\"}.$" \
+	says 0 "^.{\"ulid-local\":\"$A1\".*\"locator-local\":\"$A2\",\"locator-peer\":\"$B2\",\"encapsulation\":\"native\",\"result\":\"ok\"}.$" \
 		tool a -j path use $A1 $B1 local $A2 peer $B2 && by_pair $A1 $B1 $A2 $B2 || { tool a path; fail "it has not moved"; return 1; }
 	says 0 "trigger operator" tool a path history $A1 $B1 && tool a path use $A1 $B1 ulids && by_pair $A1 $B1 $A1 $B1 || return
 	# What leaves by the second link is lost.
@@ -599,6 +614,7 @@ run_test "one screen of status" screen
 run_test "locator and daemon" looks
 run_test "monitor: contexts, policies, the configuration" monitors
 run_test "monitor: JSON" monitors_json
+run_test "monitor: what protects a context" monitors_protection
 run_test "path show, path history and monitor: why did it switch? [boeing-3.2-02 5534-9-01 5534-9-02]" switches
 run_test "what blocks a session, and what a path" blocks
 run_test "update, del, trigger, shim and deshim [boeing-3.2-01]" commands

@@ -51,6 +51,7 @@ type guest struct {
 	script string   // in tests/selftests
 	env    []string // NAME=VALUE, in the guest
 	limit  int      // seconds, by the host's clock
+	module string   // folder of a module that it needs beside those of selftests/nic, or ""
 	leaks  bool
 	share  int // its cases are those of one of so many shares
 	shares int
@@ -71,6 +72,9 @@ func (p *part) argv() ([]string, error) {
 	}
 	argv := []string{"tests/vm/run", "-built", "-k", p.kernel, "-T", fmt.Sprint(g.limit), "-j", fmt.Sprint(compilers()),
 		"-m", "tests/selftests/nic", "-o", artifacts(p.name), "-e", "SHIM6_NO_SKIP=1"}
+	if g.module != "" {
+		argv = append(argv, "-m", g.module)
+	}
 	if g.leaks {
 		argv = append(argv, "-leaks")
 	}

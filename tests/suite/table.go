@@ -11,11 +11,13 @@ import (
 
 // The kernels. Native ones are User Mode Linux: they have virtual time, native speed and
 // one processor. Emulated ones are Debian's own under QEMU: they have two processors, and
-// module and packages as a user has them, and are ten to thirty times slower.
+// module and packages as a user has them, and are ten to thirty times slower. Kernel smp is
+// User Mode Linux with several processors at native speed, in real time, for races alone.
 var (
 	native   = []string{"latest", "6.1-uml", "debug"}
 	emulated = []string{"6.12", "6.1"}
-	kernels  = slices.Concat(native, emulated)
+	single   = slices.Concat(native, emulated)
+	kernels  = append(slices.Clone(single), "smp")
 )
 
 // plan says on which kernels a test runs, and in how many guests its cases are shared out
@@ -36,11 +38,12 @@ var plans = map[string]plan{
 	"explore":        {kernels: []string{"latest", "debug"}},
 	// These are about what only Debian's own kernels have as well: the module as it is
 	// compiled for x86, and more than one processor.
-	"module":  {kernels: kernels},
-	"traffic": {kernels: kernels},
+	"module":  {kernels: single},
+	"traffic": {kernels: single},
 	"switch":  {kernels: append(slices.Clone(native), "6.12")},
 	"fair":    {kernels: append(slices.Clone(native), "6.12")},
 	"demo":    {kernels: append(slices.Clone(native), "6.12")},
+	"races":   {kernels: []string{"smp"}},
 	// All its rows are measured on latest.
 	"failover": {kernels: native, guests: 4},
 	"routers":  {kernels: native, guests: 2},
@@ -80,6 +83,9 @@ func table(tests []string) []*part {
 			for share := range shares {
 				p := selftest(test, k, share, shares)
 				p.guest.leaks = k == "debug" && slices.Contains(leaky, test)
+				if test == "races" {
+					p.guest.module = "tests/bench/datapath"
+				}
 				add(p)
 			}
 		}

@@ -26,6 +26,7 @@ type kernelKind struct {
 	meta    string   // stock: the package that depends on the newest image
 	source  string   // uml: the source package; "" for the newest of unstable
 	configs []string // uml: fragments, below the repository
+	smp     bool     // uml: it has more than one processor, and real time only
 	space   uint64   // MiB needed to fetch and build it
 }
 
@@ -37,6 +38,7 @@ var kernels = map[string]kernelKind{
 	"latest": {uml: true, space: 4000, configs: umlConfigs},
 	"debug": {uml: true, source: "linux-source-6.12", space: 5000,
 		configs: append(slices.Clone(umlConfigs), "tests/vm/config/debug.config")},
+	"smp": {uml: true, smp: true, space: 3000, configs: []string{"tests/vm/config/smp.config"}},
 }
 
 var umlConfigs = []string{"tests/vm/config/uml.config", "tests/selftests/config"}
@@ -50,8 +52,9 @@ func kernelNames() []string {
 	return l
 }
 
-func umlNames() []string {
-	return slices.DeleteFunc(kernelNames(), func(n string) bool { return !kernels[n].uml })
+// virtualNames are the kernels that have virtual time.
+func virtualNames() []string {
+	return slices.DeleteFunc(kernelNames(), func(n string) bool { return !kernels[n].uml || kernels[n].smp })
 }
 
 // kernel is a kernel that is ready to boot, as kernel.json in its folder, whose name is

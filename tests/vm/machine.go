@@ -143,7 +143,7 @@ func (r *run) boot(stop <-chan os.Signal) (*verdict, error) {
 
 	began := time.Now()
 	start := cmd.Start
-	if r.k.UML {
+	if r.k.UML && !kernels[r.k.Name].smp {
 		cpu, release, err := takeProcessor(r.cache)
 		if err != nil {
 			return nil, err
@@ -259,7 +259,7 @@ func (r *run) machine() (*exec.Cmd, string, error) {
 	// the other has just written over. Linux does so when a hook of netfilter comes
 	// or goes, and then dies of an int3 that is there no more. It is not slower.
 	accel := "tcg,thread=single"
-	if r.kvmWorks() {
+	if r.o.time != "counted" && r.kvmWorks() {
 		accel = "kvm"
 	}
 	return r.qemu(accel), "qemu-" + strings.Split(accel, ",")[0], nil
@@ -294,8 +294,11 @@ func (r *run) uml() *exec.Cmd {
 		"ssl=null", "ssl0=null,fd:3", "ssl1=null,fd:4",
 		"loglevel=7", "panic_on_oops=1",
 	}
-	if r.k.Name == "latest" {
+	if r.k.Name == "latest" || r.k.Name == "smp" {
 		args = append(args, "seccomp=on")
+	}
+	if kernels[r.k.Name].smp {
+		args = append(args, "ncpus="+strconv.Itoa(r.o.cpus))
 	}
 	if r.o.time == "virtual" {
 		args = append(args, "time-travel=inf-cpu")
@@ -325,8 +328,12 @@ func (r *run) qemu(accel string) *exec.Cmd {
 		// that is half of the time that a program takes to start.
 		kernelArgs = append(kernelArgs, "norandmaps")
 	}
-	return exec.Command("qemu-system-x86_64",
-		"-M", "q35", "-cpu", cpu, "-accel", accel, "-smp", strconv.Itoa(r.o.cpus), "-m", fmt.Sprintf("%dM", r.memory(2048)),
+	cpus := r.o.cpus
+	if r.o.time == "counted" {
+		cpus = 1
+	}
+	args := []string{
+		"-M", "q35", "-cpu", cpu, "-accel", accel, "-smp", strconv.Itoa(cpus), "-m", fmt.Sprintf("%dM", r.memory(2048)),
 		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot",
 		"-kernel", r.k.Image, "-initrd", r.k.Initrd, "-append", strings.Join(kernelArgs, " "),
 		"-chardev", "file,id=log,path=/dev/fd/5", "-serial", "chardev:log",
@@ -334,9 +341,14 @@ func (r *run) qemu(accel string) *exec.Cmd {
 		"-chardev", "file,id=err,path=/dev/fd/4", "-serial", "chardev:err",
 		"-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
 		"-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
-		"-fsdev", "local,id=out,path="+r.dir+",security_model=none,multidevs=remap",
+		"-fsdev", "local,id=out,path=" + r.dir + ",security_model=none,multidevs=remap",
 		"-device", "virtio-9p-pci,fsdev=out,mount_tag=out",
-		"-device", "virtio-rng-pci")
+		"-device", "virtio-rng-pci",
+	}
+	if r.o.time == "counted" {
+		args = append(args, "-icount", "shift=0,sleep=off")
+	}
+	return exec.Command("qemu-system-x86_64", args...)
 }
 
 // kvmWorks tells whether this very kernel boots under KVM. /dev/kvm may be

@@ -38,14 +38,17 @@ Boots a kernel with shim6.ko ready for modprobe, runs COMMAND in it as root and
 exits with COMMAND's status. Kernels are fetched or built at first use and kept.
 
   -k KERNEL      6.1, 6.12 (Debian's, under QEMU; default 6.12), or as User Mode
-                 Linux 6.1-uml (Debian's source), latest (Debian unstable's) or debug
-                 (6.12 with KASAN, lockdep, kmemleak, UBSAN, fault injection)
-  -t TIME        virtual (only User Mode kernels, and their default) or real
+                 Linux 6.1-uml (Debian's source), latest (Debian unstable's), debug
+                 (6.12 with KASAN, lockdep, kmemleak, UBSAN, fault injection) or smp
+                 (Debian unstable's, more than one processor, KASAN)
+  -t TIME        virtual (only User Mode kernels but smp, and their default), real, or
+                 counted (only 6.1 and 6.12, with one processor: a nanosecond is an
+                 instruction, whatever else this machine does)
   -T SECONDS     how long COMMAND may take, by the host's clock (default 600)
   -o DIR         the artifacts folder; in the guest $SHIM6_ARTIFACTS is the same
   -e NAME=VALUE  set a variable for COMMAND (may be repeated)
   -m DIR         build this folder's module as well (may be repeated)
-  -c COUNT       the guest's processors under QEMU (default 2)
+  -c COUNT       the guest's processors under QEMU and of smp (default 2)
   -M MIB         the guest's memory (default 1536, under QEMU 2048)
   -leaks         debug only: after COMMAND, look for memory that it lost
   -v             show the kernel log while it runs
@@ -125,15 +128,18 @@ func parseOptions(args []string) (*options, error) {
 	case !ok:
 		return nil, fmt.Errorf("there is no kernel %q: take one of %s",
 			o.kernel, strings.Join(kernelNames(), ", "))
-	case o.time == "" && k.uml:
+	case o.time == "" && k.uml && !k.smp:
 		o.time = "virtual"
 	case o.time == "":
 		o.time = "real"
-	case o.time != "virtual" && o.time != "real":
-		return nil, fmt.Errorf("-t %s: time is virtual or real", o.time)
+	case o.time != "virtual" && o.time != "real" && o.time != "counted":
+		return nil, fmt.Errorf("-t %s: time is virtual, real or counted", o.time)
 	}
-	if o.time == "virtual" && !k.uml {
-		return nil, fmt.Errorf("kernel %s runs under QEMU, which has real time only: take one of %s for virtual time", o.kernel, strings.Join(umlNames(), ", "))
+	if o.time == "counted" && k.uml {
+		return nil, fmt.Errorf("kernel %s is no emulated machine, where instructions are counted: take 6.1 or 6.12", o.kernel)
+	}
+	if o.time == "virtual" && (!k.uml || k.smp) {
+		return nil, fmt.Errorf("kernel %s has real time only: take one of %s for virtual time", o.kernel, strings.Join(virtualNames(), ", "))
 	}
 	if o.leaks && o.kernel != "debug" {
 		return nil, fmt.Errorf("-leaks needs kmemleak, which only -k debug has")

@@ -39,7 +39,9 @@ func TestParseOptionsErrors(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"", "no COMMAND"},
 		{"-k 7 true", `no kernel "7"`},
-		{"-t never true", "virtual or real"},
+		{"-t never true", "virtual, real or counted"},
+		{"-k latest -t counted true", "no emulated machine"},
+		{"-k smp -t virtual true", "real time only"},
 		{"-k 6.1 -t virtual true", "real time only"},
 		{"-leaks true", "only -k debug has"},
 		{"-T -1 true", "positive number"},

@@ -42,7 +42,7 @@ bad_input()
 	expect "unknown option" 125 'not defined.*-z' "$run" -z
 	expect "no command" 125 'no COMMAND' "$run" -k 6.12
 	expect "virtual time under QEMU" 125 'real time only' "$run" -k 6.1 -t virtual -- true
-	expect "unknown time" 125 'virtual or real' "$run" -t slow -- true
+	expect "unknown time" 125 'virtual, real or counted' "$run" -t slow -- true
 	expect "leaks without kmemleak" 125 'only -k debug' "$run" -leaks -- true
 	expect "bad limit" 125 'positive number' "$run" -T 0 -- true
 	expect "bad variable" 125 'NAME=VALUE' "$run" -e 1A=2 -- true

@@ -70,7 +70,7 @@ def two():
 		}
 	}
 	if _, err := named("a_test.go", "package"); err == nil {
-		t.Error("what is no Go is read")
+		t.Error("a file that is not Go is read")
 	}
 	_, err := named("a_test.go", "package a\n\n// Shows: 5533-5.4-01 5533-5.4-02\nfunc TestA(t *testing.T) {}\n")
 	if err == nil || !strings.Contains(err.Error(), "5533-5.4-01 is in a comment") {
@@ -130,7 +130,7 @@ RFC 1111, wire, without a test or a reason:
 	}
 }
 
-// What is counted has a test, or a reason why not.
+// A requirement of a counted level needs a test, or a reason why not.
 func TestRequired(t *testing.T) {
 	met := map[string][]string{"5533-1-01": {"a_test.go"}}
 	for _, tt := range []struct {
@@ -187,8 +187,8 @@ func TestParseReasons(t *testing.T) {
 	}
 }
 
-// The tree's own tests name requirements that there are, what is required has a test or
-// a reason, and the table is whole.
+// The tree's own tests name only requirements of the table, each requirement has a test or a
+// reason, and the table is complete.
 func TestTree(t *testing.T) {
 	var b strings.Builder
 	if err := run(&b, []string{"-v", "../.."}); err != nil {

@@ -10,16 +10,14 @@ import (
 	"strings"
 )
 
-// reasons says of requirements why they have no test: ids, a tab and a sentence
-// a line.
+// reasons has the reasons why requirements have no test: in each line ids, a tab and a sentence.
 //
 //go:embed reasons.tsv
 var reasons string
 
-// parseReasons returns the reasons of a text by id. All that is wrong with it is an
-// error: an id that no row has or whose level is not counted, that stands there twice,
-// or that a test names by now; and a reason that is no sentence, or that refers to an id
-// without a test.
+// parseReasons returns the reasons by id. The error names everything that is wrong: an id that
+// no row has, whose level is not counted, that has a reason already, or that a test names by now;
+// a reason that is no sentence, or that refers to an id without a test.
 func parseReasons(text string, rows []requirement, found map[string][]string) (map[string]string, error) {
 	levels := map[string]string{}
 	for _, r := range rows {

@@ -16,15 +16,15 @@ import (
 	"strings"
 )
 
+// idPattern fits the id of a requirement: document, section and number, as in 5533-12.3-07.
 var idPattern = regexp.MustCompile(`\b(?:\d{4}|boeing)-[0-9A-C][0-9.]*-\d\d\b`)
 
-// named returns the ids that a file's tests name by what runs. What stands in a
-// comment is none of it.
+// named returns the ids that a file's tests name in code that runs. Comments do not count.
 //
-//   - A Go test calls shows.IDs. What it is given is a string, or the field shows of the
-//     cases of a table, whose strings count wherever in the file the table is.
-//   - A selftest's case in shell has them in brackets at the end of its name.
-//   - One in Python has them as arguments of @case, behind its name.
+//   - A Go test calls shows.IDs. Its argument is a string, or the field shows of the cases of a
+//     table: then the strings of all tables of the file count.
+//   - A case of a selftest in shell has the ids in brackets at the end of its name.
+//   - A case of a selftest in Python has the ids as arguments of @case, after its name.
 func named(path string, text string) ([]string, error) {
 	switch {
 	case strings.HasSuffix(path, "_test.go"):
@@ -37,7 +37,7 @@ func named(path string, text string) ([]string, error) {
 	return nil, nil
 }
 
-// idsOnly returns the ids of a string that holds nothing else.
+// idsOnly returns the ids of a string that holds nothing else, otherwise nil.
 func idsOnly(s string) []string {
 	ids := strings.Fields(s)
 	for _, id := range ids {
@@ -56,19 +56,6 @@ func namedByGo(path, text string) ([]string, error) {
 	if id := formerly.FindStringSubmatch(text); id != nil {
 		return nil, fmt.Errorf("%s: %s is in a comment, where it shows nothing: the test is to call shows.IDs", path, id[1])
 	}
-	// literals returns the ids of all strings of a node that hold nothing else.
-	literals := func(n ast.Node) []string {
-		var ids []string
-		ast.Inspect(n, func(n ast.Node) bool {
-			if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
-				if s, err := strconv.Unquote(l.Value); err == nil {
-					ids = append(ids, idsOnly(s)...)
-				}
-			}
-			return true
-		})
-		return ids
-	}
 	var ids []string
 	tables := false
 	for _, d := range f.Decls {
@@ -85,7 +72,7 @@ func namedByGo(path, text string) ([]string, error) {
 				if isSelector(arg, "", "shows") {
 					tables = true
 				}
-				ids = append(ids, literals(arg)...)
+				ids = append(ids, idsIn(arg)...)
 			}
 			return true
 		})
@@ -93,7 +80,7 @@ func namedByGo(path, text string) ([]string, error) {
 	if tables {
 		ast.Inspect(f, func(n ast.Node) bool {
 			if l, ok := n.(*ast.CompositeLit); ok {
-				ids = append(ids, literals(l)...)
+				ids = append(ids, idsIn(l)...)
 				return false
 			}
 			return true
@@ -102,10 +89,23 @@ func namedByGo(path, text string) ([]string, error) {
 	return ids, nil
 }
 
-// formerly is how a test named its requirements once.
+// idsIn returns the ids of all strings within a node that hold nothing else.
+func idsIn(n ast.Node) (ids []string) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING {
+			if s, err := strconv.Unquote(l.Value); err == nil {
+				ids = append(ids, idsOnly(s)...)
+			}
+		}
+		return true
+	})
+	return ids
+}
+
+// formerly fits the comment in which a test named its requirements once.
 var formerly = regexp.MustCompile(`(?m)^\s*// Shows: (\S+)`)
 
-// testName is of the functions that go test calls.
+// testName fits the names of the functions that go test calls.
 var testName = regexp.MustCompile(`^(Test|Fuzz)([^a-z]|$)`)
 
 // isSelector reports whether an expression is x.name, with any x if it is "".
@@ -118,7 +118,7 @@ func isSelector(e ast.Expr, x, name string) bool {
 	return ok && (x == "" || of.Name == x)
 }
 
-// shellCase is a case of a selftest: what calls run_test, with a name.
+// shellCase fits the call that runs a case of a selftest in shell, up to the ids in its name.
 var shellCase = regexp.MustCompile(`(?m)^\s*(?:run_test|session|set_up) "[^"\n]*\[([^]\n"]*)\]"`)
 
 func namedByShell(text string) []string {
@@ -131,7 +131,7 @@ func namedByShell(text string) []string {
 
 var (
 	pythonCase = regexp.MustCompile(`(?m)^@case\(`)
-	// A string, a comment, or one of what brackets; they are told apart by how they begin.
+	// pythonToken fits a string, a comment or a bracket; the first octet tells which.
 	pythonToken = regexp.MustCompile(`"(?:[^"\\\n]|\\.)*"|#.*|[()]`)
 )
 
@@ -156,7 +156,7 @@ func namedByPython(text string) []string {
 	return ids
 }
 
-// shown maps each id that a test under root names to the files that do.
+// shown maps each id that a test below root names to the files that name it.
 func shown(root string) (map[string][]string, error) {
 	found := map[string][]string{}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// generateGo returns the Go constants of a specification. Definitions are
-// exported; numbers on the wire stay inside the package.
+// generateGo returns the Go file of a specification. Definitions are exported; numbers on the wire
+// stay inside the package.
 func generateGo(s *spec) ([]byte, error) {
 	var b bytes.Buffer
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
@@ -93,7 +93,7 @@ func comment(b *bytes.Buffer, doc string) {
 	}
 }
 
-// camel makes a Go name of a YNL name.
+// camel turns a YNL name into a Go name.
 func camel(name string, exported bool) string {
 	var b strings.Builder
 	for i, w := range strings.Split(name, "-") {

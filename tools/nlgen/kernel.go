@@ -13,9 +13,8 @@ import (
 	"time"
 )
 
-// generateC returns the C files by path, made by the generator that the
-// kernel itself uses. It is taken from one kernel (6.12), so that what it
-// prints changes only when we want it to.
+// generateC returns the C files by path. The kernel's own generator makes them; it is that of
+// Linux 6.12, so that its output changes only when we want it to.
 func generateC(repo, source string) (map[string][]byte, error) {
 	gen := filepath.Join(source, "tools/net/ynl/ynl-gen-c.py")
 	if _, err := os.Stat(gen); err != nil {
@@ -56,15 +55,14 @@ func generateC(repo, source string) (map[string][]byte, error) {
 	return files, nil
 }
 
-// laySpec copies the specification and the schemas into a folder that looks
-// to the generator like a kernel tree, and returns the specification's path.
+// laySpec copies the specification and the schema into root, which then looks like a kernel tree
+// to the generator. It returns the specification's path.
 func laySpec(repo, source, root string) (string, error) {
 	dir := filepath.Join(root, "Documentation/netlink")
 	if err := os.MkdirAll(filepath.Join(dir, "specs"), 0o755); err != nil {
 		return "", err
 	}
-	// The generator walks up until it sees this file, and for ever if it
-	// sees none.
+	// The generator walks up until it sees this file. Without it, it would never stop.
 	if err := os.WriteFile(filepath.Join(root, "MAINTAINERS"), nil, 0o644); err != nil {
 		return "", err
 	}
@@ -72,9 +70,8 @@ func laySpec(repo, source, root string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// In 6.12 the schema of new families does not know the flag by which a
-	// container's own administrator may write; later kernels' schema does,
-	// and the generator always did.
+	// The flag uns-admin-perm lets a container's own administrator write. The generator of
+	// 6.12 knows it, but the schema of new families only that of later kernels.
 	old, wanted := []byte("enum: [ admin-perm ]"), []byte("enum: [ admin-perm, uns-admin-perm ]")
 	if !bytes.Contains(schema, wanted) {
 		if !bytes.Contains(schema, old) {
@@ -93,8 +90,8 @@ func laySpec(repo, source, root string) (string, error) {
 	return file, os.WriteFile(file, text, 0o644)
 }
 
-// touchUp names our paths in place of a kernel tree's, and lets old kernels
-// compile the tables by including compat.h.
+// touchUp replaces a kernel tree's paths by ours, and includes compat.h, so that old kernels
+// compile the tables.
 func touchUp(path string, text []byte) []byte {
 	s := string(text)
 	s = strings.Replace(s, "/*\tDocumentation/netlink/specs/shim6.yaml */", "/*\t"+specPath+" */", 1)

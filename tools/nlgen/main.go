@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Command nlgen makes all that is made from netlink/shim6.yaml: the uapi
-// header, the kernel's policies and operations, and the Go constants.
+// Command nlgen generates everything that comes from netlink/shim6.yaml: the uapi header, the
+// kernel's attribute policies and operations, and the Go constants.
 package main
 
 import (
@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-// specPath is the specification, below the repository.
+// specPath is the specification's path in the repository.
 const specPath = "netlink/shim6.yaml"
 
 func main() {
@@ -50,15 +50,11 @@ func run(repo, source string, goOnly, check bool) error {
 	if files["netlink/shim6_gen.go"], err = generateGo(s); err != nil {
 		return err
 	}
-	var drifted []string
+	if check {
+		return compare(repo, files)
+	}
 	for path, text := range files {
 		file := filepath.Join(repo, path)
-		if check {
-			if d := difference(path, file, text); d != "" {
-				drifted = append(drifted, d)
-			}
-			continue
-		}
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			return err
 		}
@@ -66,14 +62,26 @@ func run(repo, source string, goOnly, check bool) error {
 			return err
 		}
 	}
-	if len(drifted) > 0 {
-		sort.Strings(drifted)
-		return fmt.Errorf("not what %s says (run make generate):\n%s", specPath, strings.Join(drifted, "\n"))
-	}
 	return nil
 }
 
-// difference says where a file first differs from what it should be, or "".
+// compare returns an error that names each file that differs from what it should be.
+func compare(repo string, files map[string][]byte) error {
+	var drifted []string
+	for path, text := range files {
+		if d := difference(path, filepath.Join(repo, path), text); d != "" {
+			drifted = append(drifted, d)
+		}
+	}
+	if len(drifted) == 0 {
+		return nil
+	}
+	sort.Strings(drifted)
+	return fmt.Errorf("not what %s says (run make generate):\n%s", specPath, strings.Join(drifted, "\n"))
+}
+
+// difference returns the first line in which a file differs from what it should be, "" if there is
+// none.
 func difference(path, file string, want []byte) string {
 	got, err := os.ReadFile(file)
 	if err != nil {

@@ -78,7 +78,7 @@ func TestGenerateGo(t *testing.T) {
 	}
 }
 
-// -check passes on what was written, and names the file and line that drifted.
+// -check accepts the files that were written, and names the file and line that drifted.
 func TestCheck(t *testing.T) {
 	repo := t.TempDir()
 	if err := run(repo, "", true, false); err == nil || !strings.Contains(err.Error(), "-repo") {

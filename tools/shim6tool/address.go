@@ -6,7 +6,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -15,11 +14,11 @@ import (
 	"shim6/daemon/cga"
 )
 
-// kind is one of the two objects that are addresses.
+// kind is one of the two kinds of addresses, each of which is an object.
 type kind struct {
 	name   string
 	verify func(*cga.PDS, netip.Addr) error
-	// success says what an address is that verifies.
+	// success says of an address that it verifies.
 	success string
 }
 
@@ -28,26 +27,7 @@ var (
 	kindHBA = kind{"hba", (*cga.PDS).VerifyHBA, "is in the HBA set of"}
 )
 
-func (t *tool) addressCommands(k kind) []command {
-	return []command{
-		{"show", func(args []string) error { return t.addressShow(k, args) }},
-		{"verify", func(args []string) error { return t.addressVerify(k, args) }},
-		{"generate", func(args []string) error { return t.addressGenerate(k, args) }},
-	}
-}
-
-// file is a key whose value is a path.
-func file(name string, to *string) key {
-	return key{name: name, set: func(value string) error {
-		if value == "" {
-			return errors.New("the name of a file is not empty")
-		}
-		*to = value
-		return nil
-	}}
-}
-
-// readPDS reads what addressGenerate wrote, or the bare octets of a PDS.
+// readPDS reads a file of addressGenerate, or the bare octets of a PDS.
 func readPDS(path string) ([]cga.Address, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -58,76 +38,6 @@ func readPDS(path string) ([]cga.Address, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return list, nil
-}
-
-func (t *tool) addressShow(k kind, args []string) error {
-	var path string
-	if _, err := parseKeys("key of "+k.name+" show", []key{file("pds", &path)}, args); err != nil {
-		return err
-	}
-	if path == "" {
-		return usageError(k.name + " show needs 'pds FILE', the file to show")
-	}
-	list, err := readPDS(path)
-	if err != nil {
-		return err
-	}
-	for _, a := range list {
-		if _, err := a.PDS.MultiPrefix(); k.name == kindHBA.name && err != nil {
-			return fmt.Errorf("%s: %w; 'shim6tool cga show' shows what it is", path, err)
-		}
-	}
-	return t.printAddresses(list)
-}
-
-func (t *tool) addressVerify(k kind, args []string) error {
-	if len(args) == 0 {
-		return usageError(k.name + " verify needs an address, and 'pds FILE'")
-	}
-	addr, err := parseAddr(args[0])
-	if err != nil {
-		return usageError(err.Error())
-	}
-	var path string
-	if _, err := parseKeys("key of "+k.name+" verify", []key{file("pds", &path)}, args[1:]); err != nil {
-		return err
-	}
-	if path == "" {
-		return usageError(k.name + " verify needs 'pds FILE', the file with the PDS")
-	}
-	list, err := readPDS(path)
-	if err != nil {
-		return err
-	}
-	err = verifyByAny(k, list, addr)
-	if t.json {
-		o := object{{"address", addr}, {"valid", err == nil}, {"sec", cga.SecOf(addr)}}
-		if err != nil {
-			o = append(o, field{"reason", err.Error()})
-		}
-		return errors.Join(t.printJSON([]object{o}), err)
-	}
-	if err != nil {
-		return fmt.Errorf("%v does not verify: %w", addr, err)
-	}
-	_, err = fmt.Fprintf(t.out, "%v %s %s, Sec %d\n", addr, k.success, path, cga.SecOf(addr))
-	return err
-}
-
-// verifyByAny verifies addr with those of a list, of which one has to fit. If none
-// does, the error is not that of one of another prefix, if it can be helped.
-func verifyByAny(k kind, list []cga.Address, addr netip.Addr) error {
-	var first error
-	for _, a := range list {
-		err := k.verify(a.PDS, addr)
-		if err == nil {
-			return nil
-		}
-		if first == nil || errors.Is(first, cga.ErrSubnetPrefix) {
-			first = err
-		}
-	}
-	return first
 }
 
 func (t *tool) printAddresses(list []cga.Address) error {
@@ -161,8 +71,8 @@ const (
 	boundToSet  = "hba-only"
 )
 
-// boundTo goes by what the Multi-Prefix extension says is in the place of the key,
-// not by whether that could sign.
+// boundTo says what an address is bound to. The Multi-Prefix extension says whether a key is in its
+// place; whether that key could sign does not matter.
 func boundTo(p *cga.PDS) string {
 	m, err := p.MultiPrefix()
 	switch {
@@ -174,8 +84,8 @@ func boundTo(p *cga.PDS) string {
 	return boundToSet
 }
 
-// keyBits is the length of what is in the place of the key, 0 if it is no RSA
-// key, nor a nonce that looks like one.
+// keyBits is the length in bits of the RSA key, or of a nonce that looks like one; 0 if there is
+// neither.
 func keyBits(p *cga.PDS) int {
 	k, err := x509.ParsePKIXPublicKey(p.PublicKey)
 	if err != nil {
@@ -187,8 +97,8 @@ func keyBits(p *cga.PDS) int {
 	return 0
 }
 
-// addressObject has the names of the RFCs. What is not known is left out: a bare
-// PDS does not say what its address is.
+// addressObject has the names of the RFCs. It leaves out the address of a bare PDS, which does not
+// say it.
 func addressObject(a cga.Address) (object, error) {
 	p := a.PDS
 	hash1, err := p.Hash1()
@@ -237,7 +147,7 @@ func addressObject(a cga.Address) (object, error) {
 	}...), nil
 }
 
-// addressText is addressObject for people, without the octets of the key.
+// addressText is addressObject as text, without the octets of the key.
 func addressText(a cga.Address) (string, error) {
 	o, err := addressObject(a)
 	if err != nil {

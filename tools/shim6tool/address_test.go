@@ -23,7 +23,7 @@ type vector struct {
 	Expect             bool
 }
 
-// writeVector puts a PDS, and the key if there is one, where the tool reads it.
+// writeVector writes the PDS of a vector, and its key if it has one, to files for the tool.
 func writeVector(t *testing.T, name string) (v vector, pds, key string) {
 	t.Helper()
 	b, err := os.ReadFile("../../daemon/cga/testdata/cga-hba.json")
@@ -78,7 +78,7 @@ func read(t *testing.T, path string) []byte {
 	return b
 }
 
-// names are the files in a directory, hidden ones too.
+// names are the files in a directory, with hidden ones.
 func names(t *testing.T, dir string) []string {
 	t.Helper()
 	list, err := os.ReadDir(dir)
@@ -92,7 +92,7 @@ func names(t *testing.T, dir string) []string {
 	return names
 }
 
-// good calls the tool and wants it to succeed.
+// good calls the tool, which has to succeed.
 func good(t *testing.T, words string, args ...any) string {
 	t.Helper()
 	words = fmt.Sprintf(words, args...)
@@ -103,7 +103,7 @@ func good(t *testing.T, words string, args ...any) string {
 	return out
 }
 
-// refused calls the tool and wants it to fail, with this in the message.
+// refused calls the tool, which has to fail with this text in its message.
 func refused(t *testing.T, want, words string, args ...any) string {
 	t.Helper()
 	words = fmt.Sprintf(words, args...)
@@ -159,8 +159,8 @@ func TestAddressShow(t *testing.T) {
 			}
 		}
 	}
-	// One whose P flag is where others do not look for it: its key may sign all the
-	// same, and what is shown says why.
+	// A PDS whose P flag is in a place where other programs do not look: its key may sign all the
+	// same, and the output says why.
 	_, pds, _ = writeVector(t, "hbacga-2-sec0")
 	if out := good(t, "hba show pds %s", pds); !strings.HasPrefix(out, "pds bound-to cga-hba\n") ||
 		!strings.Contains(out, "\n    public-key ") || !strings.Contains(out, "\n    p-flag false p-flag-misplaced true prefixes 2001:db8:1:1::/64,") {
@@ -170,7 +170,7 @@ func TestAddressShow(t *testing.T) {
 		!strings.Contains(out, `"p-flag":false,"p-flag-misplaced":true,"prefixes":[`) {
 		t.Error(out)
 	}
-	// Nor does a key that is too short become a nonce.
+	// A key that is too short is not taken for a nonce either.
 	list, err := readPDS(pds)
 	if err != nil {
 		t.Fatal(err)
@@ -268,14 +268,14 @@ func TestAddressUsageErrors(t *testing.T) {
 		{"cga generate prefix 2001:db8::/32 pds x key y", "has 32 bits: a subnet prefix has 64"},
 		{"cga generate prefix 2001:db8::1 pds x key y", "bits set after the 64th"},
 		{"hba generate prefix 2001:db8::, pds x pure", `"" is not an IPv6 prefix`},
-		{"cga generate prefix 2001:db8:: pds x key y key-bits 2048", "key-bits is about a 'new-key FILE'"},
+		{"cga generate prefix 2001:db8:: pds x key y key-bits 2048", "key-bits needs 'new-key FILE'"},
 		{"cga generate prefix 2001:db8:: pds x new-key y key-bits 1023", "key-bits is from 1024 to 3072"},
 		{"cga generate prefix 2001:db8:: pds x new-key y key-bits 3073", "key-bits is from 1024 to 3072"},
 		{"cga generate prefix 2001:db8:: pds x new-key y key-bits many", `"many" is not a number`},
 		{"cga generate prefix 2001:db8:: pds x key y sec 3", "sec is from 0 to 2"},
-		{"cga generate prefix 2001:db8:: pds x new-key ./x", "the same file twice"},
-		{"cga generate prefix 2001:db8:: pds x new-key " + here + "/y/../x", "the same file twice"},
-		{"hba generate prefix 2001:db8::,fd00::,2001:db8::/64 pds x pure", "2001:db8::/64 is there twice"},
+		{"cga generate prefix 2001:db8:: pds x new-key ./x", "are the same file"},
+		{"cga generate prefix 2001:db8:: pds x new-key " + here + "/y/../x", "are the same file"},
+		{"hba generate prefix 2001:db8::,fd00::,2001:db8::/64 pds x pure", "2001:db8::/64 is given twice"},
 		{"hba generate prefix fe80:: pds x pure", "fe80::/64 is link-local"},
 		{"hba generate prefix 2001:db8::,febf:1:: pds x pure", "febf:1::/64 is link-local"},
 		{"cga generate prefix fe80:: pds x key y", "fe80::/64 is link-local"},

@@ -4,122 +4,94 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-
-	"github.com/urfave/cli/v2"
-
-	"shim6/netlink"
 )
 
-// globalOptions are what may stand before the object, with whether a value follows.
-var globalOptions = []struct {
-	name  string
-	value bool
-}{
-	{"-j", false}, {"-json", false}, {"-p", false}, {"-pretty", false}, {"-s", false}, {"-statistics", false},
-	{"-t", false}, {"-timestamp", false}, {"-ts", false}, {"-tshort", false},
-	{"-n", true}, {"-netns", true}, {"-socket", true}, {"-v", false}, {"-version", false}, {"-h", false}, {"-help", false},
+//go:generate sh -c "go run . completion bash >completion/shim6tool.bash"
+//go:generate sh -c "go run . completion zsh >completion/_shim6tool"
+//go:generate sh -c "go run . completion fish >completion/shim6tool.fish"
+
+func init() {
+	for _, s := range []struct {
+		shell string
+		order order
+		write func(*tool, script)
+	}{
+		{"bash", isDefault, (*tool).completionBash},
+		{"fish", onlyShows, (*tool).completionFish},
+		{"zsh", onlyShows, (*tool).completionZsh},
+	} {
+		register(command{
+			object: "completion", verb: s.shell, order: s.order, help: "print the script for " + s.shell,
+			form: func(t *tool) form {
+				return form{run: func([]string) error {
+					s.write(t, t.script())
+					return nil
+				}}
+			},
+		})
+	}
 }
 
-// commandKeys returns the keys that each command takes, by "object command".
-func commandKeys() map[string][]string {
-	names := func(keys []key, more ...string) []string {
-		var list []string
-		for _, k := range keys {
-			list = append(list, k.name)
-		}
-		return append(list, more...)
-	}
-	var config []string
-	for _, k := range configKeys {
-		config = append(config, k.name)
-	}
-	context := names(contextKeys(&netlink.ContextUpdate{}))
-	address := []string{"prefix", "pds", "key", "new-key", "key-bits", "sec"}
-	m := map[string][]string{
-		"config set":      config,
-		"context set":     append([]string{"fii"}, context...),
-		"context add":     append([]string{"fii", "tag-local"}, context...),
-		"context trigger": append([]string{"fii"}, names(openKeys(nil, nil, nil))...),
-		"policy add":      names(policyKeys(&netlink.Policy{}, nil)),
-		"policy del":      {"preference"},
-		"path probe":      {"from"},
-		"path use":        {"fii", "local", "peer", "ulids"},
-		"doctor peer":     {"from"},
-		"cga generate":    address,
-		"hba generate":    append(address[:len(address):len(address)], "pure"),
-	}
-	m["context show"] = append([]string{"fii"}, names(filterKeys(&netlink.ContextFilter{}))...)
-	for _, c := range []string{"context del", "context update", "path show", "path history"} {
-		m[c] = []string{"fii"}
-	}
-	for _, c := range []string{"cga show", "cga verify", "hba show", "hba verify"} {
-		m[c] = []string{"pds"}
-	}
-	return m
-}
-
-// tree is what can be completed: the words after each word, from the commands that
-// there are.
-type tree struct {
+// script has the words that shells complete, from the rows. The scripts of cli would run the program
+// at each TAB, and know no keys; ours are files with all words.
+type script struct {
 	objects []string
-	// words are by object, and by "object command".
-	words map[string][]string
-	// order is that in which the keys of words are written.
-	order []string
+	options []option
+	// next are the words that can follow an object, or an object and a command.
+	next []following
+	// files are the keys and options whose value is a file.
+	files []string
 }
 
-func (t *tool) tree() tree {
-	r := tree{words: map[string][]string{}}
-	keys := commandKeys()
-	add := func(name string, words []string) {
-		if len(words) > 0 {
-			r.words[name] = words
-			r.order = append(r.order, name)
+// following are the words that can follow others.
+type following struct{ after, words string }
+
+func (t *tool) script() script {
+	s := script{options: appOptions(t.app()), files: []string{"-socket"}}
+	for _, o := range objects {
+		s.objects = append(s.objects, o.name)
+		var verbs []string
+		for _, c := range commandsOf(o.name) {
+			verbs = append(verbs, c.verb)
+		}
+		s.next = append(s.next, following{o.name, strings.Join(append(verbs, "help"), " ")})
+		for _, c := range commandsOf(o.name) {
+			f := c.form(t)
+			var keys []string
+			if f.context != nil {
+				keys = append(keys, "fii")
+			}
+			for _, k := range f.keys {
+				keys = append(keys, k.name)
+				if k.path && !slices.Contains(s.files, k.name) {
+					s.files = append(s.files, k.name)
+				}
+			}
+			if len(keys) > 0 {
+				s.next = append(s.next, following{c.name(), strings.Join(keys, " ")})
+			}
 		}
 	}
-	list := func(commands []*cli.Command) (names []string) {
-		for _, c := range commands {
-			names = append(names, c.Name)
-		}
-		return names
-	}
-	r.objects = list(t.app().Commands)
-	for _, o := range t.app().Commands {
-		add(o.Name, list(o.Subcommands))
-		for _, c := range o.Subcommands {
-			add(o.Name+" "+c.Name, keys[o.Name+" "+c.Name])
-		}
-	}
-	return r
+	s.objects = append(s.objects, "help")
+	return s
 }
 
-func optionNames() string {
-	var words []string
-	for _, o := range globalOptions {
-		words = append(words, o.name)
-	}
-	return strings.Join(words, " ")
-}
-
-// valued are the options that a value follows, with something between them.
-func valued(between string) string {
-	var words []string
-	for _, o := range globalOptions {
-		if o.value {
-			words = append(words, o.name)
+// optionNames returns the options, or those that a value follows.
+func (s *script) optionNames(value bool) []string {
+	var names []string
+	for _, o := range s.options {
+		if !value || o.value != "" {
+			names = append(names, o.names...)
 		}
 	}
-	return strings.Join(words, between)
+	return names
 }
 
 const generated = "# SPDX-License-Identifier: BSD-3-Clause\n# Made by 'shim6tool completion %s'.\n"
 
-func (t *tool) completionBash(args []string) error {
-	if err := noWords("completion bash", args); err != nil {
-		return err
-	}
-	r := t.tree()
+func (t *tool) completionBash(s script) {
 	fmt.Fprintf(t.out, generated+`
 _shim6tool()
 {
@@ -144,7 +116,7 @@ _shim6tool()
 		mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 		return
 		;;
-	-socket | pds | key | new-key)
+	%s)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -154,23 +126,18 @@ _shim6tool()
 		words="%s"
 		[[ $cur != -* ]] || words="%s"
 		;;
-`, "bash", valued(" | "), strings.Join(r.objects, " "), optionNames())
-	for _, name := range r.order {
-		fmt.Fprintf(t.out, "\t%q) words=%q ;;\n", name, strings.Join(r.words[name], " "))
+`, "bash", strings.Join(s.optionNames(true), " | "), strings.Join(s.files, " | "), strings.Join(s.objects, " "), strings.Join(s.optionNames(false), " "))
+	for _, n := range s.next {
+		fmt.Fprintf(t.out, "\t%q) words=%q ;;\n", n.after, n.words)
 	}
 	fmt.Fprint(t.out, `	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }
 complete -F _shim6tool shim6tool
 `)
-	return nil
 }
 
-func (t *tool) completionZsh(args []string) error {
-	if err := noWords("completion zsh", args); err != nil {
-		return err
-	}
-	r := t.tree()
+func (t *tool) completionZsh(s script) {
 	fmt.Fprintf(t.out, "#compdef shim6tool\n"+generated+`
 _shim6tool() {
 	local object= command= i
@@ -189,7 +156,7 @@ _shim6tool() {
 	done
 	case ${words[CURRENT - 1]} in
 	-n|-netns) compadd -- ${(f)"$(ip netns list 2>/dev/null | cut -d ' ' -f 1)"}; return ;;
-	-socket|pds|key|new-key) _files; return ;;
+	%s) _files; return ;;
 	esac
 	case "$object${command:+ $command}" in
 	"")
@@ -199,19 +166,14 @@ _shim6tool() {
 			compadd -- %s
 		fi
 		;;
-`, "zsh", valued("|"), optionNames(), strings.Join(r.objects, " "))
-	for _, name := range r.order {
-		fmt.Fprintf(t.out, "\t%q) compadd -- %s ;;\n", name, strings.Join(r.words[name], " "))
+`, "zsh", strings.Join(s.optionNames(true), "|"), strings.Join(s.files, "|"), strings.Join(s.optionNames(false), " "), strings.Join(s.objects, " "))
+	for _, n := range s.next {
+		fmt.Fprintf(t.out, "\t%q) compadd -- %s ;;\n", n.after, n.words)
 	}
 	fmt.Fprint(t.out, "\tesac\n}\n\nif [[ $funcstack[1] == _shim6tool ]]; then\n\t_shim6tool \"$@\"\nelse\n\tcompdef _shim6tool shim6tool\nfi\n")
-	return nil
 }
 
-func (t *tool) completionFish(args []string) error {
-	if err := noWords("completion fish", args); err != nil {
-		return err
-	}
-	r := t.tree()
+func (t *tool) completionFish(s script) {
 	fmt.Fprintf(t.out, generated+`
 # The object and the command that are there, without options.
 function __shim6tool_words
@@ -231,25 +193,26 @@ function __shim6tool_words
 end
 
 complete -c shim6tool -f
-`, "fish", valued(" "))
-	for _, o := range globalOptions {
-		kind := "-o"
-		if len(o.name) == 2 {
-			kind = "-s"
+`, "fish", strings.Join(s.optionNames(true), " "))
+	const first = "complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)'"
+	for _, o := range s.options {
+		for _, name := range o.names {
+			kind, more := "-o", ""
+			if len(name) == 2 {
+				kind = "-s"
+			}
+			switch {
+			case slices.Contains(s.files, name):
+				more = " -r -F"
+			case o.value != "":
+				more = ` -x -a "(ip netns list 2>/dev/null | cut -d ' ' -f 1)"`
+			}
+			fmt.Fprintf(t.out, "%s %s %s%s\n", first, kind, name[1:], more)
 		}
-		more := ""
-		switch o.name {
-		case "-n", "-netns":
-			more = ` -x -a "(ip netns list 2>/dev/null | cut -d ' ' -f 1)"`
-		case "-socket":
-			more = " -r -F"
-		}
-		fmt.Fprintf(t.out, "complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' %s %s%s\n", kind, o.name[1:], more)
 	}
-	fmt.Fprintf(t.out, "complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -a %q\n", strings.Join(r.objects, " "))
-	fmt.Fprintln(t.out, "complete -c shim6tool -n '__fish_prev_arg_in pds key new-key' -F")
-	for _, name := range r.order {
-		fmt.Fprintf(t.out, "complete -c shim6tool -n 'test \"$(__shim6tool_words)\" = \"%s\"' -a %q\n", name, strings.Join(r.words[name], " "))
+	fmt.Fprintf(t.out, "%s -a %q\n", first, strings.Join(s.objects, " "))
+	fmt.Fprintf(t.out, "complete -c shim6tool -n '__fish_prev_arg_in %s' -F\n", strings.Join(s.files, " "))
+	for _, n := range s.next {
+		fmt.Fprintf(t.out, "complete -c shim6tool -n 'test \"$(__shim6tool_words)\" = \"%s\"' -a %q\n", n.after, n.words)
 	}
-	return nil
 }

@@ -12,7 +12,7 @@ import (
 // scripts are the files that are installed.
 var scripts = map[string]string{"bash": "shim6tool.bash", "zsh": "_shim6tool", "fish": "shim6tool.fish"}
 
-// installed is the path of a shell, or "". SHIM6_NO_SKIP=1 lets none be missing.
+// installed is the path of a shell, "" if it is not installed. With SHIM6_NO_SKIP=1 that is an error.
 func installed(t *testing.T, shell string) string {
 	path, err := exec.LookPath(shell)
 	if err != nil && os.Getenv("SHIM6_NO_SKIP") == "1" {
@@ -21,13 +21,13 @@ func installed(t *testing.T, shell string) string {
 	return path
 }
 
-// The files are what the tool prints.
+// The files are the same as the output of the tool.
 func TestCompletionFiles(t *testing.T) {
 	for shell, file := range scripts {
 		_, out, _ := callWorld(&world{}, "completion", shell)
 		b, err := os.ReadFile("completion/" + file)
 		if err != nil || string(b) != out {
-			t.Errorf("completion/%s is out of date (%v): 'go run ./tools/shim6tool completion %s' makes it", file, err, shell)
+			t.Errorf("completion/%s is out of date (%v): 'go generate ./tools/shim6tool' makes it", file, err)
 		}
 		if cmd := installed(t, shell); cmd != "" {
 			if b, err := exec.Command(cmd, "-n", "completion/"+file).CombinedOutput(); err != nil {
@@ -37,7 +37,7 @@ func TestCompletionFiles(t *testing.T) {
 	}
 }
 
-// What bash offers.
+// bash offers these words.
 func TestCompletionBash(t *testing.T) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
@@ -56,7 +56,7 @@ echo "${COMPREPLY[*]}"`
 		{[]string{"context", "tr"}, "trigger"},
 		{[]string{"-j", "-n", "context", "policy", "fl"}, "flush"},
 		{[]string{"policy", "add", "action", "bypass", "port-"}, "port-local port-peer"},
-		{[]string{"monitor", ""}, "all config context path policy help"},
+		{[]string{"monitor", ""}, "all config context path policy protection help"},
 		{[]string{"stats", "show", ""}, ""},
 		{[]string{"hba", "show", "pds", "completion_t"}, "completion_test.go"},
 		{[]string{"nothing", ""}, ""},
@@ -68,7 +68,7 @@ echo "${COMPREPLY[*]}"`
 	}
 }
 
-// What fish offers, where it is installed.
+// fish offers these words, if it is installed.
 func TestCompletionFish(t *testing.T) {
 	fish := installed(t, "fish")
 	if fish == "" {

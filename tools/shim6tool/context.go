@@ -3,17 +3,14 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"time"
 
 	"shim6/netlink"
 )
 
-// parseULIDs takes LOCAL PEER [fii N] off the words.
+// parseULIDs reads LOCAL PEER [fii N], and returns the words after them.
 func parseULIDs(command string, args []string) (netlink.ULIDs, []string, error) {
 	var u netlink.ULIDs
 	if len(args) < 2 {
@@ -38,153 +35,29 @@ func parseULIDs(command string, args []string) (netlink.ULIDs, []string, error) 
 	return u, args[2:], nil
 }
 
-// contextKeys are what context set can set.
+// contextKeys are what can be set of a context.
 func contextKeys(u *netlink.ContextUpdate) []key {
 	return []key{
-		number("tag-peer", 47, &u.TagPeer),
-		enum("state", &u.State),
-		addr("locator-local", &u.LocatorLocal),
-		addr("locator-peer", &u.LocatorPeer),
-		addrs("locators-local", &u.LocatorsLocal),
-		addrs("locators-peer", &u.LocatorsPeer),
-		addr("inbound-locator-local", &u.InboundLocatorLocal),
-		addr("inbound-locator-peer", &u.InboundLocatorPeer),
-		duration("send-timeout", &u.SendTimeout),
-		duration("keepalive-timeout", &u.KeepaliveTimeout),
-		enum("reap-state", &u.ReapState),
-		enum("reap-timer", &u.ReapTimer),
-		number("header", 1, &u.Header),
+		number("tag-peer", 47, &u.TagPeer).as("TAG").says("context tag of the peer, 47 bits"),
+		enum("state", &u.State).says("i1-sent, i2-sent, established, i2bis-sent"),
+		addr("locator-local", &u.LocatorLocal).
+			says("current locator pair, our half: another pair re-homes the context, the ULIDs end that"),
+		addr("locator-peer", &u.LocatorPeer).says("current locator pair, the peer's half"),
+		addrs("locators-local", &u.LocatorsLocal).says("Ls(local)"),
+		addrs("locators-peer", &u.LocatorsPeer).says("Ls(peer)"),
+		addr("inbound-locator-local", &u.InboundLocatorLocal).says("the pair by which the peer sends, our half"),
+		addr("inbound-locator-peer", &u.InboundLocatorPeer).says("the pair by which the peer sends, the peer's half"),
+		duration("send-timeout", &u.SendTimeout).says("Send Timeout, 10s to 100s"),
+		duration("keepalive-timeout", &u.KeepaliveTimeout).says("Keepalive Timeout"),
+		enum("reap-state", &u.ReapState).says("operational, exploring, inbound-ok"),
+		enum("reap-timer", &u.ReapTimer).as("TIMER").says("the timer to start again: send, keepalive or none"),
+		number("header", 1, &u.Header).as("0|1").
+			says("1: payload between the ULIDs has the header too. Re-homing a context sets it"),
+		enum("encapsulation", &u.Encapsulation).as("native").says("how payload is carried on that pair"),
 	}
 }
 
-func (t *tool) contextAdd(args []string) error {
-	ulids, args, err := parseULIDs("context add", args)
-	if err != nil {
-		return err
-	}
-	var tag *uint64
-	var update netlink.ContextUpdate
-	given, err := parseKeys("key of context", append(contextKeys(&update), number("tag-local", 47, &tag)), args)
-	if err != nil {
-		return err
-	}
-	if tag == nil {
-		// A context without a tag is one that shim6d has yet to make.
-		for _, name := range given {
-			if name != "locator-local" && name != "locator-peer" {
-				return usageError("context add needs tag-local to set " + name + "; without, shim6d makes the context, by a locator pair that you may name")
-			}
-		}
-		return t.open(ulids, update.LocatorLocal, update.LocatorPeer, false)
-	}
-	return t.with(func(c client) error { return c.NewContext(ulids, *tag, update) })
-}
-
-func (t *tool) contextSet(args []string) error {
-	ulids, args, err := parseULIDs("context set", args)
-	if err != nil {
-		return err
-	}
-	var update netlink.ContextUpdate
-	given, err := parseKeys("key of context", contextKeys(&update), args)
-	if err != nil {
-		return err
-	}
-	if len(given) == 0 {
-		return usageError("context set needs a key and a value")
-	}
-	return t.with(func(c client) error { return c.SetContext(ulids, update) })
-}
-
-func (t *tool) contextDel(args []string) error {
-	ulids, args, err := parseULIDs("context del", args)
-	if err != nil {
-		return err
-	}
-	if len(args) > 0 {
-		return usageError(fmt.Sprintf("context del takes no %q", args[0]))
-	}
-	// shim6d would take the context that vanishes for one that was lost. What
-	// it does not know, or if it is not there, the kernel deletes.
-	err = t.ask(func(ctx context.Context, d daemon) error { return d.CloseContext(ctx, nameOf(ulids)) })
-	if !absent(err) && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return t.with(func(c client) error { return c.DeleteContext(ulids) })
-}
-
-func (t *tool) contextFlush(args []string) error {
-	if len(args) > 0 {
-		return usageError(fmt.Sprintf("context flush takes no %q", args[0]))
-	}
-	return t.with(client.FlushContexts)
-}
-
-// filterKeys are what context show can look for.
-func filterKeys(f *netlink.ContextFilter) []key {
-	return []key{
-		addr("ulid-local", &f.Local),
-		addr("ulid-peer", &f.Peer),
-		enum("state", &f.State),
-		enum("reap-state", &f.ReapState),
-	}
-}
-
-func first(words []string) string {
-	if len(words) == 0 {
-		return ""
-	}
-	return words[0]
-}
-
-func (t *tool) contextShow(args []string) error {
-	var list []netlink.Context
-	var ask func(c client) error
-	if _, err := parseAddr(first(args)); err != nil {
-		var f netlink.ContextFilter
-		if _, err := parseKeys("key of context show", filterKeys(&f), args); err != nil {
-			return err
-		}
-		ask = func(c client) (err error) {
-			list, err = c.ContextsWith(f)
-			return err
-		}
-	} else {
-		ulids, args, err := parseULIDs("context show", args)
-		if err != nil {
-			return err
-		}
-		if len(args) > 0 {
-			return usageError(fmt.Sprintf("context show takes no %q", args[0]))
-		}
-		ask = func(c client) error {
-			one, err := c.Context(ulids)
-			list = []netlink.Context{one}
-			return err
-		}
-	}
-	err := t.with(ask)
-	if err != nil && !errors.Is(err, netlink.ErrInterrupted) {
-		return err
-	}
-	protections := t.protections(list)
-	if t.json {
-		var objects []object
-		for _, c := range list {
-			objects = append(objects, protectedObject(c, protections))
-		}
-		return errors.Join(t.printJSON(objects), err)
-	}
-	for _, c := range list {
-		t.printContext(c)
-		if p, ok := protections[nameOf(c.ULIDs)]; ok {
-			fmt.Fprintf(t.out, "    %s\n", p.Text)
-		}
-	}
-	return err
-}
-
-// contextObject has the names and units of shim6.yaml.
+// contextObject has the names and units of netlink/shim6.yaml.
 func contextObject(c netlink.Context) object {
 	o := object{
 		{"ulid-local", c.Local},
@@ -220,10 +93,10 @@ func contextObject(c netlink.Context) object {
 	}
 	o = append(o, field{"switches", c.Switches})
 	add("mtu", c.MTU > 0, c.MTU)
-	return append(o, field{"header", c.Header})
+	return append(o, field{"header", c.Header}, field{"encapsulation", c.Encapsulation.String()})
 }
 
-// printContext prints words that context set takes back.
+// printContext prints words that context set takes.
 func (t *tool) printContext(c netlink.Context) {
 	fmt.Fprintf(t.out, "%v %v", c.Local, c.Peer)
 	if c.FII != 0 {
@@ -236,7 +109,11 @@ func (t *tool) printContext(c netlink.Context) {
 	if c.Header > 0 {
 		fmt.Fprintf(t.out, " header %d", c.Header)
 	}
-	fmt.Fprintf(t.out, "\n    locator-local %v locator-peer %v\n", c.LocatorLocal, c.LocatorPeer)
+	fmt.Fprintf(t.out, "\n    locator-local %v locator-peer %v", c.LocatorLocal, c.LocatorPeer)
+	if c.Encapsulation > netlink.EncapsulationNative {
+		fmt.Fprintf(t.out, " encapsulation %v", c.Encapsulation)
+	}
+	fmt.Fprintln(t.out)
 	if c.InboundLocatorLocal != c.Local || c.InboundLocatorPeer != c.Peer {
 		fmt.Fprintf(t.out, "    inbound-locator-local %v inbound-locator-peer %v\n", c.InboundLocatorLocal, c.InboundLocatorPeer)
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -52,19 +53,19 @@ func TestDoctor(t *testing.T) {
 		{"no configuration", "doctor", func(_ *testing.T, w *world) { w.root = "/nonexistent" }, 0, []string{"ok   config    /nonexistent/etc/shim6d.conf is not there"}},
 		{"a wrong configuration", "doctor", func(t *testing.T, w *world) { w.write(t, "etc/shim6d.conf", "colour = 1\n") }, exitRefused,
 			[]string{"fail config    ", "shim6d.conf:1: colour: there is no such key", "systemctl restart shim6d"}},
-		{"trust", "doctor", func(t *testing.T, w *world) { w.write(t, "etc/shim6d.conf", "[peers]\ntrusted-prefixes = ['::/0']\n") }, 0,
+		{"trusted prefixes", "doctor", func(t *testing.T, w *world) { w.write(t, "etc/shim6d.conf", "[peers]\ntrusted-prefixes = ['::/0']\n") }, 0,
 			[]string{"warn config    peers.trusted-prefixes"}},
 		{"no module", "doctor", func(_ *testing.T, w *world) { w.kernel = nil }, exitRefused, []string{"fail module    the kernel has no family shim6: 'modprobe shim6'"}},
 		{"no daemon", "doctor", func(_ *testing.T, w *world) { w.daemon = nil; w.host.list = newDaemon().locators[1:2] }, exitRefused,
 			[]string{"fail daemon    nobody listens", "warn addresses 2001:db8:3::a is not used: the link is down", "2 of "}},
-		{"another's daemon", "doctor", func(_ *testing.T, w *world) { w.host.serving = false }, exitRefused,
+		{"the daemon of another namespace", "doctor", func(_ *testing.T, w *world) { w.host.serving = false }, exitRefused,
 			[]string{"fail daemon    shim6d (process 77) serves another network namespace"}},
-		{"the module has gone", "doctor", func(_ *testing.T, w *world) { w.daemon.status.Kernel = false }, exitRefused,
+		{"the daemon waits for the module", "doctor", func(_ *testing.T, w *world) { w.daemon.status.Kernel = false }, exitRefused,
 			[]string{"fail daemon    shim6d runs, and waits for the module: 'modprobe shim6'"}},
 		{"keys that are not saved", "doctor", func(_ *testing.T, w *world) { w.daemon.status.KeysError = "no space left" }, 0,
-			[]string{"warn daemon    the state directory is of no use, so that the next reboot may change the addresses of shim6d: no space left"}},
+			[]string{"warn daemon    the state directory can't be used, so the next reboot may change the addresses of shim6d: no space left"}},
 		{"records that are not kept", "doctor", func(_ *testing.T, w *world) { w.daemon.status.RecordsError = "no space left" }, 0,
-			[]string{"warn daemon    a restart of shim6d will know less of its contexts: no space left"}},
+			[]string{"warn daemon    shim6d will know less of its contexts after a restart: no space left"}},
 		{"lost events", "doctor", func(_ *testing.T, w *world) { w.daemon.status.EventsLost = 3 }, 0, []string{"warn daemon    events came faster than shim6d read them, 3 times"}},
 		{"one provider", "doctor", func(_ *testing.T, w *world) { w.daemon.locators = w.daemon.locators[:1] }, 0,
 			[]string{"warn addresses all locators are of one prefix, 2001:db8:1::/64", "second provider"}},
@@ -83,10 +84,14 @@ func TestDoctor(t *testing.T) {
 			[]string{"warn routes    packets from 2001:db8:3::a to 2001:db8:4::b leave by up1, not by its own up2", "ip -6 route add default from 2001:db8:3::/64"}},
 		{"a session that is protected", "doctor", func(_ *testing.T, w *world) {
 			w.daemon.protections = []control.Protection{{Name: nameOf(w.kernel.contexts[0].ULIDs), Protected: true, NetworksLocal: 2, Text: "protected"}}
-		}, 0, []string{"ok   sessions  all contexts that were looked at, 1, have another provider to go to"}},
+		}, 0, []string{"ok   sessions  all contexts that were checked, 1, have another provider to go to"}},
 		{"a session that is protected against the peer's provider alone", "doctor", func(_ *testing.T, w *world) {
 			w.daemon.protections = []control.Protection{{Name: nameOf(w.kernel.contexts[0].ULIDs), Protected: true, NetworksLocal: 1, Text: "protected by 1"}}
 		}, 0, []string{"warn sessions  2001:db8:1::a 2001:db8:2::b fii 7 is protected by 1: 'shim6tool locator'"}},
+		{"a session of two prefixes that one provider gave", "doctor", func(_ *testing.T, w *world) {
+			w.daemon.locators[1].Address = netip.MustParseAddr("2001:db8:1:1::a")
+			w.daemon.protections = []control.Protection{{Name: nameOf(w.kernel.contexts[0].ULIDs), Protected: true, NetworksLocal: 1, Text: "protected by 1"}}
+		}, 0, []string{"ok   addresses locators of 2 prefixes, all of one network, 2001:db8:1::/48\n", "ok   sessions  all contexts that were checked, 1,"}},
 		{"sessions that are not protected", "doctor", func(_ *testing.T, w *world) {
 			for i := range 5 {
 				c := fullContext()
@@ -95,16 +100,16 @@ func TestDoctor(t *testing.T) {
 				w.daemon.protections = append(w.daemon.protections, control.Protection{Name: nameOf(c.ULIDs), Text: "not protected: one provider"})
 			}
 		}, 0, []string{"warn sessions  2001:db8:1::a 2001:db8:2::b fii 100 is not protected: one provider: 'shim6tool locator'", "warn sessions  2 more are not protected"}},
-		{"no way", "doctor", func(_ *testing.T, w *world) { delete(w.host.out, locatorA) }, 0, []string{"warn routes    no route from 2001:db8:3::a to 2001:db8:4::b: network is unreachable"}},
+		{"no route", "doctor", func(_ *testing.T, w *world) { delete(w.host.out, locatorA) }, 0, []string{"warn routes    no route from 2001:db8:3::a to 2001:db8:4::b: network is unreachable"}},
 		{"no default route", "doctor", func(_ *testing.T, w *world) { delete(w.host.out, locatorA); w.kernel.contexts = nil }, 0,
 			[]string{"warn routes    no default route for 2001:db8:3::a", "ok   peer      there is no context"}},
-		{"a wall", "doctor", func(_ *testing.T, w *world) { w.host.nft = wall }, exitRefused,
+		{"a firewall without a rule for protocol 140", "doctor", func(_ *testing.T, w *world) { w.host.nft = wall }, exitRefused,
 			[]string{"fail firewall  chain inet filter in drops", "nft insert rule inet filter in meta l4proto 140 accept"}},
-		{"no nft", "doctor", func(_ *testing.T, w *world) { w.host.nftErr = errors.New("not found") }, 0, []string{"warn firewall  nft does not tell the rules: not found"}},
+		{"no nft", "doctor", func(_ *testing.T, w *world) { w.host.nftErr = errors.New("not found") }, 0, []string{"warn firewall  nft does not list the rules: not found"}},
 		{"counters", "doctor", func(_ *testing.T, w *world) { w.kernel.stats[0].Value = 9 }, 0,
 			[]string{"warn counters  ctl-in-no-daemon: control messages came while no shim6d was there, 9 so far: start shim6d"}},
-		{"no rights", "doctor", func(_ *testing.T, w *world) { w.host.noRights = true }, 0, []string{"warn peer      whether protocol 140 passes can't be tried without CAP_NET_RAW: run it as root"}},
-		{"a deaf peer", "doctor", func(_ *testing.T, w *world) { w.network.shim6 = nil }, exitRefused,
+		{"no rights", "doctor", func(_ *testing.T, w *world) { w.host.noRights = true }, 0, []string{"warn peer      a probe of protocol 140 takes CAP_NET_RAW: run doctor as root"}},
+		{"a peer that does not answer", "doctor", func(_ *testing.T, w *world) { w.network.shim6 = nil }, exitRefused,
 			[]string{"fail peer      from 2001:db8:3::a to 2001:db8:4::b protocol 140 is not answered, but ping is: let IP protocol 140 through"}},
 		{"a peer that is named", "doctor peer 2001:db8:2::b from 2001:db8:3::a", func(_ *testing.T, w *world) { w.network.shim6 = refuses(ulidB, icmpParameter, 1) },
 			exitRefused, []string{"fail peer      from 2001:db8:3::a to 2001:db8:2::b protocol 140 reaches 2001:db8:2::b, which has no Shim6"}},
@@ -151,14 +156,14 @@ func TestClosedChains(t *testing.T) {
 		objects []string
 		want    []string
 	}{
-		{"nothing", nil, nil},
+		{"no chain", nil, nil},
 		{"open", []string{chain("inet", "in", "input", "accept")}, nil},
 		{"closed", []string{chain("inet", "in", "input", "drop"), chain("ip6", "out", "output", "drop")}, []string{"inet t in", "ip6 t out"}},
 		{"of IPv4", []string{chain("ip", "in", "input", "drop")}, nil},
 		{"of a router", []string{chain("inet", "fwd", "forward", "drop")}, nil},
 		{"with a rule", []string{chain("inet", "in", "input", "drop"), rule("inet", "in", `{"match":{"right":140}},{"accept":null}`)}, nil},
 		{"with another chain's rule", []string{chain("inet", "in", "input", "drop"), rule("inet", "else", `{"match":{"right":140}}`)}, []string{"inet t in"}},
-		{"with a rule for else", []string{chain("inet", "in", "input", "drop"), rule("inet", "in", `{"match":{"right":"tcp"}}`)}, []string{"inet t in"}},
+		{"with a rule for another protocol", []string{chain("inet", "in", "input", "drop"), rule("inet", "in", `{"match":{"right":"tcp"}}`)}, []string{"inet t in"}},
 	} {
 		got, err := closedChains([]byte(`{"nftables":[` + strings.Join(tt.objects, ",") + `]}`))
 		if err != nil || !slices.Equal(got, tt.want) {
@@ -166,7 +171,7 @@ func TestClosedChains(t *testing.T) {
 		}
 	}
 	if _, err := closedChains([]byte("no JSON")); err == nil {
-		t.Error("nonsense is read")
+		t.Error("text that is no JSON is read")
 	}
 }
 
@@ -204,17 +209,15 @@ func TestModuleAdvice(t *testing.T) {
 	}
 }
 
-// What the kernel answers to a request for a route.
-func TestRouteOut(t *testing.T) {
-	b := make([]byte, unix.SizeofRtMsg)
-	if _, ok := routeOut(b[:4]); ok {
-		t.Error("cut short")
+// The kernel names the interface of a route.
+func TestRoute(t *testing.T) {
+	loopback := netip.MustParseAddr("::1")
+	if conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback, 0))); err != nil {
+		t.Skipf("this host has no %v: %v", loopback, err)
+	} else {
+		conn.Close()
 	}
-	if _, ok := routeOut(b); ok {
-		t.Error("without an interface")
-	}
-	b = append(b, 8, 0, unix.RTA_TABLE, 0, 9, 9, 0, 0, 8, 0, unix.RTA_OIF, 0, 7, 0, 0, 0)
-	if i, ok := routeOut(b); !ok || i != 7 {
-		t.Errorf("interface %d, %v", i, ok)
+	if name, err := (thisHost{}).route(loopback, loopback); err != nil || name != "lo" {
+		t.Errorf("%q, %v", name, err)
 	}
 }

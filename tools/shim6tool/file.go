@@ -13,26 +13,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newFile is a file that is to be at a path where there is none, all of it or
-// nothing: it is written under another name, and gets its own in the end, which
-// never replaces what another has put there meanwhile.
+// newFile is a file that will be at a path where there is none, complete or not at all. It is written
+// under another name and gets its own at the end. It never replaces a file that came there meanwhile.
 type newFile struct {
 	path, temporary string
 	f               *os.File
 }
 
-// create begins a new file. All that can stand in its way is found now, before there
-// is something to write: what is at path already, a directory that is not there or
-// may not be written, a file system that cannot give a file its name. Whoever calls
-// it calls discard in the end.
+// create begins a new file. It finds all obstacles now, before there is something to write: a file at
+// the path, a directory that does not exist or may not be written, a file system that cannot rename
+// a file. The caller calls discard at the end.
 func create(path string, mode fs.FileMode) (*newFile, error) {
 	if _, err := os.Lstat(path); err == nil {
 		return nil, errExists(path)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	// The name is short, because one that is as long as can be has no room for
-	// anything beside it.
+	// The name does not contain that of the file, which may be as long as names can be.
 	name := func() string { return filepath.Join(filepath.Dir(path), ".shim6tool-"+rand.Text()) }
 	first := name()
 	f, err := os.OpenFile(first, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
@@ -46,7 +43,7 @@ func create(path string, mode fs.FileMode) (*newFile, error) {
 	return n, nil
 }
 
-// write writes all of the file.
+// write writes the whole file.
 func (n *newFile) write(data []byte) error {
 	_, err := n.f.Write(data)
 	return errors.Join(err, n.f.Sync())
@@ -61,7 +58,7 @@ func (n *newFile) publish() error {
 	return err
 }
 
-// discard removes what there is of the file, unless it was published.
+// discard removes the file, unless it was published.
 func (n *newFile) discard() {
 	n.f.Close()
 	os.Remove(n.temporary)
@@ -70,8 +67,8 @@ func (n *newFile) discard() {
 // link is replaced by tests.
 var link = os.Link
 
-// rename renames a file, and never onto another. Some file systems have no hard
-// links, and some no such rename.
+// rename renames a file, but never onto another. It tries both ways to do that: some file systems
+// have no hard links, and some have no RENAME_NOREPLACE.
 func rename(from, to string) error {
 	err := link(from, to)
 	if err == nil {

@@ -3,7 +3,7 @@
 package main
 
 import (
-	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/jsimonetti/rtnetlink/v2"
 	mnetlink "github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
@@ -19,22 +20,21 @@ import (
 	"shim6/daemon/locator"
 )
 
-// host is what doctor looks at beside the module and shim6d, in a namespace.
+// host is the part of a namespace that doctor looks at, beside the module and shim6d.
 type host interface {
-	// locators is what shim6d would say of the addresses.
+	// locators are the addresses as shim6d would see them.
 	locators(*config.Config) ([]control.Locator, error)
-	// route names the interface by which a packet would leave.
+	// route returns the name of the interface by which a packet would leave.
 	route(local, peer netip.Addr) (string, error)
-	// ruleset is what nft -j list ruleset prints; an error if it can't tell.
+	// ruleset is the output of 'nft -j list ruleset'.
 	ruleset() ([]byte, error)
-	// serves reports whether a process is in the namespace; an error if that
-	// can't be told.
+	// serves reports whether a process is in the namespace.
 	serves(pid int) (bool, error)
-	// capable reports whether we have a capability.
+	// capable reports whether this process has a capability.
 	capable(capability uint) bool
 }
 
-// thisHost is the host that we run on.
+// thisHost is the host on which the tool runs.
 type thisHost struct{ netns string }
 
 func inspect(netns string) (host, error) {
@@ -67,7 +67,7 @@ func (h thisHost) locators(c *config.Config) (list []control.Locator, err error)
 		return nil, err
 	}
 	for _, l := range locator.Assess(&table, c, now) {
-		list = append(list, control.LocatorOf(l, now))
+		list = append(list, l.Told(now))
 	}
 	return list, nil
 }
@@ -86,53 +86,28 @@ func (h thisHost) route(local, peer netip.Addr) (name string, err error) {
 	})
 }
 
-// routeIndex asks the kernel for a route, as ip route get does.
+// routeIndex asks the kernel for the route of a packet, as 'ip route get' does, and returns the
+// index of its interface.
 func routeIndex(local, peer netip.Addr) (int, error) {
-	conn, err := mnetlink.Dial(unix.NETLINK_ROUTE, nil)
+	conn, err := rtnetlink.Dial(nil)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
-	// struct rtmsg: both addresses are whole.
-	b := make([]byte, unix.SizeofRtMsg)
-	b[0], b[1], b[2] = unix.AF_INET6, 128, 128
-	e := mnetlink.NewAttributeEncoder()
-	e.Bytes(unix.RTA_DST, peer.AsSlice())
-	e.Bytes(unix.RTA_SRC, local.AsSlice())
-	attributes, err := e.Encode()
-	if err != nil {
-		return 0, err
-	}
-	replies, err := conn.Execute(mnetlink.Message{
-		Header: mnetlink.Header{Type: unix.RTM_GETROUTE, Flags: mnetlink.Request},
-		Data:   append(b, attributes...),
-	})
+	// RouteService.Get is not used: it asks for a dump of all routes.
+	replies, err := conn.Execute(&rtnetlink.RouteMessage{
+		Family: unix.AF_INET6, DstLength: 128, SrcLength: 128,
+		Attributes: rtnetlink.RouteAttributes{Dst: peer.AsSlice(), Src: local.AsSlice()},
+	}, unix.RTM_GETROUTE, mnetlink.Request)
 	if err != nil {
 		return 0, err
 	}
 	for _, r := range replies {
-		if index, ok := routeOut(r.Data); ok {
-			return index, nil
+		if route, ok := r.(*rtnetlink.RouteMessage); ok && route.Attributes.OutIface != 0 {
+			return int(route.Attributes.OutIface), nil
 		}
 	}
-	return 0, fmt.Errorf("the kernel tells no interface")
-}
-
-// routeOut reads the interface of a route.
-func routeOut(b []byte) (int, bool) {
-	if len(b) < unix.SizeofRtMsg {
-		return 0, false
-	}
-	ad, err := mnetlink.NewAttributeDecoder(b[unix.SizeofRtMsg:])
-	if err != nil {
-		return 0, false
-	}
-	for ad.Next() {
-		if value := ad.Bytes(); ad.Type() == unix.RTA_OIF && len(value) == 4 {
-			return int(binary.NativeEndian.Uint32(value)), true
-		}
-	}
-	return 0, false
+	return 0, errors.New("the kernel tells no interface")
 }
 
 func (h thisHost) ruleset() (out []byte, err error) {

@@ -18,7 +18,7 @@ import (
 	"shim6/netlink"
 )
 
-// fake is a kernel with one of each, that remembers what it was asked.
+// fake is a kernel that has these objects, and remembers the last request.
 type fake struct {
 	config   netlink.Config
 	contexts []netlink.Context
@@ -140,7 +140,7 @@ func specSet(t *testing.T, set string) []string {
 	var names []string
 	for _, s := range spec.Sets {
 		for _, a := range s.Attributes {
-			// What is only set is told to nobody.
+			// An attribute that can only be set is not shown.
 			if s.Name == set && a.Name != "pad" && a.Name != "reap-timer" {
 				names = append(names, a.Name)
 			}
@@ -149,8 +149,7 @@ func specSet(t *testing.T, set string) []string {
 	return names
 }
 
-// The keys of the JSON are the attributes of the specification, no more and no
-// less, and in its order.
+// The keys of the JSON are the attributes of the specification, exactly and in its order.
 func TestSchema(t *testing.T) {
 	f := newFake()
 	f.contexts = []netlink.Context{fullContext()}
@@ -204,13 +203,13 @@ func TestUsageErrors(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"-x", "not defined: -x"},
 		{"-n", "needs an argument"},
-		{"contexts", `no object "contexts": take one of context, policy, config, stats, cga, help, hba, path, locator, monitor, daemon, doctor, completion`},
+		{"contexts", `no object "contexts": take one of context, policy, config, stats, cga, hba, path, locator, monitor, daemon, doctor, completion, help`},
 		{"config drop", `no command of config "drop"`},
 		{"config show all", `takes no "all"`},
 		{"config set", "needs a key"},
 		{"config set max-contexts", "max-contexts needs a value"},
 		{"config set m 1", `"m" may be max-contexts or max-flows`},
-		{"config set colour red", `no key of config "colour"`},
+		{"config set colour red", `no key of config set "colour"`},
 		{"config set max-c 1 max-contexts 2", "given twice"},
 		{"config set max-c -1", `"-1" is not a number`},
 		{"config set max-c 4294967296", "not a number from 0"},
@@ -253,10 +252,28 @@ func TestDialErrors(t *testing.T) {
 }
 
 func TestHelpAndVersion(t *testing.T) {
-	for _, args := range []string{"help", "-h", "--help", "config help", "h"} {
-		if status, out, _ := call(newFake(), strings.Fields(args)...); status != 0 || out != usage {
-			t.Errorf("%s: status %d, %q", args, status, out)
+	for _, tt := range []struct{ args, first, last string }{
+		{"help", "usage: shim6tool [OPTIONS] [OBJECT [COMMAND [ARGUMENTS]]]\n", "answered or fails.\n"},
+		{"h", "usage: shim6tool [OPTIONS] [OBJECT", "answered or fails.\n"},
+		{"-h", "usage: shim6tool [OPTIONS] [OBJECT", "answered or fails.\n"},
+		{"--help", "usage: shim6tool [OPTIONS] [OBJECT", "answered or fails.\n"},
+		{"config help", "usage: shim6tool [OPTIONS] config [COMMAND [ARGUMENTS]]\n", "the ULP\n"},
+		{"conf -h", "usage: shim6tool [OPTIONS] config [", "the ULP\n"},
+		{"help config", "usage: shim6tool [OPTIONS] config [", "the ULP\n"},
+		{"help hba", "usage: shim6tool [OPTIONS] cga|hba [", "cannot sign\n"},
+		{"h pol", "usage: shim6tool [OPTIONS] policy [", "connection of MPTCP\n"},
+		{"help -h", "usage: shim6tool [OPTIONS] [OBJECT", "answered or fails.\n"},
+		{"path help use", "usage: shim6tool [OPTIONS] path use CONTEXT", "CONTEXT is LOCAL-ULID PEER-ULID [fii N].\n"},
+		{"path probe -h", "usage: shim6tool [OPTIONS] path probe PEER [from LOCAL]\n", "the path allows\n"},
+		{"c a --help", "usage: shim6tool [OPTIONS] context add CONTEXT [tag-local TAG] [KEY VALUE ...]\n", "on that pair\n"},
+	} {
+		status, out, errs := call(newFake(), strings.Fields(tt.args)...)
+		if status != 0 || errs != "" || !strings.HasPrefix(out, tt.first) || !strings.HasSuffix(out, tt.last) {
+			t.Errorf("%s: status %d, %q:\n%s", tt.args, status, errs, out)
 		}
+	}
+	if status, _, errs := call(newFake(), "help", "weather"); status != exitUsage || !strings.Contains(errs, `no object "weather"`) {
+		t.Errorf("status %d, %q", status, errs)
 	}
 	if status, out, _ := call(newFake(), "-v"); status != 0 || out != "shim6tool version "+version+"\n" {
 		t.Errorf("status %d, %q", status, out)

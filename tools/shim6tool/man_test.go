@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"shim6/daemon/config"
 )
 
@@ -22,7 +24,7 @@ func page(t *testing.T, name string) string {
 	return strings.ReplaceAll(string(b), `\-`, "-")
 }
 
-// section is what stands under a heading of a page.
+// section is the text below a heading of a page.
 func section(t *testing.T, text, heading string) string {
 	t.Helper()
 	_, s, ok := strings.Cut(text, heading+"\n")
@@ -77,68 +79,160 @@ func TestConfigExamples(t *testing.T) {
 	}
 }
 
-// Every object, command, key and option is in shim6tool(8), and in what help prints.
+// mdocToken is a piece of a synopsis: a word, a bracket or a sign.
+var mdocToken = regexp.MustCompile(`\.\.\.|[][|,/]|[^][|,/\s]+`)
+
+// mdoc writes a synopsis in the language of manual pages: upper case is an argument, and all other
+// words are commands.
+func mdoc(synopsis string) string {
+	var out []string
+	end, opened := 0, true
+	for _, at := range mdocToken.FindAllStringIndex(synopsis, -1) {
+		token := synopsis[at[0]:at[1]]
+		// Pieces without a space between them stay together; brackets do that by themselves.
+		if at[0] == end && !opened && token != "]" {
+			out = append(out, "Ns")
+		}
+		end, opened = at[1], token == "["
+		switch {
+		case token == "[":
+			out = append(out, "Oo")
+		case token == "]":
+			out = append(out, "Oc")
+		case strings.ContainsAny(token, "|,/"):
+			out = append(out, token)
+		case token == "..." || strings.ToUpper(token) == token && strings.ToLower(token) != token:
+			out = append(out, "Ar", token)
+		default:
+			out = append(out, "Cm", token)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func TestMdoc(t *testing.T) {
+	for synopsis, want := range map[string]string{
+		"show [CONTEXT]":         "Cm show Oo Ar CONTEXT Oc",
+		"set KEY VALUE [...]":    "Cm set Ar KEY Ar VALUE Oo Ar ... Oc",
+		"icmp-to-ulp 0|1":        "Cm icmp-to-ulp Cm 0 Ns | Ns Cm 1",
+		"mark N[/MASK]":          "Cm mark Ar N Ns Oo / Ns Ar MASK Oc",
+		"prefix PREFIX[,...] on": "Cm prefix Ar PREFIX Ns Oo , Ns Ar ... Oc Cm on",
+	} {
+		if got := mdoc(synopsis); got != want {
+			t.Errorf("%s is %q, want %q", synopsis, got, want)
+		}
+	}
+}
+
+// shim6tool(8) has what the rows have: the objects, their commands with what they take, and the
+// keys that help explains, each in the order of help.
 func TestToolPage(t *testing.T) {
-	tl := &tool{}
 	text := page(t, "shim6tool.8")
-	r := tl.tree()
-	for _, o := range r.objects {
-		s := text
-		if o == "cga" || o == "hba" {
-			s = section(t, text, ".Ss cga, hba")
-		} else {
-			s = section(t, text, ".Ss "+o)
+	var headings []string
+	for _, o := range objects {
+		if o.with != "" {
+			continue
 		}
-		for _, name := range r.order {
-			if name != o && !strings.HasPrefix(name, o+" ") {
-				continue
-			}
-			for _, w := range r.words[name] {
-				if w != "help" && !strings.Contains(s, "Cm "+w) && !strings.Contains(s, "Cm "+w+" ,") {
-					t.Errorf("%s: %q is not in the manual page", name, w)
+		names := o.sharers()
+		headings = append(headings, strings.Join(names, ", "))
+		var want []string
+		for _, name := range names {
+			for _, c := range commandsOf(name) {
+				synopsis := c.verb + " " + c.args
+				if len(names) > 1 {
+					synopsis = name + " " + synopsis
 				}
-				if !regexp.MustCompile(`\b` + regexp.QuoteMeta(w) + `\b`).MatchString(usage) {
-					t.Errorf("%s: %q is not in the usage", name, w)
-				}
+				want = append(want, mdoc(synopsis))
 			}
+		}
+		for _, k := range explained(names) {
+			want = append(want, mdoc(k.usage()))
+		}
+		var got []string
+		for _, m := range regexp.MustCompile(`(?m)^\.It (.+)$`).FindAllStringSubmatch(section(t, text, ".Ss "+strings.Join(names, ", ")), -1) {
+			got = append(got, m[1])
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("the items of section %v of the manual page (+) differ from the rows (-):\n%s", names, d)
 		}
 	}
-	options := section(t, text, ".Ss Options")
-	for _, o := range globalOptions {
-		if !strings.Contains(options, "Fl "+o.name[1:]) {
-			t.Errorf("option %s is not in the manual page", o.name)
-		}
-		if !regexp.MustCompile(o.name + `\b`).MatchString(usage) {
-			t.Errorf("option %s is not in the usage", o.name)
-		}
+	var got []string
+	for _, m := range regexp.MustCompile(`(?m)^\.Ss (.+)$`).FindAllStringSubmatch(text, -1) {
+		got = append(got, m[1])
+	}
+	if d := cmp.Diff(append([]string{"Options"}, headings...), got); d != "" {
+		t.Errorf("the sections of the manual page (+) differ from the objects (-):\n%s", d)
 	}
 }
 
-// What completes is what the tool takes.
-func TestGlobalOptions(t *testing.T) {
+// shim6tool(8) has the options in its synopsis, and explains them.
+func TestOptionsPage(t *testing.T) {
+	text := page(t, "shim6tool.8")
+	synopsis, _, _ := strings.Cut(text, ".Sh DESCRIPTION")
 	var want, got []string
-	for _, f := range (&tool{}).app().Flags {
-		for _, n := range f.Names() {
-			want = append(want, "-"+n)
+	for _, o := range appOptions((&tool{}).app()) {
+		var names []string
+		for _, n := range o.names {
+			names = append(names, "Fl "+n[1:])
+		}
+		item := strings.Join(names, " , ")
+		if o.value != "" {
+			item += " Ar " + o.value
+		}
+		want = append(want, item)
+		if o.names[0] != "-h" && o.names[0] != "-v" && !strings.Contains(synopsis, names[0]) {
+			t.Errorf("option %s is not in the synopsis", o.names[0])
 		}
 	}
-	for _, o := range globalOptions {
-		if !strings.Contains("-v -version -h -help", o.name) {
-			got = append(got, o.name)
-		}
+	for _, m := range regexp.MustCompile(`(?m)^\.It (.+)$`).FindAllStringSubmatch(section(t, text, ".Ss Options"), -1) {
+		got = append(got, m[1])
 	}
-	slices.Sort(want)
-	slices.Sort(got)
-	if !slices.Equal(want, got) {
-		t.Errorf("options %v, completed %v", want, got)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("the options of the manual page (+) differ from those of the program (-):\n%s", d)
 	}
 }
 
-// No line of the usage is wider than a screen.
+// No line of help is wider than a screen.
 func TestUsageWidth(t *testing.T) {
-	for _, l := range strings.Split(usage, "\n") {
-		if len(l) > 80 {
+	var all []string
+	app := (&tool{}).app()
+	all = append(all, app.Description)
+	for _, o := range app.Commands {
+		all = append(all, o.Description)
+		for _, c := range o.Subcommands {
+			all = append(all, c.Description)
+		}
+	}
+	for _, l := range strings.Split(strings.Join(all, ""), "\n") {
+		if len(l) > usageWidth {
 			t.Errorf("%d: %s", len(l), l)
+		}
+	}
+}
+
+// Each row is of an object, has an order and says what it does. No two of an object have one verb,
+// each object has one default, and what a command takes is in its synopsis or explained.
+func TestRows(t *testing.T) {
+	seen := map[string]bool{}
+	for i, c := range commands {
+		if seen[c.name()] || c.help == "" {
+			t.Errorf("%s: there are two, or it has no help", c.name())
+		}
+		seen[c.name()] = true
+		first := i == 0 || commands[i-1].object != c.object
+		if first != (c.order == isDefault) {
+			t.Errorf("%s: first of its object %v, default %v", c.name(), first, c.order == isDefault)
+		}
+		if !slices.ContainsFunc(objects, func(o objectRow) bool { return o.name == c.object }) {
+			t.Errorf("there is no object %s", c.object)
+		}
+		for _, k := range c.form(&tool{}).keys {
+			if !strings.Contains(c.args+" "+c.help, k.name) && k.help == "" {
+				t.Errorf("%s: %s is not explained", c.name(), k.name)
+			}
+			if !k.flag && k.value == "" {
+				t.Errorf("%s: nothing stands for the value of %s", c.name(), k.name)
+			}
 		}
 	}
 }

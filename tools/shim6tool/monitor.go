@@ -3,8 +3,6 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -31,38 +29,55 @@ func watch(netns string, groups []string) (watcher, error) {
 	return netlink.Watch(o, groups...)
 }
 
-// switchesEvery is how often shim6d is asked for switches.
-const switchesEvery = time.Second
+// switchesEvery is how often shim6d is asked for switches, protectionEvery how often for the protection
+// of contexts. For that it looks at all their pairs, so it is asked less often.
+const (
+	switchesEvery   = time.Second
+	protectionEvery = 2 * time.Second
+)
 
-// What monitor can be told to tell.
+// What monitor prints.
 const (
 	monitorsConfig = 1 << iota
 	monitorsContext
 	monitorsPath
 	monitorsPolicy
+	monitorsProtection
+
+	monitorsAll = monitorsConfig | monitorsContext | monitorsPath | monitorsPolicy | monitorsProtection
 )
 
-func (t *tool) monitorAll(args []string) error {
-	return t.monitor("all", monitorsConfig|monitorsContext|monitorsPath|monitorsPolicy, args)
+func init() {
+	for _, s := range []struct {
+		verb  string
+		order order
+		what  int
+		help  string
+	}{
+		{"all", isDefault, monitorsAll, "everything"},
+		{"config", onlyShows, monitorsConfig, "the configuration of the kernel"},
+		{"context", onlyShows, monitorsContext, "contexts that are new, changed or deleted"},
+		{"path", onlyShows, monitorsPath, "contexts that come to another locator pair; shim6d tells why"},
+		{"policy", onlyShows, monitorsPolicy, "rules that are new or deleted"},
+		{"protection", onlyShows, monitorsProtection, "contexts that get or lose other pairs to go to, as shim6d knows"},
+	} {
+		register(command{
+			object: "monitor", verb: s.verb, order: s.order, help: s.help,
+			form: func(t *tool) form {
+				return form{run: func([]string) error { return t.monitor(s.what) }}
+			},
+		})
+	}
 }
-func (t *tool) monitorConfig(args []string) error { return t.monitor("config", monitorsConfig, args) }
-func (t *tool) monitorContext(args []string) error {
-	return t.monitor("context", monitorsContext, args)
-}
-func (t *tool) monitorPath(args []string) error   { return t.monitor("path", monitorsPath, args) }
-func (t *tool) monitorPolicy(args []string) error { return t.monitor("policy", monitorsPolicy, args) }
 
-// news is what the kernel tells, or err.
+// news is a notification of the kernel, or err.
 type news struct {
 	netlink.Notification
 	err error
 }
 
-// monitor prints what happens, until it is interrupted.
-func (t *tool) monitor(name string, what int, args []string) error {
-	if err := noWords("monitor "+name, args); err != nil {
-		return err
-	}
+// monitor prints the events of some kinds, until it is interrupted.
+func (t *tool) monitor(what int) error {
 	m := &monitoring{tool: t, what: what, pairs: map[netlink.ULIDs]control.Pair{}}
 	all := make(chan news)
 	quit := make(chan struct{})
@@ -73,10 +88,17 @@ func (t *tool) monitor(name string, what int, args []string) error {
 		case <-quit:
 		}
 	}
+	if what&monitorsProtection != 0 {
+		m.protection = map[control.Name]control.Protection{}
+		if err := m.pollProtection(func(control.Protection) error { return nil }); err != nil {
+			fmt.Fprintf(t.err, "shim6tool: %v; protection is told when shim6d answers\n", err)
+			m.protectionGone = true
+		}
+	}
 	if what&monitorsPath != 0 {
 		if err := m.poll(func(control.Switch) error { return nil }); err != nil {
-			// Which context came to which pair the kernel tells as well, but
-			// neither why nor what it has cost.
+			// The kernel also tells which context came to which pair, but neither why
+			// nor what it has cost.
 			fmt.Fprintf(t.err, "shim6tool: %v; so the reasons of switches are not told\n", err)
 			m.kernelPaths = true
 		}
@@ -98,8 +120,9 @@ func (t *tool) monitor(name string, what int, args []string) error {
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(interrupted)
-	ticker := time.NewTicker(switchesEvery)
-	defer ticker.Stop()
+	switches, protection := time.NewTicker(switchesEvery), time.NewTicker(protectionEvery)
+	defer switches.Stop()
+	defer protection.Stop()
 	var gone error
 	for {
 		select {
@@ -112,20 +135,26 @@ func (t *tool) monitor(name string, what int, args []string) error {
 			if err := m.notified(n.Notification); err != nil {
 				return err
 			}
-		case <-ticker.C:
+		case <-protection.C:
+			if what&monitorsProtection != 0 {
+				if err := m.watchProtection(); err != nil {
+					return err
+				}
+			}
+		case <-switches.C:
 			if what&monitorsPath == 0 || m.kernelPaths {
 				continue
 			}
 			err := m.poll(m.switched)
 			if err != nil && gone == nil {
-				fmt.Fprintf(t.err, "shim6tool: %v; it is asked again\n", err)
+				fmt.Fprintf(t.err, "shim6tool: %v; shim6d is asked again\n", err)
 			}
 			gone = err
 		}
 	}
 }
 
-// receive passes on what the kernel tells.
+// receive passes on the news of the kernel.
 func receive(w watcher, tell func(news)) {
 	for {
 		list, err := w.Receive()
@@ -133,7 +162,7 @@ func receive(w watcher, tell func(news)) {
 			tell(news{Notification: n})
 		}
 		if errors.Is(err, netlink.ErrOverflow) {
-			err = fmt.Errorf("%w: too much happens at once; what there is, 'shim6tool' shows", err)
+			err = fmt.Errorf("%w: too much happens at once; run shim6tool without words to see the state", err)
 		}
 		if err != nil {
 			tell(news{err: err})
@@ -146,12 +175,15 @@ func receive(w watcher, tell func(news)) {
 type monitoring struct {
 	*tool
 	what int
-	// kernelPaths: there is no shim6d, and the kernel's contexts tell which have
-	// another pair.
+	// kernelPaths: there is no shim6d, so the contexts of the kernel tell which of them have
+	// another pair than the one in pairs.
 	kernelPaths bool
 	pairs       map[netlink.ULIDs]control.Pair
 	// last is the newest switch that shim6d has told of; nil if there was none.
 	last *control.Switch
+	// protection is what shim6d said last of each context; protectionGone: it did not answer.
+	protection     map[control.Name]control.Protection
+	protectionGone bool
 }
 
 func (m *monitoring) groups() []string {
@@ -166,49 +198,6 @@ func (m *monitoring) groups() []string {
 		groups = append(groups, netlink.GroupPolicy)
 	}
 	return groups
-}
-
-// learn reads the pairs that contexts have.
-func (m *monitoring) learn() error {
-	return m.with(func(c client) error {
-		list, err := c.Contexts()
-		for _, x := range list {
-			m.pairs[x.ULIDs] = control.Pair{LocatorLocal: x.LocatorLocal, LocatorPeer: x.LocatorPeer}
-		}
-		if errors.Is(err, netlink.ErrInterrupted) {
-			err = nil
-		}
-		return err
-	})
-}
-
-// poll asks shim6d for switches, and tells of new ones. Those are what comes after the
-// last one in the list: by their times it can't be said, since the clock may be set.
-func (m *monitoring) poll(tell func(control.Switch) error) error {
-	return m.ask(func(ctx context.Context, d daemon) error {
-		list, err := d.Switches(ctx)
-		if err != nil {
-			return err
-		}
-		for _, s := range list[m.known(list):] {
-			if err := tell(s); err != nil {
-				return err
-			}
-			m.last = &s
-		}
-		return nil
-	})
-}
-
-// known is how many switches of a list have been told. It is none if the last one is not
-// there: shim6d has been restarted, or has forgotten it over many new ones.
-func (m *monitoring) known(list []control.Switch) int {
-	for i := len(list) - 1; i >= 0 && m.last != nil; i-- {
-		if l, s := m.last, &list[i]; s.Time.Equal(l.Time) && s.Name == l.Name && s.Direction == l.Direction && s.From == l.From && s.To == l.To {
-			return i + 1
-		}
-	}
-	return 0
 }
 
 func (m *monitoring) notified(n netlink.Notification) error {
@@ -238,47 +227,7 @@ func (m *monitoring) notified(n netlink.Notification) error {
 	})
 }
 
-// moved tells if a context has another pair than before.
-func (m *monitoring) moved(c netlink.Context, deleted bool) error {
-	to := control.Pair{LocatorLocal: c.LocatorLocal, LocatorPeer: c.LocatorPeer}
-	from, known := m.pairs[c.ULIDs]
-	if deleted {
-		delete(m.pairs, c.ULIDs)
-		return nil
-	}
-	m.pairs[c.ULIDs] = to
-	if !known {
-		from = control.Pair{LocatorLocal: c.Local, LocatorPeer: c.Peer}
-	}
-	if from == to {
-		return nil
-	}
-	// As a Switch has it, without what only shim6d knows.
-	o := object{
-		{"ulid-local", c.Local}, {"ulid-peer", c.Peer}, {"fii", c.FII},
-		{"direction", "outbound"}, {"from", from}, {"to", to},
-	}
-	return m.tell("path", false, o, func() {
-		fmt.Fprintf(m.out, "path %s outbound\n    from %s\n    to   %s\n", nameText(nameOf(c.ULIDs)), pairText(from), pairText(to))
-	})
-}
-
-func (m *monitoring) switched(s control.Switch) error {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	var o object
-	if err := json.Unmarshal(b, &o); err != nil {
-		return err
-	}
-	return m.tell("path", false, o, func() {
-		fmt.Fprint(m.out, "path ")
-		m.printSwitch(s)
-	})
-}
-
-// tell prints a piece of news: an object a line, or text.
+// tell prints an event: an object on a line, or text.
 func (m *monitoring) tell(event string, deleted bool, o object, text func()) error {
 	now := m.now().Local()
 	if m.json {

@@ -19,7 +19,7 @@ import (
 
 var errEnd = errors.New("the end")
 
-// news of each kind.
+// someNews has an event of each kind.
 func someNews() []netlink.Notification {
 	config := newFake().config
 	rule := netlink.Policy{Preference: ptr(uint32(5)), Action: netlink.PolicyActionBypass}
@@ -64,7 +64,7 @@ func TestMonitor(t *testing.T) {
 	}
 }
 
-// One object a line, with the specification's names after those of monitor.
+// Each line is an object: the names of monitor come first, then those of the specification.
 func TestMonitorJSON(t *testing.T) {
 	w := &world{kernel: newFake(), watcher: &fakeWatcher{news: someNews(), err: errEnd}}
 	_, out, _ := callWorld(w, "-j", "-ts", "monitor", "context")
@@ -91,8 +91,7 @@ func TestMonitorJSON(t *testing.T) {
 	}
 }
 
-// moves are a context that comes to another pair, stays there, goes, and comes back
-// as another.
+// moves are of a context that comes to another pair, stays there, is deleted, and is made again.
 func moves() []netlink.Notification {
 	at := func(p control.Pair) *netlink.Context {
 		return &netlink.Context{ULIDs: netlink.ULIDs{Local: ulidA, Peer: ulidB, FII: 7}, LocatorLocal: p.LocatorLocal, LocatorPeer: p.LocatorPeer}
@@ -100,7 +99,7 @@ func moves() []netlink.Notification {
 	return []netlink.Notification{{Context: at(ulids)}, {Context: at(other)}, {Context: at(other)}, {Context: at(other), Deleted: true}, {Context: at(ulids)}}
 }
 
-// Without shim6d the kernel's contexts tell of their paths.
+// Without shim6d, the contexts of the kernel tell which pair they have.
 func TestMonitorKernelPaths(t *testing.T) {
 	const want = `path 2001:db8:1::a 2001:db8:2::b fii 7 outbound
     from 2001:db8:1::a 2001:db8:2::b
@@ -111,7 +110,7 @@ func TestMonitorKernelPaths(t *testing.T) {
 	if out != want || !strings.Contains(errs, "is shim6d running?") || !strings.Contains(errs, "reasons of switches are not told") {
 		t.Errorf("%s\n%s", errs, cmp.Diff(want, out))
 	}
-	// Where a context was before, the kernel has said.
+	// The pair that a context has at the beginning is no news.
 	f := newFake()
 	f.contexts = []netlink.Context{*moves()[1].Context}
 	w = &world{kernel: f, watcher: &fakeWatcher{news: moves()[1:2], err: errEnd}}
@@ -120,7 +119,7 @@ func TestMonitorKernelPaths(t *testing.T) {
 	}
 }
 
-// Of the daemon's switches those are told that come after the beginning, once.
+// Switches that the daemon had before the beginning are not told; later ones are told once.
 func TestMonitorSwitches(t *testing.T) {
 	localTime(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -152,8 +151,8 @@ func TestMonitorSwitches(t *testing.T) {
 	})
 }
 
-// What is new the list says, and no clock: neither that of the tool nor those of the
-// switches, which are set back here, and far ahead.
+// The list says which switches are new. The clock of the tool and the times of switches, here set
+// back and far ahead, do not.
 func TestMonitorSwitchesClocks(t *testing.T) {
 	localTime(t)
 	at := func(after time.Duration, trigger string) control.Switch {
@@ -195,5 +194,56 @@ func TestMonitorSwitchesClocks(t *testing.T) {
 				t.Errorf("%s: %q is told, want %q", tt.name, triggers, tt.want)
 			}
 		})
+	}
+}
+
+// A change of what protects a context is printed once.
+func TestMonitorProtection(t *testing.T) {
+	name := control.Name{ULIDLocal: ulidA, ULIDPeer: ulidB, FII: 7}
+	other := control.Name{ULIDLocal: ulidA, ULIDPeer: ulidB, FII: 8}
+	bare := control.Protection{Name: name, LackLocal: "we have one provider", Text: "not protected: we have one provider"}
+	safe := control.Protection{Name: name, Protected: true, Pairs: 3, NetworksLocal: 2, NetworksPeer: 2, Text: "protected by 3 other pairs"}
+	young := control.Protection{Name: other, Protected: true, Pairs: 1, NetworksLocal: 2, NetworksPeer: 1, Text: "protected by 1 other pair"}
+	run := func(t *testing.T, words ...string) (out, errs string) {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDaemon()
+			d.contexts = []control.Context{{Name: name}, {Name: other}}
+			d.later = [][]control.Protection{{bare}, {bare}, {safe}, {safe, young}, {young}, {safe, young}}
+			timers := []*time.Timer{
+				time.AfterFunc(12500*time.Millisecond, func() { d.err = errors.New("it is away") }),
+				time.AfterFunc(17*time.Second, func() { d.err, d.later = nil, [][]control.Protection{{bare, young}} }),
+			}
+			end := make(chan struct{})
+			timers = append(timers, time.AfterFunc(20*time.Second, func() { close(end) }))
+			_, out, errs = callWorld(&world{kernel: newFake(), daemon: d, watcher: &fakeWatcher{err: errEnd, end: end}}, words...)
+			for _, x := range timers {
+				x.Stop()
+			}
+		})
+		return out, errs
+	}
+	const want = `protection 2001:db8:1::a 2001:db8:2::b fii 7 protected by 3 other pairs
+protection 2001:db8:1::a 2001:db8:2::b fii 8 protected by 1 other pair
+protection 2001:db8:1::a 2001:db8:2::b fii 7 protected by 3 other pairs
+protection 2001:db8:1::a 2001:db8:2::b fii 7 not protected: we have one provider
+`
+	out, errs := run(t, "monitor", "all")
+	if out != want || strings.Count(errs, "it is away; shim6d is asked again\n") != 2 || strings.Count(errs, "\n") != 3 {
+		t.Errorf("%s\n%s", errs, cmp.Diff(want, out))
+	}
+	out, _ = run(t, "-j", "monitor", "all")
+	line, _, _ := strings.Cut(out, "\n")
+	const first = `{"event":"protection","ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:2::b","fii":7,"protected":true,"pairs":3,` +
+		`"networks-local":2,"networks-peer":2,"text":"protected by 3 other pairs"}`
+	if line != first {
+		t.Error(cmp.Diff(first, line))
+	}
+}
+
+// Without shim6d, monitor says that it knows nothing of protection, and goes on.
+func TestMonitorProtectionWithoutDaemon(t *testing.T) {
+	w := &world{kernel: newFake(), watcher: &fakeWatcher{err: errEnd}}
+	if _, out, errs := callWorld(w, "monitor", "all"); out != "" || !strings.Contains(errs, "protection is told when shim6d answers") {
+		t.Errorf("%q, %s", out, errs)
 	}
 }

@@ -30,8 +30,8 @@ func openNetns(netns string) (*os.File, error) {
 	return f, nil
 }
 
-// options are for a socket of netlink in a namespace, "" for our own; done is called
-// when the socket is there.
+// options are for a socket of netlink in a namespace, "" for our own. The caller calls done when the
+// socket is open.
 func options(netns string) (o *netlink.Options, done func(), err error) {
 	if netns == "" {
 		return &netlink.Options{}, func() {}, nil
@@ -43,8 +43,8 @@ func options(netns string) (o *netlink.Options, done func(), err error) {
 	return &netlink.Options{NetNS: int(f.Fd())}, func() { f.Close() }, nil
 }
 
-// inNetns does something in a namespace, "" for our own. Sockets that it opens stay
-// there.
+// inNetns runs a function in a namespace, "" for our own. Sockets that the function opens stay in that
+// namespace.
 func inNetns(netns string, do func() error) error {
 	if netns == "" {
 		return do()
@@ -56,8 +56,8 @@ func inNetns(netns string, do func() error) error {
 	defer f.Close()
 	done := make(chan error)
 	go func() {
-		// The thread is never unlocked, so that it ends with this function:
-		// no other may ever run in the namespace.
+		// The thread is never unlocked, so it ends with this function: no other goroutine
+		// may run in the namespace.
 		runtime.LockOSThread()
 		if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
 			done <- fmt.Errorf("network namespace %q: %w (it takes CAP_SYS_ADMIN: run it as root)", netns, err)
@@ -70,8 +70,8 @@ func inNetns(netns string, do func() error) error {
 
 const defaultConfig = "etc/shim6d.conf"
 
-// configPath is where the configuration is of the daemon of a namespace. 'ip netns
-// exec' shows a daemon that it runs the files of /etc/netns/NAME in place of /etc's.
+// configPath is the configuration of the daemon of the namespace. A daemon that 'ip netns exec' runs
+// sees the files of /etc/netns/NAME in place of those of /etc.
 func (t *tool) configPath() string {
 	if t.netns == "" {
 		return filepath.Join(t.root, defaultConfig)
@@ -79,8 +79,8 @@ func (t *tool) configPath() string {
 	return filepath.Join(t.root, "etc/netns", t.netns, "shim6d.conf")
 }
 
-// socketPath is where the daemon of the namespace listens. Another namespace's is
-// never asked instead: its contexts are not ours.
+// socketPath is where the daemon of the namespace listens. The daemon of another namespace is never
+// asked instead: its contexts are not ours.
 func (t *tool) socketPath() (string, error) {
 	if t.socket != "" {
 		return t.socket, nil
@@ -102,6 +102,6 @@ func (t *tool) socketPath() (string, error) {
 	case t.netns != "":
 		return "", err
 	}
-	// shim6d may well run, with what the file has said before.
+	// shim6d may run all the same, with an earlier content of the file.
 	return config.DefaultSocket, nil
 }

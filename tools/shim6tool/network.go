@@ -15,28 +15,28 @@ import (
 	"shim6/daemon/wire"
 )
 
-// network sends what a probe of a pair is made of, and receives what comes back.
+// network sends the packets of a probe of a pair, and receives the answers.
 type network interface {
 	local() netip.Addr
 	// mtu is the path MTU as the host knows it.
 	mtu() (int, error)
-	// control sends a packet of protocol 140, echo an ICMPv6 Echo Request. Neither is
-	// ever fragmented: what is too long is a unix.EMSGSIZE.
+	// control sends a packet of protocol 140, echo an ICMPv6 Echo Request. Neither is ever
+	// fragmented: a packet that is too long is the error unix.EMSGSIZE.
 	control(message []byte) error
 	echo(data []byte) error
-	// receive waits for something that has to do with the peer.
+	// receive waits for a packet about the peer; false if none came in time.
 	receive(wait time.Duration) (arrival, bool, error)
 	close()
 }
 
-// arrival is what has come: a control message, an Echo Reply, or an ICMPv6 error about
-// something that was sent to the peer.
+// arrival is a packet that came: a control message, an Echo Reply, or an ICMPv6 error about a packet
+// that was sent to the peer.
 type arrival struct {
 	from netip.Addr
 	// message is a control message, reply the data of an Echo Reply.
 	message, reply []byte
-	// failure is an error, quoted what there is of the message in error, which
-	// was of control or not.
+	// failure is an error. quoted is the part that it has of the packet in error, without the
+	// IPv6 header; control says whether that was of protocol 140.
 	failure *icmpError
 	quoted  []byte
 	control bool
@@ -60,7 +60,7 @@ const (
 	codeUnknownHeader = 1
 )
 
-// ofRoute reports whether it would have come whatever the protocol was.
+// ofRoute reports whether a packet of any protocol would have got this error.
 func (e icmpError) ofRoute() bool {
 	const prohibited, portUnreachable, sourceFiltered = 1, 4, 5
 	return e.kind == icmpTimeExceeded || e.kind == icmpUnreachable &&
@@ -95,8 +95,8 @@ type rawNetwork struct {
 
 const ipv6HeaderLen = 40
 
-// openNetwork opens the sockets of a probe; the zero local address is whatever the
-// host would take.
+// openNetwork opens the sockets of a probe. The zero local address stands for the one that the host
+// chooses.
 func openNetwork(netns string, local, peer netip.Addr) (network, error) {
 	n := &rawNetwork{shim6: -1, icmp: -1, udp: -1, to: peer}
 	err := inNetns(netns, func() error { return n.open(local) })
@@ -117,7 +117,7 @@ func (n *rawNetwork) open(local netip.Addr) (err error) {
 			return fmt.Errorf("%v is no address of this host: %w ('ip -6 addr' shows which are)", local, err)
 		}
 	}
-	// No packet is sent: the host says by which address it would be.
+	// No packet is sent: the host says which source address it would choose.
 	if err := unix.Connect(n.udp, &unix.SockaddrInet6{Addr: n.to.As16(), Port: 9}); err != nil {
 		return fmt.Errorf("there is no way to %v: %w ('ip -6 route get %v' shows more)", n.to, err, n.to)
 	}
@@ -185,7 +185,7 @@ func (n *rawNetwork) receive(wait time.Duration) (arrival, bool, error) {
 			return arrival{}, false, nil
 		}
 		polled := []unix.PollFd{{Fd: int32(n.shim6), Events: unix.POLLIN}, {Fd: int32(n.icmp), Events: unix.POLLIN}}
-		// Rounded up, or the last millisecond would be busy.
+		// The wait is rounded up; otherwise the last millisecond would be a busy loop.
 		if _, err := unix.Poll(polled, int(left/time.Millisecond)+1); err != nil && !errors.Is(err, unix.EINTR) {
 			return arrival{}, false, err
 		}
@@ -195,7 +195,7 @@ func (n *rawNetwork) receive(wait time.Duration) (arrival, bool, error) {
 			}
 			length, from, err := unix.Recvfrom(int(p.Fd), b, unix.MSG_DONTWAIT)
 			if err != nil {
-				// An error of a packet: what it was the other socket says.
+				// An error about an earlier packet; the other socket gets it in full.
 				continue
 			}
 			sender := netip.AddrFrom16(from.(*unix.SockaddrInet6).Addr)
@@ -211,7 +211,7 @@ func (n *rawNetwork) receive(wait time.Duration) (arrival, bool, error) {
 	}
 }
 
-// parseICMP reports false for what has nothing to do with packets from local to peer.
+// parseICMP returns false for a message that is not about packets from local to peer.
 func parseICMP(b []byte, from, local, peer netip.Addr, id uint16) (arrival, bool) {
 	if len(b) < 8 {
 		return arrival{}, false

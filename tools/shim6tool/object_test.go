@@ -28,13 +28,13 @@ var (
 		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })}
 )
 
-// fullContext has a value for everything.
+// fullContext has a value in each field.
 func fullContext() netlink.Context {
 	return netlink.Context{
 		ULIDs:    netlink.ULIDs{Local: ulidA, Peer: ulidB, FII: 7},
 		TagLocal: ptr(uint64(0xa)), TagPeer: ptr(uint64(0x7fffffffffff)),
 		State:        netlink.ContextStateEstablished,
-		LocatorLocal: locatorA, LocatorPeer: locatorB,
+		LocatorLocal: locatorA, LocatorPeer: locatorB, Encapsulation: netlink.EncapsulationNative,
 		LocatorsLocal: []netip.Addr{locatorA}, LocatorsPeer: []netip.Addr{locatorB, ulidA},
 		InboundLocatorLocal: locatorA, InboundLocatorPeer: locatorB,
 		SendTimeout: 15 * time.Second, KeepaliveTimeout: 10500 * time.Millisecond,
@@ -82,6 +82,13 @@ func TestContextShow(t *testing.T) {
 			t.Errorf("%s: status %d, %q:\n%s", words, status, errs, cmp.Diff(want, out))
 		}
 	}
+	// What is native goes without saying.
+	f.contexts[1].Encapsulation = netlink.EncapsulationNative + 1
+	if _, out, _ := call(f, "context"); !strings.HasSuffix(out, "\n    locator-local 2001:db8:1::a locator-peer 2001:db8:2::b encapsulation 2\n"+
+		"    send-timeout 15s keepalive-timeout 15s last-sent never last-heard never\n") {
+		t.Errorf("a pair that is not native: %s", out)
+	}
+	f.contexts[1].Encapsulation = netlink.EncapsulationNative
 	_, out, _ := call(f, strings.Fields("context show 2001:db8:1::a 2001:db8:2::b fii 7")...)
 	if !strings.HasPrefix(want, out) || len(out) == 0 {
 		t.Errorf("one context: %s", out)
@@ -101,7 +108,7 @@ func TestContextShow(t *testing.T) {
 	}
 }
 
-// What shim6d knows of a context is shown with it, and left out where it knows nothing.
+// A context is shown with its protection, if shim6d knows it.
 func TestContextProtection(t *testing.T) {
 	f, d := newFake(), newDaemon()
 	other := fullContext()
@@ -124,7 +131,7 @@ func TestContextProtection(t *testing.T) {
 	if diff := cmp.Diff(want, list[1]["protection"]); diff != "" {
 		t.Error(diff)
 	}
-	// One question is about so many at most.
+	// One question is about a limited number of contexts.
 	for range 2 * control.MaxProtections {
 		f.contexts = append(f.contexts, other)
 	}
@@ -133,7 +140,7 @@ func TestContextProtection(t *testing.T) {
 	}
 }
 
-// A list that may lack something is shown, and said to.
+// A list that may be incomplete is shown, and the tool says so.
 func TestInterrupted(t *testing.T) {
 	f := newFake()
 	f.contexts = []netlink.Context{fullContext()}
@@ -158,7 +165,7 @@ func TestObjectRequests(t *testing.T) {
 		{"context add" + pair + "tag-local 0xa", []any{"new", ulids, uint64(10), netlink.ContextUpdate{}}},
 		{"c a" + pair + "fii 9 tag-l 1 tag-p 2 state established locator-l 2001:db8:3::a locator-p 2001:db8:4::b " +
 			"locators-l 2001:db8:3::a,2001:db8:4::b locators-p none inbound-locator-l 2001:db8:3::a " +
-			"inbound-locator-p 2001:db8:4::b send 20s keep 10s reap-s exploring reap-t send",
+			"inbound-locator-p 2001:db8:4::b send 20s keep 10s reap-s exploring reap-t send encap native",
 			[]any{"new", forked, uint64(1), netlink.ContextUpdate{
 				TagPeer: ptr(uint64(2)), State: ptr(netlink.ContextStateEstablished),
 				LocatorLocal: &locatorA, LocatorPeer: &locatorB,
@@ -166,6 +173,7 @@ func TestObjectRequests(t *testing.T) {
 				InboundLocatorLocal: &locatorA, InboundLocatorPeer: &locatorB,
 				SendTimeout: ptr(20 * time.Second), KeepaliveTimeout: ptr(10 * time.Second),
 				ReapState: ptr(netlink.ReapStateExploring), ReapTimer: ptr(netlink.ReapTimerSend),
+				Encapsulation: ptr(netlink.EncapsulationNative),
 			}}},
 		{"context set" + pair + "locator-peer 2001:db8:4::b", []any{"set", ulids, netlink.ContextUpdate{LocatorPeer: &locatorB}}},
 		{"context del" + pair + "fii 9", []any{"del", forked}},
@@ -241,7 +249,7 @@ preference 11 protocol 200 action ignore
 	}
 }
 
-// The page on counters has a row for each, and no others.
+// docs/counters.md has a row for each counter, and no others.
 func TestCountersPage(t *testing.T) {
 	b, err := os.ReadFile("../../docs/counters.md")
 	if err != nil {
@@ -257,8 +265,8 @@ func TestCountersPage(t *testing.T) {
 			rows = append(rows, strings.TrimSpace(name))
 		}
 	}
-	// The numbers of counters are in the order in which they came to be, the rows
-	// in that of what they say.
+	// The specification has counters in the order of their numbers, the page in that of their
+	// subjects.
 	want := specSet(t, "stats")
 	slices.Sort(want)
 	slices.Sort(rows)

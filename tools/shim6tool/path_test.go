@@ -138,7 +138,7 @@ func jsonKeys(r reflect.Type) []string {
 	return keys
 }
 
-// The keys of what the daemon tells are those of the control socket, and no others.
+// The JSON has the keys of the control socket, and no others.
 func TestDaemonSchema(t *testing.T) {
 	for _, tt := range []struct {
 		words string
@@ -169,7 +169,7 @@ func TestDaemonSchema(t *testing.T) {
 		if len(seen) > 0 {
 			t.Errorf("%s: the control socket does not have %v", tt.words, seen)
 		}
-		// An empty list is one, too.
+		// An empty list is printed as a list.
 		if tt.words != "daemon" {
 			if _, out, _ := callWorld(&world{daemon: &fakeDaemon{}}, append([]string{"-j"}, strings.Fields(tt.words)...)...); out != "[]\n" {
 				t.Errorf("%s: nothing is %q", tt.words, out)
@@ -204,7 +204,7 @@ func TestDaemonRequests(t *testing.T) {
 		if diff := cmp.Diff(tt.want, d.asked, addrCmp); diff != "" {
 			t.Errorf("%s:\n%s", tt.words, diff)
 		}
-		// What it refuses it says why.
+		// The reason of a refusal is printed.
 		d.err = &control.Error{Status: 409, Message: "a hold-down lasts"}
 		if status, _, errs := callWorld(&world{daemon: d}, strings.Fields(tt.words)...); status != exitRefused || errs != "shim6tool: a hold-down lasts\n" {
 			t.Errorf("%s: status %d, %s", tt.words, status, errs)
@@ -218,10 +218,10 @@ func TestDaemonRequests(t *testing.T) {
 	}
 }
 
-// Of a pair that is to be used, JSON says whether it is, and if not, why.
+// The JSON of path use says whether the pair is used, and if not, why.
 func TestPathUseJSON(t *testing.T) {
 	words := strings.Fields("-j path use 2001:db8:1::a 2001:db8:2::b local 2001:db8:3::a peer 2001:db8:4::b")
-	const of = `[{"ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:2::b","fii":0,"locator-local":"2001:db8:3::a","locator-peer":"2001:db8:4::b",`
+	const of = `[{"ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:2::b","fii":0,"locator-local":"2001:db8:3::a","locator-peer":"2001:db8:4::b","encapsulation":"native",`
 	d := newDaemon()
 	if status, out, errs := callWorld(&world{daemon: d}, words...); status != 0 || out != of+`"result":"ok"}]`+"\n" || errs != "" {
 		t.Errorf("status %d, %s%s", status, out, errs)
@@ -233,7 +233,7 @@ func TestPathUseJSON(t *testing.T) {
 	}
 }
 
-// What shim6d does not know, the kernel deletes, and what it may not, nobody does.
+// The kernel deletes a context that shim6d does not know, but not one that shim6d may not close.
 func TestContextDel(t *testing.T) {
 	del := []string{"context", "del", "2001:db8:1::a", "2001:db8:2::b"}
 	for _, tt := range []struct {
@@ -276,7 +276,7 @@ func TestDaemonUsageErrors(t *testing.T) {
 		{"doctor peer", "needs the address"},
 		{"monitor all of it", `takes no "of"`},
 		{"completion bash now", `takes no "now"`},
-		{"completion tcsh", `no command of completion "tcsh": take one of bash, zsh, fish`},
+		{"completion tcsh", `no command of completion "tcsh": take one of bash, fish, zsh`},
 	} {
 		d := newDaemon()
 		status, out, errs := callWorld(&world{kernel: newFake(), daemon: d}, strings.Fields(tt.words)...)
@@ -286,7 +286,7 @@ func TestDaemonUsageErrors(t *testing.T) {
 	}
 }
 
-// The daemon of a namespace is asked, and never that of another.
+// The daemon of the namespace is asked, never that of another namespace.
 func TestSocketPath(t *testing.T) {
 	w := &world{daemon: newDaemon()}
 	w.write(t, "etc/netns/blue/shim6d.conf", "[control]\nsocket = \"/run/blue\"\n")
@@ -311,15 +311,14 @@ func TestSocketPath(t *testing.T) {
 	if callWorld(w, "daemon"); w.socket != "/own" {
 		t.Errorf("asked at %q", w.socket)
 	}
-	// It may have been good when shim6d started.
+	// The configuration may have been good when shim6d started.
 	w.write(t, "etc/shim6d.conf", "nonsense\n")
 	if callWorld(w, "daemon"); w.socket != "/run/shim6d/control.sock" {
 		t.Errorf("asked at %q", w.socket)
 	}
 }
 
-// A daemon that turns out to be of another namespace is told nothing, unless it was
-// named.
+// A daemon of another namespace gets no request, unless its socket was named.
 func TestOtherNamespace(t *testing.T) {
 	d := newDaemon()
 	w := &world{kernel: newFake(), daemon: d, host: &fakeHost{}}
@@ -330,7 +329,7 @@ func TestOtherNamespace(t *testing.T) {
 	if status, _, errs := callWorld(w, append([]string{"-socket", "/s"}, trigger...)...); status != 0 || d.asked == nil {
 		t.Errorf("status %d, %s", status, errs)
 	}
-	// The kernel's context is deleted by the kernel.
+	// The kernel still deletes its context.
 	d.asked = nil
 	if status, _, errs := callWorld(w, strings.Fields("context del 2001:db8:1::a 2001:db8:2::b")...); status != 0 || d.asked != nil || w.kernel.asked == nil {
 		t.Errorf("status %d, %s", status, errs)
@@ -358,7 +357,7 @@ func TestReload(t *testing.T) {
 		{"shim6d\n", "", nil, true, ""},
 		{"shim6d\n", "[log]\nlevel = \"debug\"\n", nil, true, ""},
 		{"shim6d\n", "colour = 1\n", nil, false, "/etc/shim6d.conf:1: colour: there is no such key"},
-		{"init\n", "", nil, false, "process 77, which is another one here"},
+		{"init\n", "", nil, false, "process 77, which is another program here"},
 		{"shim6d\n", "", fs.ErrPermission, true, "systemctl reload shim6d"},
 	} {
 		sent, refuse = nil, tt.err
@@ -395,12 +394,12 @@ switches  the last 2: 'shim6tool path history' has more
 	if _, out, _ := callWorld(&world{kernel: f, daemon: newDaemon()}, "-s"); !strings.Contains(out, "sent      I1: 1, R1: 2\n") {
 		t.Error(out)
 	}
-	// It says so if something is not there, and that is no error.
+	// A part that is not there is no error.
 	status, out, _ := callWorld(&world{})
 	if status != 0 || !strings.Contains(out, "module    not loaded: 'modprobe shim6'") || !strings.Contains(out, "is shim6d running?") {
 		t.Errorf("status %d, %s", status, out)
 	}
-	// It fits a screen.
+	// The output fits on a screen.
 	for range 100 {
 		f.contexts = append(f.contexts, f.contexts[1])
 	}

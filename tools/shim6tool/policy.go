@@ -3,7 +3,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -12,7 +11,7 @@ import (
 	"shim6/netlink"
 )
 
-// protocols are the names that policies show and take besides numbers.
+// protocols are the names that policies take and show, beside numbers.
 var protocols = map[string]uint8{
 	"tcp": 6, "udp": 17, "dccp": 33, "gre": 47, "esp": 50, "ah": 51,
 	"icmpv6": 58, "sctp": 132, "udplite": 136,
@@ -38,9 +37,9 @@ func protocolText(n uint8) string {
 	return strconv.Itoa(int(n))
 }
 
-// mark takes VALUE or VALUE/MASK, as ip rule does.
+// mark takes VALUE or VALUE/MASK, as 'ip rule' does.
 func mark(p *netlink.Policy) key {
-	return key{name: "mark", set: func(value string) error {
+	return key{name: "mark", value: "N[/MASK]", set: func(value string) error {
 		v, m, masked := strings.Cut(value, "/")
 		if err := number("mark", 32, &p.Mark).set(v); err != nil || !masked {
 			return err
@@ -49,87 +48,29 @@ func mark(p *netlink.Policy) key {
 	}}
 }
 
+// policyKeys are what policy add takes. The keys with an explanation are conditions.
 func policyKeys(p *netlink.Policy, action **netlink.PolicyAction) []key {
 	return []key{
 		number("preference", 32, &p.Preference),
-		prefix("local", &p.Local),
-		prefix("peer", &p.Peer),
-		{name: "protocol", set: func(value string) error {
+		prefix("local", &p.Local).says("the local address is in it"),
+		prefix("peer", &p.Peer).says("the peer's address is in it"),
+		{name: "protocol", value: "NAME|N", help: "the protocol above IPv6", set: func(value string) error {
 			n, err := parseProtocol(value)
 			p.Protocol = &n
 			return err
 		}},
-		number("port-local", 16, &p.PortLocal),
-		number("port-peer", 16, &p.PortPeer),
-		number("port", 16, &p.Port),
-		mark(p),
-		{name: "mptcp", flag: true, set: func(string) error {
-			p.MPTCP = true
-			return nil
-		}},
+		number("port-local", 16, &p.PortLocal).says("the local port"),
+		number("port-peer", 16, &p.PortPeer).says("the peer's port"),
+		number("port", 16, &p.Port).says("one of both ports"),
+		mark(p).says("the mark of the packet, of which MASK selects bits"),
+		flag("mptcp", &p.MPTCP).says("the packet is of a connection of MPTCP"),
 		enum("action", action),
 		number("trigger-packets", 32, &p.TriggerPackets),
 		duration("trigger-time", &p.TriggerTime),
 	}
 }
 
-func (t *tool) policyAdd(args []string) error {
-	var p netlink.Policy
-	var action *netlink.PolicyAction
-	if _, err := parseKeys("key of policy", policyKeys(&p, &action), args); err != nil {
-		return err
-	}
-	if action == nil {
-		return usageError("policy add needs an action: shim, ignore or bypass")
-	}
-	p.Action = *action
-	return t.with(func(c client) error { return c.NewPolicy(p) })
-}
-
-func (t *tool) policyDel(args []string) error {
-	var preference *uint32
-	if _, err := parseKeys("key of policy", []key{number("preference", 32, &preference)}, args); err != nil {
-		return err
-	}
-	if preference == nil {
-		return usageError("policy del needs the preference of the rule")
-	}
-	return t.with(func(c client) error { return c.DeletePolicy(*preference) })
-}
-
-func (t *tool) policyFlush(args []string) error {
-	if len(args) > 0 {
-		return usageError(fmt.Sprintf("policy flush takes no %q", args[0]))
-	}
-	return t.with(client.FlushPolicies)
-}
-
-func (t *tool) policyShow(args []string) error {
-	if len(args) > 0 {
-		return usageError(fmt.Sprintf("policy show takes no %q", args[0]))
-	}
-	var list []netlink.Policy
-	err := t.with(func(c client) (err error) {
-		list, err = c.Policies()
-		return err
-	})
-	if err != nil && !errors.Is(err, netlink.ErrInterrupted) {
-		return err
-	}
-	if t.json {
-		var objects []object
-		for _, p := range list {
-			objects = append(objects, policyObject(p))
-		}
-		return errors.Join(t.printJSON(objects), err)
-	}
-	for _, p := range list {
-		fmt.Fprintln(t.out, policyText(p))
-	}
-	return err
-}
-
-// policyObject has the names and units of shim6.yaml.
+// policyObject has the names and units of netlink/shim6.yaml.
 func policyObject(p netlink.Policy) object {
 	var o object
 	prefix := func(name string, p netip.Prefix) {
@@ -160,7 +101,7 @@ func policyObject(p netlink.Policy) object {
 	return o
 }
 
-// policyText is a line that policy add takes back.
+// policyText is a line of words that policy add takes.
 func policyText(p netlink.Policy) string {
 	s := fmt.Sprintf("preference %d", *p.Preference)
 	if p.Local.IsValid() {
@@ -197,28 +138,4 @@ func policyText(p netlink.Policy) string {
 		s += " trigger-time " + timeText(*p.TriggerTime)
 	}
 	return s
-}
-
-func (t *tool) statsShow(args []string) error {
-	if len(args) > 0 {
-		return usageError(fmt.Sprintf("stats show takes no %q", args[0]))
-	}
-	var stats []netlink.Stat
-	if err := t.with(func(c client) (err error) {
-		stats, err = c.Stats()
-		return err
-	}); err != nil {
-		return err
-	}
-	if t.json {
-		var o object
-		for _, s := range stats {
-			o = append(o, field{s.Name, s.Value})
-		}
-		return t.printJSON([]object{o})
-	}
-	for _, s := range stats {
-		fmt.Fprintf(t.out, "%-20s%d\n", s.Name, s.Value)
-	}
-	return nil
 }

@@ -18,20 +18,19 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// fakeNetwork is a path to a peer. Time stands still in it: what is not answered at
-// once never is.
+// fakeNetwork is a path to a peer. Time stands still in it: a packet is answered at once or never.
 type fakeNetwork struct {
 	peer netip.Addr
-	// pathMTU is what the host believes, and after an error from router carries.
+	// pathMTU is the MTU that the host believes. After an error of router it is carries.
 	pathMTU, carries int
 	router           netip.Addr
-	// What the path does with what fits.
+	// The answers of the path to packets that fit.
 	shim6, ping func(packet []byte) []arrival
 	// limit drops longer control messages, pingLimit longer pings.
 	limit, pingLimit int
 	queue            []arrival
 	sent, pings      int
-	// longest is that of the control messages.
+	// longest is the length of the longest control message.
 	longest int
 }
 
@@ -75,8 +74,8 @@ func (n *fakeNetwork) receive(time.Duration) (arrival, bool, error) {
 	return a, true, nil
 }
 
-// r1 is what a host with Shim6 answers, after a message that is none of ours: R1 to I1,
-// and R1bis to payload.
+// r1 is the answer of a host with Shim6, after a message that is not ours: R1 to I1, and R1bis to
+// payload.
 func r1(b []byte) []arrival {
 	if h, err := wire.DecodePayloadHeader(b); err == nil {
 		var l []arrival
@@ -105,7 +104,7 @@ func r1(b []byte) []arrival {
 	return []arrival{{message: []byte("noise")}, {message: other}, {message: answer}}
 }
 
-// onlyR1 is a host that does not answer payload.
+// onlyR1 is the answer of a host that does not answer payload.
 func onlyR1(b []byte) []arrival {
 	if wire.IsPayload(b) {
 		return nil
@@ -115,7 +114,7 @@ func onlyR1(b []byte) []arrival {
 
 func pong(b []byte) []arrival { return []arrival{{reply: []byte("other")}, {reply: slices.Clone(b)}} }
 
-// refuses is an ICMPv6 error about a control message, after one about somebody else's.
+// refuses is an ICMPv6 error about our control message, after one about another host's.
 func refuses(from netip.Addr, kind, code uint8) func([]byte) []arrival {
 	return func(b []byte) []arrival {
 		e := &icmpError{kind, code, 6}
@@ -125,7 +124,7 @@ func refuses(from netip.Addr, kind, code uint8) func([]byte) []arrival {
 	}
 }
 
-// Whatever the path carries, no control message has more than 1280 octets.
+// No control message has more than 1280 octets, whatever the path carries.
 func TestProbe(t *testing.T) {
 	shows.IDs(t, "5533-5.1-04")
 	router := netip.MustParseAddr("2001:db8:ffff::1")
@@ -141,7 +140,7 @@ func TestProbe(t *testing.T) {
 		{"a loopback", fakeNetwork{pathMTU: 65576, shim6: r1}, 0, []string{"shim6-full length 65575 answered"}},
 		{"payload is not answered", fakeNetwork{pathMTU: 1500, shim6: onlyR1, ping: pong}, 0,
 			[]string{"shim6-full length 1500 no answer", "shim6-payload length 48 no answer", "shim6-control length 1280 answered", "up to control messages of 1280 octets"}},
-		{"nor long messages", fakeNetwork{pathMTU: 1500, shim6: onlyR1, ping: pong, limit: 1200, pingLimit: 1200}, exitRefused,
+		{"payload and long messages are not answered", fakeNetwork{pathMTU: 1500, shim6: onlyR1, ping: pong, limit: 1200, pingLimit: 1200}, exitRefused,
 			[]string{"shim6-control length 1280 no answer", "echo-full  length 1280 no answer", "nothing comes back of packets of 1280 octets"}},
 		{"a narrow hop", fakeNetwork{pathMTU: 1500, carries: 1400, router: router, shim6: r1}, 0,
 			[]string{"mtu 1400", "shim6-full length 1400 answered"}},
@@ -153,20 +152,20 @@ func TestProbe(t *testing.T) {
 			[]string{"in which ping does", "look for a firewall"}},
 		{"no Shim6", fakeNetwork{pathMTU: 1500, shim6: refuses(ulidB, icmpParameter, codeUnknownHeader), ping: pong}, exitRefused,
 			[]string{"refused by 2001:db8:2::b: unknown next header", "has no Shim6; load shim6.ko"}},
-		{"unknown to somebody else", fakeNetwork{pathMTU: 1500, shim6: refuses(router, icmpParameter, codeUnknownHeader)}, exitRefused,
+		{"a router does not know protocol 140", fakeNetwork{pathMTU: 1500, shim6: refuses(router, icmpParameter, codeUnknownHeader)}, exitRefused,
 			[]string{"does not pass: 2001:db8:ffff::1 says unknown next header"}},
 		{"a filter that says so", fakeNetwork{pathMTU: 1500, shim6: refuses(router, icmpUnreachable, 1)}, exitRefused,
 			[]string{"does not pass: 2001:db8:ffff::1 says prohibited by a filter; let IP protocol 140 through there"}},
 		{"a filter of ports", fakeNetwork{pathMTU: 1500, shim6: refuses(ulidB, icmpUnreachable, 4)}, exitRefused,
 			[]string{"does not pass: 2001:db8:2::b says port unreachable; let IP protocol 140 through there"}},
-		{"nobody is there", fakeNetwork{pathMTU: 1500, shim6: refuses(router, icmpUnreachable, 3)}, exitRefused,
+		{"the address is unreachable", fakeNetwork{pathMTU: 1500, shim6: refuses(router, icmpUnreachable, 3)}, exitRefused,
 			[]string{"nothing passes: 2001:db8:ffff::1 says address unreachable; repair the route"}},
 		{"a loop", fakeNetwork{pathMTU: 1500, shim6: refuses(router, icmpTimeExceeded, 0)}, exitRefused,
 			[]string{"nothing passes: 2001:db8:ffff::1 says time exceeded: the routes make a loop"}},
 		{"a filter that says nothing", fakeNetwork{pathMTU: 1500, ping: pong}, exitRefused,
 			[]string{"shim6      length 64 no answer", "echo       length 64 answered", "protocol 140 is not answered, but ping is"}},
-		{"nobody", fakeNetwork{pathMTU: 1500}, exitRefused, []string{"nothing comes back, not even ping"}},
-		{"no way", fakeNetwork{pathMTU: 1500, ping: func(b []byte) []arrival {
+		{"no answer at all", fakeNetwork{pathMTU: 1500}, exitRefused, []string{"nothing comes back, not even ping"}},
+		{"a ping that is refused", fakeNetwork{pathMTU: 1500, ping: func(b []byte) []arrival {
 			return []arrival{{from: router, quoted: b, failure: &icmpError{icmpUnreachable, 0, 0}}}
 		}}, exitRefused, []string{"nothing passes: 2001:db8:ffff::1 says no route; repair the route"}},
 	} {
@@ -192,7 +191,7 @@ func TestProbe(t *testing.T) {
 
 func (n *fakeNetwork) pair(peer netip.Addr) bool { return n.peer == peer }
 
-// What is lost is sent again, and what is answered is not.
+// A lost packet is sent again, an answered one is not.
 func TestProbeTries(t *testing.T) {
 	n := &fakeNetwork{pathMTU: 1280}
 	callWorld(&world{network: n}, "path", "probe", ulidB.String())
@@ -206,7 +205,7 @@ func TestProbeTries(t *testing.T) {
 	}
 }
 
-// Ping between ULIDs that are re-homed goes by other locators, and says nothing.
+// A ping between re-homed ULIDs goes by other locators, so none is sent.
 func TestProbeRehomed(t *testing.T) {
 	f := newFake()
 	f.contexts = []netlink.Context{{ULIDs: netlink.ULIDs{Local: locatorA, Peer: ulidB}, LocatorLocal: ulidA, LocatorPeer: ulidB}}
@@ -217,8 +216,7 @@ func TestProbeRehomed(t *testing.T) {
 	}
 }
 
-// An I1 of any length is one, with all the octets that were asked for, and no two are
-// the same.
+// An I1 can be decoded and has the length that was asked for. No two are the same.
 func TestNewI1(t *testing.T) {
 	seen := map[uint32]bool{}
 	for _, mtu := range []int{64, 1280, 1281, 1499, 1500, 65535} {
@@ -286,9 +284,9 @@ func TestParseICMP(t *testing.T) {
 		{"about a ping", ping, locatorB, true, "the control message"},
 		{"about TCP", tcp, locatorB, false, ""},
 		{"cut short", failure[:47], locatorB, false, ""},
-		{"nothing", nil, locatorB, false, ""},
+		{"an empty packet", nil, locatorB, false, ""},
 		{"a reply", reply, ulidB, true, ""},
-		{"a reply of another", reply, locatorB, false, ""},
+		{"a reply of another host", reply, locatorB, false, ""},
 		{"a router advertisement", append([]byte{134}, failure[1:]...), locatorB, false, ""},
 	} {
 		got, ok := parseICMP(tt.b, tt.from, ulidA, ulidB, 0x1234)

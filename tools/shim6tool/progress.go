@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// isTerminal says whether w is one, or might be.
+// isTerminal reports whether w is a terminal, or another device of characters.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok {
@@ -20,9 +20,8 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && st.Mode()&os.ModeCharDevice != 0
 }
 
-// progress writes one line over and over: how far a search is that takes 2^(16*sec)
-// hashes on average. Whether the next hash is the last is a matter of luck, so
-// there is no telling when it ends.
+// progress shows on one line how far a search is that takes 2^(16*sec) hashes on average. Each hash
+// may be the last one, so nobody knows when the search ends.
 type progress struct {
 	w           io.Writer
 	expected    float64
@@ -37,7 +36,7 @@ func newProgress(w io.Writer, sec uint8, now func() time.Time) *progress {
 	return &progress{w: w, expected: math.Pow(2, 16*float64(sec)), now: now, start: now(), last: now()}
 }
 
-// hashes is called often, with the number of hashes made.
+// hashes is called often, with the number of hashes so far.
 func (p *progress) hashes(n uint64) {
 	now := p.now()
 	if now.Sub(p.last) < progressEvery {
@@ -50,15 +49,15 @@ func (p *progress) hashes(n uint64) {
 		float64(n)/1e6, float64(n)/seconds/1e6, seconds, average)
 }
 
-// done takes the line away.
+// done removes the line.
 func (p *progress) done() {
 	if p.shown {
 		fmt.Fprint(p.w, "\r\033[K")
 	}
 }
 
-// waiting writes what is waited for, if that lasts and somebody looks on. The function
-// that it returns takes the line away.
+// waiting shows what the tool waits for, if that takes a while and there is a terminal. The function
+// that it returns removes the line.
 func (t *tool) waiting(what string) (done func()) {
 	if !isTerminal(t.err) {
 		return func() {}

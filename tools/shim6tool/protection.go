@@ -4,14 +4,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"shim6/daemon/control"
 	"shim6/netlink"
 )
 
-// protections asks shim6d what the first contexts of a list would have if their provider
-// failed. Without shim6d nothing is known: that is no error of whoever wants to see contexts.
+// protections asks shim6d what the first contexts of a list would have if their provider failed. If
+// shim6d does not answer, nothing is known: contexts are shown all the same.
 func (t *tool) protections(list []netlink.Context) map[control.Name]control.Protection {
 	var names []control.Name
 	for _, c := range list[:min(len(list), control.MaxProtections)] {
@@ -31,8 +30,7 @@ func (t *tool) protections(list []netlink.Context) map[control.Name]control.Prot
 	return found
 }
 
-// protectedObject is contextObject with what shim6d says, without the names that are there
-// already.
+// protectedObject is contextObject with the answer of shim6d, but without the name that both have.
 func protectedObject(c netlink.Context, all map[control.Name]control.Protection) object {
 	o := contextObject(c)
 	p, ok := all[nameOf(c.ULIDs)]
@@ -48,33 +46,4 @@ func protectedObject(c netlink.Context, all map[control.Name]control.Protection)
 		}
 	}
 	return append(o, field{"protection", append(j, field{"text", p.Text})})
-}
-
-// checkSessions tells of contexts that have nowhere to go, or could go nowhere if a provider
-// of this host failed, though it has another.
-func (p *patient) checkSessions() {
-	all := p.protections(p.contexts)
-	if len(all) == 0 {
-		return
-	}
-	networks := p.prefixes()
-	protected, told := 0, 0
-	for _, c := range p.contexts {
-		x, ok := all[nameOf(c.ULIDs)]
-		switch {
-		case !ok:
-		case x.Protected && (x.NetworksLocal > 1 || len(networks) < 2):
-			protected++
-		default:
-			if told++; told <= maxProbed {
-				p.add("sessions", resultWarn, nameText(x.Name)+" is "+x.Text, "'shim6tool locator' shows what this host has, and shim6d.conf(5), source, where connections begin")
-			}
-		}
-	}
-	if told > maxProbed {
-		p.add("sessions", resultWarn, fmt.Sprintf("%d more are not protected", told-maxProbed), "'shim6tool context' says why of each")
-	}
-	if told == 0 {
-		p.add("sessions", resultOK, fmt.Sprintf("all contexts that were looked at, %d, have another provider to go to", protected), "")
-	}
 }

@@ -14,13 +14,13 @@ import (
 	"shim6/netlink"
 )
 
-// How much a screen has room for.
+// How much fits on a screen.
 const (
 	statusPairs    = 10
 	statusSwitches = 5
 )
 
-// overview is what the bare command shows.
+// overview is what the command without words shows.
 type overview struct {
 	module    string
 	contexts  []netlink.Context
@@ -31,8 +31,7 @@ type overview struct {
 	protections map[control.Name]control.Protection
 }
 
-// status prints one screen: how things are. That something is not there is what it
-// says, and no error.
+// status prints one screen: how things are. It says if something is not there; that is no error.
 func (t *tool) status() error {
 	o, err := t.overview()
 	if err != nil {
@@ -100,7 +99,7 @@ func (t *tool) overview() (*overview, error) {
 			return err
 		}
 		o.daemon = &s
-		// The screen is not empty without.
+		// The screen is of use without switches, so their error does not matter.
 		o.switches, _ = d.Switches(ctx)
 		o.switches = o.switches[max(0, len(o.switches)-statusSwitches):]
 		return nil
@@ -131,7 +130,7 @@ func (o *overview) states() string {
 	return strings.Join(words, ", ")
 }
 
-// object has the objects of other commands in it, under their names.
+// object has the objects that other commands print, under the names of the commands.
 func (o *overview) object() object {
 	contexts := []object{}
 	for _, c := range o.contexts {

@@ -3,8 +3,7 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -17,12 +16,38 @@ import (
 type key struct {
 	name string
 	set  func(value string) error
-	// flag says that it takes none; set gets "".
+	// flag says that the key takes no value; set gets "".
 	flag bool
+	// value stands for the value, in help and in the manual page.
+	value string
+	// help says what the key is about; "" if the help of its command says so.
+	help string
+	// path says that the value is the name of a file, which shells complete.
+	path bool
 }
 
-// parseKeys reads pairs of a key, which may be shortened, and its value. No
-// key may stand twice. It returns the names that were given.
+// says explains a key in help.
+func (k key) says(help string) key {
+	k.help = help
+	return k
+}
+
+// as says what stands for the value, in place of what the type says.
+func (k key) as(value string) key {
+	k.value = value
+	return k
+}
+
+// usage is the key with what stands for its value.
+func (k key) usage() string {
+	if k.flag {
+		return k.name
+	}
+	return k.name + " " + k.value
+}
+
+// parseKeys reads pairs of a key, which may be shortened, and its value. A key may be given once.
+// It returns the names that were given.
 func parseKeys(kind string, keys []key, args []string) ([]string, error) {
 	var names, given []string
 	for _, k := range keys {
@@ -33,7 +58,7 @@ func parseKeys(kind string, keys []key, args []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		// A guess is not good enough for what gets changed.
+		// Keys change things, so a guess is not good enough.
 		if len(found) > 1 {
 			return nil, usageError(fmt.Sprintf("%q may be %s", args[0], strings.Join(found, " or ")))
 		}
@@ -57,10 +82,45 @@ func parseKeys(kind string, keys []key, args []string) ([]string, error) {
 	return given, nil
 }
 
-// number is a key whose value is a number of so many bits, decimal or, with 0x
-// before it, hexadecimal.
+// flag is a key without a value.
+func flag(name string, to *bool) key {
+	return key{name: name, flag: true, set: func(string) error {
+		*to = true
+		return nil
+	}}
+}
+
+// file is a key whose value is the name of a file.
+func file(name string, to *string) key {
+	return key{name: name, value: "FILE", path: true, set: func(value string) error {
+		if value == "" {
+			return errors.New("the name of a file is not empty")
+		}
+		*to = value
+		return nil
+	}}
+}
+
+// words returns the choices that begin with s, or only s if it is one of them.
+func words(kind, s string, choices []string) ([]string, error) {
+	if slices.Contains(choices, s) {
+		return []string{s}, nil
+	}
+	var found []string
+	for _, c := range choices {
+		if s != "" && strings.HasPrefix(c, s) {
+			found = append(found, c)
+		}
+	}
+	if len(found) == 0 {
+		return nil, usageError(fmt.Sprintf("there is no %s %q: take one of %s", kind, s, strings.Join(choices, ", ")))
+	}
+	return found, nil
+}
+
+// number is a key whose value is a number of so many bits: decimal, or hexadecimal after 0x.
 func number[T uint8 | uint16 | uint32 | uint64](name string, bits int, to **T) key {
-	return key{name: name, set: func(value string) error {
+	return key{name: name, value: "N", set: func(value string) error {
 		n, err := strconv.ParseUint(value, 0, bits)
 		if err != nil {
 			return fmt.Errorf("%q is not a number from 0 to %d", value, ^uint64(0)>>(64-bits))
@@ -72,7 +132,7 @@ func number[T uint8 | uint16 | uint32 | uint64](name string, bits int, to **T) k
 }
 
 func duration(name string, to **time.Duration) key {
-	return key{name: name, set: func(value string) error {
+	return key{name: name, value: "TIME", set: func(value string) error {
 		d, err := time.ParseDuration(value)
 		if err != nil {
 			return fmt.Errorf("%q is not a time: write a number and its unit, as in 15s or 500ms", value)
@@ -92,16 +152,16 @@ func parseAddr(value string) (netip.Addr, error) {
 }
 
 func addr(name string, to **netip.Addr) key {
-	return key{name: name, set: func(value string) error {
+	return key{name: name, value: "ADDR", set: func(value string) error {
 		a, err := parseAddr(value)
 		*to = &a
 		return err
 	}}
 }
 
-// addrs takes addresses with commas between them; "none" is the empty list.
+// addrs takes a list of addresses, separated by commas; "none" is the empty list.
 func addrs(name string, to **[]netip.Addr) key {
-	return key{name: name, set: func(value string) error {
+	return key{name: name, value: "ADDRS", set: func(value string) error {
 		list := []netip.Addr{}
 		*to = &list
 		if value == "none" {
@@ -120,7 +180,7 @@ func addrs(name string, to **[]netip.Addr) key {
 
 // prefix takes ADDRESS/LENGTH, or an address alone.
 func prefix(name string, to *netip.Prefix) key {
-	return key{name: name, set: func(value string) error {
+	return key{name: name, value: "PREFIX", set: func(value string) error {
 		p, err := netip.ParsePrefix(value)
 		if err != nil {
 			a, err := parseAddr(value)
@@ -137,79 +197,14 @@ func prefix(name string, to *netip.Prefix) key {
 	}}
 }
 
-// enum takes the name of a value of one of the family's enumerations.
+// enum takes the name of a value of one of the enumerations of netlink/shim6.yaml.
 func enum[T any, P interface {
 	*T
 	UnmarshalText([]byte) error
 }](name string, to **T) key {
-	return key{name: name, set: func(value string) error {
+	return key{name: name, value: "STATE", set: func(value string) error {
 		v := new(T)
 		*to = v
 		return P(v).UnmarshalText([]byte(value))
 	}}
-}
-
-// field is one value of an object that is shown, under the specification's
-// name.
-type field struct {
-	name  string
-	value any
-}
-
-// object is shown with its fields in this order.
-type object []field
-
-// MarshalJSON writes the object.
-func (o object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	for i, f := range o {
-		b.WriteByte("{,"[min(i, 1)])
-		value, err := json.Marshal(f.value)
-		if err != nil {
-			return nil, err
-		}
-		fmt.Fprintf(&b, "%q:%s", f.name, value)
-	}
-	if len(o) == 0 {
-		b.WriteByte('{')
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
-}
-
-// UnmarshalJSON reads an object; its values stay as they are written.
-func (o *object) UnmarshalJSON(b []byte) error {
-	d := json.NewDecoder(bytes.NewReader(b))
-	if _, err := d.Token(); err != nil {
-		return err
-	}
-	*o = nil
-	for d.More() {
-		name, err := d.Token()
-		if err != nil {
-			return err
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return err
-		}
-		*o = append(*o, field{fmt.Sprint(name), value})
-	}
-	return nil
-}
-
-// printJSON prints an array, as ip -j does.
-func (t *tool) printJSON(list any) error {
-	if l, ok := list.([]object); ok && l == nil {
-		list = []object{}
-	}
-	return t.encode(list)
-}
-
-func (t *tool) encode(v any) error {
-	enc := json.NewEncoder(t.out)
-	if t.pretty {
-		enc.SetIndent("", "    ")
-	}
-	return enc.Encode(v)
 }

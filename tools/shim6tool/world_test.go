@@ -22,7 +22,7 @@ import (
 // now is what the clock says in tests.
 var now = time.Date(2026, 11, 24, 12, 0, 0, 123456000, time.UTC)
 
-// world is what a call of the tool sees. What is nil is not there.
+// world is what a call of the tool sees. A field that is nil is not there.
 type world struct {
 	kernel  *fake
 	daemon  *fakeDaemon
@@ -30,7 +30,7 @@ type world struct {
 	network *fakeNetwork
 	host    *fakeHost
 	root    string
-	// What the tool has asked for.
+	// The last requests of the tool.
 	socket string
 	groups []string
 }
@@ -100,16 +100,18 @@ func (w *world) write(t *testing.T, name, text string) {
 	}
 }
 
-// fakeDaemon answers with what it has, and remembers what it was asked.
+// fakeDaemon answers from its fields, and remembers the last request.
 type fakeDaemon struct {
 	status   control.Status
 	contexts []control.Context
 	locators []control.Locator
 	paths    []control.Path
 	switches [][]control.Switch
-	// protections are those of contexts that shim6d knows.
+	// protections are of the contexts that shim6d knows.
 	protections []control.Protection
-	// most is of how many contexts it was asked at once.
+	// later takes the place of protections, an entry for each question.
+	later [][]control.Protection
+	// most is the largest number of contexts in one question.
 	most  int
 	asked any
 	err   error
@@ -127,6 +129,9 @@ func (d *fakeDaemon) Close()                                               {}
 
 func (d *fakeDaemon) Protections(_ context.Context, names []control.Name) ([]control.Protection, error) {
 	d.most = max(d.most, len(names))
+	if len(d.later) > 0 {
+		d.protections, d.later = d.later[0], d.later[1:]
+	}
 	var list []control.Protection
 	for _, p := range d.protections {
 		if slices.Contains(names, p.Name) {
@@ -148,7 +153,7 @@ func (d *fakeDaemon) Switches(context.Context) ([]control.Switch, error) {
 	return l, d.err
 }
 
-// fakeWatcher tells what it has, and ends with err, or when end is closed.
+// fakeWatcher tells news, and then fails with err; if there is end, when that is closed.
 type fakeWatcher struct {
 	news []netlink.Notification
 	err  error
@@ -187,6 +192,6 @@ func (h *fakeHost) route(local, _ netip.Addr) (string, error) {
 }
 func (h *fakeHost) ruleset() ([]byte, error) { return []byte(h.nft), h.nftErr }
 
-// serves: who asks nothing else of a host has the right one.
+// serves reports true for the nil host of tests that need no other answer.
 func (h *fakeHost) serves(int) (bool, error) { return h == nil || h.serving, nil }
 func (h *fakeHost) capable(uint) bool        { return !h.noRights }

@@ -13,7 +13,7 @@ import (
 	"shim6/daemon/locator"
 )
 
-// Action is a change of what the kernel has. String says it as ip would.
+// Action is a change of what the kernel has. String is the change in the words of ip.
 type Action interface {
 	// Message is the request to rtnetlink.
 	Message() netlink.Message
@@ -33,8 +33,8 @@ type SetAddress struct {
 	Bits    uint8
 	// Flags are IFA_F_* of linux/if_addr.h.
 	Flags uint32
-	// Preferred and Valid are lifetimes in seconds. One that is not preferred
-	// is taken by no new session, as long as there is another one.
+	// Preferred and Valid are lifetimes in seconds. New sessions do not take an address
+	// whose Preferred is 0 while there is another one.
 	Preferred, Valid uint32
 }
 

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Collisions are addresses that duplicate address detection has found taken. The
-// kernel removes such an address, if it has a lifetime, and says why with that: in
-// what it has later there is no trace of it. The zero Collisions is ready.
+// Collisions are addresses that another host has, as duplicate address detection has found.
+// The kernel removes such an address if it has a lifetime. It says why only in the message of
+// the removal; a later dump does not tell. The zero Collisions is ready.
 type Collisions struct{ taken map[netip.Addr]bool }
 
-// Apply takes over a message of an address that is gone.
+// Apply takes over a message of the removal of an address, and ignores others.
 func (c *Collisions) Apply(m netlink.Message) {
 	if m.Header.Type != unix.RTM_DELADDR {
 		return

@@ -24,14 +24,14 @@ var (
 	a2 = netip.MustParseAddr("2001:db8:2::a")
 )
 
-// numbered is one of many prefixes, after those of a1 and a2 in their order.
+// numbered is one of many prefixes. In order they come after those of a1 and a2.
 func numbered(n int) cga.SubnetPrefix {
 	p := cga.PrefixOf(netip.MustParseAddr("2001:db8:ffff::"))
 	binary.BigEndian.PutUint16(p[6:], uint16(n))
 	return p
 }
 
-// host is a kernel of which a Table is told, in virtual time.
+// host is a kernel that tells a Table, in virtual time.
 type host struct {
 	t     *testing.T
 	now   time.Duration
@@ -70,7 +70,7 @@ func (h *host) up(index uint32) {
 
 func (h *host) down(index uint32) { h.link(index, name(index), 0) }
 
-// address tells of an address that something else has set up, of protocol 0.
+// address tells of an address that another program has set up, with protocol 0.
 func (h *host) address(index uint32, a netip.Addr, flags, preferred, valid uint32) {
 	m := SetAddress{Index: index, Address: a, Bits: 64, Flags: flags, Preferred: preferred, Valid: valid}.Message()
 	if preferred == 0 {
@@ -84,7 +84,7 @@ func (h *host) lost(index uint32, a netip.Addr) {
 	h.apply(DeleteAddress{Index: index, Address: a, Bits: 64}.Message())
 }
 
-// wants compares Actions, which are then done, unless the test is of what fails.
+// wants compares Actions, and then does them.
 func (h *host) wants(got []Action, want ...string) {
 	h.t.Helper()
 	var text []string

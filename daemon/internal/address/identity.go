@@ -14,29 +14,28 @@ import (
 )
 
 const (
-	// sec costs less than a tenth of a second, and an attacker 65536 times as
-	// much as 0 would.
+	// sec costs us less than a tenth of a second, and costs an attacker 65536 times as much
+	// as 0 would.
 	sec = 1
-	// maxSets is how many sets are remembered, unless more are in use: of as
-	// many places has a wandering host the same addresses as last time.
+	// maxSets is how many sets are remembered, unless more are in use: in that many places
+	// a travelling host has the same addresses as last time.
 	maxSets = 64
-	// maxSetPrefixes is how many prefixes are in one set. The PDS of each address
-	// has all of them, and must leave room in a message: with so many, for all of
-	// the set's locators, or for half as many and a signature.
+	// maxSetPrefixes is how many prefixes are in one set. The PDS of each address has all of
+	// them, and must leave room in a message: for all of the set's locators, or for half of
+	// them and a signature.
 	maxSetPrefixes = 16
 )
 
-// Identity is a key, and the addresses that were made with it: HBA sets that are
-// CGAs as well (RFC 5535, section 4). The prefixes that are known at one time are in
-// one set, if there are not too many; for what comes later there are further sets,
-// which the key vouches for by its signature (RFC 5533, section 5.15.5). It is not
-// changed once it is made.
+// Identity is a key, and the addresses that were made with it: HBA sets that are CGAs as well
+// (RFC 5535, section 4). The prefixes that are known at one time are in one set, if there are
+// not too many. Prefixes that come later are in further sets, for which the key signs (RFC
+// 5533, section 5.15.5). An Identity is never changed.
 type Identity struct {
 	Key  *rsa.PrivateKey
 	Sets [][]cga.Address
 }
 
-// Address returns the address in a prefix, and its set, which is the newest one.
+// Address returns the address in a prefix, and the index of its set. The newest set counts.
 func (i *Identity) Address(p cga.SubnetPrefix) (a cga.Address, set int, ok bool) {
 	if i == nil {
 		return a, 0, false
@@ -51,8 +50,8 @@ func (i *Identity) Address(p cga.SubnetPrefix) (a cga.Address, set int, ok bool)
 	return a, 0, false
 }
 
-// New returns an Identity that has a key and no addresses yet. It takes the time of
-// the making of a key, which is a second or, on a small machine, many.
+// New returns an Identity that has a key and no addresses yet. To make the key takes a second,
+// or many on a small machine.
 func New(random io.Reader) (*Identity, error) {
 	key, err := rsa.GenerateKey(random, cga.DefaultKeyBits)
 	if err != nil {
@@ -61,9 +60,9 @@ func New(random io.Reader) (*Identity, error) {
 	return &Identity{Key: key}, nil
 }
 
-// Extend returns an Identity that has sets of some prefixes, too: one if they fit. Of
-// too many sets the oldest are forgotten, but none with a prefix that is in use (see
-// InUse), since its address would have to go. It takes the time of a search for each
+// Extend returns an Identity that has sets of further prefixes, too: one set if they fit. If
+// there are too many sets it forgets the oldest, but none with a prefix that is in use (see
+// InUse), since the address in it would have to go. It takes the time of a search for each
 // set, and of New if i is nil.
 func (i *Identity) Extend(ctx context.Context, random io.Reader, prefixes, inUse []cga.SubnetPrefix) (*Identity, error) {
 	if i == nil {
@@ -73,7 +72,7 @@ func (i *Identity) Extend(ctx context.Context, random io.Reader, prefixes, inUse
 		}
 	}
 	next := &Identity{Key: i.Key, Sets: slices.Clone(i.Sets)}
-	// One worker: whatever the host does may have the other processors.
+	// One worker leaves the other processors to the host.
 	o := cga.Options{Sec: sec, PublicKey: &next.Key.PublicKey, Workers: 1}
 	for some := range slices.Chunk(prefixes, maxSetPrefixes) {
 		set, err := cga.GenerateHBA(ctx, random, some, o)
@@ -82,12 +81,12 @@ func (i *Identity) Extend(ctx context.Context, random io.Reader, prefixes, inUse
 		}
 		next.Sets = append(next.Sets, set)
 	}
-	// What is new is about to be used.
+	// The new sets are about to be used.
 	next.forget(slices.Concat(inUse, prefixes))
 	return next, nil
 }
 
-// forget leaves out the oldest of too many sets, of those that are not in use.
+// forget leaves out the oldest sets if there are too many, but none that is in use.
 func (i *Identity) forget(inUse []cga.SubnetPrefix) {
 	sets := i.Sets
 	excess := len(sets) - maxSets
@@ -102,9 +101,8 @@ func (i *Identity) forget(inUse []cga.SubnetPrefix) {
 	}
 }
 
-// InUse are the prefixes of which an Identity must not forget the addresses: those
-// that are known, and those of addresses of ours that are there, be it on a link or
-// kept for contexts.
+// InUse are the prefixes whose addresses an Identity must not forget: the known ones, and those
+// of our addresses on links or kept for contexts.
 func InUse(known []Prefix, t *locator.Table) []cga.SubnetPrefix {
 	var list []cga.SubnetPrefix
 	for _, p := range known {
@@ -118,11 +116,11 @@ func InUse(known []Prefix, t *locator.Table) []cga.SubnetPrefix {
 	return list
 }
 
-// ErrTaken says that the addresses of a set are taken, with every collision count.
+// ErrTaken says that another host has addresses of a set with every collision count.
 var ErrTaken = errors.New("three times another host has had the address (RFC 3972, section 4, step 8)")
 
-// Collide returns an Identity in which a set has the next collision count: all of
-// its addresses are others (RFC 5535, section 6, step 6.4).
+// Collide returns an Identity in which a set has the next collision count, and so other
+// addresses (RFC 5535, section 6, step 6.4).
 func (i *Identity) Collide(set int) (*Identity, error) {
 	count := i.Sets[set][0].PDS.CollisionCount
 	if count >= cga.MaxCollisionCount {

@@ -24,7 +24,7 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// one is an Identity with a set of p1 and p2, made once: it takes a second.
+// one is an Identity with a set of p1 and p2. It is made once, since that takes a second.
 var one = sync.OnceValue(func() *Identity { return extended(nil, p1, p2) })
 
 func extended(i *Identity, prefixes ...cga.SubnetPrefix) *Identity {
@@ -44,7 +44,7 @@ func addressIn(t *testing.T, i *Identity, p cga.SubnetPrefix) cga.Address {
 	return a
 }
 
-// Addresses made at once prove each other; for one that comes later the key signs.
+// Addresses that are made together prove each other. The key signs for one that comes later.
 func TestIdentity(t *testing.T) {
 	shows.IDs(t, "5535-4-05")
 	i := extended(one(), p3)
@@ -73,7 +73,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// A set is made anew as a whole, twice, and then no more.
+// All addresses of a set are replaced, twice, and then no more.
 func TestCollide(t *testing.T) {
 	shows.IDs(t, "5535-6-15")
 	i := extended(one(), p3)
@@ -98,7 +98,7 @@ func TestCollide(t *testing.T) {
 	}
 }
 
-// No more are remembered than there is a use for.
+// No more sets are remembered than are of use.
 func TestMaxSets(t *testing.T) {
 	i := &Identity{Key: one().Key}
 	for range maxSets {
@@ -110,8 +110,7 @@ func TestMaxSets(t *testing.T) {
 	addressIn(t, i, p3)
 }
 
-// What is in use is not forgotten, though it be the oldest, or more than there is room
-// for otherwise.
+// A set that is in use is not forgotten, even if it is the oldest, or if there are too many.
 func TestForget(t *testing.T) {
 	made := func(n int) *Identity {
 		i := &Identity{}
@@ -150,7 +149,7 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// In use is what is known, and what has an address of ours, be it kept.
+// In use are known prefixes, and those in which we have an address, kept addresses included.
 func TestInUse(t *testing.T) {
 	h := newHost(t)
 	h.address(up2, netip.MustParseAddr("2001:db8:9::9"), 0, Infinite, Infinite)
@@ -162,8 +161,8 @@ func TestInUse(t *testing.T) {
 	}
 }
 
-// Of many prefixes there are several sets, and the PDS of each leaves room in the
-// longest message for all of its locators, or for half as many and a signature.
+// Many prefixes are in several sets. The PDS of each set leaves room in the longest message for
+// all of its locators, or for half of them and a signature.
 func TestManyPrefixes(t *testing.T) {
 	var many []cga.SubnetPrefix
 	for k := range 2*maxSetPrefixes + 1 {
@@ -239,7 +238,7 @@ func TestStore(t *testing.T) {
 	} else if again, err = Load(dir); err != nil || addressIn(t, again, p3).PDS.CollisionCount != 1 {
 		t.Errorf("after a collision: %v", err)
 	}
-	// Where it can't be written nothing is lost, and nothing left.
+	// If the file can't be written nothing is lost, and no remains are left.
 	if err := i.Save(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("to nowhere: %v", err)
 	}
@@ -247,7 +246,7 @@ func TestStore(t *testing.T) {
 	if len(names) > 0 {
 		t.Errorf("%v is left", names)
 	}
-	// The host has died before there were addresses.
+	// The host has died before it had addresses.
 	if err := os.Remove(filepath.Join(dir, AddressesFile)); err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +255,7 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// What is wrong with the files is said, and nothing else is made of them.
+// Load says what is wrong with the files, and makes nothing else of them.
 func TestLoadErrors(t *testing.T) {
 	dir := t.TempDir()
 	if err := one().Save(dir); err != nil {
@@ -300,9 +299,8 @@ func TestLoadErrors(t *testing.T) {
 	}
 }
 
-// A key that is too short, or known to others, is replaced, or removed for another one to
-// be made, and the addresses with it. What was made with the old one is not taken for
-// the new one's.
+// An administrator may replace or remove a key that is too short, or known to others, together
+// with the addresses. What was made with the old key is not taken for the new one's.
 func TestAnotherKey(t *testing.T) {
 	shows.IDs(t, "3972-7.1-01 3972-7.1-02")
 	old := one()
@@ -348,7 +346,7 @@ func TestAnotherKey(t *testing.T) {
 		if i.Key.Equal(old.Key) || x.Addr == was.Addr || c.key != nil && !i.Key.Equal(longer) {
 			t.Errorf("%s: %v, and was %v", c.name, x.Addr, was.Addr)
 		}
-		// The old key signs for it no more, and the new one does.
+		// The old key does not sign for it any more, and the new one does.
 		list := &wire.LocatorList{Generation: 1, Locators: []wire.Locator{{Address: x.Addr, Method: wire.MethodHBA}, {Address: was.Addr, Method: wire.MethodCGA}}}
 		if _, err := x.PDS.Sign(old.Key, list); err == nil {
 			t.Errorf("%s: the old key signs for %v", c.name, x.Addr)

@@ -11,19 +11,18 @@ import (
 	"shim6/daemon/locator"
 )
 
-// Keeper has ULIDs live on when their links lose them: because the link is down or
-// removed, or somebody has deleted the address. Sockets and local delivery go on
-// with an address of the loopback, and the contexts have other locators. So it is
-// until the link has the address again, its valid lifetime is over, or no context
-// has it as its ULID any more.
+// Keeper keeps ULIDs when their links lose them: because the link is down or removed, or
+// somebody has deleted the address. Sockets and local delivery go on with an address of the
+// loopback, and the contexts have other locators. The ULID is kept until the link has the
+// address again, its valid lifetime is over, or no context has it as its ULID any more.
 //
-// An address whose prefix has become invalid is not kept (RFC 5533, section 1.5),
-// nor one that was deprecated and then deleted from a link that is up: who
+// An address whose prefix has become invalid is not kept (RFC 5533, section 1.5). Neither is an
+// address that was deprecated and then deleted from a link that is up: an administrator who
 // withdraws a prefix wants it gone.
 //
-// What was kept before a restart is known by its mark. The zero Keeper is ready.
+// After a restart the mark tells which addresses are kept. The zero Keeper is ready.
 type Keeper struct {
-	// leases are the addresses of links when they were last seen.
+	// leases are the addresses of links at the last Update.
 	leases map[netip.Addr]lease
 }
 
@@ -34,17 +33,16 @@ type lease struct {
 	validUntil time.Duration
 }
 
-// slack is how long before its end a lifetime counts as over: rtnetlink tells
-// whole seconds, and the kernel removes an address when it likes in the last of
-// them.
+// slack is how long before its end a lifetime counts as over: rtnetlink tells whole seconds, and
+// the kernel removes an address at any time in the last of them.
 const slack = 2 * time.Second
 
-// Update says what to do after each message of addresses or links, and now and then
-// while something is kept, since contexts end. used is called if it matters, and
-// returns our ULIDs of all contexts.
+// Update says what to do. Call it after each message of addresses or links, and now and then
+// while something is kept, since contexts end. used returns our ULIDs of all contexts; it is
+// called only if it matters.
 func (k *Keeper) Update(now time.Duration, t *locator.Table, used func() map[netip.Addr]bool) []Action {
 	leases := map[netip.Addr]lease{}
-	// here are the addresses that a link has, and can use.
+	// here are the addresses that a link has and can use.
 	here := map[netip.Addr]bool{}
 	var kept []locator.Assigned
 	for _, a := range t.Assigned() {
@@ -54,7 +52,7 @@ func (k *Keeper) Update(now time.Duration, t *locator.Table, used func() map[net
 			kept = append(kept, a)
 		default:
 			here[a.Address] = here[a.Address] || usable(a)
-			// One of two interfaces that have it may be better.
+			// If two interfaces have it, the longer lifetime counts.
 			if l, ok := leases[a.Address]; !ok || l.validUntil != 0 && (a.ValidUntil == 0 || a.ValidUntil > l.validUntil) {
 				leases[a.Address] = lease{a.Index, a.Flags&unix.IFA_F_DEPRECATED != 0, a.ValidUntil}
 			}
@@ -62,7 +60,7 @@ func (k *Keeper) Update(now time.Duration, t *locator.Table, used func() map[net
 	}
 	old := k.leases
 	k.leases = leases
-	// gone are those that no link can use any more, and might be kept.
+	// gone are the addresses that no link can use any more. They may be kept.
 	gone := map[netip.Addr]lease{}
 	for a, l := range leases {
 		if !here[a] && !t.Enabled(l.index) {
@@ -100,8 +98,7 @@ func (k *Keeper) Update(now time.Duration, t *locator.Table, used func() map[net
 	return actions
 }
 
-// Keeps reports whether something is kept, so that Update is to be called now and
-// then.
+// Keeps reports whether something is kept: then Update is to be called now and then.
 func Keeps(t *locator.Table) bool {
 	for _, a := range t.Assigned() {
 		if a.Kept {
@@ -114,15 +111,15 @@ func Keeps(t *locator.Table) bool {
 // hostBits is the prefix length of one address.
 const hostBits = 128
 
-// usable is whether packets for an address are delivered. On a link that is down
-// the kernel may let addresses be (keep_addr_on_down), but not what delivers to
-// them; and before duplicate address detection is through there is nothing either.
+// usable reports whether packets for an address are delivered. On a link that is down the kernel
+// may leave addresses (keep_addr_on_down), but removes the routes that deliver to them. Before
+// duplicate address detection is over, there are no such routes yet.
 func usable(a locator.Assigned) bool {
 	tentative := a.Flags&unix.IFA_F_TENTATIVE != 0 && a.Flags&unix.IFA_F_OPTIMISTIC == 0
 	return a.Enabled && !tentative && a.Flags&unix.IFA_F_DADFAILED == 0
 }
 
-// left is for how many seconds an address is valid, 0 if it is as good as over.
+// left is for how many seconds an address is valid, 0 if its lifetime is nearly over.
 func (l lease) left(now time.Duration) uint32 {
 	switch left := l.validUntil - now; {
 	case l.validUntil == 0:

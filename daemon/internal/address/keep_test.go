@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shim6/daemon/config"
-	"shim6/daemon/internal/engine"
 	"shim6/daemon/locator"
 	"shim6/daemon/wire"
 	"shim6/tools/conformance/shows"
@@ -22,7 +21,7 @@ const (
 	unkeepA1 = "address delete 2001:db8:1::a/128 dev 1"
 )
 
-// How a ULID is lost, and whether it is kept.
+// These are the ways to lose a ULID, and whether it is kept.
 func TestKeep(t *testing.T) {
 	shows.IDs(t, "5533-1.5-01")
 	ever := "address replace 2001:db8:1::a/128 dev 1 valid_lft 4294967295 preferred_lft 0"
@@ -69,7 +68,7 @@ func TestKeep(t *testing.T) {
 			h.now = 10 * time.Second
 			c.lose(h, func() { h.wants(k.Update(h.now, &h.table, uses(a1))) })
 			h.wants(k.Update(h.now, &h.table, uses(a1)), c.want...)
-			// Nothing more is to be done.
+			// Nothing else is to be done.
 			h.wants(k.Update(h.now, &h.table, uses(a1)))
 		})
 	}
@@ -90,7 +89,7 @@ func lostOne(t *testing.T) (*host, *Keeper) {
 	return h, k
 }
 
-// How what was kept comes to an end.
+// These are the ways in which keeping ends.
 func TestKeepNoMore(t *testing.T) {
 	shows.IDs(t, "5533-1.5-01")
 	t.Run("it comes back", func(t *testing.T) {
@@ -101,7 +100,7 @@ func TestKeepNoMore(t *testing.T) {
 		h.address(up1, a1, 0, 1800, 3600)
 		h.wants(k.Update(h.now, &h.table, uses(a1)), unkeepA1)
 		h.wants(k.Update(h.now, &h.table, uses(a1)))
-		// And is lost again.
+		// The link loses it again.
 		h.down(up1)
 		h.lost(up1, a1)
 		h.wants(k.Update(h.now, &h.table, uses(a1)), "address replace 2001:db8:1::a/128 dev 1 valid_lft 3600 preferred_lft 0")
@@ -130,8 +129,7 @@ func TestKeepNoMore(t *testing.T) {
 	})
 }
 
-// After a restart the mark says what was kept; what else the loopback has is left
-// alone.
+// After a restart the mark tells what was kept. Other addresses of the loopback are left alone.
 func TestKeepRestart(t *testing.T) {
 	h, _ := lostOne(t)
 	h.address(lo, a2, 0, Infinite, Infinite)
@@ -143,7 +141,7 @@ func TestKeepRestart(t *testing.T) {
 	h.wants(k.Update(h.now, &h.table, uses()))
 }
 
-// What could not be done is not tried for ever: the context goes.
+// An Action that has failed is not tried for ever: the context goes.
 func TestKeepFails(t *testing.T) {
 	h, k := newHost(t), Keeper{}
 	h.address(up1, a1, 0, Infinite, Infinite)
@@ -155,26 +153,25 @@ func TestKeepFails(t *testing.T) {
 	h.wants(k.Update(h.now, &h.table, uses(a1)))
 }
 
-// What is kept is a ULID, and no locator that works, whatever the configuration says
-// of the loopback; but it is not what an address may not be.
+// A kept address is a ULID, and no working locator, whatever the configuration says of the
+// loopback. But it is no ULID if the configuration denies the address.
 func TestKeptLocator(t *testing.T) {
 	shows.IDs(t, "5533-1.5-01")
 	h, _ := lostOne(t)
 	c := config.Default()
 	no := false
 	c.Interfaces = []config.Interface{{Name: "lo", Use: &no}}
-	// As the kernel tells it, which has it deprecated.
+	// The kernel tells that it is deprecated.
 	h.apply(SetAddress{Index: lo, Address: a1, Bits: hostBits, Flags: unix.IFA_F_DEPRECATED, Valid: 3590}.Message())
-	want := []engine.LocalLocator{{Address: a1, Preference: wire.Preference{Flags: wire.FlagBroken}, Interface: "lo", ValidUntil: 3600 * time.Second}}
-	list := locator.Assess(&h.table, c, h.now)
-	if got := locator.Local(list); !reflect.DeepEqual(got, want) {
-		t.Errorf("locators %+v, wanted %+v", got, want)
-	}
-	if why := "kept on lo for contexts: its link has lost it"; len(list) != 1 || list[0].Operational || list[0].Why != why {
-		t.Errorf("assessed as %+v, wanted %q", list, why)
+	want := []locator.Locator{{
+		Address: a1, Preference: wire.Preference{Flags: wire.FlagBroken}, Interface: "lo", ValidUntil: 3600 * time.Second,
+		Available: true, Why: "kept on lo for contexts: its link has lost it",
+	}}
+	if got := locator.Assess(&h.table, c, h.now); !reflect.DeepEqual(got, want) {
+		t.Errorf("assessed as %+v, wanted %+v", got, want)
 	}
 	c.Locators.Deny = []netip.Prefix{netip.PrefixFrom(a1, 128)}
-	if got := locator.Local(locator.Assess(&h.table, c, h.now)); got != nil {
+	if got := locator.Assess(&h.table, c, h.now); len(got) != 1 || got[0].Available {
 		t.Errorf("what is denied is a ULID: %+v", got)
 	}
 }

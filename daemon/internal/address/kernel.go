@@ -7,14 +7,15 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/jsimonetti/rtnetlink/v2"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"shim6/daemon/locator"
 )
 
-// Kernel does Actions by rtnetlink, in the network namespace of the thread that
-// opened it. It needs CAP_NET_ADMIN.
+// Kernel does Actions by rtnetlink, in the network namespace of the thread that opened it. Do
+// needs CAP_NET_ADMIN.
 type Kernel struct{ conn *netlink.Conn }
 
 // Open returns a Kernel.
@@ -26,10 +27,10 @@ func Open() (*Kernel, error) {
 	return &Kernel{c}, nil
 }
 
-// Close ends it. What was done stays.
+// Close closes the socket. The kernel keeps what was set up.
 func (k *Kernel) Close() error { return k.conn.Close() }
 
-// Do does an Action. That what is to be removed is not there is no error, nor that an
+// Do does an Action. It is no error if something to be removed is not there, or if an
 // administrator has given an address another label.
 func (k *Kernel) Do(a Action) error {
 	_, err := k.conn.Execute(a.Message())
@@ -40,7 +41,7 @@ func (k *Kernel) Do(a Action) error {
 	return fmt.Errorf("%v: %w", a, err)
 }
 
-// removes is whether an Action removes something.
+// removes reports whether an Action removes something.
 func removes(a Action) bool {
 	switch a.(type) {
 	case DeleteAddress, DeleteLabel, DeleteRule, DeleteRoute:
@@ -51,16 +52,13 @@ func removes(a Action) bool {
 
 // Rules reads the rules that have our mark.
 func (k *Kernel) Rules() ([]Rule, error) {
-	b := make([]byte, ruleHeaderLen)
-	b[0] = unix.AF_INET6
-	return list(k, unix.RTM_GETRULE, b, parseRule)
+	return list(k, unix.RTM_GETRULE, marshal(&rtnetlink.RuleMessage{Family: unix.AF_INET6}), parseRule)
 }
 
 // Routes reads the routes that have our mark.
 func (k *Kernel) Routes() (Routes, error) {
-	b := make([]byte, unix.SizeofRtMsg)
-	b[0], b[protocolAt] = unix.AF_INET6, locator.Protocol
-	all, err := list(k, unix.RTM_GETROUTE, b, parseRoute)
+	ours := marshal(&rtnetlink.RouteMessage{Family: unix.AF_INET6, Protocol: locator.Protocol})
+	all, err := list(k, unix.RTM_GETROUTE, ours, parseRoute)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +71,7 @@ func (k *Kernel) Routes() (Routes, error) {
 
 // Labels reads the addresses that have our label.
 func (k *Kernel) Labels() ([]netip.Addr, error) {
-	b := make([]byte, labelHeaderLen)
+	b := make([]byte, unix.SizeofIfAddrlblmsg)
 	b[0] = unix.AF_INET6
 	return list(k, unix.RTM_GETADDRLABEL, b, parseLabel)
 }
@@ -85,8 +83,8 @@ func list[T any](k *Kernel, kind netlink.HeaderType, request []byte, parse func(
 	if err != nil {
 		return nil, fmt.Errorf("reading a list from rtnetlink: %w", err)
 	}
-	// One that was interrupted by a change is followed by another, since the
-	// change is told.
+	// A list that was interrupted by a change need not be read again here: the change is
+	// told, and then the list is read again.
 	var all []T
 	for _, m := range messages {
 		if v, ok := parse(m); ok {

@@ -16,19 +16,19 @@ import (
 	"shim6/daemon/locator"
 )
 
-// This file is about which address new connections begin at. Shim6 can protect only those
-// whose ULID proves the other locators, and the kernel would rather take an address that
-// changes for privacy, or the newest. So the others of a prefix get a label that no
-// destination has: an address whose label is the destination's goes before them (RFC 6724,
-// section 5, rule 6), after all that says which link is right, and before the rule that
-// prefers temporary addresses.
+// This file is about which source address new connections get. Shim6 can protect only
+// connections whose ULID proves the other locators. But the kernel prefers an address that
+// changes for privacy, or the newest. So the other addresses of a prefix get a label that no
+// destination has: an address that has the destination's label goes before them (RFC 6724,
+// section 5, rule 6). That rule comes after those that choose the link, and before the rule
+// that prefers temporary addresses.
 
-// LabelMark is the label of addresses that new connections should not begin at. An entry of
-// the kernel's table of labels has no room for another mark of ours: one that has this label,
-// and is for one address, is.
+// LabelMark is the label of addresses that new connections should not use. An entry of the
+// kernel's table of labels has no room for another mark: an entry with this label, for one
+// address, is ours.
 const LabelMark = 5533
 
-// maxLabels is how many addresses get one: the kernel goes through all labels for each
+// maxLabels is how many addresses get a label: the kernel goes through all labels for each
 // address that it considers.
 const maxLabels = 64
 
@@ -38,13 +38,10 @@ type (
 	DeleteLabel netip.Addr
 )
 
-// What linux/if_addrlabel.h has.
+// The places of what is read and written of struct ifaddrlblmsg.
 const (
-	ifalAddress    = 1
-	ifalLabel      = 2
-	labelHeaderLen = 12
-	labelBitsAt    = 2
-	labelIndexAt   = 4
+	labelBitsAt  = 2
+	labelIndexAt = 4
 )
 
 // Message is RTM_NEWADDRLABEL.
@@ -66,39 +63,38 @@ func (a DeleteLabel) String() string {
 }
 
 func labelMessage(kind netlink.HeaderType, a netip.Addr, flags netlink.HeaderFlags) netlink.Message {
-	// ifaddrlblmsg
-	b := make([]byte, labelHeaderLen)
+	b := make([]byte, unix.SizeofIfAddrlblmsg)
 	b[0], b[labelBitsAt] = unix.AF_INET6, hostBits
 	b = append(b, attributes(func(e *netlink.AttributeEncoder) {
-		e.Bytes(ifalAddress, a.AsSlice())
-		e.Uint32(ifalLabel, LabelMark)
+		e.Bytes(unix.IFAL_ADDRESS, a.AsSlice())
+		e.Uint32(unix.IFAL_LABEL, LabelMark)
 	})...)
 	return netlink.Message{Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Acknowledge | flags}, Data: b}
 }
 
 // parseLabel reads a label of ours; of others it knows nothing.
 func parseLabel(m netlink.Message) (a netip.Addr, ok bool) {
-	if m.Header.Type != unix.RTM_NEWADDRLABEL || len(m.Data) < labelHeaderLen || m.Data[0] != unix.AF_INET6 ||
+	if m.Header.Type != unix.RTM_NEWADDRLABEL || len(m.Data) < unix.SizeofIfAddrlblmsg || m.Data[0] != unix.AF_INET6 ||
 		m.Data[labelBitsAt] != hostBits || binary.NativeEndian.Uint32(m.Data[labelIndexAt:]) != 0 {
 		return a, false
 	}
-	ad, err := netlink.NewAttributeDecoder(m.Data[labelHeaderLen:])
+	ad, err := netlink.NewAttributeDecoder(m.Data[unix.SizeofIfAddrlblmsg:])
 	if err != nil {
 		return a, false
 	}
 	for ad.Next() {
 		switch b := ad.Bytes(); {
-		case ad.Type() == ifalAddress && len(b) == 16:
+		case ad.Type() == unix.IFAL_ADDRESS && len(b) == 16:
 			a = netip.AddrFrom16([16]byte(b))
-		case ad.Type() == ifalLabel && len(b) == 4:
+		case ad.Type() == unix.IFAL_LABEL && len(b) == 4:
 			ok = binary.NativeEndian.Uint32(b) == LabelMark
 		}
 	}
 	return a, ok && a.IsValid() && ad.Err() == nil
 }
 
-// labels: those that new connections should not begin at, where they have a better one of the
-// same prefix. What is deprecated they do not take anyway.
+// labels plans labels for the addresses that new connections should not use, where there is a
+// better one of the same prefix. New connections do not use deprecated addresses anyway.
 func (p *Plan) labels(s *State, on bool) {
 	if s.NoLabels {
 		return
@@ -119,8 +115,8 @@ func (p *Plan) labels(s *State, on bool) {
 	}
 }
 
-// unprotected are the addresses beside those of the Identity that prove nothing. If they are
-// too many, it is the temporary ones that matter: the kernel prefers those.
+// unprotected are the addresses that prove nothing and have one of the Identity beside them. If
+// there are too many, temporary ones come first: the kernel prefers those.
 func (s *State) unprotected() []netip.Addr {
 	type place struct {
 		index  uint32

@@ -14,8 +14,8 @@ import (
 	"shim6/daemon/config"
 )
 
-// What proves nothing gets a label where there is something better of the same prefix on the
-// same link, and loses it with that.
+// An address that proves nothing gets a label if there is a better one of the same prefix on
+// the same link. When the better one goes, the label goes.
 func TestPlanLabels(t *testing.T) {
 	temporary := netip.MustParseAddr("2001:db8:1::face")
 	m := newManaged(t)
@@ -53,13 +53,13 @@ func TestPlanLabels(t *testing.T) {
 	set.Flags &^= unix.IFA_F_TENTATIVE
 	m.apply(set.Message())
 	labels("ours is there", a1)
-	// One that somebody else has set up is as good.
+	// An address that another program has set up is as good.
 	m.lost(up1, x)
 	m.address(up1, x, 0, 1800, 3600)
 	labels("ours is somebody else's", a1)
 }
 
-// Source selection takes the longer for each label.
+// Source selection takes longer with each label.
 func TestPlanLabelsAreBounded(t *testing.T) {
 	m := newManaged(t)
 	m.both()
@@ -79,7 +79,7 @@ func TestPlanLabelsAreBounded(t *testing.T) {
 	}
 }
 
-// Labels are read as they are written, and those of others are not ours.
+// Labels are read as they are written. Labels of others are not ours.
 func TestParseLabel(t *testing.T) {
 	written := func() netlink.Message {
 		m := AddLabel(a1).Message()
@@ -97,9 +97,9 @@ func TestParseLabel(t *testing.T) {
 		"one of a link":      func(m *netlink.Message) { m.Data[labelIndexAt] = 1 },
 		"another family":     func(m *netlink.Message) { m.Data[0] = unix.AF_INET },
 		"another message":    func(m *netlink.Message) { m.Header.Type = unix.RTM_NEWADDR },
-		"cut in its header":  func(m *netlink.Message) { m.Data = m.Data[:labelHeaderLen-1] },
+		"cut in its header":  func(m *netlink.Message) { m.Data = m.Data[:unix.SizeofIfAddrlblmsg-1] },
 		"without a label":    func(m *netlink.Message) { m.Data = m.Data[:len(m.Data)-8] },
-		"without attributes": func(m *netlink.Message) { m.Data = m.Data[:labelHeaderLen] },
+		"without attributes": func(m *netlink.Message) { m.Data = m.Data[:unix.SizeofIfAddrlblmsg] },
 	} {
 		m := written()
 		change(&m)

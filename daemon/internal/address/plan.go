@@ -14,12 +14,12 @@ import (
 	"shim6/daemon/locator"
 )
 
-// State is all that Plan decides by.
+// State is everything that a Plan depends on.
 type State struct {
 	Now    time.Duration
 	Config *config.Config
 	Table  *locator.Table
-	// Prefixes are those of all links (Prefixes.Known).
+	// Prefixes are the prefixes of all links (Prefixes.Known).
 	Prefixes []Prefix
 	// Identity is nil if there is none yet.
 	Identity   *Identity
@@ -28,28 +28,28 @@ type State struct {
 	Rules  []Rule
 	Routes Routes
 	Labels []netip.Addr
-	// NoLabels: the kernel does not tell its labels, and so gets none.
+	// NoLabels: the kernel does not tell its labels, and so none are set up.
 	NoLabels bool
 }
 
-// Plan is what to do.
+// Plan says what to do.
 type Plan struct {
 	Actions []Action
 	// Missing are prefixes in which the Identity has no address.
 	Missing []cga.SubnetPrefix
-	// Duplicates are those of its sets of which another host has an address.
+	// Duplicates are the indexes of the Identity's sets of which another host has an address.
 	Duplicates []int
 }
 
-// Plan compares what there is with what there should be: in each prefix of a link
-// that may be used the Identity's address, with the prefix's lifetimes; routes by
-// which packets with a source in the prefix leave by that link's routers; and labels by
-// which new connections take the Identity's addresses. If the configuration wants no
-// addresses made, nothing of that should be.
+// Plan compares what there is with what there should be. In each prefix of a link that may be
+// used there should be the Identity's address, with the prefix's lifetimes; routes by which
+// packets with a source in the prefix leave by that link's routers; and labels by which new
+// connections take the Identity's addresses. If the configuration wants no addresses made,
+// there should be none of these.
 //
-// What bears our mark and should not be is removed. But an address of ours whose
-// prefix is not known stays until its lifetime ends: routers speak seldom, and after
-// a restart nothing is known of them.
+// Everything else that has our mark is removed. But an address of ours whose prefix is not
+// known stays until its lifetime ends: routers announce prefixes seldom, and after a restart
+// none are known.
 func (s *State) Plan() Plan {
 	var p Plan
 	on := s.Config.ManagesAddresses()
@@ -63,8 +63,8 @@ func (s *State) Plan() Plan {
 	return p
 }
 
-// usable are the prefixes to be used, each on one link: an address on two would be
-// its own duplicate.
+// usable are the prefixes to be used, each on one link: an address on two links would be its
+// own duplicate.
 func (s *State) usable() []Prefix {
 	var list []Prefix
 	for _, p := range s.Prefixes {
@@ -116,13 +116,13 @@ func (p *Plan) addresses(s *State, on bool, prefixes []Prefix) {
 		x, want := wanted[at]
 		switch current, set, ok := s.Identity.Address(cga.PrefixOf(a.Address)); {
 		case a.Protocol != locator.Protocol:
-			// Not of ours, not even if it is the very address.
+			// Another program has set it up, even if it is the Identity's.
 			there[at] = true
 		case a.Kept:
 		case !on || !ok || current.Addr != a.Address || elsewhere[a.Address] && !want:
 			p.Actions = append(p.Actions, DeleteAddress{Index: a.Index, Address: a.Address, Bits: a.Bits})
 		case a.Flags&unix.IFA_F_DADFAILED != 0:
-			// It stays until there is another, so that it isn't tried again.
+			// It stays until there is another address, so that it isn't tried again.
 			there[at] = true
 			p.duplicate(set)
 		default:
@@ -149,8 +149,8 @@ func (p *Plan) duplicate(set int) {
 	}
 }
 
-// set gives an address the lifetimes of its prefix. It makes no route: whether the
-// prefix is on the link, the router has said, and others have seen to that.
+// set gives an address the lifetimes of its prefix. It makes no route to the prefix: the router
+// says whether the prefix is on the link, and the kernel or another program has set that up.
 func (s *State) set(a netip.Addr, p Prefix) SetAddress {
 	return SetAddress{
 		Index: p.Index, Address: a, Bits: subnetBits, Flags: unix.IFA_F_NOPREFIXROUTE,
@@ -158,7 +158,7 @@ func (s *State) set(a netip.Addr, p Prefix) SetAddress {
 	}
 }
 
-// same compares ends of lifetimes, 0 for never. How long ago one was does not matter.
+// same compares ends of lifetimes, 0 for never. Lifetimes that have ended are the same.
 func (s *State) same(a, b time.Duration) bool {
 	if a == 0 || b == 0 {
 		return a == b

@@ -20,7 +20,7 @@ import (
 	"shim6/daemon/locator"
 )
 
-// managed is a host whose addresses are made, with all that there is of ours.
+// managed is a host whose addresses are managed, with all that shim6d has set up.
 type managed struct {
 	*host
 	config     *config.Config
@@ -44,8 +44,8 @@ func (m *managed) plan() Plan {
 	return s.Plan()
 }
 
-// settles does what is planned, as a kernel would, until nothing is, and returns it but for
-// labels, which TestPlanLabels is about.
+// settles does Plans, as a kernel would, until there is nothing to do. It returns the Actions
+// except labels, which have TestPlanLabels.
 func (m *managed) settles() []string {
 	m.t.Helper()
 	var done []string
@@ -92,7 +92,7 @@ func (m *managed) does(want ...string) {
 	}
 }
 
-// router has a default route in the main table, or in another one.
+// router adds a default route to the main table, or to another one.
 func (m *managed) router(index uint32, table uint8, gateways ...string) {
 	m.t.Helper()
 	m.routers[index] = gateways
@@ -131,7 +131,7 @@ func (m *managed) both() (x, y netip.Addr) {
 	return addressIn(m.t, m.identity, p1).Addr, addressIn(m.t, m.identity, p2).Addr
 }
 
-// Lifetimes follow those of the RAs; what is foreign stays as it is.
+// Lifetimes follow those of Router Advertisements. Addresses of others stay as they are.
 func TestPlanLifetimes(t *testing.T) {
 	m := newManaged(t)
 	x, y := m.both()
@@ -140,29 +140,30 @@ func TestPlanLifetimes(t *testing.T) {
 	m.address(up1, a1, 0, 1800, 3600)
 	m.address(up2, a2, 0, 1800, 3600)
 	m.does(set(x, up1, 3600, 1800), set(y, up2, 3600, 1800))
-	// A second later is no news, a minute is.
+	// A difference of a second does not matter, a minute does.
 	m.now += time.Second
 	m.address(up1, a1, 0, 1800, 3600)
 	m.does()
 	m.now += time.Minute
 	m.address(up1, a1, 0, 1800, 3600)
 	m.does(set(x, up1, 3600, 1800))
-	// Withdrawn: deprecated at once, and again with every RA, which is no news.
+	// The prefix is withdrawn: the address is deprecated at once. Further Router
+	// Advertisements change nothing.
 	m.address(up1, a1, 0, 0, 3600)
 	m.does(set(x, up1, 3600, 0))
 	m.now += time.Minute
 	m.address(up1, a1, 0, 0, 3540)
 	m.does()
-	// It is back.
+	// The prefix is back.
 	m.address(up1, a1, 0, 1800, 3600)
 	m.does(set(x, up1, 3600, 1800))
-	// And for ever.
+	// Its lifetimes do not end.
 	m.address(up1, a1, 0, Infinite, Infinite)
 	m.prefixes.Apply(m.now, announcement(up1, p1, autoconf, Infinite, Infinite))
 	m.does(set(x, up1, Infinite, Infinite))
 }
 
-// The prefix is valid no more. The kernel removes both addresses, whichever first.
+// The prefix is not valid any more. The kernel removes both addresses, in any order.
 func TestPlanExpiry(t *testing.T) {
 	m := newManaged(t)
 	x, _ := m.both()
@@ -176,7 +177,7 @@ func TestPlanExpiry(t *testing.T) {
 	m.does()
 }
 
-// A restart: nothing is known of the prefixes, and nothing is removed for that.
+// After a restart no prefixes are known, and nothing is removed for that.
 func TestPlanRestart(t *testing.T) {
 	m := newManaged(t)
 	x, _ := m.both()
@@ -189,7 +190,7 @@ func TestPlanRestart(t *testing.T) {
 	m.does(set(x, up1, 3600, 1800))
 }
 
-// The state was lost, and there is another identity: what the old one had is removed.
+// The state was lost, and there is another identity: the addresses of the old one are removed.
 func TestPlanAnotherIdentity(t *testing.T) {
 	m := newManaged(t)
 	x, _ := m.both()
@@ -228,9 +229,8 @@ func TestPlanRenumbering(t *testing.T) {
 	}
 }
 
-// Prefixes come and go on one link, more than there is room for. On the other one the
-// first stays, and so does its address; and so it is if no router has spoken of it
-// since a restart.
+// More prefixes come and go on one link than there is room for. On the other link the first
+// prefix stays, and so does its address, even if no router has announced it since a restart.
 func TestPlanPrefixesComeAndGo(t *testing.T) {
 	m := newManaged(t)
 	x, _ := m.both()
@@ -270,8 +270,8 @@ func TestPlanPrefixesComeAndGo(t *testing.T) {
 	addressIn(t, m.identity, numbered(7))
 }
 
-// A flood of prefixes leaves a link as many as it may have, and what was there its
-// address, whatever comes before it in order.
+// After a flood of prefixes a link has as many as it may have. Prefixes that were there before
+// keep their addresses, whatever their order.
 func TestPlanFlood(t *testing.T) {
 	m := newManaged(t)
 	p, a := numbered(2000), netip.MustParseAddr("2001:db8:ffff:7d0::a")
@@ -299,7 +299,7 @@ func TestPlanFlood(t *testing.T) {
 	m.prefixes.Apply(m.now, announcement(up1, p1, autoconf, 1800, 3600))
 	m.prefixes.Apply(m.now, announcement(up2, p, autoconf, 1800, 3600))
 	m.does(set(x, up1, 3600, 1800), set(y, up2, 3600, 1800))
-	// A restart, and a program that makes addresses for whatever is announced.
+	// After a restart, another program makes addresses for everything that is announced.
 	m.prefixes = Prefixes{}
 	m.address(up2, a, 0, 1800, 3600)
 	flood()
@@ -318,8 +318,8 @@ func TestPlanFlood(t *testing.T) {
 	}
 }
 
-// A duplicate with a lifetime the kernel removes, one without it keeps. Neither is
-// tried again, until there is another address.
+// The kernel removes a duplicate that has a lifetime, and keeps one that has none. Neither is
+// tried again until there is another address.
 func TestPlanDuplicate(t *testing.T) {
 	for _, removed := range []bool{true, false} {
 		m := newManaged(t)
@@ -353,7 +353,8 @@ func TestPlanDuplicate(t *testing.T) {
 	}
 }
 
-// One prefix on two links: the address is on one, stays there, and moves if need be.
+// If two links have one prefix, the address is on one of them, stays there, and moves if it
+// must.
 func TestPlanTwoLinks(t *testing.T) {
 	m := newManaged(t)
 	x, _ := m.both()
@@ -365,7 +366,7 @@ func TestPlanTwoLinks(t *testing.T) {
 	m.lost(up2, a1)
 	m.lost(up2, x)
 	m.does(set(x, up1, 3600, 1800))
-	// The routers of that link speak of it no more, and those of another one do.
+	// The routers of that link do not announce it any more, and those of the other link do.
 	m.up(up2)
 	m.address(up2, a1, 0, 1800, 3600)
 	m.does()
@@ -386,7 +387,7 @@ func TestPlanForeign(t *testing.T) {
 	m.does()
 }
 
-// Where policy wants no locators, no addresses are made.
+// If the configuration wants no locators there, no addresses are made.
 func TestPlanPolicy(t *testing.T) {
 	m := newManaged(t)
 	x, y := m.both()
@@ -416,7 +417,7 @@ func TestPlanRouting(t *testing.T) {
 	m.does(ruleOf("add", p1, up1), "route add "+r1)
 	m.router(up2, unix.RT_TABLE_MAIN, "fe80::2")
 	m.does(ruleOf("add", p2, up2), "route add "+r2)
-	// Another router, before the first in order: metrics are those of the order.
+	// Another router comes before the first in order. The metrics are in that order.
 	m.router(up2, unix.RT_TABLE_MAIN, "fe80::2", "fe80::1", "fe80::2")
 	m.does("route delete "+r2, "route add default via fe80::1 dev 3 table 14003 metric 1024",
 		"route add default via fe80::2 dev 3 table 14003 metric 1025")
@@ -432,7 +433,7 @@ func TestPlanRouting(t *testing.T) {
 	m.does(ruleOf("delete", p1, up1))
 }
 
-// What somebody has taken away is put back, and what is there twice is not.
+// Rules and routes that others have removed are put back, and duplicates are removed.
 func TestPlanRepair(t *testing.T) {
 	m := newManaged(t)
 	m.address(up1, a1, 0, 1800, 3600)
@@ -447,7 +448,7 @@ func TestPlanRepair(t *testing.T) {
 	m.does("rule add "+lost.String(), "rule delete "+m.rules[0].String())
 }
 
-// Routers of other tables are of no concern.
+// Routers of other tables do not matter.
 func TestPlanOtherTables(t *testing.T) {
 	m := newManaged(t)
 	x, _ := m.both()
@@ -456,8 +457,8 @@ func TestPlanOtherTables(t *testing.T) {
 	m.does(set(x, up1, 3600, 1800))
 }
 
-// One switch takes away all of ours, but not what is kept for contexts; Flush does
-// that as well.
+// The configuration can have everything of ours removed, except addresses that are kept for
+// contexts. Flush removes those as well.
 func TestPlanOff(t *testing.T) {
 	m := newManaged(t)
 	x, _ := m.both()
@@ -487,7 +488,7 @@ func TestPlanOff(t *testing.T) {
 	}
 }
 
-// Rules and routes are read as they are written, and those of others are not ours.
+// Rules and routes are read as they are written. Those of others are not ours.
 func TestParse(t *testing.T) {
 	for _, r := range []Rule{{p1, 32000, 254, true}, {p2, 1, 70000, false}} {
 		m := AddRule(r).Message()
@@ -519,7 +520,7 @@ func TestParse(t *testing.T) {
 func foreign(m netlink.Message) netlink.Message {
 	b := slices.Clone(m.Data)
 	for i := ruleHeaderLen; i < len(b); {
-		if binary.NativeEndian.Uint16(b[i+2:]) == fraProtocol {
+		if binary.NativeEndian.Uint16(b[i+2:]) == unix.FRA_PROTOCOL {
 			b[i+4] = locator.Protocol + 1
 		}
 		i += (int(binary.NativeEndian.Uint16(b[i:])) + 3) &^ 3

@@ -17,33 +17,33 @@ import (
 	"shim6/daemon/locator"
 )
 
-// Prefix is a prefix in which hosts of a link may make addresses (RFC 4862, section
-// 5.5.3), as a router there has announced it.
+// Prefix is a prefix in which the hosts of a link may make addresses (RFC 4862, section 5.5.3),
+// as a router has announced it.
 type Prefix struct {
 	Index  uint32
 	Prefix cga.SubnetPrefix
-	// PreferredUntil and ValidUntil are 0 for ever.
+	// PreferredUntil and ValidUntil are by the clock of Apply; 0 is for ever.
 	PreferredUntil, ValidUntil time.Duration
 }
 
-// Prefixes learns the prefixes of links. Where the kernel, NetworkManager or
-// systemd-networkd has made an address, that address tells them and their lifetimes,
-// be it before shim6d was started; where nothing has (the sysctl autoconf is 0), the
-// kernel tells what routers announce.
+// Prefixes learns the prefixes of links. Where the kernel, NetworkManager or systemd-networkd
+// has made an address, that address tells a prefix and its lifetimes, even if it was made before
+// shim6d was started. Where none has (the sysctl autoconf is 0), the kernel tells what routers
+// announce.
 //
-// A link has MaxPrefixes at most; those that came first stay.
+// A link has at most MaxPrefixes; those that came first stay.
 //
 // The zero Prefixes is ready.
 type Prefixes struct {
 	announced map[link]lifetimes
-	// full are the links of which a prefix was passed over, and whether Full
-	// has told so.
+	// full are the links of which a prefix was passed over. The value is whether Full has
+	// told so.
 	full map[uint32]bool
 }
 
-// MaxPrefixes is how many prefixes a link has at most, as by default the kernel makes
-// as many addresses (the sysctl max_addresses): anyone on the link can announce any
-// number, and each would get an address and rules.
+// MaxPrefixes is the most prefixes of a link. The kernel makes as many addresses by default (the
+// sysctl max_addresses). Anyone on the link can announce any number of prefixes, and each would
+// get an address and rules.
 const MaxPrefixes = 16
 
 // link is a prefix on an interface.
@@ -54,29 +54,28 @@ type link struct {
 
 type lifetimes struct{ preferredUntil, validUntil time.Duration }
 
-// What linux/rtnetlink.h has of RTM_NEWPREFIX, and linux/if_addr.h of protocols.
 const (
-	prefixmsgLen      = 12
-	prefixAddress     = 1
-	prefixCacheInfo   = 2
-	ifPrefixAutoconf  = 0x02
-	protoRouter       = 2
-	twoHours          = 2 * time.Hour
-	subnetBits        = 64
-	prefixCacheInfoSz = 8
+	// ifPrefixAutoconf is IF_PREFIX_AUTOCONF of the kernel's net/if_inet6.h: hosts may make
+	// addresses in the prefix.
+	ifPrefixAutoconf = 0x02
+	// protoRouter is IFAPROT_KERNEL_RA of linux/if_addr.h.
+	protoRouter = 2
+	// twoHours is the least that RFC 4862, section 5.5.3 (e), leaves of a lifetime.
+	twoHours   = 2 * time.Hour
+	subnetBits = 64
 )
 
-// Apply takes over a message of what a router has announced, and reports whether it
-// was one. One that makes no sense says nothing.
+// Apply takes over a message about a prefix that a router has announced, and reports whether it
+// was one. It ignores a message that makes no sense.
 func (p *Prefixes) Apply(now time.Duration, m netlink.Message) bool {
-	if m.Header.Type != unix.RTM_NEWPREFIX || len(m.Data) < prefixmsgLen {
+	if m.Header.Type != unix.RTM_NEWPREFIX || len(m.Data) < unix.SizeofPrefixmsg {
 		return false
 	}
 	l := link{index: binary.NativeEndian.Uint32(m.Data[4:])}
 	if m.Data[0] != unix.AF_INET6 || m.Data[9] != subnetBits || m.Data[10]&ifPrefixAutoconf == 0 {
 		return false
 	}
-	ad, err := netlink.NewAttributeDecoder(m.Data[prefixmsgLen:])
+	ad, err := netlink.NewAttributeDecoder(m.Data[unix.SizeofPrefixmsg:])
 	if err != nil {
 		return false
 	}
@@ -85,9 +84,9 @@ func (p *Prefixes) Apply(now time.Duration, m netlink.Message) bool {
 	found := false
 	for ad.Next() {
 		switch b := ad.Bytes(); {
-		case ad.Type() == prefixAddress:
+		case ad.Type() == unix.PREFIX_ADDRESS:
 			address, _ = netip.AddrFromSlice(b)
-		case ad.Type() == prefixCacheInfo && len(b) == prefixCacheInfoSz:
+		case ad.Type() == unix.PREFIX_CACHEINFO && len(b) == unix.SizeofPrefixCacheinfo:
 			preferred, valid = binary.NativeEndian.Uint32(b), binary.NativeEndian.Uint32(b[4:])
 			found = true
 		}
@@ -108,10 +107,10 @@ func (p *Prefixes) Apply(now time.Duration, m netlink.Message) bool {
 	return true
 }
 
-// ended reports whether a prefix is valid no more.
+// ended reports whether a prefix is not valid any more.
 func (l lifetimes) ended(now time.Duration) bool { return l.validUntil != 0 && l.validUntil <= now }
 
-// room reports whether a link may have a further prefix announced.
+// room reports whether a further prefix of a link is accepted.
 func (p *Prefixes) room(now time.Duration, index uint32) bool {
 	n := 0
 	for l, announced := range p.announced {
@@ -139,8 +138,8 @@ func (p *Prefixes) passOver(index uint32) {
 	}
 }
 
-// Full returns the links of which prefixes were passed over since there are too many,
-// in their order: each once, until it is down.
+// Full returns the links of which prefixes were passed over because there are too many, in
+// their order: each once, until it is down.
 func (p *Prefixes) Full() []uint32 {
 	var list []uint32
 	for index, told := range p.full {
@@ -153,8 +152,8 @@ func (p *Prefixes) Full() []uint32 {
 	return list
 }
 
-// validity is by RFC 4862, section 5.5.3 (e): nobody proves that an RA comes from a
-// router, so none can make a prefix invalid sooner than in two hours.
+// validity is by RFC 4862, section 5.5.3 (e): nothing proves that a Router Advertisement comes
+// from a router, so none can make a prefix invalid sooner than in two hours.
 func validity(now time.Duration, old lifetimes, had bool, valid uint32) time.Duration {
 	fresh := until(now, valid)
 	switch {
@@ -175,12 +174,12 @@ func until(now time.Duration, seconds uint32) time.Duration {
 	if seconds == Infinite {
 		return 0
 	}
-	// 0 stands for ever: what ends at once has ended.
+	// 0 would be for ever.
 	return max(1, now+time.Duration(seconds)*time.Second)
 }
 
-// Known are the prefixes of links that are up, in their order. A prefix that two
-// links have is there for each.
+// Known are the prefixes of links that are up, in their order. If two links have a prefix it is
+// there for each of them.
 func (p *Prefixes) Known(now time.Duration, t *locator.Table) []Prefix {
 	known := map[link]lifetimes{}
 	ours := map[link]bool{}
@@ -190,20 +189,20 @@ func (p *Prefixes) Known(now time.Duration, t *locator.Table) []Prefix {
 		if !autoconfigured(a) {
 			continue
 		}
-		// The longest of several addresses: temporary ones end sooner.
+		// The longest lifetime of several addresses counts: temporary ones end sooner.
 		old, had := known[l]
 		if fresh := (lifetimes{a.PreferredUntil, a.ValidUntil}); !had || old.validUntil != 0 && (fresh.validUntil == 0 || fresh.validUntil > old.validUntil) {
 			known[l] = fresh
 		}
 	}
 	for l, announced := range p.announced {
-		// With its link, what routers there have said is forgotten.
+		// What the routers of a link have announced is forgotten when it goes down.
 		if !t.Enabled(l.index) || announced.ended(now) {
 			delete(p.announced, l)
 			continue
 		}
-		// By the rule of two hours the address may have other lifetimes; who
-		// has made it has seen to that.
+		// The lifetimes of an address count before those that were announced: its maker
+		// has applied the rule of two hours.
 		if _, had := known[l]; !had {
 			known[l] = announced
 		}
@@ -219,8 +218,8 @@ func (p *Prefixes) Known(now time.Duration, t *locator.Table) []Prefix {
 	return p.bound(list, ours)
 }
 
-// bound leaves out of a list what a link has too many of. By addresses that others
-// have made there may be more than were announced. Where one of ours is came first.
+// bound leaves out prefixes of links that have too many. Addresses that others have made may
+// tell more prefixes than were announced. Prefixes in which we have an address come first.
 func (p *Prefixes) bound(list []Prefix, ours map[link]bool) []Prefix {
 	count := map[uint32]int{}
 	fit := map[link]bool{}
@@ -239,9 +238,8 @@ func (p *Prefixes) bound(list []Prefix, ours map[link]bool) []Prefix {
 	return slices.DeleteFunc(list, func(x Prefix) bool { return !fit[link{x.Index, x.Prefix}] })
 }
 
-// autoconfigured reports whether an address, not of ours, was made for what a router
-// has announced: by the kernel, which marks it, or by a program, from which it has a
-// lifetime.
+// autoconfigured reports whether an address of others was made for a prefix that a router has
+// announced: by the kernel, which marks it, or by a program, which gives it a lifetime.
 func autoconfigured(a locator.Assigned) bool {
 	const not = unix.IFA_F_DADFAILED | unix.IFA_F_TEMPORARY
 	return a.Enabled && !a.Loopback && a.Protocol != locator.Protocol && a.Bits == subnetBits &&

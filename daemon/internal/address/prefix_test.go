@@ -23,21 +23,21 @@ var (
 	p3 = cga.PrefixOf(netip.MustParseAddr("2001:db8:3::"))
 )
 
-// announcement is a message of what a router has announced.
+// announcement is the message of a prefix that a router has announced.
 func announcement(index uint32, p cga.SubnetPrefix, flags uint8, preferred, valid uint32) netlink.Message {
 	b := []byte{unix.AF_INET6, 0, 0, 0}
 	b = binary.NativeEndian.AppendUint32(b, index)
 	b = append(b, 3, 64, flags, 0)
 	b = append(b, attributes(func(e *netlink.AttributeEncoder) {
-		e.Bytes(prefixAddress, p.Prefix().Addr().AsSlice())
-		e.Bytes(prefixCacheInfo, binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, preferred), valid))
+		e.Bytes(unix.PREFIX_ADDRESS, p.Prefix().Addr().AsSlice())
+		e.Bytes(unix.PREFIX_CACHEINFO, binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(nil, preferred), valid))
 	})...)
 	return netlink.Message{Header: netlink.Header{Type: unix.RTM_NEWPREFIX}, Data: b}
 }
 
 const autoconf = ifPrefixAutoconf | 1
 
-// known is what is known, in few words.
+// known is the list of known prefixes in short.
 func known(p *Prefixes, h *host) []string {
 	var list []string
 	for _, x := range p.Known(h.now, &h.table) {
@@ -53,7 +53,7 @@ func (h *host) knows(p *Prefixes, want ...string) {
 	}
 }
 
-// Without an address of others, by what routers announce.
+// Without an address of others, the announcements of routers count.
 func TestAnnounced(t *testing.T) {
 	h, p := newHost(t), Prefixes{}
 	h.knows(&p)
@@ -74,21 +74,21 @@ func TestAnnounced(t *testing.T) {
 	p.Apply(h.now, announcement(up1, p1, autoconf, 1800, 3600))
 	p.Apply(h.now, announcement(up2, p2, autoconf, Infinite, Infinite))
 	h.knows(&p, "2001:db8:1::/64 dev 2 until 30m0s 1h0m0s", "2001:db8:2::/64 dev 3 until 0s 0s")
-	// Renewed, and then not.
+	// The prefix is renewed, and then not.
 	h.now = 10 * time.Minute
 	p.Apply(h.now, announcement(up1, p1, autoconf, 1800, 3600))
 	h.knows(&p, "2001:db8:1::/64 dev 2 until 40m0s 1h10m0s", "2001:db8:2::/64 dev 3 until 0s 0s")
 	h.now = 71 * time.Minute
 	h.knows(&p, "2001:db8:2::/64 dev 3 until 0s 0s")
-	// With the link goes what was said there.
+	// When the link goes down, its announcements are forgotten.
 	h.down(up2)
 	h.knows(&p)
 	h.up(up2)
 	h.knows(&p)
 }
 
-// A link has so many prefixes and no more, of which the first stay, until they end. It
-// is told once. Another link has its own.
+// A link has MaxPrefixes and no more. The first stay until they end. That there are too many is
+// told once. Another link has its own.
 func TestTooMany(t *testing.T) {
 	h, p := newHost(t), Prefixes{}
 	p.Apply(h.now, announcement(up1, numbered(5000), autoconf, 60, 60))
@@ -128,7 +128,7 @@ func TestTooMany(t *testing.T) {
 	flood(0)
 	has(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 5000)
 	told(up1)
-	// What was there is renewed, and what ends makes room for one.
+	// Known prefixes are renewed. One that ends makes room for another.
 	h.now = 30 * time.Second
 	p.Apply(h.now, announcement(up1, numbered(3), autoconf, 1200, 1200))
 	h.now = time.Minute
@@ -137,7 +137,7 @@ func TestTooMany(t *testing.T) {
 	told()
 	h.now = 11 * time.Minute
 	has(3)
-	// With the link that is over.
+	// After the link was down, that is over.
 	h.down(up1)
 	has()
 	h.up(up1)
@@ -165,33 +165,34 @@ func TestTwoHours(t *testing.T) {
 		h, p := newHost(t), Prefixes{}
 		p.Apply(0, announcement(up1, p1, autoconf, 0, c.before))
 		p.Apply(0, announcement(up1, p1, autoconf, 0, c.after))
-		// Deprecated it is at once.
+		// It is deprecated at once.
 		h.knows(&p, fmt.Sprintf("2001:db8:1::/64 dev 2 until 1ns %v", c.want))
 	}
 }
 
-// By an address that others have made, which comes before what routers announce.
+// An address that others have made counts before announcements of routers.
 func TestAutoconfigured(t *testing.T) {
 	h, p := newHost(t), Prefixes{}
 	p.Apply(h.now, announcement(up1, p1, autoconf, 1, 2))
 	h.address(up1, a1, 0, 1800, 3600)
 	temporary := netip.MustParseAddr("2001:db8:1::77")
 	h.address(up1, temporary, unix.IFA_F_TEMPORARY, 60, 7200)
-	// By hand, by DHCPv6, a duplicate, on the loopback, and one of ours.
+	// These do not count: addresses made by hand or by DHCPv6, duplicates, addresses of the
+	// loopback, and ours.
 	h.address(up2, a2, 0, Infinite, Infinite)
 	h.address(lo, netip.MustParseAddr("2001:db8:4::1"), 0, 1800, 3600)
 	h.address(up2, netip.MustParseAddr("2001:db8:5::1"), unix.IFA_F_DADFAILED, 1800, 3600)
 	h.apply(SetAddress{Index: up2, Address: netip.MustParseAddr("2001:db8:6::1"), Bits: 128, Preferred: 1, Valid: 2}.Message())
 	h.apply(SetAddress{Index: up2, Address: netip.MustParseAddr("2001:db8:7::1"), Bits: 64, Preferred: 1, Valid: 2}.Message())
 	h.knows(&p, "2001:db8:1::/64 dev 2 until 30m0s 1h0m0s")
-	// The kernel's own without an end is known by its mark.
+	// The kernel's own addresses without an end are known by their mark.
 	m := SetAddress{Index: up2, Address: a2, Bits: 64, Preferred: Infinite, Valid: Infinite}.Message()
 	m.Data[len(m.Data)-4] = protoRouter
 	h.apply(m)
 	h.knows(&p, "2001:db8:1::/64 dev 2 until 30m0s 1h0m0s", "2001:db8:2::/64 dev 3 until 0s 0s")
 }
 
-// Messages that make no sense make no trouble.
+// Malformed messages are ignored.
 func FuzzPrefixes(f *testing.F) {
 	f.Add(announcement(up1, p1, autoconf, 1, 2).Data)
 	f.Fuzz(func(_ *testing.T, b []byte) {

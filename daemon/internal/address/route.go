@@ -3,10 +3,11 @@
 package address
 
 import (
-	"encoding/binary"
 	"fmt"
+	"net"
 	"net/netip"
 
+	"github.com/jsimonetti/rtnetlink/v2"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
@@ -14,14 +15,14 @@ import (
 	"shim6/daemon/locator"
 )
 
-// Rule sends packets with a source in a prefix to a routing table: so they leave by
-// the router that has announced it (RFC 8028, section 3.3).
+// Rule has packets with a source in a prefix routed by a table: so they leave by the router
+// that has announced the prefix (RFC 8028, section 3.3).
 type Rule struct {
 	Source   cga.SubnetPrefix
 	Priority uint32
 	Table    uint32
-	// Specific passes over the default routes of the table. No rule is made so
-	// any more.
+	// Specific: the default routes of the table are passed over. Only older versions have
+	// made such rules.
 	Specific bool
 }
 
@@ -34,7 +35,7 @@ type Route struct {
 	Metric uint32
 	// Destination is invalid for a default route.
 	Destination netip.Prefix
-	// Throw has the rules that come after decide; there is no Index then.
+	// Throw leaves the decision to the rules that come after. There is no Index then.
 	Throw bool
 }
 
@@ -44,17 +45,6 @@ type (
 	DeleteRule  Rule
 	AddRoute    Route
 	DeleteRoute Route
-)
-
-// What linux/fib_rules.h has.
-const (
-	fraSrc               = 2
-	fraPriority          = 6
-	fraSuppressPrefixLen = 14
-	fraTable             = 15
-	fraProtocol          = 21
-	actionToTable        = 1
-	ruleHeaderLen        = 12
 )
 
 const created = netlink.Create | netlink.Excl
@@ -79,22 +69,25 @@ func (r Rule) String() string {
 }
 
 func (r Rule) message(kind netlink.HeaderType, flags netlink.HeaderFlags) netlink.Message {
-	b := []byte{unix.AF_INET6, 0, subnetBits, 0, unix.RT_TABLE_UNSPEC, 0, 0, actionToTable, 0, 0, 0, 0}
-	b = append(b, attributes(func(e *netlink.AttributeEncoder) {
-		e.Bytes(fraSrc, r.Source.Prefix().Addr().AsSlice())
-		e.Uint32(fraPriority, r.Priority)
-		e.Uint32(fraTable, r.Table)
-		e.Uint8(fraProtocol, locator.Protocol)
-		if r.Specific {
-			e.Uint32(fraSuppressPrefixLen, locator.DefaultBits)
-		}
-	})...)
-	return netlink.Message{Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Acknowledge | flags}, Data: b}
+	source := net.IP(r.Source.Prefix().Addr().AsSlice())
+	m := &rtnetlink.RuleMessage{
+		Family: unix.AF_INET6, SrcLength: subnetBits, Action: unix.FR_ACT_TO_TBL,
+		Attributes: &rtnetlink.RuleAttributes{Src: &source, Priority: &r.Priority, Table: &r.Table, Protocol: new(uint8)},
+	}
+	*m.Attributes.Protocol = locator.Protocol
+	if r.Specific {
+		m.Attributes.SuppressPrefixLen = new(uint32)
+		*m.Attributes.SuppressPrefixLen = locator.DefaultBits
+	}
+	return netlink.Message{Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Acknowledge | flags}, Data: marshal(m)}
 }
 
-// parseRule reads a rule of ours; of others it knows nothing.
+// parseRule reads a rule of ours; of others it knows nothing. rtnetlink.RuleMessage refuses
+// rules with attributes that it does not know, which a newer kernel may have.
 func parseRule(m netlink.Message) (r Rule, ok bool) {
-	if m.Header.Type != unix.RTM_NEWRULE || len(m.Data) < ruleHeaderLen || m.Data[0] != unix.AF_INET6 {
+	var head rtnetlink.RuleMessage
+	if m.Header.Type != unix.RTM_NEWRULE || len(m.Data) < ruleHeaderLen || head.UnmarshalBinary(m.Data[:ruleHeaderLen]) != nil ||
+		head.Family != unix.AF_INET6 || head.SrcLength != subnetBits {
 		return r, false
 	}
 	ad, err := netlink.NewAttributeDecoder(m.Data[ruleHeaderLen:])
@@ -103,20 +96,23 @@ func parseRule(m netlink.Message) (r Rule, ok bool) {
 	}
 	for ad.Next() {
 		switch b := ad.Bytes(); {
-		case ad.Type() == fraSrc && len(b) == 16:
+		case ad.Type() == unix.FRA_SRC && len(b) == 16:
 			r.Source = cga.SubnetPrefix(b[:8])
-		case ad.Type() == fraPriority && len(b) == 4:
+		case ad.Type() == unix.FRA_PRIORITY && len(b) == 4:
 			r.Priority = ad.Uint32()
-		case ad.Type() == fraTable && len(b) == 4:
+		case ad.Type() == unix.FRA_TABLE && len(b) == 4:
 			r.Table = ad.Uint32()
-		case ad.Type() == fraSuppressPrefixLen && len(b) == 4:
+		case ad.Type() == unix.FRA_SUPPRESS_PREFIXLEN && len(b) == 4:
 			r.Specific = ad.Uint32() == locator.DefaultBits
-		case ad.Type() == fraProtocol && len(b) == 1:
+		case ad.Type() == unix.FRA_PROTOCOL && len(b) == 1:
 			ok = ad.Uint8() == locator.Protocol
 		}
 	}
-	return r, ok && ad.Err() == nil && m.Data[2] == subnetBits
+	return r, ok && ad.Err() == nil
 }
+
+// ruleHeaderLen is the length of struct fib_rule_hdr.
+const ruleHeaderLen = 12
 
 // Message is RTM_NEWROUTE.
 func (r AddRoute) Message() netlink.Message {
@@ -144,73 +140,64 @@ func (r Route) String() string {
 }
 
 func (r Route) message(kind netlink.HeaderType, flags netlink.HeaderFlags) netlink.Message {
-	// rtmsg
-	b := []byte{unix.AF_INET6, 0, 0, 0, unix.RT_TABLE_UNSPEC, locator.Protocol, unix.RT_SCOPE_UNIVERSE, unix.RTN_UNICAST, 0, 0, 0, 0}
-	if r.Destination.IsValid() {
-		b[dstLenAt] = byte(r.Destination.Bits())
+	m := &rtnetlink.RouteMessage{
+		Family: unix.AF_INET6, Protocol: locator.Protocol, Type: unix.RTN_UNICAST,
+		Attributes: rtnetlink.RouteAttributes{Table: r.Table, Priority: r.Metric},
 	}
 	if r.Throw {
-		b[typeAt] = unix.RTN_THROW
+		m.Type = unix.RTN_THROW
+	} else {
+		m.Attributes.OutIface = r.Index
 	}
-	if r.Destination.IsValid() && r.Router.IsValid() && !r.Router.IsLinkLocalUnicast() {
-		// Whether the router is on the link, the main table has been told.
-		binary.NativeEndian.PutUint32(b[flagsAt:], unix.RTNH_F_ONLINK)
+	if r.Router.IsValid() {
+		m.Attributes.Gateway = r.Router.AsSlice()
 	}
-	b = append(b, attributes(func(e *netlink.AttributeEncoder) {
-		e.Uint32(unix.RTA_TABLE, r.Table)
-		e.Uint32(unix.RTA_PRIORITY, r.Metric)
-		if !r.Throw {
-			e.Uint32(unix.RTA_OIF, r.Index)
+	var destination []byte
+	if r.Destination.IsValid() {
+		m.DstLength = uint8(r.Destination.Bits())
+		// Not by m: it would make an IPv4 address of ::ffff:0:0/96.
+		destination = attributes(func(e *netlink.AttributeEncoder) { e.Bytes(unix.RTA_DST, r.Destination.Addr().AsSlice()) })
+		if r.Router.IsValid() && !r.Router.IsLinkLocalUnicast() {
+			// The main table knows whether the router is on the link.
+			m.Flags = unix.RTNH_F_ONLINK
 		}
-		if r.Destination.IsValid() {
-			e.Bytes(unix.RTA_DST, r.Destination.Addr().AsSlice())
-		}
-		if r.Router.IsValid() {
-			e.Bytes(unix.RTA_GATEWAY, r.Router.AsSlice())
-		}
-	})...)
-	return netlink.Message{Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Acknowledge | flags}, Data: b}
+	}
+	return netlink.Message{
+		Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Acknowledge | flags}, Data: append(marshal(m), destination...),
+	}
 }
-
-// The places of what is read and written of a rtmsg.
-const (
-	dstLenAt   = 1
-	protocolAt = 5
-	typeAt     = 7
-	flagsAt    = 8
-)
 
 // parseRoute reads a route of ours; of others it knows nothing.
 func parseRoute(m netlink.Message) (r Route, ok bool) {
-	if m.Header.Type != unix.RTM_NEWROUTE && m.Header.Type != unix.RTM_DELROUTE || len(m.Data) < unix.SizeofRtMsg ||
-		m.Data[0] != unix.AF_INET6 || m.Data[protocolAt] != locator.Protocol ||
-		binary.NativeEndian.Uint32(m.Data[flagsAt:])&unix.RTM_F_CLONED != 0 {
+	if m.Header.Type != unix.RTM_NEWROUTE && m.Header.Type != unix.RTM_DELROUTE || len(m.Data) < unix.SizeofRtMsg {
 		return r, false
 	}
-	ad, err := netlink.NewAttributeDecoder(m.Data[unix.SizeofRtMsg:])
+	// There may be very many routes of others: these are recognized by the header.
+	var t rtnetlink.RouteMessage
+	if t.UnmarshalBinary(m.Data[:unix.SizeofRtMsg]) != nil || t.Family != unix.AF_INET6 || t.Protocol != locator.Protocol ||
+		t.Flags&unix.RTM_F_CLONED != 0 || t.UnmarshalBinary(m.Data) != nil {
+		return r, false
+	}
+	r = Route{Table: t.Attributes.Table, Metric: t.Attributes.Priority, Throw: t.Type == unix.RTN_THROW}
+	if !r.Throw {
+		// The kernel gives the loopback to a throw.
+		r.Index = t.Attributes.OutIface
+	}
+	r.Router, _ = netip.AddrFromSlice(t.Attributes.Gateway)
+	if a, ok := netip.AddrFromSlice(t.Attributes.Dst); ok && t.DstLength > 0 {
+		r.Destination = netip.PrefixFrom(a, int(t.DstLength))
+	}
+	return r, true
+}
+
+// marshal encodes a message.
+func marshal(m rtnetlink.Message) []byte {
+	b, err := m.MarshalBinary()
 	if err != nil {
-		return r, false
+		// No address of ours is invalid, and no attribute too long.
+		panic("address: " + err.Error())
 	}
-	r.Throw = m.Data[typeAt] == unix.RTN_THROW
-	for ad.Next() {
-		switch b := ad.Bytes(); {
-		case ad.Type() == unix.RTA_GATEWAY:
-			r.Router, _ = netip.AddrFromSlice(b)
-		case ad.Type() == unix.RTA_DST:
-			if a, ok := netip.AddrFromSlice(b); ok && m.Data[dstLenAt] > 0 {
-				r.Destination = netip.PrefixFrom(a, int(m.Data[dstLenAt]))
-			}
-		case len(b) != 4:
-		case ad.Type() == unix.RTA_TABLE:
-			r.Table = binary.NativeEndian.Uint32(b)
-		case ad.Type() == unix.RTA_OIF && !r.Throw:
-			// That of a throw is the loopback, by the kernel's choice.
-			r.Index = binary.NativeEndian.Uint32(b)
-		case ad.Type() == unix.RTA_PRIORITY:
-			r.Metric = binary.NativeEndian.Uint32(b)
-		}
-	}
-	return r, ad.Err() == nil
+	return b
 }
 
 // Routes are those that have our mark; nil if they have not been read.

@@ -10,15 +10,15 @@ import (
 	"shim6/daemon/locator"
 )
 
-// metric is that of the first default route of a table, and of what throws. Other
-// routes to the same destination have the next ones.
+// metric is that of the first default route of a table, and of routes that throw. Other routes
+// to the same destination have the next metrics.
 const metric = 1024
 
-// routing: a rule for a prefix, by which the table of its link is looked at before the
-// main table. That is asked only where the link's table has a route that throws, so
-// neither its default routes nor what the kernel keeps below them (a path's MTU, a
-// redirect) decide for a source that is not theirs. If the link has no router now, the
-// main table's are as good as any, for a packet must have a route to get as far as the
+// routing plans a rule for each prefix, by which the table of its link is looked at before the
+// main table. The main table is asked only where the link's table has a route that throws: so
+// the main table's default routes, and what the kernel keeps below them (a path's MTU, a
+// redirect), do not decide for a source that is not theirs. If the link has no router now,
+// there is no rule, and the main table decides: a packet must have a route to reach the
 // module.
 func (p *Plan) routing(s *State, prefixes []Prefix) {
 	var rules []Rule
@@ -38,12 +38,13 @@ func (p *Plan) routing(s *State, prefixes []Prefix) {
 	p.change(s, rules, wanted)
 }
 
-// link adds what the table of a link is to have: default routes by its routers, and
-// what leaves to the main table the destinations to which that has better ones.
+// link adds the routes that the table of a link is to have: default routes by its routers, and
+// routes that throw, which leave to the main table the destinations to which that has better
+// routes.
 //
-// A socket that is bound to the link passes over what throws, which the kernel gives to
-// the loopback. So the main table's routes by the link itself are there as well, behind;
-// but not those that have the default route's router, which are no better.
+// The kernel gives routes that throw to the loopback, so a socket that is bound to the link
+// passes over them. For that socket the main table's routes by the link are there as well,
+// behind; but not those by the default route's router, which are no better.
 func (s Routes) link(t *locator.Table, table, index uint32, routers []netip.Addr) {
 	throw := func(p netip.Prefix) { s[Route{Table: table, Metric: metric, Destination: p, Throw: true}] = struct{}{} }
 	for _, p := range t.Covered() {
@@ -75,9 +76,9 @@ func (s Routes) link(t *locator.Table, table, index uint32, routers []netip.Addr
 	}
 }
 
-// change makes what there is what it should be. The order is such that no packet goes
-// astray meanwhile: what throws is there before what would catch, and goes after what it
-// held back, or after what is to throw in its place.
+// change plans what makes the present rules and routes the wanted ones. The order keeps packets
+// from going astray meanwhile: a route that throws is added before a route that would catch the
+// packet, and removed after the routes that it held back, or that throw in its place.
 func (p *Plan) change(s *State, rules []Rule, wanted Routes) {
 	var throws, others, deleted, gone []Action
 	for _, r := range wanted.without(s.Routes) {
@@ -94,7 +95,7 @@ func (p *Plan) change(s *State, rules []Rule, wanted Routes) {
 			deleted = append(deleted, DeleteRoute(r))
 		}
 	}
-	// What is deleted may be in the way of what is added.
+	// A route to be deleted may be in the way of one to be added.
 	p.Actions = slices.Concat(p.Actions, throws, deleted, others)
 	for _, r := range rules {
 		if !slices.Contains(s.Rules, r) {
@@ -102,7 +103,7 @@ func (p *Plan) change(s *State, rules []Rule, wanted Routes) {
 		}
 	}
 	for i, r := range s.Rules {
-		// The kernel has had the same one twice.
+		// The kernel may have the same rule twice.
 		if !slices.Contains(rules, r) || slices.Index(s.Rules, r) != i {
 			p.Actions = append(p.Actions, DeleteRule(r))
 		}
@@ -110,7 +111,7 @@ func (p *Plan) change(s *State, rules []Rule, wanted Routes) {
 	p.Actions = append(p.Actions, gone...)
 }
 
-// without are those that are not among others, in an order that is always the same.
+// without are the routes that are not among others, always in the same order.
 func (s Routes) without(others Routes) []Route {
 	var list []Route
 	for r := range s {
@@ -125,7 +126,7 @@ func (s Routes) without(others Routes) []Route {
 	return list
 }
 
-// unique leaves out what is there twice: a router may be in several tables.
+// unique sorts a list and leaves out duplicates: a router may be in several tables.
 func unique(list []netip.Addr) []netip.Addr {
 	list = slices.Clone(list)
 	slices.SortFunc(list, netip.Addr.Compare)

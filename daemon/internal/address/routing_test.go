@@ -13,18 +13,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// specific is the message of a route of the main table, set up by somebody else.
+// specific is the message of a route of the main table that another program has set up.
 func specific(kind netlink.HeaderType, destination string, index uint32, router string) netlink.Message {
 	r := Route{Table: unix.RT_TABLE_MAIN, Index: index, Metric: 256, Destination: netip.MustParsePrefix(destination)}
 	if router != "" {
 		r.Router = netip.MustParseAddr(router)
 	}
 	m := r.message(kind, 0)
-	m.Data[protocolAt] = unix.RTPROT_KERNEL
+	// rtm_protocol
+	m.Data[5] = unix.RTPROT_KERNEL
 	return m
 }
 
-// routed is a host with a prefix and a router on link 1, and all that follows.
+// routed is a host with a prefix and a router on link 1, whose rules and routes are set up.
 func routed(t *testing.T) *managed {
 	m := newManaged(t)
 	m.address(up1, a1, 0, 1800, 3600)
@@ -41,13 +42,13 @@ func beside(verb, way string) string {
 	return fmt.Sprintf("route %s %s table 14002 metric 1025", verb, way)
 }
 
-// What the main table has a route for, other than a default route, is left to it.
+// Destinations to which the main table has routes other than default routes are left to it.
 func TestPlanThrows(t *testing.T) {
 	m := routed(t)
 	m.apply(specific(unix.RTM_NEWROUTE, "2001:db8:2::/64", up2, ""))
 	m.does(throw("add", "2001:db8:2::/64"))
-	// What is in a prefix that is there is nothing new, and what is next to one makes
-	// one of them.
+	// A route inside of a known one changes nothing. A route next to a known one makes one
+	// prefix of both.
 	m.apply(specific(unix.RTM_NEWROUTE, "2001:db8:2::42/128", up2, "fe80::9"))
 	m.does()
 	m.apply(specific(unix.RTM_NEWROUTE, "2001:db8:2:1::/64", up2, "fe80::9"))
@@ -56,14 +57,14 @@ func TestPlanThrows(t *testing.T) {
 	}
 	m.apply(specific(unix.RTM_DELROUTE, "2001:db8:2::/64", up2, ""))
 	m.does(throw("delete", "2001:db8:2::/63"), throw("add", "2001:db8:2::42/128"), throw("add", "2001:db8:2:1::/64"))
-	// What is as good as a default route does not count, nor two of them.
+	// A route that counts as a default route does not matter, and neither do two of them.
 	m.apply(specific(unix.RTM_NEWROUTE, "8000::/4", up2, ""))
 	m.apply(specific(unix.RTM_NEWROUTE, "9000::/4", up2, ""))
 	m.does(throw("add", "8000::/4"), throw("add", "9000::/4"))
 }
 
-// A socket that is bound to the link has its routes in the link's table, unless the
-// default router there has them as well.
+// The table of a link has the routes of the main table by that link, for sockets that are bound
+// to it, except those by the default router.
 func TestPlanRoutesOfTheLink(t *testing.T) {
 	m := routed(t)
 	m.apply(specific(unix.RTM_NEWROUTE, "2001:db8:1::/64", up1, ""))
@@ -76,10 +77,10 @@ func TestPlanRoutesOfTheLink(t *testing.T) {
 	m.apply(specific(unix.RTM_NEWROUTE, "2001:db8:9::/48", up1, "fe80::2"))
 	m.does(throw("delete", "2001:db8:8::/48"), throw("add", "2001:db8:8::/47"),
 		throw("add", "2001:db8:9::/48"), beside("add", "2001:db8:9::/48 via fe80::2 dev 2"))
-	// It would be taken for the other router's.
+	// It would be taken for a route by the other router.
 	m.apply(specific(unix.RTM_NEWROUTE, "2001:db8:9:1::/64", up1, "fe80::1"))
 	m.does(throw("add", "2001:db8:9:1::/64"), beside("add", "2001:db8:9:1::/64 via fe80::1 dev 2"))
-	// A router more has other metrics, and the same routes.
+	// With a further router there are other metrics, and the same routes.
 	m.router(up1, unix.RT_TABLE_MAIN)
 	done := m.settles()
 	if len(m.routes) != 0 || !slices.Contains(done, ruleOf("delete", p1, up1)) {
@@ -87,8 +88,8 @@ func TestPlanRoutesOfTheLink(t *testing.T) {
 	}
 }
 
-// No packet goes astray while routes change: what throws comes before what catches and
-// goes after.
+// No packet goes astray while routes change: a route that throws is added before a route that
+// would catch the packet, and removed after it.
 func TestPlanOrder(t *testing.T) {
 	m := newManaged(t)
 	m.address(up1, a1, 0, 1800, 3600)
@@ -117,8 +118,8 @@ func TestPlanOrder(t *testing.T) {
 	order("route delete default", "rule delete", "route delete throw")
 }
 
-// What an older version has set up is replaced, and not before there is something in its
-// place.
+// Rules and routes of an older version are replaced. They are removed after their replacements
+// are there.
 func TestPlanOldRules(t *testing.T) {
 	m := routed(t)
 	m.rules = []Rule{{p1, 32000, 254, true}, {p1, 32001, 14002, false}}
@@ -136,7 +137,7 @@ func TestPlanOldRules(t *testing.T) {
 	}
 }
 
-// What is told of our routes and of others'.
+// Messages about our routes change them; those about others do not.
 func TestRoutesApply(t *testing.T) {
 	r := Route{Table: 14002, Metric: 1024, Destination: netip.MustParsePrefix("fe80::/64"), Throw: true}
 	routes := Routes{}

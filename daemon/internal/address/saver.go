@@ -14,30 +14,29 @@ import (
 	"shim6/daemon/internal/writer"
 )
 
-// Saver keeps an Identity in the state directory, without anybody having to wait for the
-// disk that it is on. What the disk has not got yet, because it is full, read-only,
-// missing, or does not answer, is in the runtime folder meanwhile, which is in memory:
-// there the next daemon finds it, until the host is rebooted.
+// Saver keeps an Identity in the state directory, and nobody has to wait for its disk. While
+// the disk is full, read-only, missing, or does not answer, the Identity is in the runtime
+// folder, which is in memory: the next daemon finds it there, until the host is rebooted.
 type Saver struct {
 	folder, runtime string
 	writer          *writer.Writer
 
+	// mu guards lock and wanted.
 	mu     sync.Mutex
 	lock   *os.File
 	wanted *Identity
 }
 
-// NewSaver returns a Saver, whose Claim is to be called before all else. report is told of
-// failures to write to the state directory, see writer.New.
+// NewSaver returns a Saver. Call Claim first. report is told of failures to write to the state
+// directory, see writer.New.
 func NewSaver(folder, runtime string, report func(error)) *Saver {
 	s := &Saver{folder: folder, runtime: runtime}
 	s.writer = writer.New(s.write, report)
 	return s
 }
 
-// Claim makes the state directory, if need be, and locks it, unless it has done so
-// before. If another daemon has it, the error is writer.ErrInUse. It may wait for the
-// disk.
+// Claim makes the state directory if it is not there, and locks it, unless it has done so
+// before. If another daemon has it, the error is writer.ErrInUse. Claim may wait for the disk.
 func (s *Saver) Claim() error {
 	s.mu.Lock()
 	held := s.lock != nil
@@ -55,10 +54,9 @@ func (s *Saver) Claim() error {
 	return nil
 }
 
-// Load returns the newest Identity that there is, which is nil if there is none. That of
-// the state directory is the host's: if there is one with another key in the runtime
-// folder it was made while the disk was missing, and is forgotten. It may wait for
-// the disk.
+// Load returns the newest Identity, nil if there is none. The one in the state directory is the
+// host's: if the runtime folder has one with another key, that was made while the disk was
+// missing, and is forgotten. Load may wait for the disk.
 func (s *Saver) Load() (*Identity, error) {
 	i, err := Load(s.folder)
 	unsaved, unsavedErr := Load(s.runtime)
@@ -67,7 +65,7 @@ func (s *Saver) Load() (*Identity, error) {
 	case unsavedErr != nil || unsaved == nil:
 		return i, err
 	case err != nil && !errors.As(err, &unreadable):
-		// What is damaged is for somebody to look at.
+		// Damaged files are left for the administrator.
 		return nil, err
 	case i != nil && !i.Key.Equal(unsaved.Key):
 		return i, s.forget()
@@ -84,10 +82,10 @@ func (s *Saver) Save(i *Identity) {
 	s.writer.Want()
 }
 
-// Err is why the state directory does not have the Identity, nil if it has.
+// Err is why the state directory does not have the Identity, nil if it has it.
 func (s *Saver) Err() error { return s.writer.Err() }
 
-// write is the writer's.
+// write is called by the writer, on its goroutine.
 func (s *Saver) write() error {
 	s.mu.Lock()
 	i := s.wanted
@@ -95,7 +93,7 @@ func (s *Saver) write() error {
 	if i == nil {
 		return nil
 	}
-	// First to where nothing is waited for.
+	// First to the folder that answers at once.
 	first := s.saveRuntime(i)
 	err := s.Claim()
 	if err == nil {
@@ -113,7 +111,7 @@ func (s *Saver) saveRuntime(i *Identity) error {
 	}
 	err := i.Save(s.runtime)
 	if errors.Is(err, ErrOtherKey) {
-		// Nobody has chosen to use that one.
+		// That Identity is not in use.
 		if err = s.forget(); err == nil {
 			err = i.Save(s.runtime)
 		}
@@ -133,8 +131,8 @@ func (s *Saver) forget() error {
 	return errors.Join(errs...)
 }
 
-// Close saves what is not saved yet, for which it waits no longer than patience, and
-// gives the state directory free.
+// Close saves what is not saved yet, waits for that no longer than patience, and unlocks the
+// state directory.
 func (s *Saver) Close(patience time.Duration) error {
 	err := s.writer.Close(patience)
 	s.mu.Lock()

@@ -27,9 +27,8 @@ const (
 
 const pemKey = "PRIVATE KEY"
 
-// Load reads an Identity, which is nil if there is none. An error says what is wrong
-// with the files: nothing is put in their place by itself, since addresses that
-// others know of hang on them.
+// Load reads an Identity, nil if there is none. An error says what is wrong with the files. They
+// are never replaced automatically, since addresses that others know depend on them.
 func Load(folder string) (*Identity, error) {
 	b, err := os.ReadFile(filepath.Join(folder, KeyFile))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
@@ -44,7 +43,7 @@ func Load(folder string) (*Identity, error) {
 	}
 	b, err = os.ReadFile(filepath.Join(folder, AddressesFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		// It ended before there were addresses.
+		// The daemon ended before it had addresses.
 		return i, nil
 	}
 	if err != nil {
@@ -72,7 +71,7 @@ func parseKey(b []byte) (*rsa.PrivateKey, error) {
 	return key, nil
 }
 
-// parseSets puts the addresses back into their sets: those of one are beside each
+// parseSets puts the addresses back into their sets: the addresses of a set are beside each
 // other, and name the same prefixes.
 func parseSets(b []byte, key *rsa.PrivateKey) ([][]cga.Address, error) {
 	list, err := cga.DecodePEM(b)
@@ -89,7 +88,7 @@ func parseSets(b []byte, key *rsa.PrivateKey) ([][]cga.Address, error) {
 		if n > len(list) {
 			return nil, fmt.Errorf("%v: its set lacks members", list[0].Addr)
 		}
-		// What is there is what these have been made to, each in its place.
+		// Each address must be the one that its set has in this place.
 		whole, err := cga.Regenerate(list[:n], list[0].PDS.CollisionCount)
 		if err != nil {
 			return nil, err
@@ -112,10 +111,9 @@ func parseSets(b []byte, key *rsa.PrivateKey) ([][]cga.Address, error) {
 // ErrOtherKey says that there is a key that is not to be replaced.
 var ErrOtherKey = errors.New("there is another key, with which shim6d did not start: restart it to use that one, or move both files away to keep the one that is in use")
 
-// Save writes an Identity, the key first: addresses without a key would be of no
-// use. Each file is there whole, the old one or the new one, at whatever moment the
-// host dies. A key is never replaced by another one, since addresses that others know
-// of may hang on it; that is ErrOtherKey.
+// Save writes an Identity, the key first: addresses without a key would be of no use. Whenever
+// the host dies, each file is there whole, the old one or the new one. A key is never replaced
+// by another one, since addresses that others know may depend on it; that is ErrOtherKey.
 func (i *Identity) Save(folder string) error {
 	der, err := x509.MarshalPKCS8PrivateKey(i.Key)
 	if err != nil {
@@ -146,7 +144,7 @@ func (i *Identity) Save(folder string) error {
 	return replace(filepath.Join(folder, AddressesFile), text)
 }
 
-// replace writes a file under another name, and renames it once it is safe.
+// replace writes a file under another name, and renames it once it is on the disk.
 func replace(path string, b []byte) error {
 	temporary := path + ".tmp"
 	w, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
-// Package debugport is the debugging port of the first shim6d: commands by UDP, one
-// a datagram, answered with text.
+// Package debugport is the debugging port of the first shim6d: commands by UDP, one per datagram.
+// The answers are text.
 //
 //	dump                                      all contexts, with their ids
 //	context SRC-ULID DST-ULID                 make a context
@@ -11,9 +11,9 @@
 //	                                          that has answered a Probe
 //	deshim CONTEXT-ID                         send by the ULIDs again
 //
-// It listens on the loopback alone, by IPv6 and IPv4, and is off unless the configuration wants it:
-// UDP does not say who asks, so any program of the host may use it. It tells no
-// context tags. The control socket can do more, and asks who you are.
+// It listens on the loopback only, by IPv6 and IPv4, and is off by default: UDP does not say who
+// asks, so any program of the host may use it. It tells no context tags. The control socket can
+// do more, and knows who asks.
 package debugport
 
 import (
@@ -36,28 +36,37 @@ import (
 const (
 	// maxCommand is more octets than any command has.
 	maxCommand = 512
-	// maxAnswer is what fits a datagram; of a longer dump the rest is left out.
+	// maxAnswer is how many octets fit a datagram. The rest of a longer dump is left out.
 	maxAnswer = 60000
 	timeout   = 5 * time.Second
 )
 
+// Backend is what the commands need of the daemon; a control.Backend has it.
+type Backend interface {
+	Contexts(context.Context) ([]control.Context, error)
+	Open(context.Context, control.OpenRequest) error
+	Close(context.Context, control.Name) error
+	Refresh(context.Context, control.Name) error
+	Use(context.Context, control.UseRequest) error
+}
+
 // Server answers commands.
 type Server struct {
 	conns   []*net.UDPConn
-	backend control.Backend
+	backend Backend
 	log     *slog.Logger
 
-	mu sync.Mutex
-	// ids are given to contexts when they are first seen.
+	// mu guards all below. ids are given to contexts when they are first seen; last is the
+	// last id that was given.
+	mu    sync.Mutex
 	ids   map[control.Name]int
 	names map[int]control.Name
 	last  int
 }
 
-// Listen begins to answer at a port of the loopback, of both families: "localhost" is
-// 127.0.0.1 for some programs and ::1 for others. 0 is any port that is free. A host need
-// not have both addresses.
-func Listen(port uint16, b control.Backend, log *slog.Logger) (*Server, error) {
+// Listen begins to answer at a port of the loopback, by both families: "localhost" is 127.0.0.1
+// for some programs and ::1 for others. 0 is any free port. A host need not have both addresses.
+func Listen(port uint16, b Backend, log *slog.Logger) (*Server, error) {
 	s := newServer(b, log)
 	var missing error
 	for _, a := range []netip.Addr{netip.IPv6Loopback(), netip.AddrFrom4([4]byte{127, 0, 0, 1})} {
@@ -67,7 +76,7 @@ func Listen(port uint16, b control.Backend, log *slog.Logger) (*Server, error) {
 			continue
 		}
 		if err != nil {
-			// Somebody else would get what is meant for this.
+			// Another program has the port, and would get the commands.
 			s.Close()
 			return nil, fmt.Errorf("the debug port: %w", err)
 		}
@@ -83,16 +92,16 @@ func Listen(port uint16, b control.Backend, log *slog.Logger) (*Server, error) {
 	return s, nil
 }
 
-func newServer(b control.Backend, log *slog.Logger) *Server {
+func newServer(b Backend, log *slog.Logger) *Server {
 	return &Server{backend: b, log: log, ids: map[control.Name]int{}, names: map[int]control.Name{}}
 }
 
-// Addr is where it listens, at first.
+// Addr is the first of the addresses at which it listens.
 func (s *Server) Addr() netip.AddrPort {
 	return s.conns[0].LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
-// Close ends it. A command that is being done may still be done.
+// Close ends the Server. A command that has begun may still be done.
 func (s *Server) Close() error {
 	var err error
 	for _, conn := range s.conns {
@@ -118,7 +127,7 @@ func (s *Server) serve(conn *net.UDPConn) {
 	}
 }
 
-// commands are what can be said, with the names of the words that follow.
+// commands are the commands, with the names of their words.
 var commands = map[string]struct {
 	words []string
 	do    func(*Server, context.Context, []string) (string, error)
@@ -131,7 +140,7 @@ var commands = map[string]struct {
 	"deshim":  {[]string{"CONTEXT-ID"}, (*Server).deshim},
 }
 
-// answer does one command, and answers with what fits a datagram.
+// answer does one command. Its answer fits a datagram.
 func (s *Server) answer(text string) string {
 	if len(text) > maxCommand {
 		return "error: the command is too long\n"

@@ -22,9 +22,8 @@ var (
 	b1 = netip.MustParseAddr("2001:db8:1::b")
 )
 
-// fake is a daemon that notes what it is told.
+// fake is a daemon that notes the commands.
 type fake struct {
-	control.Backend
 	contexts []control.Context
 	told     string
 	err      error
@@ -44,7 +43,7 @@ func (f *fake) Use(_ context.Context, r control.UseRequest) error {
 	return f.tell("use", r.Name, r.LocatorLocal, r.LocatorPeer)
 }
 
-func listen(t *testing.T, b control.Backend) (*Server, func(string) string) {
+func listen(t *testing.T, b Backend) (*Server, func(string) string) {
 	t.Helper()
 	s, err := Listen(0, b, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -117,7 +116,7 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// An id stays with its context, and is not given to another.
+// An id belongs to one context for ever.
 func TestIDs(t *testing.T) {
 	f := &fake{contexts: []control.Context{contextOf(1), contextOf(2)}}
 	ask := newServer(f, slog.New(slog.DiscardHandler)).answer
@@ -153,7 +152,7 @@ func TestListen(t *testing.T) {
 	if got := ask("dump"); !strings.HasSuffix(got, " operational\nok\n") {
 		t.Errorf("dump: %q", got)
 	}
-	// Of one that is too long the end is not read.
+	// The end of a command that is too long is not read.
 	if got := ask(strings.Repeat("x", 2*maxCommand)); got != "error: the command is too long\n" {
 		t.Errorf("%q", got)
 	}
@@ -162,7 +161,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// "localhost" is an IPv4 address for many a nc. The ids are the same there.
+// "localhost" is an IPv4 address for many versions of nc. The ids are the same there.
 func TestListenIPv4(t *testing.T) {
 	s, ask := listen(t, &fake{contexts: []control.Context{contextOf(0)}})
 	c, err := net.Dial("udp4", fmt.Sprintf("127.0.0.1:%d", s.Addr().Port()))

@@ -207,7 +207,7 @@ func (c *context) usable(p Pair) bool {
 	return l != nil && l.Verified && !l.Dropped && slices.Contains(c.announced.set.addresses, p.Local)
 }
 
-func (c *context) ulidPair() Pair { return Pair{c.ulids.Local, c.ulids.Peer} }
+func (c *context) ulidPair() Pair { return Pair{Local: c.ulids.Local, Peer: c.ulids.Peer} }
 
 // kernelContext is c as the kernel should have it, with the locator lists only if they are
 // among the fields.

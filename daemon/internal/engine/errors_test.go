@@ -183,21 +183,21 @@ func TestExplorer(t *testing.T) {
 	sent := func() *wire.Probe {
 		return &wire.Probe{Sent: []wire.ProbeReport{{Source: f.ab.Local, Destination: f.ab.Peer}}}
 	}
-	if !s.SendProbe(Pair{f.a.addr(1), f.b.addr(1)}, sent()) {
+	if !s.SendProbe(Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}, sent()) {
 		t.Error("a proved locator can't be probed")
 	}
-	if s.SendProbe(Pair{f.a.addr(1), addrIn(0xbad, 1)}, sent()) || s.SendProbe(Pair{addrIn(0xa7, 1), f.b.addr(1)}, sent()) {
+	if s.SendProbe(Pair{Local: f.a.addr(1), Peer: addrIn(0xbad, 1)}, sent()) || s.SendProbe(Pair{Local: addrIn(0xa7, 1), Peer: f.b.addr(1)}, sent()) {
 		t.Error("Probes go from and to what is no locator")
 	}
-	if s.SetPair(Pair{f.a.addr(1), f.b.addr(1)}) {
+	if s.SetPair(Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}) {
 		t.Error("payload may go to where nobody has answered from")
 	}
 	s.Answered(f.b.addr(1))
 	s.Answered(addrIn(0xbad, 1))
-	if !s.SetPair(Pair{f.a.addr(1), f.b.addr(1)}) || s.SetPair(Pair{f.a.addr(1), addrIn(0xbad, 1)}) {
+	if !s.SetPair(Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}) || s.SetPair(Pair{Local: f.a.addr(1), Peer: addrIn(0xbad, 1)}) {
 		t.Error("SetPair")
 	}
-	s.SetInbound(Pair{f.a.addr(1), f.b.addr(0)})
+	s.SetInbound(Pair{Local: f.a.addr(1), Peer: f.b.addr(0)})
 	s.SetReap(ReapOperational, ReapTimerSend)
 	f.a.handle(Tick{})
 	k := f.a.kernel.Get(f.ab)
@@ -208,7 +208,7 @@ func TestExplorer(t *testing.T) {
 	if r.gone != 1 {
 		t.Errorf("told %d times that it is gone", r.gone)
 	}
-	if s.SendProbe(Pair{f.a.addr(1), f.b.addr(1)}, sent()) {
+	if s.SendProbe(Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}, sent()) {
 		t.Error("a Probe of a context that is gone")
 	}
 }

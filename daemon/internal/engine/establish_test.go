@@ -74,7 +74,7 @@ func TestEstablish(t *testing.T) {
 	if len(ia.PeerLocators) != 2 || ia.PeerLocators[0].Address != ab.Peer || ia.PeerLocators[1].Address != b.addr(1) {
 		t.Errorf("Ls(peer) is %+v", ia.PeerLocators)
 	}
-	if ia.Current != (Pair{ab.Local, ab.Peer}) || ib.Current != (Pair{ba.Local, ba.Peer}) {
+	if ia.Current != (Pair{Local: ab.Local, Peer: ab.Peer}) || ib.Current != (Pair{Local: ba.Local, Peer: ba.Peer}) {
 		t.Errorf("current pairs are %v and %v", ia.Current, ib.Current)
 	}
 	if ia.PeerGeneration != ib.LocalGeneration || ib.PeerGeneration != ia.LocalGeneration {
@@ -200,12 +200,12 @@ func TestULIDPair(t *testing.T) {
 		t.Errorf("done: %v", a.done)
 	}
 	for _, s := range a.sent {
-		if (Pair{s.Source, s.Destination}) != other {
+		if (Pair{Local: s.Source, Peer: s.Destination}) != other {
 			t.Errorf("A sends %v from %v to %v", s.Type, s.Source, s.Destination)
 		}
 	}
 	for _, s := range b.sent {
-		if (Pair{s.Destination, s.Source}) != other {
+		if (Pair{Local: s.Destination, Peer: s.Source}) != other {
 			t.Errorf("B sends %v from %v to %v", s.Type, s.Source, s.Destination)
 		}
 	}
@@ -278,7 +278,7 @@ func TestNoULIDFromTheWire(t *testing.T) {
 	for _, s := range noULIDs {
 		x := netip.MustParseAddr(s)
 		f := in(t, Established, Config{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("::/0")}})
-		moved(t, f.a, f.ab, Pair{f.a.addr(1), f.b.addr(1)})
+		moved(t, f.a, f.ab, Pair{Local: f.a.addr(1), Peer: f.b.addr(1)})
 		f.a.forget()
 		before := *f.a.context(f.ab)
 

@@ -21,9 +21,10 @@ type ULIDs struct {
 	FII         uint32
 }
 
-// Pair is a locator pair.
+// Pair is a locator pair. The same two addresses with another Encapsulation are another pair.
 type Pair struct {
-	Local, Peer netip.Addr
+	Local, Peer   netip.Addr
+	Encapsulation Encapsulation
 }
 
 // Tick says that the time has come which Next has returned. A Tick too early, or without

@@ -28,7 +28,7 @@ func (e *Engine) icmp(ev ICMP) {
 		}
 		return
 	}
-	q, ok := e.quotedBy(Pair{ev.Source, ev.Destination}, ev.Message)
+	q, ok := e.quotedBy(Pair{Local: ev.Source, Peer: ev.Destination}, ev.Message)
 	if !ok {
 		e.stats.Unmatched++
 		return
@@ -37,7 +37,7 @@ func (e *Engine) icmp(ev ICMP) {
 		e.holdDown(q.c, NoSupport, ICMPHolddownTime, "ICMPv6: unrecognized Next Header in answer to I1")
 		return
 	}
-	if q.c.state.Sends() && (Pair{ev.Source, ev.Destination}) == q.c.current {
+	if q.c.state.Sends() && (Pair{Local: ev.Source, Peer: ev.Destination}) == q.c.current {
 		e.icmpHint(q.c, ev)
 	}
 }

@@ -51,7 +51,7 @@ func (e *Engine) State(u ULIDs) State {
 	if c := e.byULIDs[u]; c != nil {
 		return c.state
 	}
-	if h := e.holds[Pair{u.Local, u.Peer}]; h != nil && h.until > e.now {
+	if h := e.holds[Pair{Local: u.Local, Peer: u.Peer}]; h != nil && h.until > e.now {
 		return h.state
 	}
 	return Idle

@@ -28,14 +28,14 @@ func (e *Engine) acquire(ev Acquire) {
 	case e.byULIDs[u] != nil:
 		// The kernel asks for a context that it should have.
 		e.resync()
-	case e.holds[Pair(ev)] != nil:
+	case e.holds[Pair{Local: ev.Local, Peer: ev.Peer}] != nil:
 		e.stats.HeldDown++
 	case checkULIDs(u) != nil || e.locals[u.Local] == nil:
 		e.stats.NotOurs++
 	case e.room(u, true) != nil || len(e.byNonce) >= max(e.config.MaxContexts/ownShare, leastPending):
 		e.stats.Full++
 	default:
-		e.begin(u, Pair{u.Local, u.Peer}, "traffic wants a context")
+		e.begin(u, Pair{Local: u.Local, Peer: u.Peer}, "traffic wants a context")
 	}
 }
 
@@ -50,7 +50,7 @@ func (e *Engine) open(ev Open) error {
 	if e.locals[u.Local] == nil {
 		return errLocalULID
 	}
-	pair := Pair{u.Local, u.Peer}
+	pair := Pair{Local: u.Local, Peer: u.Peer}
 	if ev.Pair != (Pair{}) {
 		pair = ev.Pair
 		if e.locals[pair.Local] == nil || !isULID(pair.Peer) {
@@ -60,7 +60,7 @@ func (e *Engine) open(ev Open) error {
 			return fmt.Errorf("%v is not known to be a locator of %v: leave the pair out, or trust a prefix of both in the configuration", pair.Peer, u.Peer)
 		}
 	}
-	if h := e.holds[Pair{u.Local, u.Peer}]; h != nil {
+	if h := e.holds[Pair{Local: u.Local, Peer: u.Peer}]; h != nil {
 		if !ev.Force {
 			return fmt.Errorf("in %v, no I1 is sent for another %v: wait, or force it", h.state, h.until-e.now)
 		}

@@ -179,7 +179,7 @@ func TestNewSource(t *testing.T) {
 	a.locate(set...)
 	n.run()
 	s, _ := a.e.Session(ab)
-	fresh, old := Pair{set[1].Address, ab.Peer}, Pair{set[0].Address, ab.Peer}
+	fresh, old := Pair{Local: set[1].Address, Peer: ab.Peer}, Pair{Local: set[0].Address, Peer: ab.Peer}
 	probe := func(p Pair) bool {
 		return s.SendProbe(p, &wire.Probe{Sent: []wire.ProbeReport{{Source: p.Local, Destination: p.Peer}}})
 	}

@@ -105,7 +105,7 @@ func TestRecoverByOtherPair(t *testing.T) {
 		b.handle(Close{ULIDs: reverse(ab)})
 		a.forget()
 		n.drop = func(s Send) bool {
-			return (Pair{s.Source, s.Destination}) != pair && (Pair{s.Destination, s.Source}) != pair
+			return (Pair{Local: s.Source, Peer: s.Destination}) != pair && (Pair{Local: s.Destination, Peer: s.Source}) != pair
 		}
 		b.handle(NoContext{Source: pair.Local, Destination: pair.Peer, Tag: a.context(ab).TagPeer})
 		n.run()

@@ -138,7 +138,7 @@ func TestI2bisSchedule(t *testing.T) {
 func TestFallBackFromOtherPair(t *testing.T) {
 	shows.IDs(t, "5533-7.19-03 5533-7.5-01")
 	n, a, b, ab, ba := establishedPair(t)
-	pair := Pair{a.addr(1), b.addr(1)}
+	pair := Pair{Local: a.addr(1), Peer: b.addr(1)}
 	moved(t, a, ab, pair)
 	// The ULIDs don't work any more, and the peer has lost the context.
 	b.handle(Close{ULIDs: ba})
@@ -210,7 +210,7 @@ func TestFallBack(t *testing.T) {
 	}
 	// If our address of the exchange is gone, the ULIDs are tried.
 	n, a, b, ab, ba := establishedPair(t)
-	moved(t, a, ab, Pair{a.addr(1), b.addr(1)})
+	moved(t, a, ab, Pair{Local: a.addr(1), Peer: b.addr(1)})
 	b.handle(Close{ULIDs: ba})
 	n.drop = func(s Send) bool { return s.Type == wire.TypeI2bis }
 	b.handle(NoContext{Source: a.addr(1), Destination: b.addr(1), Tag: a.context(ab).TagPeer})

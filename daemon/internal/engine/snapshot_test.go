@@ -156,7 +156,7 @@ func TestRestart(t *testing.T) {
 				f := in(t, s)
 				var before Info
 				if s == Established {
-					moved(t, f.a, f.ab, Pair{f.a.addr(1), f.b.addr(1)})
+					moved(t, f.a, f.ab, Pair{Local: f.a.addr(1), Peer: f.b.addr(1)})
 				}
 				before = *f.a.context(f.ab)
 				f.a.restart(t, keep, first)
@@ -275,7 +275,7 @@ func TestRestartStale(t *testing.T) {
 func TestFlushed(t *testing.T) {
 	shows.IDs(t, "5533-7.5-01 5533-7.5-02")
 	n, a, b, ab, ba := establishedPair(t)
-	moved(t, b, ba, Pair{b.addr(1), a.addr(1)})
+	moved(t, b, ba, Pair{Local: b.addr(1), Peer: a.addr(1)})
 	tag := b.context(ba).TagPeer
 	a.kernel.Clear()
 	a.lax = true
@@ -354,7 +354,7 @@ func TestDump(t *testing.T) {
 func TestUnverified(t *testing.T) {
 	shows.IDs(t, "5533-7.2-03")
 	f := in(t, Established)
-	other := Pair{f.a.addr(1), f.b.addr(1)}
+	other := Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}
 	r := f.a.records[f.ab]
 	r.PeerLocators = slices.Clone(r.PeerLocators)
 	r.PeerLocators[1].Verified, r.PeerLocators[1].Probed = false, true

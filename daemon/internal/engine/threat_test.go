@@ -255,7 +255,7 @@ func TestThreatFlooding(t *testing.T) {
 		t.Fatalf("A has %+v", l)
 	}
 	s, _ := a.e.Session(ab)
-	if s.SetPair(Pair{ab.Local, victim}) {
+	if s.SetPair(Pair{Local: ab.Local, Peer: victim}) {
 		t.Error("payload goes to the victim")
 	}
 	// The attacker says that the locator in use is broken, and comes again.
@@ -285,7 +285,7 @@ type gullible struct {
 }
 
 func (g *gullible) Hint(s *Session, _ HintKind, _ string) {
-	pair := Pair{s.ULIDs().Local, g.to}
+	pair := Pair{Local: s.ULIDs().Local, Peer: g.to}
 	g.probed = s.SendProbe(pair, &wire.Probe{State: wire.ProbeExploring, Sent: []wire.ProbeReport{{Source: pair.Local, Destination: g.to, Nonce: 7}}})
 	s.SetPair(pair)
 }
@@ -293,7 +293,7 @@ func (g *gullible) Hint(s *Session, _ HintKind, _ string) {
 func (g *gullible) Probe(s *Session, _, _ netip.Addr, m *wire.Probe) {
 	for _, r := range m.Received {
 		s.Answered(r.Destination)
-		s.SetPair(Pair{r.Source, r.Destination})
+		s.SetPair(Pair{Local: r.Source, Peer: r.Destination})
 	}
 }
 

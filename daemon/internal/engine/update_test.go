@@ -422,7 +422,7 @@ func TestUpdateDropsCurrent(t *testing.T) {
 	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
 	a.handle(Acquire{ab.Local, ab.Peer})
 	n.run()
-	moved(t, a, ab, Pair{a.addr(0), b.addr(1)})
+	moved(t, a, ab, Pair{Local: a.addr(0), Peer: b.addr(1)})
 	hints.hints = nil
 	dropped := b.addr(1)
 	b.locate(b.locals[0], b.locals[2])
@@ -432,7 +432,7 @@ func TestUpdateDropsCurrent(t *testing.T) {
 		t.Fatalf("locator %+v, pair %v, hints %v", l, a.kernel.Get(ab).Locator, hints.hints)
 	}
 	s, _ := a.e.Session(ab)
-	if s.SendProbe(Pair{a.addr(1), dropped}, &wire.Probe{Sent: make([]wire.ProbeReport, 1)}) {
+	if s.SendProbe(Pair{Local: a.addr(1), Peer: dropped}, &wire.Probe{Sent: make([]wire.ProbeReport, 1)}) {
 		t.Error("it can be chosen again")
 	}
 	moved(t, a, ab, Pair{a.addr(0), b.addr(1)})
@@ -467,7 +467,7 @@ func TestUpdateWithoutCurrent(t *testing.T) {
 	shows.IDs(t, "5533-1.5-03")
 	n, a, b, ab, ba := establishedPair(t)
 	set := a.locals
-	moved(t, a, ab, Pair{a.addr(1), b.addr(0)})
+	moved(t, a, ab, Pair{Local: a.addr(1), Peer: b.addr(0)})
 	a.forget()
 	a.locate(set[0])
 	n.run()

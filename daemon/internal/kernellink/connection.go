@@ -9,12 +9,12 @@ import (
 	"shim6/netlink"
 )
 
-// Batch is what a socket has told: events, and then, perhaps, that some were lost
-// or, after which there is nothing more, that the socket is of no use.
+// Batch is what a socket has told: events, and then perhaps that some were lost (Lost), or that
+// the socket is of no use (Err). After Err there is nothing more.
 type Batch struct {
 	Events []netlink.Event
-	// Lost events of Main mean that the kernel is to be dumped. Those of
-	// Outside are like packets lost, which no dump tells of.
+	// Lost: after a loss on Main, the kernel is to be dumped. A loss on Outside is like the
+	// loss of packets, of which no dump tells.
 	Lost bool
 	Err  error
 }
@@ -25,23 +25,23 @@ type Receiver interface {
 	Close() error
 }
 
-// Connection is the daemon's connection to the kernel. One that was not made by
-// Connect, but for a test, has what is put in it.
+// Connection is the daemon's connection to the kernel. Connect makes one; tests make their
+// own.
 type Connection struct {
 	Client
-	// Main tells of what happens to this host and of what belongs to its
-	// contexts, and Outside what strangers can cause at will; that one is slow
-	// does not hold up the other.
+	// Main tells what happens to this host and to its contexts. Outside tells what
+	// strangers can cause at will. Neither holds up the other.
 	Main, Outside <-chan Batch
 
 	sockets sockets
 
+	// close are the Close methods to be called. done is closed by Close.
 	close []func() error
 	done  chan struct{}
 }
 
-// Connect connects to the module, which the kernel loads if it is installed, and
-// registers as the daemon of this network namespace.
+// Connect connects to the module, and registers as the daemon of this network namespace. If
+// the module is not loaded but installed, it waits for the kernel to load it.
 func Connect() (*Connection, error) {
 	c := &Connection{done: make(chan struct{})}
 	commander, err := netlink.DialCommander(nil)
@@ -67,8 +67,8 @@ func Connect() (*Connection, error) {
 // listen receives until there is an error or Close.
 func (c *Connection) listen(r Receiver) <-chan Batch {
 	c.close = append(c.close, r.Close)
-	// What is not read yet is best kept by the kernel, which counts what it
-	// loses: so the channel keeps nothing.
+	// The kernel keeps events that are not read yet, and counts those that it loses: so
+	// the channel keeps none.
 	batches := make(chan Batch)
 	go func() {
 		for {
@@ -90,10 +90,11 @@ func (c *Connection) listen(r Receiver) <-chan Batch {
 	return batches
 }
 
-// InUse reports whether a program has a socket that is connected between two
-// ULIDs: then the context between them is not idle for good (RFC 5533, section 9).
-// If that can't be known it reports true. The answer is up to a second old, which
-// is little to the time that a context has been idle. It is for one goroutine.
+// InUse reports whether a program has a socket that is connected between two ULIDs: then the
+// context between them is still needed, though it is idle (RFC 5533, section 9). It reports
+// true if that can't be known. The answer may be a second old, which is little compared to the
+// time that a context has been idle. Only one goroutine may call it. It reads /proc, at most
+// once a second.
 func (c *Connection) InUse(local, peer netip.Addr) bool { return c.sockets.connected(local, peer) }
 
 // Close ends the registration. It leaves the contexts alone.

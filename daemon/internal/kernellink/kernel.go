@@ -13,7 +13,7 @@ import (
 	"shim6/netlink"
 )
 
-// Client is what is asked of the kernel, of which netlink.Commander is one.
+// Client does requests to the kernel. netlink.Commander is one.
 type Client interface {
 	NewContext(netlink.ULIDs, uint64, netlink.ContextUpdate) error
 	SetContext(netlink.ULIDs, netlink.ContextUpdate) error
@@ -39,8 +39,8 @@ func Set(c Client, a engine.ContextSet) error {
 	return c.SetContext(netlink.ULIDs(a.Context.ULIDs), u)
 }
 
-// Delete does a ContextDel. That the context is gone already is no error, nor is
-// that there is another one of its names.
+// Delete does a ContextDel. It is no error if the context is gone already, or if there is
+// another context with the same ULIDs.
 func Delete(c Client, a engine.ContextDel) error {
 	err := c.DeleteTagged(netlink.ULIDs(a.ULIDs), uint64(a.TagLocal))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -54,7 +54,7 @@ func Send(c Client, a engine.Send) error {
 	return c.SendControl(a.Source, a.Destination, a.Message, a.Length)
 }
 
-// update names those fields of a context that have a value.
+// update has those of the fields that have a value.
 func update(k *engine.KernelContext, f engine.Fields) netlink.ContextUpdate {
 	var u netlink.ContextUpdate
 	has := func(field engine.Fields) bool { return f&field != 0 }
@@ -66,6 +66,10 @@ func update(k *engine.KernelContext, f engine.Fields) netlink.ContextUpdate {
 	}
 	if has(engine.FieldLocator) {
 		u.LocatorLocal, u.LocatorPeer = address(k.Locator.Local), address(k.Locator.Peer)
+		// Native goes without saying, so that a module that knows no other takes it.
+		if k.Locator.Encapsulation != engine.Native {
+			u.Encapsulation = pointer(netlink.EncapsulationNative + netlink.Encapsulation(k.Locator.Encapsulation))
+		}
 	}
 	if has(engine.FieldLocatorsLocal) {
 		u.LocatorsLocal = pointer(k.LocatorsLocal)
@@ -100,7 +104,7 @@ func address(a netip.Addr) *netip.Addr {
 	return &a
 }
 
-// duration is one as the kernel takes it, in whole milliseconds; 0 is none.
+// duration is a time in whole milliseconds, as the kernel takes it; nil for 0.
 func duration(d time.Duration) *time.Duration {
 	if d == 0 {
 		return nil
@@ -108,11 +112,11 @@ func duration(d time.Duration) *time.Duration {
 	return pointer(d.Round(time.Millisecond))
 }
 
-// errNoTags: without tags nothing could be adopted, and all would be lost.
+// errNoTags: contexts without tags can't be adopted, and would be lost.
 var errNoTags = errors.New("the kernel does not tell the tags of contexts: that takes CAP_NET_ADMIN in the network namespace")
 
-// Dump reads all contexts. If they change all the while, by the hands of others,
-// the error is netlink.ErrInterrupted, and it is to be tried again.
+// Dump reads all contexts. The error is netlink.ErrInterrupted if others have changed them
+// meanwhile: try again.
 func Dump(c Client) ([]engine.KernelContext, error) {
 	list, err := c.Contexts()
 	if err != nil {
@@ -128,13 +132,18 @@ func Dump(c Client) ([]engine.KernelContext, error) {
 	return contexts, nil
 }
 
+// encapsulation is the kernel's as the engine has it: the engine counts from 0.
+func encapsulation(e netlink.Encapsulation) engine.Encapsulation {
+	return engine.Encapsulation(max(e, netlink.EncapsulationNative) - netlink.EncapsulationNative)
+}
+
 // adopt is a context as the engine has it.
 func adopt(c *netlink.Context) engine.KernelContext {
 	k := engine.KernelContext{
 		ULIDs:            engine.ULIDs(c.ULIDs),
 		TagLocal:         wire.ContextTag(*c.TagLocal),
 		State:            engine.State(c.State),
-		Locator:          engine.Pair{Local: c.LocatorLocal, Peer: c.LocatorPeer},
+		Locator:          engine.Pair{Local: c.LocatorLocal, Peer: c.LocatorPeer, Encapsulation: encapsulation(c.Encapsulation)},
 		LocatorsLocal:    c.LocatorsLocal,
 		LocatorsPeer:     c.LocatorsPeer,
 		Inbound:          engine.Pair{Local: c.InboundLocatorLocal, Peer: c.InboundLocatorPeer},
@@ -148,8 +157,8 @@ func adopt(c *netlink.Context) engine.KernelContext {
 	return k
 }
 
-// Event is an event as the engine has it, or nil if the engine has none like it.
-// inUse says if a program has a socket that is connected between two ULIDs.
+// Event makes the engine's event of the kernel's, nil if the engine has no such event. inUse
+// says whether a program has a socket that is connected between two ULIDs.
 func Event(ev netlink.Event, inUse func(local, peer netip.Addr) bool) engine.Event {
 	switch ev := ev.(type) {
 	case netlink.ControlEvent:

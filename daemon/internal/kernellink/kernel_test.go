@@ -50,7 +50,7 @@ var (
 	}
 )
 
-// fake is a kernel that notes what it is asked, and answers as it is told.
+// fake is a kernel that notes its calls.
 type fake struct {
 	ulids    netlink.ULIDs
 	tag      uint64
@@ -95,7 +95,7 @@ func TestNew(t *testing.T) {
 	if d := cmp.Diff(&fullUpdate, f.update, compare); d != "" {
 		t.Error(d)
 	}
-	// What a new context does not have, is not told.
+	// Fields that a new context does not have are not told.
 	if err := New(&f, engine.ContextNew{Context: engine.KernelContext{ULIDs: ulids, TagLocal: 5, TagPeer: 6, State: engine.I1Sent}}); err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// Each field sets what it is about, and nothing else.
+// Each field sets its attributes, and no others.
 func TestSet(t *testing.T) {
 	for _, c := range []struct {
 		field engine.Fields
@@ -131,7 +131,18 @@ func TestSet(t *testing.T) {
 			t.Errorf("field %b of %v: %s", c.field, f.ulids, d)
 		}
 	}
+	// A pair that is not native says so; it is another pair.
+	carried := full
+	carried.Locator.Encapsulation = 1
 	var f fake
+	if err := Set(&f, engine.ContextSet{Context: carried, Fields: engine.FieldLocator}); err != nil {
+		t.Fatal(err)
+	}
+	want := netlink.ContextUpdate{LocatorLocal: &a2, LocatorPeer: &b2, Encapsulation: pointer(netlink.EncapsulationNative + 1)}
+	if d := cmp.Diff(&want, f.update, compare); d != "" || carried.Locator == full.Locator {
+		t.Error(d)
+	}
+	f = fake{}
 	if err := Set(&f, engine.ContextSet{Context: engine.KernelContext{ULIDs: ulids}, Fields: engine.FieldReapTimer}); err != nil || f.update != nil {
 		t.Errorf("nothing to set: %v, %v", f.update, err)
 	}
@@ -180,6 +191,11 @@ func TestDump(t *testing.T) {
 	if d := cmp.Diff(want, got, compare); d != "" {
 		t.Error(d)
 	}
+	f.contexts[0].Encapsulation, f.contexts[1].Encapsulation = netlink.EncapsulationNative+1, netlink.EncapsulationNative
+	want[0].Locator.Encapsulation = 1
+	if got, err = Dump(&f); err != nil || !cmp.Equal(want, got, compare) {
+		t.Errorf("%v: %s", err, cmp.Diff(want, got, compare))
+	}
 	f.contexts[0].TagLocal = nil
 	if _, err := Dump(&f); !errors.Is(err, errNoTags) {
 		t.Error("without tags:", err)
@@ -208,6 +224,7 @@ func TestNumbers(t *testing.T) {
 		{int(engine.ReapPayload), int(netlink.ReapEventPayload)},
 		{int(engine.ReapRetransmission), int(netlink.ReapEventRetransmission)},
 		{engine.MaxLocators, netlink.LocatorsLimit},
+		{int(engine.Native) + 1, int(netlink.EncapsulationNative)},
 	} {
 		if c.engine != c.kernel {
 			t.Errorf("%d is %d for the kernel", c.engine, c.kernel)
@@ -254,7 +271,7 @@ short
 
 func TestConnected(t *testing.T) {
 	shows.IDs(t, "5533-9-02")
-	// The table as this host would have it.
+	// This is a table of a host in our byte order.
 	local, peer := procAddress(a1), procAddress(b1)
 	line := func(local, peer, state string) string {
 		return table + "   2: " + local + ":0016 " + peer + ":C784 " + state + " 0\n"
@@ -295,7 +312,7 @@ func procAddress(a netip.Addr) string {
 	return strings.ToUpper(hex.EncodeToString(b[:]))
 }
 
-// Many contexts expire at once: the tables are read once a second.
+// If many contexts expire at once, the tables are read once a second.
 func TestSocketsAge(t *testing.T) {
 	clock, reads := time.Unix(1, 0), 0
 	text := table
@@ -327,7 +344,8 @@ func TestSocketsAge(t *testing.T) {
 	text = table
 	clock = clock.Add(socketsAge)
 	ask(false, 3)
-	// What can't be known is not to be discarded, but not asked again at once.
+	// A context whose sockets can't be known is not discarded. The tables are not read again
+	// at once.
 	clock, fails = clock.Add(socketsAge), errors.New("no memory")
 	for range 10 {
 		if !s.connected(a1, b1) {
@@ -339,7 +357,7 @@ func TestSocketsAge(t *testing.T) {
 	}
 }
 
-// This host's own tables tell of a connection.
+// The tables of this host have a connection.
 func TestInUse(t *testing.T) {
 	if _, err := os.Stat(socketTables[0]); err != nil {
 		t.Skip(err)
@@ -368,7 +386,7 @@ func TestInUse(t *testing.T) {
 	}
 }
 
-// receiver tells what is in it, and then an error.
+// receiver returns its events, and then an error.
 type receiver struct {
 	batches [][]netlink.Event
 	errs    []error
@@ -405,7 +423,7 @@ func TestListen(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
-	// One that waits is freed by Close.
+	// Close ends a receiver that waits.
 	c = &Connection{done: make(chan struct{})}
 	c.listen(&receiver{closed: make(chan struct{})})
 	if err := c.Close(); err != nil {

@@ -13,36 +13,36 @@ import (
 	"time"
 )
 
-// The tables of sockets of this network namespace, and of those states in which a
-// socket is of no use any more (linux/tcp_states.h).
+// socketTables are the sockets of this network namespace.
 var socketTables = []string{"/proc/self/net/tcp6", "/proc/self/net/udp6"}
 
+// The states in which a socket is of no use any more (linux/tcp_states.h).
 const (
 	stateTimeWait = "06"
 	stateClose    = "07"
 )
 
-// socketsAge is for how long the tables are good once they were read: contexts
-// expire by the thousand.
+// socketsAge is for how long the tables are used once they were read: thousands of contexts may
+// expire at once.
 const socketsAge = time.Second
 
 // endpoints are the local and the remote address of a socket.
 type endpoints struct{ local, remote [16]byte }
 
-// sockets is what there is in the tables. The zero value reads them when it is
-// asked. It is for one goroutine.
+// sockets has the contents of the tables. The zero value reads them when it is asked. Only one
+// goroutine may use it.
 type sockets struct {
-	// now and open are time.Now and that of a table, but in tests.
+	// now is time.Now and open os.Open, except in tests.
 	now  func() time.Time
 	open func(name string) (io.ReadCloser, error)
 
-	// read is when they were read; pairs is nil if that has failed.
+	// read is when the tables were read. pairs is nil if that has failed.
 	read  time.Time
 	pairs map[endpoints]struct{}
 }
 
-// connected reports whether there is a socket between two addresses, or that can't
-// be known.
+// connected reports whether there is a socket between two addresses; true if that can't be
+// known.
 func (s *sockets) connected(local, peer netip.Addr) bool {
 	now := time.Now
 	if s.now != nil {
@@ -50,7 +50,7 @@ func (s *sockets) connected(local, peer netip.Addr) bool {
 	}
 	if t := now(); s.read.IsZero() || t.Sub(s.read) >= socketsAge {
 		s.load()
-		// They may take long to read.
+		// After load, since that may take long.
 		s.read = now()
 	}
 	_, found := s.pairs[endpoints{local.As16(), peer.As16()}]
@@ -78,8 +78,8 @@ func (s *sockets) load() {
 	s.pairs = pairs
 }
 
-// readSockets adds the sockets of a table: a line of heads, then one a socket,
-// with number, local address, remote address, state and more.
+// readSockets adds the sockets of a table: a line of titles, then one line a socket, with
+// number, local address, remote address, state and more.
 func readSockets(r io.Reader, pairs map[endpoints]struct{}) error {
 	s := bufio.NewScanner(r)
 	for s.Scan() {
@@ -96,8 +96,8 @@ func readSockets(r io.Reader, pairs map[endpoints]struct{}) error {
 	return s.Err()
 }
 
-// parseProc reads an address as these tables have it: four words, as the host has
-// them, a colon and the port.
+// parseProc reads an address of these tables: four words in the host's byte order, a colon and
+// the port.
 func parseProc(text string) (a [16]byte, ok bool) {
 	text, _, ok = strings.Cut(text, ":")
 	if !ok || len(text) != 2*len(a) {

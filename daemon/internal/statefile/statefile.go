@@ -2,18 +2,17 @@
 
 // Package statefile keeps the engine's Records for a restart.
 //
-// The file is a journal, one JSON object a line: a Record in place of the last one
-// of its context, or that there is none any more. So a change costs one write, and
-// is safe from then on against the death of the daemon at any moment: what was
-// written stays with the kernel. The death of the host is not its business, for the
-// contexts in the kernel die with it. So the file belongs in memory, below /run, and
-// nothing is synced. A journal that has grown is replaced by a short one, as a whole:
+// The file is a journal of JSON objects, one a line. A line has the new Record of a context, or
+// says that there is none any more. So a change costs one write, and after that the daemon may
+// die at any moment: the kernel has what was written. If the host dies, the contexts in the
+// kernel die with it, and nobody needs the file. So the file belongs in memory, below /run, and
+// nothing is synced. A journal that has grown is replaced by a short one as a whole: that is
 // written under another name, and renamed.
 //
-// A goroutine of the File writes. Flush waits for it, so that a peer is told nothing
-// that a restart would not know, but never for long.
+// A goroutine of the File writes. Flush waits for it, but never for long, so that a peer is told
+// nothing that a restart would not know.
 //
-// There are secrets in the file, the context tags: it has mode 0600.
+// The file has secrets, the context tags, and so has mode 0600.
 package statefile
 
 import (
@@ -35,15 +34,15 @@ import (
 )
 
 const (
-	// name is the file's in its folder.
+	// name is the name of the file in its folder.
 	name = "contexts.jsonl"
-	// version stands in the first line.
+	// version is in the first line.
 	version = 1
-	// slack is how many octets more than twice what it began with make a journal
-	// too long.
+	// slack: a journal is too long if it has this many octets more than twice its first
+	// length.
 	slack = 1 << 18
-	// defaultPatience is how long Flush waits for the writing: a thousand times what
-	// it takes where files are in memory.
+	// defaultPatience is how long Flush waits: a thousand times as long as a write takes
+	// where files are in memory.
 	defaultPatience = 50 * time.Millisecond
 	// lastPatience is how long Close waits.
 	lastPatience = 2 * time.Second
@@ -54,17 +53,16 @@ type head struct {
 	Shim6d int `json:"shim6d-state"`
 }
 
-// line is any other.
+// line is any other line.
 type line struct {
 	engine.ULIDs
-	// Record is nil for a context that is no more.
+	// Record is nil for a context that is gone.
 	Record *engine.Record `json:"record,omitempty"`
 }
 
-// DamageError says that a file could not be read, and has been moved out of the
-// way.
+// DamageError says that a file could not be read, and was moved out of the way.
 type DamageError struct {
-	// File is where it is now, and Line what could not be read.
+	// File is its new name, and Line the line that could not be read.
 	File string
 	Line int
 	Err  error
@@ -77,32 +75,33 @@ func (e *DamageError) Error() string {
 // Unwrap returns Err.
 func (e *DamageError) Unwrap() error { return e.Err }
 
-// File is an open state file. Its methods are for one goroutine.
+// File is an open state file. Only one goroutine may call its methods.
 type File struct {
 	folder   string
 	lock     *os.File
 	writer   *writer.Writer
 	patience time.Duration
-	// isNew: there was no file.
+	// isNew: there was no file before.
 	isNew bool
 
-	// What the writer looks at as well.
+	// mu guards live and changed, which the writer's goroutine uses as well.
 	mu   sync.Mutex
 	live map[engine.ULIDs]*engine.Record
-	// changed are the contexts of which the journal does not have the newest.
+	// changed are the contexts whose newest Record is not in the journal.
 	changed map[engine.ULIDs]struct{}
 
-	// The writer's own. journal is nil after a write has failed: then all is to be
-	// written. size is how long it is, and whole how long it was at first.
+	// The writer's goroutine alone uses these. journal is nil after a write has failed:
+	// then everything is to be written. size is its length in octets, and whole its first
+	// length.
 	journal     *os.File
 	size, whole int64
 }
 
-// Open opens the state file in a folder, which it makes if need be, and returns
-// the Records. The folder is locked until Close: if another daemon has it, there is no
-// File, and writer.ErrInUse. With any other error, that what was there can't be read, the
-// File is good. report is told of failures to write, see writer.New; a File that can't
-// be written keeps what it is told until it can.
+// Open opens the state file in a folder, which it makes if it is not there, and returns the
+// Records. The folder is locked until Close: if another daemon has it, the File is nil, and the
+// error writer.ErrInUse. Any other error says that the old file can't be read; the File is good
+// then. report is told of failures to write, see writer.New. A File that can't be written keeps
+// the Records until it can.
 func Open(folder string, report func(error)) (*File, []engine.Record, error) {
 	f := &File{
 		folder: folder, patience: defaultPatience,
@@ -116,17 +115,17 @@ func Open(folder string, report func(error)) (*File, []engine.Record, error) {
 	failed := f.rewrite(f.live)
 	f.writer = writer.New(f.write, report)
 	if failed != nil || f.journal == nil {
-		// The writer tries it again, and tells the error.
+		// The writer tries again, and tells the error.
 		f.writer.Want()
 	}
 	return f, f.Records(), err
 }
 
-// SetPatience sets how long Flush waits for the writing. Tests take longer than a daemon may,
-// for whose sessions a slow disk must not matter.
+// SetPatience sets how long Flush waits. Tests may wait longer than the daemon, whose sessions
+// must not wait for a slow disk.
 func (f *File) SetPatience(d time.Duration) { f.patience = d }
 
-// claim makes the folder and locks it, unless that has been done.
+// claim makes the folder and locks it, unless it has done so before.
 func (f *File) claim() (err error) {
 	if f.lock == nil {
 		f.lock, err = writer.Claim(f.folder)
@@ -137,22 +136,21 @@ func (f *File) claim() (err error) {
 // IsNew reports whether there was no file when f was opened.
 func (f *File) IsNew() bool { return f.isNew }
 
-// Read returns the Records that an older version of the daemon has left in another
-// folder, where Remove removes them. With a *DamageError there are none. It may wait for
-// a disk.
+// Read returns the Records that an older version of the daemon has left in another folder; none
+// with a *DamageError. Remove removes them. Read may wait for a disk.
 func Read(folder string) ([]engine.Record, error) {
 	old := &File{live: map[engine.ULIDs]*engine.Record{}}
 	_, err := old.read(folder)
 	return old.Records(), err
 }
 
-// Remove removes what an older version has left in another folder. It may wait for a
+// Remove removes the files that an older version has left in another folder. It may wait for a
 // disk.
 func Remove(folder string) error {
 	var errs []error
 	for _, n := range []string{name, name + ".tmp", "lock"} {
 		path := filepath.Join(folder, n)
-		// A file system that is frozen holds up whoever removes, be there a file or not.
+		// On a frozen file system a removal waits even if there is no file.
 		if _, err := os.Lstat(path); err == nil {
 			errs = append(errs, os.Remove(path))
 		}
@@ -162,7 +160,7 @@ func Remove(folder string) error {
 
 func (f *File) path() string { return filepath.Join(f.folder, name) }
 
-// read reads what there is, and reports whether there was nothing.
+// read reads the file, and reports whether there was none.
 func (f *File) read(folder string) (none bool, err error) {
 	path := filepath.Join(folder, name)
 	b, err := os.ReadFile(path)
@@ -184,8 +182,8 @@ func (f *File) read(folder string) (none bool, err error) {
 	return false, nil
 }
 
-// parse takes over lines, and returns which one is wrong. A last line without its
-// end is one that was being written: it is passed over.
+// parse takes over lines. With an error it returns the number of the wrong line. A last line
+// without its end is ignored: it was being written.
 func (f *File) parse(b []byte) (int, error) {
 	for n := 1; len(b) > 0; n++ {
 		text, rest, whole := bytes.Cut(b, []byte("\n"))
@@ -231,8 +229,8 @@ func strict(b []byte, v any) error {
 	return nil
 }
 
-// Put keeps a Record, which is not changed from then on, or forgets it if it is nil.
-// Flush makes it safe.
+// Put keeps a Record of a context, or forgets it if r is nil. The caller must not change r any
+// more. Flush makes the change safe.
 func (f *File) Put(u engine.ULIDs, r *engine.Record) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -247,9 +245,9 @@ func (f *File) Put(u engine.ULIDs, r *engine.Record) {
 	f.changed[u] = struct{}{}
 }
 
-// Flush has written what Put was told, and waits for that, but not for long, and not
-// at all while it fails or takes long: then it is done later. A context that changes
-// again before that is written once.
+// Flush has the changes written that Put was told. It waits for that, but not for long, and not
+// at all while writes fail or take long: then the changes are written later. A context that
+// changes again before that is written once.
 func (f *File) Flush() {
 	f.mu.Lock()
 	nothing := len(f.changed) == 0
@@ -263,9 +261,9 @@ func (f *File) Flush() {
 // Err is why not all is written, nil if it is.
 func (f *File) Err() error { return f.writer.Err() }
 
-// write is the writer's. A file that can't be written is removed, which is possible where
-// there is no room: Records that are old would have a daemon believe that the peer has been
-// told what it has not, and without any it takes care of that.
+// write is called by the writer, on its goroutine. It removes a file that can't be written, which
+// is possible on a disk without room. By old Records a daemon would believe that the peer has
+// been told what it has not; without Records it tells the peer again.
 func (f *File) write() error {
 	err := f.tryWrite()
 	if err != nil {
@@ -298,7 +296,7 @@ func (f *File) tryWrite() error {
 	n, err := f.journal.Write(b.Bytes())
 	f.size += int64(n)
 	if err != nil {
-		// Half a line may be there, so nothing can follow it.
+		// Half a line may have been written, so nothing can follow it.
 		f.journal.Close()
 		f.journal = nil
 		return fmt.Errorf("writing the state file: %w", err)
@@ -306,7 +304,7 @@ func (f *File) tryWrite() error {
 	return nil
 }
 
-// rewrite puts a journal of some Records in place of the old one, if there is one.
+// rewrite replaces the journal, if there is one, by a journal of some Records.
 func (f *File) rewrite(live map[engine.ULIDs]*engine.Record) error {
 	if f.journal != nil {
 		f.journal.Close()
@@ -328,8 +326,8 @@ func (f *File) rewrite(live map[engine.ULIDs]*engine.Record) error {
 	return nil
 }
 
-// encode writes a line. That it can't be encoded can't be: it is plain data. Errors to
-// write are seen later by who has made w.
+// encode writes a line. Plain data can always be encoded. The owner of w sees errors of writing
+// later.
 func encode(w io.Writer, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
@@ -338,8 +336,8 @@ func encode(w io.Writer, v any) {
 	w.Write(append(b, '\n'))
 }
 
-// replace writes a file as a whole: whoever looks, at whatever moment, sees the old
-// one or the new one. It returns the new one, to append to, and its length.
+// replace writes a file as a whole: a reader sees the old file or the new one at any moment. It
+// returns the new file, to append to, and its length.
 func replace(path string, fill func(io.Writer)) (*os.File, int64, error) {
 	temporary := path + ".tmp"
 	w, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
@@ -364,7 +362,7 @@ func replace(path string, fill func(io.Writer)) (*os.File, int64, error) {
 	return w, size, nil
 }
 
-// Records are those that there are, in no order.
+// Records are all Records, in no order.
 func (f *File) Records() []engine.Record {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -375,20 +373,19 @@ func (f *File) Records() []engine.Record {
 	return records
 }
 
-// Len is how many Records there are.
+// Len is the number of Records.
 func (f *File) Len() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return len(f.live)
 }
 
-// Close writes what is left, for which it does not wait long, and gives the folder
-// free.
+// Close writes what is left, does not wait long for that, and unlocks the folder.
 func (f *File) Close() error {
 	f.writer.Want()
 	err := f.writer.Close(lastPatience)
 	if errors.Is(err, writer.ErrLate) {
-		// What is open is in use until the process ends.
+		// The writer uses the files until the process ends.
 		return err
 	}
 	for _, c := range []*os.File{f.journal, f.lock} {

@@ -63,7 +63,7 @@ func open(t *testing.T, folder string) (*File, []engine.Record) {
 	return f, records
 }
 
-// die is what a kill does: the file is closed, and nothing is flushed.
+// die does what a kill would: it closes the file without a flush.
 func (f *File) die() {
 	f.writer.Close(time.Hour)
 	f.journal.Close()
@@ -108,8 +108,8 @@ func TestLock(t *testing.T) {
 	open(t, folder)
 }
 
-// A daemon that is killed between the writing and the renaming leaves a file
-// beside, which harms nobody.
+// A daemon that is killed between writing and renaming leaves a file beside, which does no
+// harm.
 func TestKilledBeforeRename(t *testing.T) {
 	folder := t.TempDir()
 	f, _ := open(t, folder)
@@ -129,8 +129,8 @@ func TestKilledBeforeRename(t *testing.T) {
 	f.Close()
 }
 
-// Wherever the file ends, there is either a set of records that was true once, or
-// an error that says what is wrong, and never a wrong record.
+// Wherever the file is cut, there is a set of records that was true once, or an error that says
+// what is wrong. There is never a wrong record.
 func TestTruncated(t *testing.T) {
 	folder := t.TempDir()
 	f, _ := open(t, folder)
@@ -161,7 +161,8 @@ func TestTruncated(t *testing.T) {
 	}
 	headLen := bytes.IndexByte(whole, '\n')
 	for n := range whole {
-		// Every length would take long: all about the ends of lines, and some.
+		// All lengths would take too long. These are the lengths near ends of lines, and
+		// some more.
 		if around := whole[max(0, n-3):min(len(whole), n+3)]; n%31 != 0 && !bytes.Contains(around, []byte("\n")) {
 			continue
 		}
@@ -218,7 +219,7 @@ func TestDamaged(t *testing.T) {
 			if b, err := os.ReadFile(damage.File); err != nil || string(b) != c.text {
 				t.Errorf("moved aside is %q, %v", b, err)
 			}
-			// The daemon goes on with a new one.
+			// The daemon continues with a new file.
 			f.Put(ulids(0), record(0))
 			if err := f.Close(); err != nil {
 				t.Fatal(err)
@@ -230,8 +231,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// However often a peer has a context change, the file does not grow for long; and what
-// is in it counts, not how many there are.
+// However often a peer has a context change, the file does not stay long. Its length is limited
+// by the size of the records, not by their number.
 func TestJournalIsReplaced(t *testing.T) {
 	folder := t.TempDir()
 	f, _ := open(t, folder)
@@ -242,7 +243,7 @@ func TestJournalIsReplaced(t *testing.T) {
 		}
 		return st.Size()
 	}
-	// A peer that sends one Update Request after another, with all the locators it can.
+	// A peer sends one Update Request after another, with as many locators as it can.
 	big := record(0)
 	for i := range 64 {
 		big.PeerLocators = append(big.PeerLocators, engine.PeerLocator{Address: ulids(i).Peer, Index: i})
@@ -265,8 +266,8 @@ func TestJournalIsReplaced(t *testing.T) {
 	}
 }
 
-// While the file system stands still nobody waits for it, and what is wanted does not pile
-// up: a context that changes a thousand times is written once.
+// While the file system does not answer nobody waits for it. What is to be written does not
+// pile up: a context that changes a thousand times is written once.
 func TestStalled(t *testing.T) {
 	folder := t.TempDir()
 	f, _ := open(t, folder)
@@ -298,7 +299,7 @@ func TestStalled(t *testing.T) {
 	}
 }
 
-// What could not be written is written when it can, all of it.
+// Records that could not be written are written when it is possible, all of them.
 func TestWriteFails(t *testing.T) {
 	folder := t.TempDir()
 	f, _ := open(t, folder)
@@ -308,7 +309,7 @@ func TestWriteFails(t *testing.T) {
 	if f.Err() == nil {
 		t.Fatal("a write to a closed file was no error")
 	}
-	// A daemon that dies now leaves nothing that is old.
+	// A daemon that dies now leaves no old Records.
 	if _, err := os.Stat(filepath.Join(folder, name)); !errors.Is(err, os.ErrNotExist) {
 		t.Error("the old file is still there:", err)
 	}
@@ -322,8 +323,8 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
-// A folder that can't be made is no reason not to run: Records are kept, and written
-// once there is one. It is told, once.
+// The daemon runs without a folder: Records are kept, and written once there is a folder. The
+// error is told once.
 func TestOpenFails(t *testing.T) {
 	block := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(block, nil, 0o600); err != nil {
@@ -353,7 +354,7 @@ func TestOpenFails(t *testing.T) {
 	}
 }
 
-// What an older version has left in another folder is read, and removed.
+// Records that an older version has left in another folder are read, and removed.
 func TestOldFolder(t *testing.T) {
 	old := t.TempDir()
 	f, _ := open(t, old)
@@ -386,7 +387,7 @@ func TestOldFolder(t *testing.T) {
 	if err := Remove(old); err != nil {
 		t.Error(err)
 	}
-	// Damage there is told, and there are no Records.
+	// Damage of that file is told, and there are no Records.
 	if err := os.WriteFile(filepath.Join(old, name), []byte("hello\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -396,7 +397,7 @@ func TestOldFolder(t *testing.T) {
 	}
 }
 
-// A File that has nothing new writes nothing.
+// A File without changes writes nothing.
 func TestFlushNothing(t *testing.T) {
 	f, _ := open(t, t.TempDir())
 	f.journal.Close()
@@ -421,8 +422,8 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-// BenchmarkLongestFlush tells how long the loop waits at most where there are many
-// contexts and the journal is replaced now and then.
+// BenchmarkLongestFlush tells the longest time that the loop waits when there are many contexts
+// and the journal is replaced now and then.
 func BenchmarkLongestFlush(b *testing.B) {
 	f, _, err := Open(b.TempDir(), nil)
 	if err != nil {

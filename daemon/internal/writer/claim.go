@@ -13,10 +13,9 @@ import (
 // ErrInUse says that another daemon has a folder.
 var ErrInUse = errors.New("in use by another shim6d")
 
-// Claim makes a folder, if need be, and locks it for as long as the file that it
-// returns is open. The folder itself is locked, for which nothing is written: it may be
-// on a disk that is full or read-only. If another daemon has it, the error is
-// ErrInUse.
+// Claim makes a folder if it is not there, and locks it for as long as the file that it returns
+// is open. It locks the folder itself and writes nothing: the folder may be on a disk that is
+// full or read-only. If another daemon has it, the error is ErrInUse.
 func Claim(folder string) (*os.File, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, err

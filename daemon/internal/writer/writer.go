@@ -2,10 +2,10 @@
 
 // Package writer writes files beside the loop of the daemon.
 //
-// A disk may be full, read-only, slow, or frozen for a backup, and then a write fails
-// or does not return. The loop must not wait for that, since it is what moves sessions
-// to another locator pair. So a goroutine writes whatever is wanted last, tries again
-// what has failed, and tells a failure once.
+// A disk may be full, read-only, slow, or frozen for a backup, and then a write fails or does not
+// return. The loop must not wait for that, since it moves sessions to other locator pairs. So a
+// goroutine writes whatever is wanted last, tries again after a failure, and tells a failure
+// once.
 package writer
 
 import (
@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// firstPause and lastPause are between attempts: each pause is twice as long
+	// firstPause and lastPause are the pauses between attempts. Each pause is twice as long
 	// as the one before.
 	firstPause = time.Second
 	lastPause  = time.Minute
@@ -26,19 +26,21 @@ const (
 // ErrLate is the failure of a write that has neither succeeded nor failed yet.
 var ErrLate = errors.New("the file system does not answer")
 
-// Writer has a goroutine write. Its methods may be called by any goroutine.
+// Writer has a goroutine write. Any goroutine may call its methods.
 type Writer struct {
 	write  func() error
 	report func(error)
 
-	// wake says that more is wanted, and closing that nothing more will be.
+	// wake says that more is wanted. closing is closed when nothing more will be wanted,
+	// and ended when the goroutine has ended.
 	wake, closing, ended chan struct{}
 	closeOnce            sync.Once
 
+	// mu guards all below.
 	mu sync.Mutex
 	// wanted counts calls of Want, and written is how many of them have been met.
 	wanted, written uint64
-	// behind: a write has failed or takes long, and nobody waits for it.
+	// behind: a write has failed or takes long, and Wait does not wait for it.
 	behind bool
 	// settled is closed, and replaced, after each attempt.
 	settled chan struct{}
@@ -47,9 +49,10 @@ type Writer struct {
 	err      error
 }
 
-// New returns a Writer. write writes what is wanted at the time of its call, and
-// returns an error if it is to be called again. report, if it is not nil, is told a
-// failure when it begins, and nil when it is over.
+// New returns a Writer. write writes what is wanted when it is called. If it returns an error it
+// is called again. report, unless it is nil, is called with the error when a failure begins, and
+// with nil when it is over. write is called on the Writer's goroutine, and report there or on a
+// timer's.
 func New(write func() error, report func(error)) *Writer {
 	w := &Writer{
 		write: write, report: report,
@@ -71,9 +74,8 @@ func (w *Writer) Want() {
 	}
 }
 
-// Wait returns once all that is wanted is written, but waits for no longer than
-// patience, and not at all from when that was too short, or a write has failed, until
-// all is written again.
+// Wait returns once everything that is wanted is written, or after patience. After patience was
+// too short, or a write has failed, it returns at once until everything is written again.
 func (w *Writer) Wait(patience time.Duration) {
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
@@ -96,15 +98,15 @@ func (w *Writer) Wait(patience time.Duration) {
 	}
 }
 
-// Err is why not all is written, nil if it is or is about to be.
+// Err is why not everything is written, nil if it is or is about to be.
 func (w *Writer) Err() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.err
 }
 
-// Close has what is left written, for which it waits no longer than patience, and
-// returns Err. Whoever has called it must not call Want any more.
+// Close has the rest written, waits for that no longer than patience, and returns Err. Do not call
+// Want after it.
 func (w *Writer) Close(patience time.Duration) error {
 	w.closeOnce.Do(func() { close(w.closing) })
 	timer := time.NewTimer(patience)
@@ -162,8 +164,8 @@ func (w *Writer) attempt() bool {
 	return err == nil
 }
 
-// settle takes over how an attempt went. That it is late is of no interest once it has
-// come to an end.
+// settle takes over the outcome of an attempt. That an attempt is late does not matter once it
+// has ended.
 func (w *Writer) settle(number, wanted uint64, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -179,7 +181,7 @@ func (w *Writer) settle(number, wanted uint64, err error) {
 	if !errors.Is(err, ErrLate) {
 		w.attempts++
 	}
-	// It is told under the lock, so that failures and recoveries are in order.
+	// report is called under the lock, so that failures and recoveries are in order.
 	if (err == nil) != (w.err == nil) && w.report != nil {
 		w.report(err)
 	}

@@ -11,14 +11,13 @@ import (
 	"time"
 )
 
-// disk is what is written to. Its lock is let go of while a write stalls.
+// disk is written to. Its lock is released while a write stalls.
 type disk struct {
 	sync.Mutex
-	// err is what a write returns, and stalled, if it is not nil, what it waits
-	// for.
+	// err is what a write returns. A write waits for stalled, unless that is nil.
 	err     error
 	stalled chan struct{}
-	// wanted is what is to be written, and written what was.
+	// wanted is to be written, and written was.
 	wanted, written int
 	attempts        []time.Duration
 	began           time.Time
@@ -56,14 +55,14 @@ func (d *disk) want(w *Writer) {
 	w.Want()
 }
 
-// fails has writes fail, or not.
+// fails makes writes fail, or succeed.
 func (d *disk) fails(err error) {
 	d.Lock()
 	d.err = err
 	d.Unlock()
 }
 
-// is is a copy of what d is once nothing more happens.
+// is returns a copy of d once nothing happens any more.
 func (d *disk) is() *disk {
 	synctest.Wait()
 	d.Lock()
@@ -78,7 +77,7 @@ func took(f func()) time.Duration {
 	return time.Since(began)
 }
 
-// What is wanted is written, and Wait knows when.
+// Everything that is wanted is written, and Wait knows when.
 func TestWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{}
@@ -95,8 +94,8 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// Who waits for a disk that does not answer does so once. When it answers, what was
-// wanted last is written.
+// A caller waits once for a disk that does not answer. When the disk answers, what was wanted
+// last is written.
 func TestStalled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{stalled: make(chan struct{})}
@@ -122,7 +121,7 @@ func TestStalled(t *testing.T) {
 		if d := d.is(); d.written != 100 || len(d.attempts) != 2 || len(d.told) != 2 || d.told[1] != nil || w.Err() != nil {
 			t.Errorf("written is %d after %d attempts, told %v", d.written, len(d.attempts), d.told)
 		}
-		// Now it is worth waiting again.
+		// Now Wait waits again.
 		d.want(w)
 		w.Wait(time.Second)
 		if n := d.is().written; n != 101 {
@@ -132,8 +131,7 @@ func TestStalled(t *testing.T) {
 	})
 }
 
-// A failure is told once, and tried again with back-off, however much is wanted
-// meanwhile.
+// A failure is told once. Attempts go on with growing pauses, however much is wanted meanwhile.
 func TestFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{err: errors.New("full")}
@@ -171,7 +169,7 @@ func TestFails(t *testing.T) {
 	})
 }
 
-// What is left is written at the end, or it is said why not.
+// The rest is written at the end, or Close returns why not.
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := errors.New("full")

@@ -34,8 +34,8 @@
 #define SHIM6_MESSAGE_MAX		2048
 
 /**
- * enum shim6_context_state - Those states of RFC 5533, section 6.2, in which a
- *   context is known to the kernel.
+ * enum shim6_context_state - The states of RFC 5533, section 6.2, in which the
+ *   kernel knows a context.
  * @SHIM6_CONTEXT_STATE_I1_SENT: The local tag is taken; payload that bears it
  *   is discarded.
  * @SHIM6_CONTEXT_STATE_I2_SENT: Payload that bears the local tag is received.
@@ -61,8 +61,8 @@ enum shim6_reap_state {
 };
 
 /**
- * enum shim6_reap_timer - Which timer of RFC 5534 to start anew; the other is
- *   stopped.
+ * enum shim6_reap_timer - The timer of RFC 5534 to start again; the other one
+ *   is stopped.
  */
 enum shim6_reap_timer {
 	SHIM6_REAP_TIMER_NONE = 1,
@@ -74,10 +74,10 @@ enum shim6_reap_timer {
  * enum shim6_reap_event
  * @SHIM6_REAP_EVENT_SEND_TIMEOUT: The Send Timer has expired: nothing was
  *   heard since something was sent. The context is Exploring now.
- * @SHIM6_REAP_EVENT_INBOUND: The first packet from the peer in an Exploring
- *   context, which is InboundOK now.
- * @SHIM6_REAP_EVENT_PAYLOAD: Payload arrived in I2-SENT or I2BIS-SENT, which
- *   asks for another I2 or I2bis (RFC 5533, section 12.2); at most one event a
+ * @SHIM6_REAP_EVENT_INBOUND: The first packet from the peer has arrived in an
+ *   Exploring context. The context is InboundOK now.
+ * @SHIM6_REAP_EVENT_PAYLOAD: Payload has arrived in I2-SENT or I2BIS-SENT:
+ *   another I2 or I2bis is due (RFC 5533, section 12.2). At most one event a
  *   second.
  * @SHIM6_REAP_EVENT_RETRANSMISSION: A TCP connection of the ULID pair in an
  *   Operational context retransmits, or an ACK of several segments is overdue:
@@ -92,11 +92,22 @@ enum shim6_reap_event {
 };
 
 /**
+ * enum shim6_encapsulation - How the packets of a context are carried on a
+ *   locator pair. The same two addresses with another encapsulation are
+ *   another pair.
+ * @SHIM6_ENCAPSULATION_NATIVE: As RFC 5533, section 5, has it: with a Payload
+ *   Extension header, as IP protocol 140.
+ */
+enum shim6_encapsulation {
+	SHIM6_ENCAPSULATION_NATIVE = 1,
+};
+
+/**
  * enum shim6_policy_action
- * @SHIM6_POLICY_ACTION_SHIM: Packets count towards asking for a context and
- *   are carried by it.
- * @SHIM6_POLICY_ACTION_IGNORE: Packets do not count but are carried by a
- *   context that is there.
+ * @SHIM6_POLICY_ACTION_SHIM: Packets count towards asking for a context, and
+ *   go by it.
+ * @SHIM6_POLICY_ACTION_IGNORE: Packets do not count, but go by a context that
+ *   is there.
  * @SHIM6_POLICY_ACTION_BYPASS: Packets do not count and never go by another
  *   locator pair.
  */
@@ -149,6 +160,7 @@ enum {
 	SHIM6_A_CONTEXT_MTU,
 	SHIM6_A_CONTEXT_REAP_TIMER,
 	SHIM6_A_CONTEXT_HEADER,
+	SHIM6_A_CONTEXT_ENCAPSULATION,
 
 	__SHIM6_A_CONTEXT_MAX,
 	SHIM6_A_CONTEXT_MAX = (__SHIM6_A_CONTEXT_MAX - 1)

@@ -9,6 +9,8 @@
  *   send SOURCE DESTINATION PORT LENGTH COUNT FLOWS
  *                               send datagrams, the whole way to the listener,
  *                               with so many flow labels by turns
+ *   flood SOURCE DESTINATION PORT LENGTH COUNT FLOWS
+ *                               the same, without waiting for what may be lost
  *   hook SOURCE PREFIX N COUNT  call the last LOCAL_OUT hook for datagrams to
  *                               N destinations by turns, as one that does
  *                               not change them can be
@@ -40,6 +42,7 @@
 					     void (struct sock *)),		\
 		(s)->sk, (s))
 
+/* Of the listeners. Who measures does so alone. */
 static DEFINE_MUTEX(s6_lock);
 static struct socket *s6_listeners[S6_LISTENERS];
 static int s6_n_listeners;
@@ -140,7 +143,7 @@ static bool s6_arrived(u64 want)
 }
 
 static int s6_send(struct net *net, const char *src, const char *dst, u16 port, int len, int count,
-		   int flows)
+		   int flows, bool wait)
 {
 	struct dst_entry *route;
 	struct sk_buff *skb;
@@ -158,10 +161,14 @@ static int s6_send(struct net *net, const char *src, const char *dst, u16 port, 
 		if (!skb)
 			break;
 		ip6_local_out(net, NULL, skb);
-		if (i % 128 == 127 && !s6_arrived(before + i + 1))
+		if (i % 128 != 127)
+			continue;
+		if (wait ? !s6_arrived(before + i + 1) : signal_pending(current))
 			break;
+		cond_resched();
 	}
-	s6_arrived(before + i);
+	if (wait)
+		s6_arrived(before + i);
 	s6_result = i ? div_u64((ktime_get_ns() - start) * 100, i) : 0;
 	dst_release(route);
 	return i == count ? 0 : -EINTR;
@@ -214,14 +221,17 @@ static ssize_t s6_write(struct file *file, const char __user *buf, size_t n, lof
 	if (n >= sizeof(line) || copy_from_user(line, buf, n))
 		return -EINVAL;
 	line[n] = 0;
-	if (mutex_lock_interruptible(&s6_lock))
-		return -EINTR;
 	if (sscanf(line, "listen %47s %d", src, &port) == 2) {
+		if (mutex_lock_interruptible(&s6_lock))
+			return -EINTR;
 		err = s6_listen(net, src, port);
+		mutex_unlock(&s6_lock);
 	} else if (sscanf(line, "send %47s %47s %d %d %d %d", src, dst, &port, &len, &count,
+			  &flows) == 6 ||
+		   sscanf(line, "flood %47s %47s %d %d %d %d", src, dst, &port, &len, &count,
 			  &flows) == 6) {
 		if (len >= 0 && len <= 9000 && count > 0 && flows > 0 && flows < 1 << 20)
-			err = s6_send(net, src, dst, port, len, count, flows);
+			err = s6_send(net, src, dst, port, len, count, flows, line[0] == 's');
 	} else if (sscanf(line, "hook %47s %47s %u %d", src, dst, &number, &count) == 4) {
 		if (number && count > 0)
 			err = s6_hook(net, src, dst, number, count);
@@ -229,7 +239,6 @@ static ssize_t s6_write(struct file *file, const char __user *buf, size_t n, lof
 		s6_result = atomic64_read(&s6_received) * 100;
 		err = 0;
 	}
-	mutex_unlock(&s6_lock);
 	return err ?: n;
 }
 

@@ -31,14 +31,14 @@ _shim6tool()
 	esac
 	case "$object${command:+ $command}" in
 	"")
-		words="context policy config stats cga help hba path locator monitor daemon doctor completion"
+		words="context policy config stats cga hba path locator monitor daemon doctor completion help"
 		[[ $cur != -* ]] || words="-j -json -p -pretty -s -statistics -t -timestamp -ts -tshort -n -netns -socket -v -version -h -help"
 		;;
-	"context") words="show add set del flush trigger update help" ;;
+	"context") words="show add del flush set trigger update help" ;;
 	"context show") words="fii ulid-local ulid-peer state reap-state" ;;
-	"context add") words="fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header" ;;
-	"context set") words="fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header" ;;
+	"context add") words="fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation" ;;
 	"context del") words="fii" ;;
+	"context set") words="fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation" ;;
 	"context trigger") words="fii locator-local locator-peer force" ;;
 	"context update") words="fii" ;;
 	"policy") words="show add del flush help" ;;
@@ -61,11 +61,11 @@ _shim6tool()
 	"path probe") words="from" ;;
 	"path use") words="fii local peer ulids" ;;
 	"locator") words="show help" ;;
-	"monitor") words="all config context path policy help" ;;
+	"monitor") words="all config context path policy protection help" ;;
 	"daemon") words="status reload help" ;;
 	"doctor") words="check peer help" ;;
 	"doctor peer") words="from" ;;
-	"completion") words="bash zsh fish help" ;;
+	"completion") words="bash fish zsh help" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }

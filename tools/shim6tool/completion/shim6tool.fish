@@ -36,13 +36,13 @@ complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -s v
 complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -o version
 complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -s h
 complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -o help
-complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -a "context policy config stats cga help hba path locator monitor daemon doctor completion"
-complete -c shim6tool -n '__fish_prev_arg_in pds key new-key' -F
-complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context"' -a "show add set del flush trigger update help"
+complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -a "context policy config stats cga hba path locator monitor daemon doctor completion help"
+complete -c shim6tool -n '__fish_prev_arg_in -socket pds key new-key' -F
+complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context"' -a "show add del flush set trigger update help"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context show"' -a "fii ulid-local ulid-peer state reap-state"
-complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context add"' -a "fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header"
-complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context set"' -a "fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header"
+complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context add"' -a "fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context del"' -a "fii"
+complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context set"' -a "fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context trigger"' -a "fii locator-local locator-peer force"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context update"' -a "fii"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "policy"' -a "show add del flush help"
@@ -65,8 +65,8 @@ complete -c shim6tool -n 'test "$(__shim6tool_words)" = "path history"' -a "fii"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "path probe"' -a "from"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "path use"' -a "fii local peer ulids"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "locator"' -a "show help"
-complete -c shim6tool -n 'test "$(__shim6tool_words)" = "monitor"' -a "all config context path policy help"
+complete -c shim6tool -n 'test "$(__shim6tool_words)" = "monitor"' -a "all config context path policy protection help"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "daemon"' -a "status reload help"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "doctor"' -a "check peer help"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "doctor peer"' -a "from"
-complete -c shim6tool -n 'test "$(__shim6tool_words)" = "completion"' -a "bash zsh fish help"
+complete -c shim6tool -n 'test "$(__shim6tool_words)" = "completion"' -a "bash fish zsh help"

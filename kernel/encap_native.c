@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The native encapsulation: a Payload Extension header (RFC 5533 section 5.2)
+ * behind the headers that belong to routing, and locators in place of the ULIDs.
+ * The packet is one of IP protocol 140 then.
+ */
+#include <linux/netdevice.h>
+#include <net/dst.h>
+#include <net/ipv6.h>
+
+#include "compat.h"
+#include "encap.h"
+#include "path.h"
+
+/**
+ * shim6_native_push - push of struct shim6_encap
+ * @skb: the packet, with the route by which it leaves; data is at the IPv6 header
+ * @path: the current locator pair
+ * @place: where the header goes
+ *
+ * No checksum of the upper layer changes (RFC 5533 section 11.1).
+ *
+ * Return: 0 or a negative errno.
+ */
+int shim6_native_push(struct sk_buff *skb, const struct shim6_path *path,
+		      const struct shim6_place *place)
+{
+	struct shim6_hdr *h;
+	struct ipv6hdr *iph;
+	int err;
+
+	if (!pskb_may_pull(skb, place->offset))
+		return -EINVAL;
+	err = skb_cow_head(skb, SHIM6_PAYLOAD_LEN +
+				LL_RESERVED_SPACE(skb_dst(skb)->dev));
+	if (err)
+		return err;
+	skb_push(skb, SHIM6_PAYLOAD_LEN);
+	memmove(skb->data, skb->data + SHIM6_PAYLOAD_LEN, place->offset);
+	skb_reset_network_header(skb);
+
+	h = (struct shim6_hdr *)(skb->data + place->offset);
+	h->nexthdr = skb->data[place->prev];
+	h->hdrlen = 0;
+	memcpy(h->octet, path->header_tag, sizeof(h->octet));
+	skb->data[place->prev] = SHIM6_IPPROTO;
+
+	iph = ipv6_hdr(skb);
+	iph->saddr = path->pair.local;
+	if (place->final)
+		*(struct in6_addr *)(skb->data + place->final) = path->pair.peer;
+	else
+		iph->daddr = path->pair.peer;
+	shim6_set_payload_len(iph, skb->len - sizeof(*iph));
+	return 0;
+}
+
+/**
+ * shim6_native_pull - pull of struct shim6_encap
+ * @skb: the packet
+ * @prev: where the Next Header field is that tells of the header
+ * @keep: how many octets from the IPv6 header on stay
+ * @offset: where the header is
+ *
+ * All before the header moves; the payload and the addresses stay.
+ */
+void shim6_native_pull(struct sk_buff *skb, unsigned int prev,
+		       unsigned int keep, unsigned int offset)
+{
+	const unsigned int len = offset + SHIM6_PAYLOAD_LEN - keep;
+	unsigned char *net = skb_network_header(skb);
+	struct ipv6hdr *iph;
+
+	if (skb->ip_summed == CHECKSUM_COMPLETE)
+		skb->csum = csum_sub(skb->csum,
+				     csum_partial(net, keep + len, 0));
+
+	net[prev] = net[offset];
+	if (skb_mac_header_was_set(skb) &&
+	    skb->mac_header <= skb->network_header) {
+		const unsigned int l2 = skb->network_header - skb->mac_header;
+
+		memmove(net - l2 + len, net - l2, l2 + keep);
+		skb->mac_header += len;
+		/* It stands before the MAC header, which has moved. */
+		skb_metadata_clear(skb);
+	} else {
+		memmove(net + len, net, keep);
+	}
+	__skb_pull(skb, len);
+	skb_reset_network_header(skb);
+	skb->transport_header += SHIM6_PAYLOAD_LEN;
+
+	iph = ipv6_hdr(skb);
+	if (iph->payload_len)
+		iph->payload_len = htons(ntohs(iph->payload_len) - len);
+
+	if (skb->ip_summed == CHECKSUM_COMPLETE)
+		skb->csum = csum_add(skb->csum, csum_partial(iph, keep, 0));
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"shim6/daemon/control"
+	"shim6/netlink"
+)
+
+func init() {
+	register(command{
+		object: "path", verb: "show", order: isDefault, args: "[CONTEXT]",
+		help: "print the pairs of contexts", form: pathShow,
+	})
+}
+
+func pathShow(t *tool) form {
+	var ulids netlink.ULIDs
+	return form{context: &ulids, optional: true, run: func([]string) error {
+		var list []control.Path
+		if err := t.ask(func(ctx context.Context, d daemon) (err error) {
+			list, err = d.Paths(ctx)
+			return err
+		}); err != nil {
+			return err
+		}
+		list = slices.DeleteFunc(list, func(p control.Path) bool { return !wanted(ulids, p.Name) })
+		if t.json {
+			return t.printJSON(listOf(list))
+		}
+		for i, p := range list {
+			if i == 0 || p.Name != list[i-1].Name {
+				fmt.Fprintln(t.out, nameText(p.Name))
+			}
+			t.printPath(p)
+		}
+		return nil
+	}}
+}
