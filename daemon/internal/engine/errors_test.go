@@ -201,7 +201,7 @@ func TestExplorer(t *testing.T) {
 	s.SetReap(ReapOperational, ReapTimerSend)
 	f.a.handle(Tick{})
 	k := f.a.kernel.Get(f.ab)
-	if k.Locator != (Pair{f.a.addr(1), f.b.addr(1)}) || k.Inbound != (Pair{f.a.addr(1), f.b.addr(0)}) {
+	if k.Locator != (Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}) || k.Inbound != (Pair{Local: f.a.addr(1), Peer: f.b.addr(0)}) {
 		t.Errorf("the kernel has %+v", k)
 	}
 	f.a.handle(Close{ULIDs: f.ab})

@@ -184,7 +184,7 @@ func TestULIDPair(t *testing.T) {
 	a := n.host("A", lab, plain(0xa1, 1), plain(0xa2, 1))
 	b := n.host("B", lab, plain(0xb1, 1), plain(0xb2, 1))
 	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
-	other := Pair{a.addr(1), b.addr(1)}
+	other := Pair{Local: a.addr(1), Peer: b.addr(1)}
 	// No packet with the ULIDs arrives, and none is needed.
 	n.drop = func(s Send) bool {
 		return s.Source == ab.Local || s.Source == ab.Peer || s.Destination == ab.Local || s.Destination == ab.Peer
@@ -217,7 +217,7 @@ func TestULIDPair(t *testing.T) {
 		t.Errorf("the I2 has ULID pair %v", p)
 	}
 	// The exchange has shown that the peer is there.
-	if c := b.context(reverse(ab)); c.Current != (Pair{b.addr(1), a.addr(1)}) {
+	if c := b.context(reverse(ab)); c.Current != (Pair{Local: b.addr(1), Peer: a.addr(1)}) {
 		t.Errorf("B sends by %v", c.Current)
 	}
 }
@@ -335,8 +335,8 @@ func TestFork(t *testing.T) {
 	}
 	// It has its own end.
 	// And its pair is its own.
-	moved(t, a, fork, Pair{a.addr(1), b.addr(1)})
-	if k := a.kernel.Get(ab); k.Locator != (Pair{ab.Local, ab.Peer}) {
+	moved(t, a, fork, Pair{Local: a.addr(1), Peer: b.addr(1)})
+	if k := a.kernel.Get(ab); k.Locator != (Pair{Local: ab.Local, Peer: ab.Peer}) {
 		t.Errorf("the pair of the default context is %v", k.Locator)
 	}
 	a.handle(Close{ULIDs: fork})

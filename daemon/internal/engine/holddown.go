@@ -27,7 +27,7 @@ type hold struct {
 // one counts.
 func (e *Engine) holdDown(c *context, s State, d time.Duration, why string) {
 	e.discard(c, s, why)
-	p := Pair{c.ulids.Local, c.ulids.Peer}
+	p := Pair{Local: c.ulids.Local, Peer: c.ulids.Peer}
 	if h := e.holds[p]; h != nil {
 		if h.until >= e.now+d {
 			return

@@ -510,7 +510,7 @@ func TestTranslated(t *testing.T) {
 	if slices.Contains(b.types(), wire.TypeR2) || slices.Contains(b.types(), wire.TypeError) || b.kernel.Len() != 0 {
 		t.Errorf("B has sent %v, and has %d contexts", b.types(), b.kernel.Len())
 	}
-	if k := a.kernel.Get(ab); k != nil && (k.HasTagPeer || k.Locator != Pair{ab.Local, ab.Peer}) {
+	if k := a.kernel.Get(ab); k != nil && (k.HasTagPeer || k.Locator != Pair{Local: ab.Local, Peer: ab.Peer}) {
 		t.Errorf("A's kernel has %+v", k)
 	}
 }

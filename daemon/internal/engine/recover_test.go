@@ -100,8 +100,8 @@ func TestRecoverByOtherPair(t *testing.T) {
 	ab.FII = 6
 	a.handle(Open{ULIDs: ab})
 	n.run()
-	for _, pair := range []Pair{{a.addr(1), b.addr(1)}, {a.addr(0), b.addr(1)}} {
-		moved(t, a, ab, Pair{a.addr(1), b.addr(1)})
+	for _, pair := range []Pair{{Local: a.addr(1), Peer: b.addr(1)}, {Local: a.addr(0), Peer: b.addr(1)}} {
+		moved(t, a, ab, Pair{Local: a.addr(1), Peer: b.addr(1)})
 		b.handle(Close{ULIDs: reverse(ab)})
 		a.forget()
 		n.drop = func(s Send) bool {
@@ -115,11 +115,11 @@ func TestRecoverByOtherPair(t *testing.T) {
 		if p := m.Options.ULIDPair(); p == nil || p.Sender != ab.Local || p.Receiver != ab.Peer || m.Options.FII() != 6 {
 			t.Errorf("the I2bis has names %v, %d", p, m.Options.FII())
 		}
-		if k := a.kernel.Get(ab); k.Locator != (Pair{a.addr(1), b.addr(1)}) {
+		if k := a.kernel.Get(ab); k.Locator != (Pair{Local: a.addr(1), Peer: b.addr(1)}) {
 			t.Errorf("A's pair is now %v", k.Locator)
 		}
 		// The host that has lost everything uses the pair that is known to work.
-		if k := b.kernel.Get(reverse(ab)); k.Locator != (Pair{pair.Peer, pair.Local}) {
+		if k := b.kernel.Get(reverse(ab)); k.Locator != (Pair{Local: pair.Peer, Peer: pair.Local}) {
 			t.Errorf("B's pair is %v", k.Locator)
 		}
 	}

@@ -156,7 +156,7 @@ func TestFallBackFromOtherPair(t *testing.T) {
 		a.handle(Tick{})
 	}
 	a.inState(ab, I1Sent)
-	if k := a.kernel.Get(ab); k.Locator != (Pair{ab.Local, ab.Peer}) {
+	if k := a.kernel.Get(ab); k.Locator != (Pair{Local: ab.Local, Peer: ab.Peer}) {
 		t.Errorf("in I1-SENT the pair is %v", k.Locator)
 	}
 	n.run()

@@ -333,13 +333,13 @@ func TestDump(t *testing.T) {
 	k := f.a.kernel.Get(f.ab)
 	want := *k
 	k.TagPeer, k.State, k.KeepaliveTimeout = 1, I2Sent, time.Second
-	k.Locator, k.LocatorsPeer, k.LocatorsLocal = Pair{f.a.addr(1), f.b.addr(1)}, nil, nil
+	k.Locator, k.LocatorsPeer, k.LocatorsLocal = Pair{Local: f.a.addr(1), Peer: f.b.addr(1)}, nil, nil
 	f.a.handle(Dump{Contexts: f.a.kernel.Dump()})
 	if d := cmp.Diff(want, *f.a.kernel.Get(f.ab), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
 		t.Error(d)
 	}
 	u := ULIDs{Local: f.a.addr(1), Peer: addrIn(0xc1, 1)}
-	other := KernelContext{ULIDs: u, TagLocal: 5, TagPeer: 6, HasTagPeer: true, State: Established, Locator: Pair{u.Local, u.Peer}}
+	other := KernelContext{ULIDs: u, TagLocal: 5, TagPeer: 6, HasTagPeer: true, State: Established, Locator: Pair{Local: u.Local, Peer: u.Peer}}
 	f.a.must(f.a.kernel.New(ContextNew{Context: other}))
 	f.a.handle(Dump{Contexts: f.a.kernel.Dump()})
 	f.a.inState(u, Established)

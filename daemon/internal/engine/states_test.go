@@ -120,7 +120,7 @@ func (f *fixture) i1() *wire.I1 {
 }
 
 // pair are the ULIDs of A's context, by which B's messages come.
-func (f *fixture) pair() Pair { return Pair{f.ab.Local, f.ab.Peer} }
+func (f *fixture) pair() Pair { return Pair{Local: f.ab.Local, Peer: f.ab.Peer} }
 
 // i2 is an I2 with a validator that A would have made.
 func (f *fixture) i2(options ...wire.Option) *wire.I2 {

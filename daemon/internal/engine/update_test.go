@@ -435,7 +435,7 @@ func TestUpdateDropsCurrent(t *testing.T) {
 	if s.SendProbe(Pair{Local: a.addr(1), Peer: dropped}, &wire.Probe{Sent: make([]wire.ProbeReport, 1)}) {
 		t.Error("it can be chosen again")
 	}
-	moved(t, a, ab, Pair{a.addr(0), b.addr(1)})
+	moved(t, a, ab, Pair{Local: a.addr(0), Peer: b.addr(1)})
 	if a.e.Find(ab).PeerLocator(dropped) != nil || slices.Contains(a.kernel.Get(ab).LocatorsPeer, dropped) {
 		t.Error("it is still known")
 	}
