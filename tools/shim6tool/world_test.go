@@ -109,7 +109,7 @@ type fakeDaemon struct {
 	switches [][]control.Switch
 	// protections are of the contexts that shim6d knows.
 	protections []control.Protection
-	// later takes the place of protections, an entry for each question.
+	// later takes the place of protections, an entry for each question; nil is an error.
 	later [][]control.Protection
 	// most is the largest number of contexts in one question.
 	most  int
@@ -131,6 +131,9 @@ func (d *fakeDaemon) Protections(_ context.Context, names []control.Name) ([]con
 	d.most = max(d.most, len(names))
 	if len(d.later) > 0 {
 		d.protections, d.later = d.later[0], d.later[1:]
+		if d.protections == nil {
+			return nil, errors.New("it is away")
+		}
 	}
 	var list []control.Protection
 	for _, p := range d.protections {
