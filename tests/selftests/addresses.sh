@@ -90,17 +90,7 @@ learn_mtu()
 learn_router()
 {
 	stranger_begin || return
-	in_ns p1 /usr/bin/python3 - fe80::200:5eff:fe00:101 $STRANGER "$1" <<-'EOF' || return
-		import ipaddress, socket, sys
-		router, to, destination = sys.argv[1:]
-		packed = lambda a: ipaddress.IPv6Address(a).packed
-		# Redirect (RFC 4861, section 4.5), with the target's link-layer address.
-		message = bytes([137, 0, 0, 0, 0, 0, 0, 0]) + packed("fe80::bad") + packed(destination) + bytes([2, 1, 2, 0, 0, 0, 0, 0xbd])
-		s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
-		s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 255)
-		s.bind((router, 0, 0, socket.if_nametoindex("host")))
-		s.sendto(message, (to, 0))
-	EOF
+	in_ns p1 /usr/bin/python3 "$here/redirect.py" fe80::200:5eff:fe00:101 $STRANGER "$1" || return
 	sleep 0.5
 	kept_below "$1" "via fe80::bad"
 }

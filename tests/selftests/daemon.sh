@@ -69,6 +69,23 @@ ask()
 	curl -sS --max-time 20 --unix-socket "$(daemon_dir "$1")/socket" ${3:+-d "$3"} "http://shim6d$2"
 }
 
+# ask_for HOST PATH FILTER [JQ-OPTION...]: what jq's FILTER makes of the answer. Fails if that
+# is nothing, null or false.
+ask_for() { ask "$1" "$2" | jq -rce "${@:4}" "$3"; }
+
+# ask_if HOST PATH FILTER [JQ-OPTION...]: FILTER is true of the answer.
+ask_if() { ask_for "$@" >/dev/null; }
+
+# own_locator HOST ADDRESS FILTER: the daemon has this locator, and FILTER is true of it.
+own_locator() { ask_if "$1" /locators "any(.[] | select(.address == \$address); $3)" --arg address "$2"; }
+
+# peer_locator HOST ADDRESS FILTER: the daemon has this locator of a peer, and FILTER is true
+# of it in one of the contexts.
+peer_locator()
+{
+	ask_if "$1" /contexts "any(.[].\"locators-peer\"[]? | select(.address == \$address); $3)" --arg address "$2"
+}
+
 # context_name LOCAL PEER [FII]: what a request names a context by.
 context_name() { echo "\"ulid-local\":\"$1\",\"ulid-peer\":\"$2\",\"fii\":${3:-0}"; }
 
@@ -89,7 +106,7 @@ kernel_state()
 	local l=$A1 p=$B1
 
 	[ "$1" = b ] && l=$B1 p=$A1
-	shim6tool -n "$(ns "$1")" -j context show $l $p fii "${2:-0}" 2>/dev/null | sed -n 's/.*"state":"\([^"]*\)".*/\1/p'
+	kernel_contexts "$1" '.[].state' $l $p fii "${2:-0}" 2>/dev/null
 }
 
 # context_is HOST STATE [FII]
@@ -97,7 +114,7 @@ context_is() { [ "$(kernel_state "$1" "${3:-0}")" = "$2" ]; }
 established() { context_is a established "${1:-0}" && context_is b established "${1:-0}"; }
 
 # tags HOST: what makes the context the same one.
-tags() { shim6tool -n "$(ns "$1")" -j context show | grep -o '"tag-[a-z]*":[0-9]*'; }
+tags() { kernel_contexts "$1" '.[] | "\(."tag-local") \(."tag-peer")"'; }
 
 # count_control: count control messages by type, where both hosts send, and on all
 # links. Counter names are the RFC's. Where time is real a doubt, and so a Probe, is a matter

@@ -24,7 +24,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/daemon.sh"
 . "$here/packages.sh"
 . "$here/systemd.sh"
-need dpkg dpkg-deb dkms ip tc modprobe pgrep nsenter unshare setpriv ssh sshd ssh-keygen \
+need dpkg dpkg-deb dkms ip tc modprobe pgrep nsenter unshare setpriv ssh sshd ssh-keygen jq \
 	systemctl systemd-analyze systemd-sysusers
 release=$(uname -r)
 modules=/lib/modules/$release
@@ -138,7 +138,7 @@ daemon_package()
 		"$(inside systemd-analyze verify --man=no shim6d.service 2>&1 | grep shim6d)" ""
 }
 
-edited() { shim6tool -n "$(ns a)" -j config show | grep -q '"trigger-packets":7[,}]'; }
+edited() { shim6tool -n "$(ns a)" -j config show | jq -e '.[]."trigger-packets" == 7' >/dev/null; }
 
 # reload: what an administrator writes to /etc/shim6d.conf counts without a restart.
 reload()
@@ -165,8 +165,8 @@ b_starts()
 # switched LINK: the context of both hosts sends by that link.
 switched()
 {
-	shim6tool -n "$(ns a)" -j context show $A1 $B1 | grep -q "\"locator-peer\":\"2001:db8:$1::b\"" &&
-		shim6tool -n "$(ns b)" -j context show $B1 $A1 | grep -q "\"locator-peer\":\"2001:db8:$1::a\""
+	[ "$(kernel_contexts a '.[]."locator-peer"' $A1 $B1)" = "2001:db8:$1::b" ] &&
+	[ "$(kernel_contexts b '.[]."locator-peer"' $B1 $A1)" = "2001:db8:$1::a" ]
 }
 
 # fails LINK OTHER: a link swallows all, and the session goes on by the other.

@@ -112,17 +112,15 @@ streams_up()
 # moves: what shim6d does with the sessions, as it does it.
 moves()
 {
-	local line at trigger outage pair why
+	local at trigger outage from to why
 
 	# In the namespace, so that it ends with that.
 	ip netns exec "$(ns a)" shim6tool -socket "$(daemon_dir a)/socket" -j monitor path |
-	while read -r line; do
-		[[ $line == *"\"ulid-local\":\"$A1\",\"ulid-peer\":\"$B1\""*'"direction":"outbound"'* ]] || continue
-		[[ $line =~ \"time\":\"([^\"]*)\" ]] && at=${BASH_REMATCH[1]}
-		[[ $line =~ \"trigger\":\"([^\"]*)\" ]] && trigger=${BASH_REMATCH[1]}
-		[[ $line =~ \"outage\":([0-9]*) ]] && outage=${BASH_REMATCH[1]}
-		[[ $line =~ \"to\":\{\"locator-local\":\"2001:db8:([0-9]):[^\"]*\",\"locator-peer\":\"2001:db8:([0-9]): ]] &&
-			pair="provider ${BASH_REMATCH[1]} to ${BASH_REMATCH[2]}"
+	jq --unbuffered -r --arg local "$A1" --arg peer "$B1" '
+		def provider: split(":")[2];
+		select(."ulid-local" == $local and ."ulid-peer" == $peer and .direction == "outbound") |
+		"\(.time) \(.trigger) \(.outage // 0) \(.to."locator-local" | provider) \(.to."locator-peer" | provider)"' |
+	while read -r at trigger outage from to; do
 		case $trigger in
 		local) why="its own link has failed" ;;
 		ulp) why="TCP gets no answers" ;;
@@ -131,8 +129,8 @@ moves()
 		return) why="the first choice works again" ;;
 		*) why="the reason: $trigger" ;;
 		esac
-		say "Shim6 moves all sessions to ${pair% to *}, after $outage ms ($why)"
-		echo "$(since "$(date -d "$at" +%s.%6N)"),pair,$pair" >>"$EVENTS"
+		say "Shim6 moves all sessions to provider $from, after $outage ms ($why)"
+		echo "$(since "$(date -d "$at" +%s.%6N)"),pair,provider $from to $to" >>"$EVENTS"
 	done
 }
 
@@ -141,10 +139,8 @@ moves()
 # it is moved back, and TCP has the time to measure that.
 stay_on()
 {
-	local current
-
-	current=$(ask a /paths | tr '{' '\n' | grep '"current":true')
-	[[ $current == *"\"locator-local\":\"$(topo_prefix "$1"):"* ]] && return
+	ask_if a /paths 'any(.[] | select(.current); ."locator-local" | startswith($prefix))' \
+		--arg prefix "$(topo_prefix "$1"):" && return
 	use_pair "$A1" "$B1" "$2" "$B1" && pause 1
 }
 

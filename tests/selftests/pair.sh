@@ -34,6 +34,10 @@ context_up()
 		locators-local $B2 locators-peer $A2
 }
 
+# kernel_contexts HOST FILTER [WORDS...]: what jq's FILTER makes of the kernel's contexts, or of
+# those that WORDS name.
+kernel_contexts() { shim6tool -n "$(ns "$1")" -j context show "${@:3}" | jq -rc "$2"; }
+
 # switch_host HOST LINK [KEY VALUE...]: to the pair of a link; of link 1, to the ULIDs, on which the
 # header stays.
 switch_host()

@@ -118,7 +118,7 @@ of_context()
 	local l=$U_a p=$U_b
 
 	[ "$1" = a ] || l=$U_b p=$U_a
-	shim6tool -n "$(ns "$1")" -j context show "$l" "$p" 2>/dev/null | sed -n "s/.*\"$2\":\"\{0,1\}\([^\",}]*\).*/\1/p"
+	kernel_contexts "$1" ".[].\"$2\" // empty" "$l" "$p" 2>/dev/null
 }
 
 context_there() { [ "$(of_context a state)$(of_context b state)" = establishedestablished ]; }

@@ -11,7 +11,7 @@ TAP_STORY=1
 . "$here/daemon.sh"
 . "$here/topology.sh"
 . "$here/addresses.sh"
-need ip radvd nft tcpdump ping tc modprobe shim6tool shim6d python3 curl ssh sshd ssh-keygen setpriv
+need ip radvd nft tcpdump ping tc modprobe shim6tool shim6d python3 curl jq ssh sshd ssh-keygen setpriv
 
 # --- ULIDs that are kept -----------------------------------------------------
 
@@ -69,29 +69,12 @@ lose_link()
 	wait $pid 2>/dev/null
 	soon "$d" || { cat "$d"; return 1; }
 	session_talk 5 || return
-	ask a /locators | tr '{' '\n' | grep "\"$A1\"" | grep '"operational":false' | grep -q 'kept on lo for contexts' ||
+	own_locator a $A1 '(.operational | not) and (.why // "" | contains("kept on lo for contexts"))' ||
 		{ ask a /locators; fail "it is taken for a locator that works"; }
 }
 
 # soon FILE: less than 50 ms went by, or half a second where processors are emulated.
-soon()
-{
-	/usr/bin/python3 - "$1" $A1 "$([ "${SHIM6_TIME:-real}" = real ] && echo 0.5 || echo 0.05)" <<-'EOF2'
-		import datetime, sys
-		lost = kept = None
-		for line in open(sys.argv[1]):
-		    if sys.argv[2] + "/" not in line or not line.startswith("["):
-		        continue
-		    at = datetime.datetime.fromisoformat(line[1:line.index("]")])
-		    if "Deleted" in line and lost is None:
-		        lost = at
-		    elif "/128" in line and "Deleted" not in line and kept is None:
-		        kept = at
-		took = (kept - lost).total_seconds()
-		print("kept after", took, "s")
-		sys.exit(not 0 <= took < float(sys.argv[3]))
-	EOF2
-}
+soon() { /usr/bin/python3 "$here/kept.py" "$1" $A1 "$([ "${SHIM6_TIME:-real}" = real ] && echo 0.5 || echo 0.05)"; }
 
 # A link loses what does not come back by itself.
 get_back()
@@ -109,7 +92,7 @@ restarted()
 	daemon_restart a && session_talk 5 && kept $A1 && adopted || { ip -n "$(ns a)" -6 addr; fail "it is not kept"; }
 }
 
-adopted() { ask a /status | grep -q '"contexts":1,'; }
+adopted() { ask_if a /status '.contexts == 1'; }
 
 flaps()
 {
@@ -187,7 +170,7 @@ proved()
 	d=$(daemon_dir a)/state
 	expect_eq "the mode of the key" "$(stat -c %a "$d/addresses.key")" 600 &&
 	shim6tool hba verify "$M1" pds "$d/addresses.pem" && shim6tool hba verify "$M2" pds "$d/addresses.pem" || return
-	expect_eq "locators with proof" "$(ask a /locators | tr '{' '\n' | grep -e "\"$M1\"" -e "\"$M2\"" | grep -c '"hba":true')" 2
+	own_locator a "$M1" .hba && own_locator a "$M2" .hba || { ask a /locators; fail "shim6d has no proof of them"; }
 }
 
 # What was learnt of one provider's path to a peer steers no packet of the other's.
@@ -311,10 +294,10 @@ peer()
 		{ ask b /contexts; fail "b has no proof of $M2"; return 1; }
 }
 
-peer_made() { ask b /locators | tr '{' '\n' | grep '"hba":true' | sed -n 's/^"address":"\(2001:db8:3:1:[^"]*\)".*/\1/p' | grep .; }
+peer_made() { ask_for b /locators '.[] | select(.hba).address | select(startswith("2001:db8:3:1:"))'; }
 
 # proof ADDRESS METHOD: b knows the locator, by that method.
-proof() { ask b /contexts | tr '{' '\n' | grep "\"address\":\"$1\"" | grep "\"method\":\"$2\"" | grep -q '"verified":true'; }
+proof() { peer_locator b "$1" ".method == \"$2\" and .verified"; }
 
 # The key has signed for the new address, so b sends to it, and takes what comes from it.
 signed()

@@ -6,7 +6,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
-need ip modprobe shim6tool python3 setpriv unshare
+need ip modprobe shim6tool python3 jq setpriv unshare
 
 defaults='[{"max-contexts":131072,"max-flows":4096,"trigger-packets":45,"trigger-time":10000,"send-timeout":15000,"idle-timeout":600000,"icmp-to-ulp":0}]'
 
@@ -16,17 +16,14 @@ get()
 	local key=$1
 
 	shift
-	shim6tool -j "$@" config show | sed -n "s/.*\"$key\":\([0-9]*\).*/\1/p"
+	shim6tool -j "$@" config show | jq ".[].\"$key\""
 }
 
 has_defaults() { expect_eq "the configuration" "$(shim6tool -j "$@" config show)" "$defaults"; }
 
 json_is_json()
 {
-	shim6tool -j -p config show | /usr/bin/python3 -c '
-import json, sys
-l = json.load(sys.stdin)
-assert len(l) == 1 and len(l[0]) == 7 and all(type(v) is int for v in l[0].values()), l'
+	shim6tool -j -p config show | jq -e 'length == 1 and (.[0] | length == 7 and all(.[]; . == floor))'
 }
 
 text_reads_back()
@@ -153,7 +150,7 @@ parallel_writers()
 	done
 	for i in 1 2 3 4 5; do
 		v=$(shim6tool -n "$n" -j config show) || return
-		echo "$v" | grep -qE '"max-contexts":([0-9]+),"max-flows":\1,' || { fail "torn: $v"; return 1; }
+		jq -e '.[] | ."max-contexts" == ."max-flows"' <<<"$v" >/dev/null || { fail "torn: $v"; return 1; }
 	done
 	wait
 }

@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 TAP_STORY=1
 . "$here/pair.sh"
 . "$here/daemon.sh"
-need ip tc nft modprobe rmmod shim6tool shim6d python3 curl ssh sshd ssh-keygen setpriv
+need ip tc nft modprobe rmmod shim6tool shim6d python3 curl jq ssh sshd ssh-keygen setpriv
 
 # Host b answers, and asks for no context by itself: so that it is known who does
 # what. The prefixes of both links are trusted, as in a laboratory.
@@ -80,7 +80,7 @@ LOSSY="40 41 42 43 44 45 46 47"
 # made HOST: how many of these contexts are established.
 made()
 {
-	shim6tool -n "$(ns "$1")" -j context show | tr '{' '\n' | grep '"state":"established"' | grep -c '"fii":4[0-7],'
+	kernel_contexts "$1" '[.[] | select(.state == "established" and .fii >= 40 and .fii <= 47)] | length'
 }
 
 made_at_least() { [ "$(made a)" -ge "$1" ] && [ "$(made b)" -ge "$1" ]; }
@@ -128,10 +128,10 @@ all_gone()
 	adopted a 0 && adopted b 0
 }
 
-not_held_down() { ask "$1" /status | grep -q '"hold-downs":0'; }
+not_held_down() { ask_if "$1" /status '."hold-downs" == 0'; }
 
 # adopted HOST N: the daemon has so many contexts, as the kernel has.
-adopted() { ask "$1" /status | grep -q "\"contexts\":$2,"; }
+adopted() { ask_if "$1" /status ".contexts == $2"; }
 
 # --- a daemon dies -----------------------------------------------------------
 
@@ -248,7 +248,7 @@ rebooted()
 	[ "$(sent b r1bis)" -gt "$before" ] || fail "without R1bis"
 }
 
-has_module() { ask "$1" /status | grep -q "\"kernel\":$2"; }
+has_module() { ask_if "$1" /status ".kernel == $2"; }
 
 module_reloaded()
 {
@@ -288,7 +288,7 @@ without_shim6()
 	[ "${SHIM6_TIME:-real}" = real ] || sleep 11
 	session_talk 50 || return
 	expect_eq "I1 sent" "$(sent a i1)" $((before + 1)) || return
-	ask a /status | grep -q '"hold-downs":1' || { ask a /status; fail "it is not held down"; return 1; }
+	ask_if a /status '."hold-downs" == 1' || { ask a /status; fail "it is not held down"; return 1; }
 	# By command it is tried all the same.
 	command_ok a open "$C,\"force\":true" && session_lives 20 || return
 	expect_eq "I1 sent by force" "$(sent a i1)" $((before + 2)) || return
@@ -327,13 +327,7 @@ without_answer()
 
 # --- locators ----------------------------------------------------------------
 
-# peer_says HOST ADDRESS WORDS: what a host has been told of a locator of its peer.
-peer_says()
-{
-	ask "$1" /contexts | grep -o "\"locators-peer\":\[[^]]*\]" | tr '{' '\n' | grep "\"$2\"" | grep -q "$3"
-}
-
-peer_does_not_say() { ! peer_says "$@"; }
+no_peer_locator() { ! peer_locator "$@"; }
 
 # The peer is told that a cable is out, that it is in again, and of an address.
 locators_change()
@@ -344,13 +338,13 @@ locators_change()
 	ask a /contexts/open "{$C,\"force\":true}" >/dev/null
 	busywait 10 established || { ask a /history; fail "no context"; return 1; }
 	ip -n "$(ns b)" link set up2 down || return
-	busywait 10 peer_says b $A2 '"broken":true' || { ask a /locators; ask b /contexts; fail "b is not told that it is broken"; return 1; }
+	busywait 10 peer_locator b $A2 .broken || { ask a /locators; ask b /contexts; fail "b is not told that it is broken"; return 1; }
 	# The other end has lost its address with its link.
 	ip -n "$(ns b)" link set up2 up && ip -n "$(ns b)" addr add $B2/64 dev up2 nodad || return
-	busywait 10 peer_does_not_say b $A2 '"broken":true' || { fail "b is not told that it works"; return 1; }
-	ip -n "$n" addr add 2001:db8:2::aa/64 dev up2 nodad && busywait 10 peer_says b 2001:db8:2::aa address ||
+	busywait 10 no_peer_locator b $A2 .broken || { fail "b is not told that it works"; return 1; }
+	ip -n "$n" addr add 2001:db8:2::aa/64 dev up2 nodad && busywait 10 peer_locator b 2001:db8:2::aa true ||
 		{ fail "b is not told of a new address"; return 1; }
-	ip -n "$n" addr del 2001:db8:2::aa/64 dev up2 && busywait 10 peer_does_not_say b 2001:db8:2::aa address ||
+	ip -n "$n" addr del 2001:db8:2::aa/64 dev up2 && busywait 10 no_peer_locator b 2001:db8:2::aa true ||
 		{ fail "b is not told that an address is gone"; return 1; }
 	session_lives 20
 }
@@ -377,19 +371,16 @@ hba()
 		EOF2
 		daemon_start $h || return
 	done
-	ask a /locators | grep -q '"hba":true' || { ask a /locators; cat "$d/hba"; fail "the set is not known"; return 1; }
+	ask_if a /locators 'any(.[]; .hba)' || { ask a /locators; cat "$d/hba"; fail "the set is not known"; return 1; }
 	command_ok a open "$(context_name $HBA_a1 $HBA_b1)" || return
 	busywait 10 hba_verified a $HBA_b2 && busywait 10 hba_verified b $HBA_a2 ||
 		{ ask a /contexts; ask b /contexts; fail "the sets are not verified"; return 1; }
 	# Addresses that prove nothing have no locators but themselves.
 	command_ok a open "$C" && busywait 10 established || { ask a /history; fail "no context without proof"; return 1; }
-	! ask a /contexts | grep -q "\"$B2\"" || { ask a /contexts; fail "$B2 is believed"; }
+	ask_if a /contexts 'all(..; . != $address)' --arg address $B2 || { ask a /contexts; fail "$B2 is believed"; }
 }
 
-hba_verified()
-{
-	ask "$1" /contexts | tr '{' '\n' | grep "\"address\":\"$2\"" | grep '"method":"hba"' | grep -q '"verified":true'
-}
+hba_verified() { peer_locator "$1" "$2" '.method == "hba" and .verified'; }
 
 # --- who may what ------------------------------------------------------------
 
@@ -404,7 +395,7 @@ permissions()
 {
 	local out
 
-	chmod 755 "$TEST_TMP" "$(daemon_dir a)" && ask a /contexts | grep -q tag-local || { fail "root does not see tags"; return 1; }
+	chmod 755 "$TEST_TMP" "$(daemon_dir a)" && ask_if a /contexts 'any(.[]; has("tag-local"))' || { fail "root does not see tags"; return 1; }
 	out=$(ask_as_nobody /contexts) || return
 	case $out in
 	*tag-local* | *tag-peer*) fail "nobody sees tags: $out"; return 1 ;;
@@ -461,7 +452,8 @@ peer_without_trust()
 		: >"$d/log"
 		command_ok "$1" open "$(context_name "$2" "$3"),\"force\":true" && busywait 20 established || { cat "$d/log"; fail "$1 begins: no context"; return 1; }
 		holds "$d/log" "it is told of no locators that nothing proves" || { cat "$d/log"; fail "$1 begins: b was told of nothing"; return 1; }
-		ask a /contexts | grep -q "\"ulid-local\":\"$A1\",[^]]*\"locators-local\":\[\"$A1\"\]" || { ask a /contexts; fail "$1 begins: a has told more"; return 1; }
+		ask_if a /contexts 'any(.[]; ."ulid-local" == $ulid and ."locators-local" == [$ulid])' --arg ulid $A1 ||
+			{ ask a /contexts; fail "$1 begins: a has told more"; return 1; }
 	done
 	cat "$TEST_TMP/no-trust.conf" >"$d/shim6d.conf" && reloaded a && session_lives 20
 }
@@ -504,15 +496,7 @@ debug_port()
 # debug WORDS...: and its answer, which ends with ok. DEBUG_AT is where.
 debug()
 {
-	in_ns a /usr/bin/python3 -c 'import socket, sys
-at = sys.argv.pop(1)
-s = socket.socket(socket.AF_INET6 if ":" in at else socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(5)
-s.connect((at, 19384))
-s.send(" ".join(sys.argv[1:]).encode())
-text = s.recv(65536).decode()
-print(text, end="")
-sys.exit(not text.endswith("ok\n"))' "${DEBUG_AT:-::1}" "$@"
+	in_ns a /usr/bin/python3 "$here/debug_port.py" "${DEBUG_AT:-::1}" "$@"
 }
 
 bad_reload()
@@ -523,7 +507,7 @@ bad_reload()
 	echo 'colour = "red"' >>"$d/shim6d.conf"
 	daemon_signal a HUP && busywait 10 grep -q 'shim6d.conf:[0-9]*: debug-port.colour: there is no such key' "$d/log" ||
 		{ cat "$d/log"; fail "a wrong key is no news"; return 1; }
-	session_lives 20 && ask a /status | grep -q '"kernel":true'
+	session_lives 20 && ask_if a /status .kernel
 }
 
 modprobe shim6 || exit

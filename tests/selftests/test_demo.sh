@@ -5,7 +5,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
-need ip tc radvd ping python3 modprobe shim6tool shim6d plot ssh sshd ssh-keygen
+need ip tc radvd ping python3 jq modprobe shim6tool shim6d plot ssh sshd ssh-keygen
 
 export SHIM6_ARTIFACTS=$TEST_TMP/out
 D=$SHIM6_ARTIFACTS/demo
@@ -66,23 +66,7 @@ moved_twice()
 }
 
 # The pairs that were in use are named, where there is room for a name.
-svg()
-{
-	/usr/bin/python3 - "$D.svg" "$D.events.csv" <<-'EOF'
-		import csv, sys, xml.etree.ElementTree as tree
-		texts = [t.text for t in tree.parse(sys.argv[1]).iter("{http://www.w3.org/2000/svg}text")]
-		events = sorted((float(at), kind, text) for at, kind, text in csv.reader(open(sys.argv[2])))
-		begin, end = ([at for at, kind, _ in events if kind == wanted][0] for wanted in ("begin", "end"))
-		pairs = [(at, text) for at, kind, text in events if kind == "pair"] + [(end, "")]
-		long = [a[1] for a, b in zip(pairs, pairs[1:]) if b[0] - a[0] > (end - begin) / 6]
-		assert len(long) >= 2, events
-		failures = [text for _, kind, text in events if kind in ("failure", "repair")]
-		assert len(failures) == 4, events
-		for wanted in "Mbit/s", "TCP with Shim6", "UDP with Shim6", "plain TCP, by provider 1", "plain TCP, by provider 2", \
-		    *failures, *long, "seconds since the demo began":
-		    assert wanted in texts, (wanted, texts)
-	EOF
-}
+svg() { /usr/bin/python3 "$here/demo_svg.py" "$D.svg" "$D.events.csv"; }
 
 # All checksums, all pixels, and some of each colour.
 png()

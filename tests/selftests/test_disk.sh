@@ -11,7 +11,7 @@ TAP_STORY=1
 . "$here/daemon.sh"
 . "$here/topology.sh"
 . "$here/addresses.sh"
-need ip radvd nft ping modprobe shim6tool shim6d curl mkfifo nsenter
+need ip radvd nft ping modprobe shim6tool shim6d curl jq mkfifo nsenter
 
 A=$(daemon_dir a)
 STATE=$A/state
@@ -35,7 +35,7 @@ moves()
 {
 	local begun status p
 
-	p=$(shim6tool -n "$(ns a)" -j context show | sed -n 's/.*"locator-local":"2001:db8:\([12]\):.*/\1/p')
+	p=$(kernel_contexts a '.[0]."locator-local" | split(":")[2]')
 	blackhole "$p" both && begun=$(date +%s) || return
 	sleep 5
 	! answers || { fail "provider $p has not failed"; return 1; }
@@ -55,7 +55,7 @@ full()
 	sleep 600
 	[ ! -s "$STATE/addresses.key" ] || { fail "the disk is not full"; return 1; }
 	told 'can.t be saved, which is tried again' 1 || return
-	ask a /status | grep -q '"keys-error":".*no space' || { ask a /status; fail "the status does not say so"; }
+	ask_if a /status '."keys-error" | contains("no space")' || { ask a /status; fail "the status does not say so"; }
 }
 
 full_moves()
@@ -67,7 +67,7 @@ full_moves()
 # The peer has proof of the second address, so there is somewhere to move to.
 established_now()
 {
-	ask a /contexts | grep -q '"state":"established"' && ask b /contexts | tr '{' '\n' | grep "\"address\":\"$M2\"" | grep -q '"verified":true'
+	ask_if a /contexts 'any(.[]; .state == "established")' && peer_locator b "$M2" .verified
 }
 
 # restarted: the addresses and the context are the same.
@@ -75,10 +75,10 @@ restarted()
 {
 	local before
 
-	before=$(shim6tool -n "$(ns a)" -j context show | grep -o '"tag-[a-z]*":[0-9]*')
+	before=$(tags a)
 	daemon_restart a && sleep 10 || return
 	expect_eq "addresses after a restart" "$(made up1) $(made up2)" "$M1 $M2" &&
-	expect_eq "tags" "$(shim6tool -n "$(ns a)" -j context show | grep -o '"tag-[a-z]*":[0-9]*')" "$before" &&
+	expect_eq "tags" "$(tags a)" "$before" &&
 	answers && established_now || { ask a /contexts; fail "the context is not what it was"; }
 }
 
@@ -116,7 +116,7 @@ hangs()
 	established_now && answers
 }
 
-generations() { ask a /contexts | grep -o '"generation-[a-z]*":[0-9]*'; }
+generations() { ask_for a /contexts '.[] | "\(."generation-local") \(."generation-peer")"'; }
 
 # An older version has kept contexts in the state directory. What the kernel does not know
 # of them is still known after an upgrade.

@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/flows.sh"
-need ip nft modprobe shim6tool shim6d python3 curl radvd sysctl
+need ip nft modprobe shim6tool shim6d python3 curl jq radvd sysctl
 
 # --- what a host is told of its own locators ------------------------------------
 
@@ -33,10 +33,9 @@ noticed()
 # moves: of a, each with its trigger, from which to which of its own providers.
 moves()
 {
-	ask a /paths/history | python3 -c 'import json, sys
-for s in json.load(sys.stdin):
-    if s["direction"] == "outbound":
-        print(s["trigger"], *(s[p]["locator-local"].split(":")[2] + w for p, w in (("from", " to"), ("to", ""))))'
+	ask a /paths/history | jq -r '
+		def provider: ."locator-local" | split(":")[2];
+		.[] | select(.direction == "outbound") | "\(.trigger) \(.from | provider) to \(.to | provider)"'
 }
 
 # is_said WHY: of a locator of a, within a few seconds; and it is kept what.
@@ -53,11 +52,7 @@ routes_lost()
 # The router says that it is none any more.
 router_resigns()
 {
-	radvd_end 1 && ip -n "$(ns a)" -6 route del default dev up1 table 101 && in_ns p1 python3 -c '
-import socket, struct
-s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
-s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
-s.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 0, 0, 0), ("ff02::1", 0, 0, socket.if_nametoindex("host")))' &&
+	radvd_end 1 && ip -n "$(ns a)" -6 route del default dev up1 table 101 && in_ns p1 /usr/bin/python3 "$here/router_resigns.py" host &&
 	busywait 5 is_said 'no default router'
 }
 
@@ -125,8 +120,7 @@ preferences()
 	expect_eq "moves" "$(moves)" "return 1 to 2" || { ask a /paths/history; status=1; }
 	# Hold-down, and what it took until something was sent.
 	below "the return" "$(since_context)" 6500 || status=1
-	expect_eq "policies" "$(ask a /paths | grep -o '"policy":"[a-z]*' | sort | uniq -c | tr -d '"\n' | xargs)" \
-		"2 policy:backup 2 policy:normal" || { ask a /paths; status=1; }
+	expect_eq "policies" "$(ask_for a /paths '[.[].policy] | sort | join(" ")')" "backup backup normal normal" || { ask a /paths; status=1; }
 	before=$(sent a probe)
 	# Three intervals; nothing else has a reason to probe.
 	sleep 60
@@ -139,12 +133,7 @@ preferences()
 # since_context: how many milliseconds after the context's R2 the first move of a was.
 since_context()
 {
-	{ ask a /history; ask a /paths/history; } | python3 -c 'import datetime, json, sys
-d, s = json.JSONDecoder(), sys.stdin.read().strip()
-contexts, n = d.raw_decode(s)
-paths, _ = d.raw_decode(s[n:].strip())
-at = lambda t: datetime.datetime.fromisoformat(t[:26].rstrip("Z") + "+00:00").timestamp()
-print(round(1000 * (at(paths[0]["time"]) - at([e["time"] for e in contexts if e.get("state") == "established" or e.get("to") == "established"][0]))))'
+	ask a /history >"$TEST_TMP/history" && ask a /paths/history | /usr/bin/python3 "$here/explored.py" since-context "$TEST_TMP/history"
 }
 
 busy() { :; }
@@ -165,14 +154,7 @@ four_by_four()
 		busywait 20 has_addr "$(topo_host "$p")" "$(topo_uplink "$p")" "2001:db8:$p:2" || return
 	done
 	daemons_up && flows 10 shim6:all_dead_for_a_while tcp:5001 || { cat "$RESULTS.err"; daemons_down; return 1; }
-	ask a /paths/history | python3 -c 'import json, sys
-s = [s for s in json.load(sys.stdin) if s["direction"] == "outbound"][0]
-pairs = [s["from"]]
-for p in s["probed"]:
-    p = {k: p[k] for k in ("locator-local", "locator-peer")}
-    if p not in pairs:
-        pairs.append(p)
-print(*(p[k] for p in pairs[:4] for k in p))' >"$TEST_TMP/order" || { ask a /paths/history; status=1; }
+	ask a /paths/history | /usr/bin/python3 "$here/explored.py" order >"$TEST_TMP/order" || { ask a /paths/history; status=1; }
 	daemons_down
 	[ $status = 0 ] || return
 	# shellcheck disable=SC2046
@@ -181,25 +163,14 @@ print(*(p[k] for p in pairs[:4] for k in p))' >"$TEST_TMP/order" || { ask a /pat
 	# Not all is healed: the eight addresses are to stay.
 	topo_ping_all 20 && daemons_up && flows 10 shim6:dead_pairs tcp:5001 || { cat "$RESULTS.err"; daemons_down; return 1; }
 	below "TCP" "$(outage tcp:5001)" 3000 || status=1
-	ask a /paths/history | python3 -c 'import datetime, json, sys
-s = [s for s in json.load(sys.stdin) if s["direction"] == "outbound"][0]
-pair = lambda p: (p["locator-local"], p["locator-peer"])
-at = lambda t: datetime.datetime.fromisoformat(t[:26].rstrip("Z") + "+00:00").timestamp()
-words = open(sys.argv[1]).read().split()
-dead = list(zip(words[::2], words[1::2]))
-probed = [p for p in s["probed"] if pair(p) != pair(s["from"])]
-took = at(s["time"]) - at(probed[0]["time"])
-assert s["trigger"] == "ulp" and pair(s["from"]) == dead[0], s
-assert [pair(p) for p in probed[:3]] == dead[1:], (dead, s)
-assert len(probed) == 4 and pair(s["to"]) == pair(probed[3]), s
-assert took <= 2, took' "$TEST_TMP/order" || { ask a /paths/history; status=1; }
+	ask a /paths/history | /usr/bin/python3 "$here/explored.py" fourth "$TEST_TMP/order" || { ask a /paths/history; status=1; }
 	daemons_down
 	return $status
 }
 
 all_dead_for_a_while()
 {
-	[ "$(ask a /paths | grep -o '"locator-local"' | wc -l)" = 16 ] || { ask a /paths; fail "not sixteen pairs"; return 1; }
+	ask_if a /paths 'length == 16' || { ask a /paths; fail "not sixteen pairs"; return 1; }
 	blackhole 1 both && blackhole 2 both && sleep 4 && blackhole_clear
 }
 

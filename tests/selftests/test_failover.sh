@@ -17,7 +17,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/flows.sh"
-need ip ss tc nft modprobe shim6tool shim6d python3 curl radvd iperf3 ssh sshd ssh-keygen
+need ip ss tc nft modprobe shim6tool shim6d python3 curl jq radvd iperf3 ssh sshd ssh-keygen
 
 TABLE=$TEST_TMP/table
 IPERF=$TEST_TMP/iperf
@@ -83,17 +83,7 @@ iperf_end()
 # end. It fails with a reason if the end was not ours.
 iperf_silence()
 {
-	python3 -c 'import json, sys
-all = json.load(open(sys.argv[1]))
-longest = now = 0
-for i in all["intervals"]:
-    s = i["sum"]
-    now = now + s["seconds"] * 1000 if s["bytes"] == 0 else 0
-    longest = max(longest, now)
-print(round(longest))
-error = all.get("error")
-if not any(i["sum"]["bytes"] for i in all["intervals"]) or "server has terminated" not in str(error):
-    sys.exit("%s, after %d tenths" % (error, len(all["intervals"])))' "$IPERF.$1" 2>&1 || { cat "$IPERF.$1.client"; return 1; }
+	/usr/bin/python3 "$here/iperf_silence.py" "$IPERF.$1" 2>&1 || { cat "$IPERF.$1.client"; return 1; }
 }
 
 # --- one failure -------------------------------------------------------------
@@ -118,7 +108,7 @@ row()
 	echo "plain TCP $plain, MPTCP $mptcp ($hit of 5 hit), Shim6 TCP $tcp, plain UDP $plain_udp, Shim6 UDP $udp"
 	below "TCP" "$tcp" "$4" && below "UDP" "$udp" "$5" || status=1
 	case $mptcp in never | none) ;; *) below "TCP, beside MPTCP" "$tcp" $((mptcp - 1)) || status=1 ;; esac
-	[ -z "${6:-}" ] || ask a /paths/history | grep -q "\"trigger\":\"$6\"" || { fail "the trigger was not $6"; status=1; }
+	[ -z "${6:-}" ] || ask_if a /paths/history "any(.[]; .trigger == \"$6\")" || { fail "the trigger was not $6"; status=1; }
 	[ $status = 0 ] || { ask a /paths/history; ask b /paths/history; cat "$RESULTS.err"; grep -v level=DEBUG "$(daemon_dir a)/log"; }
 	daemons_down
 	return $status
@@ -228,7 +218,7 @@ one_way_traffic()
 	return $status
 }
 
-probes_of() { ask "$1" /status | grep -o '"Probe":[0-9]*'; }
+probes_of() { ask_for "$1" /status '[.sent.Probe, .received.Probe]'; }
 
 show()
 {

@@ -6,7 +6,7 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 . "$here/daemon.sh"
-need ip modprobe shim6tool shim6d curl python3
+need ip modprobe shim6tool shim6d curl jq python3
 export PYTHONDONTWRITEBYTECODE=1
 
 # How often to repeat what may fail by chance. Emulated processors are slow.
@@ -61,7 +61,7 @@ daemon_waits()
 	echo "install shim6 /bin/false" >/etc/modprobe.d/s6-test.conf
 	daemon_start a || { rm /etc/modprobe.d/s6-test.conf; return 1; }
 	sleep 10
-	ask a /status | grep -q '"kernel":false' && grep -q 'shim6d waits for it' "$d/log" || { cat "$d/log"; fail "it does not wait"; }
+	ask_if a /status '.kernel | not' && grep -q 'shim6d waits for it' "$d/log" || { cat "$d/log"; fail "it does not wait"; }
 	rm /etc/modprobe.d/s6-test.conf
 	busywait 60 has_module || { cat "$d/log"; fail "it does not have the module loaded"; return 1; }
 	# Who unloads it wants it unloaded.
@@ -73,7 +73,7 @@ daemon_waits()
 	ns_del_all
 }
 
-has_module() { ask a /status | grep -q '"kernel":true'; }
+has_module() { ask_if a /status .kernel; }
 
 # Namespaces are made and destroyed while the module comes and goes.
 under_namespaces()

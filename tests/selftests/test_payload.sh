@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/topology.sh"
-need ip nft modprobe shim6tool shim6d python3 curl radvd
+need ip nft modprobe shim6tool shim6d python3 curl jq radvd
 
 BULK=$TEST_TMP/bulk
 pids=()
@@ -91,8 +91,8 @@ goes_on()
 # moves HOST: each with its trigger, and by which provider of a packets then go.
 moves()
 {
-	ask "$1" /paths/history | python3 -c 'import json, sys
-print(*(s["trigger"] + " " + s["to"][sys.argv[1]].split(":")[2] for s in json.load(sys.stdin) if s["direction"] == "outbound"), sep=", ")' "locator-$([ "$1" = a ] && echo local || echo peer)"
+	ask_for "$1" /paths/history '[.[] | select(.direction == "outbound") | "\(.trigger) \(.to[$side] | split(":")[2])"] | join(", ")' \
+		--arg side "locator-$([ "$1" = a ] && echo local || echo peer)"
 }
 
 # told HOST WHY: the reason is in the journal, in the history, and in what shim6tool says.

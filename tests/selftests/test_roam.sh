@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/routers.sh"
-need ip tc nft modprobe shim6tool shim6d python3 radvd
+need ip tc nft modprobe shim6tool shim6d python3 jq radvd
 
 # The network that up1 comes to, behind another router on the same cable.
 NEW=2001:db8:5:1

@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/routers.sh"
-need ip tc nft modprobe shim6tool shim6d python3 radvd
+need ip tc nft modprobe shim6tool shim6d python3 jq radvd
 
 # failure PROVIDER KIND, of a host's first provider, and repair:
 #   both, in, out	the core loses what comes from its customers, what goes to them, or both

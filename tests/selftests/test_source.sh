@@ -13,7 +13,7 @@ TAP_STORY=1
 . "$here/daemon.sh"
 . "$here/addresses.sh"
 . "$here/routers.sh"
-need ip radvd nft tc modprobe shim6tool shim6d python3
+need ip radvd nft tc modprobe shim6tool shim6d python3 jq
 
 FAR=2001:db8:f:1::1
 
@@ -21,16 +21,7 @@ temporary() { ip -n "$(ns a)" -6 addr show dev "$1" temporary -deprecated -tenta
 is_temporary() { [ -n "$(temporary "$1")" ]; }
 
 # source_by UPLINK [DESTINATION]: where a connection by that link begins. Nothing is sent.
-source_by()
-{
-	in_ns a /usr/bin/python3 - "$1" "${2:-$FAR}" <<-'EOF'
-		import socket, sys
-		s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-		s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, sys.argv[1].encode())
-		s.connect((sys.argv[2], 9))
-		print(s.getsockname()[0])
-	EOF
-}
+source_by() { in_ns a /usr/bin/python3 "$here/source_of.py" "${2:-$FAR}" --device "$1"; }
 
 labels() { ip -n "$(ns a)" addrlabel | grep -w 'label 5533'; }
 no_labels() { [ -z "$(labels)" ]; }
@@ -54,8 +45,8 @@ by_default()
 {
 	hosts_up && M1=$(made_addr a up1) M2=$(made_addr a up2) && begin_at "with shim6d" "$M1" "$M2" || return
 	# Who asks for a temporary one by its name gets it.
-	expect_eq "a program that says which" "$(in_ns a /usr/bin/python3 -c "import socket
-s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(('$(temporary up1)', 0)); s.connect(('$FAR', 9)); print(s.getsockname()[0])")" "$(temporary up1)"
+	expect_eq "a program that says which" \
+		"$(in_ns a /usr/bin/python3 "$here/source_of.py" "$FAR" --bind "$(temporary up1)")" "$(temporary up1)"
 }
 
 # A neighbour's address is of the same prefix, and no other link's is taken.
@@ -131,8 +122,7 @@ unmodified()
 
 	shim6tool -n "$(ns a)" context flush
 	shim6tool -n "$(ns b)" context flush
-	from=$(in_ns a /usr/bin/python3 -c "import socket
-s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.connect(('$U_b', 9)); print(s.getsockname()[0])")
+	from=$(in_ns a /usr/bin/python3 "$here/source_of.py" "$U_b") || return
 	case $from in
 	"$M1") p=1 ;;
 	"$M2") p=2 ;;

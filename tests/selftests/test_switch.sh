@@ -8,7 +8,7 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 . "$here/pair.sh"
-need ip tc nft modprobe shim6tool python3 ssh sshd iperf3 ethtool ssh-keygen
+need ip tc nft modprobe shim6tool python3 jq ssh sshd iperf3 ethtool ssh-keygen
 
 # What goes over link 2 is counted where nothing of ours comes before.
 count_links()
@@ -154,9 +154,7 @@ udp_survives()
 	link_dead 1 && switch_to 2 || return
 	dead=$((($(date +%s%N) - start) / 1000000))
 	wait $client || { cat "$TEST_TMP/udp.json"; fail "iperf3 fails"; return 1; }
-	out=$(/usr/bin/python3 -c 'import json, sys
-s = json.load(open(sys.argv[1]))["end"]["sum"]
-print(s["packets"], s["lost_packets"])' "$TEST_TMP/udp.json") || return
+	out=$(jq -r '.end.sum | "\(.packets) \(.lost_packets)"' "$TEST_TMP/udp.json") || return
 	echo "packets and losses: $out"
 	# shellcheck disable=SC2086
 	set -- $out

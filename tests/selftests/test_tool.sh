@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 TAP_STORY=1
 . "$here/pair.sh"
 . "$here/daemon.sh"
-need ip tc nft modprobe rmmod shim6tool shim6d python3 setpriv
+need ip tc nft modprobe rmmod shim6tool shim6d python3 jq setpriv
 man=$here/../../docs/man
 
 # tool HOST WORDS...: as somebody on the host would say it.
@@ -38,15 +38,8 @@ says()
 
 unprivileged() { setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all "$@"; }
 
-# keys WANTED: standard input is JSON, a list whose first object has these keys.
-keys()
-{
-	/usr/bin/python3 -c '
-import json, sys
-have = json.load(sys.stdin)[0]
-lacks = [k for k in sys.argv[1:] if k not in have]
-sys.exit("lacks %s: %s" % (lacks, have) if lacks else 0)' "$@"
-}
+# keys WANTED...: standard input is a list in JSON, whose first object has these keys.
+keys() { jq -c '.[0] | ($ARGS.positional - keys) as $lacks | if $lacks == [] then empty else error("no \($lacks) in \(.)") end' --args "$@"; }
 
 # --- something is not there --------------------------------------------------
 
@@ -201,7 +194,7 @@ monitors_json()
 {
 	monitoring -j -ts monitor policy || return
 	tool a policy add preference 78 protocol tcp action ignore && hears '"preference":78' || { monitored; return 1; }
-	monitored >/dev/null && grep '"preference":78' "$TEST_TMP/monitor" | head -n 1 | sed 's/.*/[&]/' |
+	monitored >/dev/null && jq -nR '[inputs | fromjson? | select(.preference == 78)]' "$TEST_TMP/monitor" |
 		keys event timestamp preference protocol action && tool a policy del preference 78
 }
 
@@ -326,7 +319,7 @@ use_pair()
 	local table="table ip6 wall; add chain ip6 wall out { type filter hook output priority 0; }; add rule ip6 wall out"
 
 	tool a context del $A1 $B1 && tool a context trigger $A1 $B1 force && busywait 20 established || return
-	ask a /contexts | grep -q "{\"address\":\"$B2\"[^}]*\"probed\":false" || { ask a /contexts; fail "it is not fresh"; return 1; }
+	peer_locator a $B2 '.probed | not' || { ask a /contexts; fail "it is not fresh"; return 1; }
 	says 0 "^.{\"ulid-local\":\"$A1\".*\"locator-local\":\"$A2\",\"locator-peer\":\"$B2\",\"result\":\"ok\"}.$" \
 		tool a -j path use $A1 $B1 local $A2 peer $B2 && by_pair $A1 $B1 $A2 $B2 || { tool a path; fail "it has not moved"; return 1; }
 	says 0 "trigger operator" tool a path history $A1 $B1 && tool a path use $A1 $B1 ulids && by_pair $A1 $B1 $A1 $B1 || return
@@ -423,7 +416,7 @@ probe_passes()
 	in_ns b nft list ruleset | grep -q 'counter packets 0 ' || { in_ns b nft list ruleset; fail "it is too long"; return 1; }
 	in_ns b nft flush ruleset || return
 	# It leaves nothing behind.
-	ask b /contexts | grep -q '"fii":[1-9]' && { ask b /contexts; fail "a probe has made a context"; return 1; }
+	ask_if b /contexts 'any(.[]; .fii > 0)' && { ask b /contexts; fail "a probe has made a context"; return 1; }
 	tool a -j path probe $B1 | keys source destination mtu shim6 shim6-full result text
 }
 

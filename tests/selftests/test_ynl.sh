@@ -9,7 +9,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
-need modprobe python3 shim6tool
+need modprobe python3 jq shim6tool
 export PYTHONDONTWRITEBYTECODE=1
 A=2001:db8::a B=2001:db8::b A2=2001:db8:1::a B2=2001:db8:1::b B3=2001:db8:2::b
 
@@ -33,37 +33,19 @@ ynl()
 		--schema "$src/Documentation/netlink/genetlink.yaml" "$@"
 }
 
-# same YNL SHIM6TOOL: two files of JSON; shim6tool's is a list always, and its lists of
-# locators have no names inside.
-same()
-{
-	/usr/bin/python3 - "$@" <<-'EOF2'
-		import json, sys
-		y, s = (json.load(open(f)) for f in sys.argv[1:])
-		y = y if isinstance(y, list) else [y]
-		for c in y:
-		    for side in "locators-local", "locators-peer":
-		        if side in c:
-		            c[side] = c[side]["locator"]
-		for c in y + s:
-		    for ticks in "last-sent", "last-heard":
-		        c.pop(ticks, None)
-		key = lambda c: json.dumps(c, sort_keys=True)
-		if not y or sorted(y, key=key) != sorted(s, key=key):
-		    sys.exit(f"ynl: {y}\nshim6tool: {s}")
-	EOF2
-}
+# same YNL SHIM6TOOL: two files of JSON.
+same() { /usr/bin/python3 "$here/ynl_same.py" "$@"; }
 
 config_get()
 {
 	shim6tool config set send-timeout 20s && ynl --do config-get --output-json >"$TEST_TMP/y" &&
-	shim6tool -j config >"$TEST_TMP/s" && grep -q '"send-timeout": 20000' "$TEST_TMP/y" &&
+	shim6tool -j config >"$TEST_TMP/s" && jq -e '."send-timeout" == 20000' "$TEST_TMP/y" >/dev/null &&
 	same "$TEST_TMP/y" "$TEST_TMP/s"
 }
 
 config_set()
 {
-	ynl --do config-set --json '{"max-flows": 77}' && shim6tool -j config | grep '"max-flows":77,'
+	ynl --do config-set --json '{"max-flows": 77}' && shim6tool -j config | jq -e '.[]."max-flows" == 77'
 }
 
 context_dump()
@@ -71,7 +53,7 @@ context_dump()
 	shim6tool context add $A $B tag-local 1 tag-peer 2 state established locators-local $A2 locators-peer $B2,$B3 &&
 	shim6tool context add $A $B fii 7 tag-local 3 tag-peer 4 state established &&
 	ynl --dump context-get --output-json >"$TEST_TMP/y" && shim6tool -j context >"$TEST_TMP/s" &&
-	[ "$(grep -o '"fii"' "$TEST_TMP/y" | wc -l)" = 2 ] && holds "$TEST_TMP/y" $B3 && same "$TEST_TMP/y" "$TEST_TMP/s"
+	jq -e 'length == 2' "$TEST_TMP/y" >/dev/null && holds "$TEST_TMP/y" $B3 && same "$TEST_TMP/y" "$TEST_TMP/s"
 }
 
 context_get()
@@ -82,7 +64,7 @@ context_get()
 }
 
 # shown KEY: what shim6tool shows of the context with FII 7.
-shown() { shim6tool -j context show $A $B fii 7 | sed -n "s/.*\"$1\":\(\[[^]]*\]\).*/\1/p"; }
+shown() { shim6tool -j context show $A $B fii 7 | jq -c ".[].\"$1\" // empty"; }
 
 # set_lists JSON: of that context.
 set_lists() { ynl --do context-set --json "{\"ulid-local\": \"$A\", \"ulid-peer\": \"$B\", \"fii\": 7, $1}"; }

@@ -37,7 +37,7 @@ var programs = []program{
 	{"/usr/bin/sparse", "sparse"}, {"/usr/bin/pahole", "dwarves"}, {"/usr/bin/ps", "procps"}, {"/sbin/sysctl", "procps"},
 	{"/usr/bin/wg", "wireguard-tools"}, {"/usr/bin/tshark", "tshark"}, {"/usr/bin/openssl", "openssl"},
 	{"/usr/bin/groff", "groff-base"}, {"/usr/sbin/dkms", "dkms"}, {"/usr/sbin/debootstrap", "debootstrap"},
-	{"/usr/lib/systemd/systemd", "systemd"}, {"/usr/bin/curl", "curl"},
+	{"/usr/lib/systemd/systemd", "systemd"}, {"/usr/bin/curl", "curl"}, {"/usr/bin/jq", "jq"},
 }
 
 // testPrograms is what only tests of the project call beside these. With -prepare they

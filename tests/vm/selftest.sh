@@ -76,7 +76,7 @@ bad_module()
 flags_are_right()
 {
 	"$run" -k "$1" -o "$tmp/art" -m "$here/testdata/splat" -- grep -qw cx16 /proc/cpuinfo
-	case $?,$(grep -o 'qemu-[a-z]*' "$tmp/art/result.json") in
+	case $?,$(jq -r .machine "$tmp/art/result.json") in
 	1,qemu-tcg | 0,qemu-kvm) return 0 ;;
 	esac
 	return 1
@@ -110,7 +110,7 @@ returns()
 	[ "$(cat "$tmp/o")" = "a 'b' \$c|two  words" ] && grep -qx oops "$tmp/e" &&
 		[ "$(cat "$tmp/art/kept")" = kept ] &&
 		grep -q 'shim6: version' "$tmp/art/kernel.log" &&
-		grep -q '"result": "passed"' "$tmp/art/result.json" && echo all there
+		[ "$(jq -r .result "$tmp/art/result.json")" = passed ] && echo all there
 }
 
 debug_only()

@@ -183,7 +183,7 @@ bulk()
 	in_ns "$b" iperf3 -s -1 -B "$dst" >/dev/null 2>&1 &
 	busywait 10 listening "$b" || return
 	in_ns "$h" iperf3 -6 -c "$dst" -B "$src" -t "${SHIM6_BENCH_TCP_SECONDS:-2}" -J |
-		/usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["end"]["sum_received"]["bits_per_second"] / 1e9)'
+		jq '.end.sum_received.bits_per_second / 1e9'
 	wait $!
 }
 listening() { in_ns "$1" ss -Hltn "sport = :5201" | grep -q .; }
