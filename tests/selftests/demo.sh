@@ -254,4 +254,4 @@ done
 [ $failed = 0 ] || { more "$(grep -hv level=DEBUG "$(daemon_dir a)/log")"; give_up "not as it should be"; }
 # In a guest of its own all this ends with the guest, and sooner.
 [ -z "${SHIM6_DEMO_SHOWN:-}" ] || trap - EXIT
-say "done: the picture is ${SHIM6_DEMO_SHOWN:-$OUT}/demo.svg and demo.png"
+say "done: the picture is ${SHIM6_DEMO_SHOWN:-$OUT}/demo.svg"
