@@ -22,7 +22,6 @@ attach() { /usr/bin/python3 "$here/filters.py" cgroup "$groups/s6-test" "$@"; }
 # The program is removed with its cgroup, which is free soon after the end of its last process.
 detach() { busywait 10 rmdir "$groups/s6-test" 2>/dev/null && mkdir "$groups/s6-test"; }
 
-
 # of_prefix ADDRESS: the 32 bits of its prefix that tell links apart, as a program loads them.
 of_prefix()
 {
