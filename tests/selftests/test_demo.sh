@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What `make demo` shows is so.
+# The statements of `make demo` are true.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
