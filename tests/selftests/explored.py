@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What host a's history of moves (GET /paths/history, on standard input) tells of an exploration.
+"""Facts about an exploration, from host a's history of moves (GET /paths/history) on standard input.
 
 usage: explored.py since-context HISTORY   how many milliseconds after its R2 (in HISTORY, the
                                            answer to GET /history) the context first moved

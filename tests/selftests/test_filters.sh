@@ -497,7 +497,7 @@ bound_kept()
 	session_end && server_ends
 }
 
-# cell NAME FUNCTION: a case that clears up before it runs, in case an earlier one failed.
+# cell NAME FUNCTION: run a case, and remove what it may have left if it failed.
 cell()
 {
 	local t before=$tap_count
