@@ -35,7 +35,7 @@ def send_timer():
         near("InboundOK, and nothing heard", time.monotonic() - start, 15, 15.5)
 
 
-@case("whatever is heard stops the Send Timer: payload, with and without header, Keepalive, Update",
+@case("anything that is heard stops the Send Timer: payload, with and without header, Keepalive, Update",
       "5534-6.1-01", "5534-6.6-01", "5534-6.1-07", "5534-4.1-03")
 def send_timer_stopped():
     hello = pkt.udp(b, a, 9, PORT, b"hello")
