@@ -1,25 +1,33 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# make demo	show the main job in a guest, and a picture of it in build/demo
-#						(as root or with sudo)
-# make test	all tests, in guests and out of them	(as root or with sudo)
-# make test ONLY=NAME [K=KERNEL] [REPEAT=COUNT]	one test or case (make test-help says more)
-# make lint	static checks	(no rights, no kernel)
-# make unit	the Go tests	(no rights, no kernel)
-# make		the programs, to build/bin
-# make module	shim6.ko for the running kernel, or for KDIR
-# make install	the programs, their manual and the unit, once made, below DESTDIR and prefix
-# make module-install	shim6.ko, once made, for the kernel it was made for
-# make deb	the Debian packages shim6-dkms and shim6, to build/deb
-# make generate	what is made from netlink/shim6.yaml
-# make check	lint, unit, and what needs kernel sources: all tests that need no guest
-# make soak	a million simulated worlds, or SHIM6_SIM_WORLDS, from seed SHIM6_SOAK_FROM on
-# make conformance	which requirements of the RFCs have a test, and why others have none
-# make failover	what applications see of failures, beside plain IPv6 and MPTCP
-# make bench-crypto	how fast addresses are made and verified, beside openssl
-# make bench-datapath	what a packet costs, beside plain IPv6 and the alternatives
-# make bench-engine	how fast contexts are made, updated and recovered
-# make clean	drop what was built here; the cache stays
+# make demo		show the main job in a guest, with a picture in build/demo
+#			(as root or with sudo)
+# make test		run all tests, in guests and without (as root or with sudo)
+# make test ONLY=NAME [K=KERNEL] [REPEAT=COUNT]
+#			run one test or case (make test-help says more)
+# make lint		static checks (needs neither root nor a kernel)
+# make unit		the Go tests (needs neither root nor a kernel)
+# make			build the programs, in build/bin
+# make module		build shim6.ko for the running kernel, or for KDIR
+# make install		install the built programs, their manual and the unit, below
+#			DESTDIR and prefix
+# make module-install	install the built shim6.ko, for its kernel
+# make deb		build the Debian packages shim6-dkms and shim6, in build/deb
+# make generate		generate the files that are made from netlink/shim6.yaml
+# make check		all tests that need no guest: lint, unit, and checks with the
+#			sources of kernels
+# make soak		simulate a million worlds, or SHIM6_SIM_WORLDS, from seed
+#			SHIM6_SOAK_FROM on
+# make conformance	list the requirements of the RFCs that have a test, and the
+#			reasons why others have none
+# make failover		compare the effects of failures on applications: Shim6, plain
+#			IPv6 and MPTCP
+# make bench-crypto	measure how fast addresses are made and verified, and compare
+#			with openssl
+# make bench-datapath	measure the cost of a packet, and compare with plain IPv6 and
+#			the alternatives
+# make bench-engine	measure how fast contexts are made, updated and recovered
+# make clean		remove everything that was built here; the cache stays
 
 PATH := $(PATH):/usr/local/go/bin
 KDIR ?= /lib/modules/$(shell uname -r)/build
@@ -42,7 +50,7 @@ INSTALL := install -D -m
 build:
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool ./daemon/shim6d
 
-# What the tests in guests need beside the programs.
+# The tests in guests also need these.
 test-programs: build
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -o build/bin/ ./tests/selftests/plot
 
@@ -52,7 +60,7 @@ module:
 module-install:
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules_install
 
-# Builds nothing, for it is root who calls it. A configuration that is there stays.
+# This builds nothing, since root calls it. An existing configuration stays.
 install:
 	$(INSTALL) 755 build/bin/shim6d $(DESTDIR)$(prefix)/sbin/shim6d
 	$(INSTALL) 755 build/bin/shim6tool $(DESTDIR)$(prefix)/bin/shim6tool
@@ -72,11 +80,11 @@ install:
 deb: build
 	packaging/deb.sh
 
-# The kernel's own generator comes with the source of the debug kernel.
+# The kernel's own generator is in the source of the debug kernel.
 generate:
 	$(GO) run ./tools/nlgen -kernel-source "$$($(RUN) -k debug -path source)"
 
-# ONLY, K and REPEAT come to it by the environment.
+# The suite reads ONLY, K and REPEAT from its environment.
 test:
 	@$(GO) build -buildvcs=false -o build/bin/ ./tests/suite && build/bin/suite
 
@@ -89,7 +97,7 @@ lint unit:
 check:
 	tests/check.sh
 
-# Ctrl-C stops it; what it tells last goes on from there.
+# Ctrl-C stops it. The last line of output says how to continue.
 soak:
 	SHIM6_SIM_PROGRESS=1 SHIM6_SIM_WORLDS=$${SHIM6_SIM_WORLDS:-1000000} SHIM6_SIM_SEED=$${SHIM6_SOAK_FROM:-1} \
 		nice $(GO) test -v -count=1 -timeout=0 -run '^TestWorlds$$' ./daemon/internal/sim
@@ -103,16 +111,16 @@ bench-crypto:
 bench-engine:
 	$(GO) run ./daemon/internal/enginebench
 
-# In virtual time, so that it takes two minutes and shows no load of this machine.
+# In virtual time, it takes two minutes, and the load of this machine does not matter.
 failover:
 	$(RUN) -k latest -o build/failover -- tests/selftests/run.sh test_failover.sh
 	@cat build/failover/failover.txt
 
-# Where processors are emulated, one is quicker than two that take turns.
+# One emulated processor is faster than two that take turns.
 demo:
 	$(RUN) -k 6.12 -c 1 -o build/demo -e SHIM6_DEMO_SHOWN=build/demo -- tests/selftests/demo.sh
 
-# The machine of virtual time, in real time: native speed, one CPU.
+# A User Mode kernel in real time: native speed, one processor.
 bench-datapath:
 	$(RUN) -k latest -t real -M 4096 -T 3600 -m tests/bench/datapath -o build/bench -- tests/bench/datapath/run.sh
 

@@ -6,20 +6,20 @@
 # Multihomed hosts have rules such as
 #	from PREFIX2 lookup main suppress_prefixlength 0
 #	from PREFIX2 lookup TABLE2
-# so that all of main but its default route counts, and the second provider's default route
-# for the rest. One would expect that a Packet Too Big changes nothing about it: by how many
-# octets a path is too short says nothing of which way it is to go. But Linux keeps the
-# path's MTU as a route of 128 bits below the default route by which it was learnt, and that
-# is longer than what the rule suppresses. From then on, for ten minutes, what has a source
-# of the second provider leaves by the first one, which drops it if it checks sources.
+# With these, all routes of main count except its default route; for other destinations the
+# second provider's default route counts. A Packet Too Big should not change this: the MTU of
+# a path does not say which way packets go. But Linux keeps the path's MTU as a route of 128
+# bits below the default route for which it was learnt, and the rule does not suppress a
+# route of that length. From then on, for ten minutes, packets with a source of the second
+# provider leave by the first one, which drops them if it checks sources.
 #
 # Seen with Debian 12's linux-image-6.1.0-56-amd64 6.1.192-2 and iproute2 6.1.0-3 in QEMU:
 #	before: 2001:db8:f::1 from 2001:db8:2::10 via 2001:db8:2::1 dev d2
 #	after:  2001:db8:f::1 from 2001:db8:2::10 via 2001:db8:1::1 dev d1 ... mtu 1280
 #
-# shim6d therefore has its own table decide first (docs/decisions.md).
+# Therefore shim6d has a table of its own that decides first (docs/decisions.md).
 #
-# Needs qemu-system-x86_64, cpio and apt. Exits 0 if this is still so.
+# Needs qemu-system-x86_64, cpio and apt. Exits with 0 if Linux still does this.
 set -eu
 
 dir=$(mktemp -d)
@@ -49,7 +49,7 @@ mount -t devtmpfs dev /dev
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 exec >/dev/ttyS0 2>&1
-# The shell would take its own.
+# Otherwise the shell would use its own ip.
 ip() { /bin/ip "$@"; }
 insmod /veth.ko
 ip link set lo up

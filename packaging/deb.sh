@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Makes the Debian packages shim6-dkms and shim6 of what is here and in build/bin,
-# with dpkg-deb and no other tool of Debian's; `make deb` calls it.
+# Makes the Debian packages shim6-dkms and shim6 from this folder and build/bin. Of
+# Debian's tools it needs only dpkg-deb. `make deb` calls it.
 #
 # usage: packaging/deb.sh [-v VERSION] [-o FOLDER] [-Z COMPRESSION]
 set -eu
@@ -16,9 +16,9 @@ while getopts v:o:Z: f; do
 	*) exit 2 ;;
 	esac
 done
-[ $# -lt "$OPTIND" ] || { echo "deb.sh: no such thing as $*" >&2; exit 2; }
+[ $# -lt "$OPTIND" ] || { echo "deb.sh: unexpected arguments: $*" >&2; exit 2; }
 for p in shim6d shim6tool; do
-	[ -x build/bin/$p ] || { echo "deb.sh: there is no build/bin/$p: make it first" >&2; exit 1; }
+	[ -x build/bin/$p ] || { echo "deb.sh: there is no build/bin/$p: run make first" >&2; exit 1; }
 done
 # The same source gives the same packages.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
@@ -27,7 +27,7 @@ umask 022
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-# fill FILE: a template, to standard output.
+# fill FILE: print the template with its values.
 fill()
 {
 	sed -e "s/@VERSION@/$version/g" -e "s/@ARCH@/$(dpkg --print-architecture)/g" \
@@ -35,7 +35,7 @@ fill()
 		-e "s/@SIZE@/${size:-0}/g" "packaging/debian/$1"
 }
 
-# pack PACKAGE ARCHITECTURE: the folder of that name becomes a package.
+# pack PACKAGE ARCHITECTURE: make a package of the folder $tmp/PACKAGE.
 pack()
 {
 	root=$tmp/$1 doc=$tmp/$1/usr/share/doc/$1
@@ -58,7 +58,7 @@ rm -f "$out"/shim6_*.deb "$out"/shim6-dkms_*.deb
 src=$tmp/shim6-dkms/usr/src/shim6-$version
 mkdir -p "$src"
 cp -r Makefile Kbuild kernel "$src"
-# Without what somebody has built here.
+# Without files that somebody has built here.
 find "$src/kernel" -type f ! -name '*.[ch]' -delete
 echo "$version" >"$src/VERSION"
 sed "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$version\"/" dkms.conf >"$src/dkms.conf"

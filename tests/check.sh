@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The tests that need no guest. TAP, one line a check.
+# The tests that need no guest. The output is TAP, one line for each check.
 #
 # usage: tests/check.sh [lint] [unit] [sources]		(default: all, in this order)
 #
-#	lint	style and static checks of what is in this folder
-#	unit	the Go tests, those of a million worlds cut short
-#	sources	what needs kernels' sources and headers, which it fetches: static checks of
-#		the module, what is generated, what is built and installed
+#	lint	style and static checks of the files in this folder
+#	unit	the Go tests; the test of a million worlds is cut short
+#	sources	checks that need sources and headers of kernels, which it fetches: static
+#		checks of the module, generated files, what is built and installed
 #
-# Lint and unit need no rights and no kernel.
+# Lint and unit need neither root nor a kernel.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 PATH=$PATH:/usr/local/go/bin
@@ -19,7 +19,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 n=0 bad=0
 
-# check NAME COMMAND...: COMMAND succeeds; what it prints is shown if not.
+# check NAME COMMAND...: COMMAND succeeds. Its output is shown if it does not.
 check()
 {
 	local name=$1 start=$SECONDS
@@ -47,16 +47,23 @@ silent()
 
 go_mod_tidy() { go mod tidy -diff && go mod verify; }
 
-# Where another program is missing, the Go tests leave out what needs it; -prepare brings it.
+# Rules for English, and for commits: those that a program can check.
+words()
+{
+	[ -e .git ] || { echo "this is no repository: nothing to check"; return; }
+	go run ./tests/words
+}
+
+# Without these programs the Go tests skip what needs them; -prepare installs the programs.
 completion() { SHIM6_NO_SKIP=1 go test -run Completion ./tools/shim6tool; }
 dissector() { SHIM6_NO_SKIP=1 go test -run Tshark ./daemon/wire; }
 firewall() { SHIM6_NO_SKIP=1 go test -run Nftables ./examples; }
 
-# Which of checkpatch's rules do not hold here, and why.
-#   compat.h is about kernel versions, which a kernel tree would not be, and
-#   about macros that lost an argument.
-#   trace.h is laid out as every header of tracepoints is.
-#   The generator breaks no lines.
+# Some of checkpatch's rules do not apply to these files:
+#   compat.h compares kernel versions, which a kernel tree would not need, and has
+#   macros for functions that have lost an argument.
+#   trace.h has the layout of every header of tracepoints.
+#   The generator does not break lines.
 checkpatch()
 {
 	local f ignore status=0
@@ -80,23 +87,23 @@ sparse()
 	mkdir "$tmp/sparse" && cp -r Kbuild VERSION kernel "$tmp/sparse" &&
 	make -s -C "$build" M="$tmp/sparse" C=2 CF="-D__CHECK_ENDIAN__ -Wsparse-error" W=1 \
 		KCFLAGS=-Werror modules >"$tmp/sparse.log" 2>&1 || { cat "$tmp/sparse.log"; return 1; }
-	# Sparse warns of headers as well; ours are the files in question.
+	# Sparse also warns of the kernel's headers; only our files count.
 	! grep -E "$tmp/sparse/kernel/[^ ]*: (warning|error)" "$tmp/sparse.log"
 }
 
-# What DKMS calls, with the version that it will name.
+# The make targets that DKMS calls, with the version that it will name.
 dkms()
 {
 	grep -qx "PACKAGE_VERSION=\"$(cat VERSION)\"" dkms.conf || { echo "dkms.conf has another version"; return 1; }
 	mkdir "$tmp/dkms" && cp -r Makefile Kbuild VERSION kernel "$tmp/dkms" &&
 	make -s -C "$tmp/dkms" module KDIR="$build" && [ -e "$tmp/dkms/shim6.ko" ] || return
-	# Without a key and a System.map it says so.
+	# It complains that there is no key and no System.map.
 	make -s -C "$tmp/dkms" module-install KDIR="$build" INSTALL_MOD_PATH="$tmp/modules" 2>/dev/null &&
 		find "$tmp/modules/lib/modules" -path '*/updates/shim6.ko*' | grep -q .
 }
 
-# Several architectures have no cmpxchg() or xchg() of one octet or two, some until lately: a
-# module that asks for one does not link there. x86 has them, and shows what is asked for.
+# Several architectures have no cmpxchg() or xchg() of one or two octets, or had none until
+# lately. A module that uses one does not link there. x86 has them: its code shows their use.
 wide_atomics()
 {
 	local of='(lock )?(cmp)?xchg[a-z]* +%' narrow='([abcd][lhx]|[sd]il?|[sb]pl?|r[0-9]+[bw]),.*\('
@@ -105,7 +112,7 @@ wide_atomics()
 	! grep -E "^[0-9a-f]+ <|$of$narrow" "$tmp/code" | grep -E -B 1 "$of"
 }
 
-# Where it goes when nothing is said, and that a configuration stays.
+# The default folders, and that an existing configuration stays.
 installs()
 {
 	local i=$tmp/installed f
@@ -120,12 +127,13 @@ installs()
 	grep -rqx 'ExecStart=/usr/local/sbin/shim6d' "$i" || { grep -r ExecStart "$i"; return 1; }
 	echo "# mine" >"$i/etc/shim6d.conf"
 	make -s install DESTDIR="$i" && grep -qx "# mine" "$i/etc/shim6d.conf" || return
-	# What it may do is no more than it was: of ten, with the network and CAP_NET_ADMIN, 1.7.
+	# The unit has no more rights than before: an exposure of 1.7 (of 10), which is that of the
+	# network and CAP_NET_ADMIN.
 	systemd-analyze security --offline=true --threshold=17 "$(find "$i" -name shim6d.service)" >"$tmp/security" ||
 		{ cat "$tmp/security"; return 1; }
 }
 
-# packages: as `make deb` makes them; what they do when they are installed is seen in guests.
+# packages: those that `make deb` makes. Guests test what they do when they are installed.
 packages()
 {
 	local p
@@ -147,7 +155,7 @@ shell_syntax()
 	sh -n tests/vm/run && sh -n tests/vm/guest/init
 }
 
-# The newest kernel's own schema takes the specification as it is.
+# The specification is valid by the newest kernel's own schema.
 schema()
 {
 	/usr/bin/python3 - "$latest" netlink/shim6.yaml <<-'EOF'
@@ -168,9 +176,10 @@ lint()
 	check "shell syntax" shell_syntax
 	check "no circle among the module's files" silent go run ./tools/circles
 	check "each requirement has a test, or a reason" go run ./tools/conformance
+	check "plain words, and subjects of commits" words
 }
 
-# The race detector makes a hundred worlds as dear as thousands without it.
+# With the race detector a hundred worlds take as long as thousands without it.
 unit()
 {
 	check "go test -race" go test -race ./...
@@ -201,7 +210,7 @@ echo "TAP version 13"
 for what; do
 	case $what in
 	lint | unit | sources) $what ;;
-	*) echo "tests/check.sh: $what is none of lint, unit and sources" >&2 && exit 125 ;;
+	*) echo "tests/check.sh: $what is not lint, unit or sources" >&2 && exit 125 ;;
 	esac
 done
 echo "1..$n"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// Package lab is what the runner of guests (tests/vm) and the scheduler of tests
-// (tests/suite) have in common.
+// Package lab has what the runner of guests (tests/vm) and the scheduler of tests
+// (tests/suite) share.
 package lab
 
 import (
@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// CacheDir returns the folder that outlives a run, as an absolute path. It need not exist.
+// CacheDir returns the absolute path of the cache, a folder that outlives a run. It need not
+// exist.
 func CacheDir() (string, error) {
 	dir := os.Getenv("SHIM6_CACHE")
 	if dir == "" {
@@ -24,5 +25,5 @@ func CacheDir() (string, error) {
 	return filepath.Abs(dir)
 }
 
-// Quote makes one word of s for a shell.
+// Quote returns s as one word for a shell.
 func Quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

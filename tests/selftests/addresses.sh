@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What shim6d on host a of topology.sh makes by itself: addresses, rules and routes. To be
-# sourced after topology.sh and daemon.sh. M1 and M2 are the addresses, once both_made.
+# The addresses, rules and routes that shim6d makes by itself on host a of topology.sh. A test
+# sources this after topology.sh and daemon.sh. After both_made, M1 and M2 are the addresses.
 
-# made UPLINK [PREFIX]: the address there, when it is usable.
+# made UPLINK [PREFIX]: the address that shim6d has made there, once it is usable.
 made() { made_addr a "$@"; }
 is_made() { is_made_at a "$@"; }
 
@@ -20,12 +20,12 @@ both_made()
 
 ours() { ip -n "$(ns a)" -6 rule | grep 'proto 140'; ip -n "$(ns a)" -6 route show table all | grep 'proto 140'; }
 
-# valid ADDRESS: for how many seconds it still is.
+# valid ADDRESS: for how many seconds it is still valid.
 valid() { ip -n "$(ns a)" -6 addr show to "$1" | sed -n 's/.*valid_lft \([0-9]*\)sec.*/\1/p'; }
 
-# from UPLINK ADDRESS [DESTINATION]: packets reach the core, or that destination, by that
-# uplink's provider. The route comes a moment after the address, so it is looked at more
-# than once. FROM_OPTIONS are ping's.
+# from UPLINK ADDRESS [DESTINATION]: packets from ADDRESS go to the core, or to DESTINATION, by
+# that uplink's provider. The route comes a moment after the address, so this looks more than
+# once. FROM_OPTIONS are options of ping.
 from()
 {
 	busywait 10 from_once "$@" ||
@@ -52,10 +52,10 @@ source_routing()
 
 shim6d_flush() { in_ns a shim6d -flush-addresses; }
 
-# --- what the kernel keeps below the main table's default routes --------------
+# --- exceptions that the kernel keeps below the main table's default routes ---
 
-# A source of a that is of no provider: it leaves by the main table's default route, which is
-# provider 1's, whose router knows the way back.
+# An address of a that is of no provider: its packets leave by the main table's default route,
+# which is that of provider 1. That provider's router has a route back.
 STRANGER=2001:db8:99::a
 
 stranger_begin()
@@ -71,7 +71,8 @@ stranger_end()
 	ip -n "$(ns a)" -6 route del default metric 512 && ip -n "$(ns a)" addr del $STRANGER/128 dev lo
 }
 
-# kept_below DESTINATION WHAT: the kernel has learnt that of the path by which STRANGER leaves.
+# kept_below DESTINATION PATTERN: the kernel has learnt this of the path by which STRANGER's
+# packets leave.
 kept_below()
 {
 	ip -n "$(ns a)" -6 route get "$1" from $STRANGER | grep "dev up1" | grep -q "$2" ||
@@ -86,27 +87,18 @@ learn_mtu()
 	kept_below "$1" "mtu 1400"
 }
 
-# learn_router DESTINATION: provider 1's router names another one, which is nobody.
+# learn_router DESTINATION: provider 1's router redirects to another router, which does not exist.
 learn_router()
 {
 	stranger_begin || return
-	in_ns p1 /usr/bin/python3 - fe80::200:5eff:fe00:101 $STRANGER "$1" <<-'EOF' || return
-		import ipaddress, socket, sys
-		router, to, destination = sys.argv[1:]
-		packed = lambda a: ipaddress.IPv6Address(a).packed
-		# Redirect (RFC 4861, section 4.5), with the target's link-layer address.
-		message = bytes([137, 0, 0, 0, 0, 0, 0, 0]) + packed("fe80::bad") + packed(destination) + bytes([2, 1, 2, 0, 0, 0, 0, 0xbd])
-		s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
-		s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 255)
-		s.bind((router, 0, 0, socket.if_nametoindex("host")))
-		s.sendto(message, (to, 0))
-	EOF
+	in_ns p1 /usr/bin/python3 "$here/redirect.py" fe80::200:5eff:fe00:101 $STRANGER "$1" || return
 	sleep 0.5
 	kept_below "$1" "via fe80::bad"
 }
 
-# unmoved DESTINATION: packets of provider 2 leave by provider 2, bound to its link or not. The
-# first counts: of a router that does not answer the kernel forgets that it was named.
+# unmoved DESTINATION: packets of provider 2 leave by provider 2, with sockets bound to its link
+# and without. Only the first packet counts: the kernel forgets a redirect to a router that does
+# not answer.
 unmoved()
 {
 	if from_once up2 "$M2" "$1" && FROM_OPTIONS="-I up2" from_once up2 "$M2" "$1"; then

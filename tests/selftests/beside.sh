@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# shim6d's addresses beside those of a program that deals with router advertisements
-# itself, in place of the kernel: what the tests with such programs have in common. To be
-# sourced after addresses.sh.
+# shim6d's addresses beside those of a program that handles router advertisements itself, in
+# place of the kernel: the cases that the tests with such programs share. A test sources this
+# after addresses.sh.
 #
-# Such a test names the program by MANAGER and has functions for the one on host a:
-# manager_begin, manager_restart, which returns once it has done what it does when it
-# starts, manager_log and manager_end.
+# The test names the program by MANAGER, and has functions for the program on host a:
+# manager_begin, manager_restart (which returns once the program is ready), manager_log and
+# manager_end.
 
-# Two providers, one machine between them and the rest, and the program at work.
+# two_providers: two providers, and the program has set up both links.
 two_providers()
 {
 	local p
@@ -23,13 +23,13 @@ two_providers()
 		{ manager_log; theirs; fail "$MANAGER has not set up both links"; }
 }
 
-# Both routers' default routes, which may be one route.
+# The default routes of both routers, which may be one route with two gateways.
 their_defaults()
 {
 	[ "$(ip -n "$(ns a)" -6 route show default | grep -o 'dev up[12]' | sort -u | wc -l)" = 2 ]
 }
 
-# theirs: what is the program's, without lifetimes.
+# theirs: the addresses and routes of the program, without lifetimes.
 theirs()
 {
 	ip -n "$(ns a)" -6 -o addr show scope global | awk '{ print $2, $4 }' | grep -v -F -e "${M1:-x}/" -e "${M2:-x}/" -e "$STRANGER/" | sort
@@ -44,10 +44,10 @@ makes()
 	echo | daemon_conf a && daemon_start a && both_made && is_theirs
 }
 
-# Packets leave by the router of their source, by rules and routes that stay.
+# routed: packets leave by the router of their source, and rules and routes stay.
 routed() { source_routing && OURS=$(ours | sort); }
 
-# Many announcements later all is as it was.
+# goes_on: after many announcements nothing has changed.
 goes_on()
 {
 	sleep 40
@@ -57,7 +57,7 @@ goes_on()
 	expect_eq "rules and routes" "$(ours | sort)" "$OURS"
 }
 
-# after COMMAND...: whatever that has taken away, soon all is as it was.
+# after COMMAND...: soon all is as before the command, whatever the command has removed.
 after()
 {
 	"$@" || { manager_log; return 1; }
@@ -66,11 +66,11 @@ after()
 	source_routing
 }
 
-# Of rules with one priority the last one added comes last.
+# Of several rules with the same priority, the one that was added last comes last.
 as_before() { [ "$(made up1) $(made up2)" = "$M1 $M2" ] && [ "$(ours | sort)" = "$OURS" ] && [ "$(theirs)" = "$THEIRS" ]; }
 
-# A link is away, and with it what shim6d has made for it; what is learnt of paths meanwhile
-# is of the other link's.
+# learnt_meanwhile: a link is away, and the rules and routes that shim6d made for it are gone.
+# Meanwhile the kernel learns of paths of the other link.
 learnt_meanwhile()
 {
 	local to
@@ -91,7 +91,7 @@ shim6d_ends()
 	shim6d_flush && ! is_made up1 && ! is_made up2 && expect_eq "what is left" "$(ours)" "" && is_theirs
 }
 
-# beside_begin: until the program has been started anew.
+# beside_begin: the cases up to the restart of the program.
 beside_begin()
 {
 	modprobe shim6 || exit
@@ -100,7 +100,7 @@ beside_begin()
 	run_test "shim6d makes addresses beside $MANAGER's" makes
 	run_test "packets leave by the router of their source" routed
 	run_test "announcements go on, and nobody takes anything away" goes_on
-	run_test "$MANAGER starts anew" after manager_restart
+	run_test "$MANAGER is restarted" after manager_restart
 	run_test "a link that was away: what was learnt meanwhile steers no packet" learnt_meanwhile
 }
 

@@ -2,9 +2,9 @@
 """usage: bulk.py serve ADDRESS up|down|stopped FILE | bulk.py call LOCAL PEER up|down FILE
 
 TCP from a client to a server (up) or from the server to the client (down), some 20 kB/s
-in pieces, without an end. Who receives keeps in FILE how many octets there were, and for
-how many seconds nothing arrived at most. A server that is stopped
-reads for 20 seconds, and no more after that."""
+in pieces, without an end. The receiver writes to FILE how many octets arrived, and the
+longest time in which nothing arrived, in seconds. A server that is stopped reads for 20
+seconds, and then no more."""
 
 import os
 import socket
@@ -36,7 +36,7 @@ if sys.argv[1] == "serve":
 else:
     s = socket.create_connection((sys.argv[3], 7300), source_address=(sys.argv[2], 0))
 if way == "stopped" and sys.argv[1] == "serve":
-    # Long enough for a context to be worth it.
+    # Long enough for shim6d to want a context.
     end = time.monotonic() + 20
     while time.monotonic() < end:
         s.recv(1 << 16)

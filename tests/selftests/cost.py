@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What requests cost others, in time of processors and in memory: the daemon's one thread, and
-the machine, which is not the requester's alone. This wants real time."""
+"""The cost of requests for others, in processor time and in memory: for the daemon's one thread,
+and for the machine that others share. It needs real time."""
 
 import os
 import time
@@ -19,7 +19,7 @@ NAME = genl.attr(2, a) + genl.attr(3, b)
 
 
 def each(n, values):
-    """Seconds of a context-set."""
+    """How many seconds a context-set takes."""
     g = genl.Genl()
     family, _ = g.family("shim6")
     start = time.monotonic()
@@ -28,7 +28,7 @@ def each(n, values):
     return (time.monotonic() - start) / n
 
 
-@case("another tag of the peer costs what any other value does: nobody waits for a grace period")
+@case("another tag of the peer costs as much as any other value: no request waits for a grace period")
 def tag_peer():
     fresh()
     timeout = min(each(100, lambda i: genl.u32(CONTEXT_SEND_TIMEOUT, 15000 + i)) for _ in range(3))
@@ -37,7 +37,7 @@ def tag_peer():
 
 
 def kworkers():
-    """Seconds of processor time that kworkers have had."""
+    """The processor time of all kworkers, in seconds."""
     ticks = 0
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -67,12 +67,12 @@ def switches():
 
 
 def charged():
-    """Octets of the kernel's memory that this process's cgroup is charged for."""
+    """The kernel's memory that is charged to this process's cgroup, in octets."""
     stat = dict(line.split() for line in open("/sys/fs/cgroup/fair/memory.stat"))
     return int(stat["kernel"]) if "kernel" in stat else int(stat["slab"])
 
 
-@case("who makes room for flows is charged for it")
+@case("memory for flows is charged to the process that asks for it")
 def flows_charged():
     os.makedirs("/sys/fs/cgroup", exist_ok=True)
     if not os.path.exists("/sys/fs/cgroup/cgroup.subtree_control"):

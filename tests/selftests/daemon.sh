@@ -7,7 +7,7 @@
 # daemon_dir HOST
 daemon_dir() { echo "$TEST_TMP/$1.d"; }
 
-# daemon_conf HOST: its configuration, with what comes on standard input.
+# daemon_conf HOST: write its configuration; standard input is added to it.
 daemon_conf()
 {
 	local d
@@ -22,7 +22,7 @@ daemon_conf()
 	} >"$d/shim6d.conf"
 }
 
-# daemon_start HOST: returns once it runs.
+# daemon_start HOST: returns once shim6d runs.
 daemon_start() { daemon_begin "$1" && daemon_runs "$1"; }
 
 daemon_begin()
@@ -31,7 +31,7 @@ daemon_begin()
 
 	d=$(daemon_dir "$1")
 	: >"$d/log"
-	# Not by in_ns: signals must meet shim6d, not a shell around it.
+	# Not by in_ns: signals must reach shim6d, not a shell around it.
 	# shellcheck disable=SC2086
 	ip netns exec "$(ns "$1")" ${DAEMON_AS:-} shim6d -config "$d/shim6d.conf" 2>>"$d/log" 9>&- &
 	echo $! >"$d/pid"
@@ -48,7 +48,7 @@ daemon_runs()
 # daemon_signal HOST SIGNAL
 daemon_signal() { kill "-$2" "$(cat "$(daemon_dir "$1")/pid")"; }
 
-# daemon_end HOST SIGNAL: and wait until it is gone.
+# daemon_end HOST SIGNAL: send the signal, and wait until shim6d is gone.
 daemon_end()
 {
 	local pid
@@ -56,23 +56,40 @@ daemon_end()
 	pid=$(cat "$(daemon_dir "$1")/pid")
 	kill "-$2" "$pid" || return
 	wait "$pid" 2>/dev/null
-	# How it ended is not the question.
+	# Its exit status does not matter here.
 	return 0
 }
 
-# daemon_restart HOST: killed in the middle of whatever it did.
+# daemon_restart HOST: kill shim6d, whatever it is doing, and start it again.
 daemon_restart() { daemon_end "$1" KILL && daemon_start "$1"; }
 
-# ask HOST PATH [JSON]: a request to the control socket, and its answer.
+# ask HOST PATH [JSON]: send a request to the control socket, and print the answer.
 ask()
 {
 	curl -sS --max-time 20 --unix-socket "$(daemon_dir "$1")/socket" ${3:+-d "$3"} "http://shim6d$2"
 }
 
-# context_name LOCAL PEER [FII]: what a request names a context by.
+# ask_for HOST PATH FILTER [JQ-OPTION...]: what jq's FILTER makes of the answer. Fails if that
+# is nothing, null or false.
+ask_for() { ask "$1" "$2" | jq -rce "${@:4}" "$3"; }
+
+# ask_if HOST PATH FILTER [JQ-OPTION...]: FILTER is true of the answer.
+ask_if() { ask_for "$@" >/dev/null; }
+
+# own_locator HOST ADDRESS FILTER: the daemon has this locator, and FILTER is true of it.
+own_locator() { ask_if "$1" /locators "any(.[] | select(.address == \$address); $3)" --arg address "$2"; }
+
+# peer_locator HOST ADDRESS FILTER: the daemon has this locator of a peer, and FILTER is true
+# of it in one of the contexts.
+peer_locator()
+{
+	ask_if "$1" /contexts "any(.[].\"locators-peer\"[]? | select(.address == \$address); $3)" --arg address "$2"
+}
+
+# context_name LOCAL PEER [FII]: the part of a request that names a context.
 context_name() { echo "\"ulid-local\":\"$1\",\"ulid-peer\":\"$2\",\"fii\":${3:-0}"; }
 
-# command HOST WHAT REQUEST: it must be done.
+# command_ok HOST WHAT REQUEST: the daemon does what the request asks for.
 command_ok()
 {
 	local out
@@ -80,28 +97,28 @@ command_ok()
 	out=$(ask "$1" "/contexts/$2" "{$3}") && [ "$out" = "{}" ] || fail "$1: $2: $out"
 }
 
-# use_pair ULID-LOCAL ULID-PEER LOCAL PEER: what a sends by, until that fails.
+# use_pair ULID-LOCAL ULID-PEER LOCAL PEER: a sends by this locator pair, until that fails.
 use_pair() { command_ok a use "$(context_name "$1" "$2"),\"locator-local\":\"$3\",\"locator-peer\":\"$4\""; }
 
-# kernel_state HOST [FII]: of the context between the ULIDs of link 1.
+# kernel_state HOST [FII]: the state of the context between the ULIDs of link 1.
 kernel_state()
 {
 	local l=$A1 p=$B1
 
 	[ "$1" = b ] && l=$B1 p=$A1
-	shim6tool -n "$(ns "$1")" -j context show $l $p fii "${2:-0}" 2>/dev/null | sed -n 's/.*"state":"\([^"]*\)".*/\1/p'
+	kernel_contexts "$1" '.[].state' $l $p fii "${2:-0}" 2>/dev/null
 }
 
 # context_is HOST STATE [FII]
 context_is() { [ "$(kernel_state "$1" "${3:-0}")" = "$2" ]; }
 established() { context_is a established "${1:-0}" && context_is b established "${1:-0}"; }
 
-# tags HOST: what makes the context the same one.
-tags() { shim6tool -n "$(ns "$1")" -j context show | grep -o '"tag-[a-z]*":[0-9]*'; }
+# tags HOST: the tags of the contexts. They stay the same as long as the contexts do.
+tags() { kernel_contexts "$1" '.[] | "\(."tag-local") \(."tag-peer")"'; }
 
-# count_control: count control messages by type, where both hosts send, and on all
-# links. Counter names are the RFC's. Where time is real a doubt, and so a Probe, is a matter
-# of what else the machine does: it is not among every then.
+# count_control: count the control messages that each host sends, by type and on all links.
+# Counters have the RFC's names. Where time is real, other work on the machine can cause
+# Probes: then the counter "every" leaves them out.
 count_control()
 {
 	local h apart=
@@ -146,7 +163,7 @@ count_control()
 # sent HOST TYPE: how many messages of a type a host has sent.
 sent() { in_ns "$1" nft list counter ip6 control "$2" | awk '$1 == "packets" { print $2 }'; }
 
-# lose HOST MATCH...: control messages that a host receives and that match are lost.
+# lose HOST MATCH...: the host loses control messages that it receives and that match.
 lose()
 {
 	local h=$1
@@ -162,15 +179,15 @@ lose()
 	EOF
 }
 
-# lose_types HOST TYPES: all of these types.
+# lose_types HOST TYPES: the host loses all control messages of these types.
 lose_types() { lose "$1" "@th,17,7 { $2 }"; }
 
 lose_no_more() { in_ns "$1" nft delete table ip6 lose; }
 
 # --- a session ---------------------------------------------------------------
 
-# session_begin: an interactive session from a, whose words come back; it is written
-# to by descriptor 9. It is from the address session_from, if that is set.
+# session_begin: begin an interactive session from a, which sends back each word.
+# Descriptor 9 writes to it. It is from the address session_from, if that is set.
 session_begin()
 {
 	local d=$TEST_TMP/ssh
@@ -182,7 +199,7 @@ session_begin()
 	session_lives 60
 }
 
-# session_lives SECONDS: what is typed comes back.
+# session_lives SECONDS: a word comes back within so many seconds.
 session_lives()
 {
 	session_words=$((${session_words:-0} + 1))
@@ -194,14 +211,14 @@ session_lives()
 # Only whole lines count.
 session_says() { [[ $(<"$TEST_TMP/ssh/out")$'\n' == *"$1"$'\n'* ]]; }
 
-# session_talk N: so many words, one after another; the last one comes back.
+# session_talk N: send N words, one after another, and wait for the last one to come back.
 session_talk()
 {
 	local i
 
 	for i in $(seq "$1"); do
 		echo "talk $i" >&9
-		# So that each is a packet.
+		# With pauses, so that each word is a packet.
 		sleep 0.02
 	done
 	session_lives 30

@@ -3,10 +3,10 @@
        datagrams.py tcp-sink ADDRESS OCTETS | tcp-source ADDRESS OCTETS
        datagrams.py hold LOCAL ADDRESS
 
-source sends datagrams as long as the MTU of the ULIDs allows, as QUIC does that has
-found that out, and sends each again until it is acknowledged. HOW is probe or do, of
-IPV6_MTU_DISCOVER, or do-connected, which sends less when it is told so. hold keeps a
-socket that has been told."""
+source sends datagrams as long as the MTU of the ULIDs allows, as QUIC does once it knows
+that MTU. It sends each again until it is acknowledged. HOW is probe or do (values of
+IPV6_MTU_DISCOVER), or do-connected, which sends less when it is told so. hold keeps open a
+socket that has been told of an MTU."""
 
 import socket
 import struct

@@ -3,20 +3,20 @@
 #
 # The Debian packages on a host with systemd, from the first installation to the purge:
 # DKMS installs the module, modprobe loads it, systemd starts shim6d as its own user,
-# an upgrade drops no session, and nothing is left.
+# an upgrade drops no session, and a purge leaves nothing.
 #
 #	tests/vm/run -k 6.12 -e SHIM6_DEB_IMAGE=build/image -- tests/selftests/run.sh deb.sh
 #	tests/vm/run -k latest -- tests/selftests/run.sh deb.sh
 #
-# Host a is what has the packages. Host b, its peer, runs the same programs without
-# systemd, for whose daemon nobody acts when there is an upgrade.
+# Host a has the packages. Host b, its peer, runs the same programs without systemd: an
+# upgrade does not restart its daemon.
 #
 # An emulated machine takes more than eight minutes to compile the module, and a User Mode
-# kernel two. So SHIM6_DEB_IMAGE, the artifacts of deb_image.sh, has what a host gets from
-# an image, where DKMS has compiled the module; and for the upgrade DKMS is told
-# (/etc/dkms/shim6.conf, an administrator's file) to take what it has compiled there of
-# the second version. All else is as it would be. Without SHIM6_DEB_IMAGE, under User Mode,
-# DKMS compiles in the guest.
+# kernel two. So SHIM6_DEB_IMAGE, the artifacts of deb_image.sh, has the files of a host that
+# was made from an image, where DKMS has compiled the module. For the upgrade DKMS is told
+# (/etc/dkms/shim6.conf, an administrator's file) to take the second version's module, which
+# was compiled there too. All else is as on any host. Without SHIM6_DEB_IMAGE, under User
+# Mode, DKMS compiles in the guest.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -24,15 +24,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/daemon.sh"
 . "$here/packages.sh"
 . "$here/systemd.sh"
-need dpkg dpkg-deb dkms ip tc modprobe pgrep nsenter unshare setpriv ssh sshd ssh-keygen \
+need dpkg dpkg-deb dkms ip tc modprobe pgrep nsenter unshare setpriv ssh sshd ssh-keygen jq \
 	systemctl systemd-analyze systemd-sysusers
 release=$(uname -r)
 modules=/lib/modules/$release
 image=${SHIM6_DEB_IMAGE:+$(realpath "$SHIM6_DEB_IMAGE")}
 debs=${image:-$TEST_TMP}
 
-# few: of the kernel's own modules those that are used here, since DKMS calls depmod at
-# each step, and for thousands that takes an emulated machine three minutes.
+# few: keep only those of the kernel's own modules that are used here. DKMS calls depmod at each
+# step, which takes three minutes for thousands of modules on an emulated machine.
 few()
 {
 	modprobe -a --show-depends veth sch_netem | sed -n "s|^insmod $modules/||p" >"$TEST_TMP/few" &&
@@ -41,7 +41,7 @@ few()
 		rm "$modules/kernel" && cp -r "$TEST_TMP/modules/kernel" "$modules/" || return
 }
 
-# lab: what a host with this kernel has, and without the runner's module.
+# lab: a host with this kernel, and without the module of the runner.
 lab()
 {
 	local own make=
@@ -66,7 +66,7 @@ lab()
 	depmod && systemd_prepare && pair_up && ssh_up && systemd_boot a
 }
 
-# folders: those that the packages have files in.
+# folders: the folders in which the packages have files.
 folders()
 {
 	local f
@@ -76,8 +76,8 @@ folders()
 	done | sort -u | xargs -I {} find {} -maxdepth 0 2>/dev/null
 }
 
-# all_ours: where it takes minutes to look everywhere, look where packages have put files,
-# and dpkg, DKMS and systemd what they know of them.
+# all_ours: all files of ours. Where a search of all folders takes minutes, it looks in the folders
+# of the packages, and in those where dpkg, DKMS and systemd keep their records.
 all_ours()
 {
 	if [ -z "$image" ]; then
@@ -109,8 +109,8 @@ module_loads() { modprobe shim6 && loaded "$one"; }
 
 unit() { inside systemctl show -P "$1" shim6d.service; }
 
-# unit_runs: as its user, with one capability and as confined as it can be, and from the
-# first attempt.
+# unit_runs: it runs as its user, with one capability and all confinement, and the first attempt
+# to start it succeeded.
 unit_runs()
 {
 	local pid
@@ -138,9 +138,9 @@ daemon_package()
 		"$(inside systemd-analyze verify --man=no shim6d.service 2>&1 | grep shim6d)" ""
 }
 
-edited() { shim6tool -n "$(ns a)" -j config show | grep -q '"trigger-packets":7[,}]'; }
+edited() { shim6tool -n "$(ns a)" -j config show | jq -e '.[]."trigger-packets" == 7' >/dev/null; }
 
-# reload: what an administrator writes to /etc/shim6d.conf counts without a restart.
+# reload: changes to /etc/shim6d.conf take effect without a restart.
 reload()
 {
 	local pid
@@ -154,7 +154,7 @@ reload()
 	expect_eq "the process" "$(unit MainPID)" "$pid" && cp /etc/shim6d.conf "$TEST_TMP/edited"
 }
 
-# b_starts: as the unit has it, the user and one capability.
+# b_starts: as in the unit, as its user and with one capability.
 b_starts()
 {
 	chown -R shim6d:shim6d "$(daemon_dir b)" &&
@@ -162,14 +162,14 @@ b_starts()
 		daemon_start b
 }
 
-# switched LINK: the context of both hosts sends by that link.
+# switched LINK: the contexts of both hosts send by that link.
 switched()
 {
-	shim6tool -n "$(ns a)" -j context show $A1 $B1 | grep -q "\"locator-peer\":\"2001:db8:$1::b\"" &&
-		shim6tool -n "$(ns b)" -j context show $B1 $A1 | grep -q "\"locator-peer\":\"2001:db8:$1::a\""
+	[ "$(kernel_contexts a '.[]."locator-peer"' $A1 $B1)" = "2001:db8:$1::b" ] &&
+	[ "$(kernel_contexts b '.[]."locator-peer"' $B1 $A1)" = "2001:db8:$1::a" ]
 }
 
-# fails LINK OTHER: a link swallows all, and the session goes on by the other.
+# fails LINK OTHER: LINK loses all packets, and the session goes on by OTHER.
 fails()
 {
 	link_alive "$2" && link_dead "$1" && session_lives 120 && busywait 60 switched "$2" ||
@@ -191,7 +191,7 @@ session()
 	fails 1 2
 }
 
-# talks: words are typed until there is the file quiet.
+# talks: words are typed until the file "quiet" exists.
 talks()
 {
 	local n=0
@@ -203,7 +203,7 @@ talks()
 	done
 }
 
-# An upgrade as unattended-upgrades has it: what was edited stays.
+# upgrade: as by unattended-upgrades. A configuration that was edited stays.
 upgrade()
 {
 	local before pid talker status
@@ -214,7 +214,7 @@ upgrade()
 	inside dpkg -i --force-confdef --force-confold "$debs"/two/*.deb
 	status=$?
 	[ $status = 0 ] || tail -n 20 /var/lib/dkms/shim6/*/build/make.log
-	# b's daemon is nobody's but ours.
+	# No package restarts b's daemon: the test does.
 	daemon_end b TERM && b_starts || status=1
 	session_lives 60 || status=1
 	touch "$TEST_TMP/quiet"
@@ -226,16 +226,16 @@ upgrade()
 		cmp /etc/shim6d.conf "$TEST_TMP/edited" && [ -e /etc/shim6d.conf.dpkg-dist ]
 }
 
-# The daemons that came with the upgrade know the context: they move it.
+# moves_on: the daemons of the new version know the context, and move it.
 moves_on() { fails 2 1 && session_end; }
 
-# The module of the upgrade comes with a boot, and shim6d starts by itself.
+# boots: after a boot the module is that of the upgrade, and shim6d starts by itself.
 boots()
 {
 	systemd_end || return
 	daemon_end b TERM
 	ns_del_all
-	# The disk with the state directory is read-only, as after an error; that is no reason not to start.
+	# The disk with the state directory is read-only, as after an error; shim6d must start anyway.
 	mount -t tmpfs -o ro,mode=700 tmpfs /var/lib/shim6d || return
 	busywait 20 rmmod shim6 && ns_add a && systemd_boot a && unit_runs && loaded "$two" && busywait 20 edited &&
 		inside journalctl -u shim6d.service | grep -q "the state directory can't be used" || { inside journalctl -u shim6d.service; return 1; }
@@ -249,7 +249,7 @@ purge()
 	[ -z "$(inside pgrep -x shim6d)" ] || { fail "it runs still"; return 1; }
 	[ -e /var/lib/shim6d/state ] && cmp /etc/shim6d.conf "$TEST_TMP/edited" ||
 		{ fail "what only a purge may take is gone"; return 1; }
-	# What is to be gone is found while it is there.
+	# all_ours finds the files as long as they are there.
 	all_ours | diff -q "$TEST_TMP/before" - && { fail "all_ours finds nothing"; return 1; }
 	inside dpkg -P shim6 shim6-dkms || return
 	inside find /run -name '*shim6*' >"$TEST_TMP/run" && [ ! -s "$TEST_TMP/run" ] || { cat "$TEST_TMP/run"; return 1; }

@@ -1,19 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# shim6-dkms in an image that is made for other kernels than the one that runs, as
-# who makes images of Debian installs it: DKMS compiles the module for each kernel
-# whose headers are there, for a new version anew, and a purge leaves nothing.
+# shim6-dkms in an image for other kernels than the one that runs, as makers of Debian
+# images install it: DKMS compiles the module for each kernel whose headers are there,
+# compiles it again for a new version, and a purge leaves nothing.
 #
 #	b="$(for k in 6.1 6.12 latest; do tests/vm/run -k $k -path build; done)"
 #	tests/vm/overlay -o build/image -e SHIM6_DEB_BUILDS="$b" -- tests/selftests/run.sh deb_image.sh
 #
-# The artifacts are for deb.sh, which goes on in a guest with such a kernel, where it
-# would take minutes to compile: the packages, for each kernel what a host has that was
+# The artifacts are for deb.sh, which continues in a guest with such a kernel, where
+# compiling would take minutes: the packages, for each kernel the files of a host that was
 # made from the image (RELEASE.tar), and the module of the second version.
 #
-# A User Mode kernel has no headers in a package: its build folder serves, and DKMS is told
-# that the architecture is um (/etc/dkms/shim6.conf, an administrator's file).
+# There is no package with the headers of a User Mode kernel: its build folder takes their
+# place. DKMS is told that the architecture is um (/etc/dkms/shim6.conf, an administrator's
+# file).
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -22,14 +23,14 @@ need dpkg dpkg-deb dkms modinfo depmod adduser getent pgrep
 out=$SHIM6_ARTIFACTS
 releases=
 
-# image: it has the kernels' headers, and not the kernel that runs. It lacks the kernels'
-# own modules: depmod would read thousands of files, and all it says of them is for others.
+# image: it has the headers of the kernels, and not those of the kernel that runs. It lacks the
+# kernels' own modules: depmod would read thousands of files that do not matter here.
 image()
 {
 	local build release from to
 
 	[ -n "${SHIM6_DEB_BUILDS:-}" ] || { fail "SHIM6_DEB_BUILDS names no headers"; return 1; }
-	# The runner's, in a guest.
+	# In a guest this is the module of the runner.
 	! mountpoint -q "/lib/modules/$(uname -r)" || umount "/lib/modules/$(uname -r)" || return
 	rm -rf /lib/modules/* && mkdir -p /lib/modules /etc/dkms && quicker
 	for build in $SHIM6_DEB_BUILDS; do
@@ -75,8 +76,8 @@ purge()
 	dpkg -P shim6-dkms && ours /etc /usr /var >"$TEST_TMP/after" && diff "$TEST_TMP/before" "$TEST_TMP/after"
 }
 
-# daemon_package: where no systemd runs nothing is started. The user is made by adduser,
-# if there is nothing of systemd's that could, and stays after a purge.
+# daemon_package: nothing is started where systemd does not run. adduser makes the user if
+# no program of systemd is there to do it; the user stays after a purge.
 daemon_package()
 {
 	local f

@@ -3,8 +3,8 @@
 #
 # The main job, as a timeline: hosts a and b, with two providers each, hold an ssh
 # session and streams while a provider is cut off and another becomes a black hole.
-# A picture of what arrived is left in $SHIM6_ARTIFACTS, beside what it was drawn
-# from. It fails if a session does.
+# $SHIM6_ARTIFACTS has a picture of what arrived, and the data for it. The demo fails
+# if a session does.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh" >/dev/null
@@ -12,13 +12,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 OUT=${SHIM6_ARTIFACTS:?names the folder for the picture}
-# Times have a point in them.
+# Times have a decimal point.
 export LC_ALL=C
 BEGUN=$EPOCHREALTIME
 EVENTS=$OUT/demo.events.csv
 : >"$EVENTS" || exit
 
-# since TIME: in seconds, as EPOCHREALTIME has them, from the demo's begin.
+# since TIME: the seconds from the demo's begin to TIME, a value of EPOCHREALTIME.
 since()
 {
 	local us=$((${1/./} - ${BEGUN/./}))
@@ -30,7 +30,7 @@ say() { printf '%5.1f s  %s\n' "$(since "$EPOCHREALTIME")" "$*"; }
 more() { printf '         %s\n' "$@"; }
 give_up() { say "$* - the demo ends here"; exit 1; }
 
-# event KIND TEXT: for the picture.
+# event KIND TEXT: note an event for the picture.
 event()
 {
 	LAST=$EPOCHREALTIME
@@ -39,7 +39,7 @@ event()
 
 # --- the world ---------------------------------------------------------------
 
-# The configuration is the default, but for the places of files.
+# The configuration is the default, except for the paths of files.
 daemons_begin()
 {
 	daemon_conf a </dev/null && daemon_conf b </dev/null && daemon_begin a && daemon_begin b
@@ -54,12 +54,12 @@ routers_up()
 	done
 }
 
-# What takes its time and can be done while prefixes are gathered.
+# meanwhile: the slow preparations that can be done while shim6d gathers prefixes.
 meanwhile()
 {
 	local h
 
-	# What is not to use Shim6, to be compared with.
+	# These flows do not use Shim6, for comparison.
 	for h in a b; do
 		shim6tool -n "$(ns $h)" policy add protocol tcp port 5003 action bypass &&
 		shim6tool -n "$(ns $h)" policy add protocol tcp port 5004 action bypass || return
@@ -67,7 +67,8 @@ meanwhile()
 	ssh_up && streams_begin
 }
 
-# The log is asked first, for that is cheap, and this is done while a key is made.
+# all_made: both hosts have addresses on all links. It reads the log first, which is cheap: at
+# this time shim6d makes a key.
 all_made()
 {
 	local h
@@ -83,13 +84,14 @@ all_made()
 # answers LOCAL PEER: does a reach b?
 answers() { in_ns a ping -6 -q -n -c 1 -W 1 -I "$1" "$2" >/dev/null; }
 
-# provider_2_loses PERCENT: of what its customer sends, on the way to the core.
+# provider_2_loses PERCENT: of the packets of its customer, on the way to the core.
 provider_2_loses() { tc -n "$(ns p2)" qdisc replace dev core root netem delay 5ms loss "$1%"; }
 
-# --- what is watched ---------------------------------------------------------
+# --- sessions and streams ----------------------------------------------------
 
-# Not by in_ns: signals must meet the sink, not a shell around it. Descriptor 9 is the
-# ssh session's alone. Fifty blocks a second: more would keep an emulated machine busy.
+# Not by in_ns: signals must reach the sink, not a shell around it. Descriptor 9 belongs to
+# the ssh session only. There are fifty blocks a second: more would keep an emulated machine
+# busy.
 streams_begin()
 {
 	: >"$TEST_TMP/sink"
@@ -109,20 +111,18 @@ streams_up()
 		"$(topo_addr a up2) $(topo_addr b up2) tcp:5004" >"$TEST_TMP/flows"
 }
 
-# moves: what shim6d does with the sessions, as it does it.
+# moves: tell of each move of the sessions when shim6d makes it.
 moves()
 {
-	local line at trigger outage pair why
+	local at trigger outage from to why
 
-	# In the namespace, so that it ends with that.
+	# shim6tool runs in the namespace, so that it ends with the namespace.
 	ip netns exec "$(ns a)" shim6tool -socket "$(daemon_dir a)/socket" -j monitor path |
-	while read -r line; do
-		[[ $line == *"\"ulid-local\":\"$A1\",\"ulid-peer\":\"$B1\""*'"direction":"outbound"'* ]] || continue
-		[[ $line =~ \"time\":\"([^\"]*)\" ]] && at=${BASH_REMATCH[1]}
-		[[ $line =~ \"trigger\":\"([^\"]*)\" ]] && trigger=${BASH_REMATCH[1]}
-		[[ $line =~ \"outage\":([0-9]*) ]] && outage=${BASH_REMATCH[1]}
-		[[ $line =~ \"to\":\{\"locator-local\":\"2001:db8:([0-9]):[^\"]*\",\"locator-peer\":\"2001:db8:([0-9]): ]] &&
-			pair="provider ${BASH_REMATCH[1]} to ${BASH_REMATCH[2]}"
+	jq --unbuffered -r --arg local "$A1" --arg peer "$B1" '
+		def provider: split(":")[2];
+		select(."ulid-local" == $local and ."ulid-peer" == $peer and .direction == "outbound") |
+		"\(.time) \(.trigger) \(.outage // 0) \(.to."locator-local" | provider) \(.to."locator-peer" | provider)"' |
+	while read -r at trigger outage from to; do
 		case $trigger in
 		local) why="its own link has failed" ;;
 		ulp) why="TCP gets no answers" ;;
@@ -131,24 +131,22 @@ moves()
 		return) why="the first choice works again" ;;
 		*) why="the reason: $trigger" ;;
 		esac
-		say "Shim6 moves all sessions to ${pair% to *}, after $outage ms ($why)"
-		echo "$(since "$(date -d "$at" +%s.%6N)"),pair,$pair" >>"$EVENTS"
+		say "Shim6 moves all sessions to provider $from, after $outage ms ($why)"
+		echo "$(since "$(date -d "$at" +%s.%6N)"),pair,provider $from to $to" >>"$EVENTS"
 	done
 }
 
-# stay_on PROVIDER LOCATOR: the provider by which a sends before that fails. On a machine
-# with much else to do, TCP may have waited for so long that the session was moved before;
-# it is moved back, and TCP has the time to measure that.
+# stay_on PROVIDER LOCATOR: before the provider fails, a must send by it. On a busy machine TCP
+# may have waited so long that the session has moved already. Then it is moved back, and TCP
+# gets time to measure the path.
 stay_on()
 {
-	local current
-
-	current=$(ask a /paths | tr '{' '\n' | grep '"current":true')
-	[[ $current == *"\"locator-local\":\"$(topo_prefix "$1"):"* ]] && return
+	ask_if a /paths 'any(.[] | select(.current); ."locator-local" | startswith($prefix))' \
+		--arg prefix "$(topo_prefix "$1"):" && return
 	use_pair "$A1" "$B1" "$2" "$B1" && pause 1
 }
 
-# after MILLISECONDS: since the last event, or at once if so much has gone by.
+# after MILLISECONDS: wait until so much time has passed since the last event.
 after()
 {
 	local us=$(($1 * 1000 + ${LAST/./} - ${EPOCHREALTIME/./}))
@@ -156,7 +154,7 @@ after()
 	[ $us -le 0 ] || pause "$(printf '%d.%06d' $((us / 1000000)) $((us % 1000000)))"
 }
 
-# ssh_lives: what is typed comes back.
+# ssh_lives: a word that is typed comes back.
 ssh_lives()
 {
 	if session_lives 15 >"$TEST_TMP/ssh.log"; then
@@ -167,7 +165,7 @@ ssh_lives()
 	fi
 }
 
-# outage FLOW FAILURE: in milliseconds, or "never" if it did not come back.
+# outage FLOW FAILURE: its length in milliseconds, or "never" if the flow did not come back.
 outage()
 {
 	awk -F, -v f="$1" -v e="\"$2\"" '$1 == f && $2 == e { print $4 == "true" ? $3 : "never" }' "$OUT/demo.outages.csv"
@@ -200,7 +198,7 @@ busywait 20 answers "$(topo_addr a up1)" "$(topo_addr b up1)" && busywait 20 ans
 	give_up "they do not answer"
 say "all of them answer"
 
-# Descriptor 9 is the ssh session's alone.
+# Descriptor 9 belongs to the ssh session only.
 moves 9>&- &
 session_from=$A1
 session_begin >"$TEST_TMP/ssh.log" 2>&1 || { cat "$TEST_TMP/ssh.log"; give_up "ssh fails"; }
@@ -213,7 +211,7 @@ say "the hosts have agreed on Shim6 (R2 has come): sessions can be moved from no
 event begin ""
 event pair "provider 1 to 3"
 
-# To look takes its time, where programs start slowly: it is time that is waited for anyway.
+# stay_on takes time where programs start slowly. It runs while the demo waits anyway.
 after 800
 stay_on 1 "$A1" || give_up "the session is not where it should be"
 after 2000
@@ -256,6 +254,6 @@ for flow in tcp:5001 udp:5002; do
 	done
 done
 [ $failed = 0 ] || { more "$(grep -hv level=DEBUG "$(daemon_dir a)/log")"; give_up "not as it should be"; }
-# In a guest of its own all this ends with the guest, and sooner.
+# In a guest of its own, all this ends with the guest, without a clean-up.
 [ -z "${SHIM6_DEMO_SHOWN:-}" ] || trap - EXIT
-say "done: the picture is ${SHIM6_DEMO_SHOWN:-$OUT}/demo.svg and demo.png"
+say "done: the picture is ${SHIM6_DEMO_SHOWN:-$OUT}/demo.svg"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the kernel tells the daemon, which is this program (told.py), and sends for it.
-host.py says how; what is counted takes time, so this wants virtual time."""
+"""The kernel's events for the daemon, and the messages that it sends for the daemon. This program
+is the daemon (told.py). host.py explains the cases. They need virtual time, since limits are by
+time."""
 
 import errno
 import os
@@ -26,7 +27,7 @@ def control_in():
         d.silent()
 
 
-@case("trailing octets are not of the message", "5533-5.3-10")
+@case("trailing octets are not part of the message", "5533-5.3-10")
 def control_trailing():
     with Daemon() as d:
         m = pkt.control(I1, bytes(10))
@@ -34,7 +35,7 @@ def control_trailing():
         d.expect(CONTROL, MESSAGE=m)
 
 
-@case("the longest message", "5533-5.3-02")
+@case("the longest message goes to the daemon", "5533-5.3-02")
 def control_long():
     with Daemon() as d:
         m = pkt.control(I1, os.urandom(2042))
@@ -44,7 +45,7 @@ def control_long():
         run("ip", "link", "set", "tun0", "mtu", "1500")
 
 
-@case("checksum, length and addresses are checked; who is wrong is not answered",
+@case("checksum, length and addresses are checked; wrong messages are not answered",
       "5533-12.3-01", "5533-12.3-02", "5533-12.3-03", "5533-5.3-08", "5533-5.3-09")
 def control_bad():
     good = pkt.control(I1, bytes(18))
@@ -99,7 +100,7 @@ def control_out_bad():
         nothing_sent()
 
 
-@case("there is one daemon, until its socket is closed")
+@case("there is only one daemon, until its socket is closed")
 def one_daemon():
     other = genl.Genl()
     family, _ = other.family("shim6")
@@ -113,7 +114,7 @@ def one_daemon():
 
 # --- unknown tags, and states ---------------------------------------------------
 
-@case("an unknown tag is told, once a second and source", "boeing-1.2-04")
+@case("an event tells of an unknown tag, once per second and source", "boeing-1.2-04")
 def no_context():
     with Daemon() as d:
         for _ in range(10):
@@ -140,7 +141,7 @@ def payload_event():
     fresh()
 
 
-@case("payload in I1-SENT is discarded, and is nothing that the daemon need know", "5533-12.2-03", "5533-B-15")
+@case("payload in I1-SENT is discarded, without an event", "5533-12.2-03", "5533-B-15")
 def payload_i1_sent():
     fresh()
     context(state="i1-sent")
@@ -157,7 +158,7 @@ def payload_i1_sent():
 # --- asking for a context ---------------------------------------------------------
 
 def acquires(port=9, other="2001:db8:b:1::2"):
-    """After how many of our packets to another peer a context is asked for."""
+    """The number of our packets to another peer after which the kernel asks for a context."""
     with Daemon() as d:
         return acquires_of(d, port, other)
 
@@ -181,12 +182,12 @@ def acquire():
         same("packets", acquires_of(d), None)
 
 
-@case("a daemon that begins counts anew, and is asked though the last one was")
+@case("packets count again for a new daemon, which is asked as the last one was")
 def acquire_anew():
     same("packets", acquires(), 45)
 
 
-@case("it is the ULID pair whose packets are counted, of however many connections", "6629-5.1-03")
+@case("packets are counted by ULID pair, for all its connections together", "6629-5.1-03")
 def acquire_connections():
     with Daemon() as d, Counted(acquires=1):
         for i in range(45):
@@ -196,7 +197,7 @@ def acquire_connections():
         d.expect(ACQUIRE, ULID_LOCAL=a, ULID_PEER=ip("2001:db8:b:1::8"), PACKETS=45)
 
 
-@case("what comes in alone asks for nothing")
+@case("traffic that only comes in does not ask for a context")
 def acquire_in():
     with Daemon() as d, Counted():
         for i in range(100):
@@ -204,7 +205,7 @@ def acquire_in():
         d.silent()
 
 
-@case("after some seconds of exchange, by time")
+@case("a context is asked for after some seconds of traffic both ways")
 def acquire_time():
     other = ip("2001:db8:b:1::4")
     s = udp_socket(4101)
@@ -231,7 +232,7 @@ def acquire_policy():
     tool("policy", "del", "preference", "32698")
 
 
-@case("SCTP and MPTCP, which move by themselves, ask for nothing", "6629-7.3-01")
+@case("SCTP and MPTCP, which move by themselves, do not ask for a context", "6629-7.3-01")
 def acquire_multipath():
     other = "2001:db8:b:1::9"
     sctp = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_SCTP)
@@ -248,14 +249,14 @@ def acquire_multipath():
             sctp.sendto(bytes(12), (other, 0))
             connects(socket.IPPROTO_MPTCP)
         d.silent()
-    # It is for what they are that they don't: TCP alone does.
+    # The reason is the protocol: only TCP does.
     with Daemon() as d, Counted(acquires=1):
         for _ in range(45):
             connects(socket.IPPROTO_TCP)
         d.expect(ACQUIRE, ULID_LOCAL=a, ULID_PEER=ip(other), PACKETS=45)
 
 
-@case("pairs are counted in a bounded table, the least used goes")
+@case("pairs are counted in a bounded table; the least used one is dropped")
 def flow_bound():
     tool("config", "set", "max-flows", "16")
     s = udp_socket(4102)
@@ -269,7 +270,7 @@ def flow_bound():
 
 # --- ICMPv6 errors ------------------------------------------------------------------
 
-@case("errors that the daemon acts on are told and withheld, unless configured", "5533-8-01", "5533-8-02", "5533-8-03",
+@case("errors that the daemon acts on are events for it, and withheld from ULPs, unless configured", "5533-8-01", "5533-8-02", "5533-8-03",
       "5533-8-04", "5533-8-05", "5534-3.3-05")
 def icmp_events():
     fresh()
@@ -278,7 +279,7 @@ def icmp_events():
     with Daemon() as d:
         s.sendto(b"hello", (B, 9))
         q = tun.get()
-        # Pointer 6 is the Next Header field, where a host points at that has no Shim6.
+        # Pointer 6 is the Next Header field, to which a host without Shim6 points.
         for kind, code, info in ((1, 0, 0), (1, 1, 0), (1, 2, 0), (1, 3, 0), (1, 5, 0), (1, 6, 0), (3, 0, 0), (3, 1, 0),
                                  (4, 1, 41), (4, 1, 6)):
             with Counted(icmp_in=1, icmp_withheld=1):
@@ -296,7 +297,7 @@ def icmp_events():
         assert "reap-state operational" in tool("context"), "a hint has changed something"
 
 
-@case("errors about control messages are told with the message, if they can be ours")
+@case("events of errors about control messages have the message, if it can be ours")
 def icmp_control():
     with Daemon() as d:
         m = pkt.control(I1, os.urandom(18))
@@ -308,7 +309,7 @@ def icmp_control():
         d.silent()
 
 
-@case("what comes from outside goes to a socket of its own, if there is one")
+@case("events that outsiders can cause go to a socket of their own, if there is one")
 def from_outside():
     fresh()
     flag = attr(FROM_OUTSIDE, b"")
@@ -325,8 +326,8 @@ def from_outside():
         same("send", d.send(m, LA, LB), (0, ""))
         tun.put(pkt.icmp_error(ip("2001:db8:f::1"), la, 1, 4, 0, tun.get()))
         o.expect(ICMP, MESSAGE=m)
-        # A flood of messages that nobody reads costs no other event: of sources that come
-        # again and again, which fill the socket, and of one, which has its share.
+        # A flood of messages that nobody reads loses no other event. It comes from sources that
+        # come again and again, which fill the socket, and from one source, which has its share.
         before = stats()
         for _ in range(3):
             for i in range(1000):

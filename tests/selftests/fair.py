@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""That nobody outside can keep the daemon (told.py) from what it has to know. What is
-counted takes time, so this wants virtual time."""
+"""Nobody outside can keep events from the daemon (told.py). The cases need virtual time, since
+limits are by time."""
 
 import os
 import struct
@@ -24,7 +24,7 @@ def stranger(n=None):
 
 
 def read(d):
-    """All that a socket has, as (command, attributes); None for each time that it lost some."""
+    """All messages of a socket, as (command, attributes), with None for each loss."""
     found = []
     d.sock.sock.setblocking(False)
     while True:
@@ -62,12 +62,12 @@ def probes_first():
                 message_in(probe(), lb, la)
             same("Probes at the main socket", messages(d, PROBE), (10, False))
             heard, _ = messages(o, I1)
-            # Half of the room that a socket has by default, which older kernels fill sooner.
+            # Half of a socket's default room, which older kernels fill sooner.
             assert heard > 64, f"{heard} of {strangers} strangers are heard, wanted more than 64"
             time.sleep(10)
 
 
-@case("what does not come from the peer's locators to ours is a stranger's, whatever its tag")
+@case("a message that is not from the peer's locators to ours is a stranger's, whatever its tag")
 def not_ours():
     fresh()
     other = ip("2001:db8:dead::1")
@@ -88,7 +88,7 @@ def of_a_context():
             flood(300)
             message_in(pkt.control(kind, body), lb, la)
             same(f"message {kind} at the main socket", messages(d, kind), (1, False))
-        # R1 and R2 have no tag of ours: they answer what was sent to make a context.
+        # R1 and R2 have no tag of ours: they answer messages that were sent to make a context.
         for state, kind in (("i1-sent", R1), ("i2-sent", R2)):
             m = pkt.control(kind, bytes(18))
             read(o)
@@ -102,7 +102,7 @@ def of_a_context():
     fresh()
 
 
-@case("a peer that floods in its context costs no other context anything")
+@case("a peer that floods in its context does not affect other contexts")
 def flood_in_context():
     fresh()
     other, tag = "2001:db8:b:1::2", 0x222222222222
@@ -125,20 +125,20 @@ def flood_in_context():
     fresh()
 
 
-@case("a stranger has a share, by his network, and others theirs")
+@case("each network of strangers has its share")
 def stranger_limited():
     net = ip("2001:db8:dead::")[:8]
     before = stats()[LIMITED]
     with Daemon() as d, Daemon(OUTSIDE) as o:
-        o.sock.sock.setsockopt(1, 33, 16 << 20)  # SO_RCVBUFFORCE: that it has room is not the question
+        o.sock.sock.setsockopt(1, 33, 16 << 20)  # SO_RCVBUFFORCE: the socket must have room
         for i in range(1000):
             message_in(I1_MESSAGE, net + struct.pack("!Q", i), la)
         for i in range(50):
             message_in(I1_MESSAGE, stranger(i), la)
         got = [g[1][SOURCE] for g in read(o) if g]
         assert 150 <= sum(1 for s in got if s[:8] == net) <= 250, len(got)
-        # Networks share a slot of the table by chance, one pair in 8,192: so one of the fifty
-        # may now and then have the flood's, and with it nothing left. Two never have.
+        # By chance two networks share a slot of the table, one pair in 8,192. So at times one of
+        # the fifty has the slot of the flood, and gets nothing. Two never have it.
         others = sum(1 for s in got if s[:8] != net)
         assert 49 <= others <= 50, f"{others} of 50 others"
         limited = stats()[LIMITED] - before
@@ -159,14 +159,14 @@ def again_first():
         for _ in range(10):
             message_in(I1_MESSAGE, peer, la)
         got = read(o)
-        # One in 32 of those that share its slot by chance takes it, and the peer's first
-        # message is then one of somebody new.
+        # One in 32 of the networks that share its slot by chance takes the slot. Then the peer's
+        # first message counts as that of a new network.
         heard = sum(1 for g in got if g and g[1][SOURCE] == peer)
         assert 9 <= heard <= 10, f"{heard} of 10 of the one who came again"
         assert None not in got, "the socket was full of new ones"
 
 
-@case("a peer's unknown tag is told each second, whoever else sends unknown tags")
+@case("a peer's unknown tag is an event each second, whoever else sends unknown tags")
 def reports_fair():
     seconds, rate = 10, 5000
     with Daemon() as d, Daemon(OUTSIDE) as o:
@@ -174,7 +174,7 @@ def reports_fair():
         while time.monotonic() - start < seconds:
             for _ in range(rate // 20):
                 arrive(UDP, bytes(8), src=stranger(), tag=int.from_bytes(os.urandom(5), "big"))
-            # Ten a second, in the middle of the others.
+            # Ten a second, among the others.
             sent += 1
             if sent % 2:
                 arrive(UDP, bytes(8), src=lb, tag=7)
@@ -182,18 +182,18 @@ def reports_fair():
             at += [time.monotonic() - start for g in read(o) if g and g[0] == NO_CONTEXT and g[1][SOURCE] == lb]
         gaps = [later - earlier for earlier, later in zip([0] + at, at + [seconds])]
         assert len(at) >= seconds - 3 and max(gaps) < 3, f"told after {at}"
-        # A source that is told each second is told no more often.
+        # A source that gets an answer each second gets no more.
         assert min(gaps[1:-1]) > 0.9, f"told after {at}"
 
 
 def slabs():
-    """Octets in the kernel's general caches."""
+    """The size of the kernel's general caches, in octets."""
     lines = [line.split() for line in open("/proc/slabinfo") if line.startswith("kmalloc-")]
     return sum(int(n) * int(size) for _, n, _, size, *_ in lines)
 
 
-# KASAN, on the kernel that makes memory short on demand, keeps for a while what was freed.
-@case("what is counted of packets takes no memory but what the daemon was charged for")
+# On the debug kernel, which can make allocations fail, KASAN keeps freed memory for a while.
+@case("counting packets takes only memory that the daemon was charged for")
 def flows_take_no_memory():
     def go(first):
         for i in range(4000):
@@ -203,7 +203,7 @@ def flows_take_no_memory():
                 time.sleep(0.1)
 
     s = udp_socket(4300)
-    go(0x1000)  # whatever else this takes, it has taken
+    go(0x1000)  # so that later calls allocate nothing else
     with Daemon():
         before = slabs()
         go(0x3000)
@@ -211,7 +211,7 @@ def flows_take_no_memory():
     assert grown < 200_000 or os.path.exists("/proc/self/fail-nth"), f"{grown} octets more"
 
 
-@case("another number of flows is taken at once, or refused")
+@case("another number of flows takes effect at once, or is refused")
 def flows_resized():
     with Daemon():
         for n in (1, 1048576, 7, 4096):
@@ -220,15 +220,15 @@ def flows_resized():
 
 
 def available():
-    """KiB of memory that could be had."""
+    """The available memory, in KiB."""
     for line in open("/proc/meminfo"):
         if line.startswith("MemAvailable:"):
             return int(line.split()[1])
 
 
-@case("tables that others took the place of are gone, however fast")
+@case("replaced tables are freed, however fast they are replaced")
 def tables_go():
-    # All at one moment of the guest's clock: what waited for a timer would stay.
+    # All at one moment of the guest's clock: memory that waits for a timer would stay.
     attribute = [genl.u32(2, 60000 + i) for i in range(2)]
     with Daemon() as d:
         d.sock.ask(d.family, 2, attribute[1])
@@ -246,7 +246,7 @@ def tables_go():
     assert took < 80000, f"20 daemons with tables of 6 MB took {took} KiB"
 
 
-@case("nobody gets what was the daemon's by its old port")
+@case("no other socket gets the daemon's messages by its old port")
 def port_reused():
     fresh()
     d = Daemon()
@@ -261,7 +261,7 @@ def port_reused():
         raise AssertionError(f"it gets {heir.recv(4096).hex()}")
     except TimeoutError:
         pass
-    # The next daemon is one, though a socket has that port.
+    # The next daemon can register, though another socket has that port.
     with Daemon() as n:
         message_in(probe(), lb, la)
         n.expect(CONTROL)

@@ -139,7 +139,7 @@ def queue(number, keep=""):
     print("ready", flush=True)
     while True:
         message = s.recv(65536)
-        # NLMSG_ERROR: what was decided on is gone already, with who had queued it.
+        # NLMSG_ERROR: the packet is already gone, with the hook that had queued it.
         if struct.unpack_from("=H", message, 4)[0] == 2:
             print("gone", flush=True)
             continue

@@ -24,7 +24,7 @@ def call(what, result):
 
 
 def use(number):
-    """The requests of one of them, in one piece."""
+    """The requests of one process, in one message."""
     rule = u32(1, number) + u32(13, 3)
     peer = bytes.fromhex("20010db8%024x" % number)
     context = attr(2, bytes.fromhex("20010db8%024x" % 0)) + attr(3, peer) + attr(5, struct.pack("=Q", number))

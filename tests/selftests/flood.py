@@ -2,8 +2,8 @@
 """usage: flood.py LOCAL PEER [SECONDS]
 
 Datagrams from LOCAL to PEER, as fast as is sensible, in bursts with pauses so
-that virtual time goes on; until killed, or for so long. Errors are no news: the
-namespace may be on its way out. Prints how many were sent."""
+that virtual time goes on; for so many SECONDS, otherwise until killed. Errors do
+not matter: the namespace may be about to end. Prints how many were sent."""
 
 import socket
 import sys

@@ -3,10 +3,10 @@
        source SECONDS MILLISECONDS [LOCAL ADDRESS FLOW...]
 
 Flows whose interruptions are measured. A FLOW is PROTOCOL:PORT, where the protocol
-is tcp, mptcp or udp. Flows of other addresses may follow, behind those. The source
-sends 1000 octets of each every so many MILLISECONDS, TCP without waiting for room: an
-application that always has something to send. Without flows it reads them from a line
-of standard input: so it can be started before there are addresses.
+is tcp, mptcp or udp. Other addresses and their flows may follow. The source sends
+1000 octets of each flow every so many MILLISECONDS, with TCP without waiting for room,
+like an application that always has something to send. Without flows it reads them from
+a line of standard input, so that it can be started before there are addresses.
 
 The sink says "ready", and at SIGUSR1 "marked". At SIGTERM it prints a line for each
 flow: its name, and for how many milliseconds at most nothing arrived since it was
@@ -34,7 +34,7 @@ def make(protocol):
 
 
 def placed(words, n):
-    """The flows among words, each with the n addresses that are before it."""
+    """The flows among words, each with the n addresses before it."""
     at = 0
     while at < len(words):
         addresses, at = words[at:at + n], at + n
@@ -75,7 +75,7 @@ class Sink:
             self.flows.append(f)
             s = make(f.protocol)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            # What joins an MPTCP connection comes to another address of this host.
+            # Later subflows of an MPTCP connection come to another address of this host.
             s.bind(("::" if f.protocol == "mptcp" else address, f.port))
             s.setblocking(False)
             if f.protocol != "udp":
@@ -86,7 +86,7 @@ class Sink:
         self.selector.register(s, selectors.EVENT_READ, (flow, listens))
 
     def run(self):
-        # The names of signals come as octets that the loop reads: none is lost.
+        # Signals come as octets that the loop reads, so that none is lost.
         told, tell = socket.socketpair()
         tell.setblocking(False)
         signal.set_wakeup_fd(tell.fileno())
@@ -130,7 +130,7 @@ def source(seconds, tick, words):
         s.bind((local, 0))
         s.connect((address, f.port))
         if f.protocol == "tcp":
-            # What could not be sent yet is little, and soon made up for.
+            # Data that could not be sent yet is little, and is sent soon.
             s.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, 16384)
         s.setblocking(False)
         sockets[f.name] = s
@@ -142,7 +142,7 @@ def source(seconds, tick, words):
             except BlockingIOError:
                 pass
             except OSError as e:
-                # A datagram may meet a closed door; a connection is gone.
+                # A datagram may be refused, which does not matter; a connection is gone.
                 if not name.startswith("udp"):
                     print(f"{name}: {e} after {time.monotonic() - begun:.1f} s", file=sys.stderr)
                     del sockets[name]

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What happens to flows from a to b in the standard topology when something fails, a
-# library for tests (source those of topology.sh, pair.sh and daemon.sh first). Locators
-# need no proof, and ULIDs are the addresses of the first links.
+# Flows from a to b in the standard topology, and how a failure interrupts them: a library
+# for tests (source topology.sh, pair.sh and daemon.sh first). Locators need no proof, and
+# ULIDs are the addresses of the first links.
 
 A1=$(topo_addr a up1) A2=$(topo_addr a up2)
 B1=$(topo_addr b up1) B2=$(topo_addr b up2)
 RESULTS=$TEST_TMP/results
 
-# daemons_up: their timers are the default; a has what DAEMON_MORE says, too.
+# daemons_up: start shim6d on both hosts, with default timers. DAEMON_MORE is added to the
+# configuration of a.
 daemons_up()
 {
 	local h more
@@ -54,7 +55,7 @@ addresses_are_there()
 	done
 }
 
-# heal: all as it was at first.
+# heal: restore the network to its first state.
 heal()
 {
 	local h up p
@@ -77,7 +78,7 @@ heal()
 
 # --- flows -------------------------------------------------------------------
 
-# flows SECONDS FAILURE FLOW...: what they see of a failure, in RESULTS.
+# flows SECONDS FAILURE FLOW...: cause the failure, and write to RESULTS what the flows see of it.
 flows()
 {
 	local sink= source= status
@@ -95,7 +96,7 @@ flows_go()
 	local seconds=$1 failure=$2
 
 	shift 2
-	# Not by in_ns: signals must meet the sink.
+	# Not by in_ns: signals must reach the sink.
 	ip netns exec "$(ns b)" /usr/bin/python3 "$here/flow.py" sink "$B1" "$@" >"$RESULTS" 2>"$RESULTS.err" &
 	sink=$!
 	busywait 20 grep -q ready "$RESULTS" || { cat "$RESULTS.err"; fail "no sink"; return 1; }
@@ -111,15 +112,15 @@ flows_go()
 	kill -USR1 $sink && busywait 20 grep -q marked "$RESULTS" || return
 	$failure $sink || { fail "$failure fails"; return 1; }
 	sleep "$seconds"
-	# It tells what it has seen when it ends.
+	# The sink writes its results when it ends.
 	kill -TERM $sink
 	wait $sink
 	sink=
 	return 0
 }
 
-# From both addresses to both, each connection: what MPTCP loses, it loses with all that it
-# can have. Linux 6.1 makes some of them twice.
+# mptcp_meshed: each connection has subflows from both addresses to both, so that no result is
+# for lack of a subflow. Linux 6.1 makes some of them twice.
 mptcp_meshed()
 {
 	in_ns b ss -Htn state established | awk '
@@ -127,10 +128,10 @@ mptcp_meshed()
 		END { for (p in n) { all++; if (n[p] != 4) exit 1 } exit !all }'
 }
 
-# outage FLOW: its milliseconds, or "never" if it has not come back.
+# outage FLOW: its length in milliseconds, or "never" if the flow has not come back.
 outage() { awk -v f="$1" '$1 == f { print $3 == "back" ? $2 : "never" }' "$RESULTS"; }
 
-# below WHAT LIMIT: in milliseconds.
+# below WHAT OUTAGE LIMIT: the outage is at most LIMIT; both are in milliseconds.
 below()
 {
 	[ "$2" != never ] && [ "$2" -le "$3" ] || fail "$1: $2 ms, wanted $3 at most"

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Packets that are nearly right, into every entrance that a TAP device has (plain, NAPI
-with GRO, page fragments, segments to be cut), while the context changes. Nothing is
-wanted of them but that the kernel stands it; streams of the same entrances must arrive.
-host.py says how."""
+"""Packets that are nearly right, by every way into the kernel that a TAP device has (plain, NAPI
+with GRO, page fragments, large segments), while the context changes. The kernel must survive
+them. Streams by the same ways must arrive. host.py explains the cases."""
 
 import fcntl
 import os
@@ -23,7 +22,7 @@ fuzz = random.Random(seed)
 
 
 class Tap:
-    """A device of this namespace, with these flags."""
+    """A TAP device of this namespace, with these flags."""
 
     def __init__(self, name, flags):
         self.flags = flags
@@ -35,7 +34,7 @@ class Tap:
         run("ip", "link", "set", name, "address", ":".join(f"{o:02x}" for o in MAC), "up", "mtu", "1500")
         run("ip", "link", "set", name, "arp", "off")
         if flags & IFF_NAPI:
-            # Each write is a poll of its own: what GRO holds waits for the next one.
+            # Each write is a poll of its own: packets that GRO holds wait for the next one.
             self.name = name
             self.hold(0.02)
 
@@ -48,7 +47,7 @@ class Tap:
         frame = MAC + bytes.fromhex("02000000005f") + b"\x86\xdd" + packet
         parts = [frame]
         if self.flags & IFF_NAPI_FRAGS:
-            # What is in the first is linear, each other one a page fragment.
+            # The first piece is linear, and each other one is a page fragment.
             cuts = [0, *sorted({c for c in cuts if 14 <= c < len(frame)})[:15], len(frame)]
             parts = [frame[x:y] for x, y in zip(cuts, cuts[1:])]
         if self.flags & IFF_VNET_HDR:
@@ -56,7 +55,7 @@ class Tap:
         try:
             os.writev(self.fd, parts)
         except OSError:
-            # A frame that the device itself refuses.
+            # The device itself refuses such a frame.
             return False
         return True
 
@@ -110,7 +109,7 @@ def some_ulp():
 
 
 def some_packet():
-    """Well formed, but for what is then done to it."""
+    """A well-formed packet, which the caller then damages."""
     nexthdr, data = some_chain(*some_ulp())
     if fuzz.randrange(5):
         tag = CT_LOCAL if fuzz.randrange(8) else CT_LOCAL ^ 1
@@ -128,7 +127,7 @@ def some_packet():
 
 
 def some_vnet():
-    """Half of them say that the packet is to be cut or summed, here or there."""
+    """Half of them ask for segmentation or a checksum, with random offsets."""
     if fuzz.randrange(2):
         return bytes(10)
     return struct.pack("=BBHHHH", fuzz.randrange(2), fuzz.choice((0, 4, 5)), fuzz.choice((54, 62, 82, 130)), fuzz.choice((0, 8, 100, 1200)),
@@ -136,7 +135,7 @@ def some_vnet():
 
 
 def change():
-    """The context is another one from now on."""
+    """Change the context in a random way."""
     n = fuzz.randrange(5)
     if n == 0:
         rehome()
@@ -173,7 +172,7 @@ for kind in FLAGS:
 # --- streams --------------------------------------------------------------------------
 
 class Stream:
-    """A connection to this host, whose peer is by hand; its packets are re-homed."""
+    """A connection to this host. This program is its peer, and its packets are re-homed."""
 
     def __init__(self, d):
         self.d, self.seq, self.port = d, 1, fuzz.randrange(20000, 60000)
@@ -184,7 +183,7 @@ class Stream:
         self.server.settimeout(5)
         tun.drain()
         self.d.put(self.segment(0x02, 0, b"", seq=0))
-        # What answers a packet with our header has it too, on the ULIDs.
+        # An answer to a packet with our header has the header too, on the ULIDs.
         answer = tun.get(want=lambda p: p[6] == SHIM6 and p[40] == TCP and p[24:40] == b)
         self.ack = struct.unpack("!I", answer[52:56])[0] + 1
         self.d.put(self.segment(0x10, self.ack, b""))
@@ -200,10 +199,10 @@ class Stream:
         return pkt.ipv6(lb, la, SHIM6, pkt.payload_header(CT_LOCAL, TCP) + head[:16] + struct.pack("!H", check) + head[18:] + data)
 
     def send(self, data, size, last=0x18):
-        """In segments of a size, each in other pieces; or as one that the receiver could cut. The last one
-        says that it should be delivered."""
+        """Send segments of a size, each in random pieces; or one large segment that the receiver could
+        cut. The last one has the flag PSH."""
         if self.d.flags & IFF_VNET_HDR:
-            # Needs a checksum, TCP over IPv6; its headers end, segments are, and the sum starts here.
+            # struct virtio_net_hdr: F_NEEDS_CSUM, GSO_TCPV6, hdr_len, gso_size, csum_start, csum_offset.
             vnet = struct.pack("=BBHHHH", 1, 4, 14 + 48 + 20, size, 14 + 48, 16)
             assert self.d.put(self.segment(0x18, self.ack, data, partial=True), vnet=vnet), "the device refuses it"
             self.seq += len(data)
@@ -236,7 +235,7 @@ def stream(kind):
             tun.drain()
     finally:
         s.close()
-    # With page fragments each write is a poll that goes through GRO and flushes it.
+    # With page fragments each write is a poll, which goes through GRO and flushes it.
     if kind == NAPI:
         assert stats()["gro-merged"] > merged, "nothing is merged"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Generic Netlink by hand, for tests that send what no library would."""
+"""Generic Netlink by hand, for tests that send messages which no library would send."""
 
 import socket
 import struct

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Requests that are malformed: each is refused with the errno and, where the
-module has its say, the sentence that a user can act on."""
+"""Malformed requests: each is refused with the right errno and, where the module itself
+refuses, with a sentence that helps the user."""
 
 import errno
 import struct
@@ -61,7 +61,7 @@ refused("a short locator in a list", errno.ERANGE, "", NEW, nest(11, good[4:] + 
 refused("bytes after a list's locators", errno.EINVAL, "bytes leftover", NEW, nest(11, good[4:] + b"\1\2\3\4"))
 refused("a list that is longer than the message", errno.EINVAL, "bytes leftover", NEW, struct.pack("=HH", 28, 0x8000 | 11) + good[4:])
 
-# The same attribute twice: the last one counts, as everywhere in netlink.
+# Of the same attribute twice, the last one counts, as everywhere in netlink.
 assert sock.ask(family, SET, u32(1, 5) + u32(1, 6))[0] == 0
 now = genl.attrs(sock.ask(family, GET, b"")[2][0][4:])
 if struct.unpack("=I", now[1])[0] != 6:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """usage: hold.py sink PORT | hold ADDRESS PORT MODULE | open ADDRESS PORT | send ADDRESS PORT
 
-The sink accepts connections and reads nothing. The others connect to it. The first asks
-for a congestion control that the kernel has to load, which keeps the socket locked until
-that is done. The last sends until the connection ends, and says why it did."""
+The sink accepts connections and reads nothing. The others connect to it. hold asks for a
+congestion control MODULE that the kernel must load, which keeps the socket locked until
+then. send sends until the connection ends, and says why it ended."""
 
 import socket
 import sys

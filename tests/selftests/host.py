@@ -52,12 +52,12 @@ def rehome():
 
 
 def home():
-    """On the ULIDs, as if neither host had ever left them."""
+    """The context is on the ULIDs, as if neither host had ever left them."""
     context(locator_local=A, locator_peer=B, header=0)
 
 
 def back():
-    """Back on the ULIDs, as a daemon returns to them."""
+    """The context returns to the ULIDs, as a daemon does it."""
     context(locator_local=A, locator_peer=B)
 
 
@@ -71,7 +71,7 @@ def stats():
 
 
 class Counted:
-    """The counters that change, and no others, within the block."""
+    """Within the block these counters change, and no others."""
 
     def __init__(self, **wanted):
         self.wanted = {k.replace("_", "-"): v for k, v in wanted.items()}
@@ -105,7 +105,7 @@ def udp_socket(port=PORT):
 
 
 def without_label(p):
-    """The flow label is the kernel's to choose."""
+    """The kernel chooses the flow label."""
     return struct.pack("!I", struct.unpack("!I", p[:4])[0] & 0xFFF00000) + p[4:]
 
 
@@ -121,7 +121,7 @@ def nothing_sent(wait=0.3):
 
 
 def rehomed(nexthdr, payload, before=b"", first=SHIM6, dst=lb, **kw):
-    """A packet as it should leave: what goes before, our header, the rest."""
+    """A packet as it should leave: earlier headers, our header, the rest."""
     return pkt.ipv6(la, dst, first, before + pkt.payload_header(CT_PEER, nexthdr) + payload, **kw)
 
 
@@ -155,7 +155,7 @@ def context_new():
 
 
 def main(*more):
-    """All cases, with one context between A and B, which has more values."""
+    """Run all cases, with one context between A and B. The keywords are more values of it."""
     for words in ("link set tun0 up mtu 1500", f"-6 addr add {A}/64 dev tun0 nodad", f"-6 addr add {LA}/64 dev tun0 nodad",
                   "-6 route add 2001:db8:b::/48 dev tun0", "-6 route add 2001:db8:c::/48 dev tun0",
                   "-6 route add ff0e::/16 dev tun0 table local"):

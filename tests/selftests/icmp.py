@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""ICMPv6 errors about re-homed packets, octet by octet; host.py says how."""
+"""ICMPv6 errors about re-homed packets, octet by octet. host.py explains the cases."""
 
 import socket
 import struct
@@ -22,7 +22,7 @@ def errors_socket():
 
 
 def queued(s):
-    """What the error queue has: (errno, type, code, info, quoted payload)."""
+    """The next entry of the error queue: (errno, type, code, info, quoted payload)."""
     for _ in range(20):
         try:
             data, anc, _, _ = s.recvmsg(2000, 2000, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT)
@@ -76,14 +76,14 @@ def icmp_too_big():
 
 
 def ip_mtu():
-    """What a new socket to the peer is told to send at a time."""
+    """The MTU of a new socket to the peer."""
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
         s.bind((A, 0))
         s.connect((B, 9))
         return s.getsockopt(socket.IPPROTO_IPV6, 24)
 
 
-@case("what was learnt of a locator pair goes when the context leaves it")
+@case("an MTU learnt for a locator pair is forgotten when the context leaves the pair")
 def icmp_too_big_left():
     def learn(size, dst, sent=1400):
         s = errors_socket()
@@ -105,24 +105,24 @@ def icmp_too_big_left():
         same("IPV6_MTU after it, of a new socket and of the old one, which has sent",
              (ip_mtu(), s.getsockopt(socket.IPPROTO_IPV6, 24)), (before, before))
         s.close()
-        # What it was told of the pair itself, which holds.
+        # The kernel has learnt this MTU for the pair itself, and it stays.
         run("ip", "-6", "route", "flush", "cache")
     context_new()
-    # What the ULIDs' own path has said stays.
+    # An MTU of the ULIDs' own path stays.
     home()
     learn(1300, a).close()
     same("IPV6_MTU by the ULIDs", ip_mtu(), 1300)
     rehome()
     home()
     same("IPV6_MTU by the ULIDs, after another pair", ip_mtu(), 1300)
-    # And is not replaced by what another pair carries, nor forgotten with that.
+    # The MTU of another pair does not replace it, and does not remove it when that one is forgotten.
     rehome()
     learn(1400, la, sent=1200).close()
     same("IPV6_MTU by a pair that carries more", ip_mtu(), 1300)
     home()
     same("IPV6_MTU by the ULIDs, after that pair", ip_mtu(), 1300)
     run("ip", "-6", "route", "flush", "cache")
-    # Where a rule decides about what this host sends.
+    # With a rule about packets that this host sends.
     run("ip", "-6", "rule", "add", "from", A, "iif", "lo", "lookup", "77")
     run("ip", "-6", "route", "add", "2001:db8::/32", "dev", "tun0", "table", "77")
     rehome()
@@ -134,7 +134,7 @@ def icmp_too_big_left():
     run("ip", "-6", "route", "flush", "table", "77")
 
 
-@case("Packet Too Big about a pair that the context has left is no matter of the socket")
+@case("Packet Too Big about a pair that the context has left does not reach the socket")
 def icmp_too_big_late():
     rehome()
     before = ip_mtu()
@@ -174,11 +174,11 @@ def icmp_extended():
     got = queued(s)
     assert got and got[1:3] == (1, 4), got
     same("quoted payload", got[4][:100], bytes(range(100)))
-    at = len(quoted) - 40 - 8  # of the extension, from the payload on
+    at = len(quoted) - 40 - 8  # where the extension begins, counted from the payload
     same("extension", got[4][at:at + len(extension)], extension)
 
 
-@case("errors about packets without our header are as ever", "5533-8-09")
+@case("errors about packets without our header are not changed", "5533-8-09")
 def icmp_home():
     home()
     s = errors_socket()
@@ -206,7 +206,7 @@ def icmp_forged():
     same("error", queued(s), None)
 
 
-# No Keepalive among what is looked at, though a case may take seconds.
+# A case may take seconds: no Keepalive may be among the packets.
 
 
 main("keepalive-timeout", "1h")

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """usage: idle.py NAMESPACES BOUND
 
-What a namespace pays for the module while it does not use Shim6: the module is loaded
-with none and with many, which have been there before, and the memory of the kernel is
-compared. Readers ask in each of them, which is no use. More than BOUND octets fail.
+The cost of the module for a namespace that does not use Shim6. The module is loaded with no
+namespace and with many, which exist before, and the memory of the kernel is compared.
+Programs read in each of them, which does not count as use. More than BOUND octets fail.
 
-The same with one use in each is told as well, and must be more: or this measures nothing."""
+The program also prints the cost of a namespace that uses Shim6. That must be more, otherwise
+this measures nothing."""
 
 import ctypes
 import os
@@ -29,7 +30,7 @@ def enter(fd):
 
 
 def used():
-    """Octets of slabs and per-CPU memory; what waits for a grace period is gone first."""
+    """The size of slabs and per-CPU memory, in octets, after all grace periods have ended."""
     time.sleep(1)
     with open("/proc/meminfo") as f:
         info = {l.split(":")[0]: int(l.split()[1]) * 1024 for l in f}
@@ -41,7 +42,7 @@ def load(remove=False):
 
 
 def grown(namespaces, ask):
-    """By how much the memory grows when the module comes and ask() is called in each."""
+    """By how much memory grows when the module is loaded and ask() is called in each namespace."""
     before = used()
     load()
     for fd in namespaces:
@@ -67,7 +68,7 @@ def use(sock, family):
 
 
 home = os.open("/proc/self/ns/net", os.O_RDONLY)
-for _ in range(2):  # what is allocated once
+for _ in range(2):  # the first time also allocates what is allocated only once
     load()
     load(remove=True)
 alone = grown([], read)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Every form of packet that has a header of ours, in every layout: cut between a
-linear part, page fragments and a list of fragments, as drivers, GRO and reassembly
-make them (nic/s6_inject.c). What is delivered and what is told is, octet for octet,
-what the linear packet gives. host.py says how."""
+"""Every form of packet that has a header of ours, in every layout: split into a linear
+part, page fragments and a list of fragments, as drivers, GRO and reassembly do
+(nic/s6_inject.c). Deliveries and events are, octet for octet, those of the linear packet.
+host.py explains the cases."""
 
 import functools
 import itertools
@@ -21,8 +21,8 @@ OTHER = 253
 LISTED = 0x8000
 NONE, UNNECESSARY, COMPLETE = 0, 1, 2
 CLONE, ETHERNET = 1, 2
-# One in so many of the layouts of a form is tried, each time others; those that end a
-# linear part at a header's edge always. 1 tries them all.
+# One in so many of a form's layouts is tried, different ones each time; 1 tries all. Layouts
+# whose linear part ends at a header's edge are always tried.
 FEW = int(os.environ.get("SHIM6_LAYOUTS", "3"))
 fuzz = random.Random(5533)
 inject_fd = os.open("/dev/s6_inject", os.O_WRONLY)
@@ -34,7 +34,7 @@ def inject(packet, linear, pieces=(), csum=NONE, flags=0):
     os.write(inject_fd, head + packet)
 
 
-# --- what becomes of a packet ----------------------------------------------------
+# --- the results of a packet -----------------------------------------------------
 
 @functools.cache
 def witness():
@@ -42,7 +42,7 @@ def witness():
 
 
 class Witness:
-    """All that sockets of each protocol and the daemon, which this is, get."""
+    """All messages to sockets of each protocol and to the daemon, which is this program."""
 
     def __init__(self):
         self.raw = []
@@ -50,7 +50,7 @@ class Witness:
             s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, proto)
             s.setblocking(False)
             self.raw.append((proto, s))
-        # It verifies the checksum, in its own way for each kind of CHECKSUM_*.
+        # It verifies the checksum, in a different way for each kind of CHECKSUM_*.
         self.udp = udp_socket()
         self.udp.setblocking(False)
         self.netlink, self.asks = genl.Genl(), genl.Genl()
@@ -60,7 +60,7 @@ class Witness:
         self.family = family
 
     def saw(self):
-        """What came since it was asked last."""
+        """All messages since the last call."""
         got = []
         for proto, s in self.raw:
             while True:
@@ -68,7 +68,7 @@ class Witness:
                     data, (source, *_) = s.recvfrom(70000)
                 except BlockingIOError:
                     break
-                # News of the kernel's own.
+                # A message of the kernel's own.
                 if proto != ICMPV6 or data[0] < 130 or data[0] == 128:
                     got.append((proto, source, data))
         while True:
@@ -90,8 +90,8 @@ def names():
 
 
 def counters():
-    """Those of what arrives. A program that tells them would take longer than all packets of a form, so
-    their numbers are asked for, which are in the order of the names. Others are of answers, which are limited."""
+    """The counters of arriving packets, by number, in the order of the names: to run shim6tool would take
+    longer than all packets of a form. The other counters are of answers, which are limited."""
     w = witness()
     values = {k: v for k, v in genl.attrs(w.asks.ask(w.family, 17, b"")[2][0][4:]).items() if v}
     assert len(values) == len(names()), (values, names())
@@ -102,8 +102,8 @@ def counters():
 # --- layouts -----------------------------------------------------------------------
 
 def layouts(size, edges):
-    """(at an edge, linear, pieces): linear parts of every length, and the rest in one piece, of a
-    page or in the list; cuts at two edges and beside them; many small pieces."""
+    """Layouts, as (at an edge, linear, pieces): linear parts of every length, with the rest in one
+    piece, in a page or in the list; cuts at two edges and beside them; many small pieces."""
     for k in range(0, size):
         yield k in edges, k, [size - k]
         yield k in edges, k, [size - k | LISTED]
@@ -120,7 +120,7 @@ def layouts(size, edges):
 
 
 def ways():
-    """How it arrives: what is known of its checksum, if it is shared, if there is a MAC header."""
+    """How a packet arrives: the kind of checksum, whether it is shared, whether it has a MAC header."""
     yield from itertools.cycle(itertools.product((NONE, COMPLETE, UNNECESSARY), (0, CLONE, ETHERNET, CLONE | ETHERNET)))
 
 
@@ -129,7 +129,7 @@ injected = 0
 
 
 def every_layout(what, packets, edges, deliver=True, few=1):
-    """Packets one after another, of which the last completes what is delivered."""
+    """Packets one after another; with the last one a datagram is complete and delivered."""
     global injected
     few *= FEW
     tun.drain()
@@ -157,11 +157,11 @@ def every_layout(what, packets, edges, deliver=True, few=1):
         injected += len(packets)
         if times % 64 == 0:
             tun.drain()
-        # What is told is limited, by context and by source.
+        # Events are limited, by context and by source.
         if want and want[0][0] == "event" and times % 8 == 0:
             time.sleep(2)
     tun.drain()
-    # Each is counted as the first was, and so all together are as many as they are.
+    # Each layout changes the counters as the first one did.
     for k, v in counters().items():
         more = v - before[k]
         assert more % times == 0, f"{what}: counter {k} has grown by {more} with {times} packets"
@@ -170,12 +170,12 @@ def every_layout(what, packets, edges, deliver=True, few=1):
 # --- forms ---------------------------------------------------------------------------
 
 def options(size):
-    """Of this size, and to be skipped."""
+    """An option of this size, to be skipped."""
     return lambda nexthdr: pkt.options(nexthdr, bytes([0x1E, size - 4]) + bytes(size - 4))
 
 
 def routing(nexthdr):
-    """That has no segment left."""
+    """A Routing header that has no segment left."""
     return bytes([nexthdr, 2, 0, 0, 0, 0, 0, 0]) + ip("2001:db8:c::1")
 
 
@@ -187,7 +187,7 @@ KINDS = {HOP: options(16), DEST: options(24), ROUTING: routing, FRAGMENT: only_f
 
 
 def chain(headers, nexthdr, payload):
-    """(first next header, octets, edges) of headers before a payload."""
+    """Headers before a payload, as (first next header, octets, edges)."""
     edges = []
     for h in reversed(headers):
         head = KINDS[h](nexthdr)
@@ -204,7 +204,8 @@ ULPS = {
     "ICMPv6": (ICMPV6, pkt.icmpv6(b, a, bytes([128, 0, 0, 0, 0, 7, 0, 1]) + b"echo")),
     "any": (OTHER, b"any other protocol"),
 }
-# The first is what senders of ours make; the hook takes it out, and the handler what is behind the last ones.
+# Our senders make the first form. The hook removes that header; the handler removes those behind the
+# last forms.
 BEFORE = ([], [HOP], [ROUTING], [HOP, DEST, ROUTING], [DEST], [HOP, DEST], [ROUTING, DEST], [FRAGMENT],
           [HOP, ROUTING, FRAGMENT, DEST])
 BEHIND = ([], [DEST], [FRAGMENT], [FRAGMENT, DEST])
@@ -229,7 +230,7 @@ def forms_payload():
         for behind in BEHIND:
             for ulp in ULPS:
                 p, edges = payload(before, behind, ulp)
-                # In full where something else reads the headers, by samples where a ULP is another.
+                # All layouts where other code reads the headers, samples where only the ULP differs.
                 few = 1 if ulp == "UDP" and (not behind or before == []) else 23
                 every_layout(name(before, behind, ulp), [p], edges, few=few)
 
@@ -271,14 +272,14 @@ def forms_control():
                 m = pkt.control(kind, tag + bytes(range(size - 12)))
                 first, octets, edges = chain(before, SHIM6, m)
                 at = 40 + (edges[-1] if edges else 0)
-                # A Keepalive without options is all the kernel's: counted, not told.
+                # The kernel handles a Keepalive without options: it is counted, and there is no event.
                 every_layout(f"type {kind} behind {before}", [pkt.ipv6(lb, la, first, octets)], [40, at, at + 8],
                              deliver=(kind, size) != (66, 16), few=1 if kind in (66, 67) and before in ([], [DEST]) else 29)
 
 
 @case("ICMPv6 errors about packets of ours, in each layout", "5533-8-01")
 def forms_icmp():
-    # What is too big for a pair that the context has left is no matter of the ULP.
+    # A packet that was too big for a pair that the context has left does not concern the ULP.
     rehome()
     router = ip("2001:db8:f::1")
     inside = pkt.udp(a, b, PORT, 9, b"hello")
@@ -293,7 +294,7 @@ def forms_icmp():
     every_layout("ICMPv6 about a control message", [pkt.icmp_error(router, la, 4, 1, 6, i1)], [40, 48, 88, 96], few=3)
 
 
-@case("what is refused is refused in each layout, and counted as it is")
+@case("packets that are refused are refused in each layout, with the same counters")
 def forms_refused():
     keepalive = pkt.control(66, struct.pack("!Q", CT_LOCAL)[2:] + bytes(4))
     for before in ([], [HOP], [DEST]):
@@ -303,7 +304,7 @@ def forms_refused():
             every_layout("refused", [pkt.ipv6(lb, la, first, octets)], [40, at, at + 8, at + 16], deliver=False, few=3)
 
 
-# Neither does the kernel limit what it says.
+# The kernel does not limit its messages.
 for limit in ("net.ipv6.icmp.ratelimit", "net.ipv6.conf.all.seg6_enabled", "net.ipv6.conf.tun0.seg6_enabled"):
     run("sysctl", "-qw", f"{limit}={int('seg6' in limit)}")
 main("keepalive-timeout", "1h")

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What every selftest needs: TAP output, polling instead of sleeping, network
-# namespaces with names of their own, and a trap that takes away whatever was
-# made. A test sources this, says by set_up what its cases need, declares them by
-# run_test, and ends with tap_end.
+# The library of every selftest: TAP output, polling instead of sleeping, network
+# namespaces with names of their own, and a trap that removes all of it. A test
+# sources this file, prepares for its cases by set_up, declares them by run_test,
+# and ends with tap_end.
 #
 # A part of the cases can be chosen. SHIM6_CASE=TEXT: those whose name has TEXT.
-# SHIM6_SHARE=I/N: every Nth from the Ith on, counted from 0, so that N guests do all.
-# What set_up makes is made all the same. Cases that build on those before them are
-# a story: a test whose cases are one says so by TAP_STORY=1, is not shared, and runs
-# from its begin to the case that was chosen.
+# SHIM6_SHARE=I/N: every Nth case from the Ith on, counted from 0, so that N guests
+# run all. set_up runs in any case. Cases that build on earlier ones are a story:
+# such a test has TAP_STORY=1, is not shared, and runs from its first case to the
+# chosen one.
 
 set -u
 
@@ -50,7 +50,7 @@ in_ns()
 	ip netns exec "$(ns "$name")" "$@"
 }
 
-# ns_del_all: take away this test's namespaces and what runs in them.
+# ns_del_all: remove this test's namespaces, and kill the processes in them.
 ns_del_all()
 {
 	local name pids
@@ -64,11 +64,11 @@ ns_del_all()
 	wait 2>/dev/null
 }
 
-# Safe to call at any time, after any failure, more than once.
+# cleanup: can be called at any time, after any failure, and more than once.
 cleanup()
 {
 	trap - EXIT
-	# The shell tells of each process that it lost: no news here.
+	# The shell reports each process that was killed, which does not matter here.
 	ns_del_all 2>/dev/null
 	rm -rf "$TEST_TMP"
 }
@@ -78,8 +78,8 @@ trap 'exit 143' TERM
 
 # --- waiting -----------------------------------------------------------------
 
-# Nothing is ever written to this pipe: to read from it is to wait, and starts no
-# program, which is what takes the time where processors are emulated.
+# Nothing is ever written to this pipe: to read from it is to wait without starting a
+# program. On emulated processors it takes long to start one.
 exec {TEST_SILENCE}<> <(:)
 
 # pause SECONDS
@@ -89,11 +89,11 @@ pause()
 	return 0
 }
 
-# holds FILE TEXT: no program is started here either.
+# holds FILE TEXT: the file has the text. This starts no program either.
 holds() { [[ $(<"$1") == *"$2"* ]]; }
 
-# busywait SECONDS COMMAND...: poll until COMMAND succeeds. Soon at first, then
-# twice a second, or every hundredth of a long time: a poll costs more than a wait.
+# busywait SECONDS COMMAND...: poll until COMMAND succeeds. The interval grows to half
+# a second, or to a hundredth of a long time: a poll costs more than a wait.
 busywait()
 {
 	local left=$(($1 * 10)) step=1 longest=$(($1 / 10))
@@ -132,7 +132,7 @@ tap_not_ok()
 	echo "not ok $tap_count $*"
 }
 
-# tap_skip NAME REASON: what can't be shown here. Where all must be shown
+# tap_skip NAME REASON: this case can't run here. Where all cases must run
 # (SHIM6_NO_SKIP=1, as in CI) that is a failure.
 tap_skip()
 {
@@ -146,8 +146,8 @@ tap_skip()
 	echo "ok $tap_count $1 # SKIP $2"
 }
 
-# run_test NAME FUNCTION [ARG...]: one case. FUNCTION succeeds, or fails after
-# it has said why with fail; what it prints is shown only then.
+# run_test NAME FUNCTION [ARG...]: one case. FUNCTION succeeds, or gives its reason
+# with fail and fails. Its output is shown only if it fails.
 run_test()
 {
 	tap_chosen "$1" || return 0
@@ -155,14 +155,14 @@ run_test()
 	[ -z "${TAP_STORY:-}" ] || ! tap_is_named "$1" || tap_end
 }
 
-# set_up NAME FUNCTION [ARG...]: a case without which there can be no other.
+# set_up NAME FUNCTION [ARG...]: a case that all later ones need.
 set_up()
 {
 	local failed=$tap_failed
 
 	tap_case "$@"
 	[ "$tap_failed" = "$failed" ] || tap_end
-	# Where nothing else has been asked for, there is no other that was missed.
+	# A set_up that was chosen by its name counts as a case that was found.
 	! tap_is_named "$1" || tap_named=$((tap_named + 1))
 }
 
@@ -177,7 +177,7 @@ tap_case()
 	else
 		tap_not_ok "$name"
 		sed 's/^/#   /' "$log"
-		# What a reader wants first: what was expected, and what was seen.
+		# The most important lines come first: what was expected, and what was seen.
 		sed 's/^/# why: /' "$TEST_TMP/why"
 	fi
 }
@@ -185,7 +185,7 @@ tap_case()
 tap_named=0 # cases that SHIM6_CASE has chosen
 tap_seen=0  # cases that there were to choose from
 
-# tap_is_named NAME: it is asked for by its name.
+# tap_is_named NAME: this case was chosen by its name.
 tap_is_named() { [ -n "${SHIM6_CASE:-}" ] && [[ $1 == *"$SHIM6_CASE"* ]]; }
 
 # tap_chosen NAME: whether this case is to run.
@@ -213,8 +213,8 @@ fail()
 # expect_eq WHAT GOT WANTED
 expect_eq() { [ "$2" = "$3" ] || fail "$1 is '$2', wanted '$3'"; }
 
-# cases NAMESPACE PROGRAM [WORD...]: run a Python program there, and make TAP of the lines
-# PASS and FAIL that it prints. It is told of SHIM6_CASE by the environment.
+# cases NAMESPACE PROGRAM [WORD...]: run a Python program in the namespace, and make TAP of
+# its lines with PASS and FAIL. It has SHIM6_CASE in its environment.
 cases()
 {
 	local name=$1 program=$2 how what
@@ -232,7 +232,7 @@ cases()
 		[ $? = 0 ] && echo "PASS $program comes to its end" || echo "FAIL $program comes to its end")
 }
 
-# need PROGRAM...: the whole test is skipped without them.
+# need PROGRAM...: without these programs the whole test is skipped.
 need()
 {
 	local p

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What fits, and who learns of it, octet by octet; host.py says how."""
+"""Sizes that fit, and the senders that learn of them, octet by octet. host.py explains the cases."""
 
 import ctypes
 import errno
@@ -43,12 +43,12 @@ def refused(s, size):
 
 
 def no_exceptions():
-    """Nothing that this host has sent has left a trace in its routing tables."""
+    """Packets that this host has sent have left no trace in its routing tables."""
     same("route exceptions", run("ip", "-6", "route", "show", "table", "all", "cache").strip(), "")
 
 
 def taken():
-    """All that has been sent by now: of each packet with our header what is behind it."""
+    """All packets that have been sent until now: of those with our header, the part behind it."""
     parts = []
     while p := tun.get(0.2, lambda p: p[6] in (SHIM6, UDP, TCP, FRAGMENT)):
         assert len(p) <= MTU, f"a packet of {len(p)} octets"
@@ -58,7 +58,7 @@ def taken():
 
 
 def whole(parts):
-    """Fragments put together: (next header, payload) of each, in order."""
+    """Reassembled packets, as (next header, payload), in order."""
     made, done = {}, []
     for nexthdr, data in parts:
         if nexthdr != FRAGMENT:
@@ -156,7 +156,7 @@ def tcp_steady():
         tun.drain()
 
 
-@case("who can't be told, or does not ask, is refused nothing: datagrams of full size leave in fragments")
+@case("datagrams of full size of senders that can't be told, or do not ask, leave in fragments")
 def cut():
     data = os.urandom(MTU - 48)
     want = [(UDP, pkt.udp(a, b, PORT, 9, data))]
@@ -216,7 +216,7 @@ def cut_fragments():
     s.close()
 
 
-@case("what a socket was told ends with the pair, with the context and with the route")
+@case("the MTU that a socket was told ends with the pair, with the context and with the route")
 def ends():
     run("ip", "-6", "route", "replace", "2001:db8:b:2::/64", "dev", "tun0", "mtu", "1400")
     try:
@@ -245,7 +245,7 @@ def ends():
              "locators-local", LA, "locators-peer", LB, "keepalive-timeout", "1h")
 
 
-@case("what the path carries may fall: the socket is told again")
+@case("the MTU of the path falls: the socket is told again")
 def falls():
     rehome()
     s = connected(DO)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """usage: netlink_fail.py init MODULE | requests | namespace | first
 
-For every allocation that loading the module, a request, making a namespace, or the first
-use of one makes: fail that one, and see that the error is told, nothing has changed and
-nothing breaks."""
+Makes each allocation fail, one after another, when the module is loaded, in a request, when a
+namespace is made, and in the first use of a namespace. Each time the error must be reported,
+and nothing may change or break."""
 
 import ctypes
 import errno
@@ -78,7 +78,7 @@ def requests():
         return sock.ask(family, cmd, body, flags)
 
     def state():
-        """Contexts and rules, without what time changes."""
+        """Contexts and rules, without the values that change with time."""
         out = []
         for text in (subprocess.run(["shim6tool", "context"], capture_output=True, text=True).stdout,
                      subprocess.run(["shim6tool", "policy"], capture_output=True, text=True).stdout):
@@ -91,7 +91,7 @@ def requests():
         listener.join(g)
     ask(8, b"")
     ask(14, b"")
-    # Command, attributes, flags, and what undoes it (None: it changes nothing).
+    # Command, attributes, flags, and the command that undoes it (None: it changes nothing).
     plan = [
         ("context-new", 4, new, 4, (7, pair)), ("context-new", 4, new, 4, None),
         ("context-set", 5, rehome, 4, (5, home)), ("context-set back", 5, home, 4, (5, rehome)),
@@ -106,7 +106,7 @@ def requests():
         ("context-flush", 8, b"", 4, (4, new)), ("policy-flush", 14, b"", 4, None),
     ]
     for name, cmd, body, flags, undo in plan:
-        if name == "context-flush":  # from what undoing it makes
+        if name == "context-flush":  # it needs the contexts that undoing it makes
             ask(8, b"")
             assert ask(4, new)[0] == 0
         before, n, failed = state(), 0, 0
@@ -121,11 +121,11 @@ def requests():
             now = state()
             if code in (errno.ENOMEM, errno.ENOBUFS):
                 failed += 1
-                # Where the answer was lost, what was asked for may be done.
+                # If the answer was lost, the request may have been done.
                 if now != before and undo and (again := ask(*undo)[0]) and again != errno.ENOENT:
                     raise AssertionError(f"{name}, allocation {n}: can't be undone: {again}")
             elif injected and name == "control-send" and code == errno.ENETUNREACH:
-                failed += 1  # what the kernel says if there is no memory for a route
+                failed += 1  # the kernel's error if there is no memory for a route
             elif code and not (name == "context-new" and code == errno.EEXIST):
                 raise AssertionError(f"{name}, allocation {n}: errno {code} {text}")
             elif undo and injected:
@@ -140,14 +140,14 @@ def requests():
 
 
 def namespace():
-    """A namespace whose making fails leaves nothing; one is made in the end."""
+    """Making a namespace fails and leaves nothing; in the end it succeeds."""
     n, failed = 0, 0
     while True:
         n += 1
         result = {}
 
         def make():
-            # In a thread of its own, which takes the namespace with it.
+            # In a thread of its own: when the thread ends, so does the namespace.
             def body():
                 result["code"], result["injected"] = failing(
                     n, lambda: 0 if libc.unshare(0x40000000) == 0 else ctypes.get_errno())
@@ -164,7 +164,7 @@ def namespace():
 
 
 def in_namespace(do):
-    """do() in a namespace that nobody has used, in a thread that takes it with it."""
+    """do() in an unused namespace, in a thread; the namespace ends with the thread."""
     result = []
 
     def body():
@@ -183,13 +183,13 @@ def in_namespace(do):
 
 
 def first():
-    """A first use that fails leaves the namespace as it was: the same succeeds later."""
+    """A first use that fails leaves the namespace as it was: the same request succeeds later."""
     a, b, c = (bytes.fromhex("20010db8%024x" % i) for i in (1, 2, 3))
     u64 = lambda kind, v: attr(kind, struct.pack("=Q", v))
     new = attr(2, a) + attr(3, b) + u64(5, 1) + u64(6, 2) + u32(7, 3) + locators(10, c) + locators(11, c)
     rules = len(subprocess.run(["shim6tool", "policy"], capture_output=True, text=True).stdout.splitlines())
 
-    # Of a namespace after the request: how many contexts and rules it has, and a setting.
+    # Of a namespace after the request: the numbers of contexts and rules, and a setting.
     def seen():
         sock = genl.Genl()
         family, _ = sock.family("shim6")
@@ -225,7 +225,7 @@ def first():
             code, injected = in_namespace(lambda: use(n))
             failed += code != 0
         print(f"{name}: {n} times, {failed} told")
-        # At least for the state, and for each of the rules.
+        # At least one allocation for the state, and one for each of the rules.
         assert failed > rules, "these were not the first use's own"
 
 

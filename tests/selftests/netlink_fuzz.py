@@ -3,8 +3,8 @@
 
 Random requests to the family, with the family's own policies (CTRL_CMD_
 GETPOLICY) as guide: mostly of the right shape, with values at and beyond the
-limits, attributes that are missing, doubled, of wrong length, nested, cut off.
-The kernel's log is the judge; the errno of each kind of answer is printed."""
+limits, and attributes that are missing, doubled, of wrong length, nested, cut off.
+The kernel's log must have no complaint. The errno of each kind of answer is printed."""
 
 import collections
 import errno
@@ -32,7 +32,7 @@ family, _ = sock.family("shim6")
 
 
 def policies():
-    """{command: {attribute: {what the policy says}}}, and the same by index for what is nested."""
+    """The policies, as {command: {attribute: {policy}}}, and by index for nested attributes."""
     code, text, replies = sock.ask(genl.GENL_ID_CTRL, GETPOLICY, attr(2, b"shim6\0"), flags=0x300)
     ops, sets = {}, collections.defaultdict(dict)
     for body in replies:
@@ -76,7 +76,7 @@ def value(what, careful):
 
 
 def nested(policy, careful):
-    """A list: empty, short, of one each, or longer than the kernel takes."""
+    """A list: empty, short, with one of each, or longer than the kernel accepts."""
     body = b""
     for _ in range(rng.choice((0, 1, 1, 2, 3) if careful else (0, 1, 2, 5, 32, 40))):
         number = rng.choice(list(policy))
@@ -89,19 +89,19 @@ def nested(policy, careful):
     return body
 
 
-# What a request is refused without, by command: policies do not say it.
+# The attributes without which a request is refused, by command: policies do not name them.
 NEEDED = {4: (2, 3, 5), 5: (2, 3), 6: (2, 3), 7: (2, 3), 11: (1, 13), 12: (1,), 19: (2, 3, 4)}
 
 
-# All that max-flows allows is allocated at once, which takes the debug kernel
-# seconds if it is a million: that is done now and then only.
+# The memory for max-flows is allocated at once. A million takes the debug kernel seconds, so
+# this is done only at times.
 MAX_FLOWS = (2, 2)
 
 
 def attributes(cmd):
     policy = known.get(cmd, {})
     body = b""
-    # Half of the requests are meant to be taken: the tables have to fill.
+    # Half of the requests are meant to succeed, so that the tables fill.
     careful = rng.random() < 0.5
     for number in policy:
         wanted = 0.95 if number in NEEDED.get(cmd, ()) else 0.2 if careful else 0.55
@@ -114,7 +114,7 @@ def attributes(cmd):
             data = value(what, careful)
             if not careful and rng.random() < 0.04:
                 data = rng.randbytes(rng.randrange(70))
-            # The flag of what is nested, which must be there then, and only then.
+            # The flag NLA_F_NESTED, which nested attributes must have, and others must not.
             flag = (what.get(A_TYPE) == NESTED) != (rng.random() < 0.005)
             kind = number | (0x8000 if flag else 0) | (0x4000 if rng.random() < 0.005 else 0)
             body += attr(kind, data)
@@ -141,7 +141,7 @@ while sent < count:
         # Tables that are always empty show little.
         if cmd in FLUSH and rng.random() < 0.95:
             continue
-        # Now and then the same again: what was new is there by then.
+        # At times the same request again: its object exists now.
         again = payload and rng.random() < 0.1
         flags = genl.NLM_F_REQUEST | genl.NLM_F_ACK | (rng.choice((0x300, 0x100, 8)) if rng.random() < 0.1 else 0)
         if not again:
@@ -150,7 +150,7 @@ while sent < count:
         batch += struct.pack("=IHHII", len(payload) + 16, family, flags, sent + 1, 0) + payload
         n, sent = n + 1, sent + 1
     sock.sock.send(batch)
-    # Read what has come; a dump's end or an error answers the last.
+    # Read all answers; the end of a dump, or an error, answers the last request.
     waiting = True
     while waiting:
         try:
@@ -162,14 +162,14 @@ while sent < count:
             print("no answer to message", sent)
             sys.exit(1)
         except OSError as e:
-            # More was told than the socket holds: what is lost is lost.
+            # There were more messages than the socket holds. Lost ones do not matter.
             answers[errno.errorcode[e.errno]] += 1
             sock = genl.Genl()
             waiting = False
     if rng.random() < 0.02:
         sock = genl.Genl()
 print(*(f"{k}={v}" for k, v in answers.most_common()))
-# A fuzzer whose every request is refused has tested the parser alone.
+# If all requests were refused, only the parser was tested.
 good = answers["done"]
 assert good > count // 50, f"{good} of {count} were taken"
 for want in ("EINVAL", "ERANGE", "EEXIST", "ENOENT"):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A host that has never heard of Shim6: whoever sends it a control message is told
-that its Next Header is unknown (ICMPv6 type 4, code 1), as RFC 8200 has it."""
+"""A host that does not know Shim6: it answers a control message by an error that the Next Header
+is unknown (ICMPv6 type 4, code 1), as RFC 8200 demands."""
 
 import socket
 import struct
@@ -13,6 +13,6 @@ while True:
     packet, (_, _, kind, *_) = heard.recvfrom(2048)
     if kind == socket.PACKET_OUTGOING or packet[6] != 140:
         continue
-    # Octet 6 of the packet is what is not known.
+    # The pointer: octet 6 of the packet, the Next Header, is not known.
     error = struct.pack("!BBHI", 4, 1, 0, 6) + packet[:1232]
     out.sendto(error, (socket.inet_ntop(socket.AF_INET6, packet[8:24]), 0))

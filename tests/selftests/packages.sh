@@ -2,16 +2,16 @@
 # shellcheck shell=bash
 #
 # The Debian packages, a library for deb.sh and deb_image.sh (source lib.sh first).
-# The guest's files are an overlay, so dpkg may do what it does on any host.
+# The guest's files are an overlay, so dpkg can work as on any host.
 
 export DEBIAN_FRONTEND=noninteractive
 repo=$(cd "$here/../.." && pwd)
-# Who upgrades has the one, and gets two.
+# The versions: an upgrade replaces version one by version two.
 one=$(cat "$repo/VERSION")
 two=$one+next
 
-# packages_make FOLDER: into its folders one and two. The second daemon comes with
-# another configuration, for which there must be a decision when one was edited.
+# packages_make FOLDER: make both versions, in its folders one and two. The second version has
+# another configuration file, so that dpkg must decide if the old one was edited.
 packages_make()
 {
 	local file=$TEST_TMP/shim6
@@ -22,7 +22,7 @@ packages_make()
 		dpkg-deb --root-owner-group -Znone -b "$file" "$1"/two/shim6_*.deb && rm -r "$file"
 }
 
-# ours FOLDER... [-maxdepth N]: every file there that has our name, but for those of the
+# ours FOLDER... [-maxdepth N]: every file there that has our name, except for those of the
 # repository and of the laboratory.
 ours()
 {
@@ -30,11 +30,11 @@ ours()
 		grep -vE '^/etc/(dkms|modprobe.d|netns)/' | sort
 }
 
-# quicker: the index of all manual pages is made by a trigger, which takes longer than
-# all the rest and shows nothing of ours.
+# quicker: disable the trigger that makes the index of all manual pages. It takes longer than
+# all the rest, and shows nothing of our packages.
 quicker() { printf '#!/bin/sh\n' >/usr/bin/mandb; }
 
-# dkms_has VERSION RELEASE: it is installed for this kernel, and no other is there.
+# dkms_has VERSION RELEASE: this version is installed for this kernel, and no other version.
 dkms_has()
 {
 	local have

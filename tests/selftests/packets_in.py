@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What arrives, octet by octet; host.py says how. Prints one line a case, which
-test_packets.sh makes TAP of."""
+"""Arriving packets, octet by octet. host.py explains the cases. The program prints a line for
+each case, of which test_packets.sh makes TAP."""
 
 import socket
 import struct
@@ -48,8 +48,8 @@ def in_odd_fragments():
     for size in (6, 14, 62, 254):
         options = pkt.options(SHIM6, bytes([0x1E, size - 2]) + bytes(size - 2))
         whole = options + pkt.payload_header(CT_LOCAL, UDP) + pkt.udp(b, a, 9, PORT, body)
-        # The first fragment ends behind our header, behind the next one, and in the datagram; a shorter
-        # one, which does not have all headers, is nobody's (RFC 7112).
+        # The first fragment ends behind our header, behind the next one, and in the datagram. A shorter
+        # one lacks headers, and is not accepted (RFC 7112).
         for end in (len(options) + 8, len(options) + 16, len(options) + 64):
             parts = [(0, whole[:end]), (end, whole[end:end + 512]), (end + 512, whole[end + 512:])]
             for order in (parts, parts[::-1]):
@@ -83,7 +83,7 @@ def in_source():
     received(s)
 
 
-@case("a bad checksum of the ULP is the ULP's to find")
+@case("the ULP, and not the shim, finds a bad checksum of the ULP")
 def in_checksum():
     s = udp_socket()
     with Counted(in_payload=1):
@@ -99,7 +99,7 @@ def in_unknown():
         nothing_received(s)
 
 
-@case("the tag has 47 bits, all of which count")
+@case("the tag has 47 bits, and all of them count")
 def in_tag_bits():
     s = udp_socket()
     with Counted(in_no_context=47):
@@ -139,7 +139,7 @@ def in_truncated():
     for n in range(len(whole)):
         tun.put(pkt.ipv6(lb, la, HOP, whole[:n]))
     for n in range(8, len(whole)):
-        # The length says more than there is, or less.
+        # The length field is too large, or too small.
         full = pkt.ipv6(lb, la, HOP, whole)
         tun.put(full[:40 + n])
         tun.put(full[:4] + struct.pack("!H", n) + full[6:])
@@ -155,7 +155,7 @@ def fragments(nexthdr, data, *ends, ident=5):
 
 
 def refused(*inside):
-    """What is not taken behind a payload header, be it in the hook's place or in the handler's."""
+    """A packet that is refused behind a payload header, both in the hook and in the handler."""
     s = udp_socket()
     with Counted(in_header=2 * len(inside)):
         for nexthdr, data in inside:
@@ -180,7 +180,7 @@ def in_twice():
                 (DEST, pkt.options(DEST) * 7 + pkt.options(SHIM6) + h))
 
 
-@case("nor where a first fragment ends before its last header does; the rest comes to nothing", "5533-12.4-09")
+@case("no header of protocol 140 behind a first fragment that ends before its last header", "5533-12.4-09")
 def in_twice_fragments():
     # Options that are longer than the first fragment, and say that 140 comes next.
     keepalive = pkt.control(66, struct.pack("!Q", CT_LOCAL)[2:] + bytes(4))
@@ -217,7 +217,7 @@ def parameter_problem(want):
     same("Parameter Problem: code, pointer", got and (got[41], struct.unpack("!I", got[44:48])[0]), want)
 
 
-@case("without a daemon and a context the host answers as one that does not know Shim6")
+@case("without a daemon and a context the host answers like one that does not know Shim6")
 def in_nobody():
     i1, payload = pkt.control(1, bytes(18)), pkt.payload_header(CT_LOCAL, UDP) + HELLO
     tool("context", "del", A, B)
@@ -230,7 +230,7 @@ def in_nobody():
                 parameter_problem((1, 6))
                 plain_140(pkt.options(SHIM6) + data, DEST)
                 parameter_problem((1, 40))
-            # An implementation in user space has it instead.
+            # Here a program in user space handles the protocol instead.
             with socket.socket(socket.AF_INET6, socket.SOCK_RAW, SHIM6) as raw:
                 raw.settimeout(5)
                 plain_140(i1)
@@ -279,13 +279,13 @@ def in_ipsec_locators():
                     with Counted(in_policy=1):
                         arrive(UDP, HELLO, **way)
                         nothing_received(s)
-                # Of control messages protocol 140 is the ULP; with an unknown tag nobody knows of one.
+                # The ULP of control messages is protocol 140; the ULP behind an unknown tag is not known.
                 if selector in (["proto", str(SHIM6)], []):
                     with Counted(in_policy=2):
                         plain_140(pkt.control(1, bytes(18)))
                         arrive(UDP, HELLO, tag=CT_LOCAL ^ 1)
                         nothing_received(s)
-                # By other locators nothing is asked for, and by the ULIDs.
+                # No policy is about other locators, or about the ULIDs.
                 arrive(UDP, HELLO, src=ip("2001:db8:b:3::1"))
                 received(s)
                 tun.put(pkt.ipv6(b, a, UDP, HELLO))
@@ -294,7 +294,7 @@ def in_ipsec_locators():
                 run("ip", "xfrm", "policy", "flush")
 
 
-@case("a firewall that lets protocol 140 in sees what is in it, wherever the header is")
+@case("a firewall that lets protocol 140 in sees the packet inside, wherever the header is")
 def in_firewall():
     ways = {
         "at the front": {},
@@ -309,7 +309,7 @@ def in_firewall():
         for way in ways.values():
             arrive(UDP, HELLO, **way)
             nothing_received(s)
-        # As of a packet without our header.
+        # The same as for a packet without our header.
         run("nft", f"add rule inet wall in ip6 saddr {B} udp dport {PORT} ct state new accept")
         for name, way in ways.items():
             arrive(UDP, pkt.udp(b, a, 9, PORT, name.encode()), **way)
@@ -318,7 +318,7 @@ def in_firewall():
         run("nft", "delete table inet wall")
 
 
-@case("what arrives once more is a packet of its own for the firewall: another connection, not traced with the first")
+@case("the packet inside is a packet of its own for the firewall: another connection, not traced with the outer one")
 def in_again():
     ways = ({"before": pkt.options(SHIM6), "first": DEST}, {"before": pkt.fragment(SHIM6, 0, 0, 7), "first": FRAGMENT})
     s = udp_socket()
@@ -332,7 +332,7 @@ def in_again():
     monitor = subprocess.Popen(["nft", "monitor", "trace"], stdout=open(out.name, "w"))
     traced = []
     try:
-        # Until it listens, and then for more, so that all has been told of the first.
+        # Send until the tracer listens, and then more, so that the first packet is traced completely.
         count = 0
         while len([l for l in traced if "pre rule" in l]) < 6:
             assert count < 100, f"this is traced: {traced[:6]}"
@@ -355,7 +355,7 @@ def in_again():
 
 @case("the host's IPsec policies are asked about the ULIDs, not past them", "5533-16.1-04")
 def in_ipsec_policy():
-    """As of a tunnel: what is within is asked for, not only what is around."""
+    """As with a tunnel: policies are asked about the packet inside, not only about the outer one."""
     s = udp_socket()
     ways = {"behind our header": {}, "behind an option": {"before": pkt.options(SHIM6), "first": DEST},
             "on the ULIDs": {"src": b, "dst": a},
@@ -376,7 +376,7 @@ def in_ipsec_policy():
             run("ip", "xfrm", "policy", "delete", *selector)
 
 
-@case("packets to others are not ours to change")
+@case("packets to other hosts are not changed")
 def in_forwarded():
     s = udp_socket()
     with Counted():

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What leaves, octet by octet; host.py says how. Prints one line a case, which
-test_packets.sh makes TAP of."""
+"""Leaving packets, octet by octet. host.py explains the cases. The program prints a line for
+each case, of which test_packets.sh makes TAP."""
 
 import socket
 import struct
@@ -59,7 +59,7 @@ def out_one_pair():
     home()
 
 
-@case("a fork is for what is sent by it: what comes by it has nothing sent by it, nor by another pair", "5533-4.2-03")
+@case("receiving on a forked context does not change which context or pair sends", "5533-4.2-03")
 def out_fork():
     fork = ("fii", "7")
     home()
@@ -88,7 +88,7 @@ def out_fork():
 X = pkt.udp(a, b, PORT, 9, b"x")
 
 
-@case("back on the ULIDs the header stays, unless it is told to go")
+@case("back on the ULIDs the header stays until it is removed by command")
 def out_back():
     rehome()
     back()
@@ -126,7 +126,7 @@ def out_heard():
             for _ in range(2):
                 s.sendto(b"x", (B, 9))
                 sent(at_home(UDP, X))
-        # It goes on by another pair, and the one of the ULIDs is found again.
+        # The context leaves for another pair, and finds the pair of the ULIDs again.
         rehome()
         s.sendto(b"x", (B, 9))
         sent(rehomed(UDP, X))
@@ -151,7 +151,7 @@ def out_turns():
         for want in (at_home(UDP, X), plain) * 3:
             s.sendto(b"x", (B, 9))
             sent(want)
-        # An answer of either kind ends it, and so does what a Probe has shown.
+        # An answer of either kind ends this, and so does an answered Probe.
         tun.put(pkt.ipv6(b, a, UDP, HELLO))
         received(s)
     time.sleep(31)
@@ -162,7 +162,7 @@ def out_turns():
     home()
 
 
-@case("a peer that knows no Shim6 any more is sent none of its headers on the ULIDs")
+@case("a peer that does not know Shim6 any more is sent no header on the ULIDs")
 def out_refused():
     rehome()
     back()
@@ -186,7 +186,7 @@ def out_refused():
     sent(at_home(UDP, X), "after an error with another tag")
     problem(1, 6)
     sent(pkt.ipv6(a, b, UDP, X), "after the error")
-    # A peer that has a tag for us knows it.
+    # A peer that has given us a tag knows Shim6.
     context(tag_peer=CT_PEER ^ 1)
     s.sendto(b"x", (B, 9))
     sent(pkt.ipv6(a, b, SHIM6, pkt.payload_header(CT_PEER ^ 1, UDP) + X))
@@ -194,7 +194,7 @@ def out_refused():
     home()
 
 
-@case("IPsec for the ULIDs is done once, and the header is before it")
+@case("IPsec for the ULIDs is applied once, and our header is before it")
 def out_back_ipsec():
     rehome()
     back()
@@ -213,7 +213,7 @@ def out_back_ipsec():
         same("what leaves", p and (p[6], p[8:24], p[24:40], p[40:48], p[48:52]),
              (SHIM6, a, b, pkt.payload_header(CT_PEER, 50), bytes.fromhex("00000100")))
         nothing_sent()
-        # In clear it is refused, header or not.
+        # Without encryption it is refused, with a header and without.
         arrive(UDP, HELLO, b, a)
         nothing_received(s)
     finally:
@@ -235,7 +235,7 @@ def out_fields():
     sent(rehomed(UDP, pkt.udp(a, b, PORT, 9, b"x"), hops=7, tclass=0x28))
 
 
-@case("any protocol", "5533-1.3-02")
+@case("packets of any protocol are re-homed", "5533-1.3-02")
 def out_raw():
     rehome()
     s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 253)
@@ -247,7 +247,7 @@ def out_raw():
 HOPOPT = pkt.options(0)[1:]
 
 
-@case("after Hop-by-Hop Options, before Destination Options", "5533-4.6-01", "5533-11.1-03")
+@case("the header is after Hop-by-Hop Options, before Destination Options", "5533-4.6-01", "5533-11.1-03")
 def out_options():
     rehome()
     s = udp_socket()
@@ -296,7 +296,7 @@ def out_fragments():
         same("all fragments", offset, len(whole))
 
 
-@case("what is longer than the MTU less 8 is told so at once", "5533-15.4-02", "boeing-1.4-05")
+@case("senders of packets longer than the MTU less 8 are told at once", "5533-15.4-02", "boeing-1.4-05")
 def out_mtu():
     rehome()
     s = udp_socket()
@@ -341,12 +341,12 @@ def out_small():
         run("ip", "-6", "route", "del", "2001:db8:b:2::/64", "dev", "tun0", "mtu", "1280")
 
 
-@case("with so many extension headers that no fragment could hold data nothing is sent")
+@case("a packet is not sent if, for its extension headers, no fragment could hold data")
 def out_no_room():
     rehome()
     s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
     s.setblocking(False)
-    # It ends at once when it is closed.
+    # The connection ends at once when it is closed.
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     s.bind((A, 0))
     s.connect_ex((B, 9))
@@ -414,7 +414,7 @@ def out_bypass():
     tool("policy", "del", "preference", "1")
 
 
-@case("neighbours are looked for on their link, by whatever addresses")
+@case("Neighbour Discovery is not re-homed, whatever its addresses")
 def out_neighbour():
     rehome()
     s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, ICMPV6)
@@ -453,7 +453,7 @@ def tunnel():
         run("ip", "link", "set", "tnl0", "up")
         run("ip", "-6", "route", "add", "2001:db8:b:2::/64", "dev", "tnl0")
         s.sendto(b"hello", (B, 9))
-        # Not what the tunnel says of itself to its neighbours.
+        # Not the tunnel's own messages to its neighbours.
         p = tun.get(want=lambda p: p[6] == 41 and p[64] != 0xFF)
         assert p is not None, "no packet was sent"
         same("outer header", (p[6], p[8:24], p[24:40]), (41, a, ip(end)))

@@ -25,7 +25,7 @@ pair_up()
 	in_ns a ping -6 -q -n -c 1 -W 5 $B1 && in_ns a ping -6 -q -n -c 1 -W 5 $B2
 }
 
-# context_up: an established context on its ULIDs, at both ends.
+# context_up: make an established context on its ULIDs, at both ends.
 context_up()
 {
 	shim6tool -n "$(ns a)" context add $A1 $B1 tag-local $TAG_A tag-peer $TAG_B state established \
@@ -34,8 +34,12 @@ context_up()
 		locators-local $B2 locators-peer $A2
 }
 
-# switch_host HOST LINK [KEY VALUE...]: to the pair of a link; of link 1, to the ULIDs, on which the
-# header stays.
+# kernel_contexts HOST FILTER [WORDS...]: what jq's FILTER makes of the kernel's contexts, or of
+# those that WORDS name.
+kernel_contexts() { shim6tool -n "$(ns "$1")" -j context show "${@:3}" | jq -rc "$2"; }
+
+# switch_host HOST LINK [KEY VALUE...]: the context sends by the locator pair of the link. With
+# link 1 these are the ULIDs, and the header stays.
 switch_host()
 {
 	local l=a p=b l1=$A1 p1=$B1 h=$1 link=$2
@@ -48,10 +52,10 @@ switch_host()
 
 switch_to() { switch_host a "$1" && switch_host b "$1"; }
 
-# start_over: on the ULIDs, as if neither host had ever left them.
+# start_over: both hosts send by the ULIDs, as if they had never left them.
 start_over() { switch_host a 1 header 0 && switch_host b 1 header 0; }
 
-# end_set LINK HOST [NETEM WORDS...]: how that end sends. There is a rate, since in
+# end_set LINK HOST [NETEM WORDS...]: set how that end of the link sends. It has a rate: in
 # virtual time nothing else would end a stream.
 end_set()
 {
@@ -61,7 +65,7 @@ end_set()
 	in_ns "$host" tc qdisc replace dev "up$link" root netem delay 2ms rate 40mbit limit 2000 "$@"
 }
 
-# link_set LINK [NETEM WORDS...]: both ends.
+# link_set LINK [NETEM WORDS...]: set how both ends of the link send.
 link_set()
 {
 	local link=$1
@@ -70,7 +74,7 @@ link_set()
 	end_set "$link" a "$@" && end_set "$link" b "$@"
 }
 
-# The link swallows all, both ways, and no host sees anything.
+# link_dead LINK: the link loses all packets, both ways, and no host is told.
 link_dead() { link_set "$1" loss 100%; }
 link_alive() { link_set "$1"; }
 
@@ -86,7 +90,7 @@ grew()
 	[ $((now - $3)) -ge "${4:-1}" ] || fail "$1: $2 went from $3 to $now, wanted ${4:-1} more"
 }
 
-# stream SECONDS COMMAND...: a stream, in a third of which the command runs.
+# stream SECONDS COMMAND...: run a stream, and the command after a third of its time.
 stream()
 {
 	local seconds=$1 sink source d=$TEST_TMP/stream
@@ -104,11 +108,10 @@ stream()
 	expect_eq "what arrived" "$(sed 1d "$d.sink")" "$(cat "$d.source")"
 }
 
-# What ssh and sshd are told alike. Where processors are emulated its own choice of key
-# exchange takes seconds.
+# Options of both ssh and sshd. The default key exchange takes seconds on emulated processors.
 SSH_OPTIONS="-o KexAlgorithms=curve25519-sha256"
 
-# ssh_keys: of a server and its user.
+# ssh_keys: make the keys of a server and its user.
 ssh_keys()
 {
 	local d=$TEST_TMP/ssh
@@ -118,7 +121,8 @@ ssh_keys()
 	cp "$d/user.pub" "$d/authorized"
 }
 
-# ssh_up: a server at b, at all of its addresses. The files of root's shell are not read: they are this machine's.
+# ssh_up: start a server on b, at all of its addresses. It does not read the start-up files of
+# root's shell, which are this machine's.
 ssh_up()
 {
 	local d=$TEST_TMP/ssh
@@ -131,10 +135,10 @@ ssh_up()
 		-o "ListenAddress=[::]:22" -E "$d/log" && busywait 20 listens b 22
 }
 
-# listens HOST PORT: to TCP.
+# listens HOST PORT: a program listens to this port of TCP.
 listens() { in_ns "$1" ss -Hltn "sport = :$2" | grep -q .; }
 
-# ssh_cat [OPTION...]: from a to b; what is typed comes back.
+# ssh_cat [OPTION...]: a session from a to b, which sends back what is typed.
 ssh_cat()
 {
 	# shellcheck disable=SC2086

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """IPv6 packets by hand, and a TUN device to put them in and take them out.
 
-Everything is built from the RFCs' pictures, on purpose without a word from
-the module or its headers."""
+Everything is built from the RFCs' pictures. On purpose nothing is taken from the
+module or its headers."""
 
 import fcntl
 import ipaddress
@@ -42,7 +42,7 @@ def ipv6(src, dst, nexthdr, payload, hops=64, tclass=0, label=0):
 
 
 def udp(src, dst, sport, dport, data, bad=0):
-    """A datagram whose checksum is over src and dst, whatever the packet's."""
+    """A datagram whose checksum is over src and dst, whatever addresses the packet has."""
     head = struct.pack("!HHHH", sport, dport, 8 + len(data), 0)
     check = checksum(src, dst, UDP, head + data) or 0xFFFF
     return head[:6] + struct.pack("!H", check ^ bad) + data
@@ -76,7 +76,7 @@ def control(kind, body, length=None, bad=0):
 
 
 def icmpv6(src, dst, message):
-    """A message with its checksum put in, over src and dst, whatever the packet's."""
+    """A message with its checksum, over src and dst, whatever addresses the packet has."""
     check = checksum(src, dst, ICMPV6, message[:2] + b"\0\0" + message[4:])
     return message[:2] + struct.pack("!H", check) + message[4:]
 

@@ -2,15 +2,15 @@
 # shellcheck shell=bash
 #
 # The standard topology with home routers: each provider's router to its host has a stateful
-# firewall, with nftables and the timeouts of conntrack as the kernel ships them. A library
-# for tests (source topology.sh, pair.sh and daemon.sh first). Hosts have shim6d with an
-# empty configuration: its addresses, its routing, its timers; and addresses that change for
-# privacy, as desktops have them. The ULIDs are the addresses that shim6d makes on the first
-# uplinks, in U_a and U_b.
+# firewall, of nftables with the kernel's default timeouts of conntrack. A library for tests
+# (source topology.sh, pair.sh and daemon.sh first). On the hosts shim6d has an empty
+# configuration, so addresses, routing and timers are its defaults. The hosts also have
+# temporary addresses, as desktops do. The ULIDs are the addresses that shim6d makes on the
+# first uplinks; they are in U_a and U_b.
 
-# router_rules PROVIDER RULES: the usual sets of rules, by what they are about.
-#   established  what answers is let in, and what begins inside; nothing else
-#   invalid      what belongs to no connection that the router can follow is dropped
+# router_rules PROVIDER RULES: usual sets of rules.
+#   established  packets of connections that began inside pass; nothing else comes in
+#   invalid      packets are dropped if they belong to no connection that conntrack can follow
 router_rules()
 {
 	local rules
@@ -38,7 +38,7 @@ router_rules()
 	EOF
 }
 
-# routers_up DELAY: links, routers and announcements; hosts take care of the rest.
+# routers_up DELAY: set up links, routers and announcements; the hosts do the rest.
 routers_up()
 {
 	local p h
@@ -52,8 +52,8 @@ routers_up()
 	done
 }
 
-# routers_for CLIENT RULES: the client's routers have these, those of the server, which must
-# let it in, the others. What a router knew before is forgotten.
+# routers_for CLIENT RULES: the client's routers have these rules. The server's routers have the
+# others, and let the client in. All routers forget their connections.
 routers_for()
 {
 	local p
@@ -67,7 +67,7 @@ routers_for()
 	done
 }
 
-# hosts_up: shim6d at both, as it comes, and all its addresses.
+# hosts_up: start shim6d on both hosts with its defaults, and wait for all its addresses.
 hosts_up()
 {
 	local h up
@@ -96,10 +96,10 @@ hosts_down()
 	done
 }
 
-# link_back PROVIDER: the cable to its host is in again, and it announces its prefix.
+# link_back PROVIDER: plug in the cable to its host again, and announce its prefix.
 link_back() { router_up "$1" && busywait 20 no_tentative "p$1" host && prefix_restore "$1"; }
 
-# look: what there is to know when something has failed.
+# look: print what helps to explain a failure.
 look()
 {
 	local h
@@ -118,12 +118,12 @@ of_context()
 	local l=$U_a p=$U_b
 
 	[ "$1" = a ] || l=$U_b p=$U_a
-	shim6tool -n "$(ns "$1")" -j context show "$l" "$p" 2>/dev/null | sed -n "s/.*\"$2\":\"\{0,1\}\([^\",}]*\).*/\1/p"
+	kernel_contexts "$1" ".[].\"$2\" // empty" "$l" "$p" 2>/dev/null
 }
 
 context_there() { [ "$(of_context a state)$(of_context b state)" = establishedestablished ]; }
 
-# at_home HOST: it sends by the ULIDs.
+# at_home HOST: the host sends by the ULIDs.
 at_home()
 {
 	local ulid=U_$1
@@ -136,8 +136,8 @@ one_away() { ! both_home; }
 
 # --- conversations -----------------------------------------------------------
 
-# talk_begin CLIENT OCTETS FLOW...: from there to the other host, by the ULIDs, or from
-# CALL_FROM, where :: lets the kernel choose.
+# talk_begin CLIENT OCTETS FLOW...: from the client to the other host, by the ULIDs, or from
+# the address CALL_FROM; with :: the kernel chooses.
 talk_begin()
 {
 	local client=$1 octets=$2 server ours=U_$1 theirs
@@ -145,11 +145,11 @@ talk_begin()
 	shift 2
 	[ "$client" = a ] && server=b || server=a
 	theirs=U_$server
-	# Not by in_ns: signals must meet the programs.
+	# Not by in_ns: signals must reach the programs.
 	ip netns exec "$(ns $server)" /usr/bin/python3 "$here/talk.py" serve "${!theirs}" >"$TEST_TMP/served" 2>"$TEST_TMP/talk.err" &
 	talk_server=$!
 	busywait 20 grep -q ready "$TEST_TMP/served" || { cat "$TEST_TMP/talk.err"; fail "no server"; return 1; }
-	# Appended, because it is emptied while the program has it open.
+	# Opened to append, because the test empties the file while the program has it open.
 	: >"$TEST_TMP/talk"
 	ip netns exec "$(ns "$client")" /usr/bin/python3 "$here/talk.py" call "$octets" "${CALL_FROM:-${!ours}}" "${!theirs}" "$@" \
 		>>"$TEST_TMP/talk" 2>>"$TEST_TMP/talk.err" &
@@ -164,14 +164,14 @@ talk_end()
 	return 0
 }
 
-# talk_told: each flow's silence since the last time, in milliseconds.
+# talk_told: print the longest silence of each flow since the last call, in milliseconds.
 talk_told()
 {
 	: >"$TEST_TMP/talk"
 	kill -USR1 "$talk_client" && busywait 20 grep -q told "$TEST_TMP/talk" || fail "the caller is gone: $(cat "$TEST_TMP/talk.err")"
 }
 
-# silent_below WHEN LIMIT: each was silent for so many milliseconds at most.
+# silent_below WHEN LIMIT: no flow was silent for more than LIMIT milliseconds.
 silent_below()
 {
 	local flow ms status=0

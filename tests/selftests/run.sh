@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs the selftests, in a guest that has the module: all, or those named.
+# Runs the selftests in a guest that has the module: all, or those that are named.
 #
 # usage: tests/selftests/run.sh [TEST...]
 #
-# Each test's TAP is kept in $SHIM6_ARTIFACTS, if set, and shown indented.
+# The TAP of each test is shown indented, and kept in $SHIM6_ARTIFACTS, if that is set.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 [ $# -gt 0 ] || set -- "$here"/test_*.sh

@@ -2,8 +2,8 @@
 """usage: stream.py sink ADDRESS | source ADDRESS SECONDS
 
 A TCP stream that is checked octet by octet: both ends print how many octets
-there were and their SHA-256. The sink says, on standard error, for how many
-seconds at most nothing arrived."""
+there were and their SHA-256. On standard error, the sink prints the longest time
+in which nothing arrived, in seconds."""
 
 import hashlib
 import socket

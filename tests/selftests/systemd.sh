@@ -4,21 +4,21 @@
 # Debian's systemd as the first process of a host, a library for tests (source lib.sh
 # first): it has its own processes, mounts and control groups, and the guest's files.
 
-# systemd_prepare: of what this machine has installed, nothing but what a test installs
-# is to be started; and nothing is to empty /tmp, where its files are.
+# systemd_prepare: systemd is to start only programs that the test installs, not those that this
+# machine has installed. Nothing may empty /tmp, where the test's files are.
 systemd_prepare()
 {
 	rm -rf /etc/systemd/system/*.wants /usr/lib/systemd/system-generators \
 		/usr/lib/systemd/system/{multi-user,graphical,sockets,timers}.target.wants
 	mkdir -p /etc/tmpfiles.d && ln -sf /dev/null /etc/tmpfiles.d/tmp.conf || return
-	# It says that no package may start a service.
+	# This file says that no package may start a service.
 	rm -f /usr/sbin/policy-rc.d
 }
 
-# systemd_boot HOST: returns once all is started.
+# systemd_boot HOST: boot systemd there. Returns once all units are started.
 systemd_boot()
 {
-	# What it finds is what https://systemd.io/CONTAINER_INTERFACE wants of a container.
+	# This prepares what https://systemd.io/CONTAINER_INTERFACE demands of a container.
 	ip netns exec "$(ns "$1")" unshare --pid --mount --cgroup --ipc --uts --fork --kill-child --mount-proc sh -c '
 		mount -t tmpfs -o mode=755 tmpfs /run && umount /sys && mount -t sysfs -o ro sysfs /sys &&
 		mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
@@ -29,7 +29,7 @@ systemd_boot()
 	busywait 150 systemd_ready || { cat "$TEST_TMP/systemd.log"; fail "systemd is not ready"; }
 }
 
-# "degraded" if a program of this machine fails, which is not what is tested.
+# The state is "degraded" if a program of this machine fails, which is not tested here.
 systemd_ready()
 {
 	case $(inside systemctl is-system-running 2>/dev/null) in
@@ -38,7 +38,7 @@ systemd_ready()
 	esac
 }
 
-# inside COMMAND...: run beside that systemd.
+# inside COMMAND...: run it in the namespaces of that systemd.
 inside()
 {
 	local first
@@ -47,7 +47,7 @@ inside()
 		nsenter -t "$first" -m -u -i -n -p -C env PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
 
-# systemd_end: it stops what it has started, and ends.
+# systemd_end: systemd stops its units, and ends.
 systemd_end()
 {
 	inside systemctl --no-block poweroff || return

@@ -9,9 +9,9 @@ listen  the caller says one datagram, and then hears one five times a second
 idle    a TCP connection on which the caller says a little for a minute and a half; the
         server says a word on it when it gets a SIGUSR1
 
-Both say "ready". At SIGUSR1 the caller prints, for each flow, its name and for how many
-milliseconds at most nothing has arrived since the last time, or since it began; then a
-line "told". What the idle one has heard is told as the number of words.
+Both print "ready". At SIGUSR1 the caller prints, for each flow, its name and the longest
+time in which nothing has arrived since the last time, or since it began, in milliseconds;
+then a line "told". For idle it prints the number of words that it has heard.
 """
 
 import asyncio

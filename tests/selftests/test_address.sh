@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Addresses that shim6d sets up: ULIDs that live on when their link loses them, and
-# those that it makes for what radvd announces.
+# Addresses that shim6d sets up: ULIDs that stay when their link loses them, and
+# addresses that it makes for the prefixes that radvd announces.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -11,7 +11,7 @@ TAP_STORY=1
 . "$here/daemon.sh"
 . "$here/topology.sh"
 . "$here/addresses.sh"
-need ip radvd nft tcpdump ping tc modprobe shim6tool shim6d python3 curl ssh sshd ssh-keygen setpriv
+need ip radvd nft tcpdump ping tc modprobe shim6tool shim6d python3 curl jq ssh sshd ssh-keygen setpriv
 
 # --- ULIDs that are kept -----------------------------------------------------
 
@@ -40,8 +40,8 @@ both_start()
 session_by_link_2()
 {
 	session_begin && open_by_link_2 || return
-	# As a host with two providers has it: packets for a ULID always have some
-	# route, by which they get as far as the module.
+	# As on a host with two providers, packets to a ULID always have some route, so that
+	# they come to the module.
 	ip -n "$(ns a)" route add default via $B2 dev up2 metric 4096 && session_talk 5
 }
 
@@ -54,7 +54,7 @@ open_by_link_2()
 kept() { ip -n "$(ns a)" -6 addr show dev lo to "$1" | grep -q "inet6 $1/128"; }
 not_kept() { ! kept "$1"; }
 
-# lose_link COMMAND...: a loses A1, which is kept, and soon; the session lives.
+# lose_link COMMAND...: a loses A1. The address is kept, soon enough, and the session lives.
 lose_link()
 {
 	local d=$TEST_TMP/monitor pid
@@ -69,31 +69,14 @@ lose_link()
 	wait $pid 2>/dev/null
 	soon "$d" || { cat "$d"; return 1; }
 	session_talk 5 || return
-	ask a /locators | tr '{' '\n' | grep "\"$A1\"" | grep '"operational":false' | grep -q 'kept on lo for contexts' ||
+	own_locator a $A1 '(.operational | not) and (.why // "" | contains("kept on lo for contexts"))' ||
 		{ ask a /locators; fail "it is taken for a locator that works"; }
 }
 
-# soon FILE: less than 50 ms went by, or half a second where processors are emulated.
-soon()
-{
-	/usr/bin/python3 - "$1" $A1 "$([ "${SHIM6_TIME:-real}" = real ] && echo 0.5 || echo 0.05)" <<-'EOF2'
-		import datetime, sys
-		lost = kept = None
-		for line in open(sys.argv[1]):
-		    if sys.argv[2] + "/" not in line or not line.startswith("["):
-		        continue
-		    at = datetime.datetime.fromisoformat(line[1:line.index("]")])
-		    if "Deleted" in line and lost is None:
-		        lost = at
-		    elif "/128" in line and "Deleted" not in line and kept is None:
-		        kept = at
-		took = (kept - lost).total_seconds()
-		print("kept after", took, "s")
-		sys.exit(not 0 <= took < float(sys.argv[3]))
-	EOF2
-}
+# soon FILE: it took less than 50 ms, or half a second where time is real.
+soon() { /usr/bin/python3 "$here/kept.py" "$1" $A1 "$([ "${SHIM6_TIME:-real}" = real ] && echo 0.5 || echo 0.05)"; }
 
-# A link loses what does not come back by itself.
+# get_back: restore the address, which does not come back by itself.
 get_back()
 {
 	ip -n "$(ns a)" link set up1 up && ip -n "$(ns a)" addr replace $A1/64 dev up1 nodad "$@" &&
@@ -109,7 +92,7 @@ restarted()
 	daemon_restart a && session_talk 5 && kept $A1 && adopted || { ip -n "$(ns a)" -6 addr; fail "it is not kept"; }
 }
 
-adopted() { ask a /status | grep -q '"contexts":1,'; }
+adopted() { ask_if a /status '.contexts == 1'; }
 
 flaps()
 {
@@ -123,7 +106,7 @@ flaps()
 	session_talk 5 && adopted
 }
 
-# A kept address has what is left of the lifetime, and with it the context goes.
+# A kept address has the rest of its lifetime. When it goes, so does the context.
 lifetime_ends()
 {
 	get_back valid_lft 30 preferred_lft 30 && lose_link ip -n "$(ns a)" link set up1 down || return
@@ -134,7 +117,7 @@ lifetime_ends()
 
 no_context() { [ "$(shim6tool -n "$(ns "$1")" -j context)" = "[]" ]; }
 
-# What no context has is not kept; when the context ends, nor is its ULID.
+# An address that no context has is not kept. When a context ends, its ULID is removed.
 context_ends()
 {
 	ip -n "$(ns a)" link set up1 up && ip -n "$(ns a)" addr replace $A1/64 dev up1 nodad &&
@@ -149,16 +132,16 @@ context_ends()
 
 # --- addresses that are made -------------------------------------------------
 
-# The hosts of topology.sh, whose routing is left to shim6d.
+# The hosts of topology.sh, with shim6d in charge of their routing.
 two_providers()
 {
 	topo_slaac || return
-	# Something of an administrator's, which is to stay.
+	# An administrator's address, rule and route, which must stay.
 	ip -n "$(ns a)" addr add 2001:db8:77::a/64 dev up1 nodad && ip -n "$(ns a)" -6 rule add from 2001:db8:77::/64 lookup 77 &&
 	ip -n "$(ns a)" -6 route add default via fe80::1 dev up1 table 77
 }
 
-# foreign: all that is not of shim6d, without lifetimes.
+# foreign: all addresses, rules and routes that are not of shim6d, without lifetimes.
 foreign()
 {
 	{
@@ -171,7 +154,7 @@ foreign()
 
 makes()
 {
-	# What the kernel does by itself, such as with its link-local addresses, is done.
+	# By then the kernel has made its own addresses and routes, such as link-local ones.
 	sleep 5
 	BEFORE=$(foreign)
 	echo | daemon_conf a && daemon_start a && both_made || return
@@ -179,7 +162,7 @@ makes()
 	! ip -n "$(ns a)" -6 addr show to "$M1" | grep -q forever || fail "$M1 has no lifetime"
 }
 
-# They prove each other, and shim6d says so.
+# The addresses prove each other, and shim6d says so.
 proved()
 {
 	local d
@@ -187,10 +170,10 @@ proved()
 	d=$(daemon_dir a)/state
 	expect_eq "the mode of the key" "$(stat -c %a "$d/addresses.key")" 600 &&
 	shim6tool hba verify "$M1" pds "$d/addresses.pem" && shim6tool hba verify "$M2" pds "$d/addresses.pem" || return
-	expect_eq "locators with proof" "$(ask a /locators | tr '{' '\n' | grep -e "\"$M1\"" -e "\"$M2\"" | grep -c '"hba":true')" 2
+	own_locator a "$M1" .hba && own_locator a "$M2" .hba || { ask a /locators; fail "shim6d has no proof of them"; }
 }
 
-# What was learnt of one provider's path to a peer steers no packet of the other's.
+# An MTU learnt for one provider's path to a peer moves no packet of the other provider.
 learnt_mtu()
 {
 	learn_mtu "$(topo_addr b up1)" && unmoved "$(topo_addr b up1)" && stranger_end
@@ -201,7 +184,7 @@ learnt_router()
 	learn_router "$(topo_addr b up2)" && unmoved "$(topo_addr b up2)" && stranger_end
 }
 
-# For an answer the kernel looks for a route by the device by which the question came.
+# For an answer the kernel looks for a route by the device on which the question came in.
 answers_unmoved()
 {
 	local d
@@ -213,8 +196,8 @@ answers_unmoved()
 	expect_eq "answers by up2" "$(capture_count "$TEST_TMP/answers.pcap")" 2 && stranger_end
 }
 
-# Where the main table has better than a default route, it is asked, whatever the source;
-# and it is again when daemon and routes come and go.
+# If the main table has a route that is better than a default route, it decides, whatever the
+# source address is. It still does so after the daemon or routes have come and gone.
 better_known()
 {
 	local to=2001:db8:f:4 router
@@ -222,7 +205,7 @@ better_known()
 	router=$(ra_gateway a up1)
 	from up2 "$M2" $to::1 || return
 	ip -n "$(ns a)" -6 route add $to::/64 via "$router" dev up1 && from up1 "$M2" $to::1 || return
-	# But for a socket that is bound to the other link.
+	# Except for a socket that is bound to the other link.
 	FROM_OPTIONS="-I up2" from up2 "$M2" $to::1 || return
 	ip -n "$(ns a)" -6 route del $to::/64 && from up2 "$M2" $to::1 || return
 	ip -n "$(ns a)" -6 route add unreachable $to::/64 || return
@@ -232,7 +215,7 @@ better_known()
 
 no_way() { ! ip -n "$(ns a)" -6 route get "$2" from "$1"; }
 
-# Whatever becomes of a route of the main table, it is known when there is none any more.
+# However a route of the main table changes, shim6d knows when no such route is left.
 followed()
 {
 	local to=2001:db8:f:40::/64 r1 r2 verb
@@ -244,7 +227,7 @@ followed()
 		ip -n "$(ns a)" -6 route add $to $r1 && busywait 5 thrown $to &&
 		ip -n "$(ns a)" -6 route $verb && ip -n "$(ns a)" -6 route del $to $r2 || return
 		sleep 0.5
-		# A replaced one is gone with that; of two ways one is left.
+		# A route that was replaced is gone now; of two routes one is left.
 		case $verb in
 		"replace $to $r2") ;;
 		*)
@@ -255,7 +238,7 @@ followed()
 		esac
 		busywait 5 not_thrown $to || { ours; fail "$verb: it is not noticed that there is no route"; return 1; }
 	done
-	# A link that goes takes its routes along.
+	# A link that is removed takes its routes along.
 	ip -n "$(ns a)" link add gone type dummy && ip -n "$(ns a)" link set gone up &&
 	ip -n "$(ns a)" -6 route add $to dev gone && busywait 5 thrown $to && ip -n "$(ns a)" link del gone &&
 	busywait 5 not_thrown $to || { ours; fail "the link's route is still there"; }
@@ -264,7 +247,7 @@ followed()
 thrown() { [ "$(ours | grep -c "^throw $1 ")" = 2 ]; }
 not_thrown() { ! ours | grep -q "^throw $1 "; }
 
-# Who is on a link is spoken to without a router, by sockets that are bound to it as well.
+# A neighbour on the link is reached without a router, also by sockets that are bound to it.
 neighbours()
 {
 	local n=2001:db8:2:1::1
@@ -277,7 +260,7 @@ neighbours()
 	done
 }
 
-# The lifetimes are those of the RAs, again and again.
+# Each RA renews the lifetimes.
 renewed()
 {
 	local left
@@ -295,13 +278,13 @@ same_after_restart()
 	daemon_restart a && sleep 10 || return
 	expect_eq "addresses after SIGKILL" "$(made up1) $(made up2)" "$M1 $M2" || return
 	expect_eq "rules and routes" "$(ours)" "$rules" || return
-	# The host is rebooted, or as good as.
+	# As after a reboot.
 	daemon_end a TERM
 	shim6d_flush && ! is_made up1 && daemon_start a && busywait 20 is_made up1 && busywait 20 is_made up2 || { fail "no address"; return 1; }
 	expect_eq "addresses after a reboot" "$(made up1) $(made up2)" "$M1 $M2"
 }
 
-# Host b makes addresses as well, and nothing is trusted: what they know of each other
+# Host b makes addresses as well, and no prefix is trusted: all that they know of each other
 # is proved.
 peer()
 {
@@ -311,12 +294,12 @@ peer()
 		{ ask b /contexts; fail "b has no proof of $M2"; return 1; }
 }
 
-peer_made() { ask b /locators | tr '{' '\n' | grep '"hba":true' | sed -n 's/^"address":"\(2001:db8:3:1:[^"]*\)".*/\1/p' | grep .; }
+peer_made() { ask_for b /locators '.[] | select(.hba).address | select(startswith("2001:db8:3:1:"))'; }
 
-# proof ADDRESS METHOD: b knows the locator, by that method.
-proof() { ask b /contexts | tr '{' '\n' | grep "\"address\":\"$1\"" | grep "\"method\":\"$2\"" | grep -q '"verified":true'; }
+# proof ADDRESS METHOD: b has verified the locator by that method.
+proof() { peer_locator b "$1" ".method == \"$2\" and .verified"; }
 
-# The key has signed for the new address, so b sends to it, and takes what comes from it.
+# The key has signed for the new address, so b sends to it, and accepts packets from it.
 signed()
 {
 	local before
@@ -328,7 +311,7 @@ signed()
 	daemon_end b TERM
 }
 
-# A prefix that comes later is of no set, but the key signs for it.
+# An address of a later prefix is in no set, but the key signs for it.
 new_prefix()
 {
 	local d
@@ -340,16 +323,16 @@ new_prefix()
 	expect_eq "the others" "$(made up1) $(made up2)" "$M1 $M2" && from up1 "$M3"
 }
 
-# By the rule of two hours the prefix is deprecated at once, and goes in time.
+# By the rule of two hours the prefix is deprecated at once, and removed in time.
 withdrawn()
 {
 	prefix_restore 1 && prefix_remove 2 || return
 	busywait 20 deprecated "$M2" || { ip -n "$(ns a)" -6 addr; fail "$M2 is not deprecated"; return 1; }
 	is_made up2 || { fail "$M2 is gone before its time"; return 1; }
 	! deprecated "$M1" || { fail "$M1 is deprecated"; return 1; }
-	# Nobody renews the third.
+	# Nobody renews the third address.
 	[ "${SHIM6_TIME:-real}" = real ] && return
-	# The kernel counts whole seconds from RA to RA, and so some too few.
+	# The kernel counts whole seconds from RA to RA, so it counts some too few.
 	sleep 5400
 	! is_made up1 2001:db8:1:2 || { fail "$M3 outlives its prefix"; return 1; }
 	! is_made up2 || { fail "$M2 outlives its prefix"; return 1; }
@@ -360,7 +343,7 @@ withdrawn()
 
 deprecated() { ip -n "$(ns a)" -6 addr show to "$1" | grep -q deprecated; }
 
-# Another host has the address: there is another set.
+# Another host has the address: shim6d makes another set.
 duplicate()
 {
 	local d
@@ -387,7 +370,7 @@ flap()
 	source_routing
 }
 
-# One switch takes away all that is shim6d's, and nothing else.
+# One key of the configuration removes all that shim6d has made, and nothing else.
 switched_off()
 {
 	printf '[addresses]\nmanage = false\n' >>"$(daemon_dir a)/shim6d.conf"
@@ -417,7 +400,7 @@ set_up "two hosts with two links" pair_up
 run_test "two daemons, and an ssh server" eval "both_start && ssh_up"
 run_test "a session whose packets go by link 2" session_by_link_2
 run_test "a link that goes down leaves the ULID on lo, within 50 ms" link_down
-run_test "a daemon that was killed knows it again" restarted
+run_test "a daemon that was killed still knows the kept address" restarted
 run_test "the address comes back to its link" get_back
 run_test "an address that is deleted stays on lo for its contexts" deleted
 run_test "a link that flaps" flaps
@@ -428,12 +411,12 @@ run_test "two hosts with two providers each" two_providers
 run_test "addresses appear beside those of others" makes
 run_test "they prove each other, and are known by that [5533-15.3-02]" proved
 run_test "packets leave by the router of their source [6629-4-03]" source_routing
-run_test "what a path's MTU was found to be steers no packet" learnt_mtu
-run_test "nor does it an answer" answers_unmoved
-run_test "nor does what a router has redirected" learnt_router
-run_test "what the main table knows better it decides" better_known
-run_test "its routes are followed to their end" followed
-run_test "neighbours are neighbours" neighbours
+run_test "a learnt path MTU moves no packet to another provider" learnt_mtu
+run_test "a learnt path MTU moves no answer to another provider" answers_unmoved
+run_test "a redirect moves no packet to another provider" learnt_router
+run_test "the main table decides where it has more than a default route" better_known
+run_test "changes of the main table's routes are followed" followed
+run_test "neighbours are reached without a router" neighbours
 run_test "lifetimes are renewed" renewed
 run_test "after a restart they are the same" same_after_restart
 run_test "a peer that has proof of all addresses" peer
@@ -442,6 +425,6 @@ run_test "the peer believes the signature for it, and packets come by it" signed
 run_test "a prefix that is withdrawn" withdrawn
 run_test "a link that flaps, and its addresses" flap
 run_test "another host has an address: a new set" duplicate
-run_test "one switch, and all is as it was" switched_off
+run_test "one key switches it off, and all is as it was" switched_off
 run_test "CAP_NET_ADMIN is enough" one_capability
 tap_end

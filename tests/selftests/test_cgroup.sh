@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Programs of a cgroup that see each packet of its sockets, as systemd's IPAddressAllow=,
-# IPAddressDeny= and RestrictNetworkInterfaces= make them: both ways they see the ULIDs
-# and the device by which the packet really goes, once.
+# Programs of a cgroup see each packet of its sockets, like those of systemd's
+# IPAddressAllow=, IPAddressDeny= and RestrictNetworkInterfaces=. In both directions they
+# see each packet once, with its ULIDs and with the device by which it really goes.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -15,13 +15,12 @@ trap 'umount -l "$groups" 2>/dev/null; cleanup' EXIT
 
 cgroups() { mkdir -p "$groups" && mount -t cgroup2 none "$groups" && mkdir "$groups/s6-test"; }
 
-# attach egress|ingress WORD OFFSET: only what has that word there passes; ifindex in place of an
-# offset is the device.
+# attach egress|ingress WORD OFFSET: only packets that have that word at that offset pass. With
+# "ifindex" for OFFSET, WORD is the device.
 attach() { /usr/bin/python3 "$here/filters.py" cgroup "$groups/s6-test" "$@"; }
 
-# The program goes with its cgroup, which is free soon after its last process.
+# The program is removed with its cgroup, which is free soon after the end of its last process.
 detach() { busywait 10 rmdir "$groups/s6-test" 2>/dev/null && mkdir "$groups/s6-test"; }
-
 
 # of_prefix ADDRESS: the 32 bits of its prefix that tell links apart, as a program loads them.
 of_prefix()
@@ -38,7 +37,7 @@ sends()
 		exec ip netns exec "$(ns a)" /usr/bin/python3 "$here/filters.py" send $A1 $B1 9 "$@")
 }
 
-# sent WHAT ON-ULIDS RE-HOMED: what becomes of a datagram: ok, or the sender is told.
+# sent WHAT ON-ULIDS RE-HOMED: the result of sending a datagram: ok, or the sender's error.
 sent()
 {
 	local i=1 want got before
@@ -68,7 +67,7 @@ egress_locator() { attach egress "$(of_prefix $B2)" 28 && sent stops stops; }
 egress_device() { attach egress "$(index_of a up1)" ifindex && sent passes stops; }
 egress_other_device() { attach egress "$(index_of a up2)" ifindex && sent stops passes; }
 
-# What is cut into fragments, and segments, as well.
+# The same for datagrams that are cut into fragments or segments.
 egress_pieces()
 {
 	local before
@@ -79,12 +78,12 @@ egress_pieces()
 	detach
 }
 
-# received ON-ULIDS RE-HOMED: a server in the cgroup; its SYN is seen or not.
+# received ON-ULIDS RE-HOMED: whether a server in the cgroup gets the SYN of a client.
 received()
 {
 	local i=1 want server
 
-	# The shell becomes the program.
+	# exec makes the shell the program.
 	(echo $BASHPID >"$groups/s6-test/cgroup.procs" &&
 		exec ip netns exec "$(ns b)" /usr/bin/python3 "$here/filters.py" serve $B1 7) >"$TEST_TMP/served" &
 	server=$!

@@ -1,32 +1,29 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The configuration: its defaults, one per namespace, who may change it, and
-# what is refused.
+# The configuration: its defaults, its values in each namespace, who may change it, and
+# which values are refused.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
-need ip modprobe shim6tool python3 setpriv unshare
+need ip modprobe shim6tool python3 jq setpriv unshare
 
 defaults='[{"max-contexts":131072,"max-flows":4096,"trigger-packets":45,"trigger-time":10000,"send-timeout":15000,"idle-timeout":600000,"icmp-to-ulp":0}]'
 
-# get KEY [shim6tool option...]: one value, from the JSON.
+# get KEY [shim6tool option...]: one value.
 get()
 {
 	local key=$1
 
 	shift
-	shim6tool -j "$@" config show | sed -n "s/.*\"$key\":\([0-9]*\).*/\1/p"
+	shim6tool -j "$@" config show | jq ".[].\"$key\""
 }
 
 has_defaults() { expect_eq "the configuration" "$(shim6tool -j "$@" config show)" "$defaults"; }
 
 json_is_json()
 {
-	shim6tool -j -p config show | /usr/bin/python3 -c '
-import json, sys
-l = json.load(sys.stdin)
-assert len(l) == 1 and len(l[0]) == 7 and all(type(v) is int for v in l[0].values()), l'
+	shim6tool -j -p config show | jq -e 'length == 1 and (.[0] | length == 7 and all(.[]; . == floor))'
 }
 
 text_reads_back()
@@ -35,7 +32,7 @@ text_reads_back()
 
 	text=$(shim6tool -n "$(ns one)" config show) || return
 	expect_eq "lines" "$(echo "$text" | wc -l)" 7 || return
-	# What is shown is what can be set.
+	# The output can be used to set the values.
 	# shellcheck disable=SC2086
 	shim6tool -n "$(ns one)" config set $text || return
 	has_defaults -n "$(ns one)"
@@ -51,8 +48,8 @@ set_one_namespace()
 	ns_add three && has_defaults -n "$(ns three)"
 }
 
-# refused KEY VALUE: out of range, with the kernel's sentence, and untouched,
-# together with a value that was good.
+# refused KEY VALUE: VALUE is out of range and refused, with the kernel's sentence. Nothing
+# changes, not even by a good value in the same request.
 refused()
 {
 	local before out status n
@@ -104,8 +101,8 @@ who_may_write()
 		fail "a container's root may not write to its own namespace"
 }
 
-# Every change, and no refusal, is told to who listens; by the kernel's own
-# words.
+# Listeners are told of each change, and of no refused one, with the kernel's own
+# attributes.
 notifies()
 {
 	local n log=$TEST_TMP/ntf pid
@@ -138,8 +135,8 @@ usage_errors()
 	expect_eq "the status in no namespace" $? 2
 }
 
-# Writers in parallel lose nothing: values that are always written together are
-# always read together.
+# Writers in parallel do not mix their values: values that are always written together
+# are always read together.
 parallel_writers()
 {
 	local i n v
@@ -153,7 +150,7 @@ parallel_writers()
 	done
 	for i in 1 2 3 4 5; do
 		v=$(shim6tool -n "$n" -j config show) || return
-		echo "$v" | grep -qE '"max-contexts":([0-9]+),"max-flows":\1,' || { fail "torn: $v"; return 1; }
+		jq -e '.[] | ."max-contexts" == ."max-flows"' <<<"$v" >/dev/null || { fail "torn: $v"; return 1; }
 	done
 	wait
 }
@@ -163,11 +160,11 @@ run_test "defaults" has_defaults
 run_test "JSON is JSON" json_is_json
 run_test "what is shown can be set" text_reads_back
 run_test "each namespace has its own" set_one_namespace
-run_test "out of range is refused, whole" ranges
+run_test "a request with a value out of range is refused as a whole" ranges
 run_test "malformed requests are refused" /usr/bin/python3 "$here/genl_bad.py"
-run_test "who may read and who may write" who_may_write
+run_test "everybody may read, CAP_NET_ADMIN may write" who_may_write
 run_test "changes are told to the group" notifies
-run_test "words that make no sense" usage_errors
+run_test "wrong command lines" usage_errors
 run_test "writers in parallel" parallel_writers
 ns_del_all
 run_test "the module goes" modprobe -r shim6

@@ -1,20 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Contexts and policies as a user has them: what is refused and why, limits,
-# lists, notifications, who may read what, and what namespaces have of their
-# own. The messages themselves are test_netlink.sh's.
+# Contexts and policies as a user sees them: refusals and their reasons, limits, lists,
+# notifications, rights to read, and the separate state of namespaces.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 . "$here/pair.sh"
-need ip modprobe shim6tool python3 setpriv
+need ip modprobe shim6tool python3 jq setpriv
 
 ctx() { shim6tool -n "$(ns a)" context "$@"; }
 pol() { shim6tool -n "$(ns a)" policy "$@"; }
 
-# refused SENTENCE WORDS...: with status 2 and the kernel's sentence, and
-# nothing has changed.
+# refused SENTENCE WORDS...: shim6tool fails with status 2 and the kernel's sentence, and
+# nothing changes.
 refused()
 {
 	local want=$1 before out status
@@ -28,39 +27,40 @@ refused()
 	[ "$(ctx show; pol show)" = "$before" ] || fail "$*: something has changed"
 }
 
-# field KEY: a value of the only context, from the JSON.
-field() { shim6tool -n "$(ns a)" -j context show | sed -n "s/.*\"$1\":\([^,}]*\).*/\1/p"; }
+# field KEY: a value of the only context.
+field() { kernel_contexts a ".[].\"$1\" // empty"; }
 
 life()
 {
 	expect_eq "no context" "$(shim6tool -n "$(ns a)" -j context)" "[]" || return
 	ctx add $A1 $B1 tag-local 5 || return
-	expect_eq state "$(field state)" '"i1-sent"' &&
+	expect_eq state "$(field state)" i1-sent &&
 	expect_eq header "$(field header)" 0 &&
-	expect_eq encapsulation "$(field encapsulation)" '"native"' &&
-	expect_eq locator-peer "$(field locator-peer)" "\"$B1\"" &&
+	expect_eq encapsulation "$(field encapsulation)" native &&
+	expect_eq locator-peer "$(field locator-peer)" $B1 &&
 	expect_eq send-timeout "$(field send-timeout)" 15000 || return
 	ctx set $A1 $B1 tag-peer 6 state established locators-local $A2 locators-peer $B2,$B1 send-timeout 20s || return
 	expect_eq locators-peer "$(field locators-peer)" "[\"$B2\"]" &&
 	expect_eq tag-peer "$(field tag-peer)" 6 || return
 	ctx set $A1 $B1 locator-peer $B2 || return
-	expect_eq locator-local "$(field locator-local)" "\"$A1\"" &&
-	expect_eq locator-peer "$(field locator-peer)" "\"$B2\"" &&
+	expect_eq locator-local "$(field locator-local)" $A1 &&
+	expect_eq locator-peer "$(field locator-peer)" $B2 &&
 	expect_eq switches "$(field switches)" 1 &&
 	expect_eq header "$(field header)" 1 &&
 	expect_eq mtu "$(field mtu)" 1492 || return
-	# The header stays on the ULIDs, until it is told to go, which is no switch.
+	# The header stays on the ULIDs until it is removed, which is not a switch.
 	ctx set $A1 $B1 locator-peer $B1 || return
 	expect_eq "switches, header and MTU back on the ULIDs" "$(field switches) $(field header) $(field mtu)" "2 1 1492" || return
 	ctx set $A1 $B1 header 0 || return
 	expect_eq "switches, header and MTU without header" "$(field switches) $(field header) $(field mtu)" "2 0 " || return
 	ctx set $A1 $B1 header 1 && expect_eq "MTU with header" "$(field mtu)" 1492 || return
 	ctx set $A1 $B1 locator-peer $B2 || return
-	# To set the same pair again, or its encapsulation alone, is no switch; a list is replaced as a whole.
+	# Setting the same pair again is not a switch; a list is replaced as a whole.
 	ctx set $A1 $B1 locator-peer $B2 locators-peer none encapsulation native || return
+	# To name the encapsulation alone is no switch either.
 	ctx set $A1 $B1 encapsulation native || return
 	expect_eq switches "$(field switches)" 3 &&
-	expect_eq encapsulation "$(field encapsulation)" '"native"' &&
+	expect_eq encapsulation "$(field encapsulation)" native &&
 	expect_eq locators-peer "$(field locators-peer)" "" || return
 	# A forked context stands beside it.
 	ctx add $A1 $B1 fii 7 tag-local 9 || return
@@ -101,7 +101,8 @@ says_why()
 	ctx set $A1 $B1 tag-peer 60 state established && ctx flush
 }
 
-# Peers choose these tags; each of an error's look-ups walks over those that are the same.
+# Peers choose these tags. Each look-up for an ICMPv6 error walks over all contexts with the
+# same tag.
 peer_tags()
 {
 	local i
@@ -112,7 +113,7 @@ peer_tags()
 	refused "too many contexts with this tag-peer" context add $A1 $B1 tag-local 77 tag-peer 60 state i2bis-sent &&
 	ctx add $A1 $B1 tag-local 77 tag-peer 61 state i2bis-sent &&
 	refused "too many contexts with this tag-peer" context set $A1 $B1 tag-peer 60 &&
-	# One of them may change as before.
+	# Those that have the tag already can still change.
 	ctx set $A1 2001:db8:9::5 tag-peer 60 state established &&
 	ctx del $A1 2001:db8:9::6 && ctx set $A1 $B1 tag-peer 60 && ctx flush
 }
@@ -162,7 +163,7 @@ preference 32699 peer 2001:db8::/32 protocol tcp port-peer 22 action shim trigge
 	refused "only the action shim has thresholds" policy add trigger-packets 3 action ignore || return
 	pol del preference 5 && pol add preference 0 action shim &&
 	refused "name one" policy add action shim || return
-	# What is shown can be added.
+	# The output can be used to add the rules.
 	pol show >"$TEST_TMP/rules" && pol flush && expect_eq rules "$(pol show)" "" || return
 	while read -r line; do
 		# shellcheck disable=SC2086
@@ -175,7 +176,7 @@ preference 32699 peer 2001:db8::/32 protocol tcp port-peer 22 action shim trigge
 # pairs WORDS...: the peers of the contexts that are shown.
 pairs() { ctx show "$@" | awk '/^2001/ { print $2 }' | xargs; }
 
-# What a dump is asked for is looked for by the kernel.
+# The kernel itself filters a dump.
 filters()
 {
 	local i
@@ -196,10 +197,10 @@ filters()
 	ctx flush
 }
 
-# counted: whatever is not 0.
+# counted: all counters that are not 0.
 counted() { shim6tool -n "$(ns "$1")" stats | awk '$2 { print $1 }' | xargs; }
 
-# A namespace that is gone has left nothing to the next that gets its memory.
+# A new namespace that gets the memory of a deleted one starts with counters of 0.
 counters()
 {
 	local i before
@@ -216,7 +217,7 @@ counters()
 	ns_add c && expect_eq "c's" "$(counted c)" "" && ip netns del "$(ns c)" && ctx flush
 }
 
-# traced REGEX...: each of them is met by a line of the trace.
+# traced REGEX...: each of them matches a line of the trace.
 traced()
 {
 	local re
@@ -226,7 +227,7 @@ traced()
 	done
 }
 
-# What happens to contexts and packets is traced; tags are not.
+# Changes of contexts and drops of packets are traced, without tags.
 traces()
 {
 	local t=/sys/kernel/tracing
@@ -250,13 +251,13 @@ traces()
 modprobe shim6 || exit
 ns_add a b
 pair_link 1 && pair_link 2 || exit
-run_test "made, changed, deleted [5533-2.1-01]" life
-run_test "what is refused, and why [5533-1.4-01]" says_why
-run_test "a tag of the peer is that of few contexts" peer_tags
-run_test "limits are each namespace's own" limits
+run_test "a context is made, changed and deleted [5533-2.1-01]" life
+run_test "refusals, with their reasons [5533-1.4-01]" says_why
+run_test "only few contexts have the same tag of a peer" peer_tags
+run_test "each namespace has its own limits" limits
 run_test "tags are for privileged readers" tags_are_secret
 run_test "policies" policies
-run_test "those contexts that have what is named" filters
+run_test "a dump of the contexts with certain values" filters
 run_test "each namespace has its own counters, by netlink" counters
 run_test "changes and drops are traced" traces
 tap_end

@@ -1,18 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Two shim6d and the module, with ssh as traffic: contexts are made, survive the
-# death of a daemon at any moment, and are made anew when the kernel has lost them.
+# Two shim6d and the module, with ssh as traffic: contexts are made, survive the death
+# of a daemon at any moment, and are made again when the kernel has lost them.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 TAP_STORY=1
 . "$here/pair.sh"
 . "$here/daemon.sh"
-need ip tc nft modprobe rmmod shim6tool shim6d python3 curl ssh sshd ssh-keygen setpriv
+need ip tc nft modprobe rmmod shim6tool shim6d python3 curl jq ssh sshd ssh-keygen setpriv
 
-# Host b answers, and asks for no context by itself: so that it is known who does
-# what. The prefixes of both links are trusted, as in a laboratory.
+# Host b answers, and asks for no context by itself, so that all contexts are begun by a. The
+# prefixes of both links are trusted, as in a laboratory.
 configure()
 {
 	daemon_conf a <<-EOF2 && daemon_conf b <<-EOF2
@@ -38,7 +38,7 @@ both_start() { configure && daemon_start a && daemon_start b; }
 C=$(context_name $A1 $B1)
 BY_LINK_2="\"locator-local\":\"$A2\",\"locator-peer\":\"$B2\""
 
-# quiet_since COUNT-A COUNT-B: no message has been sent since there were so many.
+# quiet_since COUNT-A COUNT-B: no message has been sent since the hosts had sent so many.
 quiet_since()
 {
 	expect_eq "messages of a" "$(sent a every)" "$1" && expect_eq "messages of b" "$(sent b every)" "$2"
@@ -53,8 +53,8 @@ by_ssh()
 	expect_eq "contexts at first" "$(shim6tool -n "$(ns a)" -j context)" "[]" || return
 	session_begin || return
 	session_talk 45 && busywait 10 established || { ask a /history; fail "no context"; return 1; }
-	# Or 46: two processors may have counted at once. It is a packet that is sent which
-	# asks; where time is real, those that have arrived together come before.
+	# Or 46: two processors may have counted at the same time. A packet that is sent asks for
+	# the context; where time is real, several packets may have arrived before it.
 	wanted='4[56]'
 	[ "${SHIM6_TIME:-real}" = virtual ] || wanted='(4[5-9]|[5-9][0-9])'
 	grep 'a context is wanted' "$(daemon_dir a)/log" | head -n 1 | grep -qE "packets=$wanted\$" ||
@@ -63,7 +63,7 @@ by_ssh()
 	expect_eq "messages of b" "$(sent b r1) $(sent b r2) $(sent b every)" "1 1 2"
 }
 
-# From now on a sends by link 2.
+# by_link_2: from now on a sends by link 2.
 by_link_2()
 {
 	local before
@@ -77,18 +77,18 @@ by_link_2()
 
 LOSSY="40 41 42 43 44 45 46 47"
 
-# made HOST: how many of these contexts are established.
+# made HOST: how many of the LOSSY contexts are established.
 made()
 {
-	shim6tool -n "$(ns "$1")" -j context show | tr '{' '\n' | grep '"state":"established"' | grep -c '"fii":4[0-7],'
+	kernel_contexts "$1" '[.[] | select(.state == "established" and .fii >= 40 and .fii <= 47)] | length'
 }
 
 made_at_least() { [ "$(made a)" -ge "$1" ] && [ "$(made b)" -ge "$1" ]; }
 
-# 40 % of the messages that each host receives are lost. Exchanges that give up are
-# begun again, by force, as an operator would, until all are made; where time costs
-# something, until one is. The hold-downs that this leaves are over at its end. Where
-# an exchange has the time to come to its end, it is seen that I1s were sent again.
+# Each host loses 40 % of the messages that it receives. Exchanges that give up are begun
+# again, by force, as an operator would, until all contexts are made, or one context where
+# time is real. At the end all hold-downs are over. Where time is virtual, each exchange
+# comes to its end, and the case checks that I1s were sent again.
 under_loss()
 {
 	local h i enough=1 status=1 round before
@@ -102,7 +102,7 @@ under_loss()
 		for i in $LOSSY; do
 			ask a /contexts/open "{$(context_name $A1 $B1 "$i"),\"force\":true}" >/dev/null
 		done
-		# To look costs more than to wait, where waiting costs nothing.
+		# In virtual time a poll costs more than a wait.
 		[ $enough = 1 ] || sleep 90
 		[ "$round $enough" != "1 8" ] || [ $(($(sent a i1) - before)) -gt 8 ] || { fail "no I1 was sent again"; break; }
 		busywait 10 made_at_least $enough && status=0 && break
@@ -112,7 +112,7 @@ under_loss()
 	for h in a b; do
 		lose_no_more $h
 	done
-	# Exchanges that still go on would make contexts after all are gone.
+	# Otherwise exchanges that still go on would make contexts later.
 	for i in $LOSSY; do
 		ask a /contexts/close "{$(context_name $A1 $B1 "$i")}" >/dev/null
 	done
@@ -128,10 +128,10 @@ all_gone()
 	adopted a 0 && adopted b 0
 }
 
-not_held_down() { ask "$1" /status | grep -q '"hold-downs":0'; }
+not_held_down() { ask_if "$1" /status '."hold-downs" == 0'; }
 
-# adopted HOST N: the daemon has so many contexts, as the kernel has.
-adopted() { ask "$1" /status | grep -q "\"contexts\":$2,"; }
+# adopted HOST N: the daemon has as many contexts as the kernel, which has N.
+adopted() { ask_if "$1" /status ".contexts == $2"; }
 
 # --- a daemon dies -----------------------------------------------------------
 
@@ -158,13 +158,13 @@ killed_in_the_middle()
 	lose_types b 3 && command_ok a open "$two" && busywait 10 context_is a i2-sent 2 || return
 	lose_no_more b && lose_types b "1, 3, 6" && command_ok a open "$one" || return
 	shim6tool -n "$(ns b)" context flush || return
-	# Words that b can't place: it says R1bis.
+	# Words for which b has no context: it sends R1bis.
 	echo lost >&9
 	busywait 20 context_is a i2bis-sent || { ask a /history; fail "no R1bis"; return 1; }
 	daemon_end a KILL
 	before=$(tags a) messages=$(sent a every) begun=$SECONDS
 	daemon_start a || return
-	# What is due goes on when its time comes, and that is not now, but in 2 s at the soonest.
+	# The exchanges go on when their timers expire, after at least 2 s, not at once.
 	sent=$(sent a every)
 	[ $((SECONDS - begun)) -ge 2 ] || expect_eq "messages of a" "$sent" "$messages" || return
 	after=$(tags a)
@@ -176,8 +176,8 @@ killed_in_the_middle()
 	session_lives 30 && command_ok a close "$one" && command_ok a close "$two"
 }
 
-# Whatever it was doing. The kernel's context and the daemon's belong together
-# afterwards, and the exchange comes to its end.
+# A daemon is killed, whatever it was doing. Afterwards the contexts of kernel and daemon
+# agree, and the exchange comes to its end.
 killed_anywhere()
 {
 	local i h name
@@ -188,15 +188,15 @@ killed_anywhere()
 		ask a /contexts/open "{$name}" >/dev/null 2>&1 &
 		sleep "0.0$((i % 5))"
 		daemon_restart $h || return
-		# If b has died, it does not know what it has said in R1: a, which repeats its I2
-		# before it begins anew, needs 42 s.
+		# If b has died, it does not know its R1 any more: a repeats its I2 and then begins
+		# again, which takes 42 s.
 		busywait 60 comes_about $i && busywait 20 established $i || { ask a /history; fail "$h died, and context $i is not made"; return 1; }
 		command_ok a close "$name" || return
 	done
 	session_lives 20
 }
 
-# comes_about FII: of a; it is asked for once more if a knows nothing of it.
+# comes_about FII: a has the context. If a does not know it, it is asked for it once more.
 comes_about()
 {
 	case $(kernel_state a "$1") in
@@ -220,8 +220,8 @@ told_to_end()
 
 # --- the kernel loses contexts -----------------------------------------------
 
-# use_link_2: a sends by link 2 until that fails. It may have come to the ULIDs
-# meanwhile, by which nothing that b has lost would be missed: no header, no R1bis.
+# use_link_2: a sends by link 2 until that fails. It may have returned to the ULIDs. There
+# packets have no header, so b would not notice that it has lost the context: no R1bis.
 use_link_2() { use_pair $A1 $B1 $A2 $B2; }
 
 flushed()
@@ -235,7 +235,7 @@ flushed()
 	[ "$(sent b r1bis)" -gt "$before" ] || fail "without R1bis"
 }
 
-# All that b knew is gone, but for its sockets, which this can't take.
+# b loses all its state, except for its sockets, which the test can't remove.
 rebooted()
 {
 	local before
@@ -248,13 +248,13 @@ rebooted()
 	[ "$(sent b r1bis)" -gt "$before" ] || fail "without R1bis"
 }
 
-has_module() { ask "$1" /status | grep -q "\"kernel\":$2"; }
+has_module() { ask_if "$1" /status ".kernel == $2"; }
 
 module_reloaded()
 {
 	local h
 
-	# While the daemon reads what there is, it can't go.
+	# The module can't be unloaded while the daemon dumps the contexts.
 	busywait 10 rmmod shim6 || return
 	for h in a b; do
 		busywait 10 has_module $h false || { fail "$h does not notice"; return 1; }
@@ -288,8 +288,8 @@ without_shim6()
 	[ "${SHIM6_TIME:-real}" = real ] || sleep 11
 	session_talk 50 || return
 	expect_eq "I1 sent" "$(sent a i1)" $((before + 1)) || return
-	ask a /status | grep -q '"hold-downs":1' || { ask a /status; fail "it is not held down"; return 1; }
-	# By command it is tried all the same.
+	ask_if a /status '."hold-downs" == 1' || { ask a /status; fail "it is not held down"; return 1; }
+	# A forced command tries anyway.
 	command_ok a open "$C,\"force\":true" && session_lives 20 || return
 	expect_eq "I1 sent by force" "$(sent a i1)" $((before + 2)) || return
 	kill $pid
@@ -297,7 +297,7 @@ without_shim6()
 	daemon_start b
 }
 
-# Who hears nothing at all gives up, for a minute. It takes two.
+# Without any answer, the host gives up for a minute. The case takes two minutes.
 without_answer()
 {
 	local before
@@ -312,7 +312,7 @@ without_answer()
 	# The kernel asks for a pair every ten seconds at most.
 	sleep 11
 	session_talk 50
-	# With jitter that takes one minute to three.
+	# With jitter this takes one to three minutes.
 	sleep 60
 	busywait 130 grep -q e-failed "$(daemon_dir a)/log" || { ask a /history; fail "it does not give up"; return 1; }
 	expect_eq "I1 sent" "$(sent a i1)" $((before + 5)) || return
@@ -327,15 +327,9 @@ without_answer()
 
 # --- locators ----------------------------------------------------------------
 
-# peer_says HOST ADDRESS WORDS: what a host has been told of a locator of its peer.
-peer_says()
-{
-	ask "$1" /contexts | grep -o "\"locators-peer\":\[[^]]*\]" | tr '{' '\n' | grep "\"$2\"" | grep -q "$3"
-}
+no_peer_locator() { ! peer_locator "$@"; }
 
-peer_does_not_say() { ! peer_says "$@"; }
-
-# The peer is told that a cable is out, that it is in again, and of an address.
+# The peer is told that a link fails, that it works again, and of a new address.
 locators_change()
 {
 	local n
@@ -344,13 +338,13 @@ locators_change()
 	ask a /contexts/open "{$C,\"force\":true}" >/dev/null
 	busywait 10 established || { ask a /history; fail "no context"; return 1; }
 	ip -n "$(ns b)" link set up2 down || return
-	busywait 10 peer_says b $A2 '"broken":true' || { ask a /locators; ask b /contexts; fail "b is not told that it is broken"; return 1; }
+	busywait 10 peer_locator b $A2 .broken || { ask a /locators; ask b /contexts; fail "b is not told that it is broken"; return 1; }
 	# The other end has lost its address with its link.
 	ip -n "$(ns b)" link set up2 up && ip -n "$(ns b)" addr add $B2/64 dev up2 nodad || return
-	busywait 10 peer_does_not_say b $A2 '"broken":true' || { fail "b is not told that it works"; return 1; }
-	ip -n "$n" addr add 2001:db8:2::aa/64 dev up2 nodad && busywait 10 peer_says b 2001:db8:2::aa address ||
+	busywait 10 no_peer_locator b $A2 .broken || { fail "b is not told that it works"; return 1; }
+	ip -n "$n" addr add 2001:db8:2::aa/64 dev up2 nodad && busywait 10 peer_locator b 2001:db8:2::aa true ||
 		{ fail "b is not told of a new address"; return 1; }
-	ip -n "$n" addr del 2001:db8:2::aa/64 dev up2 && busywait 10 peer_does_not_say b 2001:db8:2::aa address ||
+	ip -n "$n" addr del 2001:db8:2::aa/64 dev up2 && busywait 10 no_peer_locator b 2001:db8:2::aa true ||
 		{ fail "b is not told that an address is gone"; return 1; }
 	session_lives 20
 }
@@ -377,21 +371,18 @@ hba()
 		EOF2
 		daemon_start $h || return
 	done
-	ask a /locators | grep -q '"hba":true' || { ask a /locators; cat "$d/hba"; fail "the set is not known"; return 1; }
+	ask_if a /locators 'any(.[]; .hba)' || { ask a /locators; cat "$d/hba"; fail "the set is not known"; return 1; }
 	command_ok a open "$(context_name $HBA_a1 $HBA_b1)" || return
 	busywait 10 hba_verified a $HBA_b2 && busywait 10 hba_verified b $HBA_a2 ||
 		{ ask a /contexts; ask b /contexts; fail "the sets are not verified"; return 1; }
-	# Addresses that prove nothing have no locators but themselves.
+	# Addresses without proof have only themselves as locators.
 	command_ok a open "$C" && busywait 10 established || { ask a /history; fail "no context without proof"; return 1; }
-	! ask a /contexts | grep -q "\"$B2\"" || { ask a /contexts; fail "$B2 is believed"; }
+	ask_if a /contexts 'all(..; . != $address)' --arg address $B2 || { ask a /contexts; fail "$B2 is believed"; }
 }
 
-hba_verified()
-{
-	ask "$1" /contexts | tr '{' '\n' | grep "\"address\":\"$2\"" | grep '"method":"hba"' | grep -q '"verified":true'
-}
+hba_verified() { peer_locator "$1" "$2" '.method == "hba" and .verified'; }
 
-# --- who may what ------------------------------------------------------------
+# --- rights ------------------------------------------------------------------
 
 # ask_as_nobody PATH [JSON]
 ask_as_nobody()
@@ -404,7 +395,7 @@ permissions()
 {
 	local out
 
-	chmod 755 "$TEST_TMP" "$(daemon_dir a)" && ask a /contexts | grep -q tag-local || { fail "root does not see tags"; return 1; }
+	chmod 755 "$TEST_TMP" "$(daemon_dir a)" && ask_if a /contexts 'any(.[]; has("tag-local"))' || { fail "root does not see tags"; return 1; }
 	out=$(ask_as_nobody /contexts) || return
 	case $out in
 	*tag-local* | *tag-peer*) fail "nobody sees tags: $out"; return 1 ;;
@@ -415,7 +406,7 @@ permissions()
 	case $out in *"permission denied"*) ;; *) fail "nobody may close a context: $out" ;; esac
 }
 
-# As the systemd unit has it: no root, and one capability.
+# As with the systemd unit: not root, and one capability.
 one_capability()
 {
 	local d
@@ -442,8 +433,8 @@ second_daemon()
 	case $out in *"in use by another shim6d"*) ;; *) fail "it says: $out" ;; esac
 }
 
-# a is in a laboratory, and tells of locators that nothing proves; b trusts nobody. There is a
-# context all the same, of the ULIDs alone, whoever begins.
+# a trusts prefixes, as in a laboratory, and tells of locators without proof. b trusts nobody.
+# There still is a context, with only the ULIDs, whichever host begins.
 peer_without_trust()
 {
 	local d open close
@@ -461,12 +452,13 @@ peer_without_trust()
 		: >"$d/log"
 		command_ok "$1" open "$(context_name "$2" "$3"),\"force\":true" && busywait 20 established || { cat "$d/log"; fail "$1 begins: no context"; return 1; }
 		holds "$d/log" "it is told of no locators that nothing proves" || { cat "$d/log"; fail "$1 begins: b was told of nothing"; return 1; }
-		ask a /contexts | grep -q "\"ulid-local\":\"$A1\",[^]]*\"locators-local\":\[\"$A1\"\]" || { ask a /contexts; fail "$1 begins: a has told more"; return 1; }
+		ask_if a /contexts 'any(.[]; ."ulid-local" == $ulid and ."locators-local" == [$ulid])' --arg ulid $A1 ||
+			{ ask a /contexts; fail "$1 begins: a has told more"; return 1; }
 	done
 	cat "$TEST_TMP/no-trust.conf" >"$d/shim6d.conf" && reloaded a && session_lives 20
 }
 
-# reloaded HOST: it has read its configuration again.
+# reloaded HOST: shim6d reads its configuration again.
 reloaded()
 {
 	local d before
@@ -476,7 +468,7 @@ reloaded()
 	daemon_signal "$1" HUP && busywait 10 eval '[ "$(grep -c "configuration was reloaded" "'"$d"'/log")" -gt '"$before"' ]' || { cat "$d/log"; fail "no reload"; }
 }
 
-# The debugging port of the first shim6d, after a reload has opened it.
+# The debug port, which the first shim6d had too, after a reload has opened it.
 debug_port()
 {
 	local d id
@@ -486,13 +478,13 @@ debug_port()
 	printf '[debug-port]\nenabled = true\n' >>"$d/shim6d.conf"
 	reloaded a || return
 	debug dump >"$d/debug" || { cat "$d/debug" "$d/log"; fail "the port is closed"; return 1; }
-	# The HBA has something to tell, the other one has not.
+	# The HBA context has locators to tell, the other one has none.
 	debug update "$(awk -v a="$HBA_a1" '$2 == a { print $1 }' "$d/debug")" || { cat "$d/debug"; return 1; }
 	id=$(awk -v a=$A1 '$2 == a { print $1 }' "$d/debug")
 	[ -n "$id" ] && debug deshim "$id" && debug delete $A1 $B1 && debug context $A1 $B1 &&
 		busywait 10 established || { debug dump; fail "a command fails"; return 1; }
 	! debug shim 999 $A2 $B2 && ! debug shim "$id" || { fail "nonsense is done"; return 1; }
-	# A new context has sent nothing to the other locators yet, and is asked by IPv4 to.
+	# A new context has not yet sent to the other locators. The command to do so comes by IPv4.
 	debug delete $HBA_a1 $HBA_b1 && debug context $HBA_a1 $HBA_b1 && busywait 10 hba_verified a $HBA_b2 && debug dump >"$d/debug" || return
 	id=$(awk -v a=$HBA_a1 '$2 == a { print $1 }' "$d/debug")
 	DEBUG_AT=127.0.0.1 debug shim "$id" $HBA_a2 $HBA_b2 && debug dump | grep "^$id " | grep -q "by $HBA_a2 $HBA_b2 operational" ||
@@ -501,18 +493,11 @@ debug_port()
 		{ debug dump; fail "it does not move back"; }
 }
 
-# debug WORDS...: and its answer, which ends with ok. DEBUG_AT is where.
+# debug WORDS...: send a command to the debug port at DEBUG_AT, and print its answer, which
+# ends with ok.
 debug()
 {
-	in_ns a /usr/bin/python3 -c 'import socket, sys
-at = sys.argv.pop(1)
-s = socket.socket(socket.AF_INET6 if ":" in at else socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(5)
-s.connect((at, 19384))
-s.send(" ".join(sys.argv[1:]).encode())
-text = s.recv(65536).decode()
-print(text, end="")
-sys.exit(not text.endswith("ok\n"))' "${DEBUG_AT:-::1}" "$@"
+	in_ns a /usr/bin/python3 "$here/debug_port.py" "${DEBUG_AT:-::1}" "$@"
 }
 
 bad_reload()
@@ -523,7 +508,7 @@ bad_reload()
 	echo 'colour = "red"' >>"$d/shim6d.conf"
 	daemon_signal a HUP && busywait 10 grep -q 'shim6d.conf:[0-9]*: debug-port.colour: there is no such key' "$d/log" ||
 		{ cat "$d/log"; fail "a wrong key is no news"; return 1; }
-	session_lives 20 && ask a /status | grep -q '"kernel":true'
+	session_lives 20 && ask_if a /status .kernel
 }
 
 modprobe shim6 || exit
@@ -537,15 +522,15 @@ run_test "a context on another locator pair: ssh goes that way" by_link_2
 run_test "the daemon of a is killed" killed a
 run_test "the daemon of b is killed" killed b
 run_test "the daemon is told to end" told_to_end
-run_test "killed in I1-SENT, I2-SENT and I2BIS-SENT" killed_in_the_middle
-run_test "killed at any moment" killed_anywhere
+run_test "a daemon is killed in I1-SENT, I2-SENT and I2BIS-SENT" killed_in_the_middle
+run_test "a daemon is killed at any moment" killed_anywhere
 run_test "the kernel's contexts are flushed: R1bis" flushed
 run_test "a host that was rebooted: R1bis" rebooted
 run_test "the module is reloaded" module_reloaded
 run_test "a peer without Shim6: one I1, and a hold-down" without_shim6
 [ "${SHIM6_TIME:-real}" = real ] || run_test "a peer that is silent: five I1, and a hold-down" without_answer
 run_test "links and addresses change: the peer is told [5534-3.1-04 5534-3.1-05 boeing-1.2-05]" locators_change
-run_test "addresses that prove each other, and such as prove nothing" hba
+run_test "addresses that prove each other, and addresses without proof" hba
 run_test "everybody may look, root may change" permissions
 run_test "CAP_NET_ADMIN is enough" one_capability
 run_test "a second daemon is refused" second_daemon

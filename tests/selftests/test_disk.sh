@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The file system of the state directory is full, read-only, missing, or does not answer:
-# shim6d starts, makes addresses, and moves sessions all the same.
+# shim6d still starts, makes addresses, and moves sessions.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -11,7 +11,7 @@ TAP_STORY=1
 . "$here/daemon.sh"
 . "$here/topology.sh"
 . "$here/addresses.sh"
-need ip radvd nft ping modprobe shim6tool shim6d curl mkfifo nsenter
+need ip radvd nft ping modprobe shim6tool shim6d curl jq mkfifo nsenter
 
 A=$(daemon_dir a)
 STATE=$A/state
@@ -23,19 +23,19 @@ two_providers()
 	MB=$(made_addr b up1)
 }
 
-# told TEXT N: a's log has it so many times.
+# told TEXT N: a's log has the text N times.
 told() { expect_eq "lines of the log with '$1'" "$(grep -c "$1" "$A/log")" "$2" || { cat "$A/log"; return 1; }; }
 
-# Payload of the context arrives.
+# answers: payload of the context arrives.
 answers() { in_ns a ping -6 -q -n -c 1 -W 1 -I "$M1" "$MB" >/dev/null; }
 
-# moves: the provider by which a sends fails, and payload goes on by the other one, so late
-# as the timers of REAP have it for what is no TCP: 15 seconds and some.
+# moves: the provider by which a sends fails, and payload goes on by the other one. Without TCP
+# this takes as long as the timers of REAP: a little more than 15 seconds.
 moves()
 {
 	local begun status p
 
-	p=$(shim6tool -n "$(ns a)" -j context show | sed -n 's/.*"locator-local":"2001:db8:\([12]\):.*/\1/p')
+	p=$(kernel_contexts a '.[0]."locator-local" | split(":")[2]')
 	blackhole "$p" both && begun=$(date +%s) || return
 	sleep 5
 	! answers || { fail "provider $p has not failed"; return 1; }
@@ -55,7 +55,7 @@ full()
 	sleep 600
 	[ ! -s "$STATE/addresses.key" ] || { fail "the disk is not full"; return 1; }
 	told 'can.t be saved, which is tried again' 1 || return
-	ask a /status | grep -q '"keys-error":".*no space' || { ask a /status; fail "the status does not say so"; }
+	ask_if a /status '."keys-error" | contains("no space")' || { ask a /status; fail "the status does not say so"; }
 }
 
 full_moves()
@@ -64,10 +64,11 @@ full_moves()
 	moves
 }
 
-# The peer has proof of the second address, so there is somewhere to move to.
+# established_now: there is a context, and the peer has verified the second address, so the
+# session can be moved to it.
 established_now()
 {
-	ask a /contexts | grep -q '"state":"established"' && ask b /contexts | tr '{' '\n' | grep "\"address\":\"$M2\"" | grep -q '"verified":true'
+	ask_if a /contexts 'any(.[]; .state == "established")' && peer_locator b "$M2" .verified
 }
 
 # restarted: the addresses and the context are the same.
@@ -75,10 +76,10 @@ restarted()
 {
 	local before
 
-	before=$(shim6tool -n "$(ns a)" -j context show | grep -o '"tag-[a-z]*":[0-9]*')
+	before=$(tags a)
 	daemon_restart a && sleep 10 || return
 	expect_eq "addresses after a restart" "$(made up1) $(made up2)" "$M1 $M2" &&
-	expect_eq "tags" "$(shim6tool -n "$(ns a)" -j context show | grep -o '"tag-[a-z]*":[0-9]*')" "$before" &&
+	expect_eq "tags" "$(tags a)" "$before" &&
 	answers && established_now || { ask a /contexts; fail "the context is not what it was"; }
 }
 
@@ -96,30 +97,30 @@ read_only()
 	prefix_add 1 2001:db8:1:2 && busywait 60 is_made up1 2001:db8:1:2 || { cat "$A/log"; fail "no address"; return 1; }
 	M3=$(made up1 2001:db8:1:2)
 	restarted && expect_eq "the new address" "$(made up1 2001:db8:1:2)" "$M3" || return
-	# It has its own view of what is mounted, by ip-netns(8).
+	# shim6d has its own mount namespace, made by ip-netns(8).
 	mount -o remount,rw "$STATE" && nsenter -t "$(cat "$A/pid")" -m mount -o remount,rw "$STATE" && busywait 90 cga_saved "$M3" || { ask a /status; ls -l "$STATE" "$A/socket.state"; cat "$A/log"; fail "it is not saved"; }
 }
 
 cga_saved() { shim6tool cga verify "$1" pds "$STATE/addresses.pem" 2>/dev/null; }
 
-# Whoever opens the file that is written waits for who reads it.
+# The state file is a pipe without a reader: opening it for writing blocks.
 hangs()
 {
 	mkfifo "$STATE/addresses.pem.tmp" && prefix_add 1 2001:db8:1:3 && busywait 60 is_made up1 2001:db8:1:3 ||
 		{ cat "$A/log"; fail "no address"; return 1; }
 	busywait 20 grep -q 'the file system does not answer' "$A/log" || { cat "$A/log"; fail "it is not told"; return 1; }
 	moves || return
-	# So does a daemon that is told to end.
+	# A daemon that is told to end does end.
 	M3=$(made up1 2001:db8:1:3)
 	daemon_end a TERM
 	rm "$STATE/addresses.pem.tmp" && daemon_start a && busywait 90 cga_saved "$M3" || { cat "$A/log"; fail "it is not saved"; return 1; }
 	established_now && answers
 }
 
-generations() { ask a /contexts | grep -o '"generation-[a-z]*":[0-9]*'; }
+generations() { ask_for a /contexts '.[] | "\(."generation-local") \(."generation-peer")"'; }
 
-# An older version has kept contexts in the state directory. What the kernel does not know
-# of them is still known after an upgrade.
+# An older version has kept its contexts in the state directory. After an upgrade, shim6d
+# still has the facts about them that the kernel does not know.
 older_version()
 {
 	local before
@@ -132,8 +133,8 @@ older_version()
 
 none_left() { [ ! -e "$STATE/contexts.jsonl" ] && [ ! -e "$STATE/lock" ]; }
 
-# There can be no folder, for there is a file. Nothing is known of the old addresses, which
-# go; the new ones are those of the next daemon as well.
+# The folder can't be made, since there is a file. The old addresses are not known, and are
+# removed. The next daemon has the same new addresses.
 missing()
 {
 	daemon_end a TERM
@@ -148,9 +149,9 @@ set_up "two hosts with two providers each" two_providers
 run_test "a full disk: shim6d makes addresses, and says once that it can't save them" full
 run_test "a full disk: a session moves" full_moves
 run_test "a full disk: a restart knows addresses and contexts" restarted
-run_test "once there is room they are saved" room
+run_test "once the disk has room, addresses and keys are saved" room
 run_test "a read-only disk: restarts, moves, and an address for a new prefix" read_only
 run_test "a disk that does not answer: an address for a new prefix, and a session moves" hangs
-run_test "what an older version has kept in the state directory is moved" older_version
+run_test "the state file of an older version is moved" older_version
 run_test "no state directory: new addresses, which outlive a restart" missing
 tap_end

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# One process, one peer or one namespace does not keep the others from what is theirs: the
-# daemon's attention (fair.py), TCP's restarts, the time and memory of the machine.
+# One process, one peer or one namespace does not keep others from their share: of the
+# daemon's attention (fair.py), of TCP's restarts, of the machine's time and memory.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -14,7 +14,7 @@ PORT=7777
 
 hold_py() { in_ns "$1" /usr/bin/python3 "$here/hold.py" "${@:2}"; }
 
-# says FILE WORD: within a while.
+# says FILE WORD: the file has the word within a while.
 says() { busywait 20 grep -q "$2" "$1"; }
 
 # --- TCP's restarts ------------------------------------------------------------
@@ -25,14 +25,14 @@ sink_up()
 	says "$TEST_TMP/sink" ready
 }
 
-# connect HOW [WORD...]: from a; what it says is in $TEST_TMP/HOW.
+# connect HOW [WORD...]: connect from a. The output is in $TEST_TMP/HOW.
 connect()
 {
 	hold_py a "$1" $B1 $PORT "${@:2}" >"$TEST_TMP/$1" &
 	says "$TEST_TMP/$1" connected
 }
 
-# While the kernel waits for this to load a module, a socket is locked.
+# This program stands in for modprobe. A socket is locked while the kernel waits for it.
 modprobe_that_waits()
 {
 	cat >"$TEST_TMP/modprobe" <<-EOF
@@ -64,7 +64,7 @@ let_go()
 
 restarted() { [ $(($(stat_of a tcp-restarts) - $1)) -ge "$2" ]; }
 
-# restarts N COMMAND...: the command has N connections restarted within two seconds.
+# restarts N COMMAND...: after the command, N connections are restarted within two seconds.
 restarts()
 {
 	local want=$1 before
@@ -76,7 +76,7 @@ restarts()
 		fail "$*: $(($(stat_of a tcp-restarts) - before)) were restarted, wanted $want"
 }
 
-# Of four connections the user of one keeps it locked.
+# There are four connections. The user of one keeps its socket locked.
 locked()
 {
 	local i before missed
@@ -91,7 +91,7 @@ locked()
 		restarts 3 switch_host a $i || return
 		pause 0.2
 	done
-	# That one is restarted when it is let go, if that is soon.
+	# That connection is restarted when its socket is unlocked, if that is soon.
 	before=$(stat_of a tcp-restarts)
 	let_go || return
 	busywait 3 restarted "$before" 1 || { fail "what was let go is not restarted"; return 1; }
@@ -140,8 +140,8 @@ else
 	cases f fair.py
 fi
 pair_up >/dev/null && link_alive 1 && link_alive 2 && modprobe_that_waits || exit
-run_test "whoever keeps his socket locked stops nobody else's restart" locked
-run_test "nor the module from being unloaded, nor namespaces from being made" unload_while_locked
-run_test "a peer that has us switch all the time keeps no dead connection alive" flapping
+run_test "a locked socket delays no other connection's restart" locked
+run_test "a locked socket delays neither unloading the module nor making namespaces" unload_while_locked
+run_test "a peer that makes us switch all the time keeps no dead connection alive" flapping
 echo "$MODPROBE" >/proc/sys/kernel/modprobe
 tap_end

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What filters, policies and devices see of a packet, on its ULIDs and re-homed: the
-# cells of the table in shim6(7). a sends to b; link 1 is that of the ULIDs.
+# How filters, policies and devices see a packet, on its ULIDs and re-homed: the cells of
+# the table in shim6(7). a sends to b; link 1 is that of the ULIDs.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -38,18 +38,18 @@ see()
 
 clear_counts() { in_ns "$1" nft reset counters table ip6 see >/dev/null; }
 
-# seen HOST: each counter that is not 0, by name.
+# seen HOST: the names of all counters that are not 0.
 seen()
 {
 	in_ns "$1" nft list counters table ip6 see |
 		awk '$1 == "counter" { n = $2 } $1 == "packets" && $2 > 0 { print n ":" $2 }' | sort | tr '\n' ' '
 }
 
-# sender: for all datagrams, since programs start slowly where processors are emulated.
+# sender: one program for all datagrams, since programs start slowly on emulated processors.
 sender()
 {
 	coproc SENDER { ip netns exec "$(ns a)" /usr/bin/python3 "$here/filters.py" sender $A1 $B1 9 2>&1; }
-	# Subshells have only what is not the coprocess's own.
+	# Subshells do not inherit the coprocess's own descriptors, only copies.
 	exec {from_sender}<&"${SENDER[0]}" {to_sender}>&"${SENDER[1]}"
 }
 
@@ -63,7 +63,7 @@ send()
 	echo "$answer"
 }
 
-# arrives LINK|none [OPTION...]: a datagram, at b.
+# arrives LINK|none [OPTION...]: a datagram arrives at b by this link, or does not arrive.
 arrives()
 {
 	local want=$1 result
@@ -71,7 +71,7 @@ arrives()
 	shift
 	clear_counts b || return
 	result=$(send "$@")
-	# Virtual devices of one machine: it is there at once.
+	# Between virtual devices of one machine it arrives at once.
 	pause 0.1
 	case $want in
 	none) expect_eq "what arrives ($*, $result)" "$(seen b)" "" ;;
@@ -89,9 +89,9 @@ hooks()
 	expect_eq "what a sees back on the ULIDs" "$(seen a)" "output_back1:1 output_ulid1:1 postrouting_back1:1 postrouting_ulid1:1 "
 }
 
-# refusal HOOK ON-ULIDS: what the sender is told when a filter has refused what is re-homed.
-# Before 6.9 the kernel has no way to tell it where the module itself asks the filters: at
-# OUTPUT for what has its locators, at POSTROUTING for what still has its ULIDs.
+# refusal HOOK ON-ULIDS: the sender's error when a filter refuses a re-homed packet. Before 6.9
+# the kernel can't report the error where the module itself calls the filters: at OUTPUT for
+# packets with locators, at POSTROUTING for packets that still have ULIDs.
 refusal()
 {
 	case $1,$2,$(uname -r) in
@@ -100,8 +100,8 @@ refusal()
 	esac
 }
 
-# stops HOOK MATCH ON-ULIDS RE-HOMED: a rule at a drops what it is met by; each of the two "passes" or
-# "stops".
+# stops HOOK MATCH ON-ULIDS RE-HOMED: a rule at a drops packets that match. The results on ULIDs and
+# re-homed are "passes" or "stops".
 stops()
 {
 	local hook=$1 match=$2 on_ulids=$3 i=1 want
@@ -127,7 +127,7 @@ by_locator() { stops output "ip6 daddr $B2" passes stops && stops postrouting "i
 by_next_header() { stops output "ip6 nexthdr 140" passes stops && stops postrouting "ip6 nexthdr 140" passes stops; }
 by_port() { stops output "udp dport 9" stops stops; }
 
-# What a virtual private network's kill switch says: nothing leaves but by one device.
+# As the kill switch of a virtual private network: packets leave only by one device.
 kill_switch()
 {
 	stops output 'meta l4proto icmpv6 icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
@@ -171,7 +171,8 @@ conntrack()
 	done
 }
 
-# default_deny: hosts whose firewalls let in and out what has been begun and protocol 140, and no more.
+# default_deny: the firewalls of both hosts let only packets of known connections and protocol
+# 140 in and out.
 default_deny()
 {
 	local h rule
@@ -201,7 +202,7 @@ server()
 
 server_ends() { kill $server; wait $server 2>/dev/null; return 0; }
 
-# session_begin [OPTION...]: of a client at a.
+# session_begin [OPTION...]: begin a session of a client at a.
 session_begin()
 {
 	rm -rf "$TEST_TMP/go" && mkdir "$TEST_TMP/go" && : >"$TEST_TMP/talk" &&
@@ -213,7 +214,7 @@ session_begin()
 
 resets() { for h in a b; do in_ns $h awk '$1 == "Tcp:" && $2 ~ /^[0-9]/ { print $15 }' /proc/net/snmp; done | tr '\n' ' '; }
 
-# session_says N SECONDS: the client sends, and an answer comes in time.
+# session_says N SECONDS: the client sends, and an answer comes within so many seconds.
 session_says() { : >"$TEST_TMP/go/$1"; busywait "$2" grep -q "ok $1" "$TEST_TMP/talk"; }
 
 session_end()
@@ -223,7 +224,8 @@ session_end()
 	expect_eq "resets" "$(resets)" "$rsts"
 }
 
-# session_survives: as with any firewall or NAT.
+# session_survives: a session goes on re-homed, and a new one begins re-homed, as it must with
+# any firewall or NAT.
 session_survives()
 {
 	server && session_begin || { cat "$TEST_TMP/talk"; fail "no session"; return 1; }
@@ -231,12 +233,12 @@ session_survives()
 	session_says 1 10 || { cat "$TEST_TMP/talk"; fail "re-homed nothing comes back"; return 1; }
 	link_alive 1
 	switch_to 1 && session_says 2 10 && session_end || return
-	# And one that begins re-homed.
+	# And a session that begins re-homed.
 	switch_to 2 && session_begin && session_says 1 10 && session_end || { cat "$TEST_TMP/talk"; fail "no session begins"; return 1; }
 	server_ends
 }
 
-# nat RULE...: at a, at POSTROUTING.
+# nat RULE...: add a rule at a, at POSTROUTING.
 nat()
 {
 	in_ns a nft "add table ip6 nat6; add chain ip6 nat6 post { type nat hook postrouting priority 100; }; add rule ip6 nat6 post $*"
@@ -254,7 +256,7 @@ masqueraded()
 	nat 'masquerade' && switch_to 1 && session_survives && in_ns a nft delete table ip6 nat6
 }
 
-# The locator is another one then; the tag says whose packet it is.
+# NAT changes the locator; the tag names the context of the packet.
 nat_other_locator()
 {
 	local capture=$TEST_TMP/capture i
@@ -274,7 +276,7 @@ nat_other_locator()
 	done
 }
 
-# What NAT takes from its ULIDs is no packet of the context any more.
+# A packet whose ULIDs NAT changes does not belong to the context any more.
 nat_ulids()
 {
 	local before
@@ -286,7 +288,7 @@ nat_ulids()
 	in_ns a nft delete table ip6 nat6 && ip -n "$(ns a)" addr del 2001:db8:1::aa/64 dev up1
 }
 
-# A program decides, and the packet goes on afterwards as if nobody had stopped it.
+# A program holds the packet and decides. Then the packet goes on as if it had not been held.
 queued()
 {
 	local hook match program
@@ -307,7 +309,8 @@ queued()
 	return 0
 }
 
-# What a program still keeps when the module goes, on its way through the module, goes with it.
+# Packets that a program holds on their way through the module are freed when the module is
+# unloaded.
 queued_and_gone()
 {
 	local keeper line
@@ -333,7 +336,7 @@ at_b() { [ "$(seen b)" = "input_ulid$1:1 prerouting_ulid$1:1 " ]; }
 
 # --- taps --------------------------------------------------------------------
 
-# taps LINK SOURCE DESTINATION NEXT-HEADER: what AF_PACKET shows at both ends.
+# taps LINK SOURCE DESTINATION NEXT-HEADER: AF_PACKET shows these values at both ends.
 taps()
 {
 	local link=$1 out in
@@ -350,7 +353,7 @@ taps()
 
 packet_sockets() { taps 1 $A1 $B1 17 && taps 2 $A2 $B2 140; }
 
-# tc_stops WAY HOST: a filter there for what is on the wire.
+# tc_stops WAY HOST: a filter there matches packets as they are on the wire.
 tc_stops()
 {
 	local match="u32 match ip6 protocol 140 0xff match ip6 dst $B2/128"
@@ -363,7 +366,7 @@ tc_stops()
 
 traffic_control() { tc_stops egress a && tc_stops ingress b; }
 
-# xdp_stops: a program at b that drops what has protocol 140 on the wire.
+# xdp_stops: a program at b drops packets that have protocol 140 on the wire.
 xdp_stops()
 {
 	local program status=0
@@ -398,8 +401,8 @@ blocked()
 
 xfrm_policies() { blocked $A1 $B1 stops stops && blocked $A2 $B2 passes stops; }
 
-# rule_stops WORDS... -- OPTIONS: a rule for link 2 stops a packet with the options, whatever was sent
-# before, and no other.
+# rule_stops WORDS... -- OPTIONS: a rule for link 2 stops a packet with the options, and no other,
+# whatever was sent before.
 rule_stops()
 {
 	local words=()
@@ -411,7 +414,7 @@ rule_stops()
 	shift
 	ip -n "$(ns a)" -6 rule add "${words[@]}" to 2001:db8:2::/64 priority 100 blackhole || return
 	switch_to 1 && arrives 1 "$@" || return
-	# The pair is new, and each of the two may be first.
+	# The locator pair is new each time, and each of the two packets is once the first.
 	switch_to 2 && arrives none "$@" && arrives 2 && arrives none "$@" && arrives 2 ||
 		{ echo "rule: ${words[*]}"; return 1; }
 	ip -n "$(ns a)" -6 rule del "${words[@]}" to 2001:db8:2::/64 priority 100
@@ -421,7 +424,7 @@ rule_uid() { rule_stops uidrange 1000-1000 -- uid=1000; }
 rule_mark() { rule_stops fwmark 7 -- mark=7; }
 rule_tos() { rule_stops tos 0x10 -- tos=0x10; }
 
-# Ports are those behind our header.
+# The rule looks at the ports behind our header.
 rule_port()
 {
 	ip -n "$(ns a)" -6 rule add ipproto udp dport 9 to 2001:db8:2::/64 priority 100 blackhole &&
@@ -433,9 +436,9 @@ ping_b() { in_ns a ping -6 -q -n -c "$1" -W 2 -I $A1 $B1 >/dev/null || fail "b d
 
 # --- sockets with a device ---------------------------------------------------
 
-# bound END...: TCP between sockets that are bound to link 1 at these ends. While that is dead nothing
-# goes, as without Shim6; nobody resets anything, and it goes on afterwards. A switch without a failure
-# does no harm.
+# bound END...: TCP between sockets that are bound to link 1 at these ends. While link 1 is dead,
+# nothing passes, as without Shim6. No host resets the connection, and it goes on afterwards. A
+# switch without a failure does no harm.
 bound()
 {
 	local c= s=
@@ -451,7 +454,7 @@ bound()
 	link_alive 1
 	busywait 20 grep -q "ok 2" "$TEST_TMP/talk" || { cat "$TEST_TMP/talk"; fail "it does not go on"; return 1; }
 	switch_to 1 && session_says 3 10 && session_end || return
-	# What begins re-homed.
+	# A session that begins re-homed.
 	# shellcheck disable=SC2086
 	switch_to 2 && session_begin $c && session_says 1 10 && session_end || { cat "$TEST_TMP/talk"; fail "no session begins"; return 1; }
 	server_ends
@@ -466,11 +469,11 @@ bound_udp()
 	switch_to 2 || return
 	before=$(stat_of a out-bypassed)
 	arrives 1 dev=up1 && arrives 1 unicast=up1 && grew a out-bypassed "$before" 2 || return
-	# Where it came in and is to go out is no wish to stay there.
+	# The device on which a packet came in, or is to go out, does not bind it to that device.
 	arrives 2 pktinfo=up1
 }
 
-# The locator pair may be on the socket's device: then it is used.
+# A locator pair on the socket's device is used.
 bound_same_link()
 {
 	local before
@@ -482,7 +485,7 @@ bound_same_link()
 	switch_to 1 && ip -n "$(ns a)" addr del 2001:db8:1::aa/64 dev up1 && ip -n "$(ns b)" addr del 2001:db8:1::bb/64 dev up1
 }
 
-# The ULID is kept on the loopback when its link has lost it; sockets stay bound to the link.
+# The ULID is kept on the loopback when its link has lost it. Sockets stay bound to the link.
 bound_kept()
 {
 	switch_to 1 && server && session_begin dev=up1 || { cat "$TEST_TMP/talk"; fail "no session"; return 1; }
@@ -494,7 +497,7 @@ bound_kept()
 	session_end && server_ends
 }
 
-# cell NAME FUNCTION: what a case that fails has left harms none after it.
+# cell NAME FUNCTION: run a case, and remove what it may have left if it failed.
 cell()
 {
 	local t before=$tap_count
@@ -517,13 +520,13 @@ queues=
 modprobe shim6 || exit
 set_up "two hosts with two links, and a context" eval 'pair_up && context_up && see && sender'
 cell "netfilter sees ULIDs, then locators at OUTPUT and POSTROUTING; ULIDs at PREROUTING and INPUT" hooks
-cell "a rule by device stops what leaves by it" by_device
+cell "a rule by device stops packets that leave by it" by_device
 cell "a rule by ULID holds on every pair" by_ulid
-cell "a rule by locator stops what leaves with it" by_locator
-cell "so does a rule by Next Header 140" by_next_header
+cell "a rule by locator stops packets that leave with it" by_locator
+cell "a rule by Next Header 140 stops re-homed packets" by_next_header
 cell "a rule by port holds on every pair" by_port
 cell "a kill switch keeps all on its device" kill_switch
-cell "conntrack knows the session by its ULIDs, and what is re-homed by its locators" conntrack
+cell "conntrack knows the session by its ULIDs, and re-homed packets by their locators" conntrack
 cell "behind firewalls that refuse by default a session survives" default_deny
 cell "source NAT by device leaves sessions alive" nat_by_device
 cell "source NAT to another address changes the locator" nat_other_locator
@@ -555,13 +558,13 @@ else
 	tap_skip "a program of XDP sees what is on the wire" "the kernel has no CONFIG_BPF_SYSCALL"
 fi
 cell "outbound IPsec policies apply to ULIDs and to locators" xfrm_policies
-cell "ip rules by user hold whoever has sent before" rule_uid
-cell "ip rules by mark do" rule_mark
-cell "ip rules by traffic class do" rule_tos
+cell "ip rules by user hold, whatever was sent before" rule_uid
+cell "ip rules by mark hold, whatever was sent before" rule_mark
+cell "ip rules by traffic class hold, whatever was sent before" rule_tos
 cell "ip rules by port look behind our header" rule_port
 cell "TCP of sockets that are bound to a device is never reset" bound_all
 cell "datagrams of sockets that have chosen a device leave by it" bound_udp
 cell "a locator pair of the socket's device is used" bound_same_link
-cell "it is not when the ULID is kept on the loopback either" bound_kept
-[ -z "$queues" ] || run_test "what a program keeps while the module goes is gone" queued_and_gone
+cell "TCP of bound sockets is not reset when the ULID is kept on the loopback" bound_kept
+[ -z "$queues" ] || run_test "packets that a program holds are freed when the module is unloaded" queued_and_gone
 tap_end

@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The module loads and unloads at any time, and loads itself when asked for.
+# The module loads and unloads at any time, and is loaded automatically when it is needed.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 . "$here/daemon.sh"
-need ip modprobe shim6tool shim6d curl python3
+need ip modprobe shim6tool shim6d curl jq python3
 export PYTHONDONTWRITEBYTECODE=1
 
-# How often to repeat what may fail by chance. Emulated processors are slow.
+# How often to repeat cases that may fail by chance. Emulated processors are slow.
 rounds=20
 [ "${SHIM6_TIME:-real}" = virtual ] || rounds=6
 
@@ -27,7 +27,7 @@ again_and_again()
 	done
 }
 
-# By the alias of its family: nobody has to load it by hand.
+# The alias of its netlink family loads it: nobody has to do so by hand.
 loads_itself()
 {
 	! loaded || modprobe -r shim6 || return
@@ -49,8 +49,8 @@ says_what_to_do()
 	echo "$out" | grep -q "modprobe shim6" || fail "it says: $out"
 }
 
-# The daemon starts without a module. It has it loaded once that is possible, and sees that
-# somebody else has loaded it.
+# The daemon starts without a module. It loads the module once that is possible, and notices
+# when somebody else has loaded it.
 daemon_waits()
 {
 	local d
@@ -61,10 +61,10 @@ daemon_waits()
 	echo "install shim6 /bin/false" >/etc/modprobe.d/s6-test.conf
 	daemon_start a || { rm /etc/modprobe.d/s6-test.conf; return 1; }
 	sleep 10
-	ask a /status | grep -q '"kernel":false' && grep -q 'shim6d waits for it' "$d/log" || { cat "$d/log"; fail "it does not wait"; }
+	ask_if a /status '.kernel | not' && grep -q 'shim6d waits for it' "$d/log" || { cat "$d/log"; fail "it does not wait"; }
 	rm /etc/modprobe.d/s6-test.conf
-	busywait 60 has_module || { cat "$d/log"; fail "it does not have the module loaded"; return 1; }
-	# Who unloads it wants it unloaded.
+	busywait 60 has_module || { cat "$d/log"; fail "it does not load the module"; return 1; }
+	# The daemon does not load a module that somebody has unloaded.
 	busywait 20 modprobe -r shim6 || return
 	sleep 20
 	! loaded || { fail "it is loaded again"; return 1; }
@@ -73,7 +73,7 @@ daemon_waits()
 	ns_del_all
 }
 
-has_module() { ask a /status | grep -q '"kernel":true'; }
+has_module() { ask_if a /status .kernel; }
 
 # Namespaces are made and destroyed while the module comes and goes.
 under_namespaces()
@@ -91,8 +91,8 @@ under_namespaces()
 	wait $churn
 }
 
-# While others ask, unloading is either refused or safe, and they get an answer
-# or a plain error, never a hang.
+# While other programs send requests, unloading is either refused or safe. They get an
+# answer or a plain error, and never hang.
 under_requests()
 {
 	local i asking asked
@@ -109,7 +109,7 @@ under_requests()
 	for i in $(seq $rounds); do
 		modprobe -r shim6
 		modprobe shim6
-		# Long enough to be asked, at times that fall in with nobody's.
+		# Long enough for some requests, with times that match no other rhythm.
 		sleep "0.0$((RANDOM % 5))"
 	done 2>/dev/null
 	wait $asking
@@ -119,7 +119,7 @@ under_requests()
 	modprobe shim6
 }
 
-# A namespace that dies while it is asked takes the state with it, once.
+# A namespace that dies during a request frees its state, once.
 namespace_dies()
 {
 	local i asking
@@ -138,26 +138,26 @@ namespace_dies()
 	return 0
 }
 
-# The host of a thousand containers has one that uses it. In octets, with whatever slabs
-# are rounded up to; it was 5800 when each namespace had all at once.
+# A host has a thousand containers, and one of them uses the module. The limit is in octets,
+# with all rounding of slabs. It took 5800 when each namespace had all state from the start.
 idle_namespaces()
 {
 	! loaded || modprobe -r shim6 || return
 	/usr/bin/python3 "$here/idle.py" 300 384
 }
 
-run_test "loads and unloads again and again" again_and_again
-run_test "loads itself when its family is asked for" loads_itself
+run_test "the module loads and unloads again and again" again_and_again
+run_test "a request to its family loads it" loads_itself
 run_test "without it the tool says what to do" says_what_to_do
 run_test "shim6d waits for it, and goes on by itself" daemon_waits
-run_test "comes and goes while namespaces do" under_namespaces
-run_test "comes and goes while it is asked" under_requests
-run_test "namespaces die while they are asked" namespace_dies
-run_test "many are the first in a namespace" /usr/bin/python3 "$here/first_use.py" $((2 * rounds)) 8
+run_test "it loads and unloads while namespaces come and go" under_namespaces
+run_test "it loads and unloads under requests" under_requests
+run_test "namespaces die under requests" namespace_dies
+run_test "many programs are the first in a namespace at the same time" /usr/bin/python3 "$here/first_use.py" $((2 * rounds)) 8
 if grep -q ' kasan_report$' /proc/kallsyms; then
 	note "KASAN keeps what is freed, so the memory of idle namespaces is measured on the other kernels"
 else
 	run_test "a namespace that does not use it costs nearly nothing" idle_namespaces
 fi
-run_test "unloads at last" modprobe -r shim6
+run_test "the module unloads in the end" modprobe -r shim6
 tap_end

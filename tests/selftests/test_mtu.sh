@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Nothing that fits between the ULIDs is lost for the 8 octets that a header takes
-# on another pair: senders that can adapt are told, what others send is cut.
+# Packets that fit between the ULIDs are not lost because of the 8 octets of a header on
+# another pair: senders that can adapt are told, and packets of others are fragmented.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -44,18 +44,18 @@ arrives()
 	expect_eq "what arrived" "$(sed 1d "$d.sink")" "$(cat "$d.source")"
 }
 
-# full ADDRESS SIZE: so do datagrams of full size, which must not be cut.
+# full ADDRESS SIZE: datagrams of full size arrive, without fragmentation.
 full()
 {
 	in_ns a ping -6 -q -n -c 3 -i 0.2 -W 5 -M do -s "$2" "$1" >"$TEST_TMP/ping" ||
 		{ cat "$TEST_TMP/ping"; fail "no datagram of $2 octets comes back from $1"; return 1; }
 }
 
-# both_links_home: no tunnel is left, the pair is the ULIDs, and both links are well.
+# both_links_home: no tunnel is left, the pair is the ULIDs, and both links work.
 both_links_home() { link_alive 1 && start_over; }
 
-# survives ADDRESS SIZE: a tunnel that works on the ULIDs works by another pair, at its
-# full size. Its own MTU stays what it was.
+# survives ADDRESS SIZE: a tunnel that works on the ULIDs works by another pair, at its full
+# size. Its own MTU does not change.
 survives()
 {
 	busywait 10 in_ns a ping -6 -q -n -c 1 -W 1 "$1" || { fail "$1 does not answer on the ULIDs"; return 1; }
@@ -126,8 +126,8 @@ esp_policy()
 	ip -n "$(ns "$1")" xfrm policy add src "$2" dst "$3" dir "$4" tmpl src "$5" dst "$6" proto esp mode "$7"
 }
 
-# datagrams HOW: a sender like those of QUIC: it has found what fits, acknowledges, and
-# asks for no fragments.
+# datagrams HOW: a sender like those of QUIC: it has found the size that fits, acknowledges,
+# and forbids fragments.
 datagrams()
 {
 	local sink rc d=$TEST_TMP/datagrams
@@ -159,8 +159,8 @@ mtu_of_links()
 
 # --- BIG TCP -----------------------------------------------------------------------
 
-# Large packets of more than 64 KiB; before 7.0 they bear a jumbo option, without which
-# they are cut as they leave re-homed.
+# Large packets of more than 64 KiB. Before Linux 7.0 they have a jumbo option. When they leave
+# re-homed, they are cut into segments, without that option.
 big_tcp()
 {
 	local h l large before
@@ -208,7 +208,7 @@ big_stream()
 	wait $sink || { cat "$d"; fail "not all arrives"; }
 }
 
-# A socket that has been told keeps no device from going, nor does one that has not.
+# A device can be removed, whether or not sockets were told of its route's MTU.
 device_goes()
 {
 	local s
@@ -248,5 +248,5 @@ session "ip6tnl between the ULIDs, TCP inside" link_tunnel ip6tnl 1404 mode any 
 session "ESP in transport mode between the ULIDs" esp transport
 session "ESP in tunnel mode between the ULIDs, TCP inside" esp tunnel
 session "BIG TCP" big_tcp
-session "a device goes whose route a socket has been told by" device_goes
+session "a device is removed after its route has told a socket" device_goes
 tap_end

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Addresses beside those of systemd-networkd, which deals with router advertisements
-# itself, in place of the kernel, and takes away what it does not know when it starts.
+# Addresses beside those of systemd-networkd. It handles router advertisements itself, in
+# place of the kernel, and when it starts it removes addresses and routes that it does not
+# know.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -13,7 +14,7 @@ TAP_STORY=1
 . "$here/addresses.sh"
 . "$here/beside.sh"
 NETWORKD=/usr/lib/systemd/systemd-networkd
-need ip radvd tcpdump ping modprobe shim6tool shim6d python3 curl unshare $NETWORKD
+need ip radvd tcpdump ping modprobe shim6tool shim6d python3 curl jq unshare $NETWORKD
 MANAGER=networkd
 
 manager_begin()
@@ -30,8 +31,8 @@ manager_begin()
 	networkd_begin
 }
 
-# networkd_begin: in a's namespace, and with a folder of its own in place of /etc's. It
-# does not wait for udev, which isn't there, if /sys can't be written to.
+# networkd_begin: start it in a's namespace, with a folder of its own in place of /etc's.
+# There is no udev. networkd does not wait for it if /sys is read-only.
 networkd_begin()
 {
 	in_ns a unshare --mount --propagation private sh -c '
@@ -51,7 +52,7 @@ manager_end()
 
 manager_log() { cat "$TEST_TMP/networkd.log"; }
 
-# When it starts, networkd takes addresses, routes and rules for its own to remove.
+# When networkd starts, it removes addresses, routes and rules of others as if they were its own.
 manager_restart()
 {
 	manager_end

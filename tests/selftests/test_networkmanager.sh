@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Addresses beside those of NetworkManager, which deals with router advertisements
-# itself, in place of the kernel. It leaves alone what others have added to a link, but
-# not when it sets up the link anew.
+# Addresses beside those of NetworkManager. It handles router advertisements itself, in place
+# of the kernel. It leaves alone addresses that others have added to a link, but not when it
+# sets up the link again.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -14,14 +14,14 @@ TAP_STORY=1
 . "$here/addresses.sh"
 . "$here/beside.sh"
 . "$here/systemd.sh"
-need ip radvd tcpdump ping modprobe shim6tool shim6d python3 curl pgrep nsenter unshare \
+need ip radvd tcpdump ping modprobe shim6tool shim6d python3 curl jq pgrep nsenter unshare \
 	systemctl journalctl dbus-daemon NetworkManager nmcli
 MANAGER=NetworkManager
 
-# manager_begin: as Debian's systemd starts it. What it is told is on that systemd's own
-# /run, and it calls none of this machine's scripts. It does not wait for udev, which
-# isn't there, since /sys can't be written to. By syslog, as with each line for the
-# journal it complains of virtual time.
+# manager_begin: start it as Debian's systemd does. Its configuration is in its own /run, and it
+# calls none of this machine's scripts. There is no udev; it does not wait for it, since /sys
+# is read-only. It logs by syslog: with each line for the journal it would complain of virtual
+# time.
 manager_begin()
 {
 	systemd_prepare && systemd_boot a && inside sh -ec '
@@ -58,7 +58,7 @@ connected()
 
 is_connected() { [ "$(inside nmcli -g GENERAL.STATE device show "$1")" = "100 (connected)" ]; }
 
-# watched COMMAND...: of what goes meanwhile, taken tells what was shim6d's.
+# watched COMMAND...: note what is removed meanwhile; taken tells which of it was shim6d's.
 watched()
 {
 	local pid status
@@ -81,13 +81,13 @@ manager_restart()
 	! taken || fail "that was taken away"
 }
 
-# With some announcements, by which it sets up the links.
+# With some announcements, which NetworkManager needs to set up the links.
 restarts() { inside systemctl restart NetworkManager && connected && sleep 10; }
 
 activates() { inside nmcli connection up up1 && busywait 10 taken; }
 reapplies() { inside nmcli device reapply up1 && busywait 10 taken; }
 
 beside_begin
-run_test "a connection is activated anew, its link down and up" after watched activates
+run_test "a connection is activated again, its link down and up" after watched activates
 run_test "a connection is reapplied, and no address of others kept" after watched reapplies
 beside_end

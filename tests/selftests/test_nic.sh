@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Re-homed TCP over network cards of each kind (nic/s6_nic.c): those that hand
-# up CHECKSUM_NONE, COMPLETE or UNNECESSARY, those whose offloads know no
-# extension header, and those whose drivers promise more than they keep. Merging
-# goes on, no checksum is wrong, and no card is given what it can't do.
+# Re-homed TCP over network cards of each kind (nic/s6_nic.c): cards that report
+# CHECKSUM_NONE, COMPLETE or UNNECESSARY, cards whose offloads know no extension header, and
+# cards whose drivers promise more than they keep. Packets are still merged, no checksum is
+# wrong, and no card gets work that it can't do.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -41,7 +41,7 @@ uncable()
 bad_checksums() { in_ns b awk '$1 == "TcpInCsumErrors" || $1 == "Udp6InCsumErrors" { n += $2 } END { print n + 0 }' /proc/net/snmp6; }
 tcp_bad() { in_ns b nstat -az TcpInCsumErrors | awk '$1 == "TcpInCsumErrors" { print $2 }'; }
 
-# carries CSUM: a stream by way of link 2, of which no checksum is wrong.
+# carries CSUM: a stream passes by link 2, and no checksum is wrong.
 carries()
 {
 	local bad before
@@ -53,7 +53,7 @@ carries()
 	expect_eq "wrong checksums" "$(tcp_bad) $(bad_checksums)" "$bad"
 }
 
-# merges CSUM: and its receiver merges it.
+# merges CSUM: a stream passes by link 2, and its receiver merges packets.
 merges()
 {
 	local merged
@@ -62,7 +62,7 @@ merges()
 	carries "$1" && grew b gro-merged "$merged" 10
 }
 
-# corrupt CSUM: what is damaged on the way is not merged into what is taken.
+# corrupt CSUM: segments that were damaged on the way are not merged into accepted ones.
 corrupt()
 {
 	echo "$1" >/sys/module/s6_nic/parameters/csum || return
@@ -81,7 +81,7 @@ plain_card()
 
 wrong() { cat /sys/module/s6_nic/parameters/wrong; }
 
-# A driver that looks for TCP behind the headers that it knows, whatever its features say.
+# parsing_card: its driver looks for TCP behind the headers that it knows, whatever its features say.
 parsing_card()
 {
 	uncable && cable parses=1 || return
@@ -90,7 +90,7 @@ parsing_card()
 	expect_eq "large segments that the driver did not know" "$(wrong)" 0
 }
 
-# The same below a bridge, which offers whatever its cards do.
+# below_bridge: the same card below a bridge, which offers the features of its cards.
 below_bridge()
 {
 	local h
@@ -117,8 +117,8 @@ not_any_more()
 	[ "$(wrong)" -gt 0 ] || fail "nothing large has come to the card"
 }
 
-# Who says that the cards can do it is believed: large segments reach the driver. They are
-# lost in this one, and the session goes on when nobody says so any more.
+# trusted_card: if the administrator says that the cards can do it, large segments reach the
+# driver. This driver loses them, and the session goes on when that setting is removed.
 trusted_card()
 {
 	switch_to 2 && card_offload 1 && stream 3 not_any_more
@@ -135,7 +135,7 @@ run_test "CHECKSUM_NONE: damaged segments are found" corrupt 0
 run_test "CHECKSUM_COMPLETE: damaged segments are found" corrupt 1
 run_test "a card that knows no extension header gets no work behind ours" plain_card
 run_test "a card that promises to sum anything is not believed" parsing_card
-run_test "nor is one below a bridge" below_bridge
+run_test "a card that promises to sum anything is not believed below a bridge" below_bridge
 run_test "cards are believed if the administrator says so" trusted_card
 run_test "the cards go" uncable
 tap_end

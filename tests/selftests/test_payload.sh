@@ -1,21 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Paths that carry Probes and not payload, in the standard topology, between hosts whose
-# configuration is empty. Provider 1 loses what is long and tells nobody, or lets Shim6's
-# messages through and no session: either way TCP gets no answer while all Probes do.
+# Paths that carry Probes but no payload, in the standard topology, between hosts with an empty
+# configuration. Provider 1 silently loses long packets, or lets only Shim6's messages pass.
+# Either way TCP gets no answer, while all Probes do.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/topology.sh"
-need ip nft modprobe shim6tool shim6d python3 curl radvd
+need ip nft modprobe shim6tool shim6d python3 curl jq radvd
 
 BULK=$TEST_TMP/bulk
 pids=()
 
-# Links and announcements alone: routing and addresses are left to shim6d.
+# providers_up: only links and announcements. shim6d makes addresses and routing.
 providers_up()
 {
 	local p
@@ -29,7 +29,7 @@ providers_up()
 	done
 }
 
-# hosts_up: with shim6d and nothing in its configuration that matters here.
+# hosts_up: start shim6d on both hosts, with nothing in its configuration that matters here.
 hosts_up()
 {
 	local h up
@@ -57,12 +57,13 @@ hosts_down()
 	done
 }
 
-# bulk_up WAY: a connection from a to b between the ULIDs of link 1, once it has a context.
+# bulk_up WAY: begin a connection from a to b between the ULIDs of link 1, and wait for its
+# context.
 bulk_up()
 {
 	rm -f "$BULK"*
 	: >"$BULK.server"
-	# Not by in_ns: signals must meet them.
+	# Not by in_ns: signals must reach the programs.
 	ip netns exec "$(ns b)" /usr/bin/python3 "$here/bulk.py" serve "$B1" "$1" "$BULK" >"$BULK.server" 2>&1 9>&- &
 	pids+=($!)
 	busywait 20 grep -q ready "$BULK.server" || { cat "$BULK.server"; fail "no server"; return 1; }
@@ -75,7 +76,7 @@ bulk_up()
 bulk_field() { awk -v k="$1" '$1 == k { print $2 }' "$BULK"; }
 more_than() { [ "$(bulk_field got)" -gt "$1" ]; }
 
-# goes_on SECONDS: it does within so many, and has not been silent for longer.
+# goes_on SECONDS: data arrives again, and was never silent for longer than this.
 goes_on()
 {
 	local got
@@ -88,14 +89,14 @@ goes_on()
 		fail "silent for $(bulk_field longest) s, wanted $1 at most"
 }
 
-# moves HOST: each with its trigger, and by which provider of a packets then go.
+# moves HOST: its moves, each with its trigger and the provider of a by which packets then go.
 moves()
 {
-	ask "$1" /paths/history | python3 -c 'import json, sys
-print(*(s["trigger"] + " " + s["to"][sys.argv[1]].split(":")[2] for s in json.load(sys.stdin) if s["direction"] == "outbound"), sep=", ")' "locator-$([ "$1" = a ] && echo local || echo peer)"
+	ask_for "$1" /paths/history '[.[] | select(.direction == "outbound") | "\(.trigger) \(.to[$side] | split(":")[2])"] | join(", ")' \
+		--arg side "locator-$([ "$1" = a ] && echo local || echo peer)"
 }
 
-# told HOST WHY: the reason is in the journal, in the history, and in what shim6tool says.
+# told HOST WHY: the reason is in the journal, in the history, and in the output of shim6tool.
 told()
 {
 	grep -q "trigger=payload.*$2" "$(daemon_dir "$1")/log" || { cat "$(daemon_dir "$1")/log"; fail "the journal does not say why"; return 1; }
@@ -104,21 +105,22 @@ told()
 		{ cat "$TEST_TMP/told"; fail "shim6tool does not say why"; }
 }
 
-# is_known HOST N: of so many pairs it is known that they carry no payload.
+# is_known HOST N: the host knows of N pairs that carry no payload.
 is_known()
 {
 	shim6tool -n "$(ns "$1")" -socket "$(daemon_dir "$1")/socket" path show >"$TEST_TMP/known" &&
 	[ "$(grep -c 'no-payload' "$TEST_TMP/known")" = "$2" ] || { cat "$TEST_TMP/known"; fail "not $2 paths with no-payload"; }
 }
 
-# Packets longer than so many octets, in either direction.
+# long_lost OCTETS: lose packets longer than this, in either direction.
 long_lost()
 {
 	blackhole_rules "add rule ip6 blackhole forward iifname p1 meta length > $1 counter drop
 		add rule ip6 blackhole forward oifname p1 meta length > $1 counter drop"
 }
 
-# All but control messages: TCP between ULIDs, and what has a payload header.
+# payload_lost LINK: lose all but control messages: TCP between ULIDs, and packets with a payload
+# header.
 payload_lost()
 {
 	blackhole_rules "add rule ip6 blackhole forward iifname $1 meta l4proto tcp counter drop
@@ -127,7 +129,7 @@ payload_lost()
 		add rule ip6 blackhole forward oifname $1 meta l4proto 140 @th,16,1 1 counter drop"
 }
 
-# in_world CASE...: between fresh hosts.
+# in_world CASE...: run the case between hosts that were just started.
 in_world()
 {
 	local status
@@ -143,7 +145,7 @@ long_packets()
 {
 	bulk_up "$1" && sleep 2 && long_lost 1400 && goes_on 5 || { ask "$2" /paths/history; cat "$(daemon_dir "$2")/log"; return 1; }
 	expect_eq "moves" "$(moves "$2")" "payload 2" && told "$2" "packets of 1500 octets are lost" && is_known "$2" 1 || return
-	# Ten minutes later it is asked whether it carries long packets by now, by a Probe.
+	# Ten minutes later a long Probe asks whether the pair carries long packets again.
 	sleep 660
 	expect_eq "moves in eleven minutes" "$(moves "$2" | tr ',' '\n' | wc -l)" 1 || { ask "$2" /paths/history; return 1; }
 	in_ns core nft delete table ip6 blackhole && sleep 660 || return
@@ -159,8 +161,8 @@ no_payload()
 	goes_on 12 && expect_eq "moves" "$(moves "$2")" "payload 2"
 }
 
-# A peer whose program does not read, one that has stopped, and one whose host refuses
-# what comes: no path is at fault, and a few tries are all that there may be.
+# A peer whose program does not read, one that has stopped, and one whose host refuses packets:
+# no path is at fault, and there may be only a few tries.
 reads_not()
 {
 	bulk_up stopped && sleep 150 && expect_eq "moves" "$(moves a)$(moves b)" ""
@@ -192,7 +194,7 @@ peer_refuses()
 	moves a
 	n=$(moves a | tr ',' '\n' | wc -l)
 	[ "$n" -le 15 ] || { fail "$n moves"; return 1; }
-	# It is where it was.
+	# The session is on the same pair as before.
 	[[ $(moves a) == *" 1" ]] || fail "it stays elsewhere"
 }
 
@@ -202,8 +204,8 @@ run_test "long packets are lost on the way to the server, and the client leaves"
 run_test "long packets are lost on the way to the client, and the server leaves" in_world long_packets down b
 run_test "no payload passes, and the client sends: both leave" in_world no_payload up a
 run_test "no payload passes, and the server sends: both leave" in_world no_payload down b
-run_test "a program that does not read is no reason" in_world reads_not
-run_test "a peer whose daemon has stopped is no reason" in_world daemon_stopped
-run_test "a peer that is gone is no reason" in_world peer_gone
-run_test "a peer that refuses TCP makes for a few tries" in_world peer_refuses
+run_test "a program that does not read is no reason to leave" in_world reads_not
+run_test "a peer whose daemon has stopped is no reason to leave" in_world daemon_stopped
+run_test "a peer that is gone is no reason to leave" in_world peer_gone
+run_test "a peer that refuses TCP causes only a few tries" in_world peer_refuses
 tap_end

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A host that moves: it has one provider at a time, and comes to another network with nothing
-# of the first. Sessions go on there, within a second of the address being usable; routers
-# are stateful, shim6d.conf is empty, and peers have never heard of the new network.
+# A host that moves: it has one provider at a time, and comes to another network with no
+# address of the first. Sessions go on there within a second after the address is usable.
+# Routers are stateful, shim6d.conf is empty, and peers do not know the new network.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -11,12 +11,12 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/routers.sh"
-need ip tc nft modprobe shim6tool shim6d python3 radvd
+need ip tc nft modprobe shim6tool shim6d python3 jq radvd
 
-# The network that up1 comes to, behind another router on the same cable.
+# The new network of up1, behind another router on the same cable.
 NEW=2001:db8:5:1
 
-# begins FLOW...: a has its first provider alone, and a session to b.
+# begins FLOW...: a has only its first provider, and a session to b.
 begins()
 {
 	local up
@@ -34,7 +34,8 @@ begins()
 	silent_below "at first" 1000
 }
 
-# goes_on UPLINK PREFIX SECONDS: so long after an address is usable there, all is heard again.
+# goes_on UPLINK PREFIX SECONDS: within this time after an address there is usable, all flows are
+# heard again.
 goes_on()
 {
 	busywait 60 usable "$1" "$2" || { ip -n "$(ns a)" -6 addr; fail "no address in $2"; return 1; }
@@ -56,7 +57,7 @@ look_around()
 	ip -n "$(ns a)" -6 neigh
 }
 
-# ends STATUS: all as before the case.
+# ends STATUS: restore the network as it was before the case.
 ends()
 {
 	talk_end
@@ -64,7 +65,8 @@ ends()
 	return "$1"
 }
 
-# From one interface to the other, which is nothing before: Wi-Fi and mobile.
+# other_interface: from one interface to the other, which had no network before, as with Wi-Fi and
+# mobile.
 other_interface()
 {
 	begins tcp udp listen && link_cut a up1 && pause 3 && router_up 2 && busywait 20 no_tentative p2 host && prefix_restore 2 &&
@@ -74,16 +76,16 @@ other_interface()
 	ends "$1"
 }
 
-# moves HOW: up1 is in another network after three seconds without a carrier. flushed: what
-# it had is gone, as systemd-networkd and NetworkManager see to; kept: the kernel has all of it
-# still, the router of before as well. That this is not there it takes ten seconds to see, and as
-# long again until the peer is told once more.
+# moves HOW: up1 is in another network after three seconds without a carrier. HOW is "flushed":
+# its addresses and routes are gone, as systemd-networkd and NetworkManager do it; or "kept": the
+# kernel still has them, and also the old router. Then it takes ten seconds to notice that this
+# router is not there, and ten more until the peer is told again.
 moves()
 {
 	link_cut a up1 || return
 	[ "$1" = kept ] || ip -n "$(ns a)" -6 addr flush dev up1 scope global && ip -n "$(ns a)" -6 route flush dev up1 proto ra
 	ip -n "$(ns core)" route del 2001:db8:1::/48 && ip -n "$(ns core)" route add 2001:db8:5::/48 via 2001:db8:f:1::2 &&
-	# As everywhere: what has another network's source is spoofed (RFC 2827).
+	# As in any network, packets with a source of another network do not pass (RFC 2827).
 	in_ns p1 nft "add table ip6 spoofed; add chain ip6 spoofed forward { type filter hook forward priority 0; };
 		add rule ip6 spoofed forward iifname host ip6 saddr != { $NEW::/64, fe80::/10 } drop" &&
 	ip -n "$(ns p1)" link set host address 00:00:5e:00:05:01 && pause 3 &&
@@ -91,7 +93,7 @@ moves()
 	busywait 20 no_tentative p1 host && radvd_set 1 $NEW 1800 3600
 }
 
-# moves_back: and as it was.
+# moves_back: up1 is in its first network again.
 moves_back()
 {
 	link_cut a up1

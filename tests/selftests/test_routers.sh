@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Sessions through stateful home routers, which follow TCP's windows and forget what they
-# have not seen for a while: the first provider fails, and comes back. What was saved by the
-# other one goes on after the return, and ten minutes later. Both hosts have shim6d with an
-# empty configuration. All rows are run on "latest"; elsewhere one of each set of rules.
+# Sessions through stateful home routers. These follow TCP's windows, and forget connections
+# that are silent for a while. The first provider fails and returns. Sessions that were saved by
+# the other provider go on after the return, and ten minutes later. On both hosts shim6d has an
+# empty configuration. All rows run on "latest", and one row of each set of rules on other
+# kernels.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -12,15 +13,15 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/routers.sh"
-need ip tc nft modprobe shim6tool shim6d python3 radvd
+need ip tc nft modprobe shim6tool shim6d python3 jq radvd
 
 # failure PROVIDER KIND, of a host's first provider, and repair:
-#   both, in, out	the core loses what comes from its customers, what goes to them, or both
+#   both, in, out	the core loses packets both ways, to its customers, or from its customers
 #   link	the link to its router is cut
-#   flap	that goes on and off, and stays off
-#   address	the host's addresses on that link are taken away
-#   second	first the link, and then that to the peer's first provider
-#   ends	these two at once
+#   flap	that link goes off and on, and stays off
+#   address	the host's addresses on that link are removed
+#   second	first that link is cut, and then the link to the peer's first provider
+#   ends	these two links are cut at the same time
 #   all	both providers lose all for 40 seconds; then the second one works again
 failure()
 {
@@ -61,13 +62,13 @@ peer_of() { [ "$1" = a ] && echo b || echo a; }
 # provider_of CLIENT: the first provider of the host that calls.
 provider_of() { topo_provider "$1" up1; }
 
-# anew CLIENT RULES: routers, hosts and no context.
-anew()
+# fresh CLIENT RULES: routers and hosts are set up again, without a context.
+fresh()
 {
 	routers_for "$1" "$2" && hosts_up
 }
 
-# away PROVIDER FAILURE LIMIT SECONDS: it fails, and what is said goes on by another pair.
+# away PROVIDER FAILURE LIMIT SECONDS: the provider fails, and the flows go on by another pair.
 away()
 {
 	talk_told && failure "$1" "$2" && busywait 60 one_away || { fail "nobody moves"; return 1; }
@@ -75,7 +76,7 @@ away()
 	silent_below "away" "$3"
 }
 
-# back PROVIDER FAILURE: both return by themselves, and nothing is missed.
+# back PROVIDER FAILURE: both hosts return to it by themselves, and nothing is lost.
 back()
 {
 	repair "$1" "$2" && busywait 300 both_home || { fail "they do not return"; return 1; }
@@ -83,7 +84,8 @@ back()
 	silent_below "back" 1000
 }
 
-# saved CLIENT RULES FAILURE LIMIT [FLOW...]: for longer than a router remembers datagrams.
+# saved CLIENT RULES FAILURE LIMIT [FLOW...]: the failure lasts longer than a router remembers
+# datagrams.
 saved()
 {
 	saved_go "$@" || { look; talk_end; blackhole_clear 2>/dev/null; link_back 1; link_back 3; hosts_down; return 1; }
@@ -98,7 +100,7 @@ saved_go()
 	shift 4
 	[ $# -gt 0 ] || set -- tcp udp listen
 	p=$(provider_of "$client")
-	anew "$client" "$rules" && talk_begin "$client" 4000 "$@" && busywait 60 context_there || { fail "no context"; return 1; }
+	fresh "$client" "$rules" && talk_begin "$client" 4000 "$@" && busywait 60 context_there || { fail "no context"; return 1; }
 	expect_eq "header before" "$(of_context a header)$(of_context b header)" 00 || return
 	pause 5
 	silent_below "at first" 1000 && away "$p" "$failure" "$limit" 150 && back "$p" "$failure" || return
@@ -113,8 +115,8 @@ saved_go()
 	expect_eq "what has left re-homed since" "$(stat_of a out-rehomed) $(stat_of b out-rehomed)" "$rehomed_a $rehomed_b"
 }
 
-# A session that is idle for longer than the router remembers IP protocol 140, but not for
-# longer than it remembers TCP: the side that is outside speaks first.
+# A session is idle for so long that the router forgets IP protocol 140, but not TCP. Then the
+# host on the outside speaks first.
 idle()
 {
 	idle_go || { look; talk_end; blackhole_clear 2>/dev/null; hosts_down; return 1; }
@@ -124,7 +126,7 @@ idle()
 
 idle_go()
 {
-	anew a established && talk_begin a 100 idle && busywait 60 context_there || { fail "no context"; return 1; }
+	fresh a established && talk_begin a 100 idle && busywait 60 context_there || { fail "no context"; return 1; }
 	failure 1 both && busywait 60 one_away || { fail "nobody moves"; return 1; }
 	pause 10
 	repair 1 both && busywait 300 both_home || { fail "they do not return"; return 1; }
@@ -136,14 +138,14 @@ idle_go()
 
 modprobe shim6 || exit
 set_up "the standard topology, with home routers" routers_up 5ms
-run_test "what answers is let in: a calls, its provider fails and returns" saved a established both 3000
-run_test "what is invalid is dropped: b calls, its provider fails and returns" saved b invalid both 3000
+run_test "answers are let in: a calls, its provider fails and returns" saved a established both 3000
+run_test "invalid packets are dropped: b calls, its provider fails and returns" saved b invalid both 3000
 if [ "${SHIM6_KERNEL:-}" = latest ]; then
-	run_test "what answers is let in: b calls, its provider fails and returns" saved b established both 3000
-	run_test "what is invalid is dropped: a calls, its provider fails and returns" saved a invalid both 3000
-	run_test "what answers is let in: only what leaves is lost" saved a established out 3000
-	run_test "what answers is let in: only what arrives is lost" saved a established in 3000
-	# And every other failure that test_failover knows, with either end as the client.
+	run_test "answers are let in: b calls, its provider fails and returns" saved b established both 3000
+	run_test "invalid packets are dropped: a calls, its provider fails and returns" saved a invalid both 3000
+	run_test "answers are let in: only packets that leave are lost" saved a established out 3000
+	run_test "answers are let in: only packets that arrive are lost" saved a established in 3000
+	# All other failures of test_failover.sh, with either host as the client.
 	for client in a b; do
 		run_test "what answers is let in: $client calls, the link is cut" saved $client established link 1000
 		run_test "what answers is let in: $client calls by UDP alone, its provider fails" saved $client established both 16500 udp
@@ -154,5 +156,5 @@ if [ "${SHIM6_KERNEL:-}" = latest ]; then
 		run_test "what answers is let in: $client calls, all paths are dead, and one comes back" saved $client established all 15000
 	done
 fi
-run_test "an idle session, of which the router has forgotten all but TCP: who is outside speaks" idle
+run_test "an idle session, of which the router remembers only TCP: the outer host speaks first" idle
 tap_end

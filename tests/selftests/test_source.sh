@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Which address new connections begin at, on hosts with addresses that change for privacy
-# (net.ipv6.conf.*.use_tempaddr=2, as desktops have it) and an empty shim6d.conf: one that
-# can be protected. Programs do not say which they want.
+# New connections begin at an address that can be protected, on hosts with temporary addresses
+# (net.ipv6.conf.*.use_tempaddr=2, as on desktops) and an empty shim6d.conf. Programs do not
+# choose an address.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -13,30 +13,22 @@ TAP_STORY=1
 . "$here/daemon.sh"
 . "$here/addresses.sh"
 . "$here/routers.sh"
-need ip radvd nft tc modprobe shim6tool shim6d python3
+need ip radvd nft tc modprobe shim6tool shim6d python3 jq
 
 FAR=2001:db8:f:1::1
 
 temporary() { ip -n "$(ns a)" -6 addr show dev "$1" temporary -deprecated -tentative | awk '$1 == "inet6" { sub("/.*", "", $2); print $2; exit }'; }
 is_temporary() { [ -n "$(temporary "$1")" ]; }
 
-# source_by UPLINK [DESTINATION]: where a connection by that link begins. Nothing is sent.
-source_by()
-{
-	in_ns a /usr/bin/python3 - "$1" "${2:-$FAR}" <<-'EOF'
-		import socket, sys
-		s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-		s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, sys.argv[1].encode())
-		s.connect((sys.argv[2], 9))
-		print(s.getsockname()[0])
-	EOF
-}
+# source_by UPLINK [DESTINATION]: the address at which a connection by that link begins. Nothing
+# is sent.
+source_by() { in_ns a /usr/bin/python3 "$here/source_of.py" "${2:-$FAR}" --device "$1"; }
 
 labels() { ip -n "$(ns a)" addrlabel | grep -w 'label 5533'; }
 no_labels() { [ -z "$(labels)" ]; }
 
-# begin_at WHAT ADDRESS1 ADDRESS2: connections by up1 and up2 do. What has changed shim6d
-# hears a moment later.
+# begin_at WHAT ADDRESS1 ADDRESS2: connections by up1 and up2 begin at these addresses. shim6d
+# learns of changes a moment later.
 begin_at()
 {
 	busywait 10 begins "$2" "$3" ||
@@ -53,18 +45,18 @@ as_the_system_has_it()
 by_default()
 {
 	hosts_up && M1=$(made_addr a up1) M2=$(made_addr a up2) && begin_at "with shim6d" "$M1" "$M2" || return
-	# Who asks for a temporary one by its name gets it.
-	expect_eq "a program that says which" "$(in_ns a /usr/bin/python3 -c "import socket
-s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.bind(('$(temporary up1)', 0)); s.connect(('$FAR', 9)); print(s.getsockname()[0])")" "$(temporary up1)"
+	# A program that binds to a temporary address gets it.
+	expect_eq "a program that says which" \
+		"$(in_ns a /usr/bin/python3 "$here/source_of.py" "$FAR" --bind "$(temporary up1)")" "$(temporary up1)"
 }
 
-# A neighbour's address is of the same prefix, and no other link's is taken.
+# To a neighbour, the address is of the same prefix, and of no other link.
 to_neighbours()
 {
 	expect_eq "to a neighbour" "$(source_by up1 "$(topo_prefix 1)::1") $(source_by up2 "$(topo_prefix 2)::1")" "$M1 $M2"
 }
 
-# What comes later is no better: another temporary address, one by hand, the one of the link.
+# newer: later addresses are not preferred: another temporary one, one by hand, the link's own.
 newer()
 {
 	local t p
@@ -81,7 +73,7 @@ newer()
 
 another_temporary() { is_temporary up1 && [ "$(temporary up1)" != "$1" ]; }
 
-# The peer is told none that changes for privacy.
+# The peer is told of no temporary address.
 not_told()
 {
 	local list
@@ -95,7 +87,7 @@ not_told()
 
 look_at() { shim6tool -n "$(ns a)" context; tail -n 20 "$(daemon_dir a)/log"; }
 
-# What a program has by asking for a temporary address is told, in all places.
+# All outputs tell of a session whose program has asked for a temporary address.
 told()
 {
 	local t words="our ULID is a temporary address, which proves no other"
@@ -124,15 +116,14 @@ says()
 	case $out in *"$what"*) ;; *) echo "$out"; fail "$who does not say: $what" ;; esac
 }
 
-# A program that says nothing of addresses: its provider fails, and it goes on.
+# A program that does not choose an address: its provider fails, and the session goes on.
 unmodified()
 {
 	local from p
 
 	shim6tool -n "$(ns a)" context flush
 	shim6tool -n "$(ns b)" context flush
-	from=$(in_ns a /usr/bin/python3 -c "import socket
-s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); s.connect(('$U_b', 9)); print(s.getsockname()[0])")
+	from=$(in_ns a /usr/bin/python3 "$here/source_of.py" "$U_b") || return
 	case $from in
 	"$M1") p=1 ;;
 	"$M2") p=2 ;;
@@ -160,7 +151,7 @@ switch()
 	daemon_signal a HUP && begin_at "shim6d decides" "$M1" "$M2"
 }
 
-# Labels are as persistent as the addresses, and go with them.
+# Labels stay as long as the addresses, and are removed with them.
 after_its_end()
 {
 	daemon_end a KILL
@@ -172,14 +163,14 @@ after_its_end()
 
 modprobe shim6 || exit
 set_up "the standard topology, and temporary addresses" routers_up 5ms
-run_test "without shim6d, connections begin at what changes for privacy" as_the_system_has_it
-run_test "with it, at what can be protected" by_default
-run_test "and so they do to neighbours" to_neighbours
-run_test "what comes later is no better" newer
+run_test "without shim6d, connections begin at temporary addresses" as_the_system_has_it
+run_test "with shim6d, connections begin at addresses that can be protected" by_default
+run_test "connections to neighbours do so too" to_neighbours
+run_test "later addresses are not preferred" newer
 run_test "peers are told no temporary address" not_told
-run_test "what can't be protected is told" told
-run_test "a program that says nothing of addresses is protected" unmodified
-run_test "one switch, and the system decides" switch
+run_test "sessions that can't be protected are shown" told
+run_test "a program that does not choose an address is protected" unmodified
+run_test "one key of the configuration, and the system decides" switch
 run_test "labels stay for a restart, and are flushed" after_its_end
 hosts_down
 tap_end

@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Unmodified programs keep their sessions while the pair is switched by hand:
-# ssh, TCP and UDP in bulk, behind a stateful firewall, through IPsec, with and
-# without the help of the network card.
+# Unmodified programs keep their sessions while the pair is switched by hand: ssh, TCP and
+# UDP in bulk, behind a stateful firewall, through IPsec, with and without offloads of the
+# network card.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 . "$here/pair.sh"
-need ip tc nft modprobe shim6tool python3 ssh sshd iperf3 ethtool ssh-keygen
+need ip tc nft modprobe shim6tool python3 jq ssh sshd iperf3 ethtool ssh-keygen
 
-# What goes over link 2 is counted where nothing of ours comes before.
+# count_links: count the packets on link 2, at a hook where no hook of ours comes before.
 count_links()
 {
 	local h
@@ -36,7 +36,7 @@ counted() { in_ns "$1" nft list counter ip6 count "$2" | awk '$1 == "packets" { 
 
 # --- ssh ---------------------------------------------------------------------
 
-# An interactive session: what is typed comes back, before and after.
+# An interactive session: a word that is typed comes back, before and after the switch.
 ssh_survives()
 {
 	local d=$TEST_TMP/ssh pid before at_a at_b
@@ -67,8 +67,8 @@ ssh_survives()
 
 # --- bulk --------------------------------------------------------------------
 
-# fail_and_switch [SECONDS SECONDS]: b's way out fails so much later than a's, and b
-# switches so much later.
+# fail_and_switch [SECONDS SECONDS]: b's way out fails so much later than a's, and b then
+# switches so much later than a.
 fail_and_switch()
 {
 	local start
@@ -84,7 +84,7 @@ fail_and_switch()
 	echo $((($(date +%s%N) - start) / 1000000)) >"$TEST_TMP/dead"
 }
 
-# tcp_survives COMMAND...: where time is real, what else the machine does may be in the figure.
+# tcp_survives COMMAND...: where time is real, other work on the machine may add to the figure.
 tcp_survives()
 {
 	local try
@@ -107,8 +107,8 @@ tcp_survives_once()
 	stream 6 "$@" || return
 	grew a out-rehomed "$before" 20 && grew a tcp-restarts "$restarts" || return
 	longest=$(cat "$TEST_TMP/stream.longest")
-	# As long as there was no path, and then no waiting for a timer that
-	# had backed off.
+	# As long as there was no path, without a wait for a retransmission timer that had
+	# backed off.
 	awk -v l="$longest" -v d="$(cat "$TEST_TMP/dead")" 'BEGIN { exit !(l < d / 1000 + 1) }' ||
 		fail "nothing arrived for $longest s, of which $(cat "$TEST_TMP/dead") ms had no path"
 }
@@ -125,7 +125,7 @@ back_and_forth()
 
 tcp_many_switches() { stream 5 back_and_forth; }
 
-# with_offload SETTING...: of both ends of link 2, and a stream on it.
+# with_offload SETTING...: set both ends of link 2, and run a stream on it.
 with_offload()
 {
 	local h merged
@@ -154,17 +154,15 @@ udp_survives()
 	link_dead 1 && switch_to 2 || return
 	dead=$((($(date +%s%N) - start) / 1000000))
 	wait $client || { cat "$TEST_TMP/udp.json"; fail "iperf3 fails"; return 1; }
-	out=$(/usr/bin/python3 -c 'import json, sys
-s = json.load(open(sys.argv[1]))["end"]["sum"]
-print(s["packets"], s["lost_packets"])' "$TEST_TMP/udp.json") || return
+	out=$(jq -r '.end.sum | "\(.packets) \(.lost_packets)"' "$TEST_TMP/udp.json") || return
 	echo "packets and losses: $out"
 	# shellcheck disable=SC2086
 	set -- $out
-	# What was sent while there was no path, of four seconds, and a tenth of all.
+	# As many as were sent while there was no path, out of four seconds, and a tenth of all.
 	[ $(($2 * 4000)) -le $(($1 * (dead + 400))) ] || fail "of $1 datagrams $2 were lost, in $dead ms without a path"
 }
 
-# Nothing is on its way: no connection but those that only wait for time.
+# quiet: nothing is on its way: all connections are in TIME-WAIT.
 quiet()
 {
 	local h
@@ -177,8 +175,9 @@ quiet()
 
 # --- firewall ----------------------------------------------------------------
 
-# The host's own firewall lets in what it has let out, which it knows by its ULIDs. What leaves
-# re-homed it sees twice, as with a tunnel: with its ULIDs, and as protocol 140 between locators.
+# The host's own firewall lets in answers to packets that it has let out, which it knows by their
+# ULIDs. It sees a packet that leaves re-homed twice, as with a tunnel: with its ULIDs, and as
+# protocol 140 between locators.
 firewall()
 {
 	local h
@@ -194,8 +193,8 @@ firewall()
 					type filter hook input priority 0; policy drop;
 					iif lo accept
 					icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
-					# Control messages, a late Keepalive say: P is 0. They
-					# are between locators, and have to be let in.
+					# Control messages, such as a late Keepalive: P is 0. They
+					# are between locators, and must be let in.
 					ip6 nexthdr 140 @th,16,8 & 0x80 == 0 accept
 					ip6 saddr 2001:db8:2::/64 counter name locators
 					ip6 nexthdr 140 counter name locators
@@ -220,7 +219,7 @@ behind_firewall()
 {
 	local h
 
-	# What the case before has left would be news to conntrack.
+	# Otherwise packets of an earlier case would be new connections to conntrack.
 	busywait 10 quiet || { fail "there are connections left"; return 1; }
 	firewall || return
 	stream 4 fail_and_switch || return
@@ -236,7 +235,7 @@ behind_firewall()
 
 # --- IPsec -------------------------------------------------------------------
 
-# ipsec HOST LOCAL PEER SPI-OUT SPI-IN [MODE]: between these addresses.
+# ipsec HOST LOCAL PEER SPI-OUT SPI-IN [MODE]: set up ESP between these addresses.
 ipsec()
 {
 	local n key=0x000102030405060708090a0b0c0d0e0f10111213 mode=${6:-transport}
@@ -272,8 +271,8 @@ through_ipsec()
 
 xfrm_errors() { in_ns b awk '{ n += $2 } END { print n }' /proc/net/xfrm_stat; }
 
-# below_ipsec MODE: ESP between the locators, below the shim. What is sent to them in
-# clear is refused, with the right tag as well.
+# below_ipsec MODE: ESP between the locators, below the shim. Packets to them that are not
+# encrypted are refused, even with the right tag.
 below_ipsec()
 {
 	local before errors
@@ -284,7 +283,7 @@ below_ipsec()
 	errors=$(xfrm_errors)
 	stream 4 fail_and_switch && grew b in-payload "$before" 10 || return
 	expect_eq "packets that xfrm refuses" "$(xfrm_errors)" "$errors" || return
-	# One end forgets what it should do.
+	# One end loses its policy.
 	ip -n "$(ns a)" xfrm policy flush && ip -n "$(ns a)" xfrm state flush || return
 	before=$(stat_of b in-payload)
 	errors=$(stat_of b in-policy)
@@ -306,17 +305,17 @@ set_up "two hosts with two links" pair_up
 set_up "a context at both ends" context_up
 set_up "packets on link 2 are counted" count_links
 session "an ssh session survives the switch, and back [boeing-1.3-03]" ssh_survives
-session "a TCP stream survives, and starts anew at once [5533-15.1-01 5534-4.2-03]" tcp_survives fail_and_switch
-# What was on its way arrives, and is acknowledged by a link that is dead: the first
-# that is heard on the other pair is an answer to what was sent on this one.
-session "it does so whatever the peer has got by the old pair" tcp_survives fail_and_switch 0.2 0.1
+session "a TCP stream survives, and starts again at once [5533-15.1-01 5534-4.2-03]" tcp_survives fail_and_switch
+# Data that was on its way arrives, but its acknowledgement goes by a dead link: the first
+# packet that comes by the new pair answers data that was sent by the old one.
+session "a TCP stream starts again at once, whatever the peer has got by the old pair" tcp_survives fail_and_switch 0.2 0.1
 session "a TCP stream survives one switch after another" tcp_many_switches
 session "UDP goes on" udp_survives
 session "without offload, with merging" with_offload tx off sg off tso off gso off gro on
 session "with checksum offload and merging" with_offload tx on sg on tso off gso off gro on
 session "with all offload" with_offload tx on sg on tso on gso on gro off
-session "without either" with_offload tx off sg off tso off gso off gro off
-session "a stateful firewall sees the ULIDs of all that arrives, and both of what leaves" behind_firewall
+session "without offload, without merging" with_offload tx off sg off tso off gso off gro off
+session "a stateful firewall sees arriving packets with ULIDs, leaving ones with both" behind_firewall
 session "ESP in transport mode between the ULIDs, behind our header [5533-16.1-01 5533-16.1-02]" through_ipsec
 session "ESP in transport mode between the locators, around our header [5533-16.1-02 5533-16.1-04]" below_ipsec transport
 session "ESP in tunnel mode between the locators, around the packet [5533-16.1-02 5533-16.1-04]" below_ipsec tunnel

@@ -1,19 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# shim6tool as its user meets it: with the module and two daemons, without either,
-# without rights, on paths that do not carry protocol 140; completion in bash; and
-# the examples of the manual pages.
+# shim6tool as its user sees it: with the module and two daemons, without either, without
+# rights, and on paths that do not carry protocol 140; completion in bash; and the examples of
+# the manual pages.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 TAP_STORY=1
 . "$here/pair.sh"
 . "$here/daemon.sh"
-need ip tc nft modprobe rmmod shim6tool shim6d python3 setpriv
+need ip tc nft modprobe rmmod shim6tool shim6d python3 jq setpriv
 man=$here/../../docs/man
 
-# tool HOST WORDS...: as somebody on the host would say it.
+# tool HOST WORDS...: run shim6tool as somebody on the host would do it.
 tool()
 {
 	local h=$1
@@ -22,7 +22,7 @@ tool()
 	in_ns "$h" shim6tool "$@"
 }
 
-# says STATUS PATTERN COMMAND...: it ends with the status, and what it prints has the
+# says STATUS PATTERN COMMAND...: the command ends with the status, and its output matches the
 # pattern.
 says()
 {
@@ -38,17 +38,10 @@ says()
 
 unprivileged() { setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all "$@"; }
 
-# keys WANTED: standard input is JSON, a list whose first object has these keys.
-keys()
-{
-	/usr/bin/python3 -c '
-import json, sys
-have = json.load(sys.stdin)[0]
-lacks = [k for k in sys.argv[1:] if k not in have]
-sys.exit("lacks %s: %s" % (lacks, have) if lacks else 0)' "$@"
-}
+# keys WANTED...: standard input is a list in JSON, whose first object has these keys.
+keys() { jq -c '.[0] | ($ARGS.positional - keys) as $lacks | if $lacks == [] then empty else error("no \($lacks) in \(.)") end' --args "$@"; }
 
-# --- something is not there --------------------------------------------------
+# --- without module, daemon or rights -----------------------------------------
 
 without_module()
 {
@@ -79,13 +72,13 @@ without_daemon()
 		says 2 "is shim6d running?" tool a $words || return
 	done
 	says 2 '^fail daemon .*is shim6d running?' tool a doctor && says 0 '^daemon .*is shim6d running?' tool a || return
-	# What is the kernel's works.
+	# The commands that only need the kernel work.
 	context_up && says 0 "^$A1 $B1" tool a context && says 0 '^contexts *1 established' tool a &&
 		tool a context del $A1 $B1 && tool b context del $B1 $A1 &&
 		expect_eq "contexts" "$(tool a -j context)" "[]"
 }
 
-# Another namespace's daemon is not asked instead.
+# The daemon of another namespace is not asked instead.
 whose_daemon()
 {
 	says 2 "/etc/netns/$(ns c)/shim6d.conf" shim6tool -n "$(ns c)" path &&
@@ -124,14 +117,14 @@ configure()
 			trigger-packets = 0
 			trigger-time = "0s"
 		EOF2
-		# Where ip netns exec, and shim6tool, look for it.
+		# The place where ip netns exec and shim6tool look for it.
 		mkdir -p "/etc/netns/$(ns $h)" && cp "$(daemon_dir $h)/shim6d.conf" "/etc/netns/$(ns $h)/" || return
 	done
 }
 
 start() { daemon_start a && daemon_start b; }
 
-# A context by link 2, as soon as there is one.
+# opened: ask for a context that begins by link 2, and wait for it.
 opened()
 {
 	tool a context add $A1 $B1 locator-local $A2 locator-peer $B2 && busywait 20 established ||
@@ -154,13 +147,13 @@ looks()
 		tool a -j daemon | keys version pid uptime kernel contexts sent received
 }
 
-# monitoring WORDS...: monitor in host a, which runs until monitored.
+# monitoring WORDS...: start monitor in host a; it runs until monitored is called.
 monitoring()
 {
 	: >"$TEST_TMP/monitor"
 	in_ns a timeout -s INT 120 shim6tool "$@" >"$TEST_TMP/monitor" 2>&1 &
 	monitor=$!
-	# It has subscribed when it hears of something.
+	# It has subscribed once it prints an event.
 	tries=0
 	until [ -s "$TEST_TMP/monitor" ]; do
 		tries=$((tries + 1))
@@ -178,7 +171,7 @@ monitored()
 	wait "$monitor"
 	status=$?
 	cat "$TEST_TMP/monitor"
-	# timeout's own, for what it did not end.
+	# 124 is the status of timeout itself.
 	[ $status = 0 ] || [ $status = 124 ] || fail "monitor ended with $status"
 }
 
@@ -201,17 +194,17 @@ monitors_json()
 {
 	monitoring -j -ts monitor policy || return
 	tool a policy add preference 78 protocol tcp action ignore && hears '"preference":78' || { monitored; return 1; }
-	monitored >/dev/null && grep '"preference":78' "$TEST_TMP/monitor" | head -n 1 | sed 's/.*/[&]/' |
+	monitored >/dev/null && jq -nR '[inputs | fromjson? | select(.preference == 78)]' "$TEST_TMP/monitor" |
 		keys event timestamp preference protocol action && tool a policy del preference 78
 }
 
-# An address of another network is one more place to go to, as long as it is there.
+# While an address of another network is there, the context has one more pair to go to.
 monitors_protection()
 {
 	: >"$TEST_TMP/monitor"
 	in_ns a timeout -s INT 120 shim6tool monitor protection >"$TEST_TMP/monitor" 2>&1 &
 	monitor=$!
-	# It prints what changes after its first question.
+	# It prints changes after its first question.
 	sleep 3
 	ip -n "$(ns a)" addr add 2001:db8:77::a/64 dev up1 nodad &&
 		hears "^protection $A1 $B1 protected by .* of 3 networks here" &&
@@ -220,7 +213,7 @@ monitors_protection()
 	monitored
 }
 
-# Without a daemon the kernel's contexts tell that there was a switch.
+# Without a daemon, monitor learns of a switch from the kernel's contexts.
 monitors_paths_without_daemon()
 {
 	context_up || return
@@ -233,12 +226,13 @@ monitors_paths_without_daemon()
 	monitored && tool a context flush && tool b context flush
 }
 
-# wall RULE: at b, where packets come in; that of a case that has failed goes.
+# wall RULE: add a rule at b, for packets that come in. A rule that an earlier case has left is
+# removed.
 wall() { wall_down 2>/dev/null; in_ns b nft "add table ip6 wall; add chain ip6 wall in { type filter hook prerouting priority -470; }; add rule ip6 wall in $*"; }
 wall_down() { in_ns b nft delete table ip6 wall; }
 
 # Why did it switch? A firewall blocks one direction under traffic, and the daemon finds
-# another pair; it may be the peer that begins, whose Send Timer was started before.
+# another pair. The peer may be the one that begins, if its Send Timer was started earlier.
 switches()
 {
 	local ping status
@@ -259,8 +253,8 @@ switches()
 	monitored && wall_down && afresh && return $status
 }
 
-# A filter that takes packets from the session, as a DROP in OUTPUT does, leaves nothing to be
-# saved. One below Shim6 blocks a path.
+# A filter above Shim6, such as a DROP in OUTPUT, blocks the session itself, which can't be
+# saved. A filter below Shim6 blocks a path.
 blocks()
 {
 	local ping status=1
@@ -291,7 +285,7 @@ survives()
 
 forgotten() { [ "$(ask a /contexts)" = "[]" ] && [ "$(ask b /contexts)" = "[]" ]; }
 
-# afresh: a context on its ULIDs, whatever there was.
+# afresh: make a new context on its ULIDs, whatever contexts there were.
 afresh()
 {
 	tool a context flush && tool b context flush && busywait 10 forgotten &&
@@ -314,7 +308,7 @@ why()
 
 moved() { tool a path show | grep -q "^    $A2 $B2 .*current"; }
 
-# What the debug port of the first shim6d could do.
+# The commands that the debug port of the first shim6d had.
 commands()
 {
 	local before
@@ -331,25 +325,25 @@ commands()
 	tool a context trigger $A1 $B1 force && busywait 20 established && [ "$(tags a)" != "$before" ] || fail "no new context"
 }
 
-# by_pair ULID-LOCAL ULID-PEER LOCAL PEER: the context sends so.
+# by_pair ULID-LOCAL ULID-PEER LOCAL PEER: the context sends by this locator pair.
 by_pair() { tool a path show $1 $2 | grep -q "^    $3 $4 [a-z]* current"; }
 
-# A provider is left before it is worked on, by a context from which nothing was ever
-# sent to the other one.
+# An operator leaves a provider before its maintenance, with a context that has never sent by
+# the other one.
 use_pair()
 {
 	local table="table ip6 wall; add chain ip6 wall out { type filter hook output priority 0; }; add rule ip6 wall out"
 
 	tool a context del $A1 $B1 && tool a context trigger $A1 $B1 force && busywait 20 established || return
-	ask a /contexts | grep -q "{\"address\":\"$B2\"[^}]*\"probed\":false" || { ask a /contexts; fail "it is not fresh"; return 1; }
+	peer_locator a $B2 '.probed | not' || { ask a /contexts; fail "it is not fresh"; return 1; }
 	says 0 "^.{\"ulid-local\":\"$A1\".*\"locator-local\":\"$A2\",\"locator-peer\":\"$B2\",\"encapsulation\":\"native\",\"result\":\"ok\"}.$" \
 		tool a -j path use $A1 $B1 local $A2 peer $B2 && by_pair $A1 $B1 $A2 $B2 || { tool a path; fail "it has not moved"; return 1; }
 	says 0 "trigger operator" tool a path history $A1 $B1 && tool a path use $A1 $B1 ulids && by_pair $A1 $B1 $A1 $B1 || return
-	# What leaves by the second link is lost.
+	# Now packets that leave by the second link are lost.
 	in_ns a nft "add $table ip6 saddr $A2 meta l4proto 140 drop" || return
 	says 2 "no Probe from $A2 to $B2 was answered within 2.5s, so payload goes on from $A1 to $B1: see what 'shim6tool path probe $B2 from $A2'" \
 		tool a path use $A1 $B1 local $A2 peer $B2 && says 2 '"result":"fail","text":"no Probe' tool a -j path use $A1 $B1 local $A2 peer $B2 || return
-	# What was re-homed keeps its header.
+	# A context that was re-homed keeps its header.
 	by_pair $A1 $B1 $A1 $B1 && in_ns a nft delete table ip6 wall && afresh
 }
 
@@ -400,12 +394,12 @@ doctor_firewall()
 		add rule inet wall in meta l4proto { icmpv6, tcp } accept'
 	says 2 "^fail firewall .*chain inet wall in .*nft insert rule inet wall in meta l4proto 140 accept" tool a doctor peer $B1 &&
 	says 2 "^fail peer .*not answered, but ping is" tool a doctor peer $B1 || return
-	# What it says is done.
+	# Follow its advice.
 	in_ns a nft insert rule inet wall in meta l4proto 140 accept && says 0 "^ok   firewall" tool a doctor peer $B1 &&
 	in_ns a nft delete table inet wall
 }
 
-# What goes out by the wrong provider.
+# Packets leave by the wrong provider.
 doctor_route()
 {
 	ip -n "$(ns a)" -6 route add 3fff::/16 via $B1 dev up1 || return
@@ -415,7 +409,7 @@ doctor_route()
 
 doctor_wrong_namespace()
 {
-	# As the default socket would be, for who has no configuration of its own.
+	# As with the default socket, in a namespace without a configuration of its own.
 	cp "/etc/netns/$(ns a)/shim6d.conf" /etc/shim6d.conf
 	says 2 "serves another network namespace" in_ns c shim6tool path
 	local status=$?
@@ -428,7 +422,7 @@ doctor_wrong_namespace()
 
 probe_passes()
 {
-	# What a case that has failed may have left.
+	# An earlier case that failed may have left rules.
 	in_ns a nft flush ruleset && in_ns b nft flush ruleset || return
 	says 0 "^    shim6 .*answered rtt" tool a path probe $B1 && says 0 "up to packets of 1500 octets" tool a path probe $B2 from $A2 &&
 	says 0 "up to packets of 1500" shim6tool -n "$(ns a)" pa p $B1 || return
@@ -438,7 +432,7 @@ probe_passes()
 	in_ns b nft list ruleset | grep -q 'counter packets 0 ' || { in_ns b nft list ruleset; fail "it is too long"; return 1; }
 	in_ns b nft flush ruleset || return
 	# It leaves nothing behind.
-	ask b /contexts | grep -q '"fii":[1-9]' && { ask b /contexts; fail "a probe has made a context"; return 1; }
+	ask_if b /contexts 'any(.[]; .fii > 0)' && { ask b /contexts; fail "a probe has made a context"; return 1; }
 	tool a -j path probe $B1 | keys source destination mtu shim6 shim6-full result text
 }
 
@@ -451,7 +445,7 @@ probe_filtered()
 	ip -n "$(ns a)" -6 route add 2001:db8:9::/64 via $B1 &&
 	says 2 "does not pass: $B1 says prohibited by a filter" tool a path probe 2001:db8:9::1 &&
 	in_ns b sysctl -qw net.ipv6.conf.all.forwarding=0 || return
-	# What b answers is lost: no difference for a.
+	# b's answers are lost: a sees no difference.
 	in_ns a nft "add table ip6 wall; add chain ip6 wall in { type filter hook input priority 0; };
 		add rule ip6 wall in ip6 nexthdr 140 drop" &&
 	says 2 "not answered, but ping is" tool a path probe $B1 && in_ns a nft delete table ip6 wall
@@ -459,11 +453,11 @@ probe_filtered()
 
 probe_black_hole()
 {
-	# The other end of the cable takes no more than this, and does not say so.
+	# The other end of the cable silently drops longer packets.
 	ip -n "$(ns b)" link set up1 mtu 1300 &&
 	says 2 "nothing comes back of packets of 1500 octets.*a black hole" tool a path probe $B1 &&
 	ip -n "$(ns b)" link set up1 mtu 1500 || return
-	# A router would.
+	# A router reports them.
 	ip -n "$(ns a)" -6 route add $B1 dev up1 mtu 1280 && says 0 "up to packets of 1280 octets" tool a path probe $B1 &&
 	ip -n "$(ns a)" -6 route del $B1 dev up1 && says 0 "up to packets of 1500 octets" tool a path probe $B1
 }
@@ -501,7 +495,7 @@ probe_without_shim6()
 
 # --- completion --------------------------------------------------------------
 
-# completed WORDS...: what bash would offer for the last one.
+# completed WORDS...: the words that bash would offer for the last one.
 completed()
 {
 	bash -c '
@@ -531,8 +525,8 @@ completion()
 
 # --- the examples of the manual pages ----------------------------------------
 
-# examples PAGE: the commands between the markers, as a user would type them. One that
-# is begun by $ is typed by somebody who is not root.
+# examples PAGE: the commands between the markers, as a user would type them. A line with $ is
+# for a user other than root.
 examples()
 {
 	awk '/^\.\\" run$/ { on = 1; next } /^\.\\" end$/ { on = 0 } on && /^[#$] / { gsub(/\\-/, "-"); gsub(/\\e/, "\\"); print }' "$1"
@@ -543,7 +537,7 @@ example()
 	local line=$1 words=(bash -c "${1#??}") status
 
 	case $line in '$ '*) words=(setpriv --reuid 65534 --regid 65534 --clear-groups "${words[@]}") ;; esac
-	# What goes on until it is stopped is stopped.
+	# A command that runs until it is stopped gets a signal.
 	case $line in *' monitor') words=(timeout -s INT 2 "${words[@]}") ;; esac
 	(cd "$TEST_TMP/home" && in_ns a "${words[@]}" </dev/null)
 	status=$?
@@ -559,7 +553,7 @@ run_examples()
 	mkdir -p "$TEST_TMP/home" && chmod 777 "$TEST_TMP/home"
 	while read -r line; do
 		n=$((n + 1))
-		# What was begun in the background takes a moment.
+		# A command in the background needs a moment to start.
 		case $before in
 		*'&') busywait 20 example "$line" ;;
 		*) example "$line" ;;
@@ -569,7 +563,7 @@ run_examples()
 	[ $n -gt 0 ] || fail "$page has no example"
 }
 
-# They are about a network with these addresses and a context.
+# examples_ready: the network of the examples, with their addresses and a context.
 examples_ready()
 {
 	local d=$TEST_TMP/blue
@@ -606,21 +600,21 @@ ns_add c
 run_test "a configuration for each host" configure
 run_test "without a daemon" without_daemon
 run_test "monitor: paths without a daemon" monitors_paths_without_daemon
-run_test "no daemon but the namespace's own" whose_daemon
+run_test "only the namespace's own daemon is asked" whose_daemon
 run_test "without rights" without_rights
 run_test "two daemons start" start
-run_test "context add has shim6d make a context" opened
+run_test "context add: shim6d makes a context" opened
 run_test "one screen of status" screen
 run_test "locator and daemon" looks
 run_test "monitor: contexts, policies, the configuration" monitors
 run_test "monitor: JSON" monitors_json
 run_test "monitor: what protects a context" monitors_protection
 run_test "path show, path history and monitor: why did it switch? [boeing-3.2-02 5534-9-01 5534-9-02]" switches
-run_test "what blocks a session, and what a path" blocks
+run_test "a filter that blocks a session, and one that blocks a path" blocks
 run_test "update, del, trigger, shim and deshim [boeing-3.2-01]" commands
 run_test "a pair that has not answered is probed, and then used" use_pair
 run_test "reload" reload
-run_test "who may have the daemon do something" rights_of_the_daemon
+run_test "commands for the daemon need rights" rights_of_the_daemon
 run_test "doctor: all is well" doctor_healthy
 run_test "doctor: an address that is not used" doctor_address
 run_test "doctor: a firewall" doctor_firewall
@@ -642,5 +636,5 @@ run_test "a context for the examples" examples_ready
 for page in shim6.7 shim6d.8 shim6d.conf.5 shim6tool.8; do
 	run_test "the examples of $page" run_examples $page
 done
-run_test "what the examples have left" examples_over
+run_test "clear up after the examples" examples_over
 tap_end

@@ -48,7 +48,7 @@ cut_and_restore()
 	has_carrier a up1 && topo_ping_all 10
 }
 
-# The request dies on the way out, or the reply on the way in: b tells which.
+# The request is lost on the way out, or the reply on the way in: b shows which.
 blackhole_one_way()
 {
 	local dir=$1 wanted=$2 got
@@ -110,7 +110,8 @@ prefix_comes_and_goes()
 	prefix_restore 1
 }
 
-# A second test in this one, which ends in the given way; nothing may be left.
+# leaves_nothing HOW: run another test inside this one, which ends in the given way. It must leave
+# nothing.
 leaves_nothing()
 {
 	local how=$1 pid mine=$TEST_TMP/inner.sh prefix dir

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What comes and goes while packets flow: namespaces, the module, contexts,
-# addresses. The kernel's log is the judge, and the sessions that go on.
+# Namespaces, the module, contexts and addresses come and go while packets flow. The kernel's
+# log must have no complaint, and sessions must go on.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -13,7 +13,7 @@ need ip tc modprobe shim6tool python3
 rounds=12
 [ "${SHIM6_TIME:-real}" = virtual ] || rounds=5
 
-# flood_both: datagrams and a TCP stream's worth of noise, both ways.
+# flood_both: flood the links with datagrams and TCP, both ways.
 flood_both()
 {
 	in_ns a /usr/bin/python3 "$here/flood.py" $A1 $B1 >/dev/null 2>&1 &
@@ -51,8 +51,8 @@ namespaces_go()
 		pair_up && context_up && switch_to 2 || return
 		flood_both
 		flows b in-payload || return
-		# While packets are under way, first one end, then the other;
-		# what runs in it is the last to know.
+		# While packets are under way, delete first one end, then the other. The programs
+		# in it still run.
 		[ $((i % 2)) = 0 ] || switch_to 1
 		ip netns delete "$(ns a)"
 		ip netns delete "$(ns b)"
@@ -60,7 +60,7 @@ namespaces_go()
 	done
 }
 
-# The namespaces have no name any more, so neither have their processes.
+# Without a name of the namespaces, their processes can't be found by it either.
 flood_end_all() { pkill -9 -f "$here/flood.py" 2>/dev/null; wait 2>/dev/null; return 0; }
 
 contexts_go()
@@ -105,8 +105,8 @@ addresses_go()
 	return $i
 }
 
-# The module may be unloaded at any time: contexts are gone, packets go by
-# their ULIDs, and nothing is left behind.
+# The module may be unloaded at any time: contexts are removed, packets go by their ULIDs, and
+# nothing is left.
 module_goes()
 {
 	local i before
@@ -152,5 +152,5 @@ run_test "contexts come, change and go under traffic" contexts_go
 run_test "addresses and links come and go under traffic" addresses_go
 run_test "the module is unloaded and loaded under traffic" module_goes
 run_test "namespaces of others come and go under traffic" strangers_go
-run_test "it unloads at last" modprobe -r shim6
+run_test "the module unloads in the end" modprobe -r shim6
 tap_end

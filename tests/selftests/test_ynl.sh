@@ -1,20 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The kernel's own netlink client, tools/net/ynl, knows nothing of Shim6 but
-# netlink/shim6.yaml: what it reads is what shim6tool reads, and it tells errors
-# as the kernel has them. An example of how to use the family without our tools:
+# The kernel's own netlink client, tools/net/ynl, knows only netlink/shim6.yaml of Shim6. It
+# reads the same values as shim6tool, and shows the kernel's errors. An example of how to use
+# the family without our tools:
 #
 #	cli.py --spec netlink/shim6.yaml --dump context-get
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
-need modprobe python3 shim6tool
+need modprobe python3 jq shim6tool
 export PYTHONDONTWRITEBYTECODE=1
 A=2001:db8::a B=2001:db8::b A2=2001:db8:1::a B2=2001:db8:1::b B3=2001:db8:2::b
 
-# The source of the newest kernel in the runner's cache, where the guest's modules
-# are as well; it takes addresses as one writes them, which 6.12's does not.
+# source_found: the source of the newest kernel in the runner's cache, which also has the guest's
+# modules. Its ynl accepts addresses in text form, which that of 6.12 does not.
 source_found()
 {
 	local cache f
@@ -33,37 +33,19 @@ ynl()
 		--schema "$src/Documentation/netlink/genetlink.yaml" "$@"
 }
 
-# same YNL SHIM6TOOL: two files of JSON; shim6tool's is a list always, and its lists of
-# locators have no names inside.
-same()
-{
-	/usr/bin/python3 - "$@" <<-'EOF2'
-		import json, sys
-		y, s = (json.load(open(f)) for f in sys.argv[1:])
-		y = y if isinstance(y, list) else [y]
-		for c in y:
-		    for side in "locators-local", "locators-peer":
-		        if side in c:
-		            c[side] = c[side]["locator"]
-		for c in y + s:
-		    for ticks in "last-sent", "last-heard":
-		        c.pop(ticks, None)
-		key = lambda c: json.dumps(c, sort_keys=True)
-		if not y or sorted(y, key=key) != sorted(s, key=key):
-		    sys.exit(f"ynl: {y}\nshim6tool: {s}")
-	EOF2
-}
+# same YNL SHIM6TOOL: two files of JSON.
+same() { /usr/bin/python3 "$here/ynl_same.py" "$@"; }
 
 config_get()
 {
 	shim6tool config set send-timeout 20s && ynl --do config-get --output-json >"$TEST_TMP/y" &&
-	shim6tool -j config >"$TEST_TMP/s" && grep -q '"send-timeout": 20000' "$TEST_TMP/y" &&
+	shim6tool -j config >"$TEST_TMP/s" && jq -e '."send-timeout" == 20000' "$TEST_TMP/y" >/dev/null &&
 	same "$TEST_TMP/y" "$TEST_TMP/s"
 }
 
 config_set()
 {
-	ynl --do config-set --json '{"max-flows": 77}' && shim6tool -j config | grep '"max-flows":77,'
+	ynl --do config-set --json '{"max-flows": 77}' && shim6tool -j config | jq -e '.[]."max-flows" == 77'
 }
 
 context_dump()
@@ -71,7 +53,7 @@ context_dump()
 	shim6tool context add $A $B tag-local 1 tag-peer 2 state established locators-local $A2 locators-peer $B2,$B3 &&
 	shim6tool context add $A $B fii 7 tag-local 3 tag-peer 4 state established &&
 	ynl --dump context-get --output-json >"$TEST_TMP/y" && shim6tool -j context >"$TEST_TMP/s" &&
-	[ "$(grep -o '"fii"' "$TEST_TMP/y" | wc -l)" = 2 ] && holds "$TEST_TMP/y" $B3 && same "$TEST_TMP/y" "$TEST_TMP/s"
+	jq -e 'length == 2' "$TEST_TMP/y" >/dev/null && holds "$TEST_TMP/y" $B3 && same "$TEST_TMP/y" "$TEST_TMP/s"
 }
 
 context_get()
@@ -81,10 +63,10 @@ context_get()
 	same "$TEST_TMP/y" "$TEST_TMP/s"
 }
 
-# shown KEY: what shim6tool shows of the context with FII 7.
-shown() { shim6tool -j context show $A $B fii 7 | sed -n "s/.*\"$1\":\(\[[^]]*\]\).*/\1/p"; }
+# shown KEY: the value that shim6tool shows of the context with FII 7.
+shown() { shim6tool -j context show $A $B fii 7 | jq -c ".[].\"$1\" // empty"; }
 
-# set_lists JSON: of that context.
+# set_lists JSON: set attributes of that context.
 set_lists() { ynl --do context-set --json "{\"ulid-local\": \"$A\", \"ulid-peer\": \"$B\", \"fii\": 7, $1}"; }
 
 # A list is one attribute: set as a whole, emptied, or left as it is.
@@ -98,7 +80,7 @@ lists()
 	expect_eq "without a local list" "$(shown locators-local)$(shown locators-peer)" "[\"$B3\"]"
 }
 
-# refused PATTERN WORDS...: with a sentence, and where the request is wrong.
+# refused PATTERN WORDS...: the kernel refuses, with a sentence and the place of the error.
 refused()
 {
 	local pattern=$1
@@ -115,7 +97,7 @@ out_of_range()
 		--do config-set --json '{"send-timeout": 5}'
 }
 
-# Where it is wrong, inside of the list.
+# The error names its place inside the list.
 list_refused()
 {
 	refused "a locator is a unicast address.*'bad-attr': '.locators-peer.locator'" --do context-set \
@@ -126,12 +108,12 @@ missing() { refused "a context is named by ulid-local and ulid-peer.*'miss-type'
 
 modprobe shim6 || exit
 if source_found; then
-	run_test "ynl: config-get is what shim6tool shows" config_get
+	run_test "ynl: config-get has the values that shim6tool shows" config_get
 	run_test "ynl: config-set sets" config_set
-	run_test "ynl: a dump of contexts is what shim6tool shows" context_dump
+	run_test "ynl: a dump of contexts has the values that shim6tool shows" context_dump
 	run_test "ynl: one context, by its ULIDs and FII" context_get
 	run_test "ynl: a list is set as a whole, emptied, or left alone" lists
-	run_test "ynl: what is wrong in a list is refused, and named" list_refused
+	run_test "ynl: an error in a list is refused, and named" list_refused
 	run_test "ynl: a value out of range is refused, with its limits" out_of_range
 	run_test "ynl: an attribute that is missing is named" missing
 	shim6tool context flush

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The timers of REAP and of garbage collection, as the daemon, which is this program
-(told.py), is told of them. They are those of RFC 5534, so this wants virtual
-time."""
+"""The timers of REAP and of garbage collection, by the events that the daemon gets; this program is
+the daemon (told.py). The timers are those of RFC 5534, so the cases need virtual time."""
 
 import socket
 import struct
@@ -13,7 +12,7 @@ from pkt import SHIM6, UDP, ip
 from told import *
 
 
-@case("the Send Timer: 15 seconds after what was sent and not answered",
+@case("the Send Timer: 15 seconds after payload that was sent and not answered",
       "5534-7-03", "5534-6.2-01", "5534-6.2-02", "5534-6.4-01", "5533-4-03", "boeing-1.2-02")
 def send_timer():
     fresh()
@@ -22,11 +21,11 @@ def send_timer():
         start = time.monotonic()
         s.sendto(b"x", (B, 9))
         time.sleep(5)
-        s.sendto(b"y", (B, 9))  # does not start it anew
+        s.sendto(b"y", (B, 9))  # does not restart it
         d.expect(REAP, 60, EVENT=SEND_TIMEOUT, ULID_LOCAL=a, ULID_PEER=b, TAG=CT_LOCAL)
         near("the event", time.monotonic() - start, 15, 15.5)
         assert "reap-state exploring" in tool("context"), tool("context")
-        # Exploring has no timer, until something is heard.
+        # A context that is Exploring has no timer until something is heard.
         s.sendto(b"z", (B, 9))
         d.silent(40)
         tun.put(pkt.ipv6(b, a, UDP, pkt.udp(b, a, 9, PORT, b"hello")))
@@ -36,7 +35,7 @@ def send_timer():
         near("InboundOK, and nothing heard", time.monotonic() - start, 15, 15.5)
 
 
-@case("whatever is heard stops the Send Timer: payload, with and without header, Keepalive, Update",
+@case("anything that is heard stops the Send Timer: payload, with and without header, Keepalive, Update",
       "5534-6.1-01", "5534-6.6-01", "5534-6.1-07", "5534-4.1-03")
 def send_timer_stopped():
     hello = pkt.udp(b, a, 9, PORT, b"hello")
@@ -54,7 +53,7 @@ def send_timer_stopped():
         s.close()
 
 
-@case("Probes and Keepalives of nobody do not", "5534-5.1-05", "5534-4.1-03")
+@case("Probes and Keepalives of no context do not stop it", "5534-5.1-05", "5534-4.1-03")
 def send_timer_not_stopped():
     fresh()
     s = udp_socket()
@@ -71,12 +70,12 @@ def send_timer_not_stopped():
 
 
 def hear(src=b, dst=a):
-    """Payload for which there is a socket: no error goes back."""
+    """Payload for which there is a socket, so that no error goes back."""
     tun.put(pkt.ipv6(src, dst, UDP, pkt.udp(b, a, 9, PORT, b"hello")))
 
 
 def keepalives(seconds):
-    """When, in seconds from now, Keepalives leave; and nothing else does."""
+    """The times of Keepalives, in seconds from now. Nothing else may leave."""
     start, times = time.monotonic(), []
     while (left := start + seconds - time.monotonic()) > 0:
         p = tun.get(left)
@@ -103,7 +102,7 @@ def keepalive_timer():
             t = [x + 1 for x in keepalives(5 * timeout)]
             gaps = [y - x for x, y in zip([0] + t, t)]
             assert all(timeout / 3 <= g <= timeout / 2 + .1 for g in gaps[:-1]), t
-            # The timer wheel is late by an eighth of the last step at the most.
+            # The timer wheel is late by an eighth of the last interval at most.
             near("the last", t[-1], timeout, timeout + timeout / 2 / 8)
             assert 2 <= len(t) <= 4, t
         s.close()
@@ -130,8 +129,8 @@ def keepalive_random():
         fresh()
         hear()
         firsts.append(keepalives(9)[0])
-    # From 5 s to 6.7 s. The timer wheel is late by half a second at the most, which without
-    # chance would be all that they differ by.
+    # From 5 s to 6.7 s. The timer wheel is late by half a second at most. Without chance, they would
+    # differ by that only.
     assert max(firsts) - min(firsts) > .8, firsts
     assert all(5 <= f <= 7.5 for f in firsts), firsts
 
@@ -147,7 +146,7 @@ def keepalive_pair():
     home()
 
 
-@case("a Keepalive with reserved bits set is one, and not answered", "5534-5.1-03", "5534-4.1-03")
+@case("a Keepalive with reserved bits set is accepted, and not answered", "5534-5.1-03", "5534-4.1-03")
 def keepalive_in():
     fresh()
     with Daemon() as d, Counted(ctl_in=2, keepalive_in=2):
@@ -160,7 +159,7 @@ def keepalive_in():
         same("Keepalives", keepalives(20), [])
 
 
-@case("a Keepalive with options is heard, and goes to the daemon for what they say", "5534-5.1-06")
+@case("a Keepalive with options is heard, and goes to the daemon for its options", "5534-5.1-06")
 def keepalive_options():
     fresh()
     s = udp_socket()
@@ -199,7 +198,7 @@ def inbound_ok_sent():
         start = time.monotonic()
         s.sendto(b"x", (B, 9))
         time.sleep(5)
-        s.sendto(b"y", (B, 9))  # does not start it anew
+        s.sendto(b"y", (B, 9))  # does not restart it
         d.expect(REAP, 30, EVENT=SEND_TIMEOUT)
         near("the event", time.monotonic() - start, 15, 15.5)
 
@@ -228,7 +227,7 @@ def retransmission():
         d.expect(REAP, 10, EVENT=RETRANSMISSION, ULID_LOCAL=a, ULID_PEER=b, TAG=CT_LOCAL)
         near("the hint", time.monotonic() - start, 0.9, 4)
         assert "reap-state operational" in tool("context"), "the hint has changed something"
-        # At most once a second, and no more of it once the context is Exploring.
+        # At most once a second, and never once the context is Exploring.
         kinds = [RETRANSMISSION]
         while kinds[-1] == RETRANSMISSION:
             kinds.append(int.from_bytes(d.expect(REAP, 16)[EVENT], "little"))
@@ -255,9 +254,9 @@ def quiescent():
     with Daemon() as d:
         start = time.monotonic()
         got = d.expect(EXPIRE, 700, ULID_LOCAL=a, ULID_PEER=b, TAG=CT_LOCAL)
-        # The timer wheel is coarse for what is far away.
+        # The timer wheel is coarse for times that are far away.
         near("the event", time.monotonic() - start, 600, 650)
-        # Used, it is not quiescent.
+        # A context that is used is not quiescent.
         s = udp_socket()
         end = time.monotonic() + 1300
         while time.monotonic() < end:
@@ -266,7 +265,7 @@ def quiescent():
             d.silent(290)
 
 
-@case("an idle context whose payload bears the header sends a Keepalive every four minutes, which is no use of it")
+@case("an idle context whose payload has the header sends a Keepalive every four minutes, and stays idle")
 def reminder():
     fresh()
     s = udp_socket()
@@ -310,7 +309,7 @@ def daemon_dies():
     same("Keepalives", len(keepalives(9)), 1)
 
 
-@case("the daemon starts timers anew, as Probes demand")
+@case("the daemon restarts timers, as Probes demand")
 def reap_timer():
     fresh()
     s = udp_socket()
@@ -324,7 +323,7 @@ def reap_timer():
         start = time.monotonic()
         context(reap_timer="send")
         d.expect(REAP, 30, EVENT=SEND_TIMEOUT)
-        near("the event, of the timer started anew", time.monotonic() - start, 15, 15.5)
+        near("the event, of the restarted timer", time.monotonic() - start, 15, 15.5)
         context(reap_state="inbound-ok", reap_timer="none")
         d.silent(40)
         start = time.monotonic()

@@ -11,12 +11,12 @@ REGISTER, SEND, CONTROL, NO_CONTEXT, ACQUIRE, REAP, EXPIRE, ICMP = range(18, 26)
 SOURCE, DESTINATION, MESSAGE, IFINDEX, TAG, EVENT, ULID_LOCAL, ULID_PEER, FII, PACKETS, TYPE, CODE, INFO, IDLE, FROM_OUTSIDE = range(2, 17)
 I1, UPDATE, KEEPALIVE, PROBE, ERROR = 1, 64, 66, 67, 68
 SEND_TIMEOUT, INBOUND, PAYLOAD, RETRANSMISSION = 1, 2, 3, 4
-# Octets 6 on of a message with a tag: the tag, and four of anything.
+# A message with a tag from octet 6 on: the tag, and four octets of any value.
 TAGGED = CT_LOCAL.to_bytes(6, "big") + bytes(4)
 
 
 class Daemon:
-    """A registered socket, until the block ends; attributes say for what."""
+    """A registered socket, until the block ends; the attributes choose its events."""
 
     def __init__(self, how=b""):
         self.how = how
@@ -59,7 +59,7 @@ class Daemon:
 
 
 def fresh():
-    """A context of which nothing has been heard or sent, on its ULIDs."""
+    """A context on its ULIDs, by which nothing has been heard or sent."""
     tool("context", "flush")
     tun.drain()
     tool("context", "add", A, B, "tag-local", str(CT_LOCAL), "tag-peer", str(CT_PEER), "state", "established",

@@ -4,9 +4,9 @@
 # The standard topology, a library for tests (source lib.sh first). Hosts a and
 # b have two uplinks each, to providers p1 and p2, p3 and p4, which reach each
 # other through a core. Each provider has a /32 of its own and announces one
-# prefix of it to its host by router advertisements, from which the host takes
-# address and gateway; packets leave by the uplink that their source address
-# belongs to.
+# prefix of it to its host by router advertisements. From these the host takes its
+# address and gateway. Packets leave by the uplink to which their source address
+# belongs.
 #
 #                 up1 - p1           p3 - up1
 #               a         \         /         b
@@ -62,7 +62,7 @@ radvd_conf()
 	echo "};"
 }
 
-# radvd_set PROVIDER PREFIX PREFERRED VALID [...]: what a provider advertises.
+# radvd_set PROVIDER PREFIX PREFERRED VALID [...]: set what a provider announces.
 radvd_set()
 {
 	local p=$1 conf=$TEST_TMP/radvd.$1.conf
@@ -76,9 +76,9 @@ radvd_set()
 		{ cat "$TEST_TMP/radvd.$p.log"; return 1; }
 }
 
-# topo_links: namespaces, links, what is configured by hand and, with DELAY, how long
-# a packet is on its way between core and provider. Few programs, each with much to
-# do: where processors are emulated, to start one is what takes the time.
+# topo_links [DELAY]: namespaces, links and static configuration. DELAY is that between
+# core and provider. This starts few programs, each with much to do: on emulated
+# processors it takes long to start one.
 topo_links()
 {
 	local d=$TEST_TMP/topology n=$NS_PREFIX p h u
@@ -89,8 +89,8 @@ topo_links()
 			echo "netns add $n$h"
 			echo "link set lo up" >"$d/$h"
 		done
-		# A host has no use for the address of a link that it does not know of
-		# before the RA comes. A router's addresses are beyond doubt.
+		# Hosts take their addresses from RAs. The addresses of routers need no
+		# Duplicate Address Detection.
 		for h in a b; do
 			echo "netns exec $n$h sysctl -qw net.ipv6.conf.default.accept_ra=1"
 		done
@@ -132,7 +132,8 @@ topo_links()
 	ip -batch "$d/all"
 }
 
-# topo_up [DELAY]: all of it, until every address is usable and all pairs answer.
+# topo_up [DELAY]: set up the whole topology. Returns once every address is usable and
+# all pairs answer.
 topo_up()
 {
 	local p
@@ -166,8 +167,8 @@ has_addr()
 		grep -q inet6
 }
 
-# made_addr HOST UPLINK [PREFIX]: the address there that is not made of the link's own,
-# but by shim6d, if it is not tentative.
+# made_addr HOST UPLINK [PREFIX]: the address that shim6d has made there, if it is not
+# tentative. It is the one that is not made of the link's MAC address.
 made_addr()
 {
 	ip -n "$(ns "$1")" -6 addr show dev "$2" -tentative |
@@ -176,8 +177,8 @@ made_addr()
 }
 is_made_at() { [ -n "$(made_addr "$@")" ]; }
 
-# topo_slaac: the links, and each provider announces its prefix, of which its host has made
-# an address.
+# topo_slaac: the links. Each provider announces its prefix. Returns once its host has an address
+# of it.
 topo_slaac()
 {
 	local p
@@ -191,7 +192,7 @@ topo_slaac()
 	done
 }
 
-# The gateway that the RA named, or nothing.
+# ra_gateway HOST UPLINK: the gateway that the RA named, or nothing.
 ra_gateway()
 {
 	ip -n "$(ns "$1")" -6 route show default dev "$2" proto ra | awk '{ print $3; exit }'
@@ -199,9 +200,9 @@ ra_gateway()
 
 has_gateway() { [ -n "$(ra_gateway "$1" "$2")" ]; }
 
-# topo_routes HOST: wait for the addresses and gateways of the RAs, then send
-# what comes from an uplink's prefix out of that uplink. Called again after an
-# uplink was away, it puts back what the kernel dropped.
+# topo_routes HOST: wait for the addresses and gateways of the RAs. Then route packets
+# from an uplink's prefix by that uplink. When an uplink was away, this is called again
+# and restores the routes that the kernel dropped.
 topo_routes()
 {
 	local h=$1 up
@@ -255,20 +256,20 @@ topo_dump()
 	cat "$TEST_TMP"/radvd.*.log
 }
 
-# --- what goes wrong ---------------------------------------------------------
+# --- failures ----------------------------------------------------------------
 
-# link_cut HOST UPLINK: the cable is out; the host sees the carrier go.
+# link_cut HOST UPLINK: pull out the cable; the host loses the carrier.
 link_cut() { ip -n "$(ns "p$(topo_provider "$1" "$2")")" link set host down; }
 
-# router_up PROVIDER: the cable to its host is in again. A router's link that went down
-# has lost its global address.
+# router_up PROVIDER: plug in the cable to its host again. A router whose link went down
+# has lost its global address, which this restores.
 router_up()
 {
 	ip -n "$(ns "p$1")" link set host up &&
 	ip -n "$(ns "p$1")" addr replace "$(topo_prefix "$1")::1/64" dev host nodad
 }
 
-# link_restore HOST UPLINK: it is in again; returns when the uplink works.
+# link_restore HOST UPLINK: plug in the cable again. Returns when the uplink works.
 link_restore()
 {
 	local p
@@ -283,8 +284,8 @@ link_restore()
 has_carrier() { ip -n "$(ns "$1")" link show dev "$2" | grep -q 'LOWER_UP'; }
 no_carrier() { ! has_carrier "$@"; }
 
-# blackhole PROVIDER in|out|both: the core silently drops what goes to (in) or
-# comes from (out) the customers of a provider.
+# blackhole PROVIDER in|out|both: the core silently drops packets to (in) or from
+# (out) the customers of a provider.
 blackhole()
 {
 	local p=$1 rules=
@@ -294,7 +295,7 @@ blackhole()
 	blackhole_rules "$rules"
 }
 
-# blackhole_rules RULES: what the core drops, as nft has it.
+# blackhole_rules RULES: the core drops what these rules of nft say.
 blackhole_rules()
 {
 	in_ns core nft -f - <<-EOF
@@ -304,7 +305,7 @@ blackhole_rules()
 	EOF
 }
 
-# blackhole_count PROVIDER in|out: how many packets fell in.
+# blackhole_count PROVIDER in|out: how many packets were dropped.
 blackhole_count()
 {
 	in_ns core nft list table ip6 blackhole |
@@ -328,8 +329,8 @@ netem_clear()
 }
 
 # prefix_remove PROVIDER: the provider withdraws its prefix. Hosts deprecate
-# the address at once; by RFC 4862, section 5.5.3, an unauthenticated RA can't
-# make it invalid sooner than in two hours.
+# the address at once. An unauthenticated RA can't make it invalid before two hours
+# have passed (RFC 4862, section 5.5.3).
 prefix_remove() { radvd_set "$1" "$(topo_prefix "$1")" 0 0; }
 
 # prefix_add PROVIDER PREFIX: the provider announces one more ("2001:db8:1:2",
@@ -361,12 +362,12 @@ capture_start()
 	ip netns exec "$(ns "$n")" tcpdump -n -U --immediate-mode -Z root -i "$dev" -w "$file" "$@" 2>"$file.err" &
 	echo $! >"$file.pid"
 	busywait 10 grep -qs 'listening on' "$file.err" || { cat "$file.err"; return 1; }
-	# It says so a moment before its filter is in force, and what arrives until then is lost.
+	# tcpdump says so a moment before its filter works; packets until then are lost.
 	pause 0.1
 }
 
-# capture_stop FILE: what has been on the link by now is in it. tcpdump does not look
-# for more when it is told to end, so it first gets the time to read what it has.
+# capture_stop FILE: end the capture. FILE has all packets that were on the link until now:
+# tcpdump does not read further when it is told to end, so it first gets time to read.
 capture_stop()
 {
 	local pid
@@ -378,7 +379,7 @@ capture_stop()
 	rm -f "$1.pid"
 }
 
-# captured FILE N [FILTER]: so many packets that match are in it by now.
+# captured FILE N [FILTER]: the file already has N packets that match.
 captured()
 {
 	local file=$1 n=$2

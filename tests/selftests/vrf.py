@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Shim6 and VRFs: what is in one is left alone, and says so. host.py says how."""
+"""Shim6 and VRFs: packets in a VRF are left alone, and errors say so. host.py explains the cases."""
 
 import socket
 import struct
@@ -34,7 +34,7 @@ def refused():
         same("a control message from there", d.send(pkt.control(1, bytes(18)), VA, VB)[1], "source is no address of this host")
 
 
-@case("what is in a VRF is not counted, and is no reason for a context")
+@case("packets in a VRF are not counted, and are no reason for a context")
 def untouched():
     vrf()
     tool("config", "set", "trigger-packets", "2")
@@ -55,7 +55,7 @@ def untouched():
         same(k, stats()[k], before[k])
 
 
-@case("who sends it a header of ours is told that it is not known there")
+@case("a header of ours that arrives in a VRF is answered by an error: not known there")
 def answer():
     vrf()
     run("sysctl", "-qw", "net.ipv6.icmp.ratelimit=0")
@@ -64,7 +64,7 @@ def answer():
             inside.put(pkt.ipv6(ip(VLB), ip(VLA), first, before + data))
             got = inside.get(2, lambda p: p[6] == ICMPV6 and p[40] == 4)
             same("Parameter Problem", got and (got[41], struct.unpack("!I", got[44:48])[0]), (1, pointer))
-    # Beside it all is as it was.
+    # Outside of the VRF nothing has changed.
     s = udp_socket()
     with Counted(in_payload=1):
         arrive(UDP, HELLO)

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// choose returns those parts that the options ask for, and what they need.
+// choose returns the parts that the options ask for, and those that they need.
 func choose(all []*part, o options) ([]*part, error) {
 	// A title may have commas; names have none.
 	names, title, _ := strings.Cut(o.only, ":")
@@ -27,11 +27,11 @@ func choose(all []*part, o options) ([]*part, error) {
 		wanted = append(wanted, parts...)
 	}
 	if title != "" {
-		// Whose share the case is cannot be known before it runs: one guest has all shares.
+		// The share that has the case is known only when it runs: one guest takes all shares.
 		wanted = slices.DeleteFunc(wanted, func(p *part) bool { return p.guest != nil && p.guest.share > 0 })
 		for _, p := range wanted {
 			if p.guest == nil {
-				return nil, fmt.Errorf("only tests in guests have cases that run alone, and not ONLY=%s", o.only)
+				return nil, fmt.Errorf("only tests in guests have cases that run alone; ONLY=%s is none", o.only)
 			}
 			p.name, _, _ = strings.Cut(p.name, "-1of")
 			p.guest.shares, p.guest.title = 1, title
@@ -60,7 +60,7 @@ func named(all []*part, test, kernel string) ([]*part, error) {
 		return nil, fmt.Errorf("there is no test for ONLY=%s; there are %s", test, strings.Join(slices.Sorted(maps.Keys(names)), " "))
 	}
 	if kernel == "" {
-		// One of its kernels will do.
+		// One of its kernels is enough.
 		kernel = of[0].kernel
 		if slices.ContainsFunc(of, func(p *part) bool { return p.kernel == "latest" }) {
 			kernel = "latest"
@@ -80,7 +80,8 @@ func named(all []*part, test, kernel string) ([]*part, error) {
 	return wanted, nil
 }
 
-// repeated returns each part so many times, under names of their own.
+// repeated returns each part n times, under different names. Parts that prepare are not
+// repeated.
 func repeated(parts []*part, n int) []*part {
 	if n == 1 {
 		return parts
@@ -100,7 +101,7 @@ func repeated(parts []*part, n int) []*part {
 	return l
 }
 
-// closed returns parts, and of all those that they need, once each.
+// closed returns parts and, before each, the parts of all that it needs; each once.
 func closed(all, parts []*part) []*part {
 	have := map[string]bool{}
 	var l []*part

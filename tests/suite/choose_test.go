@@ -10,7 +10,7 @@ import (
 func TestChoose(t *testing.T) {
 	for _, tt := range []struct {
 		o    options
-		want string // what runs, without what it needs
+		want string // the parts that run, without those that they need
 		err  string
 	}{
 		{o: options{only: "context"}, want: "context@latest"},
@@ -54,7 +54,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// A case that has failed is run alone by what is said of it, also where it was one of a share.
+// The command that a failure shows runs that case alone, also where it was in a share.
 func TestAlone(t *testing.T) {
 	parts := table([]string{"failover"})
 	p := parts[len(parts)-1]

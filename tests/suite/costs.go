@@ -10,10 +10,10 @@ import (
 	"shim6/tests/lab"
 )
 
-// costs is what each part took when it last passed, in seconds, kept beside the kernels.
+// costs has how long each part took when it last passed, in seconds. It is kept in the cache.
 type costs map[string]float64
 
-// costsFile is where they are kept, or "" if there is no place.
+// costsFile is the file that keeps the costs, or "" if there is no place for it.
 func costsFile() string {
 	dir, err := lab.CacheDir()
 	if err != nil {
@@ -22,7 +22,7 @@ func costsFile() string {
 	return filepath.Join(dir, "costs.json")
 }
 
-// loadCosts returns what is known: nothing, the first time.
+// loadCosts returns the costs that are known: none, the first time.
 func loadCosts() costs {
 	c := costs{}
 	if b, err := os.ReadFile(costsFile()); err == nil && json.Unmarshal(b, &c) != nil {
@@ -31,8 +31,8 @@ func loadCosts() costs {
 	return c
 }
 
-// apply puts what is known in the place of guesses. A kernel that is in the cache already
-// costs next to nothing; the guess is for one that is not.
+// apply replaces guesses by known costs. A kernel that is in the cache costs next to nothing;
+// the guess is for one that is not.
 func (c costs) apply(parts []*part) {
 	for _, p := range parts {
 		if s, ok := c[p.name]; ok {
@@ -41,7 +41,7 @@ func (c costs) apply(parts []*part) {
 	}
 }
 
-// store keeps what parts took that have passed. That it can't be kept is no matter.
+// store keeps the costs of parts that have passed. An error does not matter: there are guesses.
 func (c costs) store(parts []*part) {
 	for _, p := range parts {
 		if p.state == passed {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// Command suite runs the project's tests: those in guests and those out of them, as many
-// at once as the machine has room for. The table of what there is to run is in table.go.
+// Command suite runs the project's tests, in guests and without, as many at once as the
+// machine has room for. table.go lists them.
 //
-// It exits with 0 if all passed, 1 if something failed, 125 if something could not be run,
-// and 130 if it was stopped.
+// It exits with 0 if all passed, 1 if a test failed, 125 if a test could not be run, and 130
+// if it was stopped.
 package main
 
 import (
@@ -36,13 +36,13 @@ Runs all tests, or one. Logs and artifacts are in build/test.
   ONLY=NAME     a test of tests/selftests without its "test_" (failover), one of its
                 cases by a part of its title ("failover: flapping"), another part
                 (-list names all), or several names with commas (hostile,fair)
-  K=KERNEL      only on this kernel, or on each that it is for: K=all. With ONLY and
-                without K it runs on one of its kernels, latest if that is among them
-  REPEAT=COUNT  so often, to find what fails at times
+  K=KERNEL      only on this kernel, or with K=all on each of the test's kernels. With
+                ONLY and without K it runs on one of its kernels: on latest, if it can
+  REPEAT=COUNT  run it so often, to find failures that happen at times
   -list         print what would run, and run nothing
 `
 
-// options is the command line, and what make has from its own.
+// options are those of the command line, and the variables of make's command line.
 type options struct {
 	only   string
 	kernel string
@@ -64,7 +64,7 @@ func parseOptions(args []string, getenv func(string) string) (options, error) {
 	if s := getenv("REPEAT"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 {
-			return o, fmt.Errorf("it takes a positive number, and not REPEAT=%s", s)
+			return o, fmt.Errorf("REPEAT=%s: it is a positive number", s)
 		}
 		o.repeat = n
 	}
@@ -129,7 +129,7 @@ func realMain(args []string) int {
 	return r.end(err)
 }
 
-// lock keeps a second run out of the folder of the first.
+// lock reserves the folder for one run, until unlock.
 func lock(file string) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return nil, err
@@ -145,13 +145,13 @@ func lock(file string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// cannot says why nothing was run.
+// cannot prints why nothing was run, and returns the exit status for it.
 func cannot(err error) int {
 	fmt.Fprintf(os.Stderr, "suite: %v\n", err)
 	return exitCannot
 }
 
-// selftests returns the names of the tests for guests: what is between test_ and .sh.
+// selftests returns the names of the tests for guests: the part between test_ and .sh.
 func selftests(dir string) ([]string, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "test_*.sh"))
 	if err != nil {
@@ -167,7 +167,7 @@ func selftests(dir string) ([]string, error) {
 	return names, nil
 }
 
-// rootless reports whether nothing of this needs rights.
+// rootless reports whether none of the parts needs root.
 func rootless(parts []*part) bool {
 	for _, p := range parts {
 		if !p.rootless {

@@ -11,32 +11,32 @@ import (
 	"shim6/tests/lab"
 )
 
-// part is what runs as one process: some cases of a test in a guest, or something beside
-// guests, which prints TAP as well.
+// part is run as one process: some cases of a test in a guest, or a command without a guest.
+// Both print TAP.
 type part struct {
 	name    string
-	test    string   // what ONLY names
+	test    string   // the name for ONLY
 	kernel  string   // "" if it is about none
 	command []string // run in the project's folder, unless there is a guest
 	guest   *guest
 
-	// lateCommand is command when it can only be known once needs have passed.
+	// lateCommand returns the command where it is known only once needs have passed.
 	lateCommand func(*part) ([]string, error)
 
 	env      []string // NAME=VALUE, for the command
 	needs    []string // names of parts that must have passed before
-	tries    int      // how often it may be tried, if not once: what fetches can meet a bad moment
-	whole    bool     // nothing else runs beside it, since it looks at the clock
-	rootless bool     // it needs no rights
-	prepares bool     // it makes what others need, and is no test
+	tries    int      // how often it may be tried, if not once: a download may fail at times
+	whole    bool     // it runs alone, since it measures time
+	rootless bool     // it does not need root
+	prepares bool     // it makes things for other parts, and is no test
 
-	cost    float64 // seconds: a guess, or what it took the last time
+	cost    float64 // in seconds: a guess, or that of the last time
 	state   state
-	seconds float64 // what it took this time
-	cpu     float64 // of these, on processors: more than one may have worked for it
+	seconds float64 // how long it took this time
+	cpu     float64 // seconds of all processors that worked for it
 }
 
-// state is how far a part is.
+// state is the state of a part.
 type state int
 
 const (
@@ -53,12 +53,12 @@ type guest struct {
 	limit  int      // seconds, by the host's clock
 	module string   // folder of a module that it needs beside those of selftests/nic, or ""
 	leaks  bool
-	share  int // its cases are those of one of so many shares
-	shares int
-	title  string // or those whose title has this
+	share  int    // from 0: this share of its cases
+	shares int    // how many shares there are
+	title  string // if not "": the cases whose title has this
 }
 
-// artifacts is the folder of what a part leaves behind.
+// artifacts is the folder for the files that a part leaves behind.
 func artifacts(name string) string { return filepath.Join("build", "test", name) }
 
 // argv is the command line of a part.
@@ -91,11 +91,11 @@ func (p *part) argv() ([]string, error) {
 	return append(argv, "--", "tests/selftests/run.sh", g.script), nil
 }
 
-// compilers is how many of them run at once in a part: as parts run beside each other,
-// half of what the machine could.
+// compilers is how many compilers run at once in a part: half of what the machine could run,
+// since other parts run at the same time.
 func compilers() int { return max(runtime.NumCPU()/2, 1) }
 
-// alone is the command that runs a case of the part by itself.
+// alone is the command that runs one case of the part.
 func (p *part) alone(title string) string {
 	if p.guest == nil || p.test == "deb" {
 		return "make test ONLY=" + p.name
@@ -107,7 +107,7 @@ func (p *part) alone(title string) string {
 	return fmt.Sprintf("make test ONLY=%s K=%s", quote(only), p.kernel)
 }
 
-// quote makes one word of s for a shell, if it is not one.
+// quote returns s as one word for a shell.
 func quote(s string) string {
 	if !strings.ContainsAny(s, " '\"$&;()[]*?<>|\\`!") {
 		return s

@@ -15,13 +15,13 @@ import (
 	"time"
 )
 
-// report tells a person what goes on, and at the end what was seen.
+// report tells a person about the run: its progress, and at the end its results.
 type report struct {
 	mu    sync.Mutex
 	w     io.Writer
-	tty   bool          // a line is written over and over
-	every time.Duration // between two of them
-	live  bool          // all that parts print is shown
+	tty   bool          // one line of progress is rewritten
+	every time.Duration // between two lines of progress
+	live  bool          // the output of parts is shown
 	begun time.Time
 	parts []*part
 	start map[*part]time.Time
@@ -38,7 +38,7 @@ func newReport(f *os.File, parts []*part, live bool) *report {
 	return r
 }
 
-// say writes a line, with the seconds since the begin. The caller holds mu.
+// say writes a line, with the seconds since the run began. The caller holds mu.
 func (r *report) say(format string, args ...any) {
 	if r.tty {
 		fmt.Fprint(r.w, "\r\x1b[K")
@@ -55,7 +55,7 @@ func (r *report) begins(p *part) {
 	}
 }
 
-// prints shows a line of a part's output, where there are few.
+// prints shows a line of a part's output, if there are few parts.
 func (r *report) prints(p *part, line string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,7 +64,7 @@ func (r *report) prints(p *part, line string) {
 	}
 }
 
-// counts takes note of a case when it ends.
+// counts counts a case that has ended.
 func (r *report) counts(p *part, c testCase) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -74,8 +74,8 @@ func (r *report) counts(p *part, c testCase) {
 	}
 }
 
-// ends takes note of how a part ended. One that failed without a case that did has one
-// now: the part as such.
+// ends notes how a part ended. If it failed but none of its cases did, the part itself becomes a
+// case that failed.
 func (r *report) ends(p *part, status int, cases []testCase, log string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,7 +109,7 @@ func (r *report) ends(p *part, status int, cases []testCase, log string) {
 	}
 }
 
-// missed says of each part that has never begun on account of which other.
+// missed names the parts that never began, each with the part whose failure is the reason.
 func (r *report) missed() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -126,8 +126,8 @@ func (r *report) missed() {
 	}
 }
 
-// complaints are the lines of a log in which the machine says what it has met, or the
-// last ones.
+// complaints returns the lines of a log in which the runner of guests complains, otherwise the
+// last lines.
 func complaints(log string) []string {
 	b, err := os.ReadFile(log)
 	if err != nil {
@@ -151,7 +151,7 @@ func (r *report) explain(p *part, c testCase) {
 	}
 }
 
-// progress says what runs, and how long all will take.
+// progress shows which parts run, and how long all will take.
 func (r *report) progress(slots int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -177,7 +177,7 @@ func (r *report) progress(slots int) {
 	}
 }
 
-// store keeps all cases as JSON.
+// store writes all cases to a file, as JSON.
 func (r *report) store(file string) error {
 	b, err := json.MarshalIndent(r.cases, "", "\t")
 	if err != nil {
@@ -186,8 +186,8 @@ func (r *report) store(file string) error {
 	return os.WriteFile(file, append(b, '\n'), 0o644)
 }
 
-// end shows the sum, and returns the exit status. The last lines are those that matter
-// most: what failed, why, and how to see it again; then the count.
+// end shows the results, and returns the exit status. The last lines are the most important
+// ones: the failures, why they failed, how to run them again; then the count.
 func (r *report) end(err error) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -203,7 +203,7 @@ func (r *report) end(err error) int {
 	status := 0
 	switch {
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(r.w, "stopped; what has not ended was not counted")
+		fmt.Fprintln(r.w, "stopped; cases that had not ended are not counted")
 		status = exitStopped
 	case err != nil:
 		fmt.Fprintf(r.w, "make test: %v\n", err)
@@ -219,8 +219,8 @@ func (r *report) end(err error) int {
 	return status
 }
 
-// failures says of each what is the least that one wants to know, in three lines: the ten
-// last lines of a run are of the first failures then.
+// failures shows the most important facts of each failure, in about three lines, the first
+// failure last: the last ten lines of a run are about the first failures.
 func (r *report) failures(l []testCase) {
 	const shown = 20
 	for i, c := range slices.Backward(l) {
@@ -236,7 +236,7 @@ func (r *report) failures(l []testCase) {
 	}
 }
 
-// perKernel counts the cases of each kernel, each title of a test once.
+// perKernel returns how many cases ran on each kernel. Each title of a test counts once.
 func (r *report) perKernel() string {
 	seen := map[string]bool{}
 	n := map[string]int{}
@@ -252,7 +252,7 @@ func (r *report) perKernel() string {
 			l = append(l, fmt.Sprintf("%d on %s", n[k], k))
 		}
 	}
-	return strings.Join(append(l, fmt.Sprintf("%d beside kernels", n[""])), ", ")
+	return strings.Join(append(l, fmt.Sprintf("%d without one", n[""])), ", ")
 }
 
 // slowest shows the cases that took longest.
@@ -267,7 +267,7 @@ func (r *report) slowest(n int) {
 	}
 }
 
-// repeats says how often each case failed that ran more than once.
+// repeats shows, of cases that ran several times, how often each failed.
 func (r *report) repeats() {
 	runs, bad := map[string]int{}, map[string]int{}
 	for _, c := range r.cases {

@@ -15,24 +15,24 @@ import (
 	"time"
 )
 
-// runner runs parts, and tells the report what happens.
+// runner runs parts, and tells the report about them.
 type runner struct {
 	out    string // the folder of logs and artifacts
 	slots  int
 	report *report
 }
 
-// cannotError is that a part was not run at all.
+// cannotError says that a part could not be run.
 type cannotError struct {
 	part *part
 	log  string
 }
 
 func (e *cannotError) Error() string {
-	return fmt.Sprintf("%s cannot run, so nothing goes on; its log %s ends:\n%s", e.part.name, e.log, tail(e.log, 8))
+	return fmt.Sprintf("%s cannot run, so all is stopped; its log %s ends:\n%s", e.part.name, e.log, tail(e.log, 8))
 }
 
-// all runs parts until each has ended, or cannot run, or ctx is done.
+// all runs parts until all have ended, one of them cannot run, or ctx is done.
 func (r *runner) all(ctx context.Context, parts []*part) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -96,12 +96,12 @@ func (r *runner) all(ctx context.Context, parts []*part) error {
 	return failure
 }
 
-// pause is how long to wait after a try that failed. Tests have no time for it.
+// pause is how long to wait after a try that failed. Tests replace it.
 var pause = func(try int) time.Duration { return time.Duration(10*try) * time.Second }
 
 func (r *runner) log(p *part) string { return filepath.Join(r.out, p.name+".log") }
 
-// one runs a part, again if it may be tried again, and returns its exit status.
+// one runs a part, as often as it may be tried, and returns its exit status.
 func (r *runner) one(ctx context.Context, p *part) (status int, cases []testCase, err error) {
 	for try := 1; ; try++ {
 		start := time.Now()
@@ -117,7 +117,7 @@ func (r *runner) one(ctx context.Context, p *part) (status int, cases []testCase
 	}
 }
 
-// process runs a part's command once. All that it prints is in its log.
+// process runs a part's command once. Its output is written to its log.
 func (r *runner) process(ctx context.Context, p *part) (int, []testCase, error) {
 	argv, err := p.argv()
 	if err != nil {
@@ -130,7 +130,8 @@ func (r *runner) process(ctx context.Context, p *part) (int, []testCase, error) 
 	defer log.Close()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), p.env...)
-	// Its own group, so that what it has started ends with it; and none of it outlives this.
+	// It has its own process group, so that its children end with it. It ends when this process
+	// does.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	pr, pw, err := os.Pipe()
 	if err != nil {
@@ -138,7 +139,7 @@ func (r *runner) process(ctx context.Context, p *part) (int, []testCase, error) 
 	}
 	defer pr.Close()
 	cmd.Stdout, cmd.Stderr = pw, pw
-	// Pdeathsig is about the thread that has started it.
+	// Pdeathsig is about the thread that has started the process, not about this process.
 	done := make(chan error, 1)
 	started := make(chan error, 1)
 	go func() {
@@ -168,7 +169,7 @@ func (r *runner) process(ctx context.Context, p *part) (int, []testCase, error) 
 			end = <-done
 		}
 	}
-	// What it left running holds the pipe.
+	// Processes that it left running hold the pipe open.
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	cases := <-read
 	p.cpu = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
@@ -193,7 +194,7 @@ func (r *runner) follow(p *part, from io.Reader) []testCase {
 			r.report.counts(p, *c)
 		}
 	}
-	// A line that is too long must not block who writes it.
+	// A line that is too long must not block its writer.
 	io.Copy(io.Discard, from)
 	return t.end()
 }

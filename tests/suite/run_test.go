@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// ran runs parts for real, and returns what is shown, the exit status, and the folder.
+// ran really runs parts, and returns the output, the exit status and the folder.
 func ran(t *testing.T, ctx context.Context, parts []*part) (shown string, status int, out string) {
 	t.Helper()
 	var b bytes.Buffer
@@ -26,7 +26,7 @@ func ran(t *testing.T, ctx context.Context, parts []*part) (shown string, status
 	return b.String() + "\n", r.end(err), out
 }
 
-// ended is the output with what end has added.
+// ended is the output, with what end has added.
 func lastLines(s string, n int) string {
 	l := strings.Split(strings.TrimRight(s, "\n"), "\n")
 	return strings.Join(l[max(0, len(l)-n):], "\n")
@@ -53,7 +53,7 @@ func TestRun(t *testing.T) {
 	if status != exitFailed || !strings.HasSuffix(last, "\n4 passed, 2 failed") {
 		t.Errorf("status %d:\n%s", status, last)
 	}
-	// In the last ten lines is what failed, what was seen, and how to run it alone.
+	// The last ten lines have the failures, their reasons, and how to run one alone.
 	for _, want := range []string{"FAILED: bad: two", "x is 'a', wanted 'b'", "alone: make test ONLY=bad", "bad.log",
 		"FAILED: mute: mute comes to a good end", "exit status is 120, wanted 0", "kernel log: warning: oops"} {
 		if !strings.Contains(last, want) {
@@ -68,7 +68,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// A part that cannot run ends all, at once and with its reason.
+// A part that cannot run ends all others at once, and its reason is shown.
 func TestCannotRun(t *testing.T) {
 	parts := []*part{sh("slow", "sleep 60"), sh("cannot", "sleep 0.2; echo 'vm: the disk is full' >&2; exit 125")}
 	start := time.Now()
@@ -84,7 +84,7 @@ func TestCannotRun(t *testing.T) {
 	}
 }
 
-// What fetches is tried again; what fails twice of two is an error.
+// A part that may be tried twice is tried again; if it fails twice, that is an error.
 func TestTries(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "mark")
 	p := sh("fetch", fmt.Sprintf("[ -e %s ] || { touch %s; exit 1; }", mark, mark))
@@ -96,7 +96,7 @@ func TestTries(t *testing.T) {
 	}
 }
 
-// A signal ends what runs, with all that it has started.
+// A signal ends the running parts, and all processes that they have started.
 func TestStop(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	ctx, cancel := context.WithCancel(context.Background())

@@ -33,9 +33,9 @@ func slots() int {
 	return max(n, 1)
 }
 
-// next returns the part that is to begin now, or nil if one that runs has to end first.
-// Of those whose needs have passed it is the one with the largest urgency: that on which
-// most depends, or the longest. busy is how many run.
+// next returns the part that is to begin now, or nil if one that runs has to end first. It is
+// the most urgent one of those whose needs have passed: the one on which most depends, or the
+// longest. busy is how many parts run.
 func next(parts []*part, busy, slots int) *part {
 	if busy >= slots {
 		return nil
@@ -51,7 +51,7 @@ func next(parts []*part, busy, slots int) *part {
 	var best *part
 	for _, p := range parts {
 		ready := p.state == waiting && !slices.ContainsFunc(p.needs, func(n string) bool { return !passedParts[n] })
-		// What needs the whole machine waits until nothing else is left to begin.
+		// A part that needs the whole machine waits until all others have begun.
 		if ready && (best == nil || best.whole && !p.whole || best.whole == p.whole && urgent[p.name] > urgent[best.name]) {
 			best = p
 		}
@@ -67,9 +67,9 @@ func unfinished(parts []*part) bool {
 	return slices.ContainsFunc(parts, func(p *part) bool { return p.state == waiting && !p.whole })
 }
 
-// urgencies returns for each part how many seconds pass from its begin to the end of all
-// at least: its own, and the longest chain of what needs it, or the share of a processor
-// in all that needs it.
+// urgencies returns, for each part, the least number of seconds from its begin to the end of
+// all parts. That is its own cost, plus the longest chain of parts that need it, or the share of
+// one slot in the cost of all parts that need it.
 func urgencies(parts []*part, slots int) map[string]float64 {
 	u := map[string]float64{}
 	var of func(p *part) float64
@@ -93,15 +93,15 @@ func urgencies(parts []*part, slots int) map[string]float64 {
 	return u
 }
 
-// left is an estimate of the seconds until all have ended. spent is how long each part
-// that runs has run.
+// left is an estimate of the seconds until all parts have ended. spent returns how many
+// seconds a part has been running.
 func left(parts []*part, slots int, spent func(*part) float64) float64 {
 	sum, longest, whole := 0.0, 0.0, 0.0
 	for _, p := range parts {
 		rest := p.cost
 		switch p.state {
 		case running:
-			// Nobody knows how long something goes on that takes longer than it did.
+			// It is not known how long a part takes that takes longer than the last time.
 			rest = max(p.cost-spent(p), 5)
 		case waiting:
 		default:

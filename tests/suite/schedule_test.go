@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// simulated runs parts without doing anything, on so many slots, and returns them in the
-// order of their begin, and how long all took.
+// simulated pretends to run parts on so many slots. It returns them in the order in which they
+// begin, and how long all took.
 func simulated(t *testing.T, parts []*part, slots int) (order []string, total float64) {
 	t.Helper()
 	ends := map[*part]float64{}
@@ -49,7 +49,7 @@ func TestLongestFirst(t *testing.T) {
 	}
 }
 
-// That on which most depends comes before what is longer, and nothing before what it needs.
+// A part on which much depends comes before a longer one, and no part before its needs.
 func TestWhatOthersNeedFirst(t *testing.T) {
 	parts := []*part{
 		{name: "long", cost: 40}, {name: "kernel", cost: 20},
@@ -73,7 +73,7 @@ func TestWholeMachineLast(t *testing.T) {
 	}
 }
 
-// What needs a part that failed never begins.
+// A part that needs one that failed never begins.
 func TestFailedNeed(t *testing.T) {
 	parts := []*part{{name: "a", state: failed}, {name: "b", needs: []string{"a"}}}
 	if p := next(parts, 0, 2); p != nil {
@@ -81,8 +81,7 @@ func TestFailedNeed(t *testing.T) {
 	}
 }
 
-// The real table comes to its end on any number of slots, and two are nearly twice as
-// fast as one.
+// The real table ends on any number of slots, and two slots are nearly twice as fast as one.
 func TestTableIsScheduled(t *testing.T) {
 	sum := 0.0
 	for _, slots := range []int{1, 2, 3, 16} {
@@ -100,8 +99,7 @@ func TestTableIsScheduled(t *testing.T) {
 	}
 }
 
-// All that is needed is there, names are unique, and a plan is of a test and of kernels
-// that there are.
+// All needs exist, names are unique, and the tests and kernels of all plans exist.
 func TestTable(t *testing.T) {
 	tests, err := selftests("../selftests")
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// The kernels. Native ones are User Mode Linux: they have virtual time, native speed and
-// one processor. Emulated ones are Debian's own under QEMU: they have two processors, and
-// module and packages as a user has them, and are ten to thirty times slower. Kernel smp is
-// User Mode Linux with several processors at native speed, in real time, for races alone.
+// The kernels. Native ones are User Mode Linux, with virtual time, native speed and one
+// processor. Emulated ones are Debian's own under QEMU, with two processors and with the module
+// and packages as a user has them. They are ten to thirty times slower. Kernel smp is User
+// Mode Linux with several processors at native speed, in real time, for races alone.
 var (
 	native   = []string{"latest", "6.1-uml", "debug"}
 	emulated = []string{"6.12", "6.1"}
@@ -20,14 +20,14 @@ var (
 	kernels  = append(slices.Clone(single), "smp")
 )
 
-// plan says on which kernels a test runs, and in how many guests its cases are shared out
-// on the first of them.
+// plan says on which kernels a test runs. On the first one, its cases are divided among this
+// many guests.
 type plan struct {
 	kernels []string
 	guests  int
 }
 
-// plans has the tests that do not simply run on each native kernel.
+// plans has the tests that do not simply run on each native kernel in one guest.
 var plans = map[string]plan{
 	// These are about programs rather than about a kernel.
 	"tool":           {kernels: []string{"latest", "debug"}},
@@ -36,24 +36,24 @@ var plans = map[string]plan{
 	"networkmanager": {kernels: []string{"latest", "debug"}},
 	"ynl":            {kernels: []string{"latest", "debug"}},
 	"explore":        {kernels: []string{"latest", "debug"}},
-	// These are about what only Debian's own kernels have as well: the module as it is
-	// compiled for x86, and more than one processor.
+	// These also need what only Debian's own kernels have: the module as it is compiled for
+	// x86, and more than one processor.
 	"module":  {kernels: single},
 	"traffic": {kernels: single},
 	"switch":  {kernels: append(slices.Clone(native), "6.12")},
 	"fair":    {kernels: append(slices.Clone(native), "6.12")},
 	"demo":    {kernels: append(slices.Clone(native), "6.12")},
 	"races":   {kernels: []string{"smp"}},
-	// All its rows are measured on latest.
+	// On latest it measures all its rows.
 	"failover": {kernels: native, guests: 4},
 	"routers":  {kernels: native, guests: 2},
 }
 
-// leaky are the tests that use the module most: on the debug kernel memory that they lost
-// is looked for. It makes them slower, so it is not done for all.
+// leaky are the tests that use the module most. On the debug kernel, the runner looks for
+// memory that they have lost. That makes them slower, so it is not done for all tests.
 var leaky = []string{"config", "context", "traffic"}
 
-// table is all that there is to run, with these tests of tests/selftests.
+// table returns all parts, with these tests of tests/selftests.
 func table(tests []string) []*part {
 	var parts []*part
 	add := func(p *part) { parts = append(parts, p) }
@@ -116,7 +116,7 @@ func table(tests []string) []*part {
 			command: []string{"tests/vm/selftest.sh", k}})
 	}
 
-	// These look at the clock: the engine's figures, and how long a newcomer waits.
+	// These measure time: the engine's figures, and how long a newcomer waits.
 	add(&part{name: "engine", test: "engine", cost: 60, whole: true, rootless: true,
 		command: []string{"go", "test", "-v", "-count=1", "-timeout", "20m", "-run", "^TestWanted$", "./daemon/internal/enginebench"}})
 	add(&part{name: "bare", test: "bare", cost: 300, needs: []string{"prepare-6.12"},
@@ -124,7 +124,7 @@ func table(tests []string) []*part {
 	return parts
 }
 
-// guess is what something costs that has not run yet, in seconds.
+// guess is the cost, in seconds, of a part that has not run yet.
 func guess(kernel string, emulatedCost, nativeCost float64) float64 {
 	switch {
 	case slices.Contains(emulated, kernel):
@@ -135,7 +135,7 @@ func guess(kernel string, emulatedCost, nativeCost float64) float64 {
 	return nativeCost
 }
 
-// selftest is a share of the cases of a test, on a kernel.
+// selftest returns the part for one share of the cases of a test, on a kernel.
 func selftest(test, kernel string, share, shares int) *part {
 	p := &part{
 		name: test + "@" + kernel, test: test, kernel: kernel, cost: guess(kernel, 100, 12),
@@ -148,7 +148,7 @@ func selftest(test, kernel string, share, shares int) *part {
 	return p
 }
 
-// buildFolders are what modules are built against, of kernels that are there.
+// buildFolders returns the folders against which modules are built, of kernels in the cache.
 func buildFolders(kernels []string) (string, error) {
 	var builds []string
 	for _, k := range kernels {

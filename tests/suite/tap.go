@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// testCase is one line of TAP, and what is said below it.
+// testCase is one line of TAP, with the comments below it.
 type testCase struct {
 	Part    string   `json:"part"`
 	Test    string   `json:"test"`
@@ -17,13 +17,13 @@ type testCase struct {
 	Title   string   `json:"title"`
 	Result  string   `json:"result"` // passed, failed, skipped
 	Seconds float64  `json:"seconds"`
-	Why     []string `json:"why,omitempty"`  // what was expected and what was seen
-	Said    []string `json:"said,omitempty"` // the last of all that is said of a failure
+	Why     []string `json:"why,omitempty"`  // of a failure: the reasons, from lines marked "why:"
+	Said    []string `json:"said,omitempty"` // of a failure: the last comments
 }
 
 // tap reads TAP line by line.
 type tap struct {
-	nested bool // only what is indented counts: the lines at the margin sum it up
+	nested bool // only indented lines count: those at the margin are sums of them
 	last   time.Time
 	cases  []testCase
 }
@@ -38,11 +38,11 @@ var (
 	tapSaid   = regexp.MustCompile(`^ *#( .*)$`)
 )
 
-// mostSaid is how many lines are kept of what is said of a failure.
+// mostSaid is how many comments of a failure are kept.
 const mostSaid = 40
 
-// line reads a line that came at a time, and returns a case when one is complete but for
-// what may still be said of it.
+// line reads a line that came at a time, and returns the case if it is one. Comments on it may
+// still follow.
 func (t *tap) line(l string, now time.Time) *testCase {
 	m := tapLine.FindStringSubmatch(l)
 	if m == nil {
@@ -64,7 +64,7 @@ func (t *tap) line(l string, now time.Time) *testCase {
 	return &c
 }
 
-// says keeps what is said of the last case, if that has failed.
+// says keeps a comment on the last case, if that has failed.
 func (t *tap) says(l string) {
 	if len(t.cases) == 0 {
 		return
@@ -84,12 +84,12 @@ func (t *tap) says(l string) {
 // end returns all cases.
 func (t *tap) end() []testCase { return t.cases }
 
-// lockThread keeps the calling goroutine on its thread: a child is told of the death of
+// lockThread keeps the calling goroutine on its thread: a child gets its signal at the death of
 // the thread that has started it, not of the process.
 func lockThread() { runtime.LockOSThread() }
 
-// reasons are the lines that say best why a case failed: those that are marked as such, or
-// the last ones.
+// reasons returns the n lines that best say why a case failed: those marked as reasons, or the
+// last ones.
 func (c *testCase) reasons(n int) []string {
 	l := c.Why
 	if len(l) == 0 {

@@ -51,7 +51,7 @@ func TestTAP(t *testing.T) {
 	}
 }
 
-// What is not in a guest is not nested, has no marked reasons and may tell seconds.
+// The TAP of a part without a guest is not nested, has no marked reasons, and may have seconds.
 func TestFlatTAP(t *testing.T) {
 	r := newTAP(false)
 	for _, l := range strings.Split("ok 1 gofmt # 3 s\nnot ok 2 go vet\n#   a\n#   b\n#   c\n    ok 1 inner\n2 passed, 1 failed", "\n") {

@@ -15,10 +15,10 @@ import (
 // errNetwork is wrapped by every failure to reach the package mirror.
 var errNetwork = errors.New("the package mirror can't be reached")
 
-// program is a file that is called, and the Debian package that brings it.
+// program is a file that is used, and the Debian package that has it.
 type program struct{ file, pkg string }
 
-// programs is what the runner and the commands in the guest call.
+// programs are used by the runner and by the commands in the guest.
 var programs = []program{
 	{"/usr/bin/gcc", "gcc"}, {"/usr/bin/make", "make"}, {"/usr/bin/flex", "flex"},
 	{"/usr/bin/bison", "bison"}, {"/usr/bin/bc", "bc"}, {"/usr/bin/xz", "xz-utils"},
@@ -37,18 +37,18 @@ var programs = []program{
 	{"/usr/bin/sparse", "sparse"}, {"/usr/bin/pahole", "dwarves"}, {"/usr/bin/ps", "procps"}, {"/sbin/sysctl", "procps"},
 	{"/usr/bin/wg", "wireguard-tools"}, {"/usr/bin/tshark", "tshark"}, {"/usr/bin/openssl", "openssl"},
 	{"/usr/bin/groff", "groff-base"}, {"/usr/sbin/dkms", "dkms"}, {"/usr/sbin/debootstrap", "debootstrap"},
-	{"/usr/lib/systemd/systemd", "systemd"}, {"/usr/bin/curl", "curl"},
+	{"/usr/lib/systemd/systemd", "systemd"}, {"/usr/bin/curl", "curl"}, {"/usr/bin/jq", "jq"},
 }
 
-// testPrograms is what only tests of the project call beside these. With -prepare they
-// are installed, too: nobody else, as who wants the demo, has to wait for them.
+// testPrograms are used by the project's tests only, beside programs. They are installed with
+// -prepare, so that somebody who wants the demo need not wait for them.
 var testPrograms = []program{
 	{"/usr/bin/dbus-daemon", "dbus"}, {"/usr/sbin/NetworkManager", "network-manager"},
 	{"/usr/bin/zsh", "zsh"}, {"/usr/bin/fish", "fish"},
 }
 
-// installMissing installs the packages whose programs are not there. Nothing
-// is asked of the network when nothing is missing.
+// installMissing installs the packages of programs that are missing, with tests also of
+// testPrograms. It uses the network only if something is missing.
 func installMissing(p *progress, tests bool) error {
 	var missing []string
 	wanted := programs
@@ -71,8 +71,8 @@ func installMissing(p *progress, tests bool) error {
 		return err
 	}
 	args := append([]string{"install", "-y", "--no-install-recommends"}, missing...)
-	// The host wants the programs, not their services: Debian asks this
-	// file whether a package may start what it brings.
+	// The host needs the programs, not their services: Debian's packages ask this
+	// file whether they may start services.
 	const policy = "/usr/sbin/policy-rc.d"
 	f, err := os.OpenFile(policy, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
 	if err == nil {

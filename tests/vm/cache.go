@@ -57,17 +57,17 @@ func virtualNames() []string {
 	return slices.DeleteFunc(kernelNames(), func(n string) bool { return !kernels[n].uml || kernels[n].smp })
 }
 
-// kernel is a kernel that is ready to boot, as kernel.json in its folder, whose name is
-// made of the kernel's, its version and what it was configured by. Folders of other
-// configurations stay for a while: branches differ in theirs.
+// kernel is a kernel that is ready to boot. It is kept as kernel.json in its folder, whose name
+// consists of the kernel's name, its version and the key of its configuration. Folders of other
+// configurations stay for a while, since branches differ in theirs.
 type kernel struct {
 	Name    string
 	Version string // of the Debian package
 	Release string // uname -r
 	UML     bool
-	Image   string // what boots
+	Image   string // the kernel that boots
 	Initrd  string // QEMU only
-	Build   string // what modules are built against
+	Build   string // the folder against which modules are built
 	Source  string // the source tree; for QEMU kernels the headers
 	Modules string // the folder that has lib/modules/Release
 	Key     string // the configuration it was made from
@@ -160,7 +160,7 @@ func (c *cache) prepare(o *options, p *progress) (*kernel, error) {
 		p.say("%v; using %s of %s ago", err, old.Version, age.Round(time.Hour))
 		return old, nil
 	case err != nil:
-		// A full disk shows itself in a hundred ways: say it in one.
+		// A full disk shows itself by many errors: say it in one way.
 		if full := c.room(64); full != nil {
 			return nil, fmt.Errorf("%w\n%w", err, full)
 		}
@@ -247,7 +247,7 @@ func (c *cache) store(k *kernel) error {
 	return nil
 }
 
-// lastUse is when a kernel's folder was last used, or, if it is not whole, made.
+// lastUse is when a kernel's folder was last used, or made, if it is not complete.
 func lastUse(dir string) time.Time {
 	for _, f := range []string{"used", "."} {
 		if st, err := os.Stat(filepath.Join(dir, f)); err == nil {
@@ -257,7 +257,7 @@ func lastUse(dir string) time.Time {
 	return time.Time{}
 }
 
-// key names all that a kernel is made from, apart from its version.
+// key is a digest of all that a kernel is made from, apart from its version.
 func (kind kernelKind) key(repo string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, recipe)

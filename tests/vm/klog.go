@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// logMark is what the guest writes to the kernel log before COMMAND: what the
-// kernel said while it booted is not COMMAND's doing.
+// logMark is written to the kernel log by the guest before COMMAND: messages from
+// before it are not COMMAND's doing.
 const logMark = "vm: command begins"
 
 // splat is one complaint in a kernel log.
 type splat struct {
-	Kind string // what kind of complaint
+	Kind string // the kind of complaint
 	Line string // the line of the log that says so
 }
 
-// splatKinds are tried in order on each line, so special before general.
+// splatKinds are tried in this order on each line, so special kinds come before general ones.
 var splatKinds = []struct {
 	kind string
 	re   *regexp.Regexp
@@ -36,16 +36,17 @@ var splatKinds = []struct {
 	{"bug", regexp.MustCompile(`\bBUG:|\bBUG \S+ \(|INFO: possible|------------\[ cut here \]------------`)},
 }
 
-// follows marks lines that only open or close a complaint reported by another
-// line next to them.
+// follows matches lines that only open or close a complaint, which a line next to
+// them reports.
 var follows = regexp.MustCompile(`cut here|---\[ end trace`)
 
-// expects is what a command writes to the kernel log (/dev/kmsg) before it provokes
-// warnings of another part of the kernel, named by its source file, and, with the
-// file "none", after it. Nothing but warnings of that file is excused.
+// expects matches a line that a command writes to the kernel log (/dev/kmsg) before it
+// provokes warnings of another part of the kernel, which it names by its source file.
+// Afterwards the command writes the line with the file "none". In between, warnings of that
+// file are excused, and nothing else.
 var expects = regexp.MustCompile(`vm: command expects warnings of (\S+)$`)
 
-// scanLog returns what a kernel log complains of after the last mark.
+// scanLog returns the complaints in a kernel log after the last mark.
 func scanLog(log string) []splat {
 	log = log[max(strings.LastIndex(log, logMark), 0):]
 	var found []splat
@@ -65,7 +66,7 @@ func scanLog(log string) []splat {
 			continue
 		}
 		if follows.MatchString(l) {
-			// Counts by itself only if nothing explains it.
+			// It counts only if no other line explains it.
 			opened = l
 			continue
 		}

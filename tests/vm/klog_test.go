@@ -55,7 +55,8 @@ func TestScanLog(t *testing.T) {
 	}
 }
 
-// What a command expects of one file is excused there and then, and nothing else.
+// The warnings that a command expects of a file are excused while it expects them, and no
+// others.
 func TestScanLogExpected(t *testing.T) {
 	const (
 		begin = "[ 1.0] vm: command expects warnings of kernel/trace/x.c\n"
@@ -93,8 +94,8 @@ func TestScanLogFromMark(t *testing.T) {
 	}
 }
 
-// The lines around a complaint are not complaints of their own, but one that
-// nothing explains is.
+// The lines around a complaint are no complaints of their own. A line that nothing
+// explains is one.
 func TestScanLogFrame(t *testing.T) {
 	const cut = "------------[ cut here ]------------\n"
 	if l := scanLog(cut + "WARNING: CPU: 0\n---[ end trace 0 ]---\n"); len(l) != 1 || l[0].Kind != "warning" {
@@ -133,8 +134,8 @@ func TestJudge(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var v verdict
 			v.judge(tt.status, tt.hung, tt.stopped, tt.log, tt.leaks)
-			if v.Result != tt.result || v.exit() != tt.exit {
-				t.Errorf("%s %d, want %s %d", v.Result, v.exit(), tt.result, tt.exit)
+			if v.Result != tt.result || v.Exit != tt.exit {
+				t.Errorf("%s %d, want %s %d", v.Result, v.Exit, tt.result, tt.exit)
 			}
 			var b strings.Builder
 			v.report(&b, "6.1", "/artifacts")

@@ -24,8 +24,8 @@ import (
 //
 // Host and guest share the folder dir, under the same path. In its folder .vm
 // the host leaves the command (a shell script), and the guest leaves status
-// when the command has ended. What the command prints comes through two serial
-// lines, the kernel's log through a third.
+// when the command has ended. The command's output and errors come through a
+// serial line each, and the kernel's log through a third.
 type run struct {
 	cache *cache
 	o     *options
@@ -67,7 +67,7 @@ func newRun(c *cache, o *options, k *kernel, mods string) (*run, error) {
 	return r, os.WriteFile(filepath.Join(dir, ".vm/command"), []byte(r.script()), 0o755)
 }
 
-// recent tells whether somebody may still be using what st is of.
+// recent tells whether somebody may still be using the file or folder that st describes.
 func recent(st os.FileInfo) bool { return time.Since(st.ModTime()) < 2*time.Hour }
 
 // script is the shell script that the guest runs as COMMAND.
@@ -110,26 +110,63 @@ func (r *run) boot(stop <-chan os.Signal) (*verdict, error) {
 	if r.o.verbose {
 		console = io.MultiWriter(log, os.Stderr)
 	}
+	lines, err := connect(cmd, console)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	release, err := r.start(cmd)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	lines.handedOver()
+	e := r.await(cmd, lines.begun, stop)
+	lines.copied.Wait()
 
-	// The machine's own messages go where the console goes: a guest that
-	// does not even start explains itself there.
-	var wg sync.WaitGroup
-	var lines []*os.File
-	begun := make(chan struct{})
+	v := &verdict{
+		Kernel: r.o.kernel, Release: r.k.Release, Time: r.o.time,
+		Machine: machine, Command: r.o.command, limit: r.o.timeout,
+		Seconds: time.Since(began).Seconds(), Leftover: e.leftover, end: e.process,
+	}
+	text, err := os.ReadFile(log.Name())
+	if err != nil {
+		return nil, err
+	}
+	kmemleak, _ := os.ReadFile(filepath.Join(r.dir, "kmemleak"))
+	status := r.status()
+	if status < 0 && !e.stopped && !bytes.Contains(text, []byte(logMark)) {
+		return nil, fmt.Errorf("the guest did not come up in %.0f s; its last words in %s:\n%s",
+			v.Seconds, log.Name(), tail(log.Name(), 15))
+	}
+	v.judge(status, e.hung, e.stopped, string(text), string(kmemleak))
+	return v, v.store(r.dir)
+}
+
+// serialLines carry the guest's output, errors and log to those of the runner.
+type serialLines struct {
+	ends   []*os.File     // of the machine, in this order
+	copied sync.WaitGroup // done when all that the machine has written is copied
+	begun  chan struct{}  // closed when the command begins
+}
+
+// connect gives serial lines to a machine that is not yet started. Its kernel's log goes to
+// console, and so do its own messages: a guest that does not even start explains itself there.
+func connect(cmd *exec.Cmd, console io.Writer) (*serialLines, error) {
+	s := &serialLines{begun: make(chan struct{})}
 	sinks := []io.Writer{os.Stdout, os.Stderr, console}
 	for i, sink := range sinks {
 		pr, pw, err := os.Pipe()
 		if err != nil {
 			return nil, err
 		}
-		cmd.ExtraFiles = append(cmd.ExtraFiles, pw)
-		lines = append(lines, pw)
-		wg.Add(1)
+		s.ends = append(s.ends, pw)
+		s.copied.Add(1)
 		go func() {
-			defer wg.Done()
+			defer s.copied.Done()
 			defer pr.Close()
-			if i == 2 {
-				copyLog(sink, pr, begun)
+			if i == len(sinks)-1 {
+				copyLog(sink, pr, s.begun)
 				return
 			}
 			// A reader that went away must not stop the guest.
@@ -138,43 +175,61 @@ func (r *run) boot(stop <-chan os.Signal) (*verdict, error) {
 			}
 		}()
 	}
-	cmd.Stdout, cmd.Stderr = lines[2], lines[2]
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.ExtraFiles = s.ends
+	cmd.Stdout, cmd.Stderr = s.ends[2], s.ends[2]
+	return s, nil
+}
 
-	began := time.Now()
-	start := cmd.Start
+// handedOver closes the ends that only the machine needs, once it is started.
+func (s *serialLines) handedOver() {
+	for _, f := range s.ends {
+		f.Close()
+	}
+}
+
+// start starts the machine. The caller calls release when the machine has ended.
+func (r *run) start(cmd *exec.Cmd) (release func(), err error) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	release, start := func() {}, cmd.Start
 	if r.k.UML && !kernels[r.k.Name].smp {
-		cpu, release, err := takeProcessor(r.cache)
+		cpu, free, err := takeProcessor(r.cache)
 		if err != nil {
 			return nil, err
 		}
-		defer release()
-		start = func() error { return startOn(cpu, cmd) }
+		release, start = free, func() error { return startOn(cpu, cmd) }
 	}
 	if err := start(); err != nil {
+		release()
 		return nil, fmt.Errorf("starting %s: %w", cmd.Path, err)
 	}
-	for _, l := range lines {
-		l.Close()
-	}
-	var end error
-	ended := make(chan struct{})
-	go func() { end = cmd.Wait(); close(ended) }()
+	return release, nil
+}
 
-	v := &verdict{
-		Kernel: r.o.kernel, Release: r.k.Release, Time: r.o.time,
-		Machine: machine, Command: r.o.command, limit: r.o.timeout,
-	}
-	hung, stopped, over := false, false, false
+// ending is how a machine has ended.
+type ending struct {
+	hung     bool   // its time was over
+	stopped  bool   // by a signal
+	leftover string // why a machine whose command had ended went on
+	process  error  // of its process
+}
+
+// await waits until the machine stops, is out of time or stop is signalled, and then ends what
+// is left of it.
+func (r *run) await(cmd *exec.Cmd, begun <-chan struct{}, stop <-chan os.Signal) ending {
+	var e ending
+	ended := make(chan struct{})
+	go func() { e.process = cmd.Wait(); close(ended) }()
+
+	over := false
 	// The command's time does not run while the machine still boots.
 	select {
 	case <-begun:
 	case <-ended:
 		over = true
 	case <-time.After(bootLimit):
-		over, hung = true, true
+		over, e.hung = true, true
 	case <-stop:
-		over, stopped = true, true
+		over, e.stopped = true, true
 	}
 	limit := time.After(r.o.timeout)
 	for !over {
@@ -182,38 +237,23 @@ func (r *run) boot(stop <-chan os.Signal) (*verdict, error) {
 		select {
 		case <-ended:
 		case <-limit:
-			hung = true
-			if r.status() >= 0 && v.Leftover == "" {
+			e.hung = true
+			if r.status() >= 0 && e.leftover == "" {
 				// The command is done: the guest looks for leaks.
-				over, hung, limit = false, false, time.After(2*time.Minute)
-				v.Leftover = "the guest did not shut down by itself"
+				over, e.hung, limit = false, false, time.After(2*time.Minute)
+				e.leftover = "the guest did not shut down by itself"
 			}
 		case <-stop:
-			stopped = true
+			e.stopped = true
 		}
 	}
-	if !hung {
-		v.Leftover = ""
+	if !e.hung {
+		e.leftover = ""
 	}
-	// Also sweeps up what a User Mode kernel that died left running.
+	// This also ends processes that outlive a User Mode kernel which died.
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	<-ended
-	v.end = end
-	wg.Wait()
-	v.Seconds = time.Since(began).Seconds()
-
-	text, err := os.ReadFile(log.Name())
-	if err != nil {
-		return nil, err
-	}
-	kmemleak, _ := os.ReadFile(filepath.Join(r.dir, "kmemleak"))
-	status := r.status()
-	if status < 0 && !stopped && !bytes.Contains(text, []byte(logMark)) {
-		return nil, fmt.Errorf("the guest did not come up in %.0f s; its last words in %s:\n%s",
-			v.Seconds, log.Name(), tail(log.Name(), 15))
-	}
-	v.judge(status, hung, stopped, string(text), string(kmemleak))
-	return v, v.store(r.dir)
+	return e
 }
 
 // status is the command's exit status, or -1 while there is none.
@@ -255,9 +295,9 @@ func (r *run) machine() (*exec.Cmd, string, error) {
 	if r.k.UML {
 		return r.uml(), "uml", nil
 	}
-	// One thread for both processors: with a thread for each, QEMU may run code that
-	// the other has just written over. Linux does so when a hook of netfilter comes
-	// or goes, and then dies of an int3 that is there no more. It is not slower.
+	// One thread for both processors. With a thread for each, a guest that changes its
+	// own code, as Linux does when a hook of netfilter comes or goes, may die of it.
+	// One thread is not slower.
 	accel := "tcg,thread=single"
 	if r.o.time != "counted" && r.kvmWorks() {
 		accel = "kvm"
@@ -265,7 +305,7 @@ func (r *run) machine() (*exec.Cmd, string, error) {
 	return r.qemu(accel), "qemu-" + strings.Split(accel, ",")[0], nil
 }
 
-// guestArgs are what the guest's init wants to know.
+// guestArgs are the words on the kernel's command line that the guest's init reads.
 func (r *run) guestArgs() []string {
 	leaks := "0"
 	if r.o.leaks {
@@ -278,7 +318,7 @@ func (r *run) guestArgs() []string {
 	}
 }
 
-// memory is what the guest has of it, in MiB.
+// memory is the size of the guest's memory, in MiB; usual is the default.
 func (r *run) memory(usual int) int {
 	if r.o.memory > 0 {
 		return r.o.memory
@@ -320,12 +360,11 @@ func (r *run) qemu(accel string) *exec.Cmd {
 	}, r.guestArgs()...)
 	cpu := "max"
 	if accel != "kvm" {
-		// QEMU 7.2 computes the flags after cmpxchg16b from the wrong operation, and a
-		// kernel that is interrupted right after it dies of them (docs/lab.md). SLUB does
-		// without where there is no such instruction.
+		// An emulated kernel that uses cmpxchg16b may die with QEMU 7.2 (docs/lab.md).
+		// SLUB works without that instruction.
 		cpu += ",-cx16"
-		// What is mapped elsewhere in each process QEMU translates for each process:
-		// that is half of the time that a program takes to start.
+		// QEMU translates a program again for each address at which it is mapped. With
+		// random addresses a program takes twice as long to start.
 		kernelArgs = append(kernelArgs, "norandmaps")
 	}
 	cpus := r.o.cpus
@@ -351,8 +390,8 @@ func (r *run) qemu(accel string) *exec.Cmd {
 	return exec.Command("qemu-system-x86_64", args...)
 }
 
-// kvmWorks tells whether this very kernel boots under KVM. /dev/kvm may be
-// there and still run nothing, so it is tried, once per boot of the host.
+// kvmWorks tells whether this kernel boots under KVM. A host may have /dev/kvm and
+// still run nothing with it, so the kernel is tried once after each boot of the host.
 func (r *run) kvmWorks() bool {
 	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 	if err != nil {

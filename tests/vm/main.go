@@ -4,8 +4,8 @@
 //
 // The guest's root file system is the host's own, under an overlay that is
 // gone when the guest stops, so that all that is installed on the host is in
-// the guest and nothing that the guest does reaches the host, except what it
-// writes to the artifacts folder.
+// the guest. Nothing that the guest does reaches the host, except the files that
+// it writes to the artifacts folder.
 package main
 
 import (
@@ -26,7 +26,7 @@ import (
 // Exit statuses of the runner's own. All others are the command's.
 const (
 	exitLeak   = 119 // the command passed, but kmemleak found memory lost
-	exitSplat  = 120 // the command passed, but the kernel complained
+	exitSplat  = 120 // the command passed, but the kernel log has a warning, bug or report
 	exitPanic  = 121 // the guest died before the command ended
 	exitHang   = 124 // the command did not end in time
 	exitRunner = 125 // the command was not run
@@ -52,9 +52,10 @@ exits with COMMAND's status. Kernels are fetched or built at first use and kept.
   -M MIB         the guest's memory (default 1536, under QEMU 2048)
   -leaks         debug only: after COMMAND, look for memory that it lost
   -v             show the kernel log while it runs
-  -prepare       fetch, build, and install what all tests need; no COMMAND
+  -prepare       fetch and build the kernel, and install the packages that the
+                 tests need; no COMMAND
   -j COUNT       how many compilers at once (default: the host's processors)
-  -built         the project's programs are there: don't ask make
+  -built         the project's programs are up to date: don't run make
   -path WHAT     print where the kernel's source, build or log folder is
   -update        look for a newer kernel now (otherwise every 14 days)
 
@@ -196,60 +197,72 @@ func realMain(args []string) int {
 		fmt.Print(usage)
 		return 0
 	}
+	if err == nil && os.Geteuid() != 0 {
+		err = errors.New("it installs packages and boots machines from the host's own files: run it as root, or with sudo")
+	}
 	if err != nil {
 		return complain(err)
 	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-
-	if os.Geteuid() != 0 {
-		return complain(errors.New("it installs packages and boots machines from the host's own files: run it as root, or with sudo"))
+	status, err := execute(o, stop)
+	if err != nil {
+		return complain(err)
 	}
+	return status
+}
+
+// execute does what the options ask for, and returns the exit status.
+func execute(o *options, stop <-chan os.Signal) (int, error) {
 	p := newProgress(os.Stderr, o.kernel)
 	c, err := openCache()
 	if err != nil {
-		return complain(err)
+		return 0, err
 	}
 	k, err := c.prepare(o, p)
 	if err != nil {
-		return complain(err)
+		return 0, err
 	}
-	switch o.path {
-	case "source":
-		fmt.Println(k.Source)
-		return 0
-	case "build":
-		fmt.Println(k.Build)
-		return 0
-	case "log":
-		fmt.Println(c.lastRun(o.kernel))
-		return 0
+	if o.path != "" {
+		fmt.Println(c.pathOf(o, k))
+		return 0, nil
 	}
 	if o.prepare {
-		return 0
+		return 0, nil
 	}
 	mods, err := c.modules(o, k, p)
 	if err != nil {
-		return complain(err)
+		return 0, err
 	}
 	if !o.built {
 		if err := buildTools(o.repo); err != nil {
-			return complain(err)
+			return 0, err
 		}
 	}
 	r, err := newRun(c, o, k, mods)
 	if err != nil {
-		return complain(err)
+		return 0, err
 	}
 	v, err := r.boot(stop)
 	if err != nil {
-		return complain(err)
+		return 0, err
 	}
 	v.report(os.Stderr, o.kernel, r.dir)
-	return v.exit()
+	return v.Exit, nil
 }
 
-// complain says why nothing was run.
+// pathOf returns the folder that -path asks for.
+func (c *cache) pathOf(o *options, k *kernel) string {
+	switch o.path {
+	case "source":
+		return k.Source
+	case "build":
+		return k.Build
+	}
+	return c.lastRun(o.kernel)
+}
+
+// complain prints why nothing was run, and returns the exit status for it.
 func complain(err error) int {
 	fmt.Fprintf(os.Stderr, "vm: %v\n", err)
 	return exitRunner

@@ -58,7 +58,7 @@ func TestParseOptionsErrors(t *testing.T) {
 	}
 }
 
-// What the guest's shell makes of the script is what was asked for.
+// The guest's shell runs exactly the command that was asked for.
 func TestScript(t *testing.T) {
 	o := &options{repo: "/repo", kernel: "6.1", env: list{"X=it's $HOME"}, command: []string{"printf", "%s|", `a "b" 'c'`, "$X", "", "\n"}}
 	r := &run{o: o, dir: "/artifacts"}
@@ -206,7 +206,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// Kernels of other configurations stay, those that were not used for longest go.
+// Kernels of other configurations stay; those whose last use is longest ago are removed.
 func TestKernelsAreKept(t *testing.T) {
 	t.Setenv("SHIM6_CACHE", t.TempDir())
 	c, err := openCache()
@@ -256,7 +256,7 @@ func TestProgressKeepsTheLogAndItsEnd(t *testing.T) {
 	}
 }
 
-// Two guests do not share a processor while there is another one.
+// Two guests do not share a processor while another one is free.
 func TestTakeProcessor(t *testing.T) {
 	c := &cache{t.TempDir()}
 	if err := os.Mkdir(c.path("locks"), 0o755); err != nil {
@@ -284,7 +284,7 @@ func TestTakeProcessor(t *testing.T) {
 	}
 }
 
-// What a command starts stays there as well.
+// Processes that a command starts stay on its processor as well.
 func TestStartOn(t *testing.T) {
 	before, err := processors()
 	if err != nil {

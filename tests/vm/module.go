@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// modules builds shim6.ko and the modules of -m for a kernel, and returns a
-// folder to be mounted at /lib/modules/RELEASE in the guest. Each module is kept by its
-// own content, and so is each set of them.
+// modules builds shim6.ko and the modules of -m for a kernel, and returns a folder to
+// be mounted at /lib/modules/RELEASE in the guest. The cache keeps each module, and each
+// set of modules, under a digest of its content.
 func (c *cache) modules(o *options, k *kernel, p *progress) (string, error) {
 	unlock, err := c.lock("module-"+k.Name, p)
 	if err != nil {
@@ -61,8 +61,8 @@ func (c *cache) modules(o *options, k *kernel, p *progress) (string, error) {
 	return tree, os.WriteFile(filepath.Join(dir, "complete"), nil, 0o644)
 }
 
-// module builds what the Kbuild of a folder names, or shim6.ko for "", and returns the
-// folder that has it.
+// module builds the modules that the Kbuild of a folder names, or shim6.ko for "", and
+// returns the folder that has them.
 func (c *cache) module(o *options, k *kernel, from string, p *progress) (string, error) {
 	name, sources := "shim6", []string{"Kbuild", "VERSION", "kernel"}
 	if from == "" {
@@ -114,18 +114,18 @@ func (c *cache) module(o *options, k *kernel, from string, p *progress) (string,
 	return dir, os.WriteFile(filepath.Join(dir, "complete"), nil, 0o644)
 }
 
-// complete tells whether what a folder of the cache is for has been made, and keeps it
-// from being dropped for lack of use.
+// complete tells whether a folder of the cache is complete, and marks it as used, so that it
+// is not removed.
 func complete(dir string) bool {
 	now := time.Now()
 	return os.Chtimes(filepath.Join(dir, "complete"), now, now) == nil
 }
 
-// digest is the name that contents give.
+// digest is the name of a folder, made of its contents.
 func digest(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil))[:16] }
 
-// layModules makes the tree that modprobe reads: the kernel's own modules by a
-// link, ours beside them in updates.
+// layModules makes the tree that modprobe reads: a link to the kernel's own modules,
+// and ours beside it, in updates.
 func layModules(k *kernel, dir, tree string) error {
 	own := filepath.Join(k.Modules, "lib/modules", k.Release)
 	if _, err := os.Stat(filepath.Join(own, "kernel")); err == nil {
@@ -152,7 +152,7 @@ func layModules(k *kernel, dir, tree string) error {
 	return err
 }
 
-// buildTools puts the project's programs where the guest finds them.
+// buildTools builds the project's programs, where the guest finds them.
 func buildTools(repo string) error {
 	cmd := exec.Command("make", "-s", "test-programs")
 	cmd.Dir = repo

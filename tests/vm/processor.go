@@ -12,12 +12,12 @@ import (
 )
 
 // A User Mode kernel and the programs in it are processes that take turns: for each system
-// call and page fault one wakes the other and sleeps. On two processors that is an interrupt
-// to one that idles, twice; on one it is a switch, and programs start two to three times as
-// fast. So each guest keeps to one processor, another one than its neighbours where there
-// are enough.
+// call and page fault one wakes the other and sleeps. On two processors that takes two
+// interrupts to an idle processor; on one processor it is a switch, and programs start two to
+// three times as fast. So each guest stays on one processor, and its neighbours on others
+// where there are enough.
 
-// processors returns those that this process may use.
+// processors returns the processors that this process may use.
 func processors() ([]int, error) {
 	var may unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &may); err != nil {
@@ -32,8 +32,8 @@ func processors() ([]int, error) {
 	return all, nil
 }
 
-// takeProcessor returns one of the processors that this process may use, and keeps it from
-// other guests until release is called. With more guests than processors some share one.
+// takeProcessor returns one of the processors that this process may use, and reserves it
+// until release is called. With more guests than processors, some share one.
 func takeProcessor(c *cache) (cpu int, release func(), err error) {
 	all, err := processors()
 	if err != nil {
@@ -52,11 +52,11 @@ func takeProcessor(c *cache) (cpu int, release func(), err error) {
 	return all[os.Getpid()%len(all)], func() {}, nil
 }
 
-// startOn starts a command that keeps to a processor, with all that it starts.
+// startOn starts a command that stays on a processor, as do its children.
 func startOn(cpu int, cmd *exec.Cmd) error {
 	var before, one unix.CPUSet
 	one.Set(cpu)
-	// What is started has what the thread has that starts it.
+	// A child inherits the processors of the thread that starts it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.SchedGetaffinity(0, &before); err != nil {

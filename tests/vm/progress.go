@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// progress tells a person what the runner is about. On a terminal one line is
-// written over and over; elsewhere a line is added every quarter of a minute.
+// progress tells a person what the runner is doing. On a terminal it rewrites one
+// line; elsewhere it adds a line every quarter of a minute.
 type progress struct {
 	w      io.Writer
 	prefix string
@@ -35,8 +35,8 @@ func (p *progress) say(format string, args ...any) {
 	fmt.Fprintf(p.w, p.prefix+format+"\n", args...)
 }
 
-// run runs a command, shows how far it is by the lines it prints, and keeps
-// all of them in a file. The error has the end of that file.
+// run runs a command. It shows its progress by the lines that the command prints,
+// and keeps all of them in the file log. The error has the end of that file.
 func (p *progress) run(what, log string, cmd *exec.Cmd) error {
 	f, err := os.Create(log)
 	if err != nil {

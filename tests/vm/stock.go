@@ -135,7 +135,7 @@ func unpackImage(bzImage, vmlinux string) error {
 	return out.Close()
 }
 
-// initrdModules is what the guest needs to see the host's files.
+// initrdModules are the modules that the guest needs to see the host's files.
 var initrdModules = []string{"virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_rng"}
 
 // initrdInit is the guest's first program: it mounts the host's files under an

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// makeUML builds a User Mode kernel from Debian's source. A build that was cut off goes
-// on where it was: its folder is named by all that it depends on.
+// makeUML builds a User Mode kernel from Debian's source. A build that was interrupted
+// continues: the name of its folder has all that the build depends on.
 func (c *cache) makeUML(o *options, kind kernelKind, key string, old *kernel, p *progress) (*kernel, error) {
 	var opts []string
 	pkg := kind.source
@@ -76,8 +76,8 @@ func (c *cache) makeUML(o *options, kind kernelKind, key string, old *kernel, p 
 	if err := p.run("installing modules", c.path("logs", o.kernel+"-install.log"), install); err != nil {
 		return nil, err
 	}
-	// The image is stripped: what is left of it holds the symbols that a
-	// back-trace needs, and the objects are needed by nobody.
+	// The image is stripped: it keeps the symbols that a back-trace needs, and
+	// nothing needs the objects.
 	if out, err := exec.Command("strip", "-g", "-o", k.Image, filepath.Join(build, "linux")).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("strip: %s", out)
 	}
@@ -90,8 +90,8 @@ func (c *cache) makeUML(o *options, kind kernelKind, key string, old *kernel, p 
 	return k, nil
 }
 
-// source returns the folder of an unpacked kernel source, of which the parts
-// that no User Mode kernel compiles are left out.
+// source returns the folder of an unpacked kernel source, without the parts that no
+// User Mode kernel compiles.
 func (c *cache) source(name, pkg, version string, opts []string, p *progress) (string, error) {
 	// Two kernels can be of one source.
 	unlock, err := c.lock(pkg, p)
@@ -183,8 +183,8 @@ func sourceExcludes() []string {
 		"--exclude=*/Documentation/devicetree/*.yaml", "--exclude=*/tools/perf/*", "--exclude=*/fs/xfs/*.[ch]")
 }
 
-// configure makes .config from the fragments and checks that each option took:
-// allnoconfig drops silently what has a dependency that is off.
+// configure makes .config from the fragments, and checks that it has each option:
+// allnoconfig silently drops options that have a dependency which is off.
 func configure(repo string, kind kernelKind, src, build string) error {
 	var all bytes.Buffer
 	for _, f := range kind.configs {

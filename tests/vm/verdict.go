@@ -25,13 +25,13 @@ type verdict struct {
 	Seconds  float64  `json:"seconds"`
 	Splats   []splat  `json:"splats"`
 	Leaks    []string `json:"leaks"`
-	Leftover string   `json:"-"` // why the guest did not end by itself
+	Leftover string   `json:"-"` // why the guest did not end by itself, or ""
 	limit    time.Duration
 	end      error // of the machine's process
 }
 
-// judge fills in the verdict from what the guest left behind. status is -1 if
-// the command did not end.
+// judge fills in the verdict, from the exit status (-1 if the command did not end), the kernel's
+// log and the report of kmemleak.
 func (v *verdict) judge(status int, hung, stopped bool, log, kmemleak string) {
 	v.Status = status
 	v.Splats = scanLog(log)
@@ -65,8 +65,6 @@ func (v *verdict) judge(status int, hung, stopped bool, log, kmemleak string) {
 	}
 }
 
-func (v *verdict) exit() int { return v.Exit }
-
 // leaks returns the first line of each report of a kmemleak file.
 func leaks(report string) []string {
 	var l []string
@@ -78,7 +76,7 @@ func leaks(report string) []string {
 	return l
 }
 
-// report says in a sentence what happened and where to read more.
+// report prints a sentence on what happened, and where to read more.
 func (v *verdict) report(w io.Writer, kernel, dir string) {
 	say := func(format string, args ...any) {
 		fmt.Fprintf(w, "vm: %s: "+format+"\n", append([]any{kernel}, args...)...)

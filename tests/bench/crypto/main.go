@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// Command crypto measures how fast addresses are made, verified and signed with,
-// beside what openssl does on the same machine in the same minutes: RSA as it is,
-// and SHA-1 of as many octets as are hashed. Those are the limits of what any
-// implementation could do.
+// Command crypto measures how fast addresses are made, verified and signed with. It
+// compares this with openssl on the same machine in the same minutes: with RSA, and
+// with SHA-1 of as many octets. No implementation could be faster than these.
 //
-// Figures are per second of one processor's time, as openssl counts it, so that
-// other work on the machine does not tell; but those for all processors are of the
-// time that passes.
+// Figures are per second of one processor's time, as openssl counts it, so that other
+// work on the machine does not matter. Figures for all processors are per second of
+// the time that passes.
 package main
 
 import (
@@ -82,8 +81,8 @@ func (b *bench) line(name, rate, limit, ratio, what string) {
 	fmt.Fprintln(b.w, strings.TrimRight(line, " "))
 }
 
-// rate is a line about so many operations a second where limit would be all that
-// can be had.
+// rate writes a line about so many operations per second, of which limit is the most that is
+// possible.
 func (b *bench) rate(name string, rate, limit float64, what string) {
 	b.line(name, number(rate), number(limit), fmt.Sprintf("%.2f", rate/limit), what)
 }
@@ -95,7 +94,7 @@ func number(v float64) string {
 	return fmt.Sprintf("%.0f", v)
 }
 
-// measure does something over and over, and returns how often in a second of
+// measure calls a function many times, and returns how often it does so in a second of
 // processor time.
 func (b *bench) measure(do func() error) float64 {
 	if b.err != nil {
@@ -125,7 +124,7 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// sha1 is how many times a second openssl hashes so many octets.
+// sha1 is how many times per second openssl hashes so many octets.
 func (b *bench) sha1(octets int) float64 {
 	if b.err != nil {
 		return 0
@@ -143,8 +142,8 @@ func prefixes(n int) []cga.SubnetPrefix {
 	return list
 }
 
-// signatures are for three locators, by a CGA; to verify one is to verify the
-// address as well.
+// signatures measures signatures of three locators by a CGA. To verify one also means to
+// verify the address.
 func (b *bench) signatures(key *rsa.PrivateKey, limit rsaRates) {
 	if b.err != nil {
 		return
@@ -172,7 +171,7 @@ func (b *bench) signatures(key *rsa.PrivateKey, limit rsaRates) {
 	b.rate(fmt.Sprintf("verify signature and address, %d bits", bits), b.measure(func() error {
 		return a.PDS.VerifySignature(a.Addr, list, signature)
 	}), limit.verify, what+"verify")
-	// What comes in is octets, not a PDS.
+	// A message has octets, not a PDS.
 	octets, err := a.PDS.MarshalBinary()
 	if err != nil {
 		b.err = err
@@ -187,8 +186,8 @@ func (b *bench) signatures(key *rsa.PrivateKey, limit rsaRates) {
 	}), limit.verify, what+"verify")
 }
 
-// addresses are verified with two hashes, and made for Sec 0 with two as well: one
-// for the interface identifier, one to see that the modifier fits.
+// addresses measures how addresses are verified, which takes two hashes, and made for Sec 0,
+// which also takes two: one for the interface identifier, one to check the modifier.
 func (b *bench) addresses(key *rsa.PrivateKey) {
 	make1 := func(o cga.Options) (a cga.Address) {
 		if b.err == nil {
@@ -219,7 +218,7 @@ func (b *bench) addresses(key *rsa.PrivateKey) {
 	}
 }
 
-// limit is how long a PDS is, and how often openssl hashes as much.
+// limit returns the length of a PDS, and how often openssl hashes as many octets.
 func (b *bench) limit(p *cga.PDS) (octets int, rate float64) {
 	encoded, err := p.MarshalBinary()
 	if err != nil {
@@ -249,7 +248,7 @@ func (b *bench) sets(name string, n int, o cga.Options) {
 	}), limit/float64(2*n), fmt.Sprintf("openssl SHA-1 of %d*%d octets", 2*n, octets))
 }
 
-// search is about the modifiers that Sec 1 and 2 ask for.
+// search measures the search for modifiers, which Sec 1 and 2 require.
 func (b *bench) search(key *rsa.PrivateKey) {
 	list := prefixes(2)
 	for _, o := range []struct {
@@ -290,8 +289,8 @@ func seconds(s float64) string {
 
 type elapsed struct{ cpu, wall time.Duration }
 
-// hashRate searches for a while for what takes far longer, and returns how many
-// hashes were made and in what time.
+// hashRate begins a search that would take far longer, and returns how many hashes it made in
+// a while, and in which time.
 func (b *bench) hashRate(list []cga.SubnetPrefix, o cga.Options) (hashes float64, e elapsed) {
 	if b.err != nil {
 		return 0, elapsed{1, 1}

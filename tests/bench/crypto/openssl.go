@@ -55,9 +55,9 @@ func (o openssl) rsa(bits []int) (map[int]rsaRates, error) {
 	return rates, nil
 }
 
-// parseRSA reads the table that openssl prints, whose columns are not the same in
-// all versions: a heading has their names, and each line begins with "rsa 2048
-// bits", though the number may stick to a neighbour.
+// parseRSA reads the table that openssl prints. Its columns differ between versions: a
+// heading has their names. Each line begins with "rsa 2048 bits", where the number may
+// lack a space beside it.
 func parseRSA(s string) (map[int]rsaRates, error) {
 	rates := make(map[int]rsaRates)
 	var columns []string
@@ -93,7 +93,7 @@ func parseRSA(s string) (map[int]rsaRates, error) {
 	return rates, nil
 }
 
-// sha1 returns how many times a second so many octets are hashed.
+// sha1 returns how many times per second so many octets are hashed.
 func (o openssl) sha1(octets int) (float64, error) {
 	s, err := o.run("speed", "-seconds", strconv.Itoa(o.seconds), "-bytes", strconv.Itoa(octets), "-evp", "sha1")
 	if err != nil {
@@ -103,8 +103,8 @@ func (o openssl) sha1(octets int) (float64, error) {
 	return rate / float64(octets), err
 }
 
-// parseSHA1 returns the octets per second of the table's last line, where they are
-// in thousands, with a k behind them.
+// parseSHA1 returns the octets per second of the table's last line, which has them in
+// thousands, followed by a k.
 func parseSHA1(s string) (float64, error) {
 	for line := range strings.Lines(s) {
 		fields := strings.Fields(line)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """usage: contexts.py LOCAL PREFIX FIRST LAST [LOCATOR-LOCAL LOCATOR-PEER]
 
-Makes contexts of LOCAL with PREFIX + number, from FIRST to LAST - 1, in
-batches: two locators of each side more, established, on their ULIDs or, if
-locators are named, re-homed."""
+Makes contexts of LOCAL with PREFIX + number, from FIRST to LAST - 1, in batches. They
+are established, with two more locators of each side. They are on their ULIDs, or
+re-homed if locators are given."""
 
 import ipaddress
 import os

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the module costs, side by side with plain IPv6 and with what else moves
-# packets to another pair of addresses. Runs in a guest, by `make
-# bench-datapath`, which says what the columns are.
+# The cost of the module, compared with plain IPv6 and with other ways to move packets
+# to another pair of addresses. Runs in a guest, by `make bench-datapath`. The output
+# explains its columns.
 #
-# Single measurements differ by a tenth and more, so all are taken by turns, for
+# Single measurements differ by a tenth and more. So all are taken by turns, for
 # some rounds, and the best of each is compared with the best of plain IPv6.
 #
 # Where the clock counts instructions (tests/vm/run -t counted) only small packets are
@@ -194,7 +194,7 @@ bulk()
 	in_ns "$b" iperf3 -s -1 -B "$dst" >/dev/null 2>&1 &
 	busywait 10 listening "$b" || return
 	in_ns "$h" iperf3 -6 -c "$dst" -B "$src" -t "${SHIM6_BENCH_TCP_SECONDS:-2}" -J |
-		/usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)["end"]["sum_received"]["bits_per_second"] / 1e9)'
+		jq '.end.sum_received.bits_per_second / 1e9'
 	wait $!
 }
 listening() { in_ns "$1" ss -Hltn "sport = :5201" | grep -q .; }
@@ -260,9 +260,9 @@ limits()
 
 # --- how it scales ------------------------------------------------------------
 
-# All memory that is neither free nor a file's: whatever a context is made of is in it.
+# All memory that is neither free nor a file's: it includes all memory of a context.
 used() { awk '/^MemTotal:/ { n += $2 } /^(MemFree|Buffers|Cached|SReclaimable|AnonPages|PageTables|KernelStack):/ { n -= $2 } END { print n * 1024 }' /proc/meminfo; }
-# What is freed after a grace period must not be counted as used.
+# Memory that is freed after a grace period must not be counted as used.
 settle() { local i; for i in 1 2 3; do sync; echo 3 >/proc/sys/vm/drop_caches; sleep 0.5; done; }
 
 hook()

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a packet costs, measured in the kernel: a system call per packet would
- * cost more than what is to be measured. A line written to /proc/s6_bench is
- * done in the writer's network namespace, and the next read tells nanoseconds
- * per packet.
+ * The cost of a packet, measured in the kernel: a system call for each packet
+ * would cost more. A line that is written to /proc/s6_bench is done in the
+ * writer's network namespace. The next read returns nanoseconds per packet.
  *
  *   listen ADDRESS PORT         take datagrams and throw them away
  *   send SOURCE DESTINATION PORT LENGTH COUNT FLOWS
@@ -12,8 +11,8 @@
  *   flood SOURCE DESTINATION PORT LENGTH COUNT FLOWS
  *                               the same, without waiting for what may be lost
  *   hook SOURCE PREFIX N COUNT  call the last LOCAL_OUT hook for datagrams to
- *                               N destinations by turns, as one that does
- *                               not change them can be
+ *                               N destinations by turns; the hook must not
+ *                               change them
  *   received                    how many datagrams the listeners have taken
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -35,7 +34,7 @@
 #define S6_PORT		4321
 #define S6_LISTENERS	32
 
-/* Newer kernels take the sock where older ones take the socket. */
+/* Newer kernels take a struct sock where older ones take a struct socket. */
 #define s6_handle(s)								\
 	__builtin_choose_expr(							\
 		__builtin_types_compatible_p(typeof(udp_tunnel_sock_release),	\
@@ -129,7 +128,7 @@ static struct dst_entry *s6_flow(struct net *net, struct flowi6 *fl6, const char
 	return ip6_dst_lookup_flow(net, NULL, fl6, NULL);
 }
 
-/* Ways that work in the background are given the time that they need. */
+/* Some ways work in the background: this gives them the time that they need. */
 static bool s6_arrived(u64 want)
 {
 	const unsigned long end = jiffies + HZ;
@@ -195,7 +194,7 @@ static int s6_hook(struct net *net, const char *src, const char *prefix, u32 n, 
 	}
 	start = ktime_get_ns();
 	for (i = 0; i < count && !err; i++) {
-		/* Far apart, so that no cache line is met twice in a row. */
+		/* Far apart, so that no cache line is used twice in a row. */
 		at = (at + 2654435761U) % n;
 		ipv6_hdr(skb)->daddr.s6_addr32[3] = htonl(at);
 		rcu_read_lock();
@@ -262,7 +261,7 @@ static int __init s6_init(void)
 	return proc_create("s6_bench", 0600, NULL, &s6_ops) ? 0 : -ENOMEM;
 }
 
-/* The namespaces have to outlive this module. */
+/* The namespaces must outlive this module. */
 static void __exit s6_exit(void)
 {
 	remove_proc_entry("s6_bench", NULL);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * /dev/s6_inject: whoever writes a packet to it has the packet arrive by a
- * device of its namespace, in the layout that it asks for: so much in the linear
- * part, the rest in page fragments and in a list of fragments. Drivers, GRO and
- * reassembly make such packets, but none makes all of them.
+ * /dev/s6_inject: a packet that is written to it arrives by a device of the
+ * writer's namespace, in the layout that the writer chooses: a part of it is
+ * linear, the rest is in page fragments and in a list of fragments. Drivers, GRO
+ * and reassembly make such packets, but none of them makes all layouts.
  *
- * What is written is a struct s6_inject and then the packet from the IPv6 header
- * on. With S6_CLONE somebody else has a reference, and the write fails by EBADMSG
- * if the octets that are shared have changed when the packet has arrived.
+ * A write has a struct s6_inject and then the packet from the IPv6 header on.
+ * With S6_CLONE the packet is shared, and the write fails with EBADMSG if the
+ * shared octets have changed once the packet has arrived.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -35,7 +35,7 @@ enum { S6_CLONE = 1, S6_ETHERNET = 2 };
  * @linear: octets of the linear part
  * @csum: CHECKSUM_NONE, CHECKSUM_UNNECESSARY or CHECKSUM_COMPLETE
  * @flags: S6_CLONE, S6_ETHERNET (there is a MAC header before it)
- * @pieces: how many of @piece are meant
+ * @pieces: how many entries of @piece are used
  * @piece: octets of each fragment; together with @linear, of the packet
  */
 struct s6_inject {
@@ -47,7 +47,7 @@ struct s6_inject {
 	u16 piece[S6_PIECES];
 };
 
-/* One fragment, somewhere in a page of its own, where nothing is aligned. */
+/* One fragment, in a page of its own, at an offset that is not aligned. */
 static int s6_add_page(struct sk_buff *skb, const void *data, unsigned int len)
 {
 	const unsigned int at = (len * 7 + 3) % (PAGE_SIZE - len + 1);
@@ -63,7 +63,7 @@ static int s6_add_page(struct sk_buff *skb, const void *data, unsigned int len)
 	return 0;
 }
 
-/* One more packet in the list: linear, or all of it in a page, by turns. */
+/* One more packet in the list: by turns linear, or all of it in a page. */
 static struct sk_buff *s6_listed(const void *data, unsigned int len, bool page)
 {
 	struct sk_buff *skb = alloc_skb(page ? 0 : len, GFP_KERNEL);

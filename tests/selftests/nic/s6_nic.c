@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two network cards at the ends of a cable, nic0 and nic1, for what no virtual
- * device of the kernel does: the receiver hands up checksums as the parameter
- * csum says, through GRO; and with the parameter plain the sender is a card
- * that can segment and sum TCP and UDP right behind the IPv6 header only, as
- * the feature NETIF_F_IPV6_CSUM promises, and counts what it is given beyond
- * that. Such a card would send garbage. With the parameter parses it has a bus
- * and the feature NETIF_F_HW_CSUM, and its driver looks for TCP and UDP behind the
- * extension headers that it knows all the same: it drops and counts a large
- * segment where it finds neither, as drivers of real cards do.
+ * Two network cards at the ends of a cable, nic0 and nic1, which do what no
+ * virtual device of the kernel does.
+ *
+ * The receiver reports checksums as the parameter csum says, through GRO.
+ *
+ * With the parameter plain, the sender is a card that can segment and sum TCP and
+ * UDP only right behind the IPv6 header, as the feature NETIF_F_IPV6_CSUM
+ * promises. It counts packets for which it would need more: such a card would
+ * send garbage.
+ *
+ * With the parameter parses, the sender has a bus and the feature NETIF_F_HW_CSUM.
+ * Its driver still looks for TCP and UDP behind the extension headers that it
+ * knows. It drops and counts a large segment where it finds neither, as drivers of
+ * real cards do.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -101,7 +106,7 @@ static void s6_nic_deliver(struct net_device *peer, struct sk_buff *skb)
 	napi_schedule(&nic->napi);
 }
 
-/* Is there anything to do that a plain card does wrong? */
+/* Does the packet need work that a plain card does wrong? */
 static bool s6_nic_beyond(const struct sk_buff *skb)
 {
 	u8 nexthdr;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// Command plot draws what arrived of some flows over time, and what happened
-// meanwhile, as SVG and PNG, and tells how long nothing arrived.
+// Command plot draws, as SVG, what arrived of some flows over time and what happened
+// meanwhile. It also tells for how long nothing arrived.
 //
 // usage: plot -title TEXT -arrivals FILE -events FILE -out PREFIX NAME=LABEL...
 //
-// Each flow NAME gets a panel with its LABEL, in this order. PREFIX.svg, PREFIX.png
-// and PREFIX.outages.csv are written, and a table of the outages is printed.
+// Each flow NAME gets a panel with its LABEL, in this order. The picture is PREFIX.svg. The
+// outages are written to PREFIX.outages.csv and printed as a table.
 package main
 
 import (
@@ -27,10 +27,10 @@ func main() {
 
 func run(args []string, out io.Writer) error {
 	fs := flag.NewFlagSet("plot", flag.ContinueOnError)
-	title := fs.String("title", "", "what stands over the picture")
+	title := fs.String("title", "", "the title above the picture")
 	arrivals := fs.String("arrivals", "", "lines of seconds,flow,octets")
 	events := fs.String("events", "", "lines of seconds,kind,text")
-	prefix := fs.String("out", "", "the files' names, without the endings")
+	prefix := fs.String("out", "", "the names of the files, without their endings")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
@@ -51,13 +51,11 @@ func run(args []string, out io.Writer) error {
 	if r.end <= r.begin {
 		return errors.New("the events have no begin and end")
 	}
-	s, p := newSVG(width, r.height()), newPNG(width, r.height())
-	r.draw(s)
-	r.draw(p)
+	picture := newSVG(width, r.height())
+	r.draw(picture)
 	outages := r.outages()
 	err = errors.Join(
-		writeFile(*prefix+".svg", s.write),
-		writeFile(*prefix+".png", p.write),
+		writeFile(*prefix+".svg", picture.write),
 		writeFile(*prefix+".outages.csv", func(w io.Writer) error { return writeOutages(w, outages) }))
 	if err != nil {
 		return err

@@ -9,17 +9,16 @@ import (
 	"text/tabwriter"
 )
 
-// outage is for how long nothing of a flow arrived after a failure.
+// outage is the longest time after a failure in which nothing of a flow arrived.
 type outage struct {
 	flow    *flow
 	failure event
 	seconds float64
-	// back: something arrived afterwards.
-	back bool
+	back    bool // something arrived afterwards
 }
 
-// outages are the longest silences, of each flow for each failure. One is put down
-// to the first failure that it spans, or else to the last before it.
+// outages returns the longest silence of each flow for each failure. A silence belongs to the
+// first failure that it spans, otherwise to the last failure before it.
 func (r *record) outages() []outage {
 	var list []outage
 	failures := r.kind("failure")
@@ -50,7 +49,7 @@ func (r *record) outages() []outage {
 			silence(at, a.at, true)
 			at = a.at
 		}
-		// At the end some are always on their way.
+		// At the end some packets are always on their way.
 		silence(at, r.end, r.end-at < 0.5)
 		list = append(list, longest...)
 	}

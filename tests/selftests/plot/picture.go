@@ -8,24 +8,7 @@ import (
 	"strings"
 )
 
-// canvas is what a picture is drawn on. Units are those of the SVG.
-type canvas interface {
-	rect(x, y, w, h float64, c colour)
-	// text ends, begins or is centered at x; y is its base line.
-	text(x, y, size float64, where anchor, c colour, s string)
-}
-
-type colour uint32
-
-type anchor int
-
-const (
-	left anchor = iota
-	center
-	right
-)
-
-// Colours that those who see red and green alike tell apart (Okabe and Ito).
+// Colours that people with colour blindness can tell apart (Okabe and Ito).
 const (
 	white  colour = 0xffffff
 	black  colour = 0x222222
@@ -40,7 +23,7 @@ const (
 	rose   colour = 0xf0c9de
 )
 
-// Where things are.
+// The layout, in pixels.
 const (
 	width     = 1000
 	plotLeft  = 70
@@ -50,7 +33,7 @@ const (
 	panelTop  = 142
 	panelHigh = 72
 	panelStep = 104
-	// slice is how many seconds make a bar.
+	// slice is the width of a bar, in seconds.
 	slice = 0.1
 )
 
@@ -60,7 +43,7 @@ func (r *record) x(at float64) float64 {
 	return plotLeft + (at-r.begin)/(r.end-r.begin)*(plotRight-plotLeft)
 }
 
-func (r *record) draw(c canvas) {
+func (r *record) draw(c *svg) {
 	c.rect(0, 0, width, float64(r.height()), white)
 	c.text(plotLeft, 28, 17, left, black, r.title)
 	r.drawBand(c)
@@ -72,8 +55,8 @@ func (r *record) draw(c canvas) {
 	r.drawTime(c)
 }
 
-// drawBand shows which locator pair is in use when.
-func (r *record) drawBand(c canvas) {
+// drawBand shows which locator pair was in use at each time.
+func (r *record) drawBand(c *svg) {
 	c.text(plotLeft-6, bandTop+15, 11, right, black, "in use")
 	pairs := r.kind("pair")
 	colours := map[string]colour{}
@@ -89,14 +72,14 @@ func (r *record) drawBand(c canvas) {
 			colours[p.text] = []colour{sky, orange, mint, rose}[len(colours)%4]
 		}
 		c.rect(r.x(from), bandTop, r.x(to)-r.x(from), bandLow-bandTop, colours[p.text])
-		if r.x(to)-r.x(from) > float64(len(p.text))*6+10 {
+		if r.x(to)-r.x(from) > textWidth(p.text, 11)+10 {
 			c.text(r.x(from)+8, bandTop+15, 11, left, black, p.text)
 		}
 	}
 }
 
-// scale is what the panels' axes reach to, in Mbit/s: somewhat more than is usual,
-// as what was held up comes in a burst.
+// scale is the upper end of the panels' axes, in Mbit/s: somewhat more than the usual
+// rate, since packets that were held up arrive in a burst.
 func (r *record) scale() float64 {
 	most := 0.1
 	for _, f := range r.flows {
@@ -113,7 +96,7 @@ func (r *record) scale() float64 {
 	return math.Ceil(most*1.4*5) / 5
 }
 
-func (r *record) drawPanel(c canvas, f *flow, y, top float64) {
+func (r *record) drawPanel(c *svg, f *flow, y, top float64) {
 	shade := red
 	switch {
 	case !strings.Contains(f.label, "Shim6"):
@@ -140,8 +123,8 @@ func (r *record) drawPanel(c canvas, f *flow, y, top float64) {
 	}
 }
 
-// drawEvents is about what was done to the network; lines go through all panels.
-func (r *record) drawEvents(c canvas) {
+// drawEvents shows what was done to the network, as lines through all panels.
+func (r *record) drawEvents(c *svg) {
 	low := float64(panelTop + (len(r.flows)-1)*panelStep + panelHigh)
 	n := 0
 	for _, e := range r.events {
@@ -154,12 +137,16 @@ func (r *record) drawEvents(c canvas) {
 		}
 		y := 56 + float64(n%2)*18
 		n++
-		c.rect(r.x(e.at)-0.75, y-10, 1.5, low-y+10, shade)
-		c.text(r.x(e.at)+5, y, 12, left, shade, e.text)
+		c.rect(r.x(e.at)-1, y-10, 2, low-y+10, shade)
+		x, where := r.x(e.at)+5, left
+		if x+textWidth(e.text, 12) > width {
+			x, where = r.x(e.at)-5, right
+		}
+		c.text(x, y, 12, where, shade, e.text)
 	}
 }
 
-func (r *record) drawTime(c canvas) {
+func (r *record) drawTime(c *svg) {
 	y := float64(panelTop + (len(r.flows)-1)*panelStep + panelHigh)
 	for s := math.Ceil(r.begin); s <= r.end; s++ {
 		c.rect(r.x(s)-0.5, y, 1, 4, grey)
@@ -167,3 +154,6 @@ func (r *record) drawTime(c canvas) {
 	}
 	c.text((plotLeft+plotRight)/2, y+36, 12, center, black, "seconds since the demo began")
 }
+
+// textWidth is about the width of a text in pixels.
+func textWidth(text string, size float64) float64 { return float64(len(text)) * size * 0.55 }

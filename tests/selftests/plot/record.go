@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -11,7 +12,7 @@ import (
 	"strconv"
 )
 
-// record is all that is known of a run. Times are in seconds.
+// record is all that is known of a run. Times are in seconds since its begin.
 type record struct {
 	title      string
 	begin, end float64
@@ -33,8 +34,7 @@ type arrival struct {
 // event is something that happened.
 type event struct {
 	at float64
-	// kind is failure, repair, pair (the text is what is in use from then on),
-	// begin or end (of what is shown).
+	// kind is failure, repair, or pair: text names the locator pair in use from then on.
 	kind, text string
 }
 
@@ -61,7 +61,7 @@ func rows(in io.Reader, add func(at float64, second, third string) error) error 
 	}
 }
 
-// readArrivals leaves out flows that are not asked for.
+// readArrivals reads lines of seconds,flow,octets. Flows that have no panel are left out.
 func (r *record) readArrivals(in io.Reader) error {
 	err := rows(in, func(at float64, name, octets string) error {
 		n, err := strconv.Atoi(octets)
@@ -76,11 +76,13 @@ func (r *record) readArrivals(in io.Reader) error {
 		return nil
 	})
 	for _, f := range r.flows {
-		slices.SortStableFunc(f.arrivals, func(a, b arrival) int { return compare(a.at, b.at) })
+		slices.SortStableFunc(f.arrivals, func(a, b arrival) int { return cmp.Compare(a.at, b.at) })
 	}
 	return err
 }
 
+// readEvents reads lines of seconds,kind,text. Events of the kinds begin and end set the part
+// that is shown.
 func (r *record) readEvents(in io.Reader) error {
 	err := rows(in, func(at float64, kind, text string) error {
 		switch kind {
@@ -95,18 +97,8 @@ func (r *record) readEvents(in io.Reader) error {
 		}
 		return nil
 	})
-	slices.SortStableFunc(r.events, func(a, b event) int { return compare(a.at, b.at) })
+	slices.SortStableFunc(r.events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 	return err
-}
-
-func compare(a, b float64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // kind returns the events of a kind.
@@ -120,7 +112,7 @@ func (r *record) kind(kind string) []event {
 	return list
 }
 
-// bins are how many Mbit/s arrived in each slice of so many seconds.
+// bins returns the rate at which octets arrived in each slice, in Mbit/s. slice is in seconds.
 func (r *record) bins(f *flow, slice float64) []float64 {
 	list := make([]float64, int((r.end-r.begin)/slice+0.5))
 	for _, a := range f.arrivals {

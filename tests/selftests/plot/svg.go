@@ -3,37 +3,86 @@
 package main
 
 import (
-	"bytes"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"strconv"
 )
 
-// svg is a canvas of text.
+// svg is a picture, with the later shapes over the earlier ones.
 type svg struct {
-	body bytes.Buffer
+	XMLName xml.Name `xml:"http://www.w3.org/2000/svg svg"`
+	ViewBox string   `xml:"viewBox,attr"`
+	Width   int      `xml:"width,attr"`
+	Height  int      `xml:"height,attr"`
+	Font    string   `xml:"font-family,attr"`
+	Edges   string   `xml:"shape-rendering,attr"`
+	Shapes  []any
 }
 
-func newSVG(w, h int) *svg {
-	s := &svg{}
-	fmt.Fprintf(&s.body, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="Helvetica, Arial, sans-serif">`+"\n",
-		w, h, w, h)
-	return s
+// area is a rectangle.
+type area struct {
+	XMLName xml.Name `xml:"rect"`
+	X       unit     `xml:"x,attr"`
+	Y       unit     `xml:"y,attr"`
+	Width   unit     `xml:"width,attr"`
+	Height  unit     `xml:"height,attr"`
+	Fill    colour   `xml:"fill,attr"`
 }
 
-func (s *svg) rect(x, y, w, h float64, c colour) {
-	fmt.Fprintf(&s.body, `<rect x="%.2f" y="%.2f" width="%.2f" height="%.2f" fill="#%06x"/>`+"\n", x, y, w, h, uint32(c))
+// label is a text, which ends, begins or is centered at X; Y is its base line.
+type label struct {
+	XMLName xml.Name `xml:"text"`
+	X       unit     `xml:"x,attr"`
+	Y       unit     `xml:"y,attr"`
+	Size    unit     `xml:"font-size,attr"`
+	Anchor  anchor   `xml:"text-anchor,attr"`
+	Fill    colour   `xml:"fill,attr"`
+	Text    string   `xml:",chardata"`
 }
 
-func (s *svg) text(x, y, size float64, where anchor, c colour, t string) {
-	fmt.Fprintf(&s.body, `<text x="%.2f" y="%.2f" font-size="%g" text-anchor="%s" fill="#%06x">`,
-		x, y, size, []string{"start", "middle", "end"}[where], uint32(c))
-	// A buffer takes all.
-	_ = xml.EscapeText(&s.body, []byte(t))
-	s.body.WriteString("</text>\n")
+// unit is a length in pixels of the picture at its own size.
+type unit float64
+
+func (u unit) MarshalText() ([]byte, error) {
+	return strconv.AppendFloat(nil, float64(u), 'f', 2, 64), nil
+}
+
+// colour is 0xRRGGBB.
+type colour uint32
+
+func (c colour) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "#%06x", uint32(c)), nil }
+
+type anchor string
+
+const (
+	left   anchor = "start"
+	center anchor = "middle"
+	right  anchor = "end"
+)
+
+func newSVG(width, height int) *svg {
+	return &svg{
+		ViewBox: fmt.Sprintf("0 0 %d %d", width, height), Width: width, Height: height,
+		Font:  "Helvetica, Arial, sans-serif",
+		Edges: "crispEdges", // no gaps between neighbouring bars
+	}
+}
+
+func (s *svg) rect(x, y, w, h float64, fill colour) {
+	s.Shapes = append(s.Shapes, area{X: unit(x), Y: unit(y), Width: unit(w), Height: unit(h), Fill: fill})
+}
+
+func (s *svg) text(x, y, size float64, where anchor, fill colour, text string) {
+	s.Shapes = append(s.Shapes, label{X: unit(x), Y: unit(y), Size: unit(size), Anchor: where, Fill: fill, Text: text})
 }
 
 func (s *svg) write(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "%s</svg>\n", s.body.Bytes())
+	e := xml.NewEncoder(w)
+	e.Indent("", " ")
+	if err := e.Encode(s); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w)
 	return err
 }

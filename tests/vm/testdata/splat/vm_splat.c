@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module that misbehaves on request, to show that the runner tells each
- * kind of misbehaviour from the others. It loads in any case.
+ * A module that misbehaves on request, to show that the runner tells the
+ * kinds of misbehaviour apart. It loads in any case.
  */
 #include <linux/delay.h>
 #include <linux/module.h>
@@ -36,7 +36,7 @@ static void splat_oob(void)
 	kfree((void *)p);
 }
 
-/* Many, because a single one may be hidden by a stale register. */
+/* Many objects, because a stale register may hide a single one. */
 static void splat_leak(void)
 {
 	void *p;
