@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a context may be. Any other request is refused as a whole, with a sentence
+ * The rules for contexts. A request that breaks one is refused as a whole, with a sentence
  * that says why.
  */
 #include <net/addrconf.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a network device can be trusted with behind a Payload Extension header: to
- * cut GSO packets, and to compute checksums.
+ * The work that a network device can be trusted with behind a Payload Extension
+ * header: to cut GSO packets, and to compute checksums.
  *
  * The feature flags of a device promise more than drivers keep. NETIF_F_HW_CSUM
  * means that the card needs no knowledge of the headers. But several drivers parse

@@ -49,7 +49,7 @@ static inline bool shim6_change_has(const struct shim6_context_change *c,
 	return c->has & BIT(attr);
 }
 
-/* What was done to a context, for the tracepoint. */
+/* A change of a context, for the tracepoint. */
 enum shim6_trace_change {
 	SHIM6_TRACE_NEW,
 	SHIM6_TRACE_SET,

@@ -91,8 +91,8 @@ static u32 shim6_icmp_less(u32 mtu)
 }
 
 /*
- * Is a Packet Too Big about the pair by which the context sends? What another
- * pair carries does not concern the ULP: the error may have been under way when
+ * Is a Packet Too Big about the pair by which the context sends? The MTU of
+ * another pair does not concern the ULP: the error may have been under way when
  * the context moved, and nothing would ever undo what the ULP makes of it.
  */
 static bool shim6_icmp_current(const struct shim6_context *ctx,

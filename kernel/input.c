@@ -72,7 +72,7 @@ static bool shim6_policy_allows(struct sk_buff *skb)
 }
 
 /*
- * What hook and handler do with a payload packet of a context. Data is at the
+ * Hook and handler do this with a payload packet of a context. Data is at the
  * IPv6 header. Returns false if the packet was dropped.
  */
 static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,

@@ -80,8 +80,8 @@ shim6_path_encap(const struct shim6_path *path)
 }
 
 /*
- * What the ULP can send at a time on a path by a route: as much less than that
- * carries as the encapsulation takes, but not less than every ULP believes.
+ * The MTU for the ULP on a path by a route: the route's MTU less the octets of the
+ * encapsulation, but not less than every ULP believes.
  */
 static inline u32 shim6_path_ulp_mtu(const struct shim6_path *path,
 				     const struct dst_entry *route)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * TCP after a switch (RFC 5533 section 15.1). What a connection knows of the old
- * path's round trip and capacity means nothing on the new path, and a timer that
+ * TCP after a switch (RFC 5533 section 15.1). The round trip and capacity that a
+ * connection has measured on the old path mean nothing on the new path, and a timer that
  * has backed off for seconds would keep a healthy path idle. So the connections
  * of the ULID pair restart, and retransmit at once. A connection with nothing to
  * retransmit sends an ACK: the peer may have switched before us, and all that we

@@ -161,8 +161,8 @@ func (h *hostLink) Close() {
 	}
 }
 
-// take takes what a source tells. What follows from it is looked at a little later, when all
-// that belongs together is there.
+// take takes what a source tells. The consequences are looked at a little later, when all that
+// belongs together is there.
 func (h *hostLink) take(b batch) error {
 	switch {
 	case errors.Is(b.err, errLost):

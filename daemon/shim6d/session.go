@@ -106,8 +106,8 @@ func (s *session) command(event func(id uint64) engine.Event, done func(error)) 
 	s.handle(event(s.lastID))
 }
 
-// handle hands an event to the engine, and does what it answers. What the kernel refuses of
-// that is the next event.
+// handle hands an event to the engine, and does what it answers. An action that the
+// kernel refuses becomes the next event.
 func (s *session) handle(ev engine.Event) {
 	for next := s.do(s.engine.Handle(s.now(), ev)); len(next) > 0; next = next[1:] {
 		next = append(next, s.do(s.engine.Handle(s.now(), next[0]))...)

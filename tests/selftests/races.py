@@ -162,7 +162,7 @@ def streams_served(rng):
 
 
 def streams(rng):
-    """What comes back is what was sent. A connection may fail while the module goes and comes."""
+    """All that is sent comes back unchanged. A connection may fail while the module goes and comes."""
     while True:
         try:
             with socket.create_connection((socket.inet_ntop(socket.AF_INET6, B1), 7000), timeout=5) as s:

@@ -138,8 +138,8 @@ func calls(texts map[string]string) graph {
 	return g
 }
 
-// layers sorts the files so that each uses only files in layers before its own. What cannot be
-// sorted so, because of circles, is the rest.
+// layers sorts the files so that each uses only files in layers before its own. Files that
+// cannot be sorted so, because of circles, are the rest.
 func (g graph) layers() (layers [][]string, rest []string) {
 	done := map[string]bool{}
 	for len(done) < len(g) {

@@ -36,7 +36,7 @@ const (
 	protectionEvery = 2 * time.Second
 )
 
-// What monitor prints.
+// The kinds of events that monitor prints.
 const (
 	monitorsConfig = 1 << iota
 	monitorsContext

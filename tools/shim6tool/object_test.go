@@ -82,7 +82,7 @@ func TestContextShow(t *testing.T) {
 			t.Errorf("%s: status %d, %q:\n%s", words, status, errs, cmp.Diff(want, out))
 		}
 	}
-	// What is native goes without saying.
+	// Only an encapsulation that is not native is printed.
 	f.contexts[1].Encapsulation = netlink.EncapsulationNative + 1
 	if _, out, _ := call(f, "context"); !strings.HasSuffix(out, "\n    locator-local 2001:db8:1::a locator-peer 2001:db8:2::b encapsulation 2\n"+
 		"    send-timeout 15s keepalive-timeout 15s last-sent never last-heard never\n") {

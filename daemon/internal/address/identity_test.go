@@ -300,7 +300,7 @@ func TestLoadErrors(t *testing.T) {
 }
 
 // An administrator may replace or remove a key that is too short, or known to others, together
-// with the addresses. What was made with the old key is not taken for the new one's.
+// with the addresses. Addresses made with the old key are not taken for the new one's.
 func TestAnotherKey(t *testing.T) {
 	shows.IDs(t, "3972-7.1-01 3972-7.1-02")
 	old := one()

@@ -196,7 +196,7 @@ func (p *Prefixes) Known(now time.Duration, t *locator.Table) []Prefix {
 		}
 	}
 	for l, announced := range p.announced {
-		// What the routers of a link have announced is forgotten when it goes down.
+		// Announcements of a link's routers are forgotten when the link goes down.
 		if !t.Enabled(l.index) || announced.ended(now) {
 			delete(p.announced, l)
 			continue

@@ -39,7 +39,7 @@ type Engine struct {
 	validator validator
 	limits    *limits
 
-	// What this host has; see local.go.
+	// The addresses of this host; see local.go.
 	locators    []LocalLocator
 	locals      map[netip.Addr]*local
 	haveLocals  bool

@@ -80,7 +80,7 @@ func (e *Engine) List(u ULIDs) *wire.LocatorList    { return e.localSet(u).list 
 func (e *Engine) PDS(u ULIDs) []byte                { return e.localSet(u).pds }
 func (e *Engine) ListOptions(u ULIDs) wire.Options  { return appendList(nil, e.localSet(u)) }
 
-// What a context knows: its names and state, and what it knows of the peer and the peer of us.
+// The knowledge of a context: its names and state, and what it knows of the peer and the peer of us.
 func (c *context) TagLocal() wire.ContextTag             { return c.tagLocal }
 func (c *context) TagPeer() wire.ContextTag              { return c.tagPeer }
 func (c *context) HasTagPeer() bool                      { return c.hasTagPeer }

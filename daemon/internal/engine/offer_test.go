@@ -135,7 +135,7 @@ func TestNotProvedElsewhere(t *testing.T) {
 	}
 }
 
-// What is kept in each state.
+// Each state keeps what the RFC says.
 func TestStored(t *testing.T) {
 	shows.IDs(t, "5533-6.1-05 5533-6.2-01 5533-6.2-02 5533-6.2-03")
 	f := in(t, Idle)

@@ -100,7 +100,7 @@ func TestThreatPremeditated(t *testing.T) {
 	f.a.handle(Control{evil, f.ab.Local, encode(t, &wire.I1{InitiatorContextTag: tagB, InitiatorNonce: 4, Options: wire.Options{names}})})
 	f.a.sends(wire.TypeR1)
 	r1 := decode[*wire.R1](t, f.last())
-	// The validator is good. What is missing is the proof.
+	// The validator is good, but there is no proof.
 	for _, o := range []wire.Options{
 		nil,
 		{&wire.LocatorList{Locators: []wire.Locator{{Address: evil, Method: wire.MethodHBA}}}},
@@ -356,7 +356,7 @@ func TestThreatFloodingHelped(t *testing.T) {
 		if x.proved {
 			a.sends()
 		} else {
-			// Who is not known is asked who it is.
+			// An unknown peer is asked who it is.
 			a.sends(wire.TypeR1bis)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 
 const (
 	// noncePeriod is how often the Responder Nonce counts up. All peers get the same nonce,
-	// so its age is known without a memory of who got it.
+	// so its age is known without a memory of the peers.
 	noncePeriod = 100 * time.Millisecond
 	// nonceAge is for how many periods a nonce is recent: ValidatorMinLifetime, and the rest
 	// of the period in which it was given.

@@ -49,7 +49,7 @@
 //
 // # Memory
 //
-// A context that is Operational and at the pair that it should have takes no memory here. What
-// is known of locator pairs is not kept by context: a pair that works for one context will most
+// A context that is Operational and at the pair that it should have takes no memory here.
+// Knowledge of locator pairs is not kept by context: a pair that works for one context will most
 // likely work for the next, so it is probed first.
 package reap

@@ -105,7 +105,7 @@ func (n *network) host(name string, addresses int, c Config) *host {
 	return h
 }
 
-// boot starts the daemon, anew if it runs.
+// boot starts the daemon, or restarts it.
 func (h *host) boot() {
 	h.r = New(h.config)
 	c := h.engine
@@ -182,7 +182,7 @@ func (h *host) asks(ev engine.Event) {
 	switch ev := ev.(type) {
 	case engine.Control:
 		if m, err := wire.Decode(ev.Message); err == nil {
-			// One that says Operational and is late is answered by who explores.
+			// A late Probe that says Operational is answered by a host that explores.
 			if p, ok := m.(*wire.Probe); ok && (p.State != wire.ProbeOperational || h.explores(p.ReceiverContextTag)) {
 				h.asked = append(h.asked, h.n.now)
 			}
@@ -217,7 +217,7 @@ func (h *host) must(err error) {
 	}
 }
 
-// start starts a timer anew.
+// start starts a timer from the beginning.
 func (h *host) start(k *kernel, t engine.ReapTimer) {
 	k.clock, k.since = t, h.n.now
 	switch t {
@@ -373,7 +373,7 @@ func two(t testing.TB, addresses int, c ...Config) (n *network, a, b *host, ab, 
 	if a.e.State(ab) != engine.Established || b.e.State(ba) != engine.Established {
 		t.Fatal("no context")
 	}
-	// What the exchange has started has run out.
+	// The timers that the exchange has started have run out.
 	n.pass(time.Minute)
 	n.trace = nil
 	a.sets, b.sets = nil, nil

@@ -44,7 +44,7 @@ func sitesOf(p engine.Pair) networks {
 
 func sameSite(a, b netip.Addr) bool { return commonPrefix(a, b) >= siteBits }
 
-// What two addresses of one host have in common, in the order of how likely it is that they
+// Degrees of kinship of two addresses of one host, in the order of how likely they are to
 // fail together.
 const (
 	nothing = iota

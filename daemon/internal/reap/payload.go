@@ -16,7 +16,7 @@ import (
 // firewall on the path lets Shim6's messages through and blocks the session, whose state it has
 // lost; then only TCP notices, and the only way to find out is to try another pair.
 //
-// What happens, in this order, while the timer of a connection expires again and again:
+// These steps follow each other while the timer of a connection expires again and again:
 //
 //	look    after two expiries the current pair is asked by a Probe, unless it has just
 //	        answered one (modeSuspecting)

@@ -188,7 +188,7 @@ func TestChecks(t *testing.T) {
 			"held down for another 1s",
 		},
 		{
-			"I1 to who has no Shim6",
+			"I1 to a host without Shim6",
 			func(x *bench) {
 				x.i1()
 				k := x.a.kernel.Get(x.u)

@@ -266,7 +266,7 @@ func TestJournalIsReplaced(t *testing.T) {
 	}
 }
 
-// While the file system does not answer nobody waits for it. What is to be written does not
+// While the file system does not answer nobody waits for it. Records to be written do not
 // pile up: a context that changes a thousand times is written once.
 func TestStalled(t *testing.T) {
 	folder := t.TempDir()

@@ -41,7 +41,7 @@
 					     void (struct sock *)),		\
 		(s)->sk, (s))
 
-/* Of the listeners. Who measures does so alone. */
+/* Protects the listeners. Only one process measures at a time. */
 static DEFINE_MUTEX(s6_lock);
 static struct socket *s6_listeners[S6_LISTENERS];
 static int s6_n_listeners;

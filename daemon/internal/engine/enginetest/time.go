@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Queue is what will happen at which time. What is due at the same time happens in the
+// Queue is what will happen at which time. Events of the same time happen in the
 // order in which it was added. The zero value is an empty one.
 type Queue struct {
 	list happenings
@@ -51,8 +51,8 @@ type Host interface {
 	Tick()
 }
 
-// Pass lets the time d pass: now goes on, and what is due in between happens. What the queue
-// has for an instant comes before the timers of that instant.
+// Pass lets the time d pass: now goes on, and all that is due in between happens. Events of
+// the queue come before the timers of the same instant.
 func Pass[H Host](now *time.Duration, d time.Duration, q *Queue, hosts []H) {
 	for end := *now + d; ; {
 		at, queued := end, false
