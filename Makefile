@@ -26,6 +26,8 @@
 #			with openssl
 # make bench-datapath	measure the cost of a packet, and compare with plain IPv6 and
 #			the alternatives
+# make bench-instructions	count the instructions of a packet: the same figures on any
+#			machine, however loaded
 # make bench-engine	measure how fast contexts are made, updated and recovered
 # make clean		remove everything that was built here; the cache stays
 
@@ -45,7 +47,7 @@ unitdir ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
 INSTALL := install -D -m
 
-.PHONY: test-help lint unit build test-programs module install module-install deb generate check test soak demo conformance failover bench-crypto bench-datapath bench-engine clean
+.PHONY: test-help lint unit build test-programs module install module-install deb generate check test soak demo conformance failover bench-crypto bench-datapath bench-instructions bench-engine clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool ./daemon/shim6d
@@ -123,6 +125,9 @@ demo:
 # A User Mode kernel in real time: native speed, one processor.
 bench-datapath:
 	$(RUN) -k latest -t real -M 4096 -T 3600 -m tests/bench/datapath -o build/bench -- tests/bench/datapath/run.sh
+
+bench-instructions:
+	$(RUN) -k 6.12 -t counted -T 1500 -m tests/bench/datapath -o build/bench-instructions -- tests/bench/datapath/run.sh
 
 clean:
 	rm -rf build

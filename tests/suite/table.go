@@ -36,6 +36,7 @@ var plans = map[string]plan{
 	"networkmanager": {kernels: []string{"latest", "debug"}},
 	"ynl":            {kernels: []string{"latest", "debug"}},
 	"explore":        {kernels: []string{"latest", "debug"}},
+	"examples":       {kernels: []string{"latest"}},
 	// These also need what only Debian's own kernels have: the module as it is compiled for
 	// x86, and more than one processor.
 	"module":  {kernels: single},
@@ -116,6 +117,10 @@ func table(tests []string) []*part {
 			command: []string{"tests/vm/selftest.sh", k}})
 	}
 
+	// It counts the instructions of a packet, which do not depend on the load of this machine.
+	add(&part{name: "datapath", test: "datapath", cost: 60, needs: []string{"programs", "prepare-6.12"},
+		command: []string{"tests/vm/run", "-built", "-k", "6.12", "-t", "counted", "-T", "1500", "-m", "tests/bench/datapath",
+			"-o", artifacts("datapath"), "--", "tests/bench/datapath/run.sh"}})
 	// These measure time: the engine's figures, and how long a newcomer waits.
 	add(&part{name: "engine", test: "engine", cost: 60, whole: true, rootless: true,
 		command: []string{"go", "test", "-v", "-count=1", "-timeout", "20m", "-run", "^TestWanted$", "./daemon/internal/enginebench"}})
