@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -10,6 +11,15 @@ import (
 	"shim6/daemon/control"
 	"shim6/netlink"
 )
+
+// listed asks shim6d for a list, and keeps what is about a context; the zero ULIDs keep all.
+func listed[T any](t *tool, u netlink.ULIDs, get func(daemon, context.Context) ([]T, error), name func(T) control.Name) (list []T, err error) {
+	err = t.ask(func(ctx context.Context, d daemon) (err error) {
+		list, err = get(d, ctx)
+		return err
+	})
+	return slices.DeleteFunc(list, func(x T) bool { return !wanted(u, name(x)) }), err
+}
 
 // wanted reports whether a context is the one that was asked for; the zero ULIDs ask for all.
 func wanted(u netlink.ULIDs, n control.Name) bool { return !u.Local.IsValid() || n == nameOf(u) }

@@ -3,9 +3,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"slices"
 
 	"shim6/daemon/control"
 	"shim6/netlink"
@@ -21,14 +19,10 @@ func init() {
 func pathHistory(t *tool) form {
 	var ulids netlink.ULIDs
 	return form{context: &ulids, optional: true, run: func([]string) error {
-		var list []control.Switch
-		if err := t.ask(func(ctx context.Context, d daemon) (err error) {
-			list, err = d.Switches(ctx)
-			return err
-		}); err != nil {
+		list, err := listed(t, ulids, daemon.Switches, func(s control.Switch) control.Name { return s.Name })
+		if err != nil {
 			return err
 		}
-		list = slices.DeleteFunc(list, func(s control.Switch) bool { return !wanted(ulids, s.Name) })
 		if t.json {
 			return t.printJSON(listOf(list))
 		}

@@ -3,9 +3,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"slices"
 
 	"shim6/daemon/control"
 	"shim6/netlink"
@@ -21,14 +19,10 @@ func init() {
 func pathShow(t *tool) form {
 	var ulids netlink.ULIDs
 	return form{context: &ulids, optional: true, run: func([]string) error {
-		var list []control.Path
-		if err := t.ask(func(ctx context.Context, d daemon) (err error) {
-			list, err = d.Paths(ctx)
-			return err
-		}); err != nil {
+		list, err := listed(t, ulids, daemon.Paths, func(p control.Path) control.Name { return p.Name })
+		if err != nil {
 			return err
 		}
-		list = slices.DeleteFunc(list, func(p control.Path) bool { return !wanted(ulids, p.Name) })
 		if t.json {
 			return t.printJSON(listOf(list))
 		}

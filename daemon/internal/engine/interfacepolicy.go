@@ -2,10 +2,7 @@
 
 package engine
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // InterfacePolicy says how willingly contexts use an interface, that is, send from its
 // addresses.
@@ -31,17 +28,4 @@ func (p InterfacePolicy) String() string {
 		return policyNames[p]
 	}
 	return fmt.Sprintf("InterfacePolicy(%d)", uint8(p))
-}
-
-// MarshalText returns what String does.
-func (p InterfacePolicy) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
-
-// UnmarshalText accepts what MarshalText returns.
-func (p *InterfacePolicy) UnmarshalText(text []byte) error {
-	i := slices.Index(policyNames[:], string(text))
-	if i < 0 {
-		return fmt.Errorf("unknown policy %q of an interface: it is one of %q", text, policyNames)
-	}
-	*p = InterfacePolicy(i)
-	return nil
 }
