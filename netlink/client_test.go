@@ -60,7 +60,7 @@ func TestConfig(t *testing.T) {
 		}))
 	got, err := c.Config()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("configMessage, which stands for the kernel's reply: %v", err)
 	}
 	if d := cmp.Diff(wantConfig, got); d != "" {
 		t.Error(d)
@@ -195,6 +195,9 @@ func TestErrorText(t *testing.T) {
 
 func TestParseConfigErrors(t *testing.T) {
 	whole := configMessage()
+	if want := 8 * (len(configAttributes) - 1); len(whole) != want {
+		t.Fatalf("configMessage has %d octets, want %d: 8 for each attribute", len(whole), want)
+	}
 	for i, name := range configAttributes[1:] {
 		missing := append(append([]byte{}, whole[:i*8]...), whole[i*8+8:]...)
 		if _, err := parseConfig(missing); err == nil || !strings.Contains(err.Error(), "lacks "+name) {

@@ -24,6 +24,9 @@ func DialFake() *Client {
 	family := genetlink.Family{ID: familyID, Name: familyName, Version: familyVersion}
 	k := &fakeKernel{config: attributes(1, MaxContextsDefault, 2, MaxFlowsDefault, 3, TriggerPacketsDefault,
 		4, TriggerTimeDefault, 5, SendTimeoutDefault, 6, IdleTimeoutDefault, 7, 0)}
+	if _, err := parseConfig(k.config); err != nil {
+		panic("the configuration in DialFake, netlink/fake_test.go: " + err.Error())
+	}
 	c, err := newClient(genltest.Dial(genltest.ServeFamily(family, k.serve)))
 	if err != nil {
 		panic(err)

@@ -30,7 +30,7 @@ def refused(what, want, sentence, *args, **kwargs):
 
 refused("nothing to set", errno.EINVAL, "at least one value", SET, b"")
 refused("an attribute in a get", errno.EINVAL, "", GET, u32(1, 5))
-refused("an unknown attribute", errno.EINVAL, "nknown attribute", SET, u32(1, 5) + u32(8, 5))
+refused("an unknown attribute", errno.EINVAL, "nknown attribute", SET, u32(1, 5) + u32(0x3fff, 5))
 refused("attribute 0", errno.EINVAL, "", SET, u32(0, 5))
 refused("a short number", errno.EINVAL, "", SET, attr(1, b"\1\2"))
 refused("a long number", errno.EINVAL, "", SET, attr(1, bytes(8)))

@@ -269,7 +269,7 @@ func TestHelpAndVersion(t *testing.T) {
 	} {
 		status, out, errs := call(newFake(), strings.Fields(tt.args)...)
 		if status != 0 || errs != "" || !strings.HasPrefix(out, tt.first) || !strings.HasSuffix(out, tt.last) {
-			t.Errorf("%s: status %d, %q:\n%s", tt.args, status, errs, out)
+			t.Errorf("%s: status %d, %q, want output from %q to %q:\n%s", tt.args, status, errs, tt.first, tt.last, out)
 		}
 	}
 	if status, _, errs := call(newFake(), "help", "weather"); status != exitUsage || !strings.Contains(errs, `no object "weather"`) {
