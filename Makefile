@@ -51,6 +51,7 @@ INSTALL := install -D -m
 
 build:
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool ./daemon/shim6d
+	@GO=$(GO) packaging/licenses.sh build/licenses build/bin/shim6tool build/bin/shim6d
 
 # The tests in guests also need these.
 test-programs: build

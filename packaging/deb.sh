@@ -20,6 +20,7 @@ done
 for p in shim6d shim6tool; do
 	[ -x build/bin/$p ] || { echo "deb.sh: there is no build/bin/$p: run make first" >&2; exit 1; }
 done
+[ -d build/licenses ] || { echo "deb.sh: there is no build/licenses: run make first" >&2; exit 1; }
 # The same source gives the same packages.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 export SOURCE_DATE_EPOCH
@@ -65,4 +66,6 @@ sed "s/^PACKAGE_VERSION=.*/PACKAGE_VERSION=\"$version\"/" dkms.conf >"$src/dkms.
 pack shim6-dkms all
 
 make -s install DESTDIR="$tmp/shim6" prefix=/usr sysconfdir=/etc zshdir=/usr/share/zsh/vendor-completions
+mkdir -p "$tmp/shim6/usr/share/doc/shim6"
+cp -r build/licenses "$tmp/shim6/usr/share/doc/shim6/licenses"
 pack shim6 "$(dpkg --print-architecture)"

@@ -143,6 +143,8 @@ packages()
 	for p in shim6 shim6-dkms; do
 		[ "$(dpkg-deb -f build/deb/${p}_*.deb Version)" = "$(cat VERSION)" ] || { ls build/deb; return 1; }
 	done
+	dpkg-deb -c build/deb/shim6_*.deb | grep -q '/usr/share/doc/shim6/licenses/.*/go-systemd/.*/NOTICE$' ||
+		{ dpkg-deb -c build/deb/shim6_*.deb; return 1; }
 }
 
 shell_syntax()

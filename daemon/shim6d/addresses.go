@@ -79,14 +79,13 @@ var _ addressKernel = (*address.Kernel)(nil)
 
 func (a *addresses) String() string { return "addresses" }
 
-// Start connects to rtnetlink and reads the identity.
+// Start connects to rtnetlink. The host reads the identity, once it listens.
 func (a *addresses) Start() error {
 	k, err := address.Open()
 	if err != nil {
 		return err
 	}
 	a.rtnetlink = k
-	a.load()
 	return nil
 }
 

@@ -103,6 +103,11 @@ func (h *hostLink) Start() error {
 		if err := s.Open(); err != nil {
 			return err
 		}
+	}
+	// A prefix that a router announces can't be read later. So the host listens before it waits
+	// for a disk.
+	h.addresses.load()
+	for _, s := range h.sources {
 		if _, err := s.Sync(h.now()); err != nil {
 			return err
 		}

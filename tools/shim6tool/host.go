@@ -86,6 +86,24 @@ func (h thisHost) route(local, peer netip.Addr) (name string, err error) {
 	})
 }
 
+// routeFrom is a RouteMessage that asks for a route from a source. RouteAttributes has no RTA_SRC;
+// its Src is RTA_PREFSRC, which the kernel ignores in a question.
+type routeFrom struct {
+	rtnetlink.RouteMessage
+	source netip.Addr
+}
+
+func (r *routeFrom) MarshalBinary() ([]byte, error) {
+	b, err := r.RouteMessage.MarshalBinary()
+	if err != nil {
+		return nil, err
+	}
+	e := mnetlink.NewAttributeEncoder()
+	e.Bytes(unix.RTA_SRC, r.source.AsSlice())
+	a, err := e.Encode()
+	return append(b, a...), err
+}
+
 // routeIndex asks the kernel for the route of a packet, as 'ip route get' does, and returns the
 // index of its interface.
 func routeIndex(local, peer netip.Addr) (int, error) {
@@ -95,10 +113,10 @@ func routeIndex(local, peer netip.Addr) (int, error) {
 	}
 	defer conn.Close()
 	// RouteService.Get is not used: it asks for a dump of all routes.
-	replies, err := conn.Execute(&rtnetlink.RouteMessage{
+	replies, err := conn.Execute(&routeFrom{rtnetlink.RouteMessage{
 		Family: unix.AF_INET6, DstLength: 128, SrcLength: 128,
-		Attributes: rtnetlink.RouteAttributes{Dst: peer.AsSlice(), Src: local.AsSlice()},
-	}, unix.RTM_GETROUTE, mnetlink.Request)
+		Attributes: rtnetlink.RouteAttributes{Dst: peer.AsSlice()},
+	}, local}, unix.RTM_GETROUTE, mnetlink.Request)
 	if err != nil {
 		return 0, err
 	}

@@ -11,7 +11,10 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"os/exec"
 	"time"
+
+	"github.com/urfave/cli/v2"
 
 	"shim6/netlink"
 )
@@ -84,6 +87,15 @@ type usageError string
 
 func (e usageError) Error() string { return string(e) }
 
+// isMistake reports whether an error is about the words: one of ours, or one that only cli makes, for
+// words behind -h. A program that was run has an exit code too, and is not meant.
+func isMistake(err error) bool {
+	var mistake usageError
+	var words cli.ExitCoder
+	var program *exec.ExitError
+	return errors.As(err, &mistake) || errors.As(err, &words) && !errors.As(err, &program)
+}
+
 // run does what the words say, and returns the exit status. Only run prints errors.
 func (t *tool) run(args []string) int {
 	err := t.app().Run(append([]string{"shim6tool"}, args...))
@@ -91,8 +103,7 @@ func (t *tool) run(args []string) int {
 		return 0
 	}
 	fmt.Fprintf(t.err, "shim6tool: %v\n", err)
-	var mistake usageError
-	if errors.As(err, &mistake) {
+	if isMistake(err) {
 		fmt.Fprintln(t.err, "shim6tool: 'shim6tool help' lists the words")
 		return exitUsage
 	}

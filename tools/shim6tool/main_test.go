@@ -272,6 +272,10 @@ func TestHelpAndVersion(t *testing.T) {
 			t.Errorf("%s: status %d, %q, want output from %q to %q:\n%s", tt.args, status, errs, tt.first, tt.last, out)
 		}
 	}
+	// Words behind -h are read by cli, which makes the error.
+	if status, _, errs := call(newFake(), "-h", "weather"); status != exitUsage || errs == "" {
+		t.Errorf("status %d, %q", status, errs)
+	}
 	if status, _, errs := call(newFake(), "help", "weather"); status != exitUsage || !strings.Contains(errs, `no object "weather"`) {
 		t.Errorf("status %d, %q", status, errs)
 	}

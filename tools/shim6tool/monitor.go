@@ -184,6 +184,8 @@ type monitoring struct {
 	// protection is what shim6d said last of each context; protectionGone: it did not answer.
 	protection     map[control.Name]control.Protection
 	protectionGone bool
+	// beyond are the contexts that were too many to watch then.
+	beyond map[control.Name]bool
 }
 
 func (m *monitoring) groups() []string {

@@ -5,31 +5,44 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"shim6/daemon/control"
 )
 
-// pollProtection asks shim6d what protects the first contexts of its list. It calls tell for each
-// context of which shim6d now says something else.
+// mostProtected is how many contexts monitor asks about, the first of shim6d's list. On a host with
+// more of them shim6d has better things to do.
+const mostProtected = 10 * control.MaxProtections
+
+// pollProtection asks shim6d what protects its contexts. It calls tell for each context that is new,
+// and for each of which shim6d now says something else.
 func (m *monitoring) pollProtection(tell func(control.Protection) error) error {
 	return m.ask(func(ctx context.Context, d daemon) error {
 		list, err := d.Contexts(ctx)
 		if err != nil {
 			return err
 		}
-		var names []control.Name
-		for _, c := range list[:min(len(list), control.MaxProtections)] {
-			names = append(names, c.Name)
+		names, beyond := []control.Name{}, map[control.Name]bool{}
+		for i, c := range list {
+			if i < mostProtected {
+				names = append(names, c.Name)
+			} else {
+				beyond[c.Name] = true
+			}
+		}
+		if len(beyond) > 0 && len(m.beyond) == 0 {
+			fmt.Fprintf(m.err, "shim6tool: %d contexts are too many to watch: only the first %d are\n", len(list), mostProtected)
 		}
 		now := map[control.Name]control.Protection{}
-		if len(names) > 0 {
-			answers, err := d.Protections(ctx, names)
+		for some := range slices.Chunk(names, control.MaxProtections) {
+			answers, err := d.Protections(ctx, some)
 			if err != nil {
 				return err
 			}
 			for _, p := range answers {
 				now[p.Name] = p
-				if p == m.protection[p.Name] {
+				// One that was not watched before is neither new nor changed.
+				if p == m.protection[p.Name] || m.beyond[p.Name] {
 					continue
 				}
 				if err := tell(p); err != nil {
@@ -37,7 +50,7 @@ func (m *monitoring) pollProtection(tell func(control.Protection) error) error {
 				}
 			}
 		}
-		m.protection = now
+		m.protection, m.beyond = now, beyond
 		return nil
 	})
 }

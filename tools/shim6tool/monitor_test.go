@@ -233,6 +233,34 @@ protection 2001:db8:1::a 2001:db8:2::b fii 7 not protected: we have one provider
 	}
 }
 
+// With more contexts than are watched, one that moves up in the list is not told as a change.
+func TestMonitorProtectionOfMany(t *testing.T) {
+	d := newDaemon()
+	for i := range mostProtected + 1 {
+		n := control.Name{ULIDLocal: ulidA, ULIDPeer: ulidB, FII: uint32(i + 1)}
+		d.contexts = append(d.contexts, control.Context{Name: n})
+		d.protections = append(d.protections, control.Protection{Name: n, Protected: true, Pairs: 1, Text: "protected"})
+	}
+	var errs strings.Builder
+	w := &world{kernel: newFake(), daemon: d}
+	m := &monitoring{tool: &tool{err: &errs, system: w.system()}}
+	told := 0
+	tell := func(control.Protection) error { told++; return nil }
+	for _, want := range []int{mostProtected, 0} {
+		told = 0
+		if err := m.pollProtection(tell); err != nil || told != want {
+			t.Errorf("%d are told, wanted %d: %v", told, want, err)
+		}
+		d.contexts = d.contexts[1:]
+	}
+	if got := errs.String(); strings.Count(got, "too many to watch") != 1 {
+		t.Errorf("%q", got)
+	}
+	if d.most > control.MaxProtections {
+		t.Errorf("%d are asked about at once", d.most)
+	}
+}
+
 // Without shim6d, monitor says that it knows nothing of protection, and goes on.
 func TestMonitorProtectionWithoutDaemon(t *testing.T) {
 	w := &world{kernel: newFake(), watcher: &fakeWatcher{err: errEnd}}

@@ -24,7 +24,7 @@ type ULIDs struct {
 // Pair is a locator pair. The same two addresses with another Encapsulation are another pair.
 type Pair struct {
 	Local, Peer   netip.Addr
-	Encapsulation Encapsulation
+	Encapsulation Encapsulation `json:",omitempty"`
 }
 
 // Tick says that the time has come which Next has returned. A Tick too early, or without
