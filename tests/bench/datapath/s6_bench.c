@@ -177,6 +177,7 @@ static int s6_hook(struct net *net, const char *src, const char *prefix, u32 n, 
 {
 	struct nf_hook_state state = { .hook = NF_INET_LOCAL_OUT, .pf = NFPROTO_IPV6, .net = net };
 	const struct nf_hook_entries *hooks;
+	const struct nf_hook_entry *last;
 	struct dst_entry *route;
 	struct sk_buff *skb;
 	struct flowi6 fl6;
@@ -199,8 +200,8 @@ static int s6_hook(struct net *net, const char *src, const char *prefix, u32 n, 
 		ipv6_hdr(skb)->daddr.s6_addr32[3] = htonl(at);
 		rcu_read_lock();
 		hooks = rcu_dereference(net->nf.hooks_ipv6[NF_INET_LOCAL_OUT]);
-		if (!hooks ||
-		    hooks->hooks[hooks->num_hook_entries - 1].hook(NULL, skb, &state) != NF_ACCEPT)
+		last = hooks ? &hooks->hooks[hooks->num_hook_entries - 1] : NULL;
+		if (!last || last->hook(last->priv, skb, &state) != NF_ACCEPT)
 			err = -ENOENT;
 		rcu_read_unlock();
 	}
