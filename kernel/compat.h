@@ -16,9 +16,6 @@
 #include <net/tcp.h>
 #include <net/xfrm.h>
 
-struct shim6_place;
-int shim6_header_again(const struct sk_buff *skb, struct shim6_place *place);
-
 /* Exported to modules, but its header is not installed. */
 void nf_queue_nf_hook_drop(struct net *net);
 
@@ -144,9 +141,11 @@ static inline bool shim6_jumbo_foreign(const struct sk_buff *skb)
 	return skb->len + 8 - sizeof(struct ipv6hdr) > IPV6_MAXPLEN;
 }
 
-/* Take the option out; data is at the IPv6 header. Returns 0 or an errno. */
-static inline int shim6_jumbo_remove(struct sk_buff *skb,
-				     struct shim6_place *place)
+/*
+ * Take the option out; data is at the IPv6 header. Returns 1 if it was there, 0 if
+ * not, or a negative errno.
+ */
+static inline int shim6_jumbo_remove(struct sk_buff *skb)
 {
 	const unsigned int len = sizeof(struct hop_jumbo_hdr);
 	u8 nexthdr = ipv6_has_hopopt_jumbo(skb);
@@ -159,7 +158,7 @@ static inline int shim6_jumbo_remove(struct sk_buff *skb,
 	__skb_pull(skb, len);
 	skb_reset_network_header(skb);
 	ipv6_hdr(skb)->nexthdr = nexthdr;
-	return shim6_header_again(skb, place);
+	return 1;
 }
 #else
 static inline bool shim6_jumbo_foreign(const struct sk_buff *skb)
@@ -167,8 +166,7 @@ static inline bool shim6_jumbo_foreign(const struct sk_buff *skb)
 	return false;
 }
 
-static inline int shim6_jumbo_remove(struct sk_buff *skb,
-				     struct shim6_place *place)
+static inline int shim6_jumbo_remove(struct sk_buff *skb)
 {
 	return 0;
 }

@@ -83,18 +83,6 @@ bool shim6_header_walk(const struct sk_buff *skb, struct shim6_place *place)
 }
 
 /**
- * shim6_header_again - shim6_header_place() for a packet that has lost a header
- * @skb: the packet
- * @place: the answer
- *
- * Return: 0 or -EINVAL.
- */
-int shim6_header_again(const struct sk_buff *skb, struct shim6_place *place)
-{
-	return shim6_header_place(skb, place) ? 0 : -EINVAL;
-}
-
-/**
  * shim6_is_neighbour_discovery - is it a packet of Neighbour Discovery?
  * @skb: a packet with its network header set
  * @place: where its Shim6 header would go
@@ -121,7 +109,6 @@ bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
  * @skb: the packet
  * @at: where the payload header ends, from data
  * @nexthdr: the payload header's Next Header
- *
  *
  * Return: as shim6_payload_allowed().
  */

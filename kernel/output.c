@@ -245,7 +245,9 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 	 * A jumbo option hides TCP's header; there is room for only one header
 	 * before that.
 	 */
-	err = shim6_jumbo_remove(skb, place);
+	err = shim6_jumbo_remove(skb);
+	if (err > 0)
+		err = shim6_header_place(skb, place) ? 0 : -EINVAL;
 	if (err)
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
 					  err);

@@ -123,7 +123,7 @@ def flips(rng, local, peer):
     f, seq = Family(), 0
     while True:
         if not f.ask(CONFIG_GET):
-            pause(0.05)
+            time.sleep(0.05)
             yield False
             continue
         f.sock.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
@@ -259,7 +259,7 @@ def daemons(rng):
             except OSError as e:
                 if e.errno not in RACED:
                     raise
-        pause(rng.random() / 50)
+        time.sleep(rng.random() / 50)
         yield done
 
 
@@ -293,7 +293,7 @@ def addresses(rng):
     while True:
         a = rng.choice(("2001:db8:2::a/64 dev up2", "2001:db8:1::1:1/64 dev up1", "2001:db8:1::1:2/64 dev up1"))
         subprocess.run(["ip", "-batch", "-"], input=f"addr del {a}\naddr add {a} nodad\n", text=True, check=True)
-        pause(rng.random() / 20)
+        time.sleep(rng.random() / 20)
         yield
 
 
@@ -301,7 +301,7 @@ def links(rng):
     while True:
         subprocess.run(["ip", "-batch", "-"], input="link set up2 down\nlink set up2 up\n"
                        "addr replace 2001:db8:2::b/64 dev up2 nodad\n", text=True, check=True)
-        pause(0.2 + rng.random())
+        time.sleep(0.2 + rng.random())
         yield
 
 
@@ -331,15 +331,11 @@ def module(rng):
         while subprocess.run(["modprobe", "-r", "shim6"], stderr=subprocess.DEVNULL).returncode:
             if time.monotonic() > until:
                 raise AssertionError("the module is in use for 20 seconds")
-            pause(0.05)
-        pause(rng.random() / 5)
+            time.sleep(0.05)
+        time.sleep(rng.random() / 5)
         subprocess.run(["modprobe", "shim6"], check=True)
-        pause(0.3 + rng.random())
+        time.sleep(0.3 + rng.random())
         yield
-
-
-def pause(s):
-    time.sleep(s)
 
 
 def act(actor, name, args, rng, until, out):

@@ -25,6 +25,7 @@ var (
 type plan struct {
 	kernels []string
 	guests  int
+	module  string // folder of a module that its guests load, or ""
 }
 
 // plans has the tests that do not simply run on each native kernel in one guest.
@@ -44,7 +45,7 @@ var plans = map[string]plan{
 	"switch":  {kernels: append(slices.Clone(native), "6.12")},
 	"fair":    {kernels: append(slices.Clone(native), "6.12")},
 	"demo":    {kernels: append(slices.Clone(native), "6.12")},
-	"races":   {kernels: []string{"smp"}},
+	"races":   {kernels: []string{"smp"}, module: "tests/bench/datapath"},
 	// On latest it measures all its rows.
 	"failover": {kernels: native, guests: 4},
 	"routers":  {kernels: native, guests: 2},
@@ -84,9 +85,7 @@ func table(tests []string) []*part {
 			for share := range shares {
 				p := selftest(test, k, share, shares)
 				p.guest.leaks = k == "debug" && slices.Contains(leaky, test)
-				if test == "races" {
-					p.guest.module = "tests/bench/datapath"
-				}
+				p.guest.module = pl.module
 				add(p)
 			}
 		}
