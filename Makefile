@@ -18,6 +18,8 @@
 #			sources of kernels
 # make soak		simulate a million worlds, or SHIM6_SIM_WORLDS, from seed
 #			SHIM6_SOAK_FROM on
+# make soak-streams	try steady streams for a day each, or SHIM6_TRIAL_MINUTES, on
+#			paths that are bad but deliver: no session may leave its path
 # make conformance	list the requirements of the RFCs that have a test, and the
 #			reasons why others have none
 # make failover		compare the effects of failures on applications: Shim6, plain
@@ -42,12 +44,13 @@ sysconfdir ?= /etc
 bashdir ?= $(prefix)/share/bash-completion/completions
 zshdir ?= $(prefix)/share/zsh/site-functions
 fishdir ?= $(prefix)/share/fish/vendor_completions.d
+firewalldir ?= $(prefix)/lib/firewalld/services
 mandir ?= $(prefix)/share/man
 unitdir ?= $(prefix)/lib/systemd/system
 sysusersdir ?= $(prefix)/lib/sysusers.d
 INSTALL := install -D -m
 
-.PHONY: test-help lint unit build test-programs module install module-install deb generate check test soak demo conformance failover bench-crypto bench-datapath bench-instructions bench-engine clean
+.PHONY: test-help lint unit build test-programs module install module-install deb generate check test soak soak-streams demo conformance failover bench-crypto bench-datapath bench-instructions bench-engine clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool ./daemon/shim6d
@@ -76,6 +79,7 @@ install:
 		$(INSTALL) 644 $$f $(DESTDIR)$(mandir)/man$${f##*.}/$${f##*/} && \
 		gzip -9nf $(DESTDIR)$(mandir)/man$${f##*.}/$${f##*/} || exit; \
 	done
+	$(INSTALL) 644 examples/firewall/shim6.xml $(DESTDIR)$(firewalldir)/shim6.xml
 	$(INSTALL) 644 tools/shim6tool/completion/shim6tool.bash $(DESTDIR)$(bashdir)/shim6tool
 	$(INSTALL) 644 tools/shim6tool/completion/_shim6tool $(DESTDIR)$(zshdir)/_shim6tool
 	$(INSTALL) 644 tools/shim6tool/completion/shim6tool.fish $(DESTDIR)$(fishdir)/shim6tool.fish
@@ -104,6 +108,10 @@ check:
 soak:
 	SHIM6_SIM_PROGRESS=1 SHIM6_SIM_WORLDS=$${SHIM6_SIM_WORLDS:-1000000} SHIM6_SIM_SEED=$${SHIM6_SOAK_FROM:-1} \
 		nice $(GO) test -v -count=1 -timeout=0 -run '^TestWorlds$$' ./daemon/internal/sim
+
+soak-streams:
+	SHIM6_TRIAL_MINUTES=$${SHIM6_TRIAL_MINUTES:-1440} \
+		nice $(GO) test -v -count=1 -timeout=0 -run '^TestSteadyStreams$$' ./daemon/internal/sim
 
 conformance:
 	$(GO) run ./tools/conformance -v

@@ -115,7 +115,7 @@ func missing(t *testing.T, what string) {
 	t.Skip(what)
 }
 
-// firewalld's service has the elements that firewalld knows, and protocol 140.
+// firewalld's service has the elements that firewalld knows, protocol 140 and the port of UDP.
 func TestFirewalld(t *testing.T) {
 	var service struct {
 		XMLName     xml.Name `xml:"service"`
@@ -124,13 +124,18 @@ func TestFirewalld(t *testing.T) {
 		Protocols   []struct {
 			Value string `xml:"value,attr"`
 		} `xml:"protocol"`
+		Ports []struct {
+			Protocol string `xml:"protocol,attr"`
+			Port     string `xml:"port,attr"`
+		} `xml:"port"`
 		Others []struct{ XMLName xml.Name } `xml:",any"`
 	}
 	if err := xml.Unmarshal([]byte(read(t, "firewall/shim6.xml")), &service); err != nil {
 		t.Fatal(err)
 	}
 	if service.Short == "" || service.Description == "" || service.Others != nil ||
-		len(service.Protocols) != 1 || service.Protocols[0].Value != "140" {
+		len(service.Protocols) != 1 || service.Protocols[0].Value != "140" ||
+		len(service.Ports) != 1 || service.Ports[0].Protocol != "udp" || service.Ports[0].Port != "61140" {
 		t.Errorf("%+v", service)
 	}
 }
@@ -138,7 +143,9 @@ func TestFirewalld(t *testing.T) {
 // ufw's rules are lines of ip6tables-restore, for the two chains that ufw has.
 func TestUfw(t *testing.T) {
 	comment := regexp.MustCompile(`(?m)^#.*\n`)
-	const want = "-A ufw6-before-input -p 140 -j ACCEPT\n-A ufw6-before-output -p 140 -j ACCEPT\n"
+	const want = "-A ufw6-before-input -p 140 -j ACCEPT\n-A ufw6-before-output -p 140 -j ACCEPT\n" +
+		"-A ufw6-before-input -p udp --sport 61140 --dport 61140 -j ACCEPT\n" +
+		"-A ufw6-before-output -p udp --sport 61140 --dport 61140 -j ACCEPT\n"
 	if rules := comment.ReplaceAllString(read(t, "firewall/before6.rules"), ""); rules != want {
 		t.Errorf("%s", rules)
 	}

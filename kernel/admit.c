@@ -10,6 +10,7 @@
 #include "admit.h"
 #include "compat.h"
 #include "context.h"
+#include "encap_udp.h"
 #include "filter.h"
 #include "locators.h"
 #include "state.h"
@@ -110,6 +111,25 @@ static bool shim6_address_in_vrf(struct net *net, const struct in6_addr *addr)
 	}
 	rcu_read_unlock();
 	return found;
+}
+
+/**
+ * shim6_admit_encapsulation - can packets be carried as a request wants?
+ * @sn: the namespace's state
+ * @c: the request
+ * @extack: where the reason goes if they can't
+ *
+ * Return: 0 or a negative errno.
+ */
+int shim6_admit_encapsulation(const struct shim6_net *sn,
+			      const struct shim6_context_change *c,
+			      struct netlink_ext_ack *extack)
+{
+	if (!shim6_change_has(c, SHIM6_A_CONTEXT_ENCAPSULATION) ||
+	    c->encapsulation != SHIM6_ENCAPSULATION_UDP || shim6_udp_port(sn))
+		return 0;
+	NL_SET_ERR_MSG(extack, SHIM6_NO_UDP_PORT);
+	return -EADDRNOTAVAIL;
 }
 
 /**

@@ -12,6 +12,9 @@ struct shim6_locators;
 struct shim6_net;
 
 bool shim6_admit_address(const struct in6_addr *addr);
+int shim6_admit_encapsulation(const struct shim6_net *sn,
+			      const struct shim6_context_change *c,
+			      struct netlink_ext_ack *extack);
 int shim6_admit_new(struct shim6_net *sn, const struct shim6_context_change *c,
 		    struct netlink_ext_ack *extack);
 int shim6_admit_change(struct shim6_net *sn, const struct shim6_context *ctx,

@@ -16,6 +16,7 @@
 
 #include "card.h"
 #include "compat.h"
+#include "encap.h"
 
 static bool card_offload;
 module_param(card_offload, bool, 0644);
@@ -59,14 +60,18 @@ static bool shim6_card_blind(const struct sk_buff *skb)
  * shim6_card_sums - can a packet's checksum be left to its device?
  * @skb: the packet, with the route by which it leaves; the caller is in an RCU
  *	read-side section
+ * @udp: it will be in UDP. Then the core knows of headers before the upper layer's,
+ *	and leaves no more to a device than that does in a tunnel; but the sum of
+ *	the UDP header is found only if the upper layer's is of the same kind
  *
  * Return: whether it can; true as well if there is no checksum to compute.
  */
-bool shim6_card_sums(const struct sk_buff *skb)
+bool shim6_card_sums(struct sk_buff *skb, bool udp)
 {
 	if (skb->ip_summed != CHECKSUM_PARTIAL)
 		return true;
-	return !shim6_card_blind(skb) &&
+	return !(udp ? skb->encapsulation || skb_csum_is_sctp(skb) :
+		       shim6_card_blind(skb)) &&
 	       (READ_ONCE(card_offload) ||
 		!shim6_card_is_real(skb_dst(skb)->dev));
 }
@@ -75,19 +80,25 @@ bool shim6_card_sums(const struct sk_buff *skb)
  * shim6_card_cuts - can a GSO packet be left to its device?
  * @skb: the packet, with the route by which it leaves; the caller is in an RCU
  *	read-side section
+ * @udp: it will be in UDP, whose length has 16 bits
  *
  * Uncut, a GSO packet can get to a router that is a namespace or the host of this
  * machine. When Linux forwards one, it looks for TCP's header right behind that of
  * IPv6: it reads a sequence number as the header's length, and drops a packet that
  * then seems too short or too long. So packets to a router are cut here as well.
- * Behind a card there is a wire, on which there are no GSO packets.
+ * Behind a card there is a wire, on which there are no GSO packets. In UDP, Linux
+ * knows where TCP's header is.
  */
-bool shim6_card_cuts(const struct sk_buff *skb)
+bool shim6_card_cuts(struct sk_buff *skb, bool udp)
 {
 	const struct dst_entry *dst = skb_dst(skb);
 
-	if (!shim6_card_sums(skb))
+	if (!shim6_card_sums(skb, udp))
 		return false;
+	if (udp)
+		return skb->ip_summed == CHECKSUM_PARTIAL &&
+		       skb_shinfo(skb)->gso_type & SKB_GSO_TCPV6 &&
+		       skb->len + SHIM6_UDP_OVERHEAD <= IPV6_MAXPLEN;
 	if (!(skb_shinfo(skb)->gso_type & SKB_GSO_TCPV6) || dst_xfrm(dst) ||
 	    !(dst_rt6_info(dst)->rt6i_flags & RTF_GATEWAY))
 		return true;

@@ -6,7 +6,7 @@
 
 struct sk_buff;
 
-bool shim6_card_cuts(const struct sk_buff *skb);
-bool shim6_card_sums(const struct sk_buff *skb);
+bool shim6_card_cuts(struct sk_buff *skb, bool udp);
+bool shim6_card_sums(struct sk_buff *skb, bool udp);
 
 #endif /* _SHIM6_CARD_H */

@@ -14,6 +14,7 @@
 #include <net/gro.h>
 #include <net/ip6_fib.h>
 #include <net/tcp.h>
+#include <net/udp_tunnel.h>
 #include <net/xfrm.h>
 
 /* Exported to modules, but its header is not installed. */
@@ -114,6 +115,52 @@ static inline void shim6_tcp_send_ack(struct sock *sk)
 		((old)send)(sk, tcp_sk(sk)->rcv_nxt);
 	else
 		((new)send)(sk, tcp_sk(sk)->rcv_nxt, 0);
+}
+
+/*
+ * The functions for sockets of UDP tunnels took a struct socket up to 7.0; the type
+ * tells.
+ */
+static inline void shim6_setup_udp_tunnel(struct net *net, struct socket *sock,
+					  struct udp_tunnel_sock_cfg *cfg)
+{
+	typedef void (*old)(struct net *net, struct socket *sock,
+			    struct udp_tunnel_sock_cfg *cfg);
+	typedef void (*new)(struct net *net, struct sock *sk,
+			    struct udp_tunnel_sock_cfg *cfg);
+	void *setup = setup_udp_tunnel_sock;
+
+	if (__builtin_types_compatible_p(typeof(setup_udp_tunnel_sock) *, old))
+		((old)setup)(net, sock, cfg);
+	else
+		((new)setup)(net, sock->sk, cfg);
+}
+
+static inline void shim6_udp_release(struct socket *sock)
+{
+	typedef void (*old)(struct socket *sock);
+	typedef void (*new)(struct sock *sk);
+	void *release = udp_tunnel_sock_release;
+
+	if (__builtin_types_compatible_p(typeof(udp_tunnel_sock_release) *,
+					 old))
+		((old)release)(sock);
+	else
+		((new)release)(sock->sk);
+}
+
+/*
+ * A packet is about to be merged behind a UDP header, with the addresses of the
+ * IPv6 header before that. UDP has marked it as a tunnel's packet, which has
+ * another IPv6 header.
+ */
+static inline void shim6_gro_no_tunnel(struct sk_buff *skb)
+{
+	NAPI_GRO_CB(skb)->encap_mark = 0;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+	NAPI_GRO_CB(skb)->inner_network_offset =
+		NAPI_GRO_CB(skb)->network_offset;
+#endif
 }
 
 /* The IPv6 header by which a packet was merged, in a gro_complete. */

@@ -35,6 +35,10 @@ static const struct shim6_config_value shim6_config_values[] = {
 	[SHIM6_A_CONFIG_IDLE_TIMEOUT] =
 		SHIM6_CONFIG_VALUE(idle_timeout, SHIM6_IDLE_TIMEOUT_DEFAULT),
 	[SHIM6_A_CONFIG_ICMP_TO_ULP] = SHIM6_CONFIG_VALUE(icmp_to_ulp, 0),
+	[SHIM6_A_CONFIG_UDP_PORT] =
+		SHIM6_CONFIG_VALUE(udp_port, SHIM6_UDP_PORT_DEFAULT),
+	[SHIM6_A_CONFIG_WATCH_STREAMS] =
+		SHIM6_CONFIG_VALUE(watch_streams, SHIM6_WATCH_STREAMS_DEFAULT),
 };
 
 /* Attributes count from 1, and each has a member of the structure. */

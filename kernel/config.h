@@ -16,6 +16,8 @@
  * @idle_timeout: milliseconds of quiescence (RFC 5533 section 9) after which
  *	a context is reported
  * @icmp_to_ulp: 1 if the ULP gets those errors as well that the daemon acts on
+ * @udp_port: the port of the encapsulation in UDP, in host order; 0 for none
+ * @watch_streams: 1 if the daemon is told of streams that stop
  *
  * config.c has a row for each.
  */
@@ -27,6 +29,8 @@ struct shim6_config {
 	u32 send_timeout;
 	u32 idle_timeout;
 	u32 icmp_to_ulp;
+	u32 udp_port;
+	u32 watch_streams;
 };
 
 u32 shim6_config_get(const struct shim6_config *config, int attr);

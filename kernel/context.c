@@ -20,6 +20,7 @@
 #include "mtu.h"
 #include "path.h"
 #include "reap.h"
+#include "rhythm.h"
 #include "state.h"
 #include "stats.h"
 #include "table.h"
@@ -37,6 +38,7 @@ static void shim6_context_free_rcu(struct rcu_head *rcu)
 
 	/* No packet can start the timer any more, and it does not restart itself. */
 	timer_delete_sync(&ctx->timer);
+	shim6_rhythm_free(ctx);
 	if (path)
 		shim6_path_free(path);
 	kfree(rcu_dereference_protected(ctx->locators, true));
@@ -48,7 +50,7 @@ static void shim6_context_free_rcu(struct rcu_head *rcu)
  * The result of a change, prepared before anything is changed:
  * path: of the current locator pair, NULL for none; a new one if new_path
  * locators: always new ones
- * rehomed: the current locator pair is not the ULID pair
+ * rehomed: the locators of the current pair are not the ULIDs
  * header: payload bears the header on the ULID pair as well
  * moved: the current locator pair is another one than before
  */
@@ -68,15 +70,11 @@ static void shim6_next_drop(struct shim6_context_next *next)
 	kfree(next->locators);
 }
 
-/* The current locator pair after a change; *@ulids is the ULID pair, native. */
+/* The current locator pair after a change. */
 static void shim6_next_pair(const struct shim6_context *ctx,
 			    const struct shim6_context_change *c,
-			    struct shim6_pair *pair, struct shim6_pair *ulids)
+			    struct shim6_pair *pair)
 {
-	ulids->local = ctx->ulids.local;
-	ulids->peer = ctx->ulids.peer;
-	ulids->encapsulation = SHIM6_ENCAPSULATION_NATIVE;
-
 	shim6_context_pair(ctx, pair);
 	/* A request that names a locator and no encapsulation means native. */
 	if (shim6_change_has(c, SHIM6_A_CONTEXT_LOCATOR_LOCAL) ||
@@ -99,8 +97,8 @@ static int shim6_next_prepare(struct shim6_net *sn,
 {
 	struct shim6_locators *l = shim6_table_get(sn, ctx->locators);
 	struct shim6_path *old = shim6_table_get(sn, ctx->path);
-	struct shim6_pair pair, ulids;
-	bool known, same;
+	bool known, same, udp;
+	struct shim6_pair pair;
 	u64 was = 0, tag;
 	int err;
 
@@ -111,8 +109,13 @@ static int shim6_next_prepare(struct shim6_net *sn,
 		known = true;
 		tag = c->tag_peer;
 	}
-	shim6_next_pair(ctx, c, &pair, &ulids);
-	next->rehomed = !shim6_pair_equal(&pair, &ulids);
+	shim6_next_pair(ctx, c, &pair);
+	err = shim6_admit_encapsulation(sn, c, extack);
+	if (err)
+		return err;
+	next->rehomed = !ipv6_addr_equal(&pair.local, &ctx->ulids.local) ||
+			!ipv6_addr_equal(&pair.peer, &ctx->ulids.peer);
+	udp = pair.encapsulation == SHIM6_ENCAPSULATION_UDP;
 
 	next->locators = shim6_locators_merge(l, c);
 	if (!next->locators)
@@ -123,7 +126,9 @@ static int shim6_next_prepare(struct shim6_net *sn,
 		goto err;
 
 	same = old && tag == was && shim6_pair_equal(&pair, &old->pair);
-	next->moved = !same && (next->rehomed || (old && !old->home));
+	next->moved = !same && (next->rehomed || (old && !old->home) ||
+				(READ_ONCE(ctx->header) && old &&
+				 !shim6_pair_equal(&pair, &old->pair)));
 	/* A peer with a new tag has Shim6, even if it seemed to have lost it. */
 	next->header = READ_ONCE(ctx->header) ||
 		       (next->moved && next->rehomed) ||
@@ -131,12 +136,13 @@ static int shim6_next_prepare(struct shim6_net *sn,
 	if (shim6_change_has(c, SHIM6_A_CONTEXT_HEADER))
 		next->header = c->header;
 
-	if (same && (next->rehomed || next->header)) {
+	if (same && (next->rehomed || next->header || udp)) {
 		next->path = old;
 		return 0;
 	}
 	next->new_path = true;
-	if (next->rehomed || (next->header && known)) {
+	/* On the ULIDs the path also says how Keepalives are carried. */
+	if (next->rehomed || ((next->header || udp) && known)) {
 		next->path = shim6_path_new(sn, &pair, tag, !next->rehomed,
 					    GFP_KERNEL);
 		if (!next->path) {
@@ -167,6 +173,23 @@ static void shim6_context_locate(struct shim6_context *ctx)
 	rcu_read_unlock();
 }
 
+/* The pair by which the peer sends; it is native unless the request says more. */
+static void shim6_context_set_inbound(struct shim6_context *ctx,
+				      const struct shim6_context_change *c)
+{
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_INBOUND_LOCATOR_LOCAL) ||
+	    shim6_change_has(c, SHIM6_A_CONTEXT_INBOUND_LOCATOR_PEER)) {
+		ctx->inbound_encapsulation = SHIM6_ENCAPSULATION_NATIVE;
+		shim6_rhythm_forgive(ctx);
+	}
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_INBOUND_LOCATOR_LOCAL))
+		ctx->inbound_local = c->inbound_local;
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_INBOUND_LOCATOR_PEER))
+		ctx->inbound_peer = c->inbound_peer;
+	if (shim6_change_has(c, SHIM6_A_CONTEXT_INBOUND_ENCAPSULATION))
+		ctx->inbound_encapsulation = c->inbound_encapsulation;
+}
+
 /* Only inserting the peer tag into its table can still fail. */
 static int shim6_context_apply(struct shim6_net *sn, struct shim6_context *ctx,
 			       const struct shim6_context_change *c,
@@ -185,10 +208,9 @@ static int shim6_context_apply(struct shim6_net *sn, struct shim6_context *ctx,
 		WRITE_ONCE(ctx->send_timeout, c->send_timeout);
 	if (shim6_change_has(c, SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT))
 		WRITE_ONCE(ctx->keepalive_timeout, c->keepalive_timeout);
-	if (shim6_change_has(c, SHIM6_A_CONTEXT_INBOUND_LOCATOR_LOCAL))
-		ctx->inbound_local = c->inbound_local;
-	if (shim6_change_has(c, SHIM6_A_CONTEXT_INBOUND_LOCATOR_PEER))
-		ctx->inbound_peer = c->inbound_peer;
+	shim6_context_set_inbound(ctx, c);
+	if (next->moved)
+		shim6_rhythm_forgive(ctx);
 
 	if (!next->locators->locals && !next->locators->peers) {
 		kfree(next->locators);
@@ -261,6 +283,7 @@ shim6_context_new(struct shim6_net *sn, const struct shim6_context_change *c,
 	ctx->keepalive_timeout = SHIM6_KEEPALIVE_TIMEOUT_DEFAULT;
 	ctx->inbound_local = c->ulids.local;
 	ctx->inbound_peer = c->ulids.peer;
+	ctx->inbound_encapsulation = SHIM6_ENCAPSULATION_NATIVE;
 	ctx->sn = sn;
 	shim6_reap_init(ctx);
 
@@ -321,7 +344,12 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
 		return err;
 	}
 	trace_shim6_context(ctx, SHIM6_TRACE_SET);
+	if (next.new_path)
+		shim6_reap_moved(ctx);
 	if (next.moved) {
+		/* A doubt about the new pair does not wait for the old one's. */
+		WRITE_ONCE(ctx->last_event, 0);
+		WRITE_ONCE(ctx->last_stuck, 0);
 		WRITE_ONCE(ctx->switches, ctx->switches + 1);
 		shim6_count(sn, SHIM6_A_STATS_SWITCHES);
 		shim6_context_pair(ctx, &pair);

@@ -30,6 +30,7 @@ struct shim6_context_change {
 	u32 reap_timer;
 	u32 header;
 	u32 encapsulation;
+	u32 inbound_encapsulation;
 	u32 send_timeout;
 	u32 keepalive_timeout;
 	struct in6_addr locator_local;

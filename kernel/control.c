@@ -99,13 +99,18 @@ static bool shim6_control_liveness(struct shim6_net *sn,
  * shim6_control_in - a control message has arrived
  * @sn: the namespace's state
  * @skb: the packet, taken over; data is at the message
+ * @encapsulation: how it has come, enum shim6_encapsulation. Anything may come to
+ *	a UDP port: there, what is damaged is no control message
  *
  * Return: as a protocol handler: 0, or -1 if the packet was dropped.
  */
-int shim6_control_in(struct shim6_net *sn, struct sk_buff *skb)
+int shim6_control_in(struct shim6_net *sn, struct sk_buff *skb,
+		     u32 encapsulation)
 {
+	const bool udp = encapsulation == SHIM6_ENCAPSULATION_UDP;
 	const struct in6_addr *saddr = &ipv6_hdr(skb)->saddr;
-	int counter = SHIM6_A_STATS_CTL_IN_HEADER;
+	int counter = udp ? SHIM6_A_STATS_IN_UDP_OTHER :
+			    SHIM6_A_STATS_CTL_IN_HEADER;
 	struct shim6_context *ctx;
 	unsigned int len;
 	u8 *message;
@@ -115,7 +120,8 @@ int shim6_control_in(struct shim6_net *sn, struct sk_buff *skb)
 		goto drop;
 	message = skb_transport_header(skb);
 	if (csum_fold(csum_partial(message, len, 0))) {
-		counter = SHIM6_A_STATS_CTL_IN_CHECKSUM;
+		if (!udp)
+			counter = SHIM6_A_STATS_CTL_IN_CHECKSUM;
 		goto drop;
 	}
 	saddr = &ipv6_hdr(skb)->saddr;
@@ -126,9 +132,12 @@ int shim6_control_in(struct shim6_net *sn, struct sk_buff *skb)
 		goto drop;
 	}
 	shim6_count(sn, SHIM6_A_STATS_CTL_IN);
+	if (udp)
+		shim6_count(sn, SHIM6_A_STATS_IN_UDP);
 	ctx = shim6_control_context(sn, skb, message, len);
 	if (!shim6_control_liveness(sn, ctx, message, len)) {
-		counter = shim6_event_control(sn, skb, message, len, ctx);
+		counter = shim6_event_control(sn, skb, message, len, ctx,
+					      encapsulation);
 		if (counter)
 			goto drop;
 	}

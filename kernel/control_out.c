@@ -3,23 +3,42 @@
  * Control messages that this host sends: the daemon's, with the addresses that it
  * names, and the Keepalives of the kernel.
  */
+#include <linux/udp.h>
 #include <net/addrconf.h>
+#include <net/ip6_checksum.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
 
 #include "compat.h"
 #include "control_out.h"
+#include "encap_udp.h"
 #include "header.h"
 #include "locators.h"
 #include "path.h"
 #include "state.h"
 #include "stats.h"
 
+/* Fill in the UDP header before a message that is complete. */
+static void shim6_control_udp(struct sk_buff *skb,
+			      const struct shim6_pair *pair, u16 port)
+{
+	const unsigned int len = skb->len - sizeof(struct ipv6hdr);
+	struct udphdr *uh = udp_hdr(skb);
+
+	uh->source = htons(port);
+	uh->dest = htons(port);
+	uh->len = htons(len);
+	uh->check = 0;
+	uh->check = udp_v6_check(len, &pair->local, &pair->peer,
+				 csum_partial(uh, len, 0)) ?:
+		    CSUM_MANGLED_0;
+}
+
 /**
  * shim6_control_out - send a control message
  * @sn: the namespace's state
- * @source: an address of this host
- * @destination: destination address
+ * @pair: the addresses, of which the local one is one of this host, and how the
+ *	message is carried
  * @message: the message, with its checksum
  * @len: octets of the message
  * @length: octets of the packet, from the IPv6 header on, if it is to be longer
@@ -30,24 +49,35 @@
  *
  * Return: 0 or a negative errno.
  */
-int shim6_control_out(struct shim6_net *sn, const struct in6_addr *source,
-		      const struct in6_addr *destination, const void *message,
-		      unsigned int len, unsigned int length, gfp_t gfp,
+int shim6_control_out(struct shim6_net *sn, const struct shim6_pair *pair,
+		      const void *message, unsigned int len,
+		      unsigned int length, gfp_t gfp,
 		      struct netlink_ext_ack *extack)
 {
+	const bool udp = pair->encapsulation == SHIM6_ENCAPSULATION_UDP;
+	const unsigned int head = sizeof(struct ipv6hdr) +
+				  (udp ? SHIM6_UDP_LEN : 0);
+	const u16 port = udp ? shim6_udp_port(sn) : 0;
 	unsigned int pad = 0;
 	struct flowi6 fl6 = {
-		.flowi6_proto = SHIM6_IPPROTO,
-		.saddr = *source,
-		.daddr = *destination,
+		.flowi6_proto = shim6_encap_of(pair->encapsulation)->ipproto,
+		.saddr = pair->local,
+		.daddr = pair->peer,
+		.fl6_sport = htons(port),
+		.fl6_dport = htons(port),
 	};
 	struct dst_entry *dst;
 	struct ipv6hdr *iph;
 	struct sk_buff *skb;
 	int err;
 
-	if (!ipv6_chk_addr(sn->net, source, NULL, 0)) {
+	if (!ipv6_chk_addr(sn->net, &pair->local, NULL, 0)) {
 		NL_SET_ERR_MSG(extack, "source is no address of this host");
+		err = -EADDRNOTAVAIL;
+		goto err;
+	}
+	if (udp && !port) {
+		NL_SET_ERR_MSG(extack, SHIM6_NO_UDP_PORT);
 		err = -EADDRNOTAVAIL;
 		goto err;
 	}
@@ -58,11 +88,10 @@ int shim6_control_out(struct shim6_net *sn, const struct in6_addr *source,
 		goto err;
 	}
 	length = min(length, dst_mtu(dst));
-	if (length > sizeof(*iph) + len)
-		pad = length - sizeof(*iph) - len;
-	skb = alloc_skb(LL_RESERVED_SPACE(dst->dev) + dst->header_len +
-			sizeof(*iph) + len + pad + dst->dev->needed_tailroom,
-			gfp);
+	if (length > head + len)
+		pad = length - head - len;
+	skb = alloc_skb(LL_RESERVED_SPACE(dst->dev) + dst->header_len + head +
+			len + pad + dst->dev->needed_tailroom, gfp);
 	if (!skb) {
 		dst_release(dst);
 		err = -ENOMEM;
@@ -73,14 +102,18 @@ int shim6_control_out(struct shim6_net *sn, const struct in6_addr *source,
 	skb_reset_network_header(skb);
 	iph = skb_put(skb, sizeof(*iph));
 	skb_set_transport_header(skb, sizeof(*iph));
+	if (udp)
+		skb_put(skb, SHIM6_UDP_LEN);
 	skb_put_data(skb, message, len);
 	skb_put_zero(skb, pad);
+	if (udp)
+		shim6_control_udp(skb, pair, port);
 	ip6_flow_hdr(iph, 0, 0);
-	iph->payload_len = htons(len + pad);
-	iph->nexthdr = SHIM6_IPPROTO;
+	iph->payload_len = htons(skb->len - sizeof(*iph));
+	iph->nexthdr = fl6.flowi6_proto;
 	iph->hop_limit = ip6_dst_hoplimit(dst);
-	iph->saddr = *source;
-	iph->daddr = *destination;
+	iph->saddr = pair->local;
+	iph->daddr = pair->peer;
 	skb->protocol = htons(ETH_P_IPV6);
 	memset(IP6CB(skb), 0, sizeof(*IP6CB(skb)));
 	err = ip6_local_out(sn->net, NULL, skb);
@@ -91,6 +124,8 @@ int shim6_control_out(struct shim6_net *sn, const struct in6_addr *source,
 		goto err;
 	}
 	shim6_count(sn, SHIM6_A_STATS_CTL_OUT);
+	if (udp)
+		shim6_count(sn, SHIM6_A_STATS_OUT_UDP);
 	return 0;
 
 err:
@@ -118,7 +153,7 @@ void shim6_keepalive_out(struct shim6_context *ctx)
 	sum = csum_fold(csum_partial(m, sizeof(m), 0));
 	memcpy(m + SHIM6_CONTROL_CHECKSUM, &sum, sizeof(sum));
 	shim6_context_pair(ctx, &pair);
-	if (!shim6_control_out(ctx->sn, &pair.local, &pair.peer, m, sizeof(m),
-			       0, GFP_ATOMIC, NULL))
+	if (!shim6_control_out(ctx->sn, &pair, m, sizeof(m), 0, GFP_ATOMIC,
+			       NULL))
 		shim6_count(ctx->sn, SHIM6_A_STATS_KEEPALIVE_OUT);
 }

@@ -4,14 +4,14 @@
 
 #include <linux/gfp_types.h>
 
-struct in6_addr;
 struct netlink_ext_ack;
 struct shim6_context;
 struct shim6_net;
+struct shim6_pair;
 
-int shim6_control_out(struct shim6_net *sn, const struct in6_addr *source,
-		      const struct in6_addr *destination, const void *message,
-		      unsigned int len, unsigned int length, gfp_t gfp,
+int shim6_control_out(struct shim6_net *sn, const struct shim6_pair *pair,
+		      const void *message, unsigned int len,
+		      unsigned int length, gfp_t gfp,
 		      struct netlink_ext_ack *extack);
 void shim6_keepalive_out(struct shim6_context *ctx);
 

@@ -13,7 +13,7 @@
 #include "path.h"
 
 /**
- * shim6_native_push - push of struct shim6_encap
+ * shim6_native_push - make a packet with ULIDs one with locators
  * @skb: the packet, with the route by which it leaves; data is at the IPv6 header
  * @path: the current locator pair
  * @place: where the header goes
@@ -26,7 +26,6 @@ int shim6_native_push(struct sk_buff *skb, const struct shim6_path *path,
 		      const struct shim6_place *place)
 {
 	struct shim6_hdr *h;
-	struct ipv6hdr *iph;
 	int err;
 
 	if (!pskb_may_pull(skb, place->offset))
@@ -35,28 +34,18 @@ int shim6_native_push(struct sk_buff *skb, const struct shim6_path *path,
 				LL_RESERVED_SPACE(skb_dst(skb)->dev));
 	if (err)
 		return err;
-	skb_push(skb, SHIM6_PAYLOAD_LEN);
-	memmove(skb->data, skb->data + SHIM6_PAYLOAD_LEN, place->offset);
-	skb_reset_network_header(skb);
-
+	shim6_encap_room(skb, place, SHIM6_PAYLOAD_LEN);
 	h = (struct shim6_hdr *)(skb->data + place->offset);
 	h->nexthdr = skb->data[place->prev];
 	h->hdrlen = 0;
 	memcpy(h->octet, path->header_tag, sizeof(h->octet));
 	skb->data[place->prev] = SHIM6_IPPROTO;
-
-	iph = ipv6_hdr(skb);
-	iph->saddr = path->pair.local;
-	if (place->final)
-		*(struct in6_addr *)(skb->data + place->final) = path->pair.peer;
-	else
-		iph->daddr = path->pair.peer;
-	shim6_set_payload_len(iph, skb->len - sizeof(*iph));
+	shim6_encap_locators(skb, &path->pair, place);
 	return 0;
 }
 
 /**
- * shim6_native_pull - pull of struct shim6_encap
+ * shim6_native_pull - take the header out
  * @skb: the packet
  * @prev: where the Next Header field is that tells of the header
  * @keep: how many octets from the IPv6 header on stay

@@ -162,6 +162,13 @@ static int shim6_put_addrs(struct sk_buff *msg, const struct ipv6hdr *iph)
 	       nla_put_in6_addr(msg, SHIM6_A_CONTROL_DESTINATION, &iph->daddr);
 }
 
+/* Without the attribute it is native, as for a daemon that knows nothing else. */
+static int shim6_put_encapsulation(struct sk_buff *msg, u32 encapsulation)
+{
+	return encapsulation == SHIM6_ENCAPSULATION_NATIVE ? 0 :
+	       nla_put_u32(msg, SHIM6_A_CONTROL_ENCAPSULATION, encapsulation);
+}
+
 /**
  * shim6_event_control - a control message has arrived
  * @sn: the namespace's state
@@ -169,12 +176,13 @@ static int shim6_put_addrs(struct sk_buff *msg, const struct ipv6hdr *iph)
  * @message: the message in the packet
  * @len: octets of the message
  * @ctx: the context that the message belongs to, or NULL for a stranger's
+ * @encapsulation: how it has come, enum shim6_encapsulation
  *
  * Return: 0, or the counter that says why the daemon did not get it.
  */
 int shim6_event_control(struct shim6_net *sn, const struct sk_buff *skb,
 			const void *message, unsigned int len,
-			struct shim6_context *ctx)
+			struct shim6_context *ctx, u32 encapsulation)
 {
 	const struct shim6_socket *socket;
 	struct sk_buff *msg;
@@ -191,6 +199,7 @@ int shim6_event_control(struct shim6_net *sn, const struct sk_buff *skb,
 		return SHIM6_A_STATS_CTL_IN_NO_DAEMON;
 	if (shim6_put_addrs(msg, ipv6_hdr(skb)) ||
 	    nla_put_u32(msg, SHIM6_A_CONTROL_IFINDEX, skb->skb_iif) ||
+	    shim6_put_encapsulation(msg, encapsulation) ||
 	    nla_put(msg, SHIM6_A_CONTROL_MESSAGE, len, message)) {
 		nlmsg_free(msg);
 		return SHIM6_A_STATS_CTL_IN_NO_DAEMON;
@@ -217,9 +226,10 @@ static bool shim6_report_allowed(struct shim6_net *sn,
  * @sn: the namespace's state
  * @skb: the packet
  * @tag: the tag
+ * @encapsulation: how it has come, enum shim6_encapsulation
  */
 void shim6_event_no_context(struct shim6_net *sn, const struct sk_buff *skb,
-			    u64 tag)
+			    u64 tag, u32 encapsulation)
 {
 	struct sk_buff *msg;
 	void *hdr;
@@ -233,6 +243,7 @@ void shim6_event_no_context(struct shim6_net *sn, const struct sk_buff *skb,
 		return;
 	if (shim6_put_addrs(msg, ipv6_hdr(skb)) ||
 	    nla_put_u32(msg, SHIM6_A_CONTROL_IFINDEX, skb->skb_iif) ||
+	    shim6_put_encapsulation(msg, encapsulation) ||
 	    shim6_put_tag(msg, tag)) {
 		nlmsg_free(msg);
 		return;
@@ -366,12 +377,13 @@ void shim6_event_expire(struct shim6_context *ctx, u64 idle)
  * @ctx: the context of the packet in error, NULL for a control message
  * @inner: where the packet in error begins, from data
  * @offset: where our header is in the packet in error
+ * @encapsulation: how that packet was carried, enum shim6_encapsulation
  *
  * Return: whether the daemon got the event.
  */
 bool shim6_event_icmp(struct shim6_net *sn, const struct sk_buff *skb,
 		      struct shim6_context *ctx, unsigned int inner,
-		      unsigned int offset)
+		      unsigned int offset, u32 encapsulation)
 {
 	const struct icmp6hdr *icmp = (void *)(skb->data +
 					       sizeof(struct ipv6hdr));
@@ -394,6 +406,7 @@ bool shim6_event_icmp(struct shim6_net *sn, const struct sk_buff *skb,
 	if (!msg)
 		return false;
 	if (shim6_put_addrs(msg, (const void *)(skb->data + inner)) ||
+	    shim6_put_encapsulation(msg, encapsulation) ||
 	    nla_put_u8(msg, SHIM6_A_CONTROL_ICMP_TYPE, icmp->icmp6_type) ||
 	    nla_put_u8(msg, SHIM6_A_CONTROL_ICMP_CODE, icmp->icmp6_code) ||
 	    nla_put_u32(msg, SHIM6_A_CONTROL_ICMP_INFO,

@@ -37,6 +37,8 @@
  * in it; that does not matter either.
  * node, ulids, filled: under the table's lock
  * packets: since first
+ * trigger_packets, trigger_time: what the rules have said of the last packet sent;
+ *	only to be told
  * first, last, asked: jiffies of the first and last packet, and of the last
  *	question to the daemon, or 0
  * heard: the peer has sent as well
@@ -46,6 +48,8 @@ struct shim6_flow {
 	struct hlist_node node;
 	struct shim6_ulids ulids;
 	u32 packets;
+	u32 trigger_packets;
+	u32 trigger_time;
 	unsigned long first;
 	unsigned long last;
 	unsigned long asked;
@@ -57,6 +61,8 @@ struct shim6_flow {
 /**
  * struct shim6_flow_table - as many entries as the configuration says
  * @flow: the entries, page by page: a large table needs no large piece
+ * @id: not 0, and most likely another one than that of the table before; never
+ *	changes
  * @lock: of @hand, of the buckets and of the entries' places; readers of the
  *	buckets use RCU
  * @seed: of the hash; never changes
@@ -69,6 +75,7 @@ struct shim6_flow_table {
 	GENRADIX(struct shim6_flow)
 		flow;
 	spinlock_t lock; /* of the entries' places */
+	u32 id;
 	u32 seed;
 	u32 mask;
 	u32 size;
@@ -157,7 +164,7 @@ static struct shim6_flow *shim6_flow_new(struct shim6_net *sn,
 	if (!flow) {
 		flow = shim6_flow_take(sn, t);
 		flow->ulids = *ulids;
-		flow->filled = true;
+		WRITE_ONCE(flow->filled, true);
 		shim6_flow_reset(flow);
 		WRITE_ONCE(flow->last, jiffies);
 		WRITE_ONCE(flow->asked, 0);
@@ -166,6 +173,16 @@ static struct shim6_flow *shim6_flow_new(struct shim6_net *sn,
 	}
 	spin_unlock_bh(&t->lock);
 	return flow;
+}
+
+/* Keep what the rules say of a packet, which mostly is what they said before. */
+static void shim6_flow_wanted(struct shim6_flow *flow,
+			      const struct shim6_policy_verdict *v)
+{
+	if (READ_ONCE(flow->trigger_packets) != v->trigger_packets)
+		WRITE_ONCE(flow->trigger_packets, v->trigger_packets);
+	if (READ_ONCE(flow->trigger_time) != v->trigger_time)
+		WRITE_ONCE(flow->trigger_time, v->trigger_time);
 }
 
 static bool shim6_flow_due(const struct shim6_flow *flow,
@@ -216,6 +233,7 @@ void shim6_flow_out(struct net *net, struct shim6_net *sn, struct sk_buff *skb,
 	if (!flow)
 		flow = shim6_flow_new(sn, t, ulids);
 	shim6_flow_touch(flow);
+	shim6_flow_wanted(flow, &verdict);
 	if (!shim6_flow_due(flow, &verdict))
 		return;
 	WRITE_ONCE(flow->asked, jiffies ?: 1);
@@ -244,6 +262,63 @@ void shim6_flow_in(struct shim6_net *sn, const struct shim6_ulids *ulids)
 		WRITE_ONCE(flow->heard, true);
 }
 
+/* Is a pair counted in an entry? Then @told has it, as it is at one moment. */
+static bool shim6_flow_tell(struct shim6_flow_table *t, struct shim6_flow *flow,
+			    struct shim6_flow_told *told)
+{
+	/* Without the lock for the many places that never had a pair. */
+	if (!READ_ONCE(flow->filled))
+		return false;
+	spin_lock_bh(&t->lock);
+	told->ulids = flow->ulids;
+	told->packets = READ_ONCE(flow->packets);
+	told->trigger_packets = READ_ONCE(flow->trigger_packets);
+	told->trigger_time = READ_ONCE(flow->trigger_time);
+	told->first = READ_ONCE(flow->first);
+	told->last = READ_ONCE(flow->last);
+	told->asked = READ_ONCE(flow->asked);
+	told->heard = READ_ONCE(flow->heard);
+	spin_unlock_bh(&t->lock);
+	return jiffies - told->last <= SHIM6_FLOW_GAP;
+}
+
+/**
+ * shim6_flow_next - look for the next pair that is counted
+ * @t: the table; the caller is in an RCU section
+ * @place: where to begin, at first 0; becomes the place behind the pair
+ * @looks: how many places may still be looked at in this section
+ * @told: the pair, if there is one
+ *
+ * Pairs take places as they come, and the oldest may have to go: so a pair that
+ * comes during a walk may be missed, and one that went and came back is told twice.
+ *
+ * Return: 1 if there is a pair, 0 if there is none any more, -EAGAIN if it is time
+ * to leave the section.
+ */
+int shim6_flow_next(struct shim6_flow_table *t, unsigned long *place,
+		    unsigned int *looks, struct shim6_flow_told *told)
+{
+	while (*place < t->size) {
+		if (!*looks)
+			return -EAGAIN;
+		(*looks)--;
+		if (shim6_flow_tell(t, genradix_ptr(&t->flow, (*place)++), told))
+			return 1;
+	}
+	return 0;
+}
+
+/**
+ * shim6_flow_table_id - tell a table from the one before it
+ * @t: the table
+ *
+ * Return: a number that is not 0.
+ */
+u32 shim6_flow_table_id(const struct shim6_flow_table *t)
+{
+	return t->id;
+}
+
 /**
  * shim6_flow_table_new - make an empty table
  * @size: number of entries
@@ -264,6 +339,7 @@ struct shim6_flow_table *shim6_flow_table_new(u32 size)
 		return NULL;
 	}
 	spin_lock_init(&t->lock);
+	t->id = get_random_u32() | 1;
 	t->seed = get_random_u32();
 	t->mask = buckets - 1;
 	t->size = size;

@@ -6,6 +6,7 @@
  */
 #include <linux/bitops.h>
 #include <linux/seg6.h>
+#include <linux/udp.h>
 #include <net/checksum.h>
 #include <net/ipv6.h>
 #include <net/ndisc.h>
@@ -83,21 +84,16 @@ bool shim6_header_walk(const struct sk_buff *skb, struct shim6_place *place)
 }
 
 /**
- * shim6_is_neighbour_discovery - is it a packet of Neighbour Discovery?
- * @skb: a packet with its network header set
+ * shim6_icmp_discovers - shim6_is_neighbour_discovery() for a packet of ICMPv6
+ * @skb: the packet
  * @place: where its Shim6 header would go
- *
- * Such a packet asks on its link for the very addresses in it (RFC 4861), which
- * may be ULIDs: it must never go by other addresses.
  */
-bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
-				  const struct shim6_place *place)
+bool shim6_icmp_discovers(const struct sk_buff *skb,
+			  const struct shim6_place *place)
 {
 	const u8 *type;
 	u8 _type;
 
-	if (likely(place->nexthdr != NEXTHDR_ICMP))
-		return false;
 	type = skb_header_pointer(skb, skb_network_offset(skb) + place->offset,
 				  sizeof(_type), &_type);
 	return type && *type >= NDISC_ROUTER_SOLICITATION &&
@@ -105,15 +101,19 @@ bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
 }
 
 /**
- * shim6_payload_walk - shim6_payload_allowed() for headers other than TCP and UDP
+ * shim6_payload_walk - shim6_payload_allowed() for headers that it looks into
  * @skb: the packet
  * @at: where the payload header ends, from data
  * @nexthdr: the payload header's Next Header
+ * @port: the namespace's UDP port, or 0
  *
  * Return: as shim6_payload_allowed().
  */
-bool shim6_payload_walk(const struct sk_buff *skb, unsigned int at, u8 nexthdr)
+bool shim6_payload_walk(const struct sk_buff *skb, unsigned int at, u8 nexthdr,
+			u16 port)
 {
+	const struct udphdr *uh;
+	struct udphdr _uh;
 	struct frag_hdr _frag;
 	const struct frag_hdr *frag;
 	struct ipv6_opt_hdr _opt;
@@ -126,6 +126,11 @@ bool shim6_payload_walk(const struct sk_buff *skb, unsigned int at, u8 nexthdr)
 		switch (nexthdr) {
 		case SHIM6_IPPROTO:
 			return false;
+		case NEXTHDR_UDP:
+			if (!port)
+				return true;
+			uh = skb_header_pointer(skb, at, sizeof(_uh), &_uh);
+			return uh && uh->dest != htons(port);
 		case NEXTHDR_ICMP:
 			type = skb_header_pointer(skb, at, sizeof(_type),
 						  &_type);

@@ -98,20 +98,39 @@ static inline bool shim6_header_place(const struct sk_buff *skb,
 	       shim6_header_walk(skb, place);
 }
 
-bool shim6_is_neighbour_discovery(const struct sk_buff *skb,
-				  const struct shim6_place *place);
-bool shim6_payload_walk(const struct sk_buff *skb, unsigned int at, u8 nexthdr);
+bool shim6_icmp_discovers(const struct sk_buff *skb,
+			  const struct shim6_place *place);
+
+/**
+ * shim6_is_neighbour_discovery - is it a packet of Neighbour Discovery?
+ * @skb: a packet with its network header set
+ * @place: where its Shim6 header would go
+ *
+ * Such a packet asks on its link for the very addresses in it (RFC 4861), which
+ * may be ULIDs: it must never go by other addresses.
+ */
+static inline bool
+shim6_is_neighbour_discovery(const struct sk_buff *skb,
+			     const struct shim6_place *place)
+{
+	return unlikely(place->nexthdr == NEXTHDR_ICMP) &&
+	       shim6_icmp_discovers(skb, place);
+}
+
+bool shim6_payload_walk(const struct sk_buff *skb, unsigned int at, u8 nexthdr,
+			u16 port);
 
 /**
  * shim6_payload_allowed - may these headers be behind a payload header?
  * @skb: a packet; nothing is changed or pulled
  * @at: where the payload header ends, from data
  * @nexthdr: the payload header's Next Header
+ * @port: the namespace's UDP port, or 0
  *
  * Refused are:
  * - another header of protocol 140: once the ULIDs are in the packet, a control
  *   message would have a source that its sender does not have (RFC 5533 section
- *   12.4);
+ *   12.4). The same goes for a UDP datagram to our port;
  * - Neighbour Discovery: no sender of ours puts it there, and it is believed for
  *   its hop limit alone;
  * - a first fragment that ends before its last header does (RFC 7112): it could
@@ -121,10 +140,10 @@ bool shim6_payload_walk(const struct sk_buff *skb, unsigned int at, u8 nexthdr);
  * Return: true if they may.
  */
 static inline bool shim6_payload_allowed(const struct sk_buff *skb,
-					 unsigned int at, u8 nexthdr)
+					 unsigned int at, u8 nexthdr, u16 port)
 {
-	return nexthdr == NEXTHDR_TCP || nexthdr == NEXTHDR_UDP ||
-	       shim6_payload_walk(skb, at, nexthdr);
+	return nexthdr == NEXTHDR_TCP || (nexthdr == NEXTHDR_UDP && !port) ||
+	       shim6_payload_walk(skb, at, nexthdr, port);
 }
 
 __wsum shim6_header_delta(const struct in6_addr *a, const struct in6_addr *b,

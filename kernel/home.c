@@ -99,16 +99,6 @@ struct shim6_path *shim6_home_path(struct shim6_context *ctx,
 }
 
 /**
- * shim6_home_heard - a payload header of a context has arrived
- * @ctx: the context; the caller is in an RCU read-side section
- */
-void shim6_home_heard(struct shim6_context *ctx)
-{
-	if (unlikely(!READ_ONCE(ctx->header)))
-		WRITE_ONCE(ctx->header, true);
-}
-
-/**
  * shim6_home_refused - an ICMPv6 error about a packet that bore the header on
  * the ULID pair
  * @ctx: the context, whose tag the packet had

@@ -6,8 +6,9 @@
 
 struct shim6_net;
 
-/* At PRE_ROUTING and at LOCAL_OUT. */
-#define SHIM6_HOOKS	2
+/* At PRE_ROUTING the first and the last one, and at LOCAL_OUT. */
+#define SHIM6_HOOKS	3
+#define SHIM6_HOOKS_PRE_ROUTING	2
 
 /**
  * struct shim6_hooks - the netfilter hooks of a namespace

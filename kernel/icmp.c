@@ -15,6 +15,8 @@
 #include <net/ipv6.h>
 
 #include "compat.h"
+#include "encap.h"
+#include "encap_udp.h"
 #include "event.h"
 #include "header.h"
 #include "home.h"
@@ -27,6 +29,18 @@
 /* Where the packet in error begins, from the IPv6 header of the error. */
 #define SHIM6_ICMP_INNER \
 	(sizeof(struct ipv6hdr) + sizeof(struct icmp6hdr))
+
+/**
+ * struct shim6_icmp_about - the packet in error
+ * @place: where our first header is in it
+ * @encapsulation: enum shim6_encapsulation
+ * @len: octets of our headers
+ */
+struct shim6_icmp_about {
+	struct shim6_place place;
+	u32 encapsulation;
+	unsigned int len;
+};
 
 static struct icmp6hdr *shim6_icmp_hdr(const struct sk_buff *skb)
 {
@@ -52,14 +66,17 @@ static bool shim6_icmp_choice(const struct shim6_context *ctx)
 
 /* Should Shim6 act on an error, and the ULP not hear of it (section 8)? */
 static bool shim6_icmp_ours(const struct icmp6hdr *icmp,
-			    const struct shim6_place *place)
+			    const struct shim6_icmp_about *about)
 {
+	const struct shim6_place *place = &about->place;
 	u32 pointer;
 
 	switch (icmp->icmp6_type) {
 	case ICMPV6_DEST_UNREACH:
+		/* In UDP, the port is ours, and not the ULP's. */
 		return icmp->icmp6_code <= ICMPV6_REJECT_ROUTE &&
-		       icmp->icmp6_code != ICMPV6_PORT_UNREACH;
+		       (icmp->icmp6_code != ICMPV6_PORT_UNREACH ||
+			about->encapsulation == SHIM6_ENCAPSULATION_UDP);
 	case ICMPV6_TIME_EXCEED:
 		return true;
 	case ICMPV6_PARAMPROB:
@@ -67,7 +84,7 @@ static bool shim6_icmp_ours(const struct icmp6hdr *icmp,
 		/* A peer without Shim6 points at the Next Header field. */
 		return pointer == place->prev ||
 		       (pointer >= place->offset &&
-			pointer < place->offset + SHIM6_PAYLOAD_LEN);
+			pointer < place->offset + about->len);
 	}
 	return false;
 }
@@ -83,11 +100,11 @@ static void shim6_icmp_pmtu(struct net *net, struct sk_buff *skb)
 }
 
 /* The MTU for the sender; it would not believe less than 1280: output.c cuts. */
-static u32 shim6_icmp_less(u32 mtu)
+static u32 shim6_icmp_less(u32 mtu, const struct shim6_icmp_about *about)
 {
 	if (mtu < IPV6_MIN_MTU)
 		return mtu;
-	return max_t(u32, mtu - SHIM6_PAYLOAD_LEN, IPV6_MIN_MTU);
+	return max_t(u32, mtu - about->len, IPV6_MIN_MTU);
 }
 
 /*
@@ -97,21 +114,22 @@ static u32 shim6_icmp_less(u32 mtu)
  */
 static bool shim6_icmp_current(const struct shim6_context *ctx,
 			       const struct sk_buff *skb,
-			       const struct ipv6hdr *in)
+			       const struct ipv6hdr *in,
+			       const struct shim6_icmp_about *about)
 {
 	struct shim6_path *path = rcu_dereference(ctx->path);
 	const u32 mtu = ntohl(shim6_icmp_hdr(skb)->icmp6_mtu);
 
 	if (!path)
-		return ipv6_addr_equal(&in->saddr, &ctx->ulids.local) &&
+		return about->encapsulation == SHIM6_ENCAPSULATION_NATIVE &&
+		       ipv6_addr_equal(&in->saddr, &ctx->ulids.local) &&
 		       ipv6_addr_equal(&in->daddr, &ctx->ulids.peer);
-	/* The packet in error is of IP protocol 140. */
-	if (path->pair.encapsulation != SHIM6_ENCAPSULATION_NATIVE ||
+	if (path->pair.encapsulation != about->encapsulation ||
 	    !ipv6_addr_equal(&in->saddr, &path->pair.local) ||
 	    !ipv6_addr_equal(&in->daddr, &path->pair.peer))
 		return false;
 	if (!path->home)
-		shim6_mtu_learn(ctx, path, shim6_icmp_less(mtu));
+		shim6_mtu_learn(ctx, path, shim6_icmp_less(mtu, about));
 	return true;
 }
 
@@ -132,18 +150,19 @@ static unsigned int shim6_icmp_quoted(const struct sk_buff *skb)
 }
 
 static void shim6_icmp_map(struct sk_buff *skb, const struct shim6_context *ctx,
-			   const struct shim6_place *place)
+			   const struct shim6_icmp_about *about)
 {
+	const struct shim6_place *place = &about->place;
 	struct icmp6hdr *icmp = shim6_icmp_hdr(skb);
 	struct ipv6hdr *iph = ipv6_hdr(skb);
 	const unsigned int quoted = shim6_icmp_quoted(skb);
-	const unsigned int len = SHIM6_PAYLOAD_LEN;
+	const unsigned int len = about->len;
 	const bool extended = quoted < skb->len - SHIM6_ICMP_INNER;
 	u8 *inner = (u8 *)(icmp + 1);
 	struct ipv6hdr *in = (struct ipv6hdr *)inner;
 	u32 value = ntohl(icmp->icmp6_dataun.un_data32[0]);
 
-	inner[place->prev] = inner[place->offset];
+	inner[place->prev] = inner[place->offset + len - SHIM6_PAYLOAD_LEN];
 	memmove(inner + place->offset, inner + place->offset + len,
 		quoted - place->offset - len);
 	in->saddr = ctx->ulids.local;
@@ -159,11 +178,16 @@ static void shim6_icmp_map(struct sk_buff *skb, const struct shim6_context *ctx,
 	}
 
 	if (icmp->icmp6_type == ICMPV6_PKT_TOOBIG)
-		value = shim6_icmp_less(value);
+		value = shim6_icmp_less(value, about);
 	else if (icmp->icmp6_type == ICMPV6_PARAMPROB &&
 		 value >= place->offset + len)
 		value -= len;
 	icmp->icmp6_dataun.un_data32[0] = htonl(value);
+	/* The port that can't be reached was not the ULP's. */
+	if (about->encapsulation == SHIM6_ENCAPSULATION_UDP &&
+	    icmp->icmp6_type == ICMPV6_DEST_UNREACH &&
+	    icmp->icmp6_code == ICMPV6_PORT_UNREACH)
+		icmp->icmp6_code = ICMPV6_ADDR_UNREACH;
 
 	iph->daddr = ctx->ulids.local;
 	icmp->icmp6_cksum = 0;
@@ -172,14 +196,20 @@ static void shim6_icmp_map(struct sk_buff *skb, const struct shim6_context *ctx,
 }
 
 /* Find our header in the packet in error. Data is at the error's IPv6 header. */
-static bool shim6_icmp_place(struct sk_buff *skb, struct shim6_place *place)
+static bool shim6_icmp_place(const struct shim6_net *sn, struct sk_buff *skb,
+			     struct shim6_icmp_about *about)
 {
 	const int was = skb_network_offset(skb);
 	bool found;
 
 	skb_set_network_header(skb, was + SHIM6_ICMP_INNER);
-	found = shim6_header_place(skb, place) &&
-		place->nexthdr == SHIM6_IPPROTO;
+	found = shim6_header_place(skb, &about->place);
+	about->encapsulation = SHIM6_ENCAPSULATION_NATIVE;
+	if (found && shim6_is_udp_sent(sn, skb, &about->place))
+		about->encapsulation = SHIM6_ENCAPSULATION_UDP;
+	else
+		found = found && about->place.nexthdr == SHIM6_IPPROTO;
+	about->len = shim6_encap_of(about->encapsulation)->overhead;
 	skb_set_network_header(skb, was);
 	return found;
 }
@@ -195,13 +225,14 @@ static bool shim6_icmp_place(struct sk_buff *skb, struct shim6_place *place)
  */
 bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 {
-	const unsigned int len = SHIM6_PAYLOAD_LEN;
 	const unsigned int least = SHIM6_ICMP_INNER + sizeof(struct ipv6hdr) +
-				   len;
+				   SHIM6_PAYLOAD_LEN;
+	struct shim6_icmp_about about;
 	const struct shim6_hdr *h;
 	const struct ipv6hdr *in;
 	struct shim6_context *ctx;
-	struct shim6_place place;
+	unsigned int end, at;
+	bool native;
 	u64 tag;
 
 	if (!pskb_may_pull(skb, sizeof(struct ipv6hdr) + 1) ||
@@ -209,13 +240,16 @@ bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 		return true;
 	/* An error has at most 1280 octets; a much longer packet is not about us. */
 	if (skb->len > 2 * IPV6_MIN_MTU || !pskb_may_pull(skb, least) ||
-	    !shim6_icmp_place(skb, &place) ||
+	    !shim6_icmp_place(sn, skb, &about) ||
 	    !ipv6_chk_addr(net, &ipv6_hdr(skb)->daddr, NULL, 0))
 		return true;
 	shim6_count(sn, SHIM6_A_STATS_ICMP_IN);
+	native = about.encapsulation == SHIM6_ENCAPSULATION_NATIVE;
+	end = about.place.offset + about.len;
+	at = end - SHIM6_PAYLOAD_LEN;
 	if (skb_linearize_cow(skb) ||
-	    SHIM6_ICMP_INNER + place.offset + len > skb->len ||
-	    place.offset + len > shim6_icmp_quoted(skb) ||
+	    SHIM6_ICMP_INNER + end > skb->len ||
+	    end > shim6_icmp_quoted(skb) ||
 	    skb->len != sizeof(struct ipv6hdr) +
 			ntohs(ipv6_hdr(skb)->payload_len) ||
 	    (skb->ip_summed != CHECKSUM_PARTIAL && shim6_icmp_sum(skb))) {
@@ -224,39 +258,40 @@ bool shim6_icmp_in(struct net *net, struct shim6_net *sn, struct sk_buff *skb)
 	}
 
 	in = (const struct ipv6hdr *)(skb->data + SHIM6_ICMP_INNER);
-	h = (const struct shim6_hdr *)(skb->data + SHIM6_ICMP_INNER +
-				       place.offset);
+	h = (const struct shim6_hdr *)(skb->data + SHIM6_ICMP_INNER + at);
 	if (!shim6_is_payload(h)) {
 		/* Only its source shows that the message was ours. */
 		if (ipv6_chk_addr(net, &in->saddr, NULL, 0))
-			shim6_event_icmp(sn, skb, NULL, SHIM6_ICMP_INNER,
-					 place.offset);
+			shim6_event_icmp(sn, skb, NULL, SHIM6_ICMP_INNER, at,
+					 about.encapsulation);
 		return true;
 	}
 	tag = shim6_tag(h->octet);
 	ctx = shim6_context_by_peer_tag(sn, tag, &in->saddr, &in->daddr);
-	if (!ctx || place.final) {
+	if (!ctx || about.place.final) {
 		shim6_count(sn, SHIM6_A_STATS_ICMP_UNMAPPED);
 		return true;
 	}
 	if (shim6_icmp_hdr(skb)->icmp6_type == ICMPV6_PKT_TOOBIG) {
 		shim6_icmp_pmtu(net, skb);
-		if (!shim6_icmp_current(ctx, skb, in)) {
+		if (!shim6_icmp_current(ctx, skb, in, &about)) {
 			shim6_drop(sn, skb, SHIM6_A_STATS_ICMP_WITHHELD);
 			return false;
 		}
 	}
-	if (ipv6_addr_equal(&in->saddr, &ctx->ulids.local) &&
+	if (native && ipv6_addr_equal(&in->saddr, &ctx->ulids.local) &&
 	    ipv6_addr_equal(&in->daddr, &ctx->ulids.peer))
-		shim6_home_refused(ctx, shim6_icmp_hdr(skb), &place);
-	if (shim6_event_icmp(sn, skb, ctx, SHIM6_ICMP_INNER, place.offset) &&
+		shim6_home_refused(ctx, shim6_icmp_hdr(skb),
+				   &about.place);
+	if (shim6_event_icmp(sn, skb, ctx, SHIM6_ICMP_INNER, at,
+			     about.encapsulation) &&
 	    shim6_icmp_choice(ctx) &&
-	    shim6_icmp_ours(shim6_icmp_hdr(skb), &place) &&
+	    shim6_icmp_ours(shim6_icmp_hdr(skb), &about) &&
 	    !READ_ONCE(sn->config.icmp_to_ulp)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_ICMP_WITHHELD);
 		return false;
 	}
-	shim6_icmp_map(skb, ctx, &place);
+	shim6_icmp_map(skb, ctx, &about);
 	shim6_count(sn, SHIM6_A_STATS_ICMP_MAPPED);
 	return true;
 }

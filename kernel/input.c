@@ -8,7 +8,8 @@
  * protocol handler takes the rest: control messages, payload headers with an
  * unknown tag, and payload headers behind other headers, such as a Fragment or
  * Destination Options header. In this last case the firewall has seen only IP
- * protocol 140, so the packet arrives once more, without the header.
+ * protocol 140, so the packet arrives once more, without the header. Packets in
+ * UDP are shared between the hook and the socket (udp.c) in the same way.
  */
 #include <linux/netdevice.h>
 #include <linux/netfilter_ipv6.h>
@@ -22,6 +23,7 @@
 #include "compat.h"
 #include "control.h"
 #include "encap.h"
+#include "encap_udp.h"
 #include "event.h"
 #include "filter.h"
 #include "flow.h"
@@ -32,6 +34,7 @@
 #include "input.h"
 #include "locators.h"
 #include "reap.h"
+#include "rpfilter.h"
 #include "state.h"
 #include "stats.h"
 
@@ -76,12 +79,12 @@ static bool shim6_policy_allows(struct sk_buff *skb)
  * IPv6 header. Returns false if the packet was dropped.
  */
 static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
-			  struct shim6_context *ctx, unsigned int prev,
-			  unsigned int keep, unsigned int offset)
+			  struct shim6_context *ctx, u32 encapsulation,
+			  unsigned int prev, unsigned int keep,
+			  unsigned int offset)
 {
-	/* IP protocol 140 is the native encapsulation. */
-	const struct shim6_encap *encap =
-		shim6_encap_of(SHIM6_ENCAPSULATION_NATIVE);
+	const unsigned int end = offset +
+				 shim6_encap_of(encapsulation)->overhead;
 	const u8 state = READ_ONCE(ctx->state);
 	bool home;
 
@@ -90,17 +93,16 @@ static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_STATE);
 		return false;
 	}
-	if (!pskb_may_pull(skb, offset + encap->overhead) ||
-	    skb_cow_head(skb, 0)) {
+	if (!pskb_may_pull(skb, end) || skb_cow_head(skb, 0)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_NO_MEMORY);
 		return false;
 	}
-	if (!shim6_payload_allowed(skb, offset + encap->overhead,
-				   skb->data[offset])) {
+	if (!shim6_payload_allowed(skb, end, skb->data[end - SHIM6_PAYLOAD_LEN],
+				   shim6_udp_port(sn))) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_HEADER);
 		return false;
 	}
-	encap->pull(skb, prev, keep, offset);
+	shim6_encap_pull(encapsulation, skb, prev, keep, offset);
 	home = ipv6_addr_equal(&ipv6_hdr(skb)->saddr, &ctx->ulids.peer) &&
 	       ipv6_addr_equal(&ipv6_hdr(skb)->daddr, &ctx->ulids.local);
 	/* With ULIDs in it, the ULP asks, after the IPsec that is for them. */
@@ -148,6 +150,62 @@ static void shim6_input_plain(struct shim6_net *sn, const struct sk_buff *skb,
 	shim6_reap_heard(ctx);
 }
 
+/*
+ * The hook's shim6_receive(). The filters that come after the hook ask about the
+ * ULIDs; what they would ask about the locators is asked here.
+ */
+static bool shim6_receive_early(struct net *net, struct shim6_net *sn,
+				struct sk_buff *skb, struct shim6_context *ctx,
+				u32 encapsulation,
+				const struct shim6_place *place)
+{
+	const bool passes = shim6_rpfilter_passes(net, skb, ctx);
+
+	if (!shim6_receive(sn, skb, ctx, encapsulation, place->prev,
+			   place->offset, place->offset))
+		return false;
+	if (passes)
+		shim6_rpfilter_begin(skb);
+	return true;
+}
+
+/*
+ * A datagram to our port, which may bear a payload header of a context. The hook
+ * leaves to UDP what is not worth its while: all other datagrams, and those that
+ * do not end where their packet ends. Returns false if the packet was dropped.
+ */
+static bool shim6_input_datagram(struct net *net, struct shim6_net *sn,
+				 struct sk_buff *skb,
+				 const struct shim6_place *place)
+{
+	struct shim6_context *ctx;
+	const struct shim6_hdr *h;
+	struct shim6_hdr _h;
+
+	h = skb_header_pointer(skb, place->offset + SHIM6_UDP_LEN, sizeof(_h),
+			       &_h);
+	if (!h || !shim6_is_payload(h) || h->hdrlen || place->final ||
+	    !shim6_udp_is_whole(skb, place->offset))
+		return true;
+	ctx = shim6_context_by_tag(sn, shim6_tag(h->octet));
+	if (!ctx || !shim6_context_is_here(ctx, net, &ipv6_hdr(skb)->daddr))
+		return true;
+	if (!pskb_may_pull(skb, place->offset + SHIM6_UDP_OVERHEAD) ||
+	    (skb_is_gso(skb) && skb_unclone(skb, GFP_ATOMIC))) {
+		shim6_drop(sn, skb, SHIM6_A_STATS_IN_NO_MEMORY);
+		return false;
+	}
+	if (!shim6_udp_verify(skb, place->offset)) {
+		shim6_drop(sn, skb, SHIM6_A_STATS_IN_UDP_CHECKSUM);
+		return false;
+	}
+	if (!shim6_receive_early(net, sn, skb, ctx, SHIM6_ENCAPSULATION_UDP,
+				 place))
+		return false;
+	shim6_count(sn, SHIM6_A_STATS_IN_UDP);
+	return true;
+}
+
 /**
  * shim6_input - the hook at PRE_ROUTING
  * @priv: the namespace's state
@@ -172,6 +230,10 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 		return NF_STOLEN;
 	if (!shim6_header_place(skb, &place))
 		return NF_ACCEPT;
+	if (place.nexthdr == IPPROTO_UDP && shim6_udp_port(sn) &&
+	    shim6_udp_is_to(skb, place.offset, shim6_udp_port(sn)))
+		return shim6_input_datagram(state->net, sn, skb, &place) ?
+			       NF_ACCEPT : NF_STOLEN;
 	if (place.nexthdr != SHIM6_IPPROTO) {
 		shim6_input_plain(sn, skb, &place);
 		return NF_ACCEPT;
@@ -188,8 +250,8 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 	if (!ctx || !shim6_context_is_here(ctx, state->net,
 					   &ipv6_hdr(skb)->daddr))
 		return NF_ACCEPT;
-	if (!shim6_receive(sn, skb, ctx, place.prev, place.offset,
-			   place.offset))
+	if (!shim6_receive_early(state->net, sn, skb, ctx,
+				 SHIM6_ENCAPSULATION_NATIVE, &place))
 		return NF_STOLEN;
 	return NF_ACCEPT;
 }
@@ -268,13 +330,14 @@ static int shim6_rcv(struct sk_buff *skb)
 	}
 	h = (const struct shim6_hdr *)skb_transport_header(skb);
 	if (!shim6_is_payload(h))
-		return shim6_control_in(sn, skb);
+		return shim6_control_in(sn, skb, SHIM6_ENCAPSULATION_NATIVE);
 	/* A payload header is exactly 8 octets long (section 5.2). */
 	if (h->hdrlen || ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr))
 		goto malformed;
 
 	if (!ctx) {
-		shim6_event_no_context(sn, skb, tag);
+		shim6_event_no_context(sn, skb, tag,
+				       SHIM6_ENCAPSULATION_NATIVE);
 		shim6_drop(sn, skb, SHIM6_A_STATS_IN_NO_CONTEXT);
 		return -1;
 	}
@@ -284,7 +347,8 @@ static int shim6_rcv(struct sk_buff *skb)
 	 * linear.
 	 */
 	__skb_push(skb, -skb_network_offset(skb));
-	if (!shim6_receive(sn, skb, ctx, offsetof(struct ipv6hdr, nexthdr),
+	if (!shim6_receive(sn, skb, ctx, SHIM6_ENCAPSULATION_NATIVE,
+			   offsetof(struct ipv6hdr, nexthdr),
 			   sizeof(struct ipv6hdr), skb_transport_offset(skb)))
 		return -1;
 	shim6_input_again(skb);
@@ -300,6 +364,70 @@ static const struct inet6_protocol shim6_protocol = {
 	.handler = shim6_rcv,
 	.flags = INET6_PROTO_NOPOLICY,
 };
+
+/* A payload header in UDP that the hook has left. Data is at the UDP header. */
+static void shim6_input_udp_payload(struct shim6_net *sn, struct sk_buff *skb,
+				    u64 tag)
+{
+	struct shim6_context *ctx = shim6_context_by_tag(sn, tag);
+
+	if (!ctx) {
+		shim6_event_no_context(sn, skb, tag, SHIM6_ENCAPSULATION_UDP);
+		shim6_drop(sn, skb, SHIM6_A_STATS_IN_NO_CONTEXT);
+		return;
+	}
+	shim6_udp_verified(skb);
+	__skb_push(skb, -skb_network_offset(skb));
+	if (skb_cow_head(skb, 0) ||
+	    (skb_is_gso(skb) && skb_unclone(skb, GFP_ATOMIC))) {
+		shim6_drop(sn, skb, SHIM6_A_STATS_IN_NO_MEMORY);
+		return;
+	}
+	/* UDP has cut off what was behind the datagram. */
+	shim6_set_payload_len(ipv6_hdr(skb),
+			      skb->len - sizeof(struct ipv6hdr));
+	if (!shim6_receive(sn, skb, ctx, SHIM6_ENCAPSULATION_UDP,
+			   offsetof(struct ipv6hdr, nexthdr),
+			   sizeof(struct ipv6hdr), skb_transport_offset(skb)))
+		return;
+	shim6_count(sn, SHIM6_A_STATS_IN_UDP);
+	shim6_input_again(skb);
+}
+
+/**
+ * shim6_input_udp - a datagram to our port has come through UDP
+ * @sn: the namespace's state
+ * @skb: the packet, taken over; its UDP checksum is right, and data is at the UDP
+ *	header
+ */
+void shim6_input_udp(struct shim6_net *sn, struct sk_buff *skb)
+{
+	const unsigned int least = SHIM6_UDP_LEN + sizeof(struct shim6_hdr);
+	const struct shim6_hdr *h;
+
+	/* Nobody here speaks Shim6: the port is as good as closed. */
+	if (!shim6_hooks_used(sn) || !shim6_filter_served(skb->dev)) {
+		icmpv6_send(skb, ICMPV6_DEST_UNREACH, ICMPV6_PORT_UNREACH, 0);
+		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
+		return;
+	}
+	if (!pskb_may_pull(skb, least))
+		goto other;
+	h = (const struct shim6_hdr *)(skb->data + SHIM6_UDP_LEN);
+	if (!shim6_is_payload(h)) {
+		__skb_pull(skb, SHIM6_UDP_LEN);
+		skb_reset_transport_header(skb);
+		shim6_control_in(sn, skb, SHIM6_ENCAPSULATION_UDP);
+		return;
+	}
+	if (h->hdrlen || ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr))
+		goto other;
+	shim6_input_udp_payload(sn, skb, shim6_tag(h->octet));
+	return;
+
+other:
+	shim6_drop(sn, skb, SHIM6_A_STATS_IN_UDP_OTHER);
+}
 
 /**
  * shim6_input_init - take IP protocol 140

@@ -450,17 +450,6 @@ void shim6_mtu_forget(const struct shim6_context *ctx,
 	dst_release(dst);
 }
 
-/**
- * shim6_mtu_fits - does a packet fit, or each segment of a GSO packet?
- * @skb: the packet
- * @mtu: octets that fit without our header
- */
-bool shim6_mtu_fits(const struct sk_buff *skb, u32 mtu)
-{
-	return skb_is_gso(skb) ? skb_gso_validate_network_len(skb, mtu) :
-				 skb->len <= mtu;
-}
-
 /* Octets of the headers that each TCP segment has; 0 if they can't be found. */
 static unsigned int shim6_segment_headers(const struct sk_buff *skb)
 {

@@ -2,16 +2,27 @@
 #ifndef _SHIM6_MTU_H
 #define _SHIM6_MTU_H
 
-#include <linux/types.h>
+#include <linux/skbuff.h>
+
+#include "compat.h"
 
 struct dst_entry;
 struct shim6_context;
 struct shim6_net;
 struct shim6_path;
 struct shim6_place;
-struct sk_buff;
 
-bool shim6_mtu_fits(const struct sk_buff *skb, u32 mtu);
+/**
+ * shim6_mtu_fits - does a packet fit, or each segment of a GSO packet?
+ * @skb: the packet
+ * @mtu: octets that fit without our header
+ */
+static inline bool shim6_mtu_fits(const struct sk_buff *skb, u32 mtu)
+{
+	return skb_is_gso(skb) ? skb_gso_validate_network_len(skb, mtu) :
+				 skb->len <= mtu;
+}
+
 bool shim6_mtu_tell(struct shim6_net *sn, struct shim6_path *path,
 		    const struct sk_buff *skb, const struct dst_entry *carrier);
 void shim6_mtu_untell(struct shim6_path *path);

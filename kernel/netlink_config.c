@@ -10,6 +10,7 @@
 #include "netlink_gen.h"
 #include "netns.h"
 #include "state.h"
+#include "udp.h"
 
 static size_t shim6_nl_config_size(void)
 {
@@ -106,6 +107,7 @@ static bool shim6_nl_config_empty(const struct genl_info *info)
 int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct shim6_flow_table *flows = NULL, *was = NULL;
+	struct socket *udp = NULL, *old = NULL;
 	struct shim6_config config;
 	struct shim6_net *sn;
 	struct sk_buff *ntf;
@@ -125,9 +127,19 @@ int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info)
 		return -ENOMEM;
 
 	mutex_lock(&sn->config_lock);
-	mutex_lock(&sn->table.lock);
 	config = sn->config;
 	shim6_nl_config_parse(info, &config);
+	if (config.udp_port && config.udp_port != sn->config.udp_port) {
+		err = shim6_udp_open(sn, config.udp_port, &udp, info->extack);
+		if (err) {
+			NL_SET_BAD_ATTR(info->extack,
+					info->attrs[SHIM6_A_CONFIG_UDP_PORT]);
+			mutex_unlock(&sn->config_lock);
+			nlmsg_free(ntf);
+			return err;
+		}
+	}
+	mutex_lock(&sn->table.lock);
 	err = shim6_nl_config_fill(ntf, &config, info->snd_portid,
 				   info->snd_seq, SHIM6_CMD_CONFIG_NTF);
 	/* Another size takes another table, and counting begins again. */
@@ -139,7 +151,12 @@ int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info)
 	}
 	if (err) {
 		nlmsg_free(ntf);
+		old = udp;
 	} else {
+		if (config.udp_port != sn->config.udp_port) {
+			old = sn->udp;
+			sn->udp = udp;
+		}
 		shim6_config_store(&sn->config, &config);
 		if (flows)
 			was = shim6_flow_use(sn, flows);
@@ -152,6 +169,7 @@ int shim6_nl_config_set_doit(struct sk_buff *skb, struct genl_info *info)
 		synchronize_rcu();
 		shim6_flow_table_free(was);
 	}
+	shim6_udp_close(old);
 	mutex_unlock(&sn->config_lock);
 	return err;
 }

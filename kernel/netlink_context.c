@@ -111,6 +111,8 @@ static int shim6_nl_parse_change(const struct genl_info *info,
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_HEADER, &c->header);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_ENCAPSULATION,
 			   &c->encapsulation);
+	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_INBOUND_ENCAPSULATION,
+			   &c->inbound_encapsulation);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_SEND_TIMEOUT,
 			   &c->send_timeout);
 	shim6_nl_parse_u32(info, SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT,

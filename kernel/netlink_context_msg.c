@@ -29,7 +29,7 @@ struct sk_buff *shim6_nl_context_msg(const struct shim6_context *ctx)
 		shim6_table_get(ctx->sn, ctx->locators);
 	const size_t addr = nla_total_size(sizeof(struct in6_addr));
 	size_t size = 6 * addr + 4 * nla_total_size_64bit(sizeof(u64)) +
-		      9 * nla_total_size(sizeof(u32)) + 2 * nla_total_size(0);
+		      10 * nla_total_size(sizeof(u32)) + 2 * nla_total_size(0);
 
 	if (l)
 		size += (l->locals + l->peers) * addr;
@@ -136,6 +136,8 @@ int shim6_nl_context_fill(struct sk_buff *msg, const struct shim6_context *ctx,
 			     &ctx->inbound_local) ||
 	    nla_put_in6_addr(msg, SHIM6_A_CONTEXT_INBOUND_LOCATOR_PEER,
 			     &ctx->inbound_peer) ||
+	    nla_put_u32(msg, SHIM6_A_CONTEXT_INBOUND_ENCAPSULATION,
+			ctx->inbound_encapsulation) ||
 	    nla_put_u32(msg, SHIM6_A_CONTEXT_SEND_TIMEOUT,
 			ctx->send_timeout) ||
 	    nla_put_u32(msg, SHIM6_A_CONTEXT_KEEPALIVE_TIMEOUT,

@@ -11,6 +11,7 @@
 #include "control.h"
 #include "control_out.h"
 #include "daemon.h"
+#include "encap.h"
 #include "header.h"
 #include "netlink_gen.h"
 #include "netns.h"
@@ -35,7 +36,9 @@ int shim6_nl_daemon_register_doit(struct sk_buff *skb, struct genl_info *info)
  */
 int shim6_nl_control_send_doit(struct sk_buff *skb, struct genl_info *info)
 {
-	struct in6_addr source, destination;
+	struct shim6_pair pair = {
+		.encapsulation = SHIM6_ENCAPSULATION_NATIVE,
+	};
 	const struct nlattr *message;
 	unsigned int len, length = 0;
 	struct shim6_net *sn;
@@ -49,8 +52,8 @@ int shim6_nl_control_send_doit(struct sk_buff *skb, struct genl_info *info)
 			       "a message needs source and destination");
 		return -EINVAL;
 	}
-	source = nla_get_in6_addr(info->attrs[SHIM6_A_CONTROL_SOURCE]);
-	destination = nla_get_in6_addr(info->attrs[SHIM6_A_CONTROL_DESTINATION]);
+	pair.local = nla_get_in6_addr(info->attrs[SHIM6_A_CONTROL_SOURCE]);
+	pair.peer = nla_get_in6_addr(info->attrs[SHIM6_A_CONTROL_DESTINATION]);
 	message = info->attrs[SHIM6_A_CONTROL_MESSAGE];
 	m = nla_data(message);
 	len = nla_len(message);
@@ -60,7 +63,7 @@ int shim6_nl_control_send_doit(struct sk_buff *skb, struct genl_info *info)
 				    "not a control message of the length that its Hdr Ext Len tells");
 		return -EINVAL;
 	}
-	if (ipv6_addr_any(&destination) || ipv6_addr_is_multicast(&destination)) {
+	if (ipv6_addr_any(&pair.peer) || ipv6_addr_is_multicast(&pair.peer)) {
 		NL_SET_ERR_MSG_ATTR(info->extack,
 				    info->attrs[SHIM6_A_CONTROL_DESTINATION],
 				    "a message goes to a unicast address");
@@ -68,12 +71,15 @@ int shim6_nl_control_send_doit(struct sk_buff *skb, struct genl_info *info)
 	}
 	if (info->attrs[SHIM6_A_CONTROL_LENGTH])
 		length = nla_get_u32(info->attrs[SHIM6_A_CONTROL_LENGTH]);
+	if (info->attrs[SHIM6_A_CONTROL_ENCAPSULATION])
+		pair.encapsulation =
+			nla_get_u32(info->attrs[SHIM6_A_CONTROL_ENCAPSULATION]);
 	sn = shim6_netns_use(genl_info_net(info));
 	if (!sn)
 		return -ENOMEM;
-	err = shim6_control_out(sn, &source, &destination, m, len, length,
-				GFP_KERNEL, info->extack);
+	err = shim6_control_out(sn, &pair, m, len, length, GFP_KERNEL,
+				info->extack);
 	if (!err)
-		shim6_control_sent(sn, &source, &destination, m, len);
+		shim6_control_sent(sn, &pair.local, &pair.peer, m, len);
 	return err;
 }

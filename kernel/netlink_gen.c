@@ -42,6 +42,10 @@ static const struct netlink_range_validation shim6_a_config_idle_timeout_range =
 	.max	= SHIM6_IDLE_TIMEOUT_MAX,
 };
 
+static const struct netlink_range_validation shim6_a_config_udp_port_range = {
+	.max	= SHIM6_UDP_PORT_MAX,
+};
+
 static const struct netlink_range_validation shim6_a_context_tag_local_range = {
 	.max	= SHIM6_TAG_MAX,
 };
@@ -78,7 +82,7 @@ const struct nla_policy shim6_locators_nl_policy[SHIM6_A_LOCATORS_LOCATOR + 1] =
 };
 
 /* SHIM6_CMD_CONFIG_SET - do */
-static const struct nla_policy shim6_config_set_nl_policy[SHIM6_A_CONFIG_ICMP_TO_ULP + 1] = {
+static const struct nla_policy shim6_config_set_nl_policy[SHIM6_A_CONFIG_WATCH_STREAMS + 1] = {
 	[SHIM6_A_CONFIG_MAX_CONTEXTS] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_config_max_contexts_range),
 	[SHIM6_A_CONFIG_MAX_FLOWS] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_config_max_flows_range),
 	[SHIM6_A_CONFIG_TRIGGER_PACKETS] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_config_trigger_packets_range),
@@ -86,10 +90,12 @@ static const struct nla_policy shim6_config_set_nl_policy[SHIM6_A_CONFIG_ICMP_TO
 	[SHIM6_A_CONFIG_SEND_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_config_send_timeout_range),
 	[SHIM6_A_CONFIG_IDLE_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_config_idle_timeout_range),
 	[SHIM6_A_CONFIG_ICMP_TO_ULP] = NLA_POLICY_MAX(NLA_U32, 1),
+	[SHIM6_A_CONFIG_UDP_PORT] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_config_udp_port_range),
+	[SHIM6_A_CONFIG_WATCH_STREAMS] = NLA_POLICY_MAX(NLA_U32, 1),
 };
 
 /* SHIM6_CMD_CONTEXT_NEW - do */
-static const struct nla_policy shim6_context_new_nl_policy[SHIM6_A_CONTEXT_ENCAPSULATION + 1] = {
+static const struct nla_policy shim6_context_new_nl_policy[SHIM6_A_CONTEXT_INBOUND_ENCAPSULATION + 1] = {
 	[SHIM6_A_CONTEXT_ULID_LOCAL] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_ULID_PEER] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_FII] = { .type = NLA_U32, },
@@ -107,11 +113,12 @@ static const struct nla_policy shim6_context_new_nl_policy[SHIM6_A_CONTEXT_ENCAP
 	[SHIM6_A_CONTEXT_REAP_STATE] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
 	[SHIM6_A_CONTEXT_REAP_TIMER] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
 	[SHIM6_A_CONTEXT_HEADER] = NLA_POLICY_MAX(NLA_U32, 1),
-	[SHIM6_A_CONTEXT_ENCAPSULATION] = NLA_POLICY_RANGE(NLA_U32, 1, 1),
+	[SHIM6_A_CONTEXT_ENCAPSULATION] = NLA_POLICY_RANGE(NLA_U32, 1, 2),
+	[SHIM6_A_CONTEXT_INBOUND_ENCAPSULATION] = NLA_POLICY_RANGE(NLA_U32, 1, 2),
 };
 
 /* SHIM6_CMD_CONTEXT_SET - do */
-static const struct nla_policy shim6_context_set_nl_policy[SHIM6_A_CONTEXT_ENCAPSULATION + 1] = {
+static const struct nla_policy shim6_context_set_nl_policy[SHIM6_A_CONTEXT_INBOUND_ENCAPSULATION + 1] = {
 	[SHIM6_A_CONTEXT_ULID_LOCAL] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_ULID_PEER] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_FII] = { .type = NLA_U32, },
@@ -129,7 +136,8 @@ static const struct nla_policy shim6_context_set_nl_policy[SHIM6_A_CONTEXT_ENCAP
 	[SHIM6_A_CONTEXT_REAP_STATE] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
 	[SHIM6_A_CONTEXT_REAP_TIMER] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
 	[SHIM6_A_CONTEXT_HEADER] = NLA_POLICY_MAX(NLA_U32, 1),
-	[SHIM6_A_CONTEXT_ENCAPSULATION] = NLA_POLICY_RANGE(NLA_U32, 1, 1),
+	[SHIM6_A_CONTEXT_ENCAPSULATION] = NLA_POLICY_RANGE(NLA_U32, 1, 2),
+	[SHIM6_A_CONTEXT_INBOUND_ENCAPSULATION] = NLA_POLICY_RANGE(NLA_U32, 1, 2),
 };
 
 /* SHIM6_CMD_CONTEXT_GET - do */
@@ -188,11 +196,12 @@ static const struct nla_policy shim6_daemon_register_nl_policy[SHIM6_A_CONTROL_F
 };
 
 /* SHIM6_CMD_CONTROL_SEND - do */
-static const struct nla_policy shim6_control_send_nl_policy[SHIM6_A_CONTROL_LENGTH + 1] = {
+static const struct nla_policy shim6_control_send_nl_policy[SHIM6_A_CONTROL_ENCAPSULATION + 1] = {
 	[SHIM6_A_CONTROL_SOURCE] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTROL_DESTINATION] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTROL_MESSAGE] = { .type = NLA_BINARY, },
 	[SHIM6_A_CONTROL_LENGTH] = NLA_POLICY_FULL_RANGE(NLA_U32, &shim6_a_control_length_range),
+	[SHIM6_A_CONTROL_ENCAPSULATION] = NLA_POLICY_RANGE(NLA_U32, 1, 2),
 };
 
 /* Ops table for shim6 */
@@ -206,21 +215,21 @@ static const struct genl_split_ops shim6_nl_ops[] = {
 		.cmd		= SHIM6_CMD_CONFIG_SET,
 		.doit		= shim6_nl_config_set_doit,
 		.policy		= shim6_config_set_nl_policy,
-		.maxattr	= SHIM6_A_CONFIG_ICMP_TO_ULP,
+		.maxattr	= SHIM6_A_CONFIG_WATCH_STREAMS,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= SHIM6_CMD_CONTEXT_NEW,
 		.doit		= shim6_nl_context_new_doit,
 		.policy		= shim6_context_new_nl_policy,
-		.maxattr	= SHIM6_A_CONTEXT_ENCAPSULATION,
+		.maxattr	= SHIM6_A_CONTEXT_INBOUND_ENCAPSULATION,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
 		.cmd		= SHIM6_CMD_CONTEXT_SET,
 		.doit		= shim6_nl_context_set_doit,
 		.policy		= shim6_context_set_nl_policy,
-		.maxattr	= SHIM6_A_CONTEXT_ENCAPSULATION,
+		.maxattr	= SHIM6_A_CONTEXT_INBOUND_ENCAPSULATION,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -289,8 +298,13 @@ static const struct genl_split_ops shim6_nl_ops[] = {
 		.cmd		= SHIM6_CMD_CONTROL_SEND,
 		.doit		= shim6_nl_control_send_doit,
 		.policy		= shim6_control_send_nl_policy,
-		.maxattr	= SHIM6_A_CONTROL_LENGTH,
+		.maxattr	= SHIM6_A_CONTROL_ENCAPSULATION,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd	= SHIM6_CMD_FLOW_GET,
+		.dumpit	= shim6_nl_flow_get_dumpit,
+		.flags	= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DUMP,
 	},
 };
 

@@ -32,6 +32,7 @@ int shim6_nl_policy_flush_doit(struct sk_buff *skb, struct genl_info *info);
 int shim6_nl_stats_get_doit(struct sk_buff *skb, struct genl_info *info);
 int shim6_nl_daemon_register_doit(struct sk_buff *skb, struct genl_info *info);
 int shim6_nl_control_send_doit(struct sk_buff *skb, struct genl_info *info);
+int shim6_nl_flow_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
 
 enum {
 	SHIM6_NLGRP_CONFIG,

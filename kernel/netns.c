@@ -15,8 +15,10 @@
 #include "mtu.h"
 #include "netns.h"
 #include "output.h"
+#include "rpfilter.h"
 #include "state.h"
 #include "tcp.h"
+#include "udp.h"
 
 static const struct nf_hook_ops shim6_hooks[SHIM6_HOOKS] = {
 	{
@@ -25,6 +27,12 @@ static const struct nf_hook_ops shim6_hooks[SHIM6_HOOKS] = {
 		.pf = NFPROTO_IPV6,
 		.hooknum = NF_INET_PRE_ROUTING,
 		.priority = NF_IP6_PRI_RAW_BEFORE_DEFRAG - 10,
+	},
+	{
+		.hook = shim6_rpfilter_end,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_PRE_ROUTING,
+		.priority = NF_IP6_PRI_LAST,
 	},
 	{
 		.hook = shim6_output,
@@ -102,8 +110,11 @@ static void __net_exit shim6_net_pre_exit(struct net *net)
 {
 	struct shim6_net *sn = shim6_pernet(net);
 
-	if (sn)
-		shim6_hooks_net_pre_exit(sn);
+	if (!sn)
+		return;
+	shim6_hooks_net_pre_exit(sn);
+	shim6_udp_close(sn->udp);
+	sn->udp = NULL;
 }
 
 static void __net_exit shim6_net_exit(struct net *net)

@@ -196,6 +196,50 @@ static int shim6_gro_complete(struct sk_buff *skb, int nhoff)
 	return 0;
 }
 
+/**
+ * shim6_udp_gro_receive - gro_receive of the UDP socket
+ * @sk: the socket
+ * @head: the packets that are held
+ * @skb: a datagram, whose UDP checksum is right; GRO is behind the UDP header
+ *
+ * Only TCP is merged: UDP can't tell two headers of its own from each other.
+ *
+ * Return: as any gro_receive.
+ */
+struct sk_buff *shim6_udp_gro_receive(struct sock *sk, struct list_head *head,
+				      struct sk_buff *skb)
+{
+	const unsigned int off = skb_gro_offset(skb);
+	const struct shim6_hdr *h;
+
+	h = skb_gro_header(skb, off + SHIM6_PAYLOAD_LEN, off);
+	if (!h || h->nexthdr != IPPROTO_TCP) {
+		NAPI_GRO_CB(skb)->flush = 1;
+		return NULL;
+	}
+	shim6_gro_no_tunnel(skb);
+	return shim6_gro_receive(head, skb);
+}
+
+/**
+ * shim6_udp_gro_complete - gro_complete of the UDP socket
+ * @sk: the socket
+ * @skb: the merged packet
+ * @nhoff: where our header is, from data
+ *
+ * Return: 0 or a negative errno.
+ */
+int shim6_udp_gro_complete(struct sock *sk, struct sk_buff *skb, int nhoff)
+{
+	int err = shim6_gro_complete(skb, nhoff);
+
+	/* In case it is cut again: encap_udp.c sends it like this. */
+	skb_set_inner_mac_header(skb, nhoff);
+	skb_set_inner_network_header(skb, nhoff);
+	skb_set_inner_ipproto(skb, SHIM6_IPPROTO);
+	return err;
+}
+
 static const struct net_offload shim6_offload = {
 	.callbacks = {
 		.gso_segment = shim6_gso_segment,

@@ -21,6 +21,7 @@
 
 #include "card.h"
 #include "compat.h"
+#include "encap_udp.h"
 #include "event.h"
 #include "filter.h"
 #include "flow.h"
@@ -40,6 +41,8 @@ static void shim6_count_rehomed(struct shim6_net *sn,
 {
 	shim6_count(sn, path->home ? SHIM6_A_STATS_OUT_ULID_HEADER :
 				     SHIM6_A_STATS_OUT_REHOMED);
+	if (shim6_path_is_udp(path))
+		shim6_count(sn, SHIM6_A_STATS_OUT_UDP);
 }
 
 /* Compute the checksum that was left to the device. */
@@ -116,7 +119,7 @@ static int shim6_fragment(struct shim6_net *sn, struct sock *sk,
 		fh->frag_off = htons(ntohs(fh->frag_off) +
 				     (ntohs(was.frag_off) & IP6_OFFSET));
 		/* The fragment's data begins at its network header. */
-		err = encap->push(frag, path, place);
+		err = shim6_path_push(frag, path, place);
 		if (err) {
 			kfree_skb(frag);
 			return err;
@@ -146,7 +149,7 @@ static void shim6_send_one(struct shim6_net *sn, struct sock *sk,
 			consume_skb(skb);
 		return;
 	}
-	if (shim6_path_encap(path)->push(skb, path, place)) {
+	if (shim6_path_push(skb, path, place)) {
 		shim6_drop(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY);
 		return;
 	}
@@ -234,6 +237,7 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 					 struct shim6_place *place)
 {
 	const struct shim6_encap *encap = shim6_path_encap(path);
+	const bool udp = shim6_path_is_udp(path);
 	struct in6_addr first, *to = NULL;
 	struct sock *asked = sk;
 	struct dst_entry *dst;
@@ -262,6 +266,13 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
 					  shim6_has_daemon(sn) ?
 						  0 : PTR_ERR(dst));
+	/* The port was closed after the context got the pair. */
+	if (unlikely(udp && !shim6_udp_port(sn))) {
+		dst_release(dst);
+		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
+					  shim6_has_daemon(sn) ?
+						  0 : -ENETUNREACH);
+	}
 	err = shim6_filter_cgroup(&asked, skb, dst->dev);
 	mtu = dst_mtu(dst) - encap->overhead;
 	big = !shim6_mtu_fits(skb, mtu);
@@ -278,11 +289,11 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 		return shim6_output_big(sn, asked, skb, path, place, mtu,
 					told);
 	if (skb_is_gso(skb) &&
-	    (shim6_jumbo_foreign(skb) || !shim6_card_cuts(skb)))
+	    (shim6_jumbo_foreign(skb) || !shim6_card_cuts(skb, udp)))
 		return shim6_segment(sn, asked, skb, path, place, mtu);
-	err = shim6_card_sums(skb) ? 0 : shim6_checksum(skb);
+	err = shim6_card_sums(skb, udp) ? 0 : shim6_checksum(skb);
 	if (!err)
-		err = encap->push(skb, path, place);
+		err = shim6_path_push(skb, path, place);
 	if (err)
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
 					  err);
@@ -294,12 +305,14 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
  * Find where the header goes in a packet, and the key of its context. Returns
  * false for a packet that is to be left alone.
  */
-static bool shim6_output_parse(const struct sk_buff *skb,
+static bool shim6_output_parse(const struct shim6_net *sn,
+			       const struct sk_buff *skb,
 			       struct shim6_place *place,
 			       struct shim6_ulids *ulids)
 {
 	return shim6_header_place(skb, place) &&
 	       place->nexthdr != SHIM6_IPPROTO &&
+	       !shim6_is_udp_sent(sn, skb, place) &&
 	       !shim6_is_neighbour_discovery(skb, place) &&
 	       shim6_sender_key(skb, place, ulids);
 }
@@ -316,10 +329,13 @@ static unsigned int shim6_output_passed(struct shim6_net *sn,
 	struct shim6_place place;
 	struct shim6_ulids ulids;
 
-	if (shim6_output_parse(skb, &place, &ulids))
+	if (shim6_output_parse(sn, skb, &place, &ulids))
 		ctx = shim6_context_by_ulids(sn, &ulids);
 	if (ctx && READ_ONCE(ctx->state) >= SHIM6_CONTEXT_STATE_ESTABLISHED)
 		path = rcu_dereference(ctx->path);
+	/* As for shim6_output(): before a switch, payload between the ULIDs has no header. */
+	if (path && path->home && !READ_ONCE(ctx->header))
+		path = NULL;
 	if (path)
 		return shim6_output_rehomed(sn, skb, sk, path, &place);
 	IP6CB(skb)->flags |= IP6SKB_REROUTED;
@@ -340,6 +356,24 @@ static bool shim6_output_same(const struct sk_buff *skb,
 	       place->nexthdr == iph->nexthdr &&
 	       ipv6_addr_equal(&ulids->local, &iph->saddr) &&
 	       ipv6_addr_equal(&ulids->peer, &iph->daddr);
+}
+
+/*
+ * May a packet leave by a path? A socket that has chosen its device keeps it. If
+ * that device has no part in the pair, the packet stays on its ULIDs, as without
+ * Shim6. Another packet stays there because a rule says so.
+ */
+static bool shim6_output_serves(struct shim6_net *sn, struct sk_buff *skb,
+				const struct shim6_path *path,
+				const struct shim6_ulids *ulids,
+				const struct shim6_place *place)
+{
+	const int oif = shim6_filter_bound(skb);
+
+	if (unlikely(oif) && !shim6_path_has_device(sn->net, skb, path, oif))
+		return false;
+	return !shim6_policy_may_bypass(&sn->policies, place->nexthdr) ||
+	       !shim6_policy_bypassed(sn, skb, ulids, place);
 }
 
 /* A hook at POSTROUTING had held a packet back, and lets it go on now. */
@@ -386,7 +420,7 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 	    dst_xfrm(skb_dst(skb)) || ipv6_addr_is_multicast(&iph->daddr) ||
 	    (skb_dst(skb)->dev->flags & IFF_LOOPBACK) ||
 	    !shim6_filter_served(skb_dst(skb)->dev) ||
-	    !shim6_output_parse(skb, &place, &ulids))
+	    !shim6_output_parse(sn, skb, &place, &ulids))
 		return NF_ACCEPT;
 
 	ctx = shim6_context_by_ulids(sn, &ulids);
@@ -401,8 +435,7 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 	if (!path || path->home)
 		path = READ_ONCE(ctx->header) ? shim6_home_path(ctx, path) :
 						NULL;
-	if (path && (shim6_policy_bypassed(sn, skb, &ulids, &place) ||
-		     !shim6_path_serves(state->net, skb, path))) {
+	if (path && !shim6_output_serves(sn, skb, path, &ulids, &place)) {
 		shim6_count(sn, SHIM6_A_STATS_OUT_BYPASSED);
 		return NF_ACCEPT;
 	}

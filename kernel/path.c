@@ -3,7 +3,7 @@
  * The path of a context: its current locator pair, while payload bears the header,
  * and the routes of that pair.
  */
-#include <linux/jhash.h>
+#include <linux/hash.h>
 #include <linux/slab.h>
 #include <net/addrconf.h>
 #include <net/ip6_route.h>
@@ -24,7 +24,7 @@ static struct kmem_cache *shim6_path_cache __ro_after_init;
  * @sn: the namespace's state
  * @pair: Lp(local), Lp(peer) and how packets are carried between them
  * @tag: CT(peer), 47 bits, in host order
- * @home: it is the ULID pair, native
+ * @home: its locators are the ULIDs
  * @gfp: how to allocate
  *
  * Return: the path, or NULL if there is no memory.
@@ -124,52 +124,43 @@ static struct dst_entry *shim6_route_lookup(struct net *net,
 	return ERR_PTR(err);
 }
 
-/*
- * Does a route depend on the addresses alone? Rules may look at the user, the
- * traffic class and the flow label; routes with several next hops look at the
- * flow label.
- */
-static bool shim6_route_is_plain(const struct net *net,
-				 const struct dst_entry *dst)
+/* Has a route one next hop? Of several, the flow label chooses one. */
+static bool shim6_route_is_plain(const struct dst_entry *dst)
 {
-	const struct fib6_info *from;
+	const struct fib6_info *from = rcu_dereference(dst_rt6_info(dst)->from);
 
-	if (fib6_has_custom_rules(net))
-		return false;
-	from = rcu_dereference(dst_rt6_info(dst)->from);
 	return from && !from->nh && !READ_ONCE(from->fib6_nsiblings);
 }
 
-/* The slot for the route of a packet, if that is kept. */
-static struct shim6_route __rcu **shim6_route_slot(const struct net *net,
-						   struct shim6_path *path,
-						   u32 uid, __be32 flowinfo)
+/* Does the route that is kept first serve all packets of a path? */
+static bool shim6_route_serves_all(const struct net *net,
+				   const struct shim6_route *first)
 {
-	const struct shim6_route *first = rcu_dereference(path->routes[0]);
-
-	if (!fib6_has_custom_rules(net) &&
-	    (!first || shim6_route_is_plain(net, first->dst)))
-		return &path->routes[0];
-	return &path->routes[jhash_2words((__force u32)flowinfo, uid, 0) %
-			     SHIM6_PATH_ROUTES];
+	return !fib6_has_custom_rules(net) && (!first || first->plain);
 }
 
-/* The kept route with a reference, if it is one for such a packet, or NULL. */
-static struct dst_entry *shim6_route_get(const struct net *net,
-					 const struct shim6_route *route,
-					 u32 uid, __be32 flowinfo)
+/* A kept route with a reference, or NULL if there is no valid one. */
+static struct dst_entry *shim6_route_get(const struct shim6_route *route)
 {
 	struct dst_entry *dst;
 
 	if (!route)
 		return NULL;
-	if ((route->uid != uid || route->flowinfo != flowinfo) &&
-	    !shim6_route_is_plain(net, route->dst))
-		return NULL;
 	dst = dst_check(route->dst, route->cookie);
 	if (dst)
 		dst_hold(dst);
 	return dst;
+}
+
+/*
+ * The user, for rules: that of the socket, or INVALID_UID without one, for which
+ * the rules of root hold.
+ */
+static u32 shim6_route_uid(const struct net *net, const struct sk_buff *skb)
+{
+	const struct sock *sk = skb_to_full_sk(skb);
+
+	return __kuid_val(sk ? sock_net_uid(net, sk) : INVALID_UID);
 }
 
 /*
@@ -189,24 +180,15 @@ static void shim6_route_set(struct shim6_route __rcu **slot,
 		return;
 	dst_hold(dst);
 	route->dst = dst;
+	/* A next hop that comes later makes the cookie invalid. */
 	route->cookie = rt6_get_cookie(dst_rt6_info(dst));
+	route->plain = shim6_route_is_plain(dst);
 	route->uid = uid;
 	route->flowinfo = flowinfo;
 	route->since = jiffies;
 	route = unrcu_pointer(xchg(slot, RCU_INITIALIZER(route)));
 	if (route)
 		call_rcu(&route->rcu, shim6_route_free_rcu);
-}
-
-/*
- * The user, for rules: that of the socket, or INVALID_UID without one, for which
- * the rules of root hold.
- */
-static u32 shim6_route_uid(const struct net *net, const struct sk_buff *skb)
-{
-	const struct sock *sk = skb_to_full_sk(skb);
-
-	return __kuid_val(sk ? sock_net_uid(net, sk) : INVALID_UID);
 }
 
 /* Does a rule ask for protocols or ports? */
@@ -241,44 +223,48 @@ struct dst_entry *shim6_path_route(struct net *net, struct sk_buff *skb,
 	bool keep = !to && !skb->mark &&
 		    !net->xfrm.policy_count[XFRM_POLICY_OUT] &&
 		    !shim6_route_wants_ports(net) && !shim6_filter_bound(skb);
-	struct shim6_route __rcu **slot;
+	struct shim6_route __rcu **slot = &path->routes[0];
+	const struct shim6_route *route;
 	struct dst_entry *dst;
 	__be32 flowinfo;
 	u32 uid;
 
 	if (!keep)
 		return shim6_route_lookup(net, skb, path, to ?: &path->pair.peer);
-	uid = shim6_route_uid(net, skb);
-	flowinfo = ip6_flowinfo(ipv6_hdr(skb));
-	slot = shim6_route_slot(net, path, uid, flowinfo);
-	dst = shim6_route_get(net, rcu_dereference(*slot), uid, flowinfo);
+	route = rcu_dereference(*slot);
+	if (!shim6_route_serves_all(net, route)) {
+		uid = shim6_route_uid(net, skb);
+		flowinfo = ip6_flowinfo(ipv6_hdr(skb));
+		slot = &path->routes[hash_32((__force u32)flowinfo ^ uid,
+					     SHIM6_PATH_ROUTE_BITS)];
+		route = rcu_dereference(*slot);
+		if (route && (route->uid != uid || route->flowinfo != flowinfo))
+			route = NULL;
+	}
+	dst = shim6_route_get(route);
 	if (dst)
 		return dst;
 	dst = shim6_route_lookup(net, skb, path, &path->pair.peer);
 	if (!IS_ERR(dst))
-		shim6_route_set(slot, dst, uid, flowinfo);
+		shim6_route_set(slot, dst, shim6_route_uid(net, skb),
+				ip6_flowinfo(ipv6_hdr(skb)));
 	return dst;
 }
 
 /**
- * shim6_path_serves - can a packet leave by a locator pair?
+ * shim6_path_has_device - does a locator pair use the device of a socket's choice?
  * @net: the namespace
- * @skb: the packet, which has the route of its ULIDs
+ * @skb: a packet of the socket, which has the route of its ULIDs
  * @path: the pair; the caller is in an RCU read-side section
- *
- * A socket that has chosen its device keeps it. If that device has no part in the
- * pair, the packet stays on its ULIDs, as without Shim6.
+ * @oif: the device's index
  */
-bool shim6_path_serves(struct net *net, struct sk_buff *skb,
-		       const struct shim6_path *path)
+bool shim6_path_has_device(struct net *net, struct sk_buff *skb,
+			   const struct shim6_path *path, int oif)
 {
-	const int oif = shim6_filter_bound(skb);
 	struct net_device *dev;
 	struct dst_entry *dst;
 	bool serves;
 
-	if (likely(!oif))
-		return true;
 	dev = dev_get_by_index_rcu(net, oif);
 	if (!dev || !ipv6_chk_addr(net, &path->pair.local, dev, 1))
 		return false;
@@ -288,6 +274,41 @@ bool shim6_path_serves(struct net *net, struct sk_buff *skb,
 	serves = dst->dev == dev;
 	dst_release(dst);
 	return serves;
+}
+
+/**
+ * shim6_path_leaves_by - would an answer leave by the device of a packet?
+ * @net: the namespace
+ * @skb: a packet that has arrived, from the peer's locator of the path to ours
+ * @path: the pair; the caller is in an RCU read-side section
+ *
+ * Any kept route by that device answers the question. If there is none, because
+ * this host has sent nothing, the route is looked up and kept.
+ */
+bool shim6_path_leaves_by(struct net *net, const struct sk_buff *skb,
+			  struct shim6_path *path)
+{
+	const struct shim6_route *route;
+	struct dst_entry *dst;
+	bool leaves;
+	int i;
+
+	for (i = 0; i < SHIM6_PATH_ROUTES; i++) {
+		route = rcu_dereference(path->routes[i]);
+		if (route && route->dst->dev == skb->dev &&
+		    dst_check(route->dst, route->cookie))
+			return true;
+	}
+	dst = shim6_route_lookup(net, NULL, path, &path->pair.peer);
+	if (IS_ERR(dst))
+		return false;
+	leaves = dst->dev == skb->dev;
+	/* This host may answer with another flow label, and by another route. */
+	if (leaves && !fib6_has_custom_rules(net) && shim6_route_is_plain(dst))
+		shim6_route_set(&path->routes[0], dst,
+				__kuid_val(INVALID_UID), 0);
+	dst_release(dst);
+	return leaves;
 }
 
 /**

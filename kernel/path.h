@@ -16,6 +16,7 @@ struct sk_buff;
  * struct shim6_route - a route that is kept for a path; it never changes
  * @dst: the route, with a reference
  * @cookie: for dst_check(): is the route still valid?
+ * @plain: the route has one next hop, so that no flow has another
  * @uid: user of the packet that the route was looked up for
  * @flowinfo: flow label and traffic class of that packet
  * @since: low 32 bits of the jiffies of the look-up
@@ -27,11 +28,13 @@ struct shim6_route {
 	u32 uid;
 	__be32 flowinfo;
 	u32 since;
+	bool plain;
 	struct rcu_head rcu;
 };
 
 /* How many routes a path keeps if rules or several next hops tell flows apart. */
-#define SHIM6_PATH_ROUTES	4
+#define SHIM6_PATH_ROUTE_BITS	2
+#define SHIM6_PATH_ROUTES	BIT(SHIM6_PATH_ROUTE_BITS)
 
 /**
  * struct shim6_path - the current locator pair of a context whose payload bears
@@ -39,7 +42,8 @@ struct shim6_route {
  * @pair: Lp(local) and Lp(peer)
  * @header_tag: the payload header from its P bit on: the P bit, which is 1, and
  *	CT(peer), in network byte order
- * @home: it is the ULID pair, native: the header only keeps payload alike
+ * @home: its locators are the ULIDs: the header only keeps payload alike, and
+ *	payload goes without it unless the context says header
  * @gone: no context sends by it any more, so no socket is told of it; under
  *	told_lock
  * @learnt: what this pair carries was noted in the kernel's route of the ULIDs;
@@ -79,6 +83,25 @@ shim6_path_encap(const struct shim6_path *path)
 	return shim6_encap_of(path->pair.encapsulation);
 }
 
+/* Do packets of a path go in UDP? */
+static inline bool shim6_path_is_udp(const struct shim6_path *path)
+{
+	return path->pair.encapsulation == SHIM6_ENCAPSULATION_UDP;
+}
+
+/*
+ * Make a packet with ULIDs one with the locators of a path, and put the headers
+ * where @place says. Returns 0, or a negative errno with the packet unchanged or
+ * useless.
+ */
+static inline int shim6_path_push(struct sk_buff *skb,
+				  const struct shim6_path *path,
+				  const struct shim6_place *place)
+{
+	return shim6_path_is_udp(path) ? shim6_udp_push(skb, path, place) :
+					 shim6_native_push(skb, path, place);
+}
+
 /*
  * The MTU for the ULP on a path by a route: the route's MTU less the octets of the
  * encapsulation, but not less than every ULP believes.
@@ -98,8 +121,10 @@ void shim6_path_free_rcu(struct rcu_head *rcu);
 struct dst_entry *shim6_path_route(struct net *net, struct sk_buff *skb,
 				   struct shim6_path *path,
 				   const struct in6_addr *to);
-bool shim6_path_serves(struct net *net, struct sk_buff *skb,
-		       const struct shim6_path *path);
+bool shim6_path_has_device(struct net *net, struct sk_buff *skb,
+			   const struct shim6_path *path, int oif);
+bool shim6_path_leaves_by(struct net *net, const struct sk_buff *skb,
+			  struct shim6_path *path);
 u32 shim6_path_mtu(struct shim6_net *sn, const struct shim6_path *path);
 int shim6_path_init(void);
 void shim6_path_exit(void);

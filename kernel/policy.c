@@ -166,11 +166,9 @@ static void shim6_policy_summary(struct shim6_net *sn)
 /**
  * shim6_policy_bypassed - does a rule keep a packet on its ULIDs?
  * @sn: the namespace's state; the caller is in an RCU read-side section
- * @skb: a packet that this host sends
+ * @skb: a packet that this host sends, for which shim6_policy_may_bypass()
  * @ulids: its pair
  * @place: where its routing headers end
- *
- * For most packets no rule can, which is seen without looking at the rules.
  */
 bool shim6_policy_bypassed(struct shim6_net *sn, const struct sk_buff *skb,
 			   const struct shim6_ulids *ulids,
@@ -179,9 +177,7 @@ bool shim6_policy_bypassed(struct shim6_net *sn, const struct sk_buff *skb,
 	const struct shim6_policies *p = &sn->policies;
 	struct shim6_policy_verdict verdict;
 
-	if (!test_bit(place->nexthdr, p->bypass) &&
-	    (place->nexthdr != IPPROTO_TCP || !READ_ONCE(p->bypass_mptcp) ||
-	     !shim6_sent_by_mptcp(skb)))
+	if (!test_bit(place->nexthdr, p->bypass) && !shim6_sent_by_mptcp(skb))
 		return false;
 	shim6_policy_match(sn, skb, ulids, place, true, &verdict);
 	return verdict.action == SHIM6_POLICY_ACTION_BYPASS;

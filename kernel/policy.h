@@ -90,6 +90,18 @@ void shim6_policy_match(struct shim6_net *sn, const struct sk_buff *skb,
 			const struct shim6_ulids *ulids,
 			const struct shim6_place *place, bool out,
 			struct shim6_policy_verdict *verdict);
+
+/*
+ * Could a rule keep packets with this Next Header on their ULIDs? For most of them
+ * none can, which is seen without looking at the rules.
+ */
+static inline bool shim6_policy_may_bypass(const struct shim6_policies *p,
+					   u8 nexthdr)
+{
+	return test_bit(nexthdr, p->bypass) ||
+	       (nexthdr == IPPROTO_TCP && READ_ONCE(p->bypass_mptcp));
+}
+
 bool shim6_policy_bypassed(struct shim6_net *sn, const struct sk_buff *skb,
 			   const struct shim6_ulids *ulids,
 			   const struct shim6_place *place);

@@ -15,9 +15,10 @@
  * the Keepalive Timeout.
  *
  * Quiescence is counted while neither runs. After the idle timeout the daemon is
- * told, repeatedly while nothing changes. A context whose payload bears our header
- * sends a Keepalive now and then, so that stateful routers go on letting IP
- * protocol 140 through.
+ * told, and again after each while nothing changes. A context whose payload bears
+ * our header sends a Keepalive now and then, so that stateful routers go on letting
+ * IP protocol 140 through. One whose current pair is in UDP does so more often, also
+ * while payload flows without the header.
  *
  * The first two exclude each other, so one word per context, the clock, says which
  * of them runs and since when. Packets write that word only when it changes: in a
@@ -41,16 +42,23 @@
 #include "event.h"
 #include "path.h"
 #include "reap.h"
+#include "rhythm.h"
 #include "state.h"
 #include "stats.h"
+#include "table.h"
 
 /* The low bits of the clock say which timer runs; the rest is jiffies. */
 enum { SHIM6_CLOCK_NONE, SHIM6_CLOCK_SEND, SHIM6_CLOCK_KEEPALIVE };
 #define SHIM6_CLOCK_BITS	2
 #define SHIM6_CLOCK_MASK	((1UL << SHIM6_CLOCK_BITS) - 1)
 
-/* How long an idle context sends nothing that a stateful router could see. */
-#define SHIM6_REMIND	(240 * HZ)
+/*
+ * How long an idle context sends nothing that a stateful router could see. UDP is
+ * forgotten after 30 seconds by many, and the timer wheel is late by up to an
+ * eighth.
+ */
+#define SHIM6_REMIND		(240 * HZ)
+#define SHIM6_REMIND_UDP	(20 * HZ)
 
 static unsigned long shim6_clock(unsigned long which)
 {
@@ -116,6 +124,12 @@ static void shim6_reap_stamp(unsigned long *stamp)
 		WRITE_ONCE(*stamp, now);
 }
 
+/*
+ * TCP does not doubt a path that has been silent for less than this, in
+ * microseconds, however short its round trip is: the peer's processor may pause.
+ */
+#define SHIM6_REAP_WAIT_MIN	(20 * USEC_PER_MSEC)
+
 /* Was a time noted within the last second? */
 static bool shim6_reap_lately(const unsigned long *stamp)
 {
@@ -152,16 +166,18 @@ static u32 shim6_reap_length(const struct shim6_context *ctx,
 		len = min_t(u32, len, sizeof(struct ipv6hdr) +
 			    READ_ONCE(tp->tcp_header_len) +
 			    skb_shinfo(skb)->gso_size);
-	return path ? len + shim6_path_encap(path)->overhead : len;
+	if (!path || (path->home && !READ_ONCE(ctx->header)))
+		return len;
+	return len + shim6_path_encap(path)->overhead;
 }
 
 /*
  * Does TCP doubt its path? It sees a dead path long before the Send Timer does. It
- * doubts if its retransmission timer has fired, or if half of the time has passed
- * from when the ACK of several segments was due to when that timer fires. A peer
- * that saves ACKs may acknowledge a single segment later. No queue is looked
- * into, since the socket may not be locked: a packet can come here late, out of
- * IPsec.
+ * doubts if its retransmission timer has fired, or if nothing of several segments
+ * was acknowledged for two round trips: then it sends a tail loss probe (RFC 8985
+ * section 7.2). A peer that saves ACKs may acknowledge a single segment later. No
+ * queue is looked into, since the socket may not be locked: a packet can come here
+ * late, out of IPsec.
  *
  * A connection that is not established yet doubts its peer more than the path, and
  * is not counted as stuck.
@@ -190,8 +206,7 @@ static bool shim6_reap_overdue(struct shim6_context *ctx,
 			return false;
 		waited = READ_ONCE(tp->tcp_mstamp) -
 			 READ_ONCE(tp->delivered_mstamp);
-		if (waited <= (jiffies_to_usecs(READ_ONCE(icsk->icsk_rto)) +
-			       doubt->rtt) / 2)
+		if (waited < max_t(s64, 2 * doubt->rtt, SHIM6_REAP_WAIT_MIN))
 			return false;
 	}
 	if (READ_ONCE(sk->sk_state) == TCP_SYN_SENT)
@@ -250,7 +265,7 @@ static void shim6_reap_inbound(struct shim6_context *ctx)
  */
 void shim6_reap_heard(struct shim6_context *ctx)
 {
-	shim6_reap_stamp(&ctx->last_heard);
+	shim6_rhythm_heard(ctx);
 	switch (READ_ONCE(ctx->reap_state)) {
 	case SHIM6_REAP_STATE_EXPLORING:
 		shim6_reap_inbound(ctx);
@@ -264,6 +279,19 @@ void shim6_reap_heard(struct shim6_context *ctx)
 }
 
 /**
+ * shim6_reap_probed - the peer has shown that it is there, by a Keepalive or, as the
+ * daemon tells, by Probes
+ * @ctx: the context; the caller is in an RCU read-side section or holds the table's
+ *	lock
+ *
+ * The context is not in use because of it.
+ */
+void shim6_reap_probed(struct shim6_context *ctx)
+{
+	shim6_reap_stamp(&ctx->last_probed);
+}
+
+/**
  * shim6_reap_keepalive - a Keepalive of a context has arrived (RFC 5534
  * section 6.6)
  * @ctx: the context; the caller is in an RCU read-side section
@@ -273,22 +301,13 @@ void shim6_reap_keepalive(struct shim6_context *ctx)
 	const unsigned long which = shim6_clock_which(READ_ONCE(ctx->clock));
 
 	if (READ_ONCE(ctx->reap_state) == SHIM6_REAP_STATE_EXPLORING) {
-		shim6_reap_stamp(&ctx->last_heard);
+		shim6_reap_probed(ctx);
 		shim6_reap_inbound(ctx);
 	} else if (which == SHIM6_CLOCK_SEND) {
-		shim6_reap_stamp(&ctx->last_heard);
+		shim6_reap_probed(ctx);
 		shim6_reap_stop(ctx, SHIM6_CLOCK_SEND);
 	}
 	/* A Keepalive that answers nothing of ours leaves the context idle. */
-}
-
-/**
- * shim6_reap_probed - the daemon tells what Probes have shown
- * @ctx: the context; the caller holds the table's lock
- */
-void shim6_reap_probed(struct shim6_context *ctx)
-{
-	shim6_reap_stamp(&ctx->last_probed);
 }
 
 /**
@@ -410,22 +429,52 @@ static unsigned long shim6_reap_keepalive_timer(struct shim6_context *ctx,
 }
 
 /*
- * Remind routers of an idle context with our header; @idle: jiffies that it has been
- * idle. A stateful router forgets IP protocol 140 (Linux after ten minutes) long
- * before it forgets an idle TCP connection, and then lets nothing in. Returns
- * after how many jiffies to come again.
+ * Remind routers of a context; @idle: for how many jiffies they have seen nothing
+ * of it, @often: how many that may be. A stateful router forgets IP protocol 140
+ * (Linux after ten minutes) long before it forgets an idle TCP connection, and
+ * then lets nothing in. Returns after how many jiffies to come again.
  */
 static unsigned long shim6_reap_remind(struct shim6_context *ctx,
-				       unsigned long idle)
+				       unsigned long idle, unsigned long often)
 {
 	const unsigned long now = jiffies;
 
 	idle = min(idle, now - ctx->reminded);
-	if (idle < SHIM6_REMIND)
-		return SHIM6_REMIND - idle;
+	if (idle < often)
+		return often - idle;
 	ctx->reminded = now;
 	shim6_keepalive_out(ctx);
-	return SHIM6_REMIND;
+	return often;
+}
+
+/*
+ * How often routers are reminded of an idle context, in jiffies; 0 for never. In UDP
+ * that is also for Keepalives and Probes of a peer whose payload needs no header.
+ */
+static unsigned long shim6_reap_reminds(const struct shim6_context *ctx)
+{
+	const struct shim6_path *path = rcu_dereference(ctx->path);
+
+	if (READ_ONCE(ctx->state) != SHIM6_CONTEXT_STATE_ESTABLISHED ||
+	    READ_ONCE(ctx->reap_state) != SHIM6_REAP_STATE_OPERATIONAL)
+		return 0;
+	if (path && shim6_path_is_udp(path))
+		return SHIM6_REMIND_UDP;
+	return READ_ONCE(ctx->header) ? SHIM6_REMIND : 0;
+}
+
+/*
+ * Payload that flows on the ULIDs without our header does not keep the routers'
+ * entry of our UDP port alive.
+ */
+static unsigned long shim6_reap_busy(struct shim6_context *ctx)
+{
+	const struct shim6_path *path = rcu_dereference(ctx->path);
+
+	if (!path || !path->home || READ_ONCE(ctx->header) ||
+	    !shim6_path_is_udp(path) || !shim6_reap_reminds(ctx))
+		return MAX_JIFFY_OFFSET;
+	return shim6_reap_remind(ctx, MAX_JIFFY_OFFSET, SHIM6_REMIND_UDP);
 }
 
 static unsigned long shim6_reap_idle(struct shim6_context *ctx)
@@ -435,20 +484,23 @@ static unsigned long shim6_reap_idle(struct shim6_context *ctx)
 	const unsigned long sent = READ_ONCE(ctx->last_sent);
 	const unsigned long heard = READ_ONCE(ctx->last_heard);
 	const unsigned long now = jiffies;
+	const unsigned long often = shim6_reap_reminds(ctx);
 	unsigned long idle = now - ctx->created;
 
 	if (sent)
 		idle = min(idle, now - sent);
 	if (heard)
 		idle = min(idle, now - heard);
-	if (idle < timeout)
+	if (idle < timeout) {
 		timeout -= idle;
-	else
+	} else if (ctx->expired && now - ctx->expired < timeout) {
+		timeout -= now - ctx->expired;
+	} else {
+		ctx->expired = now ?: 1;
 		shim6_event_expire(ctx, jiffies_to_msecs(idle));
-	if (READ_ONCE(ctx->header) &&
-	    READ_ONCE(ctx->state) == SHIM6_CONTEXT_STATE_ESTABLISHED &&
-	    READ_ONCE(ctx->reap_state) == SHIM6_REAP_STATE_OPERATIONAL)
-		timeout = min(timeout, shim6_reap_remind(ctx, idle));
+	}
+	if (often)
+		timeout = min(timeout, shim6_reap_remind(ctx, idle, often));
 	return timeout;
 }
 
@@ -463,14 +515,22 @@ static void shim6_reap_timer(struct timer_list *t)
 	clock = READ_ONCE(ctx->clock);
 	switch (shim6_clock_which(clock)) {
 	case SHIM6_CLOCK_SEND:
-		next = shim6_reap_send_timer(ctx, clock);
+		next = min(shim6_reap_send_timer(ctx, clock),
+			   shim6_reap_busy(ctx));
 		break;
 	case SHIM6_CLOCK_KEEPALIVE:
-		next = shim6_reap_keepalive_timer(ctx, clock);
+		next = min(shim6_reap_keepalive_timer(ctx, clock),
+			   shim6_reap_busy(ctx));
 		break;
 	default:
-		next = shim6_reap_idle(ctx);
+		next = MAX_JIFFY_OFFSET;
 	}
+	/*
+	 * The clock may have stopped just now. Probes could start it again before the
+	 * next time, each time, and quiescence would never be looked at.
+	 */
+	if (shim6_clock_which(READ_ONCE(ctx->clock)) == SHIM6_CLOCK_NONE)
+		next = min(next, shim6_reap_idle(ctx));
 	/*
 	 * A timer that a packet starts from now on is noticed in time: out of
 	 * quiescence by shim6_reap_kick(), otherwise because this fires soon.
@@ -480,6 +540,20 @@ static void shim6_reap_timer(struct timer_list *t)
 	if (!READ_ONCE(ctx->dead))
 		timer_reduce(&ctx->timer, jiffies + max(next, 1UL));
 	rcu_read_unlock();
+}
+
+/**
+ * shim6_reap_moved - a context has another current pair
+ * @ctx: the context; the caller holds the table's lock
+ *
+ * In UDP, routers are to be reminded sooner than an idle context's timer fires.
+ */
+void shim6_reap_moved(struct shim6_context *ctx)
+{
+	const struct shim6_path *path = shim6_table_get(ctx->sn, ctx->path);
+
+	if (path && shim6_path_is_udp(path) && !READ_ONCE(ctx->dead))
+		timer_reduce(&ctx->timer, jiffies + SHIM6_REMIND_UDP);
 }
 
 /**

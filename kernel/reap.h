@@ -31,6 +31,7 @@ void shim6_reap_keepalive(struct shim6_context *ctx);
 void shim6_reap_probed(struct shim6_context *ctx);
 void shim6_reap_set_state(struct shim6_context *ctx, u32 state);
 void shim6_reap_set_timer(struct shim6_context *ctx, u32 timer);
+void shim6_reap_moved(struct shim6_context *ctx);
 void shim6_reap_orphan(struct shim6_context *ctx);
 
 #endif /* _SHIM6_REAP_H */

@@ -27,6 +27,7 @@ struct shim6_fair;
 struct shim6_flow_table;
 struct shim6_net;
 struct shim6_path;
+struct socket;
 
 /**
  * struct shim6_ulids - the key by which a sender finds a context
@@ -89,12 +90,14 @@ struct shim6_peer_tag {
  *	home.c
  * @tag_local: CT(local), the key of @by_tag, in host order; never changes
  * @path: the current locator pair, with the header. NULL on the ULID pair, or
- *	that pair's own path if payload has borne the header there. home.c
- *	replaces NULL without the table's lock
+ *	that pair's own path if payload has borne the header there, or if control
+ *	messages go in UDP there. home.c replaces NULL without the table's lock
  * @locators: Ls(local) and Ls(peer), NULL if both are empty
  * @inbound_local: destination of the pair by which the peer sends, as the daemon
  *	says; kept only to be shown
  * @inbound_peer: source of that pair, likewise
+ * @inbound_encapsulation: how that pair carries, likewise; enum
+ *	shim6_encapsulation
  * @send_timeout: Send Timeout (RFC 5534), in milliseconds
  * @keepalive_timeout: Keepalive Timeout (RFC 5534), in milliseconds
  * @id: its place in the order of dumps
@@ -113,9 +116,20 @@ struct shim6_peer_tag {
  *	write it and all that follow, unless they say otherwise; reap.c
  * @last_sent: jiffies of the last payload sent, or 0
  * @last_heard: jiffies of the last payload heard, or 0
- * @last_probed: jiffies when the daemon last told what Probes have shown, or 0;
- *	under the table's lock
- * @reminded: jiffies when the timer last sent a Keepalive of an idle context;
+ * @gap: the longest time in jiffies between two payload packets heard, since
+ *	rhythm.c looked last
+ * @rhythm: watches the stream that is heard, or NULL
+ * @last_silence: low 32 bits of the jiffies from when on @silences is counted
+ *	down; rhythm.c writes it and the three below
+ * @pause: jiffies for which a stream has been silent though its pair works, and a
+ *	quarter more; 0 if it never was
+ * @silences: how often lately the daemon was told that a stream has stopped
+ * @beats: how many packets have come in step, up to a few
+ * @last_probed: jiffies when the daemon last told what Probes have shown, or a
+ *	Keepalive was heard that was waited for, or 0
+ * @reminded: jiffies when the timer last sent a Keepalive for routers alone; the
+ *	timer writes it
+ * @expired: jiffies when the daemon was last told that the context is quiescent;
  *	the timer writes it
  * @plain_next: the next packet goes without the header, though @header is set;
  *	home.c
@@ -136,6 +150,7 @@ struct shim6_context {
 	struct shim6_locators __rcu *locators;
 	struct in6_addr inbound_local;
 	struct in6_addr inbound_peer;
+	u32 inbound_encapsulation;
 	u32 send_timeout;
 	u32 keepalive_timeout;
 	u32 id;
@@ -152,8 +167,15 @@ struct shim6_context {
 	unsigned long clock ____cacheline_aligned;
 	unsigned long last_sent;
 	unsigned long last_heard;
+	unsigned long gap;
+	struct shim6_rhythm *rhythm;
+	u32 last_silence;
+	u32 pause;
+	u8 silences;
+	u8 beats;
 	unsigned long last_probed;
 	unsigned long reminded;
+	unsigned long expired;
 	bool plain_next;
 	unsigned long last_progress;
 	struct timer_list timer;
@@ -171,6 +193,7 @@ struct shim6_context {
  * @policies: the rules
  * @mib: the counters
  * @hooks: the netfilter hooks; under the table's lock
+ * @udp: the UDP socket, or NULL; under @config_lock
  * @daemon: the daemon's socket
  * @outside: the daemon's socket for events that others can cause at will
  * @fair: which outside source is served first, while there is a daemon; changed
@@ -191,6 +214,7 @@ struct shim6_net {
 	struct shim6_policies policies;
 	struct shim6_mib __percpu *mib;
 	struct shim6_hooks hooks;
+	struct socket *udp; /* under config_lock */
 	struct shim6_socket daemon;
 	struct shim6_socket outside;
 	struct shim6_fair __rcu *fair;

@@ -50,6 +50,10 @@ static const char *const shim6_stats_names[] = {
 	[SHIM6_A_STATS_IN_POLICY] = "InPolicy",
 	[SHIM6_A_STATS_CTL_IN_LIMITED] = "CtlInLimited",
 	[SHIM6_A_STATS_TCP_RESTARTS_MISSED] = "TcpRestartsMissed",
+	[SHIM6_A_STATS_OUT_UDP] = "OutUdp",
+	[SHIM6_A_STATS_IN_UDP] = "InUdp",
+	[SHIM6_A_STATS_IN_UDP_CHECKSUM] = "InUdpChecksum",
+	[SHIM6_A_STATS_IN_UDP_OTHER] = "InUdpOther",
 };
 
 /**
@@ -78,7 +82,10 @@ static enum skb_drop_reason shim6_drop_reason(int counter)
 		return SKB_DROP_REASON_NOMEM;
 	case SHIM6_A_STATS_IN_NO_CONTEXT:
 	case SHIM6_A_STATS_IN_STATE:
+	case SHIM6_A_STATS_IN_UDP_OTHER:
 		return SKB_DROP_REASON_UNHANDLED_PROTO;
+	case SHIM6_A_STATS_IN_UDP_CHECKSUM:
+		return SKB_DROP_REASON_UDP_CSUM;
 	case SHIM6_A_STATS_IN_HEADER:
 	case SHIM6_A_STATS_CTL_IN_HEADER:
 	case SHIM6_A_STATS_CTL_IN_ADDRESS:

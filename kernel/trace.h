@@ -39,7 +39,9 @@
 		{ SHIM6_REAP_EVENT_SEND_TIMEOUT, "send-timeout" },	\
 		{ SHIM6_REAP_EVENT_INBOUND, "inbound" },		\
 		{ SHIM6_REAP_EVENT_PAYLOAD, "payload" },		\
-		{ SHIM6_REAP_EVENT_RETRANSMISSION, "retransmission" })
+		{ SHIM6_REAP_EVENT_RETRANSMISSION, "retransmission" },	\
+		{ SHIM6_REAP_EVENT_SILENCE, "silence" }, \
+		{ SHIM6_REAP_EVENT_RESUMPTION, "resumption" })
 
 #define shim6_show_change(what)						\
 	__print_symbolic(what,						\

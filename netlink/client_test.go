@@ -22,7 +22,7 @@ const familyID = 0x20
 
 var wantConfig = Config{
 	MaxContexts: 1, MaxFlows: 2, TriggerPackets: 3,
-	TriggerTime: 4 * time.Millisecond, SendTimeout: 5 * time.Millisecond, IdleTimeout: math.MaxUint32 * time.Millisecond, ICMPToULP: 1,
+	TriggerTime: 4 * time.Millisecond, SendTimeout: 5 * time.Millisecond, IdleTimeout: math.MaxUint32 * time.Millisecond, ICMPToULP: 1, UDPPort: 8, WatchStreams: 1,
 }
 
 // attributes encodes 32-bit attributes given as number, value pairs.
@@ -36,7 +36,9 @@ func attributes(pairs ...uint32) []byte {
 	return b
 }
 
-func configMessage() []byte { return attributes(1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, math.MaxUint32, 7, 1) }
+func configMessage() []byte {
+	return attributes(1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, math.MaxUint32, 7, 1, 8, 8, 9, 1)
+}
 
 // kernel connects a client to a function that stands for the kernel.
 func kernel(t *testing.T, fn genltest.Func) *Client {
@@ -89,8 +91,8 @@ func TestSetConfig(t *testing.T) {
 		{"nothing", ConfigUpdate{}, nil},
 		{"one", ConfigUpdate{MaxFlows: num(7)}, attributes(2, 7)},
 		{"zero is a value", ConfigUpdate{TriggerPackets: num(0), TriggerTime: dur(0)}, attributes(3, 0, 4, 0)},
-		{"all", ConfigUpdate{num(1), num(2), num(3), dur(time.Second), dur(15 * time.Second), dur(math.MaxUint32 * time.Millisecond), num(1)},
-			attributes(1, 1, 2, 2, 3, 3, 4, 1000, 5, 15000, 6, math.MaxUint32, 7, 1)},
+		{"all", ConfigUpdate{num(1), num(2), num(3), dur(time.Second), dur(15 * time.Second), dur(math.MaxUint32 * time.Millisecond), num(1), num(8), num(0)},
+			attributes(1, 1, 2, 2, 3, 3, 4, 1000, 5, 15000, 6, math.MaxUint32, 7, 1, 8, 8, 9, 0)},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := kernel(t, genltest.CheckRequest(familyID, cmdConfigSet, netlink.Request|netlink.Acknowledge,

@@ -27,6 +27,11 @@ type Config struct {
 	// ICMPToULP is 1 if the ULP is told also of the ICMPv6 errors that a daemon acts on
 	// (RFC 5533, section 8); otherwise 0.
 	ICMPToULP uint32
+	// UDPPort is the UDP port of the encapsulation in UDP, which UDPPort of this package
+	// is for a host that has no other wish; 0 if none is open.
+	UDPPort uint32
+	// WatchStreams is 1 if the daemon is told of steady streams that stop; otherwise 0.
+	WatchStreams uint32
 }
 
 // ConfigUpdate has the values to set. A nil field leaves the kernel's value; a pointer to zero
@@ -39,6 +44,8 @@ type ConfigUpdate struct {
 	SendTimeout    *time.Duration
 	IdleTimeout    *time.Duration
 	ICMPToULP      *uint32
+	UDPPort        *uint32
+	WatchStreams   *uint32
 }
 
 // Config returns the configuration of the namespace. It takes no privilege.
@@ -58,6 +65,8 @@ func (c *Client) SetConfig(update ConfigUpdate) error {
 		optional(attrConfigSendTimeout, update.SendTimeout, e.milliseconds)
 		optional(attrConfigIdleTimeout, update.IdleTimeout, e.milliseconds)
 		optional(attrConfigIcmpToUlp, update.ICMPToULP, e.Uint32)
+		optional(attrConfigUdpPort, update.UDPPort, e.Uint32)
+		optional(attrConfigWatchStreams, update.WatchStreams, e.Uint32)
 	})
 }
 
@@ -83,6 +92,10 @@ func parseConfig(b []byte) (Config, error) {
 			c.IdleTimeout = d.milliseconds()
 		case attrConfigIcmpToUlp:
 			c.ICMPToULP = d.Uint32()
+		case attrConfigUdpPort:
+			c.UDPPort = d.Uint32()
+		case attrConfigWatchStreams:
+			c.WatchStreams = d.Uint32()
 		}
 	})
 	if err != nil {

@@ -33,8 +33,11 @@ type Context struct {
 	// InboundLocatorLocal and InboundLocatorPeer are the pair by which the peer sends, as
 	// the daemon has told the kernel.
 	InboundLocatorLocal, InboundLocatorPeer netip.Addr
-	SendTimeout, KeepaliveTimeout           time.Duration
-	ReapState                               ReapState
+	// InboundEncapsulation is how payload is carried on that pair, as the daemon has told the
+	// kernel. It is EncapsulationNative if the kernel is too old to tell.
+	InboundEncapsulation          Encapsulation
+	SendTimeout, KeepaliveTimeout time.Duration
+	ReapState                     ReapState
 	// LastSent is how long ago payload was last sent, LastHeard how long ago the peer was last
 	// heard; nil if never.
 	LastSent, LastHeard *time.Duration
@@ -60,8 +63,10 @@ type ContextUpdate struct {
 	Encapsulation                           *Encapsulation
 	LocatorsLocal, LocatorsPeer             *[]netip.Addr
 	InboundLocatorLocal, InboundLocatorPeer *netip.Addr
-	SendTimeout, KeepaliveTimeout           *time.Duration
-	ReapState                               *ReapState
+	// InboundEncapsulation is for that pair what Encapsulation is for the current one.
+	InboundEncapsulation          *Encapsulation
+	SendTimeout, KeepaliveTimeout *time.Duration
+	ReapState                     *ReapState
 	// ReapTimer is a timer to start again; it is not part of a Context.
 	ReapTimer *ReapTimer
 	Header    *uint32
@@ -151,6 +156,7 @@ func (e *encoder) contextUpdate(u ContextUpdate) {
 	optional(attrContextLocatorsPeer, u.LocatorsPeer, e.locators)
 	optional(attrContextInboundLocatorLocal, u.InboundLocatorLocal, e.addr)
 	optional(attrContextInboundLocatorPeer, u.InboundLocatorPeer, e.addr)
+	enum(e, attrContextInboundEncapsulation, u.InboundEncapsulation)
 	optional(attrContextSendTimeout, u.SendTimeout, e.milliseconds)
 	optional(attrContextKeepaliveTimeout, u.KeepaliveTimeout, e.milliseconds)
 	enum(e, attrContextReapState, u.ReapState)
@@ -161,7 +167,7 @@ func (e *encoder) contextUpdate(u ContextUpdate) {
 // parseContext reads the attributes of a reply or a notification. It ignores those of a newer
 // kernel.
 func parseContext(b []byte) (Context, error) {
-	c := Context{Encapsulation: EncapsulationNative}
+	c := Context{Encapsulation: EncapsulationNative, InboundEncapsulation: EncapsulationNative}
 	err := decode(b, "context", func(d *decoder) {
 		switch d.Type() {
 		case attrContextUlidLocal:
@@ -190,6 +196,8 @@ func parseContext(b []byte) (Context, error) {
 			c.InboundLocatorLocal = d.addr()
 		case attrContextInboundLocatorPeer:
 			c.InboundLocatorPeer = d.addr()
+		case attrContextInboundEncapsulation:
+			c.InboundEncapsulation = Encapsulation(d.Uint32())
 		case attrContextSendTimeout:
 			c.SendTimeout = d.milliseconds()
 		case attrContextKeepaliveTimeout:

@@ -49,9 +49,19 @@ var eventCases = []struct {
 	want    Event
 }{
 	{"control", cmdControlEvent, func(e *encoder) { addresses(e); e.Bytes(attrControlMessage, []byte("12345678")) },
-		ControlEvent{Source: ulidB, Destination: ulidA, Interface: 3, Message: []byte("12345678")}},
-	{"no-context", cmdNoContextEvent, func(e *encoder) { addresses(e); e.Uint64(attrControlTag, TagMax) },
-		NoContextEvent{Source: ulidB, Destination: ulidA, Interface: 3, Tag: TagMax}},
+		ControlEvent{Source: ulidB, Destination: ulidA, Interface: 3, Message: []byte("12345678"), Encapsulation: EncapsulationNative}},
+	{"control in UDP", cmdControlEvent, func(e *encoder) {
+		addresses(e)
+		e.Bytes(attrControlMessage, []byte("12345678"))
+		e.Uint32(attrControlEncapsulation, 2)
+	},
+		ControlEvent{Source: ulidB, Destination: ulidA, Interface: 3, Message: []byte("12345678"), Encapsulation: EncapsulationUdp}},
+	{"no-context", cmdNoContextEvent, func(e *encoder) {
+		addresses(e)
+		e.Uint64(attrControlTag, TagMax)
+		e.Uint32(attrControlEncapsulation, 2)
+	},
+		NoContextEvent{Source: ulidB, Destination: ulidA, Interface: 3, Tag: TagMax, Encapsulation: EncapsulationUdp}},
 	{"acquire", cmdAcquireEvent, func(e *encoder) { names(e); e.Uint64(attrControlPackets, 45) },
 		AcquireEvent{Local: ulidA, Peer: ulidB, Packets: 45}},
 	{"reap", cmdReapEvent, func(e *encoder) {
@@ -73,13 +83,15 @@ var eventCases = []struct {
 		e.Uint8(attrControlIcmpCode, 3)
 		e.Uint32(attrControlIcmpInfo, 1280)
 		e.Uint64(attrControlTag, 6)
-	}, ICMPEvent{Type: 1, Code: 3, Info: 1280, Source: ulidB, Destination: ulidA, ULIDs: pair, Tag: 6}},
+	}, ICMPEvent{Type: 1, Code: 3, Info: 1280, Source: ulidB, Destination: ulidA, ULIDs: pair, Tag: 6,
+		Encapsulation: EncapsulationNative}},
 	{"icmp of control", cmdIcmpEvent, func(e *encoder) {
 		addresses(e)
 		e.Uint8(attrControlIcmpType, 4)
 		e.Uint8(attrControlIcmpCode, 1)
 		e.Bytes(attrControlMessage, []byte{59, 3})
-	}, ICMPEvent{Type: 4, Code: 1, Source: ulidB, Destination: ulidA, Message: []byte{59, 3}}},
+		e.Uint32(attrControlEncapsulation, 2)
+	}, ICMPEvent{Type: 4, Code: 1, Source: ulidB, Destination: ulidA, Message: []byte{59, 3}, Encapsulation: EncapsulationUdp}},
 }
 
 func TestParseEvent(t *testing.T) {
@@ -326,7 +338,9 @@ func TestSendControl(t *testing.T) {
 		e.Bytes(attrControlMessage, []byte("message"))
 		e.Uint32(attrControlLength, 1500)
 	})
-	got := requested(t, cmdControlSend, func(c *Client) error { return c.SendControl(ulidA, locatorB, []byte("message"), 1500) })
+	got := requested(t, cmdControlSend, func(c *Client) error {
+		return c.SendControl(ulidA, locatorB, EncapsulationNative, []byte("message"), 1500)
+	})
 	if string(got) != string(want) {
 		t.Errorf("sent\n  %x, wanted\n  %x", got, want)
 	}

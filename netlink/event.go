@@ -18,6 +18,8 @@ type ControlEvent struct {
 	Interface           uint32 // the index of the interface on which it arrived
 	// Message is the message from its Next Header field on.
 	Message []byte
+	// Encapsulation is how it has come.
+	Encapsulation Encapsulation
 }
 
 // NoContextEvent is a payload header that has arrived with an unknown tag.
@@ -25,6 +27,7 @@ type NoContextEvent struct {
 	Source, Destination netip.Addr
 	Interface           uint32 // the index of the interface on which it arrived
 	Tag                 uint64
+	Encapsulation       Encapsulation
 }
 
 // AcquireEvent asks for a context.
@@ -72,6 +75,8 @@ type ICMPEvent struct {
 	// Message is a control message, as much of it as the ICMPv6 error has; nil for a payload
 	// packet.
 	Message []byte
+	// Encapsulation is how the packet in error was carried.
+	Encapsulation Encapsulation
 }
 
 // ChangeEvent says that another program has changed or made a context.
@@ -108,6 +113,7 @@ type eventFields struct {
 	rtt                 time.Duration
 	retransmits, length int
 	progress            bool
+	encapsulation       Encapsulation
 }
 
 // take reads one attribute. It ignores those of a newer kernel.
@@ -150,6 +156,8 @@ func (f *eventFields) take(d *decoder) {
 		f.length = int(d.Uint32())
 	case attrControlProgress:
 		f.progress = d.Flag()
+	case attrControlEncapsulation:
+		f.encapsulation = Encapsulation(d.Uint32())
 	}
 }
 
@@ -166,13 +174,15 @@ var eventKinds = map[uint8]eventKind{
 	cmdControlEvent: {
 		[]uint16{attrControlSource, attrControlDestination, attrControlMessage},
 		func(f *eventFields) Event {
-			return ControlEvent{Source: f.source, Destination: f.destination, Interface: f.ifindex, Message: f.message}
+			return ControlEvent{Source: f.source, Destination: f.destination, Interface: f.ifindex, Message: f.message,
+				Encapsulation: f.encapsulation}
 		},
 	},
 	cmdNoContextEvent: {
 		[]uint16{attrControlSource, attrControlDestination, attrControlTag},
 		func(f *eventFields) Event {
-			return NoContextEvent{Source: f.source, Destination: f.destination, Interface: f.ifindex, Tag: f.tag}
+			return NoContextEvent{Source: f.source, Destination: f.destination, Interface: f.ifindex, Tag: f.tag,
+				Encapsulation: f.encapsulation}
 		},
 	},
 	cmdAcquireEvent: {
@@ -196,7 +206,8 @@ var eventKinds = map[uint8]eventKind{
 		[]uint16{attrControlSource, attrControlDestination, attrControlIcmpType, attrControlIcmpCode},
 		func(f *eventFields) Event {
 			return ICMPEvent{Type: f.icmpType, Code: f.icmpCode, Info: f.icmpInfo,
-				Source: f.source, Destination: f.destination, ULIDs: f.ulids, Tag: f.tag, Message: f.message}
+				Source: f.source, Destination: f.destination, ULIDs: f.ulids, Tag: f.tag, Message: f.message,
+				Encapsulation: f.encapsulation}
 		},
 	},
 }
@@ -204,7 +215,7 @@ var eventKinds = map[uint8]eventKind{
 // parseEvent reads the attributes of an event. If it lacks one that it needs, the kernel and
 // this program don't belong together: that is an error.
 func parseEvent(kind eventKind, b []byte) (Event, error) {
-	f := eventFields{seen: map[uint16]bool{}}
+	f := eventFields{seen: map[uint16]bool{}, encapsulation: EncapsulationNative}
 	if err := decode(b, "event", f.take); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ type fakeKernel struct {
 func DialFake() *Client {
 	family := genetlink.Family{ID: familyID, Name: familyName, Version: familyVersion}
 	k := &fakeKernel{config: attributes(1, MaxContextsDefault, 2, MaxFlowsDefault, 3, TriggerPacketsDefault,
-		4, TriggerTimeDefault, 5, SendTimeoutDefault, 6, IdleTimeoutDefault, 7, 0)}
+		4, TriggerTimeDefault, 5, SendTimeoutDefault, 6, IdleTimeoutDefault, 7, 0, 8, UdpPortDefault, 9, WatchStreamsDefault)}
 	if _, err := parseConfig(k.config); err != nil {
 		panic("the configuration in DialFake, netlink/fake_test.go: " + err.Error())
 	}

@@ -23,7 +23,7 @@ func TestParseNotification(t *testing.T) {
 	}
 	policy := &Policy{Preference: pointer(uint32(5)), Action: PolicyActionBypass}
 	config := wantConfig
-	context := &Context{ULIDs: pair, Encapsulation: EncapsulationNative}
+	context := &Context{ULIDs: pair, Encapsulation: EncapsulationNative, InboundEncapsulation: EncapsulationNative}
 	for _, c := range []struct {
 		name    string
 		command uint8

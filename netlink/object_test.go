@@ -51,7 +51,7 @@ func TestNewContext(t *testing.T) {
 			TagPeer: pointer(uint64(5)), State: pointer(ContextStateEstablished),
 			LocatorLocal: &locatorA, LocatorPeer: &locatorB, Encapsulation: pointer(Encapsulation(7)),
 			LocatorsLocal: &[]netip.Addr{locatorA, locatorB}, LocatorsPeer: &[]netip.Addr{},
-			InboundLocatorLocal: &locatorA, InboundLocatorPeer: &locatorB,
+			InboundLocatorLocal: &locatorA, InboundLocatorPeer: &locatorB, InboundEncapsulation: pointer(EncapsulationUdp),
 			SendTimeout: pointer(10 * time.Second), KeepaliveTimeout: pointer(time.Second),
 			ReapState: pointer(ReapStateInboundOk),
 		})
@@ -64,7 +64,7 @@ func TestNewContext(t *testing.T) {
 		ULIDs: pair, TagLocal: pointer(uint64(1<<47 - 1)), TagPeer: pointer(uint64(5)),
 		State: ContextStateEstablished, LocatorLocal: locatorA, LocatorPeer: locatorB, Encapsulation: 7,
 		LocatorsLocal:       []netip.Addr{locatorA, locatorB},
-		InboundLocatorLocal: locatorA, InboundLocatorPeer: locatorB,
+		InboundLocatorLocal: locatorA, InboundLocatorPeer: locatorB, InboundEncapsulation: EncapsulationUdp,
 		SendTimeout: 10 * time.Second, KeepaliveTimeout: time.Second, ReapState: ReapStateInboundOk,
 	}
 	if d := cmp.Diff(want, got, addrCmp); d != "" {
@@ -91,7 +91,7 @@ func TestNewContext(t *testing.T) {
 }
 
 func TestContextRequests(t *testing.T) {
-	want := Context{ULIDs: pair, LocatorPeer: locatorB, Encapsulation: EncapsulationNative}
+	want := Context{ULIDs: pair, LocatorPeer: locatorB, Encapsulation: EncapsulationNative, InboundEncapsulation: EncapsulationNative}
 	b := requested(t, cmdContextSet, func(c *Client) error {
 		return c.SetContext(pair, ContextUpdate{LocatorPeer: &locatorB})
 	})
@@ -267,5 +267,6 @@ func FuzzParseObject(f *testing.F) {
 		}
 		parsePolicy(b)
 		parseConfig(b)
+		parseFlow(b)
 	})
 }

@@ -34,6 +34,14 @@ const (
 	IdleTimeoutMax          = 86400000
 	KeepaliveTimeoutDefault = 15000
 	KeepaliveTimeoutMax     = 65535000
+	// No UDP port is open.
+	UdpPortDefault = 0
+	UdpPortMax     = 65535
+	// The UDP port of docs/udp-encapsulation.md: what a host opens that has no
+	// other wish.
+	UdpPort = 61140
+	// Streams are watched.
+	WatchStreamsDefault = 1
 	// Context tags have 47 bits (RFC 5533, section 5.2).
 	TagMax = 140737488355327
 	// How many locators of each side a context can name.
@@ -142,6 +150,15 @@ const (
 	// hint that the current locator pair may not work (RFC 5534, section
 	// 3.3). At most one event a second.
 	ReapEventRetransmission ReapEvent = 4
+	// Payload that came steadily in an Operational context has stopped: a
+	// hint that the pair by which the peer sends, or the current locator
+	// pair, may not work. Three events can come one after another, and
+	// then one in two minutes. When one of these pairs has changed, three
+	// can come again.
+	ReapEventSilence ReapEvent = 5
+	// The first payload has arrived after a silence that was told. So the
+	// stream had only paused, unless one of the pairs has changed.
+	ReapEventResumption ReapEvent = 6
 )
 
 var reapEventNames = map[ReapEvent]string{
@@ -149,6 +166,8 @@ var reapEventNames = map[ReapEvent]string{
 	ReapEventInbound:        "inbound",
 	ReapEventPayload:        "payload",
 	ReapEventRetransmission: "retransmission",
+	ReapEventSilence:        "silence",
+	ReapEventResumption:     "resumption",
 }
 
 // String returns the specification's name of the value.
@@ -168,10 +187,14 @@ const (
 	// As RFC 5533, section 5, has it: with a Payload Extension header, as
 	// IP protocol 140.
 	EncapsulationNative Encapsulation = 1
+	// As native, behind a UDP header: docs/udp-encapsulation.md. It needs
+	// the configuration's udp-port.
+	EncapsulationUdp Encapsulation = 2
 )
 
 var encapsulationNames = map[Encapsulation]string{
 	EncapsulationNative: "native",
+	EncapsulationUdp:    "udp",
 }
 
 // String returns the specification's name of the value.
@@ -271,6 +294,9 @@ const (
 	// An ICMPv6 error about a re-homed packet or a control message has
 	// arrived (to the daemon): a hint.
 	cmdIcmpEvent = 25
+	// All ULID pairs that are counted, for privileged readers. The list moves
+	// while it is read: a pair that is new meanwhile may be missing.
+	cmdFlowGet = 26
 )
 
 // Attributes of the set config.
@@ -294,6 +320,13 @@ const (
 	// 1 to give the ULP also the ICMPv6 errors that a daemon acts on (RFC
 	// 5533, section 8); 0 is the default.
 	attrConfigIcmpToUlp = 7 // u32
+	// The UDP port for the encapsulation udp, for what is sent and what is
+	// received; 0, the default, for none. A port that another socket has is
+	// refused.
+	attrConfigUdpPort = 8 // u32
+	// 1, the default, to tell the daemon of steady streams that stop; 0 not
+	// to watch any.
+	attrConfigWatchStreams = 9 // u32
 )
 
 // configAttributes are the names of the set config, by number.
@@ -305,6 +338,8 @@ var configAttributes = []string{
 	attrConfigSendTimeout:    "send-timeout",
 	attrConfigIdleTimeout:    "idle-timeout",
 	attrConfigIcmpToUlp:      "icmp-to-ulp",
+	attrConfigUdpPort:        "udp-port",
+	attrConfigWatchStreams:   "watch-streams",
 }
 
 // Attributes of the set locators.
@@ -372,33 +407,38 @@ const (
 	// names locator-local or locator-peer, but not this, means native; one
 	// that names none of the three leaves the pair.
 	attrContextEncapsulation = 23 // u32
+	// The encapsulation of the inbound pair. A request that names
+	// inbound-locator-local or inbound-locator-peer, but not this, means
+	// native.
+	attrContextInboundEncapsulation = 24 // u32
 )
 
 // contextAttributes are the names of the set context, by number.
 var contextAttributes = []string{
-	attrContextPad:                 "pad",
-	attrContextUlidLocal:           "ulid-local",
-	attrContextUlidPeer:            "ulid-peer",
-	attrContextFii:                 "fii",
-	attrContextTagLocal:            "tag-local",
-	attrContextTagPeer:             "tag-peer",
-	attrContextState:               "state",
-	attrContextLocatorLocal:        "locator-local",
-	attrContextLocatorPeer:         "locator-peer",
-	attrContextLocatorsLocal:       "locators-local",
-	attrContextLocatorsPeer:        "locators-peer",
-	attrContextInboundLocatorLocal: "inbound-locator-local",
-	attrContextInboundLocatorPeer:  "inbound-locator-peer",
-	attrContextSendTimeout:         "send-timeout",
-	attrContextKeepaliveTimeout:    "keepalive-timeout",
-	attrContextReapState:           "reap-state",
-	attrContextLastSent:            "last-sent",
-	attrContextLastHeard:           "last-heard",
-	attrContextSwitches:            "switches",
-	attrContextMtu:                 "mtu",
-	attrContextReapTimer:           "reap-timer",
-	attrContextHeader:              "header",
-	attrContextEncapsulation:       "encapsulation",
+	attrContextPad:                  "pad",
+	attrContextUlidLocal:            "ulid-local",
+	attrContextUlidPeer:             "ulid-peer",
+	attrContextFii:                  "fii",
+	attrContextTagLocal:             "tag-local",
+	attrContextTagPeer:              "tag-peer",
+	attrContextState:                "state",
+	attrContextLocatorLocal:         "locator-local",
+	attrContextLocatorPeer:          "locator-peer",
+	attrContextLocatorsLocal:        "locators-local",
+	attrContextLocatorsPeer:         "locators-peer",
+	attrContextInboundLocatorLocal:  "inbound-locator-local",
+	attrContextInboundLocatorPeer:   "inbound-locator-peer",
+	attrContextSendTimeout:          "send-timeout",
+	attrContextKeepaliveTimeout:     "keepalive-timeout",
+	attrContextReapState:            "reap-state",
+	attrContextLastSent:             "last-sent",
+	attrContextLastHeard:            "last-heard",
+	attrContextSwitches:             "switches",
+	attrContextMtu:                  "mtu",
+	attrContextReapTimer:            "reap-timer",
+	attrContextHeader:               "header",
+	attrContextEncapsulation:        "encapsulation",
+	attrContextInboundEncapsulation: "inbound-encapsulation",
 }
 
 // Attributes of the set policy.
@@ -490,30 +530,34 @@ const (
 	// Other TCP connections of the context make progress, or did a second
 	// ago.
 	attrControlProgress = 20 // flag
+	// How the message or packet is carried: native if the attribute is
+	// missing.
+	attrControlEncapsulation = 21 // u32
 )
 
 // controlAttributes are the names of the set control, by number.
 var controlAttributes = []string{
-	attrControlPad:         "pad",
-	attrControlSource:      "source",
-	attrControlDestination: "destination",
-	attrControlMessage:     "message",
-	attrControlIfindex:     "ifindex",
-	attrControlTag:         "tag",
-	attrControlEvent:       "event",
-	attrControlUlidLocal:   "ulid-local",
-	attrControlUlidPeer:    "ulid-peer",
-	attrControlFii:         "fii",
-	attrControlPackets:     "packets",
-	attrControlIcmpType:    "icmp-type",
-	attrControlIcmpCode:    "icmp-code",
-	attrControlIcmpInfo:    "icmp-info",
-	attrControlIdle:        "idle",
-	attrControlFromOutside: "from-outside",
-	attrControlRtt:         "rtt",
-	attrControlRetransmits: "retransmits",
-	attrControlLength:      "length",
-	attrControlProgress:    "progress",
+	attrControlPad:           "pad",
+	attrControlSource:        "source",
+	attrControlDestination:   "destination",
+	attrControlMessage:       "message",
+	attrControlIfindex:       "ifindex",
+	attrControlTag:           "tag",
+	attrControlEvent:         "event",
+	attrControlUlidLocal:     "ulid-local",
+	attrControlUlidPeer:      "ulid-peer",
+	attrControlFii:           "fii",
+	attrControlPackets:       "packets",
+	attrControlIcmpType:      "icmp-type",
+	attrControlIcmpCode:      "icmp-code",
+	attrControlIcmpInfo:      "icmp-info",
+	attrControlIdle:          "idle",
+	attrControlFromOutside:   "from-outside",
+	attrControlRtt:           "rtt",
+	attrControlRetransmits:   "retransmits",
+	attrControlLength:        "length",
+	attrControlProgress:      "progress",
+	attrControlEncapsulation: "encapsulation",
 }
 
 // Attributes of the set stats.
@@ -558,6 +602,10 @@ const (
 	attrStatsCtlInLimited      = 38 // u64
 	attrStatsTcpRestartsMissed = 39 // u64
 	attrStatsOutUlidHeader     = 40 // u64
+	attrStatsOutUdp            = 41 // u64
+	attrStatsInUdp             = 42 // u64
+	attrStatsInUdpChecksum     = 43 // u64
+	attrStatsInUdpOther        = 44 // u64
 )
 
 // statsAttributes are the names of the set stats, by number.
@@ -602,6 +650,46 @@ var statsAttributes = []string{
 	attrStatsCtlInLimited:      "ctl-in-limited",
 	attrStatsTcpRestartsMissed: "tcp-restarts-missed",
 	attrStatsOutUlidHeader:     "out-ulid-header",
+	attrStatsOutUdp:            "out-udp",
+	attrStatsInUdp:             "in-udp",
+	attrStatsInUdpChecksum:     "in-udp-checksum",
+	attrStatsInUdpOther:        "in-udp-other",
+}
+
+// Attributes of the set flow.
+const (
+	attrFlowUlidLocal = 1 // binary
+	attrFlowUlidPeer  = 2 // binary
+	// Packets in both directions that were counted.
+	attrFlowPackets = 3 // u32
+	// How many packets ask for a context, by the rule that the last packet
+	// sent has met; 0 means that packets alone never ask.
+	attrFlowTriggerPackets = 4 // u32
+	// How many milliseconds of active exchange ask for a context, by the
+	// same rule; 0 means that time alone never asks.
+	attrFlowTriggerTime = 5 // u32
+	// Milliseconds since the first packet that is counted.
+	attrFlowAge = 6 // u32
+	// Milliseconds since the last packet.
+	attrFlowIdle = 7 // u32
+	// The peer has sent as well. Without that, time never asks.
+	attrFlowHeard = 8 // flag
+	// Milliseconds since the daemon was last asked for a context; absent if
+	// it never was. It is asked again after 10 seconds of traffic.
+	attrFlowAsked = 9 // u32
+)
+
+// flowAttributes are the names of the set flow, by number.
+var flowAttributes = []string{
+	attrFlowUlidLocal:      "ulid-local",
+	attrFlowUlidPeer:       "ulid-peer",
+	attrFlowPackets:        "packets",
+	attrFlowTriggerPackets: "trigger-packets",
+	attrFlowTriggerTime:    "trigger-time",
+	attrFlowAge:            "age",
+	attrFlowIdle:           "idle",
+	attrFlowHeard:          "heard",
+	attrFlowAsked:          "asked",
 }
 
 // Multicast groups.

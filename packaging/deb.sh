@@ -68,4 +68,6 @@ pack shim6-dkms all
 make -s install DESTDIR="$tmp/shim6" prefix=/usr sysconfdir=/etc zshdir=/usr/share/zsh/vendor-completions
 mkdir -p "$tmp/shim6/usr/share/doc/shim6"
 cp -r build/licenses "$tmp/shim6/usr/share/doc/shim6/licenses"
+cp -r examples "$tmp/shim6/usr/share/doc/shim6/examples"
+rm "$tmp/shim6/usr/share/doc/shim6/examples"/*_test.go "$tmp/shim6/usr/share/doc/shim6/examples"/*/*_test.go
 pack shim6 "$(dpkg --print-architecture)"

@@ -90,8 +90,22 @@ func (f *file) checkNumbers() error {
 			return f.wrong(n.key, "%d is out of range: take 1 to %d", n.v, netlink.MaxContextsLimit)
 		}
 	}
-	if v := c.Addresses.Source; v != SourceProtected && v != SourceSystem {
-		return f.wrong("addresses.source", "%q is no choice: take protected or system", v)
+	switch v := c.Protocol.UDP; v {
+	case UDPAuto, UDPNever, UDPAlways:
+	default:
+		return f.wrong("protocol.udp", "%q is no choice: take auto, never or always", v)
+	}
+	if c.Protocol.UDPPort == 0 && c.Protocol.UDP != UDPNever {
+		return f.wrong("protocol.udp-port", "0 is no port: take 1 to 65535, or set udp = \"never\"")
+	}
+	switch v := c.Addresses.Source; v {
+	case SourceProtected, SourceSystem:
+	case SourceTemporary:
+		if !c.ManagesAddresses() {
+			return f.wrong("addresses.source", "temporary addresses are among those that shim6d makes, and it makes none here: add manage = true, or take protected or system")
+		}
+	default:
+		return f.wrong("addresses.source", "%q is no choice: take protected, temporary or system", v)
 	}
 	// Priorities behind the rules of the main and the local table are allowed: an
 	// administrator may have a reason.

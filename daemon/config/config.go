@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"shim6/daemon/cga"
+	"shim6/netlink"
 )
 
 // Config is the configuration. Every field has the name of its key.
@@ -57,13 +58,29 @@ type Protocol struct {
 	// HoldDown and Standby are those of reap.Config.
 	HoldDown Duration `toml:"hold-down"`
 	Standby  Duration `toml:"standby"`
+	// UDP says whether messages and payload are sent in UDP, and UDPPort by which port.
+	UDP     UDP    `toml:"udp"`
+	UDPPort uint16 `toml:"udp-port"`
 }
+
+// UDP says when messages and payload are sent in UDP (docs/udp-encapsulation.md).
+type UDP string
+
+const (
+	// UDPAuto: where IP protocol 140 gets no answer.
+	UDPAuto UDP = "auto"
+	// UDPNever: never, and the port is closed.
+	UDPNever UDP = "never"
+	// UDPAlways: everywhere, without an attempt by IP protocol 140.
+	UDPAlways UDP = "always"
+)
 
 // Kernel has values of the kernel's configuration. nil leaves the kernel's value alone.
 type Kernel struct {
 	TriggerPackets *uint32   `toml:"trigger-packets"`
 	TriggerTime    *Duration `toml:"trigger-time"`
 	ICMPToULP      *bool     `toml:"icmp-to-ulp"`
+	WatchStreams   *bool     `toml:"watch-streams"`
 }
 
 // Peers is what is known of peers beforehand.
@@ -99,6 +116,9 @@ type Source string
 const (
 	// SourceProtected: the addresses that shim6d makes, before others of the same prefix.
 	SourceProtected Source = "protected"
+	// SourceTemporary: addresses that shim6d makes for a day at a time, so that neither a
+	// peer nor an observer can tell by them whose they are.
+	SourceTemporary Source = "temporary"
 	// SourceSystem: the addresses that the system would take without shim6d.
 	SourceSystem Source = "system"
 )
@@ -132,6 +152,8 @@ type Set struct {
 	// Addresses and PrivateKey are the contents of the files.
 	Addresses  []cga.Address   `toml:"-"`
 	PrivateKey *rsa.PrivateKey `toml:"-"`
+	// Temporary: shim6d has made it for new connections of a day (SourceTemporary).
+	Temporary bool `toml:"-"`
 }
 
 // The defaults of keys for which zero is not the default.
@@ -139,8 +161,9 @@ const (
 	DefaultStateDirectory = "/var/lib/shim6d"
 	DefaultSocket         = "/run/shim6d/control.sock"
 	DefaultDebugPort      = 19384
-	// DefaultPriority is after the usual rules, and before the rule of the main table.
-	DefaultPriority = 32000
+	// DefaultPriority is that of the last rule before the one of the main table: what an
+	// administrator or a VPN has ruled decides first.
+	DefaultPriority = 32765
 	DefaultTable    = 14000
 )
 
@@ -151,22 +174,22 @@ func Default() *Config {
 		Log:            Log{Format: "text"},
 		Control:        Control{Socket: DefaultSocket},
 		DebugPort:      DebugPort{Port: DefaultDebugPort},
+		Protocol:       Protocol{UDP: UDPNever, UDPPort: netlink.UdpPort},
 		Addresses:      Addresses{Source: SourceProtected, Priority: DefaultPriority, Table: DefaultTable},
 	}
 }
 
-// Proof returns what an address was made with, and the private key if there is one. It
-// reports whether the address is in a Set.
-func (c *Config) Proof(address netip.Addr) (*cga.PDS, *rsa.PrivateKey, bool) {
-	for _, s := range c.Sets {
-		for _, a := range s.Addresses {
+// Proof returns what an address was made with, and the Set that it is in, nil if it is in none.
+func (c *Config) Proof(address netip.Addr) (*cga.PDS, *Set) {
+	for i := range c.Sets {
+		for _, a := range c.Sets[i].Addresses {
 			// Other programs write files without addresses.
 			if a.Addr == address || !a.Addr.IsValid() && a.PDS.VerifyULID(address) == nil {
-				return a.PDS, s.PrivateKey, true
+				return a.PDS, &c.Sets[i]
 			}
 		}
 	}
-	return nil, nil, false
+	return nil, nil
 }
 
 // Interface returns what the configuration says of an interface, the zero Interface if

@@ -50,10 +50,13 @@ max-contexts = 1
 max-peer-contexts = 2
 max-prefix-contexts = 3
 debug-errors = true
+udp = "always"
+udp-port = 6
 [kernel]
 trigger-packets = 0
 trigger-time = "1ms"
 icmp-to-ulp = true
+watch-streams = false
 [peers]
 trusted-prefixes = ["2001:db8::/32", "::/0"]
 [locators]
@@ -84,8 +87,8 @@ pds = "q"
 		Control:        Control{Socket: "/c", Group: "g"},
 		DebugPort:      DebugPort{Enabled: true, Port: 1},
 		Protocol: Protocol{SendTimeout: Duration(10 * time.Second), IdleTimeout: Duration(5 * time.Minute),
-			MaxContexts: 1, MaxPeerContexts: 2, MaxPrefixContexts: 3, DebugErrors: true},
-		Kernel: Kernel{TriggerPackets: pointer(uint32(0)), TriggerTime: pointer(Duration(time.Millisecond)), ICMPToULP: pointer(true)},
+			MaxContexts: 1, MaxPeerContexts: 2, MaxPrefixContexts: 3, DebugErrors: true, UDP: UDPAlways, UDPPort: 6},
+		Kernel: Kernel{TriggerPackets: pointer(uint32(0)), TriggerTime: pointer(Duration(time.Millisecond)), ICMPToULP: pointer(true), WatchStreams: pointer(false)},
 		Peers:  Peers{TrustedPrefixes: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("::/0")}},
 		Locators: Locators{UniqueLocal: true, Allow: []netip.Prefix{netip.MustParsePrefix("2001:db8:1::/48")},
 			Deny: []netip.Prefix{netip.MustParsePrefix("2001:db8:2::/48")}},
@@ -138,13 +141,16 @@ func TestParseErrors(t *testing.T) {
 		{"[protocol]\nsend-timeout = '10.0001s'", "f:2: protocol.send-timeout: 10.0001s is out of range: take 10s to 1m40s, in whole milliseconds"},
 		{"[protocol]\nidle-timeout = '4m'", "f:2: protocol.idle-timeout: 4m0s is out of range: take 5m0s to 24h0m0s, in whole milliseconds"},
 		{"[protocol]\nmax-contexts = 0", "f:2: protocol.max-contexts: 0 is out of range: take 1 to 4194304"},
+		{"[protocol]\nudp = 'yes'", `f:2: protocol.udp: "yes" is no choice: take auto, never or always`},
+		{"[protocol]\nudp = 'auto'\nudp-port = 0", `f:3: protocol.udp-port: 0 is no port: take 1 to 65535, or set udp = "never"`},
 		{"[kernel]\ntrigger-packets=2000000", "f:2: kernel.trigger-packets: 2000000 is out of range: take 0 (never) to 1000000"},
 		{"[kernel]\ntrigger-time='2h'", "f:2: kernel.trigger-time: 2h0m0s is out of range: take 0s (never) to 1h0m0s, in whole milliseconds"},
 		{"[peers]\ntrusted-prefixes = ['10.0.0.0/8']", "f:2: peers.trusted-prefixes: 10.0.0.0/8 is no IPv6 prefix"},
 		{"[locators]\nallow = [\n'2001:db8::1/32']", "f:2: locators.allow: 2001:db8::1/32 has bits after its length: did you mean 2001:db8::/32?"},
 		{"[[interface]]\nname='['", `f:2: interface.name: "[" is no name or pattern of an interface, such as eth0 or wlan*`},
 		{"[[interface]]\nuse=true", `f:1: interface.name: "" is no name or pattern of an interface, such as eth0 or wlan*`},
-		{"[addresses]\nsource = 'temporary'", `f:2: addresses.source: "temporary" is no choice: take protected or system`},
+		{"[addresses]\nsource = 'private'", `f:2: addresses.source: "private" is no choice: take protected, temporary or system`},
+		{"[addresses]\nsource = 'temporary'\nmanage = false", `f:2: addresses.source: temporary addresses are among those that shim6d makes, and it makes none here: add manage = true, or take protected or system`},
 		{"[addresses]\npriority = 0", "f:2: addresses.priority: 0 is out of range: take 1 to 4294967294, and less than 32766 to come before the main table"},
 		{"[addresses]\ntable = 254", "f:2: addresses.table: 254 is out of range: take 256 to 4026531840"},
 		{"[[set]]\nkey='x'", "f:1: set: a set needs pds: the file that 'shim6tool hba generate' made"},

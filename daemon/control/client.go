@@ -103,6 +103,19 @@ func (c *Client) Use(ctx context.Context, r UseRequest) error {
 	return c.ask(ctx, http.MethodPost, "/contexts/use", r, nil)
 }
 
+// ProbeAll has all locator pairs of a context probed, one after another. It returns once that has
+// begun; Paths has what the Probes show.
+func (c *Client) ProbeAll(ctx context.Context, n Name) error {
+	return c.ask(ctx, http.MethodPost, "/contexts/probe", n, nil)
+}
+
+// Doubt says that the current locator pair of a context may not work. The pair is asked, and only an
+// answer by another pair moves the context. Doubt returns once the first Probe is sent, or with an
+// error if the last doubt was too short a time ago.
+func (c *Client) Doubt(ctx context.Context, n Name) error {
+	return c.ask(ctx, http.MethodPost, "/contexts/doubt", n, nil)
+}
+
 func (c *Client) ask(ctx context.Context, method, path string, request, reply any) error {
 	var body io.Reader
 	if request != nil {

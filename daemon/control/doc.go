@@ -14,6 +14,8 @@
 //	POST /contexts/close    a Name: discard it; the peer isn't told
 //	POST /contexts/refresh  a Name: tell the peer all our locators again
 //	POST /contexts/use      a UseRequest: send by another locator pair, once it has answered a Probe
+//	POST /contexts/probe    a Name: probe all its locator pairs; GET /paths has what that shows
+//	POST /contexts/doubt    a Name: ask its current pair, which may not work, and move if it doesn't
 //
 // Keys are the names of the netlink specification. Times are in milliseconds. An error is
 // a Failure, and the status is 400 for a request that makes no sense, 403, 404, 409 if it

@@ -50,7 +50,7 @@ type Switch struct {
 	// does.
 	Direction string `json:"direction"`
 	// Trigger is what caused it: send-timeout, local, deprecated, peer-locators, icmp,
-	// ulp, peer, operator, return, restart or payload.
+	// ulp, peer, operator, return, restart, payload, silence or advice.
 	Trigger string `json:"trigger"`
 	// Why is the trigger in words.
 	Why  string `json:"why,omitempty"`

@@ -12,8 +12,8 @@ import (
 // pairs of each.
 const MaxProtections = 100
 
-// Protection is what a context would have if its provider failed. Only a context that can
-// send has it.
+// Protection is what a context would have if its provider failed. A ULID pair without a context
+// that can send has none, and Why says why.
 type Protection struct {
 	Name
 	Protected bool `json:"protected"`
@@ -22,15 +22,16 @@ type Protection struct {
 	// NetworksLocal and NetworksPeer are those of these pairs and of the current one.
 	NetworksLocal int `json:"networks-local"`
 	NetworksPeer  int `json:"networks-peer"`
-	// LackLocal and LackPeer say why a host has only one.
+	// LackLocal and LackPeer say why a host has only one, or that ours are by one router.
 	LackLocal string `json:"lack-local,omitempty"`
 	LackPeer  string `json:"lack-peer,omitempty"`
+	// Why says why there is no context that can send; "" if there is one.
+	Why string `json:"why,omitempty"`
 	// Text says all that in words.
 	Text string `json:"text"`
 }
 
-// Protections asks what up to MaxProtections contexts would have if their provider failed.
-// Contexts that shim6d does not know are left out.
+// Protections asks what up to MaxProtections ULID pairs would have if their provider failed.
 func (c *Client) Protections(ctx context.Context, names []Name) (l []Protection, err error) {
 	q := url.Values{}
 	for _, n := range names {

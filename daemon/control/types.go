@@ -25,12 +25,16 @@ type Backend interface {
 	// other pairs lately, the oldest first.
 	Paths(context.Context) ([]Path, error)
 	Switches(context.Context) ([]Switch, error)
-	// Protections are those of the named contexts that exist.
+	// Protections are those of the named ULID pairs, whether they have contexts or not.
 	Protections(context.Context, []Name) ([]Protection, error)
 	Open(context.Context, OpenRequest) error
 	Close(context.Context, Name) error
 	Refresh(context.Context, Name) error
 	Use(context.Context, UseRequest) error
+	// ProbeAll returns once Probes by all pairs have begun. Paths has what they show.
+	ProbeAll(context.Context, Name) error
+	// Doubt returns once the current pair is asked.
+	Doubt(context.Context, Name) error
 }
 
 // ErrUnavailable says that the daemon can't do anything now, as when it ends.
@@ -193,8 +197,10 @@ func PreferenceOf(p wire.Preference) Preference {
 
 // Locator is an address of this host.
 type Locator struct {
-	Address     netip.Addr `json:"address"`
-	Interface   string     `json:"interface"`
+	Address   netip.Addr `json:"address"`
+	Interface string     `json:"interface"`
+	// Router is the one by which packets from the locator leave. It is left out if there is none.
+	Router      netip.Addr `json:"router,omitzero"`
 	Available   bool       `json:"available"`
 	Operational bool       `json:"operational"`
 	// Why says why the locator is not available or operational, or why others are
@@ -206,6 +212,8 @@ type Locator struct {
 	// HBA and CGA say how peers can verify the locator.
 	HBA bool `json:"hba"`
 	CGA bool `json:"cga"`
+	// Temporary: the address changes for privacy (RFC 8981).
+	Temporary bool `json:"temporary"`
 }
 
 // Failure is the answer to a request that was not done.

@@ -19,6 +19,9 @@ import (
 type Locator struct {
 	Address   netip.Addr
 	Interface string
+	// Router is the one by which packets from the address should leave: the one that has
+	// announced its prefix, if that is known. It is invalid if there is none.
+	Router netip.Addr
 	// Available and Operational are by RFC 5534, sections 3.1 and 3.2. Why says why not,
 	// or why peers are told to prefer others; "" if all is well.
 	Available, Operational bool
@@ -31,7 +34,8 @@ type Locator struct {
 	Key        *rsa.PrivateKey
 	// Policy is the policy of the interface.
 	Policy config.InterfacePolicy
-	// Temporary: the address changes for privacy (RFC 8981), and no peer is told of it.
+	// Temporary: the address changes for privacy (RFC 8981). No peer is told of it, except in
+	// sessions that began at an address that was made together with it.
 	Temporary bool
 }
 
@@ -52,19 +56,18 @@ func Assess(t *Table, c *config.Config, now time.Duration) []Locator {
 			continue
 		}
 		l := Locator{Address: key.address, Interface: t.links[key.index].name, ValidUntil: a.validUntil, Temporary: a.flags&unix.IFA_F_TEMPORARY != 0}
-		l.Why = t.unavailable(c, key, a, now)
+		l.prove(c)
+		if l.Why = t.unavailable(c, key, a, now); !t.links[key.index].loopback {
+			l.Router = t.routerOf(key.index, cga.PrefixOf(key.address))
+		}
 		if l.Available = l.Why == ""; l.Available {
 			l.Why = t.broken(key, a)
 			l.Operational = l.Why == ""
-			if t.kept(key, a) {
-				// It is deprecated on the loopback only to keep new
-				// connections away.
+			if t.kept(a) {
+				// It is deprecated only to keep new connections away.
 				a.flags &^= unix.IFA_F_DEPRECATED
 			}
-			l.prefer(c, a.flags)
-			if l.Temporary && l.Why == "" {
-				l.Why = "temporary, so that no peer is told of it"
-			}
+			l.prefer(c, l.aged(a.flags))
 		}
 		list = append(list, l)
 	}
@@ -74,11 +77,31 @@ func Assess(t *Table, c *config.Config, now time.Duration) []Locator {
 		}
 		return b.rank() - a.rank()
 	})
-	list = slices.CompactFunc(list, func(a, b Locator) bool { return a.Address == b.Address })
-	for i := range list {
-		list[i].prove(c)
+	return slices.CompactFunc(list, func(a, b Locator) bool { return a.Address == b.Address })
+}
+
+// aged says why a temporary address is not told to all peers. It returns the flags by which peers
+// are told which of the locators of a session are the better ones: all of those that were made
+// together become deprecated together, only to keep new connections away.
+func (l *Locator) aged(flags uint32) uint32 {
+	why := ""
+	switch {
+	case !l.Temporary:
+		return flags
+	case l.PDS == nil:
+		why = "temporary, so that no peer is told of it"
+	case flags&unix.IFA_F_DEPRECATED != 0:
+		why = "temporary, only for sessions that began with it"
+	default:
+		why = "temporary, for new sessions"
 	}
-	return list
+	if l.Why == "" {
+		l.Why = why
+	}
+	if l.PDS != nil {
+		flags &^= unix.IFA_F_DEPRECATED
+	}
+	return flags
 }
 
 // isSiteLocal reports whether an address is site-local: RFC 3879 has deprecated these, and RFC
@@ -97,7 +120,7 @@ func (l *Locator) rank() int {
 
 // unavailable says why an address is not available, "" if it is.
 func (t *Table) unavailable(c *config.Config, key assignment, a address, now time.Duration) string {
-	l, ok := t.links[key.index]
+	_, ok := t.links[key.index]
 	switch {
 	case !ok:
 		return "its interface is gone"
@@ -107,18 +130,18 @@ func (t *Table) unavailable(c *config.Config, key assignment, a address, now tim
 		return "tentative: duplicate address detection goes on"
 	case a.validUntil != 0 && a.validUntil <= now:
 		return "its valid lifetime has ended"
-	case t.kept(key, a):
+	case t.kept(a):
 		// After a restart it is not known which interface has had it.
 		why, _ := c.AllowedAddress(key.address)
 		return why
 	}
-	why, _ := c.Allowed(l.name, key.address)
+	why, _ := t.Allowed(c, key.index, key.address)
 	return why
 }
 
 // broken says why an address is not operational, "" if it is.
 func (t *Table) broken(key assignment, a address) string {
-	if t.kept(key, a) {
+	if t.kept(a) {
 		return "kept on " + t.links[key.index].name + " for contexts: its link has lost it"
 	}
 	index := key.index
@@ -127,21 +150,16 @@ func (t *Table) broken(key assignment, a address) string {
 		// An address on the loopback is reached by any interface.
 		return ""
 	}
+	if l.port {
+		return "the link is a port of a bridge or the like, which has the addresses in its place"
+	}
 	if !l.up {
 		return "the link is down"
 	}
 	if !t.needsRouter[index] {
 		return ""
 	}
-	if len(t.routers[index]) == 0 {
-		return "there is no default router any more"
-	}
-	for _, r := range t.routers[index] {
-		if !r.IsValid() || !t.failed[assignment{index, r}] {
-			return ""
-		}
-	}
-	return "the default router does not answer (Neighbor Unreachability Detection)"
+	return t.Mute(index, cga.PrefixOf(key.address))
 }
 
 // prefer sets what peers are told, except the proof.
@@ -172,5 +190,10 @@ func (l *Locator) prefer(c *config.Config, flags uint32) {
 
 // prove finds the set that an address is in, if there is one.
 func (l *Locator) prove(c *config.Config) {
-	l.PDS, l.Key, _ = c.Proof(l.Address)
+	pds, set := c.Proof(l.Address)
+	if set == nil {
+		return
+	}
+	l.PDS, l.Key = pds, set.PrivateKey
+	l.Temporary = l.Temporary || set.Temporary
 }

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"shim6/daemon/config"
 )
 
 // Protocol marks the addresses (IFA_PROTO), rules (FRA_PROTOCOL) and routes (rtm_protocol)
@@ -28,8 +30,8 @@ type Assigned struct {
 	PreferredUntil, ValidUntil time.Duration
 	// Enabled: the interface is up, with or without a carrier.
 	Enabled, Loopback bool
-	// Kept: its link has lost it, and shim6d keeps it on the loopback for the contexts
-	// that have it as their ULID.
+	// Kept: its link has lost it, and shim6d keeps it on the loopback, or on another link,
+	// for the contexts that have it as their ULID.
 	Kept bool
 }
 
@@ -41,7 +43,7 @@ func (t *Table) Assigned() []Assigned {
 		list = append(list, Assigned{
 			Index: key.index, Interface: l.name, Address: key.address, Bits: a.bits,
 			Flags: a.flags, Protocol: a.protocol,
-			PreferredUntil: a.preferredUntil, ValidUntil: a.validUntil, Enabled: l.enabled, Loopback: l.loopback, Kept: t.kept(key, a),
+			PreferredUntil: a.preferredUntil, ValidUntil: a.validUntil, Enabled: l.enabled, Loopback: l.loopback, Kept: t.kept(a),
 		})
 	}
 	slices.SortFunc(list, func(a, b Assigned) int {
@@ -50,19 +52,39 @@ func (t *Table) Assigned() []Assigned {
 	return list
 }
 
-func (t *Table) kept(key assignment, a address) bool {
-	return a.protocol == Protocol && t.links[key.index].loopback
+// kept tells them from the addresses that shim6d makes for links, which have prefixes.
+func (t *Table) kept(a address) bool { return a.protocol == Protocol && a.bits == hostBits }
+
+// hostBits is the prefix length of one address.
+const hostBits = 128
+
+// Allowed reports whether an address may be used on an interface, and why not: shim6.ko leaves
+// all packets of VRFs alone, and the configuration has its say.
+func (t *Table) Allowed(c *config.Config, index uint32, a netip.Addr) (why string, ok bool) {
+	l := t.links[index]
+	if l.vrf {
+		return "interface " + l.name + " is in a VRF, where Shim6 does not work", false
+	}
+	return c.Allowed(l.name, a)
+}
+
+// Made reports whether an interface has an address that shim6d has made for it.
+func (t *Table) Made(index uint32, a netip.Addr) bool {
+	v := t.addresses[assignment{index, a}]
+	return v.protocol == Protocol && !t.kept(v)
 }
 
 // Enabled reports whether an interface is there and up, with or without a carrier.
 func (t *Table) Enabled(index uint32) bool { return t.links[index].enabled }
 
+// Up reports whether an interface is up and has a carrier.
+func (t *Table) Up(index uint32) bool { return t.links[index].up }
+
 // Name is the name of an interface, "" if there is none.
 func (t *Table) Name(index uint32) string { return t.links[index].name }
 
-// Routers are the default routers of an interface in the main table, which has the routers
-// that announce themselves. An invalid address is a default route without a router.
-func (t *Table) Routers(index uint32) []netip.Addr { return t.mainRouters[index] }
+// HadRouter reports whether an interface has or has had a default router.
+func (t *Table) HadRouter(index uint32) bool { return t.needsRouter[index] }
 
 // Loopback is the index of the loopback interface, 0 if it is not known.
 func (t *Table) Loopback() uint32 {

@@ -42,7 +42,7 @@ func TestRouters(t *testing.T) {
 		if got := table.Routers(2); !slices.Equal(got, c.routers) {
 			t.Errorf("%s: routers %v, wanted %v", c.name, got, c.routers)
 		}
-		if got := table.routers[2]; !slices.Equal(got, c.all) || table.needsRouter[2] != (c.all != nil) {
+		if got := addresses(table.routers[2]); !slices.Equal(got, c.all) || table.needsRouter[2] != (c.all != nil) {
 			t.Errorf("%s: of all tables %v, wanted %v", c.name, got, c.all)
 		}
 	}

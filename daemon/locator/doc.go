@@ -3,8 +3,8 @@
 // Package locator knows the addresses of this host: which are available, and which of those
 // are locally operational (RFC 5534, section 3).
 //
-// A Table holds what rtnetlink tells, and Assess says what follows from it. Both are pure.
-// The messages come from a Watcher.
+// A Table holds what rtnetlink and Router Advertisements tell, and Assess says what follows from
+// it. Both are pure. The messages come from a Watcher, and the advertisements from a Listener.
 //
 // # Available (RFC 5534, section 3.1)
 //
@@ -21,6 +21,7 @@
 //
 // An available address is operational if its interface is up, with a carrier, and has a
 // default router that answers (Neighbor Unreachability Detection). The router is needed only
-// if the interface has had one before: between hosts on one link there may never be any. An
+// if the interface has had one before: between hosts on one link there may never be any. Where
+// it is known which routers have announced the prefix of an address, only these count for it. An
 // address that is not operational stays in the list, as BROKEN: so its ULID lives on.
 package locator

@@ -84,15 +84,8 @@ func replay(t *testing.T, until string) *Table {
 			}
 		default:
 			for _, m := range s.messages {
-				changed, err := table.Apply(0, m)
-				if err != nil {
+				if _, err := table.Apply(0, m); err != nil {
 					t.Fatal(err)
-				}
-				// A dump would show this.
-				if changed == Routes && m.Header.Type == unix.RTM_DELROUTE {
-					if err := table.SetRoutes(nil); err != nil {
-						t.Fatal(err)
-					}
 				}
 			}
 		}
@@ -343,9 +336,19 @@ func TestApplySaysWhatChanged(t *testing.T) {
 		}
 	}
 	for _, m := range recordingOf(t, begin, unix.RTM_NEWROUTE) {
-		c, err := table.Apply(0, m)
-		if isDefault := m.Data[1] == 0; err != nil || (c == Routes) != isDefault {
-			t.Errorf("route %x: %v, %v", m.Data, c, err)
+		isDefault, want := m.Data[1] == 0, Changed(0)
+		if isDefault {
+			want = Locators
+		}
+		// It is there already.
+		if c, err := table.Apply(0, m); err != nil || isDefault && c != 0 {
+			t.Errorf("route %x again: %v, %v", m.Data, c, err)
+		}
+		for _, kind := range []netlink.HeaderType{unix.RTM_DELROUTE, unix.RTM_NEWROUTE} {
+			m.Header.Type = kind
+			if c, err := table.Apply(0, m); err != nil || isDefault && c != want {
+				t.Errorf("route %x, %v: %v, %v", m.Data, kind, c, err)
+			}
 		}
 	}
 	if c, err := table.Apply(0, netlink.Message{Header: netlink.Header{Type: 999}}); c != 0 || err != nil {
@@ -441,5 +444,32 @@ func TestProof(t *testing.T) {
 	}
 	if n := len(available(Assess(table, c, 0))); n != 7 {
 		t.Errorf("%d of the addresses are available", n)
+	}
+}
+
+// Temporary addresses that shim6d has made become deprecated together. Peers are not told.
+func TestTemporary(t *testing.T) {
+	table := replay(t, begin)
+	prefixes := []cga.SubnetPrefix{cga.PrefixOf(netip.MustParseAddr("2001:db8:1::")), cga.PrefixOf(netip.MustParseAddr("2001:db8:2::"))}
+	set, err := cga.GenerateHBA(context.Background(), rand.Reader, prefixes, cga.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table.addresses[assignment{4, set[0].Addr}] = address{}
+	table.addresses[assignment{5, set[1].Addr}] = address{flags: unix.IFA_F_DEPRECATED}
+	kernels := netip.MustParseAddr("2001:db8:1::face")
+	table.addresses[assignment{4, kernels}] = address{flags: unix.IFA_F_TEMPORARY}
+	c := config.Default()
+	c.Sets = []config.Set{{Addresses: set, PrivateKey: &rsa.PrivateKey{}, Temporary: true}}
+	why := map[netip.Addr]string{
+		set[0].Addr: "temporary, for new sessions",
+		set[1].Addr: "temporary, only for sessions that began with it",
+		kernels:     "temporary, so that no peer is told of it",
+	}
+	for _, l := range Assess(table, c, 0) {
+		want, temporary := why[l.Address]
+		if l.Temporary != temporary || temporary && (l.Why != want || (l.Preference.Priority != 0 || l.Preference.Flags != 0) || l.Told(0).Temporary != temporary) {
+			t.Errorf("%+v, wanted %q", l, want)
+		}
 	}
 }

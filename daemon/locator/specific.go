@@ -27,13 +27,21 @@ type Specific struct {
 }
 
 // specifics are the routes of the main table that are no default routes. There may be a hundred
-// thousand. So each message updates its route, and what follows from all of them is computed
-// only when somebody asks.
+// thousand, and one more every moment. So a message changes only what is pending, and what follows
+// from all of them is computed only when somebody asks, in one pass over a sorted list.
 type specifics struct {
-	hops map[specificKey][]specificHop
-	// covered and sorted are computed from hops. covered is nil if hops has changed since.
+	// sorted are the routes as they were when somebody last asked, in the order of their
+	// keys, and pending those that have changed since: without hops a route is gone.
+	sorted  []specificRoute
+	pending map[specificKey][]specificHop
+	// covered and by, which is by the index of a link, follow from sorted.
 	covered []netip.Prefix
-	sorted  []Specific
+	by      map[uint32][]Specific
+}
+
+type specificRoute struct {
+	key  specificKey
+	hops []specificHop
 }
 
 // specificKey is what the kernel identifies a route by, in one table.
@@ -48,6 +56,10 @@ type specificHop struct {
 	router netip.Addr
 	// plain: the route only sends by that link and router.
 	plain bool
+}
+
+func (k specificKey) compare(o specificKey) int {
+	return cmp.Or(bytes.Compare(k.destination[:], o.destination[:]), cmp.Compare(k.bits, o.bits), cmp.Compare(k.metric, o.metric))
 }
 
 func (k specificKey) prefix() netip.Prefix {
@@ -85,10 +97,7 @@ func (s *specifics) apply(m netlink.Message) (bool, error) {
 	if err != nil || table != unix.RT_TABLE_MAIN {
 		return false, err
 	}
-	if s.hops == nil {
-		s.hops = map[specificKey][]specificHop{}
-	}
-	old := s.hops[key]
+	old := s.hops(key)
 	now := old
 	switch {
 	case m.Header.Type == unix.RTM_DELROUTE && len(hops) == 0:
@@ -109,13 +118,22 @@ func (s *specifics) apply(m netlink.Message) (bool, error) {
 	if slices.Equal(now, old) {
 		return false, nil
 	}
-	if len(now) == 0 {
-		delete(s.hops, key)
-	} else {
-		s.hops[key] = now
+	if s.pending == nil {
+		s.pending = map[specificKey][]specificHop{}
 	}
-	s.covered, s.sorted = nil, nil
+	s.pending[key] = now
 	return true, nil
+}
+
+// hops are those of a route now.
+func (s *specifics) hops(key specificKey) []specificHop {
+	if hops, ok := s.pending[key]; ok {
+		return hops
+	}
+	if i, ok := slices.BinarySearchFunc(s.sorted, key, specificRoute.compare); ok {
+		return s.sorted[i].hops
+	}
+	return nil
 }
 
 // same reports whether the kernel takes two hops for one.
@@ -198,67 +216,18 @@ func attributes(b []byte, f func(kind uint16, value []byte)) bool {
 	return len(b) == 0
 }
 
-// compute makes sorted and covered of hops.
-func (s *specifics) compute() {
-	if s.covered != nil {
-		return
-	}
-	keys := make([]specificKey, 0, len(s.hops))
-	for k := range s.hops {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b specificKey) int {
-		return cmp.Or(bytes.Compare(a.destination[:], b.destination[:]), cmp.Compare(a.bits, b.bits), cmp.Compare(a.metric, b.metric))
-	})
-	s.covered, s.sorted = make([]netip.Prefix, 0, 16), make([]Specific, 0, len(keys))
-	for _, k := range keys {
-		p := k.prefix()
-		for _, h := range s.hops[k] {
-			if h.plain {
-				s.sorted = append(s.sorted, Specific{p, h.index, h.router})
-			}
-		}
-		s.cover(p)
-	}
-	s.covered = slices.Clip(s.covered)
-}
-
-// cover adds the next prefix in order to those that are covered. Two halves become one whole,
-// unless that would count as a default route.
-func (s *specifics) cover(p netip.Prefix) {
-	for n := len(s.covered); ; n = len(s.covered) {
-		if n == 0 {
-			break
-		}
-		last := s.covered[n-1]
-		if last.Overlaps(p) {
-			return
-		}
-		whole := netip.PrefixFrom(p.Addr(), p.Bits()-1).Masked()
-		if last.Bits() != p.Bits() || !whole.Contains(last.Addr()) || whole.Bits() <= DefaultBits {
-			break
-		}
-		s.covered, p = s.covered[:n-1], whole
-	}
-	s.covered = append(s.covered, p)
-}
-
 // Covered are the fewest prefixes that together have all destinations to which the main table
-// has routes other than default routes. The caller must not change the list.
+// has routes other than default routes. The caller must not change the list, which is good until
+// the next Apply.
 func (t *Table) Covered() []netip.Prefix {
 	t.specifics.compute()
 	return t.specifics.covered
 }
 
 // Specifics are the routes of the main table by a link that are no default routes, in the order
-// of their destinations. The same destination may be there several times, the best first.
+// of their destinations. The same destination may be there several times, the best first. The
+// caller must not change the list, which is good until the next Apply.
 func (t *Table) Specifics(index uint32) []Specific {
 	t.specifics.compute()
-	var list []Specific
-	for _, s := range t.specifics.sorted {
-		if s.Index == index {
-			list = append(list, s)
-		}
-	}
-	return list
+	return t.specifics.by[index]
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // toldRoute is the message of a route of the main table by link 1, with what change changes.
-func toldRoute(t *testing.T, kind, flags int, destination string, change func(*rtnetlink.RouteMessage)) netlink.Message {
+func toldRoute(t testing.TB, kind, flags int, destination string, change func(*rtnetlink.RouteMessage)) netlink.Message {
 	t.Helper()
 	p := netip.MustParsePrefix(destination)
 	r := rtnetlink.RouteMessage{Family: unix.AF_INET6, DstLength: uint8(p.Bits()), Table: unix.RT_TABLE_MAIN, Type: unix.RTN_UNICAST,
@@ -171,18 +171,75 @@ func TestCovered(t *testing.T) {
 	}
 }
 
-// Even as many routes as the Internet has prefixes are looked through in a moment.
-func BenchmarkCovered(b *testing.B) {
-	var s specifics
-	s.hops = map[specificKey][]specificHop{}
-	for n := range uint32(100000) {
-		k := specificKey{bits: 48, metric: 1024}
-		binary.BigEndian.PutUint32(k.destination[:], 0x20010000|n>>8)
-		binary.BigEndian.PutUint16(k.destination[4:], uint16(n*37))
-		s.hops[k] = []specificHop{{index: 1, plain: true}}
+// However many changes are looked at in one go, the lists are the same.
+func TestSpecificsInTurns(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	one, many := &Table{}, &Table{}
+	for i := range 3000 {
+		p := netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, byte(random.IntN(4)), byte(random.IntN(8) << 5)}), 8+random.IntN(16)).Masked()
+		kind := unix.RTM_NEWROUTE
+		if random.IntN(3) == 0 {
+			kind = unix.RTM_DELROUTE
+		}
+		m := toldRoute(t, kind, 0, p.String(), func(r *rtnetlink.RouteMessage) {
+			r.Attributes.OutIface, r.Attributes.Priority = uint32(random.IntN(3)), uint32(random.IntN(2))
+		})
+		for _, table := range []*Table{one, many} {
+			if _, err := table.Apply(0, m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		one.Covered()
+		if i%100 != 0 {
+			continue
+		}
+		if !slices.Equal(one.Covered(), many.Covered()) {
+			t.Fatalf("covered is %v or %v", one.Covered(), many.Covered())
+		}
+		for index := range uint32(3) {
+			if !slices.Equal(one.Specifics(index), many.Specifics(index)) {
+				t.Fatalf("by %d: %v or %v", index, one.Specifics(index), many.Specifics(index))
+			}
+		}
 	}
-	for b.Loop() {
-		s.covered = nil
-		s.compute()
+}
+
+// hundredThousand is a Table with as many routes as the Internet may have prefixes, by two links.
+func hundredThousand(t testing.TB) *Table {
+	var list []netlink.Message
+	for n := range uint32(100000) {
+		r := rtnetlink.RouteMessage{Family: unix.AF_INET6, DstLength: 48, Table: unix.RT_TABLE_MAIN, Type: unix.RTN_UNICAST, Protocol: 12,
+			Attributes: rtnetlink.RouteAttributes{OutIface: 1 + n%2, Priority: 1024, Gateway: netip.MustParseAddr("fe80::1").AsSlice()}}
+		var a [16]byte
+		binary.BigEndian.PutUint32(a[:], 0x20010000|n>>8)
+		binary.BigEndian.PutUint16(a[4:], uint16(n*37))
+		r.Attributes.Dst = a[:]
+		b, err := r.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, netlink.Message{Header: netlink.Header{Type: unix.RTM_NEWROUTE}, Data: b})
+	}
+	table := &Table{}
+	if err := table.SetRoutes(list); err != nil {
+		t.Fatal(err)
+	}
+	table.Covered()
+	return table
+}
+
+// One route more among a hundred thousand is followed in a moment.
+func BenchmarkCovered(b *testing.B) {
+	table := hundredThousand(b)
+	for n := 0; b.Loop(); n++ {
+		kind := unix.RTM_NEWROUTE
+		if n%2 == 1 {
+			kind = unix.RTM_DELROUTE
+		}
+		m := toldRoute(b, kind, 0, "2001:db8:9::/48", nil)
+		if changed, err := table.Apply(0, m); err != nil || changed != Specifics {
+			b.Fatal(changed, err)
+		}
+		table.Covered()
 	}
 }

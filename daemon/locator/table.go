@@ -3,8 +3,8 @@
 package locator
 
 import (
+	"bytes"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"time"
@@ -18,15 +18,21 @@ import (
 type Table struct {
 	links     map[uint32]link
 	addresses map[assignment]address
-	routers   map[uint32][]netip.Addr
 	// routers are the default routers of interfaces in all tables, and mainRouters those
-	// in the main table.
-	mainRouters map[uint32][]netip.Addr
+	// in the main table, the best first.
+	routers, mainRouters map[uint32][]router
+	// announced says of interfaces which router has announced which prefix.
+	announced map[uint32][]announcement
+	// heard are the routers of interfaces that have said to be default routers, and until when.
+	heard map[uint32]map[netip.Addr]time.Duration
+	// now is the latest time that is known, by the clock of Apply.
+	now time.Duration
 	// failed are the neighbours that Neighbor Unreachability Detection has given up, until
 	// it finds them again.
 	failed map[assignment]bool
 	// needsRouter are interfaces that have had a default router.
 	needsRouter map[uint32]bool
+	defaults    defaults
 	specifics   specifics
 }
 
@@ -35,6 +41,11 @@ type link struct {
 	// enabled: the administrator has set it up. up: it has a carrier as well.
 	enabled, up bool
 	loopback    bool
+	// port: it is a port of a bridge, a bond or the like, which has the addresses in its
+	// place. It is neither enabled nor up.
+	port bool
+	// vrf: it is a VRF or a member of one.
+	vrf bool
 }
 
 // assignment is an address on an interface.
@@ -58,11 +69,14 @@ type Changed uint8
 const (
 	// Locators: addresses or their quality may have changed.
 	Locators Changed = 1 << iota
-	// Routes: the default routes are to be dumped, since the message does not tell in
-	// full what has changed.
+	// Routes: the routes are to be dumped, since the message does not tell in full what has
+	// changed.
 	Routes
 	// Specifics: routes of the main table that are no default routes have changed.
 	Specifics
+	// Links: a link was set up or down, or is gone. The kernel may be configured not to
+	// tell which routes that removes (the sysctl skip_notify_on_dev_down): see Stale.
+	Links
 )
 
 // linkUp are the flags that an interface with a carrier has.
@@ -73,6 +87,7 @@ const linkUp = unix.IFF_UP | unix.IFF_RUNNING | unix.IFF_LOWER_UP
 // can't be read; it has changed nothing.
 func (t *Table) Apply(now time.Duration, m netlink.Message) (Changed, error) {
 	t.init()
+	t.now = max(t.now, now)
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		return t.applyLink(m)
@@ -86,13 +101,15 @@ func (t *Table) Apply(now time.Duration, m netlink.Message) (Changed, error) {
 			}
 			return 0, err
 		}
-		hops, err := defaultRoute(m)
-		if err != nil || hops == nil {
-			return 0, err
+		changed, all, err := t.defaults.apply(m)
+		if changed && t.setRouters() {
+			all |= Locators
 		}
-		return Routes, nil
+		return all, err
 	case unix.RTM_NEWNEIGH, unix.RTM_DELNEIGH:
 		return t.applyNeighbour(m)
+	case unix.RTM_NEWNDUSEROPT:
+		return t.applyOption(now, m), nil
 	}
 	return 0, nil
 }
@@ -103,13 +120,16 @@ func (t *Table) init() {
 	}
 	t.links = map[uint32]link{}
 	t.addresses = map[assignment]address{}
-	t.routers = map[uint32][]netip.Addr{}
+	t.routers = map[uint32][]router{}
+	t.announced = map[uint32][]announcement{}
+	t.heard = map[uint32]map[netip.Addr]time.Duration{}
+	t.defaults = defaults{}
 	t.failed = map[assignment]bool{}
 	t.needsRouter = map[uint32]bool{}
 }
 
-// Dump takes over a dump of everything. The Table still knows which interfaces need a router,
-// since no dump tells that.
+// Dump takes over a dump of everything. The Table still knows which interfaces need a router, and
+// what routers have announced, since no dump tells that.
 func (t *Table) Dump(now time.Duration, messages []netlink.Message) error {
 	t.init()
 	fresh := &Table{}
@@ -125,6 +145,17 @@ func (t *Table) Dump(now time.Duration, messages []netlink.Message) error {
 			return err
 		}
 	}
+	for index, list := range t.announced {
+		if fresh.links[index].enabled {
+			fresh.announced[index] = list
+		}
+	}
+	for index, heard := range t.heard {
+		if fresh.links[index].up {
+			fresh.heard[index] = heard
+		}
+	}
+	fresh.now = max(t.now, now)
 	*t = *fresh
 	return t.SetRoutes(routes)
 }
@@ -132,30 +163,21 @@ func (t *Table) Dump(now time.Duration, messages []netlink.Message) error {
 // SetRoutes takes over a dump of all routes.
 func (t *Table) SetRoutes(messages []netlink.Message) error {
 	t.init()
-	routers, mainRouters := map[uint32][]netip.Addr{}, map[uint32][]netip.Addr{}
+	fresh := defaults{}
 	var all specifics
 	for _, m := range messages {
+		var err error
 		if isSpecific(m) {
-			if _, err := all.apply(m); err != nil {
-				return err
-			}
-			continue
+			_, err = all.apply(m)
+		} else {
+			_, _, err = fresh.apply(m)
 		}
-		hops, err := defaultRoute(m)
 		if err != nil {
 			return err
 		}
-		for _, h := range hops {
-			routers[h.index] = append(routers[h.index], h.address)
-			if h.table == unix.RT_TABLE_MAIN {
-				mainRouters[h.index] = append(mainRouters[h.index], h.address)
-			}
-		}
 	}
-	t.routers, t.mainRouters, t.specifics = routers, mainRouters, all
-	for index := range maps.Keys(routers) {
-		t.needsRouter[index] = true
-	}
+	t.defaults, t.specifics = fresh, all
+	t.setRouters()
 	return nil
 }
 
@@ -177,8 +199,11 @@ func (t *Table) applyLink(m netlink.Message) (Changed, error) {
 	if m.Header.Type == unix.RTM_DELLINK {
 		delete(t.links, head.Index)
 		delete(t.needsRouter, head.Index)
+		delete(t.announced, head.Index)
+		delete(t.heard, head.Index)
 		if had {
-			return Locators | Routes, nil
+			t.setRouters()
+			return Locators | Links, nil
 		}
 		return 0, nil
 	}
@@ -186,8 +211,11 @@ func (t *Table) applyLink(m netlink.Message) (Changed, error) {
 	ad, err := netlink.NewAttributeDecoder(m.Data[unix.SizeofIfInfomsg:])
 	if err == nil {
 		for ad.Next() {
-			if ad.Type() == unix.IFLA_IFNAME {
+			switch ad.Type() {
+			case unix.IFLA_IFNAME:
 				l.name = ad.String()
+			case unix.IFLA_LINKINFO:
+				l.port, l.vrf = masters(ad.Bytes())
 			}
 		}
 		err = ad.Err()
@@ -195,16 +223,45 @@ func (t *Table) applyLink(m netlink.Message) (Changed, error) {
 	if err != nil {
 		return 0, fmt.Errorf("rtnetlink's message of a link can't be read: %w", err)
 	}
+	if l.port {
+		l.enabled, l.up = false, false
+	}
 	if had && l == old {
 		return 0, nil
 	}
+	if !l.enabled {
+		// The kernel forgets its routers too.
+		delete(t.announced, head.Index)
+	}
 	t.links[head.Index] = l
-	if had && l.up != old.up {
-		// The kernel may be configured not to tell which routes this removes, and
-		// never tells which routes it can't use meanwhile.
-		return Locators | Routes, nil
+	if !l.up {
+		// There may be another network behind the link when it is up again.
+		delete(t.heard, head.Index)
+	}
+	if !had || l.up != old.up {
+		// The kernel does not tell which routes it can't use meanwhile.
+		t.setRouters()
+	}
+	if had && (l.enabled != old.enabled || l.vrf != old.vrf) {
+		return Locators | Links, nil
 	}
 	return Locators, nil
+}
+
+// masters reads IFLA_LINKINFO. Packets that come by a port are its master's. A member of a VRF
+// is no port: it keeps its addresses.
+func masters(info []byte) (port, vrf bool) {
+	attributes(info, func(kind uint16, v []byte) {
+		name := string(bytes.TrimRight(v, "\x00"))
+		switch kind {
+		case unix.IFLA_INFO_KIND:
+			vrf = vrf || name == "vrf"
+		case unix.IFLA_INFO_SLAVE_KIND:
+			vrf = vrf || name == "vrf"
+			port = name != "vrf"
+		}
+	})
+	return port, vrf
 }
 
 func (t *Table) applyAddress(now time.Duration, m netlink.Message) (Changed, error) {
@@ -240,7 +297,12 @@ func (t *Table) applyAddress(now time.Duration, m netlink.Message) (Changed, err
 		// 0 would be for ever.
 		v.preferredUntil = max(1, now+time.Duration(lifetime)*time.Second)
 	}
+	_, had := t.addresses[key]
 	t.addresses[key] = v
+	if !had && len(t.heard[a.Index]) > 0 {
+		// It may be the first one of a router that was heard before.
+		t.setRouters()
+	}
 	return Locators, nil
 }
 
@@ -263,48 +325,6 @@ func protocolOf(m netlink.Message) (protocol uint8) {
 
 // infinite is a lifetime that does not end (RFC 4861, section 4.6.2).
 const infinite = 0xffffffff
-
-// hop is an interface, and the router there, if it has an address.
-type hop struct {
-	index   uint32
-	address netip.Addr
-	table   uint32
-}
-
-// defaultRoute returns the hops of a default route, nil for another route. A route that routers
-// announce for all of the Internet, such as 2000::/3, is a default route too.
-func defaultRoute(m netlink.Message) ([]hop, error) {
-	var r rtnetlink.RouteMessage
-	if err := r.UnmarshalBinary(m.Data); err != nil {
-		return nil, fmt.Errorf("rtnetlink's message of a route can't be read: %w", err)
-	}
-	if r.Family != unix.AF_INET6 || r.DstLength > DefaultBits || r.Type != unix.RTN_UNICAST || r.Flags&unix.RTM_F_CLONED != 0 ||
-		r.Protocol == Protocol {
-		// Routes of shim6d follow from the others.
-		return nil, nil
-	}
-	if dst, ok := addrOf(r.Attributes.Dst); ok && dst.IsMulticast() {
-		return nil, nil
-	}
-	hops, table := []hop{}, r.Attributes.Table
-	if table == 0 {
-		table = uint32(r.Table)
-	}
-	add := func(index uint32, flags uint32, gateway net.IP) {
-		if index == 0 || flags&(unix.RTNH_F_DEAD|unix.RTNH_F_LINKDOWN) != 0 {
-			return
-		}
-		a, _ := addrOf(gateway)
-		hops = append(hops, hop{index, a, table})
-	}
-	if len(r.Attributes.Multipath) == 0 {
-		add(r.Attributes.OutIface, r.Flags, r.Attributes.Gateway)
-	}
-	for _, n := range r.Attributes.Multipath {
-		add(n.Hop.IfIndex, uint32(n.Hop.Flags), n.Gateway)
-	}
-	return hops, nil
-}
 
 func (t *Table) applyNeighbour(m netlink.Message) (Changed, error) {
 	var n rtnetlink.NeighMessage

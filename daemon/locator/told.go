@@ -11,8 +11,8 @@ import (
 // Told is a locator at a time, as the control socket tells it.
 func (l *Locator) Told(now time.Duration) control.Locator {
 	j := control.Locator{
-		Address: l.Address, Interface: l.Interface, Available: l.Available, Operational: l.Operational, Why: l.Why,
-		Preference: control.PreferenceOf(l.Preference),
+		Address: l.Address, Interface: l.Interface, Router: l.Router, Available: l.Available, Operational: l.Operational, Why: l.Why,
+		Preference: control.PreferenceOf(l.Preference), Temporary: l.Temporary,
 	}
 	if l.ValidUntil != 0 {
 		ms := max(0, l.ValidUntil-now).Milliseconds()

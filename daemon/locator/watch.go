@@ -16,10 +16,10 @@ import (
 // ErrOverflow says that messages were lost because they were not read fast enough. Dump again.
 var ErrOverflow = errors.New("messages of rtnetlink were lost")
 
-// groups tell of links, neighbours, IPv6 addresses and routes, and of the prefixes that
-// routers announce.
+// groups tell of links, neighbours, IPv6 addresses, routes and rules, of the prefixes that routers
+// announce, and of which router has announced which.
 const groups = unix.RTMGRP_LINK | unix.RTMGRP_NEIGH | unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV6_ROUTE |
-	unix.RTMGRP_IPV6_PREFIX
+	unix.RTMGRP_IPV6_PREFIX | 1<<(unix.RTNLGRP_IPV6_RULE-1) | 1<<(unix.RTNLGRP_ND_USEROPT-1)
 
 // readBuffer is the socket's room for messages in octets. Messages come in bursts.
 const readBuffer = 1 << 20

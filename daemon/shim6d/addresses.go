@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"net/netip"
+	"os"
 	"slices"
 	"time"
 
@@ -43,27 +44,32 @@ type addresses struct {
 	prefixes   address.Prefixes
 	collisions address.Collisions
 	identity   *address.Identity
+	// temporaries are those of the configuration's source "temporary", the newest last.
+	temporaries temporaries
 	// unknown: the identity is not read, because its files are damaged or do not
 	// answer yet, and nothing is done. unread is why.
 	unknown bool
 	unread  error
 	// routes are those that have our mark, as they were read and as was told since; nil
 	// if they are to be read.
-	routes address.Routes
+	routes   address.Routes
+	restorer address.Restorer
 	// clean: the configuration wants no addresses, and nothing is left of ours.
 	clean bool
-	// missing are prefixes without an address, and making whether some are being made.
-	missing []cga.SubnetPrefix
+	// wanting is which addresses are to be made, and making whether some are being made.
+	wanting wanting
 	making  bool
 	// newKey has the first key, once it is made; nil if none is being made.
 	newKey chan *address.Identity
 	// taken are the sets of which another host has an address with every collision count.
 	taken map[*cga.PDS]bool
+	// renewed is when such sets were replaced last, and renewWait how long that took.
+	renewed, renewWait time.Duration
 	// failure is the last error that was logged, so that it is logged once.
 	failure string
 
 	// When something is due; zero if it isn't.
-	keepAt, makeAt, rereadAt time.Duration
+	keepAt, makeAt, rereadAt, planAt, restoreAt, renewAt time.Duration
 }
 
 // addressKernel is what is asked of rtnetlink.
@@ -72,6 +78,7 @@ type addressKernel interface {
 	Rules() ([]address.Rule, error)
 	Routes() (address.Routes, error)
 	Labels() ([]netip.Addr, error)
+	Lifetimes(index uint32) (address.Lifetimes, error)
 	Close() error
 }
 
@@ -89,7 +96,9 @@ func (a *addresses) Start() error {
 	return nil
 }
 
-func (a *addresses) Next() time.Duration { return earliest(a.keepAt, a.makeAt, a.rereadAt) }
+func (a *addresses) Next() time.Duration {
+	return earliest(a.keepAt, a.makeAt, a.rereadAt, a.planAt, a.restoreAt, a.renewAt)
+}
 
 func (a *addresses) Due(now time.Duration) error {
 	if isDue(a.keepAt, now) {
@@ -101,6 +110,17 @@ func (a *addresses) Due(now time.Duration) error {
 	if isDue(a.rereadAt, now) {
 		a.load()
 	}
+	if isDue(a.planAt, now) {
+		a.planAt = 0
+		a.host.settleSoon()
+	}
+	if isDue(a.renewAt, now) {
+		a.renew()
+	}
+	if isDue(a.restoreAt, now) {
+		a.restoreAt = 0
+		a.host.settleSoon()
+	}
 	return nil
 }
 
@@ -111,6 +131,11 @@ func (a *addresses) Apply(*config.Config) error {
 }
 
 func (a *addresses) Close() {
+	if f := a.temporaries.file; f != nil {
+		if err := f.Close(diskPatience); err != nil {
+			a.log.Error("temporary addresses are not kept for a restart", "error", err)
+		}
+	}
 	if a.rtnetlink != nil {
 		a.rtnetlink.Close()
 	}
@@ -124,7 +149,8 @@ func (a *addresses) hear(now time.Duration, m mnetlink.Message) bool {
 	}
 	a.collisions.Apply(m)
 	// True if somebody else has changed a route of ours.
-	return a.routes.Apply(m)
+	changed := a.routes.Apply(m)
+	return a.restorer.Apply(m, &a.host.table, changed) || changed
 }
 
 // keepULIDs keeps the ULIDs of contexts that links have lost. This must be done before the
@@ -133,7 +159,13 @@ func (a *addresses) hear(now time.Duration, m mnetlink.Message) bool {
 func (a *addresses) keepULIDs() {
 	table := &a.host.table
 	for _, action := range a.keeper.Update(a.now(), table, a.session.engine.LocalULIDs) {
-		if err := a.rtnetlink.Do(action); err != nil {
+		err := a.rtnetlink.Do(action)
+		if errors.Is(err, os.ErrPermission) {
+			if other, ok := address.Elsewhere(action, table); ok {
+				action, err = other, a.rtnetlink.Do(other)
+			}
+		}
+		if err != nil {
 			a.log.Warn("a ULID can't be kept for its contexts", "error", err)
 			continue
 		}
@@ -161,6 +193,11 @@ func (a *addresses) effectiveConfig() *config.Config {
 	for _, s := range i.Sets {
 		c.Sets = append(c.Sets, config.Set{Addresses: s, PrivateKey: i.Key})
 	}
+	for _, t := range a.temporaries.list {
+		for _, s := range t.Sets {
+			c.Sets = append(c.Sets, config.Set{Addresses: s, PrivateKey: t.Key, Temporary: true})
+		}
+	}
 	return &c
 }
 
@@ -176,6 +213,7 @@ func (a *addresses) manage() {
 	}
 	s := address.State{Now: a.now(), Config: a.config, Table: &a.host.table, Identity: a.identity, Collisions: &a.collisions}
 	s.Prefixes = a.prefixes.Known(s.Now, s.Table)
+	s.Temporaries, s.Used = a.currentTemporaries()
 	for _, index := range a.prefixes.Full() {
 		a.log.Warn("routers announce more prefixes than shim6d uses on a link", "interface", s.Table.Name(index), "most", address.MaxPrefixes)
 	}
@@ -185,22 +223,43 @@ func (a *addresses) manage() {
 		return
 	}
 	a.routes = s.Routes
+	a.restorer.Rules(s.Rules)
 	p := s.Plan()
+	a.restore(&p)
 	failed := a.change(p.Actions)
 	a.fail(failed)
 	a.clean = !on && failed == nil && len(p.Actions) <= mostChanges
 	if !a.making {
-		for _, set := range p.Duplicates {
-			a.collide(set)
+		for _, d := range p.Duplicates {
+			a.collide(d)
 		}
 	}
-	a.missing = p.Missing
+	a.planAt = p.Next
+	a.wanting = a.wants(&p)
 	switch {
-	case len(p.Missing) == 0:
+	case a.wanting.nothing():
 		a.makeAt = 0
 	case a.makeAt == 0 && !a.making:
 		a.makeAt = a.now() + gatherPause
 		a.makeKey()
+	}
+}
+
+// restore leaves out of a plan what other programs have removed too often, and says so.
+func (a *addresses) restore(p *address.Plan) {
+	r := a.restorer.Bound(a.now(), p)
+	switch {
+	case r.First == nil:
+		a.restoreAt = 0
+	case r.Later == 0:
+		a.restoreAt = 0
+		a.log.Warn("another program has removed what shim6d has set up: it is set up again", "first", r.First)
+	case a.restoreAt == 0:
+		a.restoreAt = r.Later
+		a.log.Warn("another program goes on to remove what shim6d sets up: it is set up again only now and then",
+			"first", r.First, "pause", address.RestorePause)
+	default:
+		a.restoreAt = r.Later
 	}
 }
 
@@ -219,6 +278,7 @@ func (a *addresses) change(actions []address.Action) (failed error) {
 		}
 		// The kernel will tell the same, but perhaps after the next plan.
 		a.routes.Apply(action.Message())
+		a.restorer.Did(action)
 	}
 	if failed != nil {
 		// Perhaps the kernel's routes are not those that we know of.

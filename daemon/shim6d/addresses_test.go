@@ -36,6 +36,8 @@ type fakeRtnetlink struct {
 	rules  []address.Rule
 	routes address.Routes
 	labels []netip.Addr
+	// lifetimes are those of temporary addresses, by link.
+	lifetimes map[uint32]address.Lifetimes
 	// mute is the error of Labels.
 	mute error
 }
@@ -49,6 +51,13 @@ func (f *fakeRtnetlink) Rules() ([]address.Rule, error)  { return f.rules, f.ref
 func (f *fakeRtnetlink) Routes() (address.Routes, error) { return f.routes, nil }
 func (f *fakeRtnetlink) Labels() ([]netip.Addr, error)   { return f.labels, f.mute }
 func (f *fakeRtnetlink) Close() error                    { return nil }
+
+func (f *fakeRtnetlink) Lifetimes(index uint32) (address.Lifetimes, error) {
+	if l, ok := f.lifetimes[index]; ok {
+		return l, nil
+	}
+	return address.Lifetimes{}, errors.New("there is no such link")
+}
 
 func (f *fakeRtnetlink) did(t *testing.T, want ...string) {
 	t.Helper()
@@ -233,18 +242,32 @@ func duplicate(a netip.Addr) mnetlink.Message {
 	return m
 }
 
-// If all three sets have collided the log says so, once.
+// If all three sets have collided the log says so, once. After a while there is another set, and
+// if that goes on, after longer and longer.
 func TestCollisions(t *testing.T) {
 	d, _, log := withContext(t)
 	d.addresses.load()
 	d.addresses.manage()
 	d.addresses.makeAddresses()
 	(<-d.requests)()
-	for range 5 {
-		d.addresses.collide(0)
-	}
-	if n := strings.Count(log.String(), "no other address can be made"); n != 1 {
-		t.Errorf("said %d times; log: %s", n, log)
+	for i, want := range []time.Duration{renewPause, 2 * renewPause, 4 * renewPause} {
+		for range 5 {
+			d.addresses.collide(address.Duplicate{Temporary: -1})
+		}
+		if n := strings.Count(log.String(), "no other address of its set is left"); n != i+1 {
+			t.Errorf("said %d times; log: %s", n, log)
+		}
+		if wait := d.addresses.renewAt - d.now(); wait > want || wait < want-time.Minute/2 {
+			t.Errorf("another set in %v, wanted %v", wait, want)
+		}
+		old := d.addresses.identity.Sets[0]
+		d.addresses.renew()
+		(<-d.requests)()
+		for j, a := range d.addresses.identity.Sets[0] {
+			if a.Addr == old[j].Addr || a.PDS.SubnetPrefix != old[j].PDS.SubnetPrefix || a.PDS.CollisionCount != 0 {
+				t.Errorf("%v after %v", a.Addr, old[j].Addr)
+			}
+		}
 	}
 }
 
@@ -309,8 +332,8 @@ func TestTooManyAnnouncements(t *testing.T) {
 		tell(t, d, announced(t, fmt.Sprintf("2001:db8:9:%x::", n)))
 		d.addresses.manage()
 	}
-	if n := strings.Count(log.String(), "more prefixes than shim6d uses"); n != 1 || len(d.addresses.missing) != address.MaxPrefixes {
-		t.Errorf("said %d times; %d prefixes lack an address; log: %s", n, len(d.addresses.missing), log)
+	if n := strings.Count(log.String(), "more prefixes than shim6d uses"); n != 1 || len(d.addresses.wanting.missing) != address.MaxPrefixes {
+		t.Errorf("said %d times; %d prefixes lack an address; log: %s", n, len(d.addresses.wanting.missing), log)
 	}
 }
 

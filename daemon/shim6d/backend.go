@@ -75,6 +75,14 @@ func (b backend) Use(ctx context.Context, r control.UseRequest) error {
 	})
 }
 
+func (b backend) Doubt(ctx context.Context, n control.Name) error {
+	return b.command(ctx, func(id uint64) engine.Event { return engine.Doubt{ID: id, ULIDs: ulidsOf(n)} })
+}
+
+func (b backend) ProbeAll(ctx context.Context, n control.Name) error {
+	return b.command(ctx, func(id uint64) engine.Event { return engine.ProbeAll{ID: id, ULIDs: ulidsOf(n)} })
+}
+
 func (b backend) Contexts(ctx context.Context) ([]control.Context, error) {
 	return look(ctx, b.d, func() []control.Context {
 		list := []control.Context{}
@@ -111,9 +119,7 @@ func (b backend) Protections(ctx context.Context, names []control.Name) ([]contr
 	return look(ctx, b.d, func() []control.Protection {
 		list := []control.Protection{}
 		for _, n := range names {
-			if p, ok := b.d.session.protection(ulidsOf(n)); ok {
-				list = append(list, protectionOf(n, p))
-			}
+			list = append(list, protectionOf(n, b.d.session.protection(ulidsOf(n))))
 		}
 		return list
 	})

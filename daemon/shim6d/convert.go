@@ -25,7 +25,7 @@ func localsOf(list []locator.Locator) []engine.LocalLocator {
 		if l.Available {
 			local = append(local, engine.LocalLocator{
 				Address: l.Address, Preference: l.Preference, PDS: l.PDS, Key: l.Key, ValidUntil: l.ValidUntil,
-				Interface: l.Interface, Policy: policyOf(l.Policy), Temporary: l.Temporary,
+				Interface: l.Interface, Router: l.Router, Policy: policyOf(l.Policy), Temporary: l.Temporary,
 			})
 		}
 	}
@@ -161,7 +161,7 @@ func direction(s *reap.Switch) string {
 func protectionOf(n control.Name, p reap.Protection) control.Protection {
 	return control.Protection{
 		Name: n, Protected: p.Protected(), Pairs: p.Pairs, NetworksLocal: p.Local, NetworksPeer: p.Peer,
-		LackLocal: p.LackLocal, LackPeer: p.LackPeer, Text: p.String(),
+		LackLocal: p.LackLocal, LackPeer: p.LackPeer, Why: p.Why, Text: p.String(),
 	}
 }
 

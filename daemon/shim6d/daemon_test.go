@@ -66,7 +66,7 @@ func (f *fake) DeleteTagged(netlink.ULIDs, uint64) error {
 
 func (f *fake) Contexts() ([]netlink.Context, error) { return f.contexts, nil }
 
-func (f *fake) SendControl(_, _ netip.Addr, message []byte, _ int) error {
+func (f *fake) SendControl(_, _ netip.Addr, _ netlink.Encapsulation, message []byte, _ int) error {
 	f.note("send")
 	if f.sent != nil {
 		f.sent(message)
@@ -513,6 +513,11 @@ func TestBackend(t *testing.T) {
 	}
 	if l, err := b.Locators(ctx); err != nil || l == nil {
 		t.Errorf("%+v, %v", l, err)
+	}
+	stranger := control.Name{ULIDLocal: a1, ULIDPeer: netip.MustParseAddr("2001:db8:99::1")}
+	p, err := b.Protections(ctx, []control.Name{name, stranger})
+	if err != nil || len(p) != 2 || p[0].Why != "the peer has not answered yet" || !strings.HasPrefix(p[1].Text, "not protected: ") || p[1].Protected {
+		t.Errorf("%+v, %v", p, err)
 	}
 	use := control.UseRequest{Name: name, LocatorLocal: a1, LocatorPeer: b1}
 	if err := b.Use(ctx, use); err == nil || !strings.Contains(err.Error(), "I1-SENT") {

@@ -79,5 +79,9 @@ func goodText(s *reap.Switch, at clock) string {
 }
 
 func pairAt(p engine.Pair, t time.Time) string {
-	return fmt.Sprintf("%v %v at %s", p.Local, p.Peer, t.Format(time.RFC3339Nano))
+	how := ""
+	if p.Encapsulation != engine.Native {
+		how = " " + p.Encapsulation.String()
+	}
+	return fmt.Sprintf("%v %v%s at %s", p.Local, p.Peer, how, t.Format(time.RFC3339Nano))
 }

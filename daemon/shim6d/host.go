@@ -91,6 +91,7 @@ func newHostLink(c *core, a *addresses) *hostLink {
 	h := &hostLink{core: c, addresses: a, batches: make(chan batch)}
 	h.sources = []source{
 		&rtnetlinkSource{table: &h.table, addresses: a},
+		newAdvertisements(c.log, &h.table),
 	}
 	return h
 }
@@ -212,13 +213,15 @@ func (h *hostLink) settleSoon() {
 // settle has the addresses set up, and tells the engine if its locators have changed.
 func (h *hostLink) settle() {
 	h.settleAt = 0
+	failed := false
 	for _, s := range h.sources {
 		changed, err := s.Sync(h.now())
 		if err != nil {
-			// Sync has not forgotten what it had to read.
+			// Sync has not forgotten what it had to read. The other sources do what they have
+			// to do, or they would ask for it again at once.
 			h.log.Warn("the addresses of this host can't be read", "error", err)
-			h.settleAt = h.now() + retryPause
-			return
+			failed = true
+			continue
 		}
 		if changed&locator.Locators != 0 {
 			// A message that was lost would have caused this.
@@ -227,6 +230,10 @@ func (h *hostLink) settle() {
 		if changed&locator.Routes != 0 {
 			h.addresses.routes = nil
 		}
+	}
+	if failed {
+		h.settleAt = h.now() + retryPause
+		return
 	}
 	h.addresses.manage()
 	h.tellLocators()

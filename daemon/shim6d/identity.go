@@ -7,6 +7,7 @@ import (
 	crand "crypto/rand"
 	"errors"
 	"io/fs"
+	"slices"
 	"time"
 
 	"shim6/daemon/cga"
@@ -19,6 +20,10 @@ const (
 	rereadPause = 10 * time.Second
 	// remakePause is between attempts to make addresses.
 	remakePause = time.Minute
+	// renewPause is how long it takes until a set of which other hosts have all addresses is
+	// replaced, and longestRenewPause how long if that has happened again and again.
+	renewPause        = time.Minute
+	longestRenewPause = time.Hour
 )
 
 // load reads the identity of this host. It waits for that the first time.
@@ -27,6 +32,7 @@ func (a *addresses) load() {
 	patience := time.Duration(0)
 	if a.taken == nil {
 		a.taken, patience = map[*cga.PDS]bool{}, diskPatience
+		a.loadTemporaries()
 	}
 	type loaded struct {
 		identity *address.Identity
@@ -88,15 +94,58 @@ func (a *addresses) makeKey() {
 	}()
 }
 
+// wanting says which addresses are to be made.
+type wanting struct {
+	// missing are prefixes in which the identity has no address.
+	missing []cga.SubnetPrefix
+	// temporary are prefixes in which identities of temporary addresses have none.
+	temporary map[*address.Identity][]cga.SubnetPrefix
+	// rotate are the prefixes for which there should be new temporary addresses.
+	rotate []cga.SubnetPrefix
+}
+
+func (w *wanting) nothing() bool {
+	return len(w.missing) == 0 && len(w.temporary) == 0 && len(w.rotate) == 0
+}
+
+// first is what is to be made first: addresses that are there for good do not wait until a key for
+// temporary ones is made.
+func (w wanting) first() wanting {
+	if len(w.missing) > 0 {
+		return wanting{missing: w.missing}
+	}
+	return w
+}
+
+// wants is what a plan wants to be made.
+func (a *addresses) wants(p *address.Plan) wanting {
+	w := wanting{missing: p.Missing, rotate: p.Rotate}
+	for i, missing := range p.MissingTemporary {
+		if w.temporary == nil {
+			w.temporary = map[*address.Identity][]cga.SubnetPrefix{}
+		}
+		w.temporary[a.temporaries.list[i].Identity] = missing
+	}
+	return w
+}
+
+// makings are what was made. Fields are nil if nothing was.
+type makings struct {
+	identity *address.Identity
+	// extended are by the identities that they replace.
+	extended map[*address.Identity]*address.Identity
+	rotated  *address.Identity
+}
+
 // makeAddresses makes addresses for the prefixes that lack one. It takes a second, and so is done
 // beside the loop.
 func (a *addresses) makeAddresses() {
 	a.makeAt = 0
-	if a.making || len(a.missing) == 0 || !a.config.ManagesAddresses() {
+	if a.making || a.wanting.nothing() || !a.config.ManagesAddresses() {
 		return
 	}
 	a.making = true
-	identity, missing := a.identity, a.missing
+	identity, w := a.identity, a.wanting.first()
 	inUse := address.InUse(a.prefixes.Known(a.now(), &a.host.table), &a.host.table)
 	newKey := a.newKey
 	a.newKey = nil
@@ -104,34 +153,116 @@ func (a *addresses) makeAddresses() {
 		if identity == nil && newKey != nil {
 			identity = <-newKey
 		}
-		next, err := identity.Extend(context.Background(), crand.Reader, missing, inUse)
+		m, err := w.make(identity, inUse)
 		return func() {
 			a.making = false
 			if err != nil {
-				a.log.Error("addresses can't be made", "prefixes", missing, "error", err)
+				a.log.Error("addresses can't be made", "prefixes", slices.Concat(w.missing, w.rotate), "error", err)
 				a.makeAt = a.now() + remakePause
-				return
 			}
-			a.log.Info("addresses were made", "prefixes", missing)
-			a.use(next)
+			if m.identity != nil {
+				a.log.Info("addresses were made", "prefixes", w.missing)
+				a.use(m.identity)
+			}
+			a.useTemporary(&m, &w)
+			// The first part is done, and the rest has waited long enough.
+			if a.wanting.missing = nil; len(w.missing) > 0 && !a.wanting.nothing() {
+				a.makeAt = max(a.makeAt, a.now())
+			}
+			a.host.settleSoon()
 		}
 	})
 }
 
+// make makes what is wanted, as far as it can.
+func (w *wanting) make(identity *address.Identity, inUse []cga.SubnetPrefix) (m makings, err error) {
+	extend := func(i *address.Identity, prefixes []cga.SubnetPrefix) *address.Identity {
+		next, failed := i.Extend(context.Background(), crand.Reader, prefixes, inUse)
+		err = errors.Join(err, failed)
+		return next
+	}
+	if len(w.missing) > 0 {
+		m.identity = extend(identity, w.missing)
+	}
+	m.extended = map[*address.Identity]*address.Identity{}
+	for i, missing := range w.temporary {
+		if next := extend(i, missing); next != nil {
+			m.extended[i] = next
+		}
+	}
+	if len(w.rotate) > 0 {
+		m.rotated = extend(nil, w.rotate)
+	}
+	return m, err
+}
+
 // collide makes other addresses for a set, because another host has one of them.
-func (a *addresses) collide(set int) {
-	pds := a.identity.Sets[set][0].PDS
+func (a *addresses) collide(d address.Duplicate) {
+	i := a.identity
+	if d.Temporary >= 0 {
+		i = a.temporaries.list[d.Temporary].Identity
+	}
+	pds := i.Sets[d.Set][0].PDS
 	if a.taken[pds] {
 		return
 	}
-	next, err := a.identity.Collide(set)
+	next, err := i.Collide(d.Set)
 	if err != nil {
 		a.taken[pds] = true
-		a.log.Error("another host has one of our addresses, and no other address can be made", "set", addressesOf(a.identity.Sets[set]), "error", err)
+		if d.Temporary >= 0 {
+			a.log.Error("another host has one of our addresses, and no other address can be made", "set", addressesOf(i.Sets[d.Set]), "error", err)
+			return
+		}
+		// The last one was long ago.
+		if a.renewed+2*longestRenewPause < a.now() {
+			a.renewWait = 0
+		}
+		a.renewWait = min(max(renewPause, 2*a.renewWait), longestRenewPause)
+		a.renewAt = a.now() + a.renewWait
+		a.log.Error("another host has one of our addresses, and no other address of its set is left: this host may be a copy of another one, or the network may send our questions back",
+			"set", addressesOf(i.Sets[d.Set]), "error", err, "another-set-in", a.renewWait)
 		return
 	}
-	a.log.Warn("another host has one of our addresses: there is a new set", "set", addressesOf(a.identity.Sets[set]), "new", addressesOf(next.Sets[set]))
-	a.use(next)
+	a.log.Warn("another host has one of our addresses: there is a new set", "set", addressesOf(i.Sets[d.Set]), "new", addressesOf(next.Sets[d.Set]))
+	if d.Temporary < 0 {
+		a.use(next)
+		return
+	}
+	a.temporaries.list[d.Temporary].Identity = next
+	a.saveTemporaries()
+	a.host.settleSoon()
+}
+
+// renew makes other sets in place of those of which other hosts have every address. RFC 3972,
+// section 4, step 8, stops after three addresses, since somebody may claim any. But a copy of a
+// host finds three copies before it, and a network that sends questions back is repaired in
+// time: without any address of ours, no session of this host would ever be protected again.
+func (a *addresses) renew() {
+	a.renewAt = 0
+	if a.making {
+		a.renewAt = a.now() + remakePause
+		return
+	}
+	identity, taken := a.identity, a.taken
+	a.taken, a.making, a.renewed = map[*cga.PDS]bool{}, true, a.now()
+	a.beside(func() func() {
+		next, err := identity, error(nil)
+		for set := range identity.Sets {
+			if err == nil && taken[identity.Sets[set][0].PDS] {
+				next, err = next.Renew(context.Background(), crand.Reader, set)
+			}
+		}
+		return func() {
+			a.making = false
+			if err != nil {
+				a.log.Error("addresses can't be made", "error", err)
+				a.taken, a.renewAt = taken, a.now()+remakePause
+				return
+			}
+			a.log.Info("there are other sets of addresses, since other hosts had those before")
+			a.use(next)
+		}
+	})
 }
 
 // use has an identity used and saved. The links do not wait until it is saved: a host whose

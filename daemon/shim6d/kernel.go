@@ -53,6 +53,9 @@ type kernelLink struct {
 	// unusable is the last error of a module that is there.
 	unusable string
 
+	// noUDP: the kernel has refused to open the UDP port.
+	noUDP bool
+
 	// lost counts losses of events, and sendErrors messages that could not be sent.
 	lost, sendErrors uint64
 }
@@ -95,6 +98,7 @@ func (k *kernelLink) Due(now time.Duration) error {
 
 func (k *kernelLink) Apply(*config.Config) error {
 	k.tryConfigure()
+	k.retellUDP()
 	return nil
 }
 
@@ -194,12 +198,8 @@ func (k *kernelLink) configure() error {
 	var u netlink.ConfigUpdate
 	u.TriggerPackets = c.Kernel.TriggerPackets
 	u.TriggerTime = (*time.Duration)(c.Kernel.TriggerTime)
-	if c.Kernel.ICMPToULP != nil {
-		u.ICMPToULP = new(uint32)
-		if *c.Kernel.ICMPToULP {
-			*u.ICMPToULP = 1
-		}
-	}
+	u.ICMPToULP = number(c.Kernel.ICMPToULP)
+	u.WatchStreams = number(c.Kernel.WatchStreams)
 	// The kernel's timers are those that peers are told of.
 	if t := time.Duration(c.Protocol.SendTimeout); t != 0 {
 		u.SendTimeout = &t
@@ -210,10 +210,63 @@ func (k *kernelLink) configure() error {
 	if n := uint32(c.Protocol.MaxContexts); n != 0 {
 		u.MaxContexts = &n
 	}
-	if u == (netlink.ConfigUpdate{}) || k.conn == nil {
+	if k.conn == nil {
+		return nil
+	}
+	k.openUDP()
+	if u == (netlink.ConfigUpdate{}) {
 		return nil
 	}
 	return k.conn.SetConfig(u)
+}
+
+// openUDP has the kernel open the port of the encapsulation in UDP, or close it. Without the
+// port all goes on natively.
+func (k *kernelLink) openUDP() {
+	port := uint32(k.config.Protocol.UDPPort)
+	if k.config.Protocol.UDP == config.UDPNever {
+		port = 0
+	}
+	err := k.conn.SetConfig(netlink.ConfigUpdate{UDPPort: &port})
+	if k.noUDP = err != nil && port != 0; k.noUDP {
+		k.log.Warn("the kernel does not open the UDP port, so contexts need IP protocol 140", "port", port, "error", err)
+	}
+}
+
+// retellUDP makes another engine if the kernel has opened the port for the first time, or has
+// refused to. An engine is told only when it is made.
+func (k *kernelLink) retellUDP() {
+	if e := k.session.engine; e == nil || e.UseUDP() == k.useUDP() {
+		return
+	}
+	if err := k.session.Start(); err != nil {
+		k.log.Warn("the kernel's contexts can't be read", "error", err)
+	}
+}
+
+// useUDP is how the engine is to use UDP.
+func (k *kernelLink) useUDP() engine.UseUDP {
+	switch {
+	case k.noUDP:
+		return engine.UDPNever
+	case k.config.Protocol.UDP == config.UDPAuto:
+		return engine.UDPAuto
+	case k.config.Protocol.UDP == config.UDPAlways:
+		return engine.UDPAlways
+	}
+	return engine.UDPNever
+}
+
+// number is 1 for true and 0 for false; nil stays nil.
+func number(b *bool) *uint32 {
+	if b == nil {
+		return nil
+	}
+	n := new(uint32)
+	if *b {
+		*n = 1
+	}
+	return n
 }
 
 func (k *kernelLink) tryConfigure() {
@@ -279,6 +332,7 @@ func (k *kernelLink) connected(conn *kernellink.Connection, err error) {
 	k.conn, k.reconnectAt, k.loadAt, k.unusable = conn, 0, 0, ""
 	k.log.Info("the kernel module is there")
 	k.tryConfigure()
+	k.retellUDP()
 	k.resync()
 	k.changed()
 }
@@ -314,8 +368,8 @@ func (k *kernelLink) send(a engine.Send) {
 	}
 	if err := kernellink.Send(k.conn, a); err != nil {
 		k.sendErrors++
-		k.log.Debug("a message can't be sent", "type", a.Type, "source", a.Source, "destination", a.Destination, "error", err)
+		k.log.Debug("a message can't be sent", "type", a.Type, "source", a.Source, "destination", a.Destination, "encapsulation", a.Encapsulation, "error", err)
 		return
 	}
-	k.log.Debug("sent", "type", a.Type, "source", a.Source, "destination", a.Destination)
+	k.log.Debug("sent", "type", a.Type, "source", a.Source, "destination", a.Destination, "encapsulation", a.Encapsulation)
 }

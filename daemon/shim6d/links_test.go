@@ -80,11 +80,11 @@ type probing struct {
 	from []netip.Addr
 }
 
-func (p *probing) SendControl(source, destination netip.Addr, message []byte, length int) error {
+func (p *probing) SendControl(source, destination netip.Addr, how netlink.Encapsulation, message []byte, length int) error {
 	if m, err := wire.Decode(message); err == nil && m.Type() == wire.TypeProbe {
 		p.from = append(p.from, source)
 	}
-	return p.fake.SendControl(source, destination, message, length)
+	return p.fake.SendControl(source, destination, how, message, length)
 }
 
 // local returns what the engine knows of a locator of a context, and of the context.

@@ -20,6 +20,12 @@ import (
 func withRouter(t *testing.T) (*daemon, *fakeRtnetlink) {
 	t.Helper()
 	d, f, _ := withContext(t)
+	withRouterOf(t, d, f)
+	return d, f
+}
+
+func withRouterOf(t *testing.T, d *daemon, f *fakeRtnetlink) {
+	t.Helper()
 	d.addresses.load()
 	f.routes = address.Routes{}
 	router := told(unix.RTM_NEWROUTE, &rtnetlink.RouteMessage{Family: unix.AF_INET6, Table: unix.RT_TABLE_MAIN, Type: unix.RTN_UNICAST,
@@ -30,7 +36,6 @@ func withRouter(t *testing.T) (*daemon, *fakeRtnetlink) {
 	d.addresses.manage()
 	f.did(t, "route add default via", "rule add from")
 	f.rules = []address.Rule{{Source: [8]byte(a1.AsSlice()[:8]), Priority: d.config.Addresses.Priority, Table: d.config.Addresses.Table + 2}}
-	return d, f
 }
 
 // specific is the message of a route of the main table that another program has set up.
@@ -91,6 +96,39 @@ func TestRoutesAreTakenAway(t *testing.T) {
 	clear(f.routes)
 	d.addresses.manage()
 	f.did(t, "route add throw", "route add default via")
+}
+
+// So is a rule, and if that goes on it is told, and done only now and then.
+func TestRulesAreTakenAway(t *testing.T) {
+	d, f, log := withContext(t)
+	withRouterOf(t, d, f)
+	rule := f.rules[0]
+	for i := 0; d.addresses.restoreAt == 0; i++ {
+		if i > 100 {
+			t.Fatal("there is no end of it")
+		}
+		d.host.settleAt = 0
+		f.rules = []address.Rule{rule}
+		d.addresses.manage()
+		f.did(t)
+		tell(t, d, address.DeleteRule(rule).Message())
+		if d.host.settleAt == 0 {
+			t.Fatal("it is not noticed")
+		}
+		f.rules = nil
+		d.addresses.manage()
+		if d.addresses.restoreAt == 0 {
+			f.did(t, "rule add from")
+		}
+	}
+	f.did(t)
+	if !strings.Contains(log.String(), "another program goes on to remove") {
+		t.Errorf("the log says %s", log)
+	}
+	d.addresses.restoreAt, d.host.settleAt = d.now(), 0
+	if d.addresses.Due(d.now()); d.host.settleAt == 0 || d.addresses.restoreAt != 0 {
+		t.Errorf("to settle at %v, to restore at %v", d.host.settleAt, d.addresses.restoreAt)
+	}
 }
 
 // Many routes are set up in several turns.

@@ -12,6 +12,9 @@ import (
 	"shim6/daemon/locator"
 )
 
+// linksPause is how long the kernel may take to remove the routes of a link.
+const linksPause = time.Second
+
 // rtnetlinkSource is the source of links, addresses, routes and neighbours, and of the
 // prefixes that routers announce.
 type rtnetlinkSource struct {
@@ -20,6 +23,9 @@ type rtnetlinkSource struct {
 	watcher   *locator.Watcher
 	// dumpDue and routesDue say what Sync has to read.
 	dumpDue, routesDue bool
+	// linksAt is when Sync has to read the routes if the kernel has not told by then of all
+	// that a link took along; zero if no link has gone.
+	linksAt time.Duration
 }
 
 func (*rtnetlinkSource) String() string { return "rtnetlink" }
@@ -56,8 +62,9 @@ func (r *rtnetlinkSource) apply(now time.Duration, m mnetlink.Message) (locator.
 		return addressesChanged, nil
 	}
 	changed, err := r.table.Apply(now, m)
-	if changed&locator.Routes != 0 {
-		r.routesDue = true
+	r.routesDue = r.routesDue || changed&locator.Routes != 0
+	if changed&locator.Links != 0 {
+		r.linksAt = now + linksPause
 	}
 	return changed, err
 }
@@ -68,27 +75,32 @@ func (r *rtnetlinkSource) Lost() { r.dumpDue = true }
 // Sync reads the routes or everything, if that is due.
 func (r *rtnetlinkSource) Sync(now time.Duration) (changed locator.Changed, err error) {
 	var messages []mnetlink.Message
+	linksDue := isDue(r.linksAt, now)
+	if linksDue {
+		r.linksAt = 0
+	}
 	switch {
 	case r.dumpDue:
 		if messages, err = r.watcher.Dump(); err == nil {
 			err = r.table.Dump(now, messages)
 		}
 		changed = locator.Locators | locator.Routes
-	case r.routesDue:
+	case r.routesDue, linksDue && r.table.Stale():
 		if messages, err = r.watcher.Routes(); err == nil {
 			err = r.table.SetRoutes(messages)
 		}
 		changed = locator.Routes
 	}
 	if err != nil {
+		r.routesDue = true
 		return 0, err
 	}
 	r.dumpDue, r.routesDue = false, false
 	return changed, nil
 }
 
-// Next is never: messages say when there is something to read.
-func (*rtnetlinkSource) Next() time.Duration { return never }
+// Next is when a link should have taken its routes along.
+func (r *rtnetlinkSource) Next() time.Duration { return earliest(r.linksAt) }
 
 // Close ends Receive.
 func (r *rtnetlinkSource) Close() {

@@ -5,6 +5,7 @@ package main
 import (
 	crand "crypto/rand"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -53,6 +54,7 @@ func (s *session) Start() error {
 		MaxPeerContexts:   c.Protocol.MaxPeerContexts,
 		MaxPrefixContexts: c.Protocol.MaxPrefixContexts,
 		DebugErrors:       c.Protocol.DebugErrors,
+		UDP:               s.kernel.useUDP(),
 		Explorer:          x,
 	})
 	if err != nil {
@@ -68,7 +70,7 @@ func (s *session) Start() error {
 	clear(s.waiting)
 	s.engine, s.explorer = e, x
 	s.handle(engine.Locators{Local: s.host.local()})
-	s.handle(engine.Start{Contexts: contexts, Records: s.store.records.Records()})
+	s.handle(engine.Start{Contexts: contexts, Records: s.store.records.Records(), Carriers: s.store.carriers.All()})
 	return nil
 }
 
@@ -148,6 +150,8 @@ func (s *session) do(actions []engine.Action) (refused []engine.ContextRefused) 
 			}
 		case engine.ContextDel:
 			s.kernel.deleteContext(a)
+		case engine.Learned:
+			s.store.carriers.Put(a.Carrier)
 		case engine.Persist:
 			s.store.records.Put(a.ULIDs, a.Record)
 		case engine.Send:
@@ -188,9 +192,7 @@ func (s *session) send(a engine.Send) {
 func (s *session) stateChanged(a engine.StateChange) {
 	about := append(attributes(a.ULIDs), "from", stateName(a.From), "to", stateName(a.To), "why", a.Why)
 	if a.To == engine.Established {
-		if p, ok := s.protection(a.ULIDs); ok {
-			about = append(about, "protection", p.String())
-		}
+		about = append(about, "protection", s.protection(a.ULIDs).String())
 	}
 	s.log.Info("context", about...)
 	s.history.change(control.Change{Name: nameOf(a.ULIDs), From: stateName(a.From), To: stateName(a.To), Why: a.Why})
@@ -202,7 +204,8 @@ func (s *session) switched(w *reap.Switch) {
 	at := s.wall()
 	s.log.Info("path", append(attributes(w.ULIDs),
 		"direction", direction(w), "trigger", w.Trigger, "why", w.Why,
-		"from-local", w.From.Local, "from-peer", w.From.Peer, "to-local", w.To.Local, "to-peer", w.To.Peer,
+		"from-local", w.From.Local, "from-peer", w.From.Peer, "from-encapsulation", w.From.Encapsulation,
+		"to-local", w.To.Local, "to-peer", w.To.Peer, "to-encapsulation", w.To.Encapsulation,
 		"probed", probedText(w, at), "last-good", goodText(w, at), "outage", w.Outage)...)
 	s.history.switches.add(switchOf(w, at))
 }
@@ -222,14 +225,15 @@ func (s *session) paths() []control.Path {
 	return list
 }
 
-// protection is what a context would have if its provider failed. Only a context that can
-// send has it.
-func (s *session) protection(u engine.ULIDs) (p reap.Protection, ok bool) {
+// protection is what a context would have if its provider failed, or why there is no context
+// that can send.
+func (s *session) protection(u engine.ULIDs) reap.Protection {
 	x, ok := s.engine.Session(u)
-	if !ok || !x.Info().State.Sends() {
-		return p, false
+	if ok && x.Info().State.Sends() {
+		return s.explorer.Protection(x)
 	}
-	return s.explorer.Protection(x), true
+	trusted := slices.ContainsFunc(s.config.Peers.TrustedPrefixes, func(p netip.Prefix) bool { return p.Contains(u.Local) })
+	return reap.Unprotected(s.engine.State(u), u.Local, trusted, s.host.locators)
 }
 
 // attributes are the names of a context for the log.

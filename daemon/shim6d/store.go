@@ -30,7 +30,9 @@ type store struct {
 	still
 	*core
 	records *statefile.File
-	keys    *address.Saver
+	// carriers are the networks between which messages pass in UDP alone.
+	carriers *statefile.Carriers
+	keys     *address.Saver
 }
 
 func (s *store) String() string { return "store" }
@@ -50,6 +52,9 @@ func (s *store) open() error {
 		s.log.Warn(err.Error())
 	}
 	s.records = records
+	if s.carriers, err = statefile.OpenCarriers(folder, s.carriersFailure); err != nil {
+		s.log.Warn(err.Error())
+	}
 	s.keys = address.NewSaver(s.config.StateDirectory, folder, s.keysFailure)
 	old := s.config.StateDirectory
 	c, ok := within(s.core, diskPatience, func() (c claim) {
@@ -104,11 +109,21 @@ func (s *store) adoptOld(c claim) {
 
 // Close writes what is left, and waits for that, but not for long.
 func (s *store) Close() {
+	if err := s.carriers.Close(); err != nil {
+		s.log.Warn("which networks need UDP is not kept for a restart", "error", err)
+	}
 	if err := s.records.Close(); err != nil {
 		s.log.Error("contexts are not kept for a restart", "error", err)
 	}
 	if err := s.keys.Close(diskPatience); err != nil {
 		s.log.Error("the keys and addresses of shim6d are not saved", "error", err)
+	}
+}
+
+// carriersFailure is told by the writer of carriers, on its goroutine.
+func (s *store) carriersFailure(err error) {
+	if err != nil {
+		s.log.Warn("which networks need UDP is not kept for a restart until this works again", "error", err)
 	}
 }
 

@@ -2,8 +2,12 @@
 
 package wire
 
-// PayloadHeaderLen is the octets of a payload extension header.
-const PayloadHeaderLen = 8
+const (
+	// PayloadHeaderLen is the octets of a payload extension header.
+	PayloadHeaderLen = 8
+	// UDPHeaderLen is the octets of the UDP header that may be before it.
+	UDPHeaderLen = 8
+)
 
 // PayloadHeader is a Shim6 payload extension header (RFC 5533, section 5.2).
 type PayloadHeader struct {

@@ -6,7 +6,7 @@
 # after addresses.sh.
 #
 # The test names the program by MANAGER, and has functions for the program on host a:
-# manager_begin, manager_restart (which returns once the program is ready), manager_log and
+# manager_begin, doctor_advises, manager_restart (which returns once the program is ready), manager_log and
 # manager_end.
 
 # two_providers: two providers, and the program has set up both links.
@@ -37,6 +37,21 @@ theirs()
 }
 
 is_theirs() { expect_eq "what is $MANAGER's" "$(theirs)" "$THEIRS"; }
+
+# wrong_way: the advice of doctor on the first address whose packets leave by the other provider, and
+# WRONG, the uplink that they should take. Arguments are the words that run shim6tool.
+wrong_way()
+{
+	local all
+
+	all=$("$@" -j doctor) || [ $? = 2 ] || return
+	WRONG=$(jq -r 'first(.[] | select(.check == "routes" and .result == "warn") | .text) | capture("its own (?<up>[a-z0-9]*)").up' <<<"$all")
+	ADVICE=$(jq -r 'first(.[] | select(.check == "routes" and .result == "warn")).advice' <<<"$all")
+	[ -n "$WRONG" ] || { echo "$all"; fail "doctor finds no address that leaves by the other provider"; }
+}
+
+# right_way: nothing leaves by the other provider where WRONG is its own.
+right_way() { ! "$@" doctor | tee "$TEST_TMP/doctor" | grep "its own $WRONG"; }
 
 makes()
 {
@@ -97,6 +112,7 @@ beside_begin()
 	modprobe shim6 || exit
 	run_test "two providers, and $MANAGER" two_providers
 	[ "$tap_failed" = 0 ] || tap_end
+	run_test "doctor's advice on a route by source is $MANAGER's, and right" doctor_advises
 	run_test "shim6d makes addresses beside $MANAGER's" makes
 	run_test "packets leave by the router of their source" routed
 	run_test "announcements go on, and nobody takes anything away" goes_on

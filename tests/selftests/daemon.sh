@@ -163,7 +163,8 @@ count_control()
 # sent HOST TYPE: how many messages of a type a host has sent.
 sent() { in_ns "$1" nft list counter ip6 control "$2" | awk '$1 == "packets" { print $2 }'; }
 
-# lose HOST MATCH...: the host loses control messages that it receives and that match.
+# lose HOST MATCH...: the host loses control messages that it receives and that match, and all in
+# UDP: what is lost is lost.
 lose()
 {
 	local h=$1
@@ -174,6 +175,7 @@ lose()
 			chain in {
 				type filter hook prerouting priority -470;
 				ip6 nexthdr 140 @th,16,1 0 $* drop
+				udp dport 61140 drop
 			}
 		}
 	EOF

@@ -31,11 +31,11 @@ modules=/lib/modules/$release
 image=${SHIM6_DEB_IMAGE:+$(realpath "$SHIM6_DEB_IMAGE")}
 debs=${image:-$TEST_TMP}
 
-# few: keep only those of the kernel's own modules that are used here. DKMS calls depmod at each
+# few: keep only those of the kernel's own modules that are used here, or that ours needs. DKMS calls depmod at each
 # step, which takes three minutes for thousands of modules on an emulated machine.
 few()
 {
-	modprobe -a --show-depends veth sch_netem | sed -n "s|^insmod $modules/||p" >"$TEST_TMP/few" &&
+	modprobe -a --show-depends veth sch_netem udp_tunnel ip6_udp_tunnel | sed -n "s|^insmod $modules/||p" >"$TEST_TMP/few" &&
 		[ -s "$TEST_TMP/few" ] && mkdir "$TEST_TMP/modules" || return
 	(cd "$modules" && xargs cp -L --parents -t "$TEST_TMP/modules") <"$TEST_TMP/few" &&
 		rm "$modules/kernel" && cp -r "$TEST_TMP/modules/kernel" "$modules/" || return
@@ -121,7 +121,7 @@ unit_runs()
 	expect_eq "its user" "$(inside ps -o user= -p "$pid")" shim6d &&
 		expect_eq "its capabilities, privileges and system calls" \
 			"$(inside sed -n 's/^\(CapBnd\|CapEff\|NoNewPrivs\|Seccomp\):\t//p' "/proc/$pid/status" | xargs)" \
-			"0000000000001000 0000000000001000 1 2"
+			"0000000000003000 0000000000003000 1 2"
 }
 
 daemon_package()
@@ -133,6 +133,7 @@ daemon_package()
 		/usr/share/bash-completion/completions/shim6tool; do
 		[ -e "$f" ] || { fail "there is no $f"; return 1; }
 	done
+	has_examples || return
 	[ "$(command -v shim6d) $(command -v shim6tool)" = "/usr/sbin/shim6d /usr/bin/shim6tool" ] || return
 	inside shim6d -check && expect_eq "what systemd has against the unit" \
 		"$(inside systemd-analyze verify --man=no shim6d.service 2>&1 | grep shim6d)" ""

@@ -9,15 +9,27 @@ A1=$(topo_addr a up1) A2=$(topo_addr a up2)
 B1=$(topo_addr b up1) B2=$(topo_addr b up2)
 RESULTS=$TEST_TMP/results
 
-# daemons_up: start shim6d on both hosts, with default timers. DAEMON_MORE is added to the
-# configuration of a.
+# unwatched COMMAND [...]: run a command, and let daemons that it starts not watch streams. So what
+# is left of failures is noticed by what the command is about.
+unwatched()
+{
+	local status=0
+
+	DAEMONS_MORE="watch-streams = false"
+	"$@" || status=$?
+	DAEMONS_MORE=
+	return $status
+}
+
+# daemons_up: start shim6d on both hosts, with default timers. DAEMONS_MORE is added to the
+# section [kernel] of both, and DAEMON_MORE to the configuration of a.
 daemons_up()
 {
 	local h more
 
 	for h in a b; do
-		more=
-		[ $h != a ] || more=${DAEMON_MORE:-}
+		more=${DAEMONS_MORE:-}
+		[ $h != a ] || more+=${DAEMON_MORE:-}
 		daemon_conf $h <<-EOF2 || return
 			[log]
 			level = "debug"

@@ -46,9 +46,9 @@ refused("reserved bits", errno.EINVAL, "", SET, u32(1, 5), reserved=1)
 refused("one good value, one bad", errno.ERANGE, "out of range", SET, u32(1, 5) + u32(2, 0))
 refused("one bad value, one good", errno.ERANGE, "out of range", SET, u32(2, 0) + u32(1, 5))
 
-# How payload is carried on a locator pair: this kernel knows the value 1 alone.
+# How payload is carried on a locator pair: this kernel knows the values 1 and 2.
 CONTEXT_SET = 5
-for value in 0, 2:
+for value in 0, 3:
     refused(f"encapsulation {value}", errno.ERANGE, "out of range", CONTEXT_SET, u32(23, value))
 
 # Lists of locators.

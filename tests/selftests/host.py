@@ -20,6 +20,8 @@ a, b, la, lb = ip(A), ip(B), ip(LA), ip(LB)
 CT_LOCAL, CT_PEER = 0x123456789ABC, 0x7EDCBA987654
 MTU = 1500
 PORT = 4000
+# The usual port of the encapsulation in UDP.
+UDP_PORT = 61140
 tun = pkt.Tun("tun0")
 cases = []
 

@@ -235,6 +235,31 @@ def forms_payload():
                 every_layout(name(before, behind, ulp), [p], edges, few=few)
 
 
+def by_udp(before, behind, ulp, bad=0):
+    nexthdr, data, inner = chain(behind, *ULPS[ulp])
+    ours = pkt.udp(lb, la, UDP_PORT, UDP_PORT, pkt.payload_header(CT_LOCAL, nexthdr) + data, bad)
+    first, octets, outer = chain(before, UDP, ours)
+    at = 40 + (outer[-1] if outer else 0)
+    edges = [40, *(40 + e for e in outer), at, at + 8, at + 16, *(at + 16 + e for e in inner)]
+    return pkt.ipv6(lb, la, first, octets), edges
+
+
+@case("a payload header in UDP behind each order of headers, before each ULP, in each layout")
+def forms_udp():
+    tool("config", "set", "udp-port", str(UDP_PORT))
+    for before in BEFORE:
+        for behind in BEHIND:
+            for ulp in ULPS:
+                p, edges = by_udp(before, behind, ulp)
+                few = 2 if ulp == "UDP" and (not behind or before == []) else 29
+                every_layout("UDP, " + name(before, behind, ulp), [p], edges, few=few)
+    m = pkt.control(67, CT_LOCAL.to_bytes(6, "big") + bytes(28))
+    for before in ([], [DEST], [FRAGMENT]):
+        first, octets, edges = chain(before, UDP, pkt.udp(lb, la, UDP_PORT, UDP_PORT, m))
+        at = 40 + (edges[-1] if edges else 0)
+        every_layout(f"a Probe in UDP behind {before}", [pkt.ipv6(lb, la, first, octets)], [40, at, at + 8, at + 16], few=7)
+
+
 @case("reassembled: our header behind a Fragment header, in the first of two", "5533-12-01")
 def forms_reassembled():
     body = bytes(range(200))

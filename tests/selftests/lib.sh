@@ -8,7 +8,8 @@
 #
 # A part of the cases can be chosen. SHIM6_CASE=TEXT: those whose name has TEXT.
 # SHIM6_SHARE=I/N: every Nth case from the Ith on, counted from 0, so that N guests
-# run all. set_up runs in any case. Cases that build on earlier ones are a story:
+# run all; with TAP_GROUP=M, M cases that follow each other stay together. set_up runs
+# in any case. Cases that build on earlier ones are a story:
 # such a test has TAP_STORY=1, is not shared, and runs from its first case to the
 # chosen one.
 
@@ -198,7 +199,7 @@ tap_chosen()
 		tap_is_named "$1" && tap_named=$((tap_named + 1)) && return
 		[ -n "${TAP_STORY:-}" ]
 	elif [ -n "${SHIM6_SHARE:-}" ] && [ -z "${TAP_STORY:-}" ]; then
-		[ $((n % ${SHIM6_SHARE#*/})) = "${SHIM6_SHARE%/*}" ]
+		[ $((n / ${TAP_GROUP:-1} % ${SHIM6_SHARE#*/})) = "${SHIM6_SHARE%/*}" ]
 	fi
 }
 

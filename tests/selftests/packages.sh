@@ -61,6 +61,15 @@ dkms_built()
 		expect_eq "the module's kernel" "$(modinfo -k "$2" -F vermagic shim6 | cut -d ' ' -f 1)" "$2"
 }
 
+# has_examples: the examples are where Debian has them, all of them and without their tests, and
+# firewalld finds its service.
+has_examples()
+{
+	expect_eq "the examples" "$(cd /usr/share/doc/shim6/examples && find . -type f | sort)" \
+		"$(cd "$repo/examples" && find . -type f ! -name '*_test.go' | sort)" &&
+		cmp /usr/lib/firewalld/services/shim6.xml "$repo/examples/firewall/shim6.xml"
+}
+
 # dpkg_has PACKAGE VERSION
 dpkg_has()
 {

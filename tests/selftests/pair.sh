@@ -52,6 +52,11 @@ switch_host()
 
 switch_to() { switch_host a "$1" && switch_host b "$1"; }
 
+# switch_to_udp LINK: as switch_to, in UDP.
+switch_to_udp() { switch_host a "$1" encapsulation udp && switch_host b "$1" encapsulation udp; }
+UDP_PORT=61140
+udp_open() { shim6tool -n "$(ns a)" config set udp-port $UDP_PORT && shim6tool -n "$(ns b)" config set udp-port $UDP_PORT; }
+
 # start_over: both hosts send by the ULIDs, as if they had never left them.
 start_over() { switch_host a 1 header 0 && switch_host b 1 header 0; }
 

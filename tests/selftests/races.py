@@ -292,7 +292,13 @@ def addresses(rng):
     """Locators and ULIDs that go from under the packets, and come again."""
     while True:
         a = rng.choice(("2001:db8:2::a/64 dev up2", "2001:db8:1::1:1/64 dev up1", "2001:db8:1::1:2/64 dev up1"))
-        subprocess.run(["ip", "-batch", "-"], input=f"addr del {a}\naddr add {a} nodad\n", text=True, check=True)
+        p = subprocess.run(["ip", "-force", "-batch", "-"], input=f"addr del {a}\naddr replace {a} nodad\n", text=True,
+                           stderr=subprocess.PIPE)
+        # Another actor of the same kind may have taken it away at this moment.
+        gone = ("Cannot assign requested address", "address not found", "Command failed")
+        wrong = [l for l in p.stderr.splitlines() if not any(g in l for g in gone)]
+        if wrong:
+            raise RuntimeError(" ".join(wrong))
         time.sleep(rng.random() / 20)
         yield
 

@@ -67,13 +67,14 @@ routers_for()
 	done
 }
 
-# hosts_up: start shim6d on both hosts with its defaults, and wait for all its addresses.
+# hosts_up: start shim6d on both hosts with its defaults, or with the configuration HOSTS_CONF, and
+# wait for all its addresses.
 hosts_up()
 {
 	local h up
 
 	for h in a b; do
-		daemon_conf $h </dev/null && daemon_start $h || return
+		daemon_conf $h <<<"${HOSTS_CONF:-}" && daemon_start $h || return
 	done
 	for h in a b; do
 		for up in up1 up2; do
@@ -140,27 +141,44 @@ one_away() { ! both_home; }
 # the address CALL_FROM; with :: the kernel chooses.
 talk_begin()
 {
-	local client=$1 octets=$2 server ours=U_$1 theirs
+	if [ "$1" = a ]; then talk_serve b; else talk_serve a; fi && talk_call "$@"
+}
+
+# talk_serve HOST: the server of all conversations with the host's ULID.
+talk_serve()
+{
+	local ulid=U_$1
+
+	# Not by in_ns: signals must reach the programs.
+	ip netns exec "$(ns "$1")" /usr/bin/python3 "$here/talk.py" serve "${!ulid}" >"$TEST_TMP/served" 2>"$TEST_TMP/talk.err" &
+	talk_server=$!
+	busywait 20 grep -q ready "$TEST_TMP/served" || { cat "$TEST_TMP/talk.err"; fail "no server"; }
+}
+
+# talk_call CLIENT OCTETS FLOW...
+talk_call()
+{
+	local client=$1 octets=$2 ours=U_$1 theirs=U_b
 
 	shift 2
-	[ "$client" = a ] && server=b || server=a
-	theirs=U_$server
-	# Not by in_ns: signals must reach the programs.
-	ip netns exec "$(ns $server)" /usr/bin/python3 "$here/talk.py" serve "${!theirs}" >"$TEST_TMP/served" 2>"$TEST_TMP/talk.err" &
-	talk_server=$!
-	busywait 20 grep -q ready "$TEST_TMP/served" || { cat "$TEST_TMP/talk.err"; fail "no server"; return 1; }
+	[ "$client" = a ] || theirs=U_a
 	# Opened to append, because the test empties the file while the program has it open.
 	: >"$TEST_TMP/talk"
 	ip netns exec "$(ns "$client")" /usr/bin/python3 "$here/talk.py" call "$octets" "${CALL_FROM:-${!ours}}" "${!theirs}" "$@" \
 		>>"$TEST_TMP/talk" 2>>"$TEST_TMP/talk.err" &
 	talk_client=$!
-	busywait 20 grep -q ready "$TEST_TMP/talk" || { cat "$TEST_TMP/talk.err"; fail "no conversation"; return 1; }
+	busywait 20 grep -q ready "$TEST_TMP/talk" || { cat "$TEST_TMP/talk.err"; fail "no conversation"; }
 }
 
-talk_end()
+talk_end() { processes_end "$talk_client" "$talk_server"; }
+
+# processes_end PID...: kill them, whatever they are doing.
+processes_end()
 {
-	kill -KILL "$talk_client" "$talk_server" 2>/dev/null
-	wait "$talk_client" "$talk_server" 2>/dev/null
+	# Without a name, wait waits for all.
+	[ $# -gt 0 ] || return 0
+	kill -KILL "$@" 2>/dev/null
+	wait "$@" 2>/dev/null
 	return 0
 }
 

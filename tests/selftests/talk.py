@@ -5,13 +5,15 @@ Conversations, and how long each is silent for the caller. A FLOW is one of
 
 tcp     the caller says OCTETS octets five times a second, and the server says them again
 udp     the same in datagrams
+slow    as tcp for a minute and a half, and then once a minute
 listen  the caller says one datagram, and then hears one five times a second
 idle    a TCP connection on which the caller says a little for a minute and a half; the
         server says a word on it when it gets a SIGUSR1
 
-Both print "ready". At SIGUSR1 the caller prints, for each flow, its name and the longest
-time in which nothing has arrived since the last time, or since it began, in milliseconds;
-then a line "told". For idle it prints the number of words that it has heard.
+FLOW@ADDRESS is a flow from another address than LOCAL. Both print "ready", and the caller also
+the addresses at which its flows begin. At SIGUSR1 the caller prints, for each flow, its name and
+the longest time in which nothing has arrived since the last time, or since it began, in
+milliseconds; then a line "told". For idle it prints the number of words that it has heard.
 """
 
 import asyncio
@@ -20,8 +22,9 @@ import socket
 import sys
 import time
 
-PORTS = {"tcp": 7000, "udp": 7001, "listen": 7002, "idle": 7003}
+PORTS = {"tcp": 7000, "udp": 7001, "listen": 7002, "idle": 7003, "slow": 7004}
 PACE = 0.2
+SLOW_PACE = 60
 WORD = b"a word of the server\n"
 IDLE_SMALL_TALK = 90
 
@@ -85,6 +88,7 @@ async def serve(address):
         tasks.add(loop.create_task(to_listener(transport, source)))
 
     await asyncio.start_server(echo, address, PORTS["tcp"])
+    await asyncio.start_server(echo, address, PORTS["slow"])
     await asyncio.start_server(quiet, address, PORTS["idle"])
     await loop.create_datagram_endpoint(lambda: Datagrams(lambda t, d, a: t.sendto(d, a)), (address, PORTS["udp"]))
     await loop.create_datagram_endpoint(lambda: Datagrams(listener), (address, PORTS["listen"]))
@@ -105,33 +109,43 @@ async def hear(flow, heard, reader):
         print(f"{flow}: {e}", file=sys.stderr)
 
 
-async def say(octets, write, until=None):
+async def say(octets, write, until=None, pace=PACE):
     while until is None or time.monotonic() < until:
         write(b"x" * octets)
-        await asyncio.sleep(PACE)
+        await asyncio.sleep(pace)
+
+
+async def say_slowly(octets, write):
+    await say(octets, write, time.monotonic() + IDLE_SMALL_TALK)
+    await say(octets, write, pace=SLOW_PACE)
 
 
 async def call(octets, local, address, names):
     loop = asyncio.get_running_loop()
-    flows, tasks = {}, []
+    flows, tasks, begun = {}, [], []
 
     for name in names:
         flows[name] = heard = Heard()
-        if name in ("tcp", "idle"):
-            reader, writer = await asyncio.open_connection(address, PORTS[name], local_addr=(local, 0))
+        name, _, own = name.partition("@")
+        begin = (own or local, 0)
+        if name in ("tcp", "slow", "idle"):
+            reader, writer = await asyncio.open_connection(address, PORTS[name], local_addr=begin)
             writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             tasks.append(hear(name, heard, reader))
             if name == "tcp":
                 tasks.append(say(octets, writer.write))
+            elif name == "slow":
+                tasks.append(say_slowly(octets, writer.write))
             else:
                 tasks.append(say(50, writer.write, time.monotonic() + IDLE_SMALL_TALK))
         else:
             transport, _ = await loop.create_datagram_endpoint(
-                lambda heard=heard: Datagrams(lambda *_: heard.arrived()), (local, 0), (address, PORTS[name]))
+                lambda heard=heard: Datagrams(lambda *_: heard.arrived()), begin, (address, PORTS[name]))
             if name == "udp":
                 tasks.append(say(min(octets, 1000), transport.sendto))
             else:
                 transport.sendto(b"hello")
+        begun.append((transport if name in ("udp", "listen") else writer).get_extra_info("sockname")[0])
 
     def tell():
         for name, heard in flows.items():
@@ -140,7 +154,7 @@ async def call(octets, local, address, names):
         print("told", flush=True)
 
     loop.add_signal_handler(signal.SIGUSR1, tell)
-    print("ready", flush=True)
+    print("ready", *begun, flush=True)
     await asyncio.gather(*tasks)
     await asyncio.Event().wait()
 

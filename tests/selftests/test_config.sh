@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 need ip modprobe shim6tool python3 jq setpriv unshare
 
-defaults='[{"max-contexts":131072,"max-flows":4096,"trigger-packets":45,"trigger-time":10000,"send-timeout":15000,"idle-timeout":600000,"icmp-to-ulp":0}]'
+defaults='[{"max-contexts":131072,"max-flows":4096,"trigger-packets":45,"trigger-time":10000,"send-timeout":15000,"idle-timeout":600000,"icmp-to-ulp":0,"udp-port":0,"watch-streams":1}]'
 
 # get KEY [shim6tool option...]: one value.
 get()
@@ -23,7 +23,7 @@ has_defaults() { expect_eq "the configuration" "$(shim6tool -j "$@" config show)
 
 json_is_json()
 {
-	shim6tool -j -p config show | jq -e 'length == 1 and (.[0] | length == 7 and all(.[]; . == floor))'
+	shim6tool -j -p config show | jq -e 'length == 1 and (.[0] | length == 9 and all(.[]; . == floor))'
 }
 
 text_reads_back()
@@ -31,7 +31,7 @@ text_reads_back()
 	local text
 
 	text=$(shim6tool -n "$(ns one)" config show) || return
-	expect_eq "lines" "$(echo "$text" | wc -l)" 7 || return
+	expect_eq "lines" "$(echo "$text" | wc -l)" 9 || return
 	# The output can be used to set the values.
 	# shellcheck disable=SC2086
 	shim6tool -n "$(ns one)" config set $text || return
@@ -73,7 +73,7 @@ ranges()
 	refused trigger-time 3600001ms &&
 	refused send-timeout 9999ms && refused send-timeout 100001ms &&
 	refused idle-timeout 299999ms && refused idle-timeout 86400001ms &&
-	refused icmp-to-ulp 2 || return
+	refused icmp-to-ulp 2 && refused udp-port 65536 && refused watch-streams 2 || return
 	# The bounds themselves are good.
 	shim6tool -n "$n" config set max-contexts 4194304 max-flows 1 trigger-packets 0 \
 		trigger-time 0s send-timeout 10s idle-timeout 24h &&

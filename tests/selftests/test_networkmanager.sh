@@ -87,6 +87,22 @@ restarts() { inside systemctl restart NetworkManager && connected && sleep 10; }
 activates() { inside nmcli connection up up1 && busywait 10 taken; }
 reapplies() { inside nmcli device reapply up1 && busywait 10 taken; }
 
+# doctor_advises: follow the advice, which is two commands.
+doctor_advises()
+{
+	local tool
+
+	tool=$(command -v shim6tool)
+	wrong_way inside "$tool" || return
+	echo "$ADVICE"
+	[[ $ADVICE =~ "so '"("nmcli connection modify "[^\']*)"', then '"("nmcli device reapply $WRONG")"'" ]] || { inside cat /proc/self/mountinfo; fail "the advice is another one"; return 1; }
+	eval "inside ${BASH_REMATCH[1]}" && eval "inside ${BASH_REMATCH[2]}" || return
+	busywait 20 right_way inside "$tool" ||
+		{ cat "$TEST_TMP/doctor"; ip -n "$(ns a)" -6 rule; ip -n "$(ns a)" -6 route show table all; fail "the advice does not help"; return 1; }
+	inside nmcli connection modify "$WRONG" ipv6.routes "" ipv6.routing-rules "" && inside nmcli device reapply "$WRONG" &&
+	busywait 30 their_defaults
+}
+
 beside_begin
 run_test "a connection is activated again, its link down and up" after watched activates
 run_test "a connection is reapplied, and no address of others kept" after watched reapplies

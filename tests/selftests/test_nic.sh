@@ -38,10 +38,11 @@ uncable()
 	modprobe -r s6_nic
 }
 
-bad_checksums() { in_ns b awk '$1 == "TcpInCsumErrors" || $1 == "Udp6InCsumErrors" { n += $2 } END { print n + 0 }' /proc/net/snmp6; }
+bad_checksums() { { in_ns b awk '$1 == "TcpInCsumErrors" || $1 == "Udp6InCsumErrors"' /proc/net/snmp6; echo in-udp-checksum "$(stat_of b in-udp-checksum)"; } | awk '{ n += $2 } END { print n + 0 }'; }
 tcp_bad() { in_ns b nstat -az TcpInCsumErrors | awk '$1 == "TcpInCsumErrors" { print $2 }'; }
 
-# carries CSUM: a stream passes by link 2, and no checksum is wrong.
+# carries CSUM: a stream passes by link 2, and no checksum is wrong. $switch is how to get there.
+switch=switch_to
 carries()
 {
 	local bad before
@@ -49,7 +50,7 @@ carries()
 	echo "$1" >/sys/module/s6_nic/parameters/csum || return
 	before=$(stat_of b in-payload)
 	bad="$(tcp_bad) $(bad_checksums)"
-	switch_to 2 && stream 2 true && grew b in-payload "$before" 10 || return
+	$switch 2 && stream 2 true && grew b in-payload "$before" 10 || return
 	expect_eq "wrong checksums" "$(tcp_bad) $(bad_checksums)" "$bad"
 }
 
@@ -67,8 +68,18 @@ corrupt()
 {
 	echo "$1" >/sys/module/s6_nic/parameters/csum || return
 	link_set 2 corrupt 5% || return
-	switch_to 2 && stream 2 true || return
+	$switch 2 && stream 2 true || return
 	link_set 2
+}
+
+# by_udp COMMAND...: the same in UDP.
+by_udp()
+{
+	local switch=switch_to_udp before bad=0
+
+	before=$(stat_of b in-udp)
+	udp_open && "$@" || return
+	grew b in-udp "$before" 10
 }
 
 plain_card()
@@ -124,6 +135,17 @@ trusted_card()
 	switch_to 2 && card_offload 1 && stream 3 not_any_more
 }
 
+# believed_card: the core cuts and sums what the card can't.
+believed_card()
+{
+	local status
+
+	card_offload 1 && carries 2
+	status=$?
+	card_offload 0
+	return $status
+}
+
 modprobe shim6 || exit
 modinfo s6_nic >/dev/null 2>&1 || { tap_skip all "the module s6_nic is not there (tests/vm/run -m tests/selftests/nic)"; tap_end; }
 set_up "two hosts, one link a cable between cards" ns_add a b
@@ -131,10 +153,17 @@ pair_link 1 && cable && context_up || exit
 run_test "CHECKSUM_NONE: TCP is merged, and no sum is wrong" merges 0
 run_test "CHECKSUM_COMPLETE: TCP is merged, and no sum is wrong" merges 1
 run_test "CHECKSUM_UNNECESSARY: TCP is merged, and no sum is wrong" merges 2
+run_test "CHECKSUM_NONE: TCP in UDP is merged, and no sum is wrong" by_udp merges 0
+run_test "CHECKSUM_COMPLETE: TCP in UDP is merged, and no sum is wrong" by_udp merges 1
+run_test "CHECKSUM_UNNECESSARY: TCP in UDP is merged, and no sum is wrong" by_udp merges 2
 run_test "CHECKSUM_NONE: damaged segments are found" corrupt 0
 run_test "CHECKSUM_COMPLETE: damaged segments are found" corrupt 1
+run_test "CHECKSUM_COMPLETE: damaged segments in UDP are found" by_udp corrupt 1
 run_test "a card that knows no extension header gets no work behind ours" plain_card
+run_test "a card that knows no tunnel gets no work behind ours in UDP" by_udp carries 2
 run_test "a card that promises to sum anything is not believed" parsing_card
+run_test "a card that promises to sum anything is not believed in UDP" by_udp carries 2
+run_test "a card that is believed: TCP in UDP arrives" by_udp believed_card
 run_test "a card that promises to sum anything is not believed below a bridge" below_bridge
 run_test "cards are believed if the administrator says so" trusted_card
 run_test "the cards go" uncable

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The data path, octet by octet (packets_out.py, packets_in.py, icmp.py), and the events for
-# the daemon (events.py, timers.py).
+# The data path, octet by octet (packets_out.py, packets_in.py, icmp.py, udp.py), the events for
+# the daemon (events.py, timers.py, rhythm.py), and the pairs that are counted (counted.py).
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -16,10 +16,13 @@ ns_add a
 cases a packets_out.py "$@"
 cases a packets_in.py "$@"
 cases a icmp.py "$@"
+cases a udp.py "$@"
 # timers.py uses the timers of RFC 5534, some of which take minutes.
 [ "${SHIM6_TIME:-real}" = real ] || {
 	cases a events.py "$@"
+	cases a counted.py "$@"
 	cases a timers.py "$@"
+	cases a rhythm.py "$@"
 }
 ns_add v
 cases v vrf.py "$@"

@@ -120,13 +120,15 @@ long_lost()
 }
 
 # payload_lost LINK: lose all but control messages: TCP between ULIDs, and packets with a payload
-# header.
+# header, also in UDP.
 payload_lost()
 {
 	blackhole_rules "add rule ip6 blackhole forward iifname $1 meta l4proto tcp counter drop
 		add rule ip6 blackhole forward oifname $1 meta l4proto tcp counter drop
 		add rule ip6 blackhole forward iifname $1 meta l4proto 140 @th,16,1 1 counter drop
-		add rule ip6 blackhole forward oifname $1 meta l4proto 140 @th,16,1 1 counter drop"
+		add rule ip6 blackhole forward oifname $1 meta l4proto 140 @th,16,1 1 counter drop
+		add rule ip6 blackhole forward iifname $1 udp dport 61140 @th,80,1 1 counter drop
+		add rule ip6 blackhole forward oifname $1 udp dport 61140 @th,80,1 1 counter drop"
 }
 
 # in_world CASE...: run the case between hosts that were just started.

@@ -106,6 +106,35 @@ told()
 	return "$1"
 }
 
+# A client that has the server's SLAAC address from the DNS: both ends say what is wrong with it.
+peer_proves_nothing()
+{
+	local b
+
+	b=$(topo_addr b up1)
+	U_a=$M1 U_b=$b talk_begin a 100 tcp && U_a=$M1 U_b=$b busywait 60 context_there || { talk_end; look_at; fail "no context"; return 1; }
+	says "the client" "1 network there (the peer has told of no other provider: it has none, or its ULID proves none)" \
+		shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" context show "$M1" "$b" &&
+		says "the server" "1 network here (our ULID was not made by shim6d, and proves no other address)" \
+		shim6tool -n "$(ns b)" -socket "$(daemon_dir b)/socket" context show "$b" "$M1"
+	set -- $?
+	talk_end
+	return "$1"
+}
+
+# The records of a server are the addresses that prove each other, and those that are left out are
+# told.
+records()
+{
+	local out left
+
+	out=$(shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" locator dns www 2>"$TEST_TMP/left") || { cat "$TEST_TMP/left"; fail "it fails"; return 1; }
+	left=$(<"$TEST_TMP/left")
+	expect_eq "records" "$out" "$(printf 'www\t300\tIN\tAAAA\t%s\n' "$M1" "$M2")" || return
+	case $left in *"$(temporary up1) is left out: it is temporary"*) ;; *) echo "$left"; fail "nothing of temporary ones"; return 1 ;; esac
+	case $left in *"$(topo_addr a up1) is left out: it proves no other"*) ;; *) echo "$left"; fail "nothing of $(topo_addr a up1)"; return 1 ;; esac
+}
+
 # says WHO WHAT COMMAND...
 says()
 {
@@ -169,6 +198,8 @@ run_test "connections to neighbours do so too" to_neighbours
 run_test "later addresses are not preferred" newer
 run_test "peers are told no temporary address" not_told
 run_test "sessions that can't be protected are shown" told
+run_test "a session to an address that proves nothing is shown at both ends" peer_proves_nothing
+run_test "the records for the DNS are the addresses that can be protected" records
 run_test "a program that does not choose an address is protected" unmodified
 run_test "one key of the configuration, and the system decides" switch
 run_test "labels stay for a restart, and are flushed" after_its_end

@@ -292,6 +292,46 @@ below_ipsec()
 	grew b in-policy "$errors" 2 && no_ipsec
 }
 
+# --- reverse-path filters -----------------------------------------------------
+
+# rpfilter HOST: a strict one, as firewalld has it after conntrack and others before it.
+rpfilter()
+{
+	in_ns "$1" nft -f - <<-EOF
+		table ip6 rp {
+			chain raw { type filter hook prerouting priority raw; fib saddr . iif oif missing counter drop; }
+			chain filter { type filter hook prerouting priority filter + 10; fib saddr . mark . iif oif missing counter drop; }
+		}
+	EOF
+}
+
+pings() { in_ns a ping -6 -q -n -c 2 -i 0.1 -W 2 -I $A1 $B1; }
+
+# A re-homed packet is answered for by its locators.
+behind_rpfilter()
+{
+	rpfilter a && rpfilter b || return
+	pings || { fail "nothing passes on the ULIDs"; return 1; }
+	# One host sends by the other pair, and then both.
+	switch_host a 2 && pings && switch_host b 2 && pings && stream 6 fail_and_switch ||
+		{ in_ns b nft list table ip6 rp; fail "re-homed nothing passes"; return 1; }
+	link_alive 1
+	in_ns a nft delete table ip6 rp && in_ns b nft delete table ip6 rp
+}
+
+# A packet whose source is not where it comes from is dropped as before, though its tag is right.
+spoofed_locator()
+{
+	local before
+
+	rpfilter b && shim6tool -n "$(ns a)" context set $A1 $B1 locator-local $A1 locator-peer $B2 || return
+	before=$(stat_of b in-payload)
+	pings && { fail "it passes"; return 1; }
+	grew b in-payload "$before" 2 && in_ns b nft list table ip6 rp | grep -q 'packets [1-9]' ||
+		{ in_ns b nft list table ip6 rp; fail "the filter has not seen it"; return 1; }
+	in_ns b nft delete table ip6 rp && pings
+}
+
 # session NAME FUNCTION...: a case that begins on the ULIDs, with both links.
 session()
 {
@@ -316,6 +356,17 @@ session "with checksum offload and merging" with_offload tx on sg on tso off gso
 session "with all offload" with_offload tx on sg on tso on gso on gro off
 session "without offload, without merging" with_offload tx off sg off tso off gso off gro off
 session "a stateful firewall sees arriving packets with ULIDs, leaving ones with both" behind_firewall
+if rpfilter b 2>/dev/null; then
+	in_ns b nft delete table ip6 rp
+	session "reverse-path filters pass what is re-homed" behind_rpfilter
+	session "reverse-path filters drop what comes with a locator of somewhere else" spoofed_locator
+else
+	in_ns b nft delete table ip6 rp 2>/dev/null
+	# Of the laboratory's kernels only Debian's own 6.12 has what these two cases need.
+	case ${SHIM6_KERNEL:-6.12} in
+	6.12) tap_skip "reverse-path filters pass what is re-homed" "the kernel has no CONFIG_NFT_FIB_IPV6" ;;
+	esac
+fi
 session "ESP in transport mode between the ULIDs, behind our header [5533-16.1-01 5533-16.1-02]" through_ipsec
 session "ESP in transport mode between the locators, around our header [5533-16.1-02 5533-16.1-04]" below_ipsec transport
 session "ESP in tunnel mode between the locators, around the packet [5533-16.1-02 5533-16.1-04]" below_ipsec tunnel

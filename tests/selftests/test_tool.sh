@@ -11,6 +11,8 @@ TAP_STORY=1
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/monitor.sh"
+. "$here/doctor.sh"
+. "$here/unprotected.sh"
 need ip tc nft modprobe rmmod shim6tool shim6d python3 jq setpriv
 man=$here/../../docs/man
 
@@ -53,7 +55,7 @@ without_module()
 	# The kernel can't load it either.
 	modprobe=$(cat /proc/sys/kernel/modprobe)
 	echo /bin/false >/proc/sys/kernel/modprobe
-	for words in context policy config stats "monitor context" "monitor policy" "context flush" "context add $A1 $B1 tag-local 1" \
+	for words in context flow policy config stats "monitor context" "monitor policy" "context flush" "context add $A1 $B1 tag-local 1" \
 		"context set $A1 $B1 state established" "context del $A1 $B1" "policy add action bypass" "policy del preference 1" \
 		"policy flush" "config set max-flows 5"; do
 		# shellcheck disable=SC2086
@@ -290,64 +292,6 @@ rights_of_the_daemon()
 	says 2 "not permitted" as_nobody daemon reload
 }
 
-# --- the doctor --------------------------------------------------------------
-
-doctor_healthy()
-{
-	says 0 "^ok   module" tool a doctor && says 0 "^ok   daemon" tool a doctor &&
-	says 0 "^ok   addresses locators of 2 prefixes" tool a doctor && says 0 "^ok   firewall" tool a doctor &&
-	says 0 "^ok   peer .*protocol 140 passes" tool a doctor &&
-	says 0 "^ok   peer .*from $A2 to $B2 protocol 140 passes" tool a doctor peer $B2 from $A2 || return
-	tool a -j doctor | keys check result text
-}
-
-doctor_address()
-{
-	ip -n "$(ns a)" addr add fd00::a/64 dev up2 nodad || return
-	says 0 "^warn addresses fd00::a is not used: unique local addresses" tool a doctor
-	local status=$?
-	ip -n "$(ns a)" addr del fd00::a/64 dev up2
-	return $status
-}
-
-doctor_firewall()
-{
-	in_ns a nft 'add table inet wall; add chain inet wall in { type filter hook input priority 0; policy drop; };
-		add rule inet wall in meta l4proto { icmpv6, tcp } accept'
-	says 2 "^fail firewall .*chain inet wall in .*nft insert rule inet wall in meta l4proto 140 accept" tool a doctor peer $B1 &&
-	says 2 "^fail peer .*not answered, but ping is" tool a doctor peer $B1 || return
-	# Follow its advice.
-	in_ns a nft insert rule inet wall in meta l4proto 140 accept && says 0 "^ok   firewall" tool a doctor peer $B1 &&
-	in_ns a nft delete table inet wall
-}
-
-# Packets leave by the wrong provider.
-doctor_route()
-{
-	local status
-
-	# Nobody answers there, which is a failed check of its own.
-	ip -n "$(ns a)" -6 route add 3fff::/16 via $B1 dev up1 || return
-	says 2 "^warn routes *packets from $A2 to 3fff::1 leave by up1, not by its own up2" tool a doctor peer 3fff::1 || return
-	# With a rule by source they leave by their own.
-	ip -n "$(ns a)" -6 rule add from $A2 lookup 500 priority 500 && ip -n "$(ns a)" -6 route add 3fff::/16 via $B2 dev up2 table 500 || return
-	says 2 "^ok *routes" tool a doctor peer 3fff::1
-	status=$?
-	ip -n "$(ns a)" -6 rule del priority 500 && ip -n "$(ns a)" -6 route flush table 500 &&
-		ip -n "$(ns a)" -6 route del 3fff::/16 && return $status
-}
-
-doctor_wrong_namespace()
-{
-	# As with the default socket, in a namespace without a configuration of its own.
-	cp "/etc/netns/$(ns a)/shim6d.conf" /etc/shim6d.conf
-	says 2 "serves another network namespace" in_ns c shim6tool path
-	local status=$?
-	: >/etc/shim6d.conf
-	[ $status = 0 ] || return
-	says 2 "^fail daemon .*serves another network namespace" shim6tool -n "$(ns c)" -socket "$(daemon_dir a)/socket" doctor
-}
-
 # --- does protocol 140 pass? -------------------------------------------------
 
 probe_passes()
@@ -447,7 +391,7 @@ completion()
 {
 	: >"$TEST_TMP/file.pem"
 	completes "context config completion" co && completes "doctor" do && completes "-netns" -ne &&
-	completes "show history probe use help" path "" && completes "trigger-packets trigger-time" config set trig &&
+	completes "show history probe doubt use help" path "" && completes "trigger-packets trigger-time" config set trig &&
 	completes "trigger" -j -n x context tr && completes "from" path probe $B1 "" && completes "$TEST_TMP/file.pem" hba show pds "$TEST_TMP/fi" &&
 	completes "$(ns a)" -n "$(ns a)" || return
 	bash -c 'eval "$(shim6tool completion bash)" && complete -p shim6tool' | grep -q '_shim6tool shim6tool' || fail "it is not installed"
@@ -548,7 +492,11 @@ run_test "commands for the daemon need rights" rights_of_the_daemon
 run_test "doctor: all is well" doctor_healthy
 run_test "doctor: an address that is not used" doctor_address
 run_test "doctor: a firewall" doctor_firewall
+run_test "doctor: the command for each kind of firewall mends it" doctor_firewall_kinds
+run_test "doctor: all pairs of a peer" doctor_pairs
 run_test "doctor: a route by the wrong provider" doctor_route
+run_test "doctor: a delegated prefix, and an address that came by DHCPv6" unmanaged doctor_sources
+run_test "doctor: one router for all" unmanaged doctor_one_router
 run_test "doctor: the daemon of another namespace" doctor_wrong_namespace
 run_test "path probe: it passes" probe_passes
 run_test "path probe: it is filtered" probe_filtered
@@ -556,6 +504,7 @@ run_test "path probe: a black hole for long packets" probe_black_hole
 run_test "path probe: nobody" probe_nobody
 run_test "path probe: a pair that its context has left" probe_rehomed
 run_test "path probe: a peer without Shim6" probe_without_shim6
+run_test "flow show, status and monitor: a pair that is counted, and a peer without Shim6" tells_flows
 run_test "completion in bash" completion
 if command -v groff >/dev/null; then
 	run_test "groff has nothing to say of the manual pages" pages

@@ -56,6 +56,37 @@ context_dump()
 	jq -e 'length == 2' "$TEST_TMP/y" >/dev/null && holds "$TEST_TMP/y" $B3 && same "$TEST_TMP/y" "$TEST_TMP/s"
 }
 
+# flow_dump: a daemon is there, so packets are counted; two pairs, one of which has answered.
+flow_dump()
+{
+	ip link set lo up && ip addr add $A/128 dev lo && ip link add d0 type dummy && ip link set d0 up &&
+	ip -6 route add 2001:db8:7::/64 dev d0 src $A || return
+	/usr/bin/python3 - "$here" <<-EOF &
+		import socket, sys, time
+		sys.path.insert(0, sys.argv[1])
+		import genl
+		s = genl.Genl()
+		s.ask(s.family("shim6")[0], 18, b"")
+		u = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+		for i in 1, 2, 2:
+		    u.sendto(b"x", (f"2001:db8:7::{i}", 9))
+		time.sleep(60)
+	EOF
+	daemon=$!
+	busywait 20 two_flows && ynl --dump flow-get --output-json | jq 'map(del(.age, .idle))' >"$TEST_TMP/y" &&
+	shim6tool -j flow | jq 'map(del(.age, .idle, .protection))' >"$TEST_TMP/s"
+	kill $daemon
+	jq -e 'sort_by(-.packets) | map(.packets) == [2, 1]' "$TEST_TMP/y" && same_flows
+}
+
+two_flows() { shim6tool -j flow | jq -e 'map(.packets) == [2, 1]' >/dev/null; }
+
+# ynl leaves out a flag that is not set.
+same_flows()
+{
+	expect_eq "flows" "$(jq -cS 'sort_by(-.packets) | map(.heard //= false)' "$TEST_TMP/y")" "$(jq -cS . "$TEST_TMP/s")"
+}
+
 context_get()
 {
 	ynl --do context-get --json "{\"ulid-local\": \"$A\", \"ulid-peer\": \"$B\", \"fii\": 7}" --output-json \
@@ -111,6 +142,7 @@ if source_found; then
 	run_test "ynl: config-get has the values that shim6tool shows" config_get
 	run_test "ynl: config-set sets" config_set
 	run_test "ynl: a dump of contexts has the values that shim6tool shows" context_dump
+	run_test "ynl: a dump of flows has the values that shim6tool shows" flow_dump
 	run_test "ynl: one context, by its ULIDs and FII" context_get
 	run_test "ynl: a list is set as a whole, emptied, or left alone" lists
 	run_test "ynl: an error in a list is refused, and named" list_refused

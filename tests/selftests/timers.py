@@ -294,6 +294,90 @@ def reminder():
     fresh()
 
 
+def in_udp():
+    """The context is on its ULIDs in UDP, without the header."""
+    tool("config", "set", "udp-port", str(UDP_PORT))
+    fresh()
+    context(locator_local=A, locator_peer=B, encapsulation="udp", header=0)
+    tun.drain()
+
+
+def reminders(seconds, meanwhile=lambda: None):
+    """When datagrams with a Keepalive leave, in seconds from now. Nothing else of ours may."""
+    start, times = time.monotonic(), []
+    want = pkt.udp(a, b, UDP_PORT, UDP_PORT, keepalive())
+    while time.monotonic() < start + seconds:
+        meanwhile()
+        while p := tun.get(1):
+            if p[6] == UDP and p[42:44] == struct.pack(">H", UDP_PORT):
+                same("the datagram", p[40:], want)
+                times.append(time.monotonic() - start)
+            else:
+                assert p[6] != SHIM6, p.hex()
+    return times
+
+
+@case("a context in UDP reminds routers every 20 seconds, from when it has come there, idle or in use")
+def reminder_udp():
+    in_udp()
+    times = reminders(100)
+    assert 4 <= len(times) <= 6 and times[0] < 26, times
+    s = udp_socket()
+    for what in ("sent", "heard", "both"):
+        def flow():
+            if what != "heard":
+                s.sendto(b"x", (B, 9))
+            if what != "sent":
+                tun.put(pkt.ipv6(b, a, UDP, pkt.udp(b, a, 9, PORT, b"hello")))
+
+        in_udp()
+        times = reminders(100, flow)
+        gaps = [y - x for x, y in zip([0] + times, times)]
+        assert times and max(gaps) < 31, (what, times)
+    # Payload with the header keeps the port open by itself.
+    in_udp()
+    context(header=1)
+    for _ in range(60):
+        s.sendto(b"x", (B, 9))
+        tun.put(pkt.ipv6(b, a, UDP, pkt.udp(b, a, 9, PORT, b"hello")))
+        time.sleep(1)
+        while p := tun.get(0, lambda p: True):
+            assert keepalive() not in p, p.hex()
+
+
+@case("an idle context in UDP that is kept is told to be quiescent once in each idle timeout")
+def expire_udp():
+    in_udp()
+    with Daemon() as d:
+        start, told = time.monotonic(), []
+        while (left := start + 2000 - time.monotonic()) > 0:
+            got = d.event(left)
+            if got is None:
+                break
+            same("the event", got[0], EXPIRE)
+            told.append(time.monotonic() - start)
+        assert 2 <= len(told) <= 3 and told[0] >= 600, told
+    tool("config", "set", "udp-port", "0")
+
+
+@case("Keepalives that answer Probes do not keep a context in use")
+def expire_probed():
+    fresh()
+    with Daemon() as d:
+        start, told = time.monotonic(), []
+        while time.monotonic() < start + 700:
+            # As after a Probe that says InboundOk: the peer's Keepalive stops the Send Timer.
+            context(reap_timer="send")
+            message_in(keepalive(CT_LOCAL))
+            while got := d.event(20):
+                if got[0] == EXPIRE:
+                    told.append(time.monotonic() - start)
+                    break
+            if told:
+                break
+        assert told and 600 <= told[0] <= 690, told
+
+
 @case("without the daemon a context that was exploring is Operational again")
 def daemon_dies():
     fresh()

@@ -44,6 +44,7 @@ var programs = []program{
 // -prepare, so that somebody who wants the demo need not wait for them.
 var testPrograms = []program{
 	{"/usr/bin/dbus-daemon", "dbus"}, {"/usr/sbin/NetworkManager", "network-manager"},
+	{"/usr/sbin/dhcpcd", "dhcpcd-base"}, {"/usr/bin/firewall-cmd", "firewalld"}, {"/usr/sbin/ufw", "ufw"},
 	{"/usr/bin/zsh", "zsh"}, {"/usr/bin/fish", "fish"},
 }
 

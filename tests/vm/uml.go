@@ -128,8 +128,10 @@ func (c *cache) source(name, pkg, version string, opts []string, p *progress) (s
 	for _, old := range globExcept(c.path("src", pkg+"_*"), dir) {
 		os.RemoveAll(old)
 	}
-	if err := wideRegisters(dir); err != nil {
-		return "", err
+	for _, change := range []func(string) error{wideRegisters, patientShrink} {
+		if err := change(dir); err != nil {
+			return "", err
+		}
 	}
 	return dir, os.WriteFile(mark, nil, 0o644)
 }
@@ -138,7 +140,28 @@ func (c *cache) source(name, pkg, version string, opts []string, p *progress) (s
 // registers, as they had before 6.13, run on processors with AMX, whose state takes
 // 11008 octets: with less the first program dies ("ptrace set fp regs failed").
 func wideRegisters(src string) error {
-	file := filepath.Join(src, "arch/x86/um/user-offsets.c")
+	return edit(filepath.Join(src, "arch/x86/um/user-offsets.c"),
+		"DEFINE_LONGS(HOST_FP_SIZE, 2696);", "DEFINE_LONGS(HOST_FP_SIZE, 12288);")
+}
+
+// patientShrink has shrink_dcache_parent() sleep for a jiffy where it waits for dentries that
+// another task is dropping. In virtual time no tick says that the other task shall run, so
+// that the loop, which asks only for that, never ends.
+func patientShrink(src string) error {
+	return edit(filepath.Join(src, "fs/dcache.c"), `		cond_resched();
+		if (!data.found)
+			break;
+		data.victim = NULL;
+`, `		if (!data.found)
+			break;
+		schedule_timeout_uninterruptible(1);
+		data.victim = NULL;
+`)
+}
+
+// edit replaces text in a file of a kernel's source. Kernels that lack the file or the text
+// stay as they are.
+func edit(file, text, by string) error {
 	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -146,11 +169,11 @@ func wideRegisters(src string) error {
 	if err != nil {
 		return err
 	}
-	wide := bytes.Replace(b, []byte("DEFINE_LONGS(HOST_FP_SIZE, 2696);"), []byte("DEFINE_LONGS(HOST_FP_SIZE, 12288);"), 1)
-	if bytes.Equal(wide, b) {
+	edited := bytes.Replace(b, []byte(text), []byte(by), 1)
+	if bytes.Equal(edited, b) {
 		return nil
 	}
-	return os.WriteFile(file, wide, 0o644)
+	return os.WriteFile(file, edited, 0o644)
 }
 
 func globExcept(pattern, keep string) []string {

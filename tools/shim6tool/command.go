@@ -47,7 +47,10 @@ type form struct {
 	// address is one address, nil if the command takes none; addressOf says whose.
 	address   *netip.Addr
 	addressOf string
-	keys      []key
+	// word is one word before the keys, each of which takes a value; nil if the command takes
+	// none. It may be left out.
+	word *string
+	keys []key
 	// run gets the names of the keys that were given.
 	run func(given []string) error
 }
@@ -103,6 +106,9 @@ func (c *command) parse(f form, args []string) ([]string, error) {
 			return nil, usageError(f.addressOf + ": " + err.Error())
 		}
 		*f.address, args = a, args[1:]
+	}
+	if f.word != nil && len(args)%2 == 1 {
+		*f.word, args = args[0], args[1:]
 	}
 	if f.context != nil && !f.without(args) {
 		var err error

@@ -35,6 +35,10 @@ func configKeys(u *netlink.ConfigUpdate, c *netlink.Config) []configKey {
 			says("report a context as quiescent after that time, 5m to 24h"), &c.IdleTimeout},
 		{number("icmp-to-ulp", 32, &u.ICMPToULP).as("0|1").
 			says("1: ICMPv6 errors that a daemon acts on also reach the ULP"), &c.ICMPToULP},
+		{number("udp-port", 32, &u.UDPPort).
+			says("the UDP port for the encapsulation udp, 0 for none"), &c.UDPPort},
+		{number("watch-streams", 32, &u.WatchStreams).as("0|1").
+			says("1: a steady stream that stops makes the daemon ask the path"), &c.WatchStreams},
 	}
 }
 

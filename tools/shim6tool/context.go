@@ -53,7 +53,9 @@ func contextKeys(u *netlink.ContextUpdate) []key {
 		enum("reap-timer", &u.ReapTimer).as("TIMER").says("the timer to start again: send, keepalive or none"),
 		number("header", 1, &u.Header).as("0|1").
 			says("1: payload between the ULIDs has the header too. Re-homing a context sets it"),
-		enum("encapsulation", &u.Encapsulation).as("native").says("how payload is carried on that pair"),
+		enum("encapsulation", &u.Encapsulation).as("native|udp").says("how payload is carried on that pair"),
+		enum("inbound-encapsulation", &u.InboundEncapsulation).as("native|udp").
+			says("how payload is carried on the inbound pair"),
 	}
 }
 
@@ -93,7 +95,8 @@ func contextObject(c netlink.Context) object {
 	}
 	o = append(o, field{"switches", c.Switches})
 	add("mtu", c.MTU > 0, c.MTU)
-	return append(o, field{"header", c.Header}, field{"encapsulation", c.Encapsulation.String()})
+	return append(o, field{"header", c.Header}, field{"encapsulation", c.Encapsulation.String()},
+		field{"inbound-encapsulation", c.InboundEncapsulation.String()})
 }
 
 // printContext prints words that context set takes.
@@ -114,8 +117,12 @@ func (t *tool) printContext(c netlink.Context) {
 		fmt.Fprintf(t.out, " encapsulation %v", c.Encapsulation)
 	}
 	fmt.Fprintln(t.out)
-	if c.InboundLocatorLocal != c.Local || c.InboundLocatorPeer != c.Peer {
-		fmt.Fprintf(t.out, "    inbound-locator-local %v inbound-locator-peer %v\n", c.InboundLocatorLocal, c.InboundLocatorPeer)
+	if c.InboundLocatorLocal != c.Local || c.InboundLocatorPeer != c.Peer || c.InboundEncapsulation > netlink.EncapsulationNative {
+		fmt.Fprintf(t.out, "    inbound-locator-local %v inbound-locator-peer %v", c.InboundLocatorLocal, c.InboundLocatorPeer)
+		if c.InboundEncapsulation > netlink.EncapsulationNative {
+			fmt.Fprintf(t.out, " inbound-encapsulation %v", c.InboundEncapsulation)
+		}
+		fmt.Fprintln(t.out)
 	}
 	for _, l := range []struct {
 		name string

@@ -19,12 +19,15 @@ type daemon interface {
 	Contexts(context.Context) ([]control.Context, error)
 	Locators(context.Context) ([]control.Locator, error)
 	Paths(context.Context) ([]control.Path, error)
+	History(context.Context) ([]control.Change, error)
 	Switches(context.Context) ([]control.Switch, error)
 	Protections(context.Context, []control.Name) ([]control.Protection, error)
 	Open(context.Context, control.OpenRequest) error
 	CloseContext(context.Context, control.Name) error
 	Refresh(context.Context, control.Name) error
 	Use(context.Context, control.UseRequest) error
+	ProbeAll(context.Context, control.Name) error
+	Doubt(context.Context, control.Name) error
 	Close()
 }
 

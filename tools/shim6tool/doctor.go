@@ -41,6 +41,7 @@ type patient struct {
 	config   *config.Config
 	contexts []netlink.Context
 	locators []control.Locator
+	layout   layout
 }
 
 // maxProbed is how many peers are probed if none is named.

@@ -3,58 +3,121 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// checkFirewall looks for a chain that drops by its policy and has no rule for protocol 140. Only a
-// probe can tell that a firewall lets the protocol through.
+// checkFirewall follows the first packet of a peer, and the first one to it, through the rules of the
+// host: it has IP protocol 140, and conntrack does not know it. Only a probe can tell what others on
+// the path do.
 func (p *patient) checkFirewall() {
 	b, err := p.host.ruleset()
 	if err != nil {
 		p.add("firewall", resultWarn, "nft does not list the rules: "+err.Error(), "run doctor as root, or let IP protocol 140 in by hand")
 		return
 	}
-	chains, err := closedChains(b)
-	switch {
-	case err != nil:
+	r, err := parseRules(b)
+	if err != nil {
 		p.add("firewall", resultWarn, "the output of nft can't be read: "+err.Error(), "")
-	case len(chains) == 0:
-		p.add("firewall", resultOK, "no chain of nftables drops protocol 140 by its policy", "")
+		return
 	}
-	for _, c := range chains {
-		p.add("firewall", resultFail, fmt.Sprintf("chain %s drops what it does not know, and has no rule for protocol 140", c),
-			fmt.Sprintf("'nft insert rule %s meta l4proto 140 accept'", c))
+	closed := r.closed(p.devices())
+	for _, c := range closed {
+		c.add(p, r)
+	}
+	if len(closed) == 0 {
+		p.add("firewall", resultOK, "no rule of nftables drops protocol 140", "")
 	}
 }
 
-// closedChains returns the base chains, in the JSON of nft, that see IPv6 packets of the host itself,
-// drop by policy and have no rule that mentions protocol 140.
-func closedChains(b []byte) ([]string, error) {
-	var ruleset struct {
-		Nftables []struct {
-			Chain *struct{ Family, Table, Name, Hook, Policy string }
-			Rule  *struct {
-				Family, Table, Chain string
-				Expr                 json.RawMessage
+// devices are those that have locators.
+func (p *patient) devices() []string {
+	var list []string
+	for _, l := range p.locators {
+		if l.Available && l.Operational && l.Interface != "lo" && !slices.Contains(list, l.Interface) {
+			list = append(list, l.Interface)
+		}
+	}
+	if list == nil {
+		return []string{""}
+	}
+	return list
+}
+
+// closedChain is a chain that does not let protocol 140 pass.
+type closedChain struct {
+	baseChain
+	// by is the chain that has decided it, which the base chain has called.
+	by      string
+	opaque  bool
+	devices []string
+}
+
+// closed are the chains that packets of protocol 140 do not pass, by any of the devices.
+func (r *rules) closed(devices []string) []closedChain {
+	var list []closedChain
+	for _, c := range r.bases {
+		if !slices.Contains([]string{"prerouting", "input", "output"}, c.hook) {
+			continue
+		}
+		for _, d := range devices {
+			v, by := r.base(c, d)
+			if v != verdictDrop && v != verdictOpaque {
+				continue
 			}
+			same := func(x closedChain) bool {
+				return x.baseChain == c && x.by == by && x.opaque == (v == verdictOpaque)
+			}
+			if i := slices.IndexFunc(list, same); i >= 0 {
+				list[i].devices = append(list[i].devices, d)
+				continue
+			}
+			list = append(list, closedChain{c, by, v == verdictOpaque, []string{d}})
 		}
 	}
-	if err := json.Unmarshal(b, &ruleset); err != nil {
-		return nil, err
+	return list
+}
+
+// add tells of the chain, and by which command protocol 140 passes it.
+func (c closedChain) add(p *patient, r *rules) {
+	where := ""
+	if len(c.devices) > 1 || c.devices[0] != "" {
+		where = " on " + strings.Join(c.devices, " and ")
 	}
-	var closed []string
-	known := map[string]bool{}
-	for _, o := range ruleset.Nftables {
-		if c := o.Chain; c != nil && c.Policy == "drop" && (c.Hook == "input" || c.Hook == "output" || c.Hook == "prerouting") &&
-			(c.Family == "ip6" || c.Family == "inet") {
-			closed = append(closed, strings.Join([]string{c.Family, c.Table, c.Name}, " "))
-		}
-		if r := o.Rule; r != nil && (strings.Contains(string(r.Expr), "140") || strings.Contains(string(r.Expr), "shim6")) {
-			known[strings.Join([]string{r.Family, r.Table, r.Chain}, " ")] = true
-		}
+	if c.opaque {
+		p.add("firewall", resultWarn, fmt.Sprintf("chain %v has rules of iptables that nft can't print", c.chainName),
+			"look whether 'ip6tables -S' lets protocol 140 pass"+where)
+		return
 	}
-	return slices.DeleteFunc(closed, func(c string) bool { return known[c] }), nil
+	p.add("firewall", resultFail, fmt.Sprintf("chain %v drops IP protocol 140%s", c.chainName, where), c.advice(r))
+}
+
+const (
+	ufwInput  = "ufw6-before-input"
+	ufwOutput = "ufw6-before-output"
+)
+
+// advice is for the program that has made the rules. A rule of somebody else would be gone when that
+// program loads its own again.
+func (c closedChain) advice(r *rules) string {
+	zone, isZone := strings.CutPrefix(c.by, "filter_IN_")
+	ours := func(name string) bool { return r.chains[chainName{c.family, c.table, name}] != nil }
+	switch {
+	case c.table == "firewalld" && isZone:
+		return fmt.Sprintf("'firewall-cmd --zone=%[1]s --add-protocol=140 && firewall-cmd --permanent --zone=%[1]s --add-protocol=140'", zone)
+	case c.family == "ip6" && c.hook == "input" && ours(ufwInput):
+		return ufwAdvice(ufwInput)
+	case c.family == "ip6" && c.hook == "output" && ours(ufwOutput):
+		return ufwAdvice(ufwOutput)
+	case c.family == "ip6" && c.table == "filter" && (c.name == "INPUT" || c.name == "OUTPUT"):
+		return fmt.Sprintf("'ip6tables -I %s -p 140 -j ACCEPT'", c.name)
+	}
+	return fmt.Sprintf("'nft insert rule %v meta l4proto 140 accept'", c.chainName)
+}
+
+// ufwAdvice adds a rule to the file that ufw has for what its own commands can't say. Of protocols
+// without ports, 'ufw allow proto' knows few.
+func ufwAdvice(chain string) string {
+	return fmt.Sprintf("\"sed -i '/^# drop INVALID packets/i -A %s -p 140 -j ACCEPT' /etc/ufw/before6.rules && ufw reload\"", chain)
 }

@@ -10,47 +10,100 @@ import (
 	"golang.org/x/sys/unix"
 
 	"shim6/daemon/control"
+	"shim6/daemon/locator"
 	"shim6/netlink"
 )
 
 func (p *patient) checkAddresses() {
+	var err error
+	if p.layout, err = p.host.layout(); err != nil {
+		p.add("addresses", resultWarn, err.Error(), "")
+	}
 	if p.locators == nil {
-		var err error
 		if p.locators, err = p.host.locators(p.config); err != nil {
 			p.add("addresses", resultWarn, err.Error(), "")
 			return
 		}
 	}
-	var unused []string
-	for _, l := range p.locators {
-		if !l.Available || !l.Operational {
-			unused = append(unused, fmt.Sprintf("%v is not used: %s", l.Address, l.Why))
-		}
-	}
 	prefixes, networks := p.prefixes(subnetBits), p.prefixes(networkBits)
+	unproved := p.unproved(networks)
 	switch {
 	case len(prefixes) == 0:
-		p.add("addresses", resultFail, "there is no address that could be a locator", "get a global one: 'ip -6 addr' shows which there are")
+		p.add("addresses", resultFail, "there is no address that could be a locator", "get a global one: "+p.whereAddresses())
 	case len(prefixes) == 1:
 		p.add("addresses", resultWarn, fmt.Sprintf("all locators are of one prefix, %v: the peer may have more, this host has nowhere to switch to", prefixes[0]),
 			"get an address from a second provider")
 	case len(networks) == 1:
-		p.add("addresses", resultOK, fmt.Sprintf("locators of %d prefixes, all of one network, %v", len(prefixes), networks[0]), "")
-	default:
+		p.add("addresses", resultWarn, fmt.Sprintf("locators of %d prefixes, all of one network, %v: they mostly fail together, and then this host has nowhere to switch to",
+			len(prefixes), networks[0]), "get an address from a second provider")
+	case len(unproved) == 0:
 		p.add("addresses", resultOK, fmt.Sprintf("locators of %d prefixes", len(prefixes)), "")
-	}
-	for _, u := range unused {
-		p.add("addresses", resultWarn, u, "")
-	}
-	proved := func(l control.Locator) bool { return l.HBA || l.CGA }
-	if len(p.locators) > 0 && !slices.ContainsFunc(p.locators, proved) && len(p.config.Peers.TrustedPrefixes) == 0 {
-		remedy := "have shim6d make some, by manage in [addresses] of " + p.configPath() +
-			", or make them with 'shim6tool hba generate', and name the file in [[set]]"
-		if p.config.ManagesAddresses() {
-			remedy = "shim6d makes them from the prefixes that routers announce: its log says what keeps it from that"
+	case len(unproved) < len(networks):
+		for _, n := range unproved {
+			p.add("addresses", resultWarn, fmt.Sprintf("connections that begin at an address in %v are not protected: it proves no other address", n), p.proofAdvice(n))
 		}
-		p.add("addresses", resultWarn, "no address proves another, so peers will switch to none", remedy)
 	}
+	for _, l := range p.locators {
+		if !l.Available || !l.Operational {
+			p.add("addresses", resultWarn, fmt.Sprintf("%v is not used: %s", l.Address, l.Why), "")
+		}
+	}
+	if len(networks) > 0 && len(unproved) == len(networks) {
+		p.add("addresses", resultWarn, "no address proves another, so peers will switch to none", p.proofAdvice(networks[0]))
+	}
+}
+
+// whereAddresses names the command that shows which addresses there are.
+func (p *patient) whereAddresses() string {
+	for _, a := range p.layout.addresses {
+		if m := p.managerOf(a.Interface, a.Index); !a.Loopback && m.program != "" {
+			return m.status(a.Interface) + " shows what " + m.program + " has heard of routers"
+		}
+	}
+	return "'ip -6 addr' shows which there are"
+}
+
+// unproved are the networks of which no usable address proves others.
+func (p *patient) unproved(networks []netip.Prefix) []netip.Prefix {
+	var list []netip.Prefix
+	for _, n := range networks {
+		if !slices.ContainsFunc(p.locators, func(l control.Locator) bool {
+			trusted := slices.ContainsFunc(p.config.Peers.TrustedPrefixes, func(x netip.Prefix) bool { return x.Contains(l.Address) })
+			return n.Contains(l.Address) && l.Available && l.Operational && (l.HBA || l.CGA || trusted)
+		}) {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// proofAdvice says how a network gets an address that proves others.
+func (p *patient) proofAdvice(n netip.Prefix) string {
+	const byHand = "make some with 'shim6tool hba generate', and name the file in [[set]] of "
+	if !p.config.ManagesAddresses() {
+		return "have shim6d make some, by manage in [addresses] of " + p.configPath() +
+			", or make them with 'shim6tool hba generate', and name the file in [[set]]"
+	}
+	var there *locator.Assigned
+	for i, a := range p.layout.addresses {
+		if n.Contains(a.Address) && !a.Loopback {
+			there = &p.layout.addresses[i]
+			break
+		}
+	}
+	switch {
+	case there == nil:
+	case len(p.layout.routers[there.Interface]) == 0:
+		return fmt.Sprintf("%v was delegated or set by hand: no router announces a prefix on %s, from which shim6d makes addresses; %s%s",
+			netip.PrefixFrom(there.Address, int(there.Bits)).Masked(), there.Interface, byHand, p.configPath())
+	case there.Bits == hostBits:
+		return fmt.Sprintf("%v came by DHCPv6 or by hand, and the router of %s announces no prefix in which hosts may make addresses, as shim6d does: "+
+			"have it set the flag A (autonomous) of its prefix, which goes together with DHCPv6", there.Address, there.Interface)
+	case there.ValidUntil == 0 && there.Flags&unix.IFA_F_MANAGETEMPADDR == 0:
+		return fmt.Sprintf("%v was set by hand, or its router announces no prefix in which hosts may make addresses, as shim6d does: "+
+			"have the router set the flag A (autonomous) of its prefix, or %s%s", there.Address, byHand, p.configPath())
+	}
+	return "shim6d makes them from the prefixes that routers announce: its log says what keeps it from that"
 }
 
 const (
@@ -59,6 +112,8 @@ const (
 	// networkBits is the length of the prefix that a provider gives a customer. shim6d counts
 	// the networks of a Protection by it, since prefixes of one network mostly fail together.
 	networkBits = 48
+	// hostBits is the length of the prefix of an address that is alone.
+	hostBits = 128
 )
 
 // prefixes returns the prefixes of a length that the usable locators have.
@@ -72,61 +127,17 @@ func (p *patient) prefixes(bits int) []netip.Prefix {
 	return list
 }
 
-// somewhere is an address for documentation (RFC 9637): packets to it take the default route.
-var somewhere = netip.MustParseAddr("3fff::1")
-
-// checkRoutes finds addresses whose packets leave by another provider, which may drop them (RFC
-// 3704).
-func (p *patient) checkRoutes(pairs []netlink.ULIDs) {
-	for _, c := range p.contexts {
-		pairs = append(pairs, netlink.ULIDs{Local: c.LocatorLocal, Peer: c.LocatorPeer})
-	}
-	bad, good := 0, 0
-	for _, l := range p.locators {
-		if !l.Available || !l.Operational || l.Interface == "lo" {
-			continue
-		}
-		var destinations []netip.Addr
-		for _, u := range pairs {
-			if (u.Local == l.Address || !u.Local.IsValid()) && !slices.Contains(destinations, u.Peer) && len(destinations) < maxProbed {
-				destinations = append(destinations, u.Peer)
-			}
-		}
-		if destinations == nil {
-			destinations = []netip.Addr{somewhere}
-		}
-		for _, to := range destinations {
-			name, err := p.host.route(l.Address, to)
-			switch {
-			case err != nil && to == somewhere:
-				bad++
-				p.add("routes", resultWarn, fmt.Sprintf("no default route for %v: %v", l.Address, err), "")
-			case err != nil:
-				bad++
-				p.add("routes", resultWarn, fmt.Sprintf("no route from %v to %v: %v", l.Address, to, err), "")
-			case name != l.Interface && name != "lo":
-				bad++
-				p.add("routes", resultWarn, fmt.Sprintf("packets from %v to %v leave by %s, not by its own %s, where the provider may drop them", l.Address, to, name, l.Interface),
-					fmt.Sprintf("route by source: 'ip -6 route add default from %v via ROUTER dev %s'", netip.PrefixFrom(l.Address, 64).Masked(), l.Interface))
-			default:
-				good++
-			}
-		}
-	}
-	if bad == 0 && good > 0 {
-		p.add("routes", resultOK, "each address leaves by its own interface", "")
-	}
-}
-
 // checkSessions finds contexts that have no other pair to go to, or none if a provider of this host
 // failed although the host has another one.
 func (p *patient) checkSessions() {
 	all := p.protections(p.contexts)
-	if len(all) == 0 {
-		return
-	}
 	networks := p.prefixes(networkBits)
 	protected, told := 0, 0
+	tell := func(x control.Protection) {
+		if told++; told <= maxProbed {
+			p.add("sessions", resultWarn, nameText(x.Name)+" is "+x.Text, "'shim6tool locator' shows what this host has, and shim6d.conf(5), source, where connections begin")
+		}
+	}
 	for _, c := range p.contexts {
 		x, ok := all[nameOf(c.ULIDs)]
 		switch {
@@ -134,17 +145,42 @@ func (p *patient) checkSessions() {
 		case x.Protected && (x.NetworksLocal > 1 || len(networks) < 2):
 			protected++
 		default:
-			if told++; told <= maxProbed {
-				p.add("sessions", resultWarn, nameText(x.Name)+" is "+x.Text, "'shim6tool locator' shows what this host has, and shim6d.conf(5), source, where connections begin")
-			}
+			tell(x)
 		}
 	}
-	if told > maxProbed {
-		p.add("sessions", resultWarn, fmt.Sprintf("%d more are not protected", told-maxProbed), "'shim6tool context' says why of each")
+	for _, x := range p.lackingFlows() {
+		tell(x)
 	}
-	if told == 0 {
+	if told > maxProbed {
+		p.add("sessions", resultWarn, fmt.Sprintf("%d more are not protected", told-maxProbed), "'shim6tool context' and 'shim6tool flow' say why of each")
+	}
+	if told == 0 && len(all) > 0 {
 		p.add("sessions", resultOK, fmt.Sprintf("all contexts that were checked, %d, have another provider to go to", protected), "")
 	}
+}
+
+// lackingFlows are the pairs for which shim6d was asked for a context that this host can't protect,
+// whatever the peer has. Many peers have no Shim6, which is no fault of this host.
+func (p *patient) lackingFlows() []control.Protection {
+	if there, err := p.loaded(p.netns); err != nil || !there {
+		return nil
+	}
+	var list []netlink.Flow
+	// Without rights there is no list, as checkPeers says.
+	_ = p.with(func(c client) (err error) {
+		list, err = c.Flows()
+		return err
+	})
+	list = slices.DeleteFunc(list, func(f netlink.Flow) bool { return f.Asked == nil })
+	sortFlows(list)
+	all := p.flowProtections(list)
+	var lacking []control.Protection
+	for _, f := range list {
+		if x, ok := all[flowName(f)]; ok && x.LackLocal != "" {
+			lacking = append(lacking, x)
+		}
+	}
+	return lacking
 }
 
 func (p *patient) checkPeers(pairs []netlink.ULIDs) {
@@ -158,6 +194,11 @@ func (p *patient) checkPeers(pairs []netlink.ULIDs) {
 			if !slices.Contains(pairs, pair) && len(pairs) < maxProbed {
 				pairs = append(pairs, pair)
 			}
+		}
+	}
+	if len(pairs) == 1 && !pairs[0].Local.IsValid() && !p.checkPairs(pairs[0].Peer) {
+		if all := p.fromAll(pairs[0].Peer); all != nil {
+			pairs = all
 		}
 	}
 	if len(pairs) == 0 {

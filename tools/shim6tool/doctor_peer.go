@@ -11,7 +11,7 @@ import (
 func init() {
 	register(command{
 		object: "doctor", verb: "peer", order: onlyShows, args: "ADDR [from ADDR]",
-		help: "check the same, with this peer in place of those of contexts", form: doctorPeer,
+		help: "check the same, and all locator pairs of this peer in place of the current ones of contexts", form: doctorPeer,
 	})
 }
 

@@ -91,7 +91,7 @@ func TestDoctor(t *testing.T) {
 		{"a session of two prefixes that one provider gave", "doctor", func(_ *testing.T, w *world) {
 			w.daemon.locators[1].Address = netip.MustParseAddr("2001:db8:1:1::a")
 			w.daemon.protections = []control.Protection{{Name: nameOf(w.kernel.contexts[0].ULIDs), Protected: true, NetworksLocal: 1, Text: "protected by 1"}}
-		}, 0, []string{"ok   addresses locators of 2 prefixes, all of one network, 2001:db8:1::/48\n", "ok   sessions  all contexts that were checked, 1,"}},
+		}, 0, []string{"warn addresses locators of 2 prefixes, all of one network, 2001:db8:1::/48: they mostly fail together", "ok   sessions  all contexts that were checked, 1,"}},
 		{"sessions that are not protected", "doctor", func(_ *testing.T, w *world) {
 			for i := range 5 {
 				c := fullContext()
@@ -113,6 +113,26 @@ func TestDoctor(t *testing.T) {
 			[]string{"fail peer      from 2001:db8:3::a to 2001:db8:4::b protocol 140 is not answered, but ping is: let IP protocol 140 through"}},
 		{"a peer that is named", "doctor peer 2001:db8:2::b from 2001:db8:3::a", func(_ *testing.T, w *world) { w.network.shim6 = refuses(ulidB, icmpParameter, 1) },
 			exitRefused, []string{"fail peer      from 2001:db8:3::a to 2001:db8:2::b protocol 140 reaches 2001:db8:2::b, which has no Shim6"}},
+		{"all pairs of a peer", "doctor peer 2001:db8:2::b", func(_ *testing.T, w *world) {
+			w.daemon.contexts = []control.Context{{Name: name, State: "established"}, {Name: plain, State: "i1-sent"}}
+			w.daemon.answers = []control.Pair{other}
+		}, exitRefused, []string{
+			"ok   pairs     from 2001:db8:3::a to 2001:db8:4::b, by which payload goes, a Probe was answered after 12.3ms\n",
+			"fail pairs     from 2001:db8:1::a to 2001:db8:2::b no Probe was answered: see 'shim6tool doctor' at the peer"}},
+		{"all pairs of a peer, by its locator", "doctor peer 2001:db8:4::b", func(_ *testing.T, w *world) {
+			w.daemon.contexts = []control.Context{{Name: name, State: "established", LocatorsPeer: []control.PeerLocator{{Address: locatorB, Verified: true}}}}
+			w.daemon.answers, w.daemon.busy = []control.Pair{ulids, other}, 3
+		}, 0, []string{"ok   pairs     from 2001:db8:1::a to 2001:db8:2::b a Probe", "ok   pairs     from 2001:db8:3::a to 2001:db8:4::b"}},
+		{"a context that is always being probed", "doctor peer 2001:db8:2::b", func(_ *testing.T, w *world) {
+			w.daemon.contexts = []control.Context{{Name: name, State: "established"}}
+			w.daemon.busy = 1000
+		}, 0, []string{"warn pairs     the pairs of 2001:db8:1::a 2001:db8:2::b fii 7 were not probed: the context is being probed already"}},
+		{"a pair that nothing passes", "doctor peer 2001:db8:2::b", func(_ *testing.T, w *world) {
+			w.daemon.contexts = []control.Context{{Name: name, State: "established"}}
+			w.network.shim6 = nil
+		}, exitRefused, []string{"fail pairs     from 2001:db8:1::a to 2001:db8:2::b no Probe was answered: protocol 140 is not answered"}},
+		{"a peer without context", "doctor peer 2001:db8:4::b", func(*testing.T, *world) {}, 0,
+			[]string{"octets\nok   peer      from 2001:db8:3::a to 2001:db8:4::b"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := healthy(t)
@@ -141,37 +161,6 @@ func TestDoctor(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestClosedChains(t *testing.T) {
-	chain := func(family, name, hook, policy string) string {
-		return `{"chain":{"family":"` + family + `","table":"t","name":"` + name + `","hook":"` + hook + `","policy":"` + policy + `","prio":0,"handle":1}}`
-	}
-	rule := func(family, name, expr string) string {
-		return `{"rule":{"family":"` + family + `","table":"t","chain":"` + name + `","expr":[` + expr + `]}}`
-	}
-	for _, tt := range []struct {
-		name    string
-		objects []string
-		want    []string
-	}{
-		{"no chain", nil, nil},
-		{"open", []string{chain("inet", "in", "input", "accept")}, nil},
-		{"closed", []string{chain("inet", "in", "input", "drop"), chain("ip6", "out", "output", "drop")}, []string{"inet t in", "ip6 t out"}},
-		{"of IPv4", []string{chain("ip", "in", "input", "drop")}, nil},
-		{"of a router", []string{chain("inet", "fwd", "forward", "drop")}, nil},
-		{"with a rule", []string{chain("inet", "in", "input", "drop"), rule("inet", "in", `{"match":{"right":140}},{"accept":null}`)}, nil},
-		{"with another chain's rule", []string{chain("inet", "in", "input", "drop"), rule("inet", "else", `{"match":{"right":140}}`)}, []string{"inet t in"}},
-		{"with a rule for another protocol", []string{chain("inet", "in", "input", "drop"), rule("inet", "in", `{"match":{"right":"tcp"}}`)}, []string{"inet t in"}},
-	} {
-		got, err := closedChains([]byte(`{"nftables":[` + strings.Join(tt.objects, ",") + `]}`))
-		if err != nil || !slices.Equal(got, tt.want) {
-			t.Errorf("%s: %v, %v", tt.name, got, err)
-		}
-	}
-	if _, err := closedChains([]byte("no JSON")); err == nil {
-		t.Error("text that is no JSON is read")
 	}
 }
 
@@ -217,7 +206,7 @@ func TestRoute(t *testing.T) {
 	} else {
 		conn.Close()
 	}
-	if name, err := (thisHost{}).route(loopback, loopback); err != nil || name != "lo" {
-		t.Errorf("%q, %v", name, err)
+	if w, err := (thisHost{}).route(loopback, loopback); err != nil || w.name != "lo" || w.router.IsValid() {
+		t.Errorf("%v, %v", w, err)
 	}
 }

@@ -24,8 +24,10 @@ import (
 type host interface {
 	// locators are the addresses as shim6d would see them.
 	locators(*config.Config) ([]control.Locator, error)
-	// route returns the name of the interface by which a packet would leave.
-	route(local, peer netip.Addr) (string, error)
+	// layout is how the host hangs on its links.
+	layout() (layout, error)
+	// route returns how a packet would leave.
+	route(local, peer netip.Addr) (way, error)
 	// ruleset is the output of 'nft -j list ruleset'.
 	ruleset() ([]byte, error)
 	// serves reports whether a process is in the namespace.
@@ -48,7 +50,12 @@ func inspect(netns string) (host, error) {
 	return thisHost{netns}, nil
 }
 
-func (h thisHost) locators(c *config.Config) (list []control.Locator, err error) {
+// dumped is when the state of the links is read, by a clock that begins then: lifetimes that end are
+// not over.
+const dumped = time.Duration(1)
+
+// table reads the state of the links.
+func (h thisHost) table() (*locator.Table, error) {
 	var w *locator.Watcher
 	if err := inNetns(h.netns, func() (err error) {
 		w, err = locator.Watch()
@@ -61,26 +68,48 @@ func (h thisHost) locators(c *config.Config) (list []control.Locator, err error)
 	if err != nil {
 		return nil, err
 	}
-	var table locator.Table
-	const now = time.Duration(1)
-	if err := table.Dump(now, messages); err != nil {
+	t := &locator.Table{}
+	return t, t.Dump(dumped, messages)
+}
+
+func (h thisHost) locators(c *config.Config) (list []control.Locator, err error) {
+	t, err := h.table()
+	if err != nil {
 		return nil, err
 	}
-	for _, l := range locator.Assess(&table, c, now) {
-		list = append(list, l.Told(now))
+	for _, l := range locator.Assess(t, c, dumped) {
+		list = append(list, l.Told(dumped))
 	}
 	return list, nil
 }
 
-func (h thisHost) route(local, peer netip.Addr) (name string, err error) {
-	return name, inNetns(h.netns, func() error {
-		index, err := routeIndex(local, peer)
+func (h thisHost) layout() (layout, error) {
+	t, err := h.table()
+	if err != nil {
+		return layout{}, err
+	}
+	l := layout{routers: map[string][]netip.Addr{}}
+	for _, a := range t.Assigned() {
+		if list := t.Routers(a.Index); len(list) > 0 {
+			l.routers[a.Interface] = list
+		}
+		if a.Address.IsGlobalUnicast() {
+			l.addresses = append(l.addresses, a)
+		}
+	}
+	return l, nil
+}
+
+func (h thisHost) route(local, peer netip.Addr) (w way, err error) {
+	return w, inNetns(h.netns, func() error {
+		index, router, err := routeOf(local, peer)
 		if err != nil {
 			return err
 		}
+		w.router = router
 		i, err := net.InterfaceByIndex(index)
 		if err == nil {
-			name = i.Name
+			w.name = i.Name
 		}
 		return err
 	})
@@ -104,12 +133,12 @@ func (r *routeFrom) MarshalBinary() ([]byte, error) {
 	return append(b, a...), err
 }
 
-// routeIndex asks the kernel for the route of a packet, as 'ip route get' does, and returns the
-// index of its interface.
-func routeIndex(local, peer netip.Addr) (int, error) {
+// routeOf asks the kernel for the route of a packet, as 'ip route get' does, and returns the index of
+// its interface, and its router, if there is one.
+func routeOf(local, peer netip.Addr) (index int, router netip.Addr, err error) {
 	conn, err := rtnetlink.Dial(nil)
 	if err != nil {
-		return 0, err
+		return 0, router, err
 	}
 	defer conn.Close()
 	// RouteService.Get is not used: it asks for a dump of all routes.
@@ -118,14 +147,15 @@ func routeIndex(local, peer netip.Addr) (int, error) {
 		Attributes: rtnetlink.RouteAttributes{Dst: peer.AsSlice()},
 	}, local}, unix.RTM_GETROUTE, mnetlink.Request)
 	if err != nil {
-		return 0, err
+		return 0, router, err
 	}
 	for _, r := range replies {
 		if route, ok := r.(*rtnetlink.RouteMessage); ok && route.Attributes.OutIface != 0 {
-			return int(route.Attributes.OutIface), nil
+			router, _ = netip.AddrFromSlice(route.Attributes.Gateway)
+			return int(route.Attributes.OutIface), router, nil
 		}
 	}
-	return 0, errors.New("the kernel tells no interface")
+	return 0, router, errors.New("the kernel tells no interface")
 }
 
 func (h thisHost) ruleset() (out []byte, err error) {

@@ -39,6 +39,9 @@ func (t *tool) locatorShow() error {
 
 func (t *tool) printLocator(l control.Locator) {
 	fmt.Fprintf(t.out, "%v dev %s", l.Address, l.Interface)
+	if l.Router.IsValid() {
+		fmt.Fprintf(t.out, " via %v", l.Router)
+	}
 	switch {
 	case !l.Available:
 		fmt.Fprint(t.out, " unavailable")

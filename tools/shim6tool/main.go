@@ -39,6 +39,7 @@ type client interface {
 	SetContext(netlink.ULIDs, netlink.ContextUpdate) error
 	DeleteContext(netlink.ULIDs) error
 	FlushContexts() error
+	Flows() ([]netlink.Flow, error)
 	Policies() ([]netlink.Policy, error)
 	NewPolicy(netlink.Policy) error
 	DeletePolicy(uint32) error
@@ -70,6 +71,9 @@ type system struct {
 	// inspect opens what doctor looks at, in a namespace.
 	inspect func(netns string) (host, error)
 	now     func() time.Time
+	sleep   func(time.Duration)
+	// hostname is the name that the host has for itself.
+	hostname func() (string, error)
 	// root is the folder below which the files of the host are.
 	root string
 }
@@ -77,7 +81,7 @@ type system struct {
 func main() {
 	t := &tool{out: os.Stdout, err: os.Stderr, system: system{
 		dial: dial, loaded: loaded, daemon: dialDaemon, watch: watch,
-		network: openNetwork, inspect: inspect, now: time.Now, root: "/",
+		network: openNetwork, inspect: inspect, now: time.Now, sleep: time.Sleep, hostname: os.Hostname, root: "/",
 	}}
 	os.Exit(t.run(os.Args[1:]))
 }

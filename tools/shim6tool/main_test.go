@@ -23,6 +23,8 @@ type fake struct {
 	config   netlink.Config
 	contexts []netlink.Context
 	filter   netlink.ContextFilter
+	flows    []netlink.Flow
+	flowsErr error
 	policies []netlink.Policy
 	stats    []netlink.Stat
 	update   *netlink.ConfigUpdate
@@ -50,6 +52,7 @@ func (f *fake) NewContext(u netlink.ULIDs, tag uint64, c netlink.ContextUpdate) 
 func (f *fake) SetContext(u netlink.ULIDs, c netlink.ContextUpdate) error { return f.ask("set", u, c) }
 func (f *fake) DeleteContext(u netlink.ULIDs) error                       { return f.ask("del", u) }
 func (f *fake) FlushContexts() error                                      { return f.ask("flush") }
+func (f *fake) Flows() ([]netlink.Flow, error)                            { return f.flows, errors.Join(f.err, f.flowsErr) }
 func (f *fake) Policies() ([]netlink.Policy, error)                       { return f.policies, f.err }
 func (f *fake) NewPolicy(p netlink.Policy) error                          { return f.ask("new", p) }
 func (f *fake) DeletePolicy(n uint32) error                               { return f.ask("del", n) }
@@ -66,7 +69,7 @@ func (f *fake) Close() error { f.closed++; return nil }
 func newFake() *fake {
 	return &fake{config: netlink.Config{
 		MaxContexts: 131072, MaxFlows: 4096, TriggerPackets: 45,
-		TriggerTime: 10 * time.Second, SendTimeout: 15 * time.Second, IdleTimeout: 600500 * time.Millisecond, ICMPToULP: 1,
+		TriggerTime: 10 * time.Second, SendTimeout: 15 * time.Second, IdleTimeout: 600500 * time.Millisecond, ICMPToULP: 1, UDPPort: 61140, WatchStreams: 1,
 	}}
 }
 
@@ -82,10 +85,12 @@ trigger-time    10s
 send-timeout    15s
 idle-timeout    600500ms
 icmp-to-ulp     1
+udp-port        61140
+watch-streams   1
 `
 
 func TestShow(t *testing.T) {
-	const line = `[{"max-contexts":131072,"max-flows":4096,"trigger-packets":45,"trigger-time":10000,"send-timeout":15000,"idle-timeout":600500,"icmp-to-ulp":1}]` + "\n"
+	const line = `[{"max-contexts":131072,"max-flows":4096,"trigger-packets":45,"trigger-time":10000,"send-timeout":15000,"idle-timeout":600500,"icmp-to-ulp":1,"udp-port":61140,"watch-streams":1}]` + "\n"
 	for _, tt := range []struct{ args, want string }{
 		{"config show", text},
 		{"config", text},
@@ -154,10 +159,11 @@ func TestSchema(t *testing.T) {
 	f := newFake()
 	f.contexts = []netlink.Context{fullContext()}
 	f.policies = []netlink.Policy{fullPolicy()}
+	f.flows = []netlink.Flow{fullFlow()}
 	for _, name := range specSet(t, "stats") {
 		f.stats = append(f.stats, netlink.Stat{Name: name, Value: 1})
 	}
-	for _, object := range []string{"config", "context", "policy", "stats"} {
+	for _, object := range []string{"config", "context", "flow", "policy", "stats"} {
 		_, out, _ := call(f, "-j", object)
 		d := json.NewDecoder(strings.NewReader(out))
 		var keys []string
@@ -203,7 +209,7 @@ func TestUsageErrors(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"-x", "not defined: -x"},
 		{"-n", "needs an argument"},
-		{"contexts", `no object "contexts": take one of context, policy, config, stats, cga, hba, path, locator, monitor, daemon, doctor, completion, help`},
+		{"contexts", `no object "contexts": take one of context, flow, policy, config, stats, cga, hba, path, locator, monitor, daemon, doctor, completion, help`},
 		{"config drop", `no command of config "drop"`},
 		{"config show all", `takes no "all"`},
 		{"config set", "needs a key"},
@@ -257,15 +263,15 @@ func TestHelpAndVersion(t *testing.T) {
 		{"h", "usage: shim6tool [OPTIONS] [OBJECT", "answered or fails.\n"},
 		{"-h", "usage: shim6tool [OPTIONS] [OBJECT", "answered or fails.\n"},
 		{"--help", "usage: shim6tool [OPTIONS] [OBJECT", "answered or fails.\n"},
-		{"config help", "usage: shim6tool [OPTIONS] config [COMMAND [ARGUMENTS]]\n", "the ULP\n"},
-		{"conf -h", "usage: shim6tool [OPTIONS] config [", "the ULP\n"},
-		{"help config", "usage: shim6tool [OPTIONS] config [", "the ULP\n"},
+		{"config help", "usage: shim6tool [OPTIONS] config [COMMAND [ARGUMENTS]]\n", "ask\n                            the path\n"},
+		{"conf -h", "usage: shim6tool [OPTIONS] config [", "ask\n                            the path\n"},
+		{"help config", "usage: shim6tool [OPTIONS] config [", "ask\n                            the path\n"},
 		{"help hba", "usage: shim6tool [OPTIONS] cga|hba [", "cannot sign\n"},
 		{"h pol", "usage: shim6tool [OPTIONS] policy [", "connection of MPTCP\n"},
 		{"help -h", "usage: shim6tool [OPTIONS] [OBJECT", "answered or fails.\n"},
 		{"path help use", "usage: shim6tool [OPTIONS] path use CONTEXT", "CONTEXT is LOCAL-ULID PEER-ULID [fii N].\n"},
 		{"path probe -h", "usage: shim6tool [OPTIONS] path probe PEER [from LOCAL]\n", "the path allows\n"},
-		{"c a --help", "usage: shim6tool [OPTIONS] context add CONTEXT [tag-local TAG] [KEY VALUE ...]\n", "on that pair\n"},
+		{"c a --help", "usage: shim6tool [OPTIONS] context add CONTEXT [tag-local TAG] [KEY VALUE ...]\n", "on the inbound pair\n"},
 	} {
 		status, out, errs := call(newFake(), strings.Fields(tt.args)...)
 		if status != 0 || errs != "" || !strings.HasPrefix(out, tt.first) || !strings.HasSuffix(out, tt.last) {

@@ -186,6 +186,10 @@ type monitoring struct {
 	protectionGone bool
 	// beyond are the contexts that were too many to watch then.
 	beyond map[control.Name]bool
+	// lastChange is the newest change that shim6d has told of. polled: it was asked before, so
+	// that later changes are news.
+	lastChange time.Time
+	polled     bool
 }
 
 func (m *monitoring) groups() []string {

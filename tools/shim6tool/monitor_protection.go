@@ -51,8 +51,43 @@ func (m *monitoring) pollProtection(tell func(control.Protection) error) error {
 			}
 		}
 		m.protection, m.beyond = now, beyond
-		return nil
+		return m.pollGivenUp(ctx, d, tell)
 	})
+}
+
+// pollGivenUp calls tell for each ULID pair that shim6d has given up since the last poll, because the
+// peer has no Shim6 or does not answer. These are no contexts any more, and some never are for long
+// enough to be polled.
+func (m *monitoring) pollGivenUp(ctx context.Context, d daemon, tell func(control.Protection) error) error {
+	changes, err := d.History(ctx)
+	if err != nil {
+		return err
+	}
+	var names []control.Name
+	newest := m.lastChange
+	for _, c := range changes {
+		if !c.Time.After(m.lastChange) {
+			continue
+		}
+		newest = c.Time
+		if m.polled && (c.To == "no-support" || c.To == "e-failed") && !slices.Contains(names, c.Name) && len(names) < control.MaxProtections {
+			names = append(names, c.Name)
+		}
+	}
+	m.lastChange, m.polled = newest, true
+	if len(names) == 0 {
+		return nil
+	}
+	answers, err := d.Protections(ctx, names)
+	if err != nil {
+		return err
+	}
+	for _, p := range answers {
+		if err := tell(p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // watchProtection polls and prints the changes. If shim6d stops answering, it prints that once.

@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -258,6 +259,31 @@ func TestMonitorProtectionOfMany(t *testing.T) {
 	}
 	if d.most > control.MaxProtections {
 		t.Errorf("%d are asked about at once", d.most)
+	}
+}
+
+// Pairs that shim6d gives up are told, though they have no context any more; those of before are not.
+func TestMonitorGivenUp(t *testing.T) {
+	d := newDaemon()
+	pair := func(fii uint32) control.Name { return control.Name{ULIDLocal: ulidA, ULIDPeer: ulidB, FII: fii} }
+	for i, to := range []string{"no-support", "established", "e-failed", "no-support"} {
+		n := pair(uint32(i))
+		d.changes = append(d.changes, control.Change{Time: now.Add(time.Duration(i) * time.Second), Name: n, To: to})
+		d.protections = append(d.protections, control.Protection{Name: n, Text: "not protected"})
+	}
+	w := &world{kernel: newFake(), daemon: d}
+	m := &monitoring{tool: &tool{err: io.Discard, system: w.system()}}
+	var told []uint32
+	tell := func(p control.Protection) error { told = append(told, p.FII); return nil }
+	all := d.changes
+	for _, n := range []int{1, 3, 4, 4} {
+		d.changes = all[:n]
+		if err := m.pollProtection(tell); err != nil {
+			t.Error(err)
+		}
+	}
+	if !slices.Equal(told, []uint32{2, 3}) {
+		t.Error(told)
 	}
 }
 

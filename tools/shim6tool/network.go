@@ -20,9 +20,11 @@ type network interface {
 	local() netip.Addr
 	// mtu is the path MTU as the host knows it.
 	mtu() (int, error)
-	// control sends a packet of protocol 140, echo an ICMPv6 Echo Request. Neither is ever
-	// fragmented: a packet that is too long is the error unix.EMSGSIZE.
+	// control sends a packet of protocol 140, datagram the same in UDP from and to a port, and
+	// echo an ICMPv6 Echo Request. None is ever fragmented: a packet that is too long is the
+	// error unix.EMSGSIZE.
 	control(message []byte) error
+	datagram(port uint16, message []byte) error
 	echo(data []byte) error
 	// receive waits for a packet about the peer; false if none came in time.
 	receive(wait time.Duration) (arrival, bool, error)
@@ -35,8 +37,10 @@ type arrival struct {
 	from netip.Addr
 	// message is a control message, reply the data of an Echo Reply.
 	message, reply []byte
+	// udp: the message came in UDP, or an error is about what was sent in UDP.
+	udp bool
 	// failure is an error. quoted is the part that it has of the packet in error, without the
-	// IPv6 header; control says whether that was of protocol 140.
+	// IPv6 header and the one of UDP; control says whether that was of protocol 140 or in UDP.
 	failure *icmpError
 	quoted  []byte
 	control bool
@@ -88,9 +92,13 @@ func (e icmpError) String() string {
 
 // rawNetwork is the network of the host.
 type rawNetwork struct {
-	shim6, icmp, udp int
-	from, to         netip.Addr
-	id, sequence     uint16
+	// udp only asks the host about the way. shim6, icmp and carried are raw sockets, carried
+	// that of UDP.
+	shim6, icmp, udp, carried int
+	from, to                  netip.Addr
+	id, sequence              uint16
+	// port is that of the last datagram.
+	port uint16
 }
 
 const ipv6HeaderLen = 40
@@ -98,7 +106,7 @@ const ipv6HeaderLen = 40
 // openNetwork opens the sockets of a probe. The zero local address stands for the one that the host
 // chooses.
 func openNetwork(netns string, local, peer netip.Addr) (network, error) {
-	n := &rawNetwork{shim6: -1, icmp: -1, udp: -1, to: peer}
+	n := &rawNetwork{shim6: -1, icmp: -1, udp: -1, carried: -1, to: peer}
 	err := inNetns(netns, func() error { return n.open(local) })
 	if err != nil {
 		n.close()
@@ -129,13 +137,16 @@ func (n *rawNetwork) open(local netip.Addr) (err error) {
 	if n.shim6, err = unix.Socket(unix.AF_INET6, unix.SOCK_RAW|flags, wire.Protocol); err == nil {
 		n.icmp, err = unix.Socket(unix.AF_INET6, unix.SOCK_RAW|flags, unix.IPPROTO_ICMPV6)
 	}
+	if err == nil {
+		n.carried, err = unix.Socket(unix.AF_INET6, unix.SOCK_RAW|flags, unix.IPPROTO_UDP)
+	}
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("opening a raw socket: %w (it takes CAP_NET_RAW: run it as root)", err)
 	}
 	if err != nil {
 		return fmt.Errorf("opening a raw socket: %w", err)
 	}
-	for _, fd := range []int{n.shim6, n.icmp} {
+	for _, fd := range []int{n.shim6, n.icmp, n.carried} {
 		if err := unix.Bind(fd, sockaddr(n.from)); err != nil {
 			return err
 		}
@@ -144,13 +155,14 @@ func (n *rawNetwork) open(local netip.Addr) (err error) {
 		}
 	}
 	n.id = uint16(unix.Getpid())
-	return nil
+	// The kernel makes the checksum, whose place is octet 6 of a UDP header.
+	return unix.SetsockoptInt(n.carried, unix.IPPROTO_IPV6, unix.IPV6_CHECKSUM, 6)
 }
 
 func sockaddr(a netip.Addr) *unix.SockaddrInet6 { return &unix.SockaddrInet6{Addr: a.As16()} }
 
 func (n *rawNetwork) close() {
-	for _, fd := range []int{n.shim6, n.icmp, n.udp} {
+	for _, fd := range []int{n.shim6, n.icmp, n.udp, n.carried} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
@@ -165,6 +177,15 @@ func (n *rawNetwork) mtu() (int, error) {
 
 func (n *rawNetwork) control(message []byte) error {
 	return unix.Sendto(n.shim6, message, 0, sockaddr(n.to))
+}
+
+func (n *rawNetwork) datagram(port uint16, message []byte) error {
+	n.port = port
+	b := binary.BigEndian.AppendUint16(nil, port)
+	b = binary.BigEndian.AppendUint16(b, port)
+	b = binary.BigEndian.AppendUint16(b, uint16(wire.UDPHeaderLen+len(message)))
+	b = binary.BigEndian.AppendUint16(b, 0)
+	return unix.Sendto(n.carried, append(b, message...), 0, sockaddr(n.to))
 }
 
 func (n *rawNetwork) echo(data []byte) error {
@@ -184,7 +205,7 @@ func (n *rawNetwork) receive(wait time.Duration) (arrival, bool, error) {
 		if left < 0 {
 			return arrival{}, false, nil
 		}
-		polled := []unix.PollFd{{Fd: int32(n.shim6), Events: unix.POLLIN}, {Fd: int32(n.icmp), Events: unix.POLLIN}}
+		polled := []unix.PollFd{{Fd: int32(n.shim6), Events: unix.POLLIN}, {Fd: int32(n.icmp), Events: unix.POLLIN}, {Fd: int32(n.carried), Events: unix.POLLIN}}
 		// The wait is rounded up; otherwise the last millisecond would be a busy loop.
 		if _, err := unix.Poll(polled, int(left/time.Millisecond)+1); err != nil && !errors.Is(err, unix.EINTR) {
 			return arrival{}, false, err
@@ -207,8 +228,17 @@ func (n *rawNetwork) receive(wait time.Duration) (arrival, bool, error) {
 					return a, true, nil
 				}
 			}
+			if i == 2 && sender == n.to && isDatagram(b[:length], n.port) {
+				return arrival{from: sender, message: b[wire.UDPHeaderLen:length], udp: true}, true, nil
+			}
 		}
 	}
+}
+
+// isDatagram reports whether a UDP header has a destination port. A translator may have changed the
+// source port.
+func isDatagram(b []byte, port uint16) bool {
+	return port != 0 && len(b) >= wire.UDPHeaderLen && binary.BigEndian.Uint16(b[2:]) == port
 }
 
 // parseICMP returns false for a message that is not about packets from local to peer.
@@ -225,7 +255,11 @@ func parseICMP(b []byte, from, local, peer netip.Addr, id uint16) (arrival, bool
 		return arrival{}, false
 	}
 	a := arrival{from: from, failure: &icmpError{b[0], b[1], info}, quoted: quoted[ipv6HeaderLen:]}
-	a.control = quoted[6] == wire.Protocol
+	a.udp = quoted[6] == unix.IPPROTO_UDP && len(a.quoted) >= wire.UDPHeaderLen
+	a.control = quoted[6] == wire.Protocol || a.udp
+	if a.udp {
+		a.quoted = a.quoted[wire.UDPHeaderLen:]
+	}
 	return a, netip.AddrFrom16([16]byte(quoted[8:])) == local && netip.AddrFrom16([16]byte(quoted[24:])) == peer &&
 		(a.control || quoted[6] == unix.IPPROTO_ICMPV6)
 }

@@ -25,6 +25,7 @@ var objects = []objectRow{
 	{name: "context", help: "ULID-pair contexts, by which sessions are re-homed",
 		about: contextIs,
 		keys:  "KEY of context, named as in RFC 5533 and 5534; ADDRS is ADDR[,...] or none"},
+	{name: "flow", help: "ULID pairs without a context, whose packets are counted until there is one"},
 	{name: "policy", help: "rules that say which packets use Shim6",
 		about: "the first rule that fits, by ascending preference, decides",
 		keys:  "MATCH of policy; a packet has to fit all that a rule names"},

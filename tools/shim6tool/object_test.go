@@ -84,7 +84,7 @@ func TestContextShow(t *testing.T) {
 	}
 	// Only an encapsulation that is not native is printed.
 	f.contexts[1].Encapsulation = netlink.EncapsulationNative + 1
-	if _, out, _ := call(f, "context"); !strings.HasSuffix(out, "\n    locator-local 2001:db8:1::a locator-peer 2001:db8:2::b encapsulation 2\n"+
+	if _, out, _ := call(f, "context"); !strings.HasSuffix(out, "\n    locator-local 2001:db8:1::a locator-peer 2001:db8:2::b encapsulation udp\n"+
 		"    send-timeout 15s keepalive-timeout 15s last-sent never last-heard never\n") {
 		t.Errorf("a pair that is not native: %s", out)
 	}

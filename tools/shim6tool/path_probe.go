@@ -11,7 +11,7 @@ import (
 func init() {
 	register(command{
 		object: "path", verb: "probe", order: onlyShows, args: "PEER [from LOCAL]",
-		help: "see if IP protocol 140 passes there and back, and there in packets as long as the path allows",
+		help: "see if IP protocol 140 passes there and back, and UDP, and there in packets as long as the path allows",
 		form: pathProbe,
 	})
 }
@@ -34,7 +34,7 @@ func pathProbe(t *tool) form {
 		} else {
 			t.printProbe(p)
 		}
-		if v.result == resultOK {
+		if v.result != resultFail {
 			if !t.json {
 				fmt.Fprintln(t.out, "    "+v.text)
 			}

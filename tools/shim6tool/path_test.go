@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -48,7 +49,7 @@ func newDaemon() *fakeDaemon {
 		locators: []control.Locator{
 			{Address: ulidA, Interface: "up1", Available: true, Operational: true, ValidLifetime: &lifetime, HBA: true,
 				Preference: control.Preference{Priority: 1, Weight: 2, Broken: true, Transient: true}},
-			{Address: locatorA, Interface: "up2", Available: true, Why: "the link is down"},
+			{Address: locatorA, Interface: "up2", Router: netip.MustParseAddr("fe80::1"), Available: true, Why: "the link is down"},
 			{Address: ulidB, Interface: "up2", Why: "tentative", CGA: true},
 		},
 		paths: []control.Path{
@@ -95,12 +96,12 @@ func TestDaemonText(t *testing.T) {
     last-good 2026-11-24 11:58:45.123 2001:db8:1::a 2001:db8:2::b
 `},
 		{"locator", `2001:db8:1::a dev up1 hba
-2001:db8:3::a dev up2 not-operational (the link is down)
+2001:db8:3::a dev up2 via fe80::1 not-operational (the link is down)
 2001:db8:2::b dev up2 unavailable cga (tentative)
 `},
 		{"-s l", `2001:db8:1::a dev up1 hba
     priority 1 weight 2 broken transient valid-lifetime 90s
-2001:db8:3::a dev up2 not-operational (the link is down)
+2001:db8:3::a dev up2 via fe80::1 not-operational (the link is down)
     priority 0 weight 0 valid-lifetime forever
 2001:db8:2::b dev up2 unavailable cga (tentative)
     priority 0 weight 0 valid-lifetime forever
@@ -195,6 +196,7 @@ func TestDaemonRequests(t *testing.T) {
 		{"context del" + pair, name},
 		{"path use" + pair + "local 2001:db8:3::a peer 2001:db8:4::b", control.UseRequest{Name: name, LocatorLocal: locatorA, LocatorPeer: locatorB}},
 		{"path use" + pair + "ulids", control.UseRequest{Name: name, LocatorLocal: ulidA, LocatorPeer: ulidB}},
+		{"path doubt" + pair, name},
 	} {
 		d := newDaemon()
 		status, out, errs := callWorld(&world{daemon: d}, strings.Fields(tt.words)...)
@@ -229,6 +231,21 @@ func TestPathUseJSON(t *testing.T) {
 	d.err = &control.Error{Status: 409, Message: "no Probe was answered"}
 	if status, out, errs := callWorld(&world{daemon: d}, words...); status != exitRefused ||
 		out != of+`"result":"fail","text":"no Probe was answered"}]`+"\n" || errs != "shim6tool: no Probe was answered\n" {
+		t.Errorf("status %d, %s%s", status, out, errs)
+	}
+}
+
+// The JSON of path doubt says whether the pair is asked, and if not, why.
+func TestPathDoubtJSON(t *testing.T) {
+	words := strings.Fields("-j path doubt 2001:db8:1::a 2001:db8:2::b")
+	const of = `[{"ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:2::b","fii":0,`
+	d := newDaemon()
+	if status, out, errs := callWorld(&world{daemon: d}, words...); status != 0 || out != of+`"result":"ok"}]`+"\n" || errs != "" {
+		t.Errorf("status %d, %s%s", status, out, errs)
+	}
+	d.err = &control.Error{Status: 409, Message: "a moment ago"}
+	if status, out, errs := callWorld(&world{daemon: d}, words...); status != exitRefused ||
+		out != of+`"result":"fail","text":"a moment ago"}]`+"\n" || errs != "shim6tool: a moment ago\n" {
 		t.Errorf("status %d, %s%s", status, out, errs)
 	}
 }

@@ -57,12 +57,30 @@ func newI1(octets int) (b []byte, nonce uint32, err error) {
 	return b, nonce, err
 }
 
-func sendI1(n network, octets int) (outcome, error) {
+// carrier is how packets of Shim6 go: in UDP by a port, or natively if that is 0.
+type carrier uint16
+
+// overhead is how many octets it adds.
+func (c carrier) overhead() int {
+	if c == 0 {
+		return 0
+	}
+	return wire.UDPHeaderLen
+}
+
+func (c carrier) send(n network, b []byte) error {
+	if c == 0 {
+		return n.control(b)
+	}
+	return n.datagram(uint16(c), b)
+}
+
+func sendI1(n network, how carrier, octets int) (outcome, error) {
 	b, nonce, err := newI1(octets)
 	if err != nil {
 		return outcome{}, err
 	}
-	return sendControl(n, b, func(m wire.Message) bool {
+	return sendControl(n, how, b, func(m wire.Message) bool {
 		r, ok := m.(*wire.R1)
 		return ok && r.InitiatorNonce == nonce
 	}, func(quoted []byte) bool {
@@ -71,10 +89,13 @@ func sendI1(n network, octets int) (outcome, error) {
 	})
 }
 
-// sendControl sends a packet of protocol 140, and waits for a message that answers it or an error that
+// sendControl sends a packet of Shim6, and waits for a message that answers it or an error that
 // quotes it.
-func sendControl(n network, b []byte, answers func(wire.Message) bool, quotes func([]byte) bool) (outcome, error) {
-	return exchange(n, len(b), func() error { return n.control(b) }, func(a arrival) (bool, *icmpError) {
+func sendControl(n network, how carrier, b []byte, answers func(wire.Message) bool, quotes func([]byte) bool) (outcome, error) {
+	return exchange(n, how.overhead()+len(b), func() error { return how.send(n, b) }, func(a arrival) (bool, *icmpError) {
+		if a.udp != (how != 0) {
+			return false, nil
+		}
 		if a.message != nil {
 			m, err := wire.Decode(a.message)
 			return err == nil && answers(m), nil
@@ -100,12 +121,12 @@ func newPayload(octets int) ([]byte, wire.ContextTag, error) {
 	return append(b, make([]byte, octets-len(b))...), h.ReceiverContextTag, nil
 }
 
-func sendPayload(n network, octets int) (outcome, error) {
+func sendPayload(n network, how carrier, octets int) (outcome, error) {
 	b, tag, err := newPayload(octets)
 	if err != nil {
 		return outcome{}, err
 	}
-	return sendControl(n, b, func(m wire.Message) bool {
+	return sendControl(n, how, b, func(m wire.Message) bool {
 		r, ok := m.(*wire.R1bis)
 		return ok && r.PacketContextTag == tag
 	}, func(quoted []byte) bool {

@@ -30,6 +30,9 @@ type fakeNetwork struct {
 	limit, pingLimit int
 	queue            []arrival
 	sent, pings      int
+	// udp is the answer to what is sent in UDP, and datagrams counts that.
+	udp       func(packet []byte) []arrival
+	datagrams int
 	// longest is the length of the longest control message.
 	longest int
 }
@@ -44,6 +47,22 @@ func (n *fakeNetwork) control(b []byte) error {
 		n.longest = max(n.longest, len(b)+ipv6HeaderLen)
 	}
 	return n.send(b, n.shim6, n.limit, true)
+}
+
+func (n *fakeNetwork) datagram(port uint16, b []byte) error {
+	if n.datagrams++; port != netlink.UdpPort {
+		return unix.EACCES
+	}
+	if len(b)+ipv6HeaderLen+wire.UDPHeaderLen > n.pathMTU {
+		return unix.EMSGSIZE
+	}
+	if n.udp != nil {
+		for _, a := range n.udp(b) {
+			a.udp = true
+			n.queue = append(n.queue, a)
+		}
+	}
+	return nil
 }
 
 func (n *fakeNetwork) echo(b []byte) error {
@@ -142,6 +161,17 @@ func TestProbe(t *testing.T) {
 			[]string{"shim6-full length 1500 no answer", "shim6-payload length 48 no answer", "shim6-control length 1280 answered", "up to control messages of 1280 octets"}},
 		{"payload and long messages are not answered", fakeNetwork{pathMTU: 1500, shim6: onlyR1, ping: pong, limit: 1200, pingLimit: 1200}, exitRefused,
 			[]string{"shim6-control length 1280 no answer", "echo-full  length 1280 no answer", "nothing comes back of packets of 1280 octets"}},
+		{"both ways", fakeNetwork{pathMTU: 1500, shim6: r1, udp: r1}, 0,
+			[]string{"udp        length 72 answered", "udp-full   length 1500 answered",
+				"protocol 140 passes, up to packets of 1500 octets; UDP to port 61140 passes, up to packets of 1500 octets"}},
+		{"UDP alone", fakeNetwork{pathMTU: 1500, udp: r1, ping: pong}, 0,
+			[]string{"protocol 140 is not answered, but ping is; but UDP to port 61140 passes, up to packets of 1500 octets"}},
+		{"UDP alone, without payload", fakeNetwork{pathMTU: 1500, udp: onlyR1, ping: pong}, 0,
+			[]string{"udp-control length 1280 answered", "but UDP to port 61140 passes, up to control messages of 1280 octets"}},
+		{"a closed port", fakeNetwork{pathMTU: 1500, shim6: r1, udp: refuses(ulidB, icmpUnreachable, 4)}, 0,
+			[]string{"udp        length 72 refused by 2001:db8:2::b: port unreachable", "protocol 140 passes, up to packets of 1500 octets"}},
+		{"neither", fakeNetwork{pathMTU: 1500, ping: pong}, exitRefused,
+			[]string{"udp        length 72 no answer", "protocol 140 is not answered, but ping is; let IP protocol 140 through"}},
 		{"a narrow hop", fakeNetwork{pathMTU: 1500, carries: 1400, router: router, shim6: r1}, 0,
 			[]string{"mtu 1400", "shim6-full length 1400 answered"}},
 		{"a hop that is too narrow", fakeNetwork{pathMTU: 1500, carries: 1000, router: router, shim6: r1}, exitRefused,

@@ -7,8 +7,45 @@ import (
 	"time"
 )
 
-// verdict says what a probe means.
+// verdict says what a probe means. Where protocol 140 does not pass and UDP does, sessions survive, and
+// packets that were moved are a little longer.
 func (p *probe) verdict() check {
+	v := p.native()
+	if p.udp == nil {
+		return v
+	}
+	switch text, passes := p.udp.verdict(); {
+	case passes && v.result == resultOK:
+		v.text += "; " + text
+	case passes:
+		v.result = resultWarn
+		v.text += "; but " + text
+	case p.udp.small.answered:
+		v.text += "; " + text
+	}
+	return v
+}
+
+// verdict says what a probe in UDP means, and whether it was answered in full.
+func (p *udpProbe) verdict() (text string, passes bool) {
+	refused := func(o outcome) string { return fmt.Sprintf("%v says %v", o.from, o.failure) }
+	switch {
+	case p.full.answered:
+		return fmt.Sprintf("UDP to port %d passes, up to packets of %d octets", p.port, p.full.length), true
+	case p.control.answered:
+		return fmt.Sprintf("UDP to port %d passes, up to control messages of %d octets", p.port, p.control.length), true
+	case p.full.failure != nil:
+		return fmt.Sprintf("UDP to port %d passes, but not in packets of %d octets: %s", p.port, p.full.length, refused(p.full)), false
+	case p.small.answered:
+		return fmt.Sprintf("UDP to port %d passes, but nothing comes back of packets of %d octets", p.port, p.control.length), false
+	case p.small.failure != nil:
+		return fmt.Sprintf("UDP to port %d does not pass: %s", p.port, refused(p.small)), false
+	}
+	return fmt.Sprintf("UDP to port %d is not answered", p.port), false
+}
+
+// native is what a probe means for protocol 140.
+func (p *probe) native() check {
 	ok := func(text string) check { return check{result: resultOK, text: text} }
 	fail := func(text, advice string) check { return check{result: resultFail, text: text, advice: advice} }
 	f := p.small.failure
@@ -90,7 +127,11 @@ type namedOutcome struct {
 }
 
 func (p *probe) outcomes() []namedOutcome {
-	return []namedOutcome{{"shim6", p.small}, {"shim6-full", p.full}, {"shim6-payload", p.payload}, {"shim6-control", p.control}, {"echo", p.echo}, {"echo-full", p.fullEcho}}
+	l := []namedOutcome{{"shim6", p.small}, {"shim6-full", p.full}, {"shim6-payload", p.payload}, {"shim6-control", p.control}, {"echo", p.echo}, {"echo-full", p.fullEcho}}
+	if p.udp != nil {
+		l = append(l, namedOutcome{"udp", p.udp.small}, namedOutcome{"udp-full", p.udp.full}, namedOutcome{"udp-control", p.udp.control})
+	}
+	return l
 }
 
 func (t *tool) printProbe(p *probe) {

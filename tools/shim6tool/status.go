@@ -17,6 +17,7 @@ import (
 // How much fits on a screen.
 const (
 	statusPairs    = 10
+	statusFlows    = 3
 	statusSwitches = 5
 )
 
@@ -27,7 +28,10 @@ type overview struct {
 	daemon    *control.Status
 	daemonErr error
 	switches  []control.Switch
-	// protections are of the contexts that are shown.
+	// flows are the pairs without a context, those that will have one first in front. Without
+	// rights there are none.
+	flows []netlink.Flow
+	// protections are of the contexts and flows that are shown.
 	protections map[control.Name]control.Protection
 }
 
@@ -67,6 +71,15 @@ func (t *tool) status() error {
 		}
 		fmt.Fprintln(t.out)
 	}
+	if len(o.flows) > 0 {
+		fmt.Fprintf(t.out, "flows     %d without a context: 'shim6tool flow'\n", len(o.flows))
+	}
+	for _, f := range o.flows[:min(len(o.flows), statusFlows)] {
+		fmt.Fprintf(t.out, "    %s %s\n", nameText(flowName(f)), flowText(f))
+		if p, ok := o.protections[flowName(f)]; ok {
+			fmt.Fprintf(t.out, "        %s\n", p.Text)
+		}
+	}
 	if len(o.switches) > 0 {
 		fmt.Fprintf(t.out, "switches  the last %d: 'shim6tool path history' has more\n", len(o.switches))
 	}
@@ -86,9 +99,12 @@ func (t *tool) overview() (*overview, error) {
 	if o.module = "not loaded: 'modprobe shim6'"; there {
 		o.module = "loaded"
 		err := t.with(func(c client) (err error) {
+			// They take rights, and the screen is of use without them.
+			o.flows, _ = c.Flows()
 			o.contexts, err = c.Contexts()
 			return err
 		})
+		sortFlows(o.flows)
 		if err != nil && !errors.Is(err, netlink.ErrInterrupted) {
 			return nil, err
 		}
@@ -106,6 +122,7 @@ func (t *tool) overview() (*overview, error) {
 	})
 	if o.daemon != nil {
 		o.protections = t.protections(o.contexts)
+		maps.Copy(o.protections, t.flowProtections(o.flows))
 	}
 	return o, nil
 }
@@ -136,11 +153,15 @@ func (o *overview) object() object {
 	for _, c := range o.contexts {
 		contexts = append(contexts, protectedObject(c, o.protections))
 	}
+	flows := []object{}
+	for _, f := range o.flows {
+		flows = append(flows, flowObject(f, o.protections))
+	}
 	j := object{{"module", o.module == "loaded"}}
 	if o.daemon != nil {
 		j = append(j, field{"daemon", o.daemon})
 	} else {
 		j = append(j, field{"error", o.daemonErr.Error()})
 	}
-	return append(j, field{"states", o.counts()}, field{"contexts", contexts}, field{"switches", listOf(o.switches)})
+	return append(j, field{"states", o.counts()}, field{"contexts", contexts}, field{"flows", flows}, field{"switches", listOf(o.switches)})
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -30,6 +31,8 @@ type world struct {
 	network *fakeNetwork
 	host    *fakeHost
 	root    string
+	// name is the host's, "here" if it is empty.
+	name string
 	// The last requests of the tool.
 	socket string
 	groups []string
@@ -50,8 +53,10 @@ func (w *world) system() system {
 		root = "/nonexistent"
 	}
 	return system{
-		root: root,
-		now:  func() time.Time { return now },
+		root:     root,
+		now:      func() time.Time { return now },
+		hostname: func() (string, error) { return cmp.Or(w.name, "here"), nil },
+		sleep:    func(time.Duration) {},
 		dial: func(netns string) (client, error) {
 			if w.kernel == nil {
 				return nil, errNoFamily
@@ -106,7 +111,12 @@ type fakeDaemon struct {
 	contexts []control.Context
 	locators []control.Locator
 	paths    []control.Path
+	// answers are the pairs that answer a ProbeAll.
+	answers []control.Pair
+	// busy is how often a ProbeAll is refused.
+	busy     int
 	switches [][]control.Switch
+	changes  []control.Change
 	// protections are of the contexts that shim6d knows.
 	protections []control.Protection
 	// later takes the place of protections, an entry for each question; nil is an error.
@@ -117,14 +127,18 @@ type fakeDaemon struct {
 	err   error
 }
 
-func (d *fakeDaemon) Status(context.Context) (control.Status, error)       { return d.status, d.err }
-func (d *fakeDaemon) Contexts(context.Context) ([]control.Context, error)  { return d.contexts, d.err }
-func (d *fakeDaemon) Locators(context.Context) ([]control.Locator, error)  { return d.locators, d.err }
-func (d *fakeDaemon) Paths(context.Context) ([]control.Path, error)        { return d.paths, d.err }
+func (d *fakeDaemon) Status(context.Context) (control.Status, error)      { return d.status, d.err }
+func (d *fakeDaemon) Contexts(context.Context) ([]control.Context, error) { return d.contexts, d.err }
+func (d *fakeDaemon) Locators(context.Context) ([]control.Locator, error) { return d.locators, d.err }
+func (d *fakeDaemon) Paths(context.Context) ([]control.Path, error) {
+	return slices.Clone(d.paths), d.err
+}
 func (d *fakeDaemon) Open(_ context.Context, r control.OpenRequest) error  { d.asked = r; return d.err }
 func (d *fakeDaemon) CloseContext(_ context.Context, n control.Name) error { d.asked = n; return d.err }
 func (d *fakeDaemon) Refresh(_ context.Context, n control.Name) error      { d.asked = n; return d.err }
 func (d *fakeDaemon) Use(_ context.Context, r control.UseRequest) error    { d.asked = r; return d.err }
+func (d *fakeDaemon) Doubt(_ context.Context, n control.Name) error        { d.asked = n; return d.err }
+func (d *fakeDaemon) History(context.Context) ([]control.Change, error)    { return d.changes, d.err }
 func (d *fakeDaemon) Close()                                               {}
 
 func (d *fakeDaemon) Protections(_ context.Context, names []control.Name) ([]control.Protection, error) {
@@ -142,6 +156,21 @@ func (d *fakeDaemon) Protections(_ context.Context, names []control.Name) ([]con
 		}
 	}
 	return list, d.err
+}
+
+// ProbeAll has the pairs answer that answers names.
+func (d *fakeDaemon) ProbeAll(_ context.Context, n control.Name) error {
+	d.asked = n
+	if d.busy > 0 {
+		d.busy--
+		return &control.Error{Status: 409, Message: "the context is being probed already"}
+	}
+	for i := range d.paths {
+		if d.paths[i].Name == n && slices.Contains(d.answers, d.paths[i].Pair) {
+			d.paths[i].LastGood = d.paths[i].LastGood.Add(time.Second)
+		}
+	}
+	return d.err
 }
 
 // Switches answers with one list after another, and with the last one for ever.
@@ -178,8 +207,11 @@ func (w *fakeWatcher) Close() error { return nil }
 
 // fakeHost is a host for doctor.
 type fakeHost struct {
-	list     []control.Locator
-	out      map[netip.Addr]string
+	list []control.Locator
+	out  map[netip.Addr]string
+	// by are the routers of interfaces, in routes and in the layout.
+	by       map[string]netip.Addr
+	links    layout
 	nft      string
 	nftErr   error
 	serving  bool
@@ -187,11 +219,12 @@ type fakeHost struct {
 }
 
 func (h *fakeHost) locators(*config.Config) ([]control.Locator, error) { return h.list, nil }
-func (h *fakeHost) route(local, _ netip.Addr) (string, error) {
+func (h *fakeHost) layout() (layout, error)                            { return h.links, nil }
+func (h *fakeHost) route(local, _ netip.Addr) (way, error) {
 	if name, ok := h.out[local]; ok {
-		return name, nil
+		return way{name, h.by[name]}, nil
 	}
-	return "", errors.New("network is unreachable")
+	return way{}, errors.New("network is unreachable")
 }
 func (h *fakeHost) ruleset() ([]byte, error) { return []byte(h.nft), h.nftErr }
 

@@ -134,3 +134,19 @@ func (i *Identity) Collide(set int) (*Identity, error) {
 	next.Sets[set] = again
 	return next, nil
 }
+
+// Renew returns an Identity in which a set has addresses that have nothing in common with those
+// before, for the same prefixes. It takes the time of a search.
+func (i *Identity) Renew(ctx context.Context, random io.Reader, set int) (*Identity, error) {
+	var prefixes []cga.SubnetPrefix
+	for _, a := range i.Sets[set] {
+		prefixes = append(prefixes, a.PDS.SubnetPrefix)
+	}
+	fresh, err := cga.GenerateHBA(ctx, random, prefixes, cga.Options{Sec: sec, PublicKey: &i.Key.PublicKey, Workers: 1})
+	if err != nil {
+		return nil, err
+	}
+	next := &Identity{Key: i.Key, Sets: slices.Clone(i.Sets)}
+	next.Sets[set] = fresh
+	return next, nil
+}

@@ -20,6 +20,10 @@ import (
 // address that was deprecated and then deleted from a link that is up: an administrator who
 // withdraws a prefix wants it gone.
 //
+// An address of others that is deleted from a link with a carrier is only kept for restorePause:
+// keepalived and Pacemaker move an address to another host in that way, and this host would go
+// on to take it for its own. A program that renews a configuration restores the address sooner.
+//
 // After a restart the mark tells which addresses are kept. The zero Keeper is ready.
 type Keeper struct {
 	// leases are the addresses of links at the last Update.
@@ -29,6 +33,8 @@ type Keeper struct {
 type lease struct {
 	index      uint32
 	deprecated bool
+	// made: shim6d has made it, and will restore it. taken: another host has it.
+	made, taken bool
 	// validUntil is 0 for ever.
 	validUntil time.Duration
 }
@@ -36,6 +42,9 @@ type lease struct {
 // slack is how long before its end a lifetime counts as over: rtnetlink tells whole seconds, and
 // the kernel removes an address at any time in the last of them.
 const slack = 2 * time.Second
+
+// restorePause is for how long an address is kept that somebody else has deleted.
+const restorePause = 2 * time.Second
 
 // Update says what to do. Call it after each message of addresses or links, and now and then
 // while something is kept, since contexts end. used returns our ULIDs of all contexts; it is
@@ -54,7 +63,10 @@ func (k *Keeper) Update(now time.Duration, t *locator.Table, used func() map[net
 			here[a.Address] = here[a.Address] || usable(a)
 			// If two interfaces have it, the longer lifetime counts.
 			if l, ok := leases[a.Address]; !ok || l.validUntil != 0 && (a.ValidUntil == 0 || a.ValidUntil > l.validUntil) {
-				leases[a.Address] = lease{a.Index, a.Flags&unix.IFA_F_DEPRECATED != 0, a.ValidUntil}
+				leases[a.Address] = lease{
+					index: a.Index, validUntil: a.ValidUntil, made: a.Protocol == locator.Protocol,
+					deprecated: a.Flags&unix.IFA_F_DEPRECATED != 0, taken: a.Flags&unix.IFA_F_DADFAILED != 0,
+				}
 			}
 		}
 	}
@@ -74,6 +86,12 @@ func (k *Keeper) Update(now time.Duration, t *locator.Table, used func() map[net
 	}
 	for _, a := range kept {
 		delete(gone, a.Address)
+		l, back := leases[a.Address]
+		if back && !l.taken && !here[a.Address] && a.ValidUntil != 0 && a.ValidUntil <= now+restorePause {
+			// Duplicate address detection goes on.
+			l.made = true
+			gone[a.Address] = l
+		}
 	}
 	if len(gone) == 0 && len(kept) == 0 {
 		return nil
@@ -86,7 +104,11 @@ func (k *Keeper) Update(now time.Duration, t *locator.Table, used func() map[net
 		}
 	}
 	for a, l := range gone {
-		if seconds := l.left(now); ulids[a] && seconds > 0 && !(l.deprecated && t.Enabled(l.index)) {
+		seconds := l.left(now)
+		if !l.made && t.Up(l.index) {
+			seconds = min(seconds, uint32(restorePause/time.Second))
+		}
+		if ulids[a] && seconds > 0 && !(l.deprecated && t.Enabled(l.index)) {
 			actions = append(actions, SetAddress{
 				Index: t.Loopback(), Address: a, Bits: hostBits,
 				Flags: unix.IFA_F_NODAD | unix.IFA_F_NOPREFIXROUTE,
@@ -96,6 +118,24 @@ func (k *Keeper) Update(now time.Duration, t *locator.Table, used func() map[net
 		}
 	}
 	return actions
+}
+
+// Elsewhere is an Action of Update for a host on which the loopback has no IPv6 (the sysctl
+// disable_ipv6, as some container engines set it). A link that works then has the address: the
+// kernel delivers to an address of any link. It reports whether there is such a link.
+func Elsewhere(a Action, t *locator.Table) (SetAddress, bool) {
+	set, ok := a.(SetAddress)
+	if !ok || set.Index != t.Loopback() {
+		return set, false
+	}
+	set.Index = 0
+	for _, x := range t.Assigned() {
+		better := set.Index == 0 || x.Index < set.Index
+		if !x.Loopback && !x.Kept && t.Up(x.Index) && better {
+			set.Index = x.Index
+		}
+	}
+	return set, set.Index != 0
 }
 
 // Keeps reports whether something is kept: then Update is to be called now and then.

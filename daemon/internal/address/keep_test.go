@@ -17,8 +17,10 @@ import (
 )
 
 const (
-	keepA1   = "address replace 2001:db8:1::a/128 dev 1 valid_lft 3590 preferred_lft 0"
-	unkeepA1 = "address delete 2001:db8:1::a/128 dev 1"
+	keepA1 = "address replace 2001:db8:1::a/128 dev 1 valid_lft 3590 preferred_lft 0"
+	// brieflyA1 is until somebody restores it, or it is gone.
+	brieflyA1 = "address replace 2001:db8:1::a/128 dev 1 valid_lft 2 preferred_lft 0"
+	unkeepA1  = "address delete 2001:db8:1::a/128 dev 1"
 )
 
 // These are the ways to lose a ULID, and whether it is kept.
@@ -40,8 +42,22 @@ func TestKeep(t *testing.T) {
 			h.apply(m)
 		}, []string{keepA1}},
 		{"the link is down and its addresses stay, but are not delivered to", func(h *host, see func()) { h.down(up1) }, []string{keepA1}},
-		{"somebody deletes it", func(h *host, see func()) { h.lost(up1, a1) }, []string{keepA1}},
-		{"without an end", func(h *host, see func()) { h.address(up1, a1, 0, Infinite, Infinite); see(); h.lost(up1, a1) }, []string{ever}},
+		{"somebody deletes it", func(h *host, see func()) { h.lost(up1, a1) }, []string{brieflyA1}},
+		{"somebody deletes it from a link without a carrier", func(h *host, see func()) {
+			h.link(up1, "up1", unix.IFF_UP)
+			h.lost(up1, a1)
+		}, []string{keepA1}},
+		{"somebody deletes it, and shim6d has made it", func(h *host, see func()) {
+			h.apply(SetAddress{Index: up1, Address: a1, Bits: 64, Preferred: 1800, Valid: 3590}.Message())
+			see()
+			h.lost(up1, a1)
+		}, []string{keepA1}},
+		{"without an end", func(h *host, see func()) {
+			h.address(up1, a1, 0, Infinite, Infinite)
+			see()
+			h.down(up1)
+			h.lost(up1, a1)
+		}, []string{ever}},
 		{"the carrier goes: the link has it still", func(h *host, see func()) { h.link(up1, "up1", unix.IFF_UP) }, nil},
 		{"its lifetime ends", func(h *host, see func()) { h.now += 3589 * time.Second; h.lost(up1, a1) }, nil},
 		{"an RA ends its lifetime, and the kernel removes it", func(h *host, see func()) { h.address(up1, a1, 0, 0, 0); see(); h.lost(up1, a1) }, nil},
@@ -105,6 +121,22 @@ func TestKeepNoMore(t *testing.T) {
 		h.lost(up1, a1)
 		h.wants(k.Update(h.now, &h.table, uses(a1)), "address replace 2001:db8:1::a/128 dev 1 valid_lft 3600 preferred_lft 0")
 	})
+	t.Run("a program renews its configuration", func(t *testing.T) {
+		h, k := newHost(t), &Keeper{}
+		h.address(up1, a1, 0, 1800, 3600)
+		h.wants(k.Update(h.now, &h.table, uses(a1)))
+		h.lost(up1, a1)
+		h.wants(k.Update(h.now, &h.table, uses(a1)), brieflyA1)
+		h.now = time.Second
+		h.address(up1, a1, unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED, 1800, 3600)
+		h.wants(k.Update(h.now, &h.table, uses(a1)))
+		h.address(up1, a1, unix.IFA_F_TENTATIVE, 1800, 3600)
+		h.wants(k.Update(h.now, &h.table, uses(a1)), "address replace 2001:db8:1::a/128 dev 1 valid_lft 3600 preferred_lft 0")
+		h.wants(k.Update(h.now, &h.table, uses(a1)))
+		h.now += time.Second
+		h.address(up1, a1, 0, 1800, 3600)
+		h.wants(k.Update(h.now, &h.table, uses(a1)), unkeepA1)
+	})
 	t.Run("another host has it when the link is back", func(t *testing.T) {
 		h, k := lostOne(t)
 		h.up(up1)
@@ -139,6 +171,34 @@ func TestKeepRestart(t *testing.T) {
 	h.address(up1, a1, 0, 1800, 3600)
 	h.wants(k.Update(h.now, &h.table, uses(a1, a2)), unkeepA1)
 	h.wants(k.Update(h.now, &h.table, uses()))
+}
+
+// Where the loopback has no IPv6, another link that works keeps the ULID.
+func TestKeepElsewhere(t *testing.T) {
+	h, k := newHost(t), Keeper{}
+	h.address(up1, a1, 0, 1800, 3600)
+	k.Update(h.now, &h.table, uses(a1))
+	h.down(up1)
+	h.lost(up1, a1)
+	list := k.Update(h.now, &h.table, uses(a1))
+	if len(list) != 1 {
+		t.Fatalf("actions %v", list)
+	}
+	if other, ok := Elsewhere(list[0], &h.table); ok {
+		t.Errorf("there is another link: %v", other)
+	}
+	h.address(up2, a2, 0, 1800, 3600)
+	other, ok := Elsewhere(list[0], &h.table)
+	if want := "address replace 2001:db8:1::a/128 dev 3 valid_lft 3600 preferred_lft 0"; !ok || other.String() != want {
+		t.Fatalf("%v %v, wanted %s", other, ok, want)
+	}
+	h.apply(other.Message())
+	if l := locator.Assess(&h.table, config.Default(), h.now); len(l) != 2 || l[0].Address != a1 || !l[0].Available || l[0].Operational {
+		t.Errorf("assessed as %+v", l)
+	}
+	h.up(up1)
+	h.address(up1, a1, 0, 1800, 3600)
+	h.wants(k.Update(h.now, &h.table, uses(a1)), "address delete 2001:db8:1::a/128 dev 3")
 }
 
 // An Action that has failed is not tried for ever: the context goes.

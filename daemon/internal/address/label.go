@@ -100,8 +100,10 @@ func (p *Plan) labels(s *State, on bool) {
 		return
 	}
 	var wanted []netip.Addr
-	if on && s.Config.Addresses.Source == config.SourceProtected {
-		wanted = s.unprotected()
+	if on && s.Config.Addresses.Source != config.SourceSystem {
+		wanted = append(s.worse(), s.mute()...)
+		slices.SortFunc(wanted, netip.Addr.Compare)
+		wanted = slices.Compact(wanted)
 	}
 	for _, a := range wanted {
 		if !slices.Contains(s.Labels, a) {
@@ -115,23 +117,19 @@ func (p *Plan) labels(s *State, on bool) {
 	}
 }
 
-// unprotected are the addresses that prove nothing and have one of the Identity beside them. If
-// there are too many, temporary ones come first: the kernel prefers those.
-func (s *State) unprotected() []netip.Addr {
+// worse are the addresses that have a better one beside them, on the same link and of the same
+// prefix. If there are too many, temporary ones come first: the kernel prefers those.
+func (s *State) worse() []netip.Addr {
 	type place struct {
 		index  uint32
 		prefix cga.SubnetPrefix
 	}
 	const unusable = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED | unix.IFA_F_DEPRECATED
-	covered := map[place]bool{}
+	best := map[place]worth{}
 	assigned := s.Table.Assigned()
-	own := func(a netip.Addr) bool {
-		of, _, ok := s.Identity.Address(cga.PrefixOf(a))
-		return ok && of.Addr == a
-	}
 	for _, a := range assigned {
-		if own(a.Address) && a.Flags&unusable == 0 {
-			covered[place{a.Index, cga.PrefixOf(a.Address)}] = true
+		if at := (place{a.Index, cga.PrefixOf(a.Address)}); a.Flags&unusable == 0 && s.worth(a.Address) != asConfigured {
+			best[at] = max(best[at], s.worth(a.Address))
 		}
 	}
 	slices.SortStableFunc(assigned, func(a, b locator.Assigned) int {
@@ -139,14 +137,68 @@ func (s *State) unprotected() []netip.Addr {
 	})
 	var list []netip.Addr
 	for _, a := range assigned {
-		if !covered[place{a.Index, cga.PrefixOf(a.Address)}] || a.Flags&unix.IFA_F_DEPRECATED != 0 ||
-			a.Protocol == locator.Protocol || own(a.Address) || slices.Contains(list, a.Address) {
+		w := s.worth(a.Address)
+		if w >= best[place{a.Index, cga.PrefixOf(a.Address)}] || a.Flags&unix.IFA_F_DEPRECATED != 0 ||
+			a.Protocol == locator.Protocol && w == unproved || slices.Contains(list, a.Address) {
 			continue
 		}
-		if _, _, proved := s.Config.Proof(a.Address); !proved && len(list) < maxLabels {
+		if len(list) < maxLabels {
 			list = append(list, a.Address)
 		}
 	}
 	slices.SortFunc(list, netip.Addr.Compare)
+	return list
+}
+
+// worth says which of the addresses of a prefix new connections should use: one that is worth
+// more.
+type worth int
+
+const (
+	// unproved: the address proves no other.
+	unproved worth = iota
+	// proved: it is the Identity's, or of a Temporary that is not the newest any more.
+	proved
+	// asConfigured: it is in a set of the configuration, and as good as the Identity's.
+	asConfigured
+	// temporary: it is of the newest Temporary.
+	temporary
+)
+
+func (s *State) worth(a netip.Addr) worth {
+	has := func(i *Identity) bool {
+		of, _, ok := i.Address(cga.PrefixOf(a))
+		return ok && of.Addr == a
+	}
+	if t := s.newest(); t != nil && has(t.Identity) {
+		return temporary
+	}
+	if has(s.Identity) || slices.ContainsFunc(s.Temporaries, func(t Temporary) bool { return has(t.Identity) }) {
+		return proved
+	}
+	if _, set := s.Config.Proof(a); set != nil {
+		return asConfigured
+	}
+	return unproved
+}
+
+// mute are the addresses whose router has failed, if there is a better prefix on the same link. The
+// kernel would still begin new connections there.
+func (s *State) mute() []netip.Addr {
+	const unusable = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED | unix.IFA_F_DEPRECATED
+	var list []netip.Addr
+	better := map[uint32]bool{}
+	assigned := slices.DeleteFunc(s.Table.Assigned(), func(a locator.Assigned) bool {
+		return a.Loopback || !a.Address.IsGlobalUnicast() || a.Flags&unusable != 0
+	})
+	failed := func(a locator.Assigned) bool { return s.Table.Mute(a.Index, cga.PrefixOf(a.Address)) != "" }
+	for _, a := range assigned {
+		better[a.Index] = better[a.Index] || !failed(a)
+	}
+	for _, a := range assigned {
+		if better[a.Index] && len(list) < maxLabels && failed(a) {
+			list = append(list, a.Address)
+		}
+	}
 	return list
 }

@@ -31,6 +31,9 @@ type managed struct {
 	routes     Routes
 	labels     []netip.Addr
 	routers    map[uint32][]string
+	// temporaries and used are State's.
+	temporaries []Temporary
+	used        map[netip.Addr]bool
 }
 
 func newManaged(t *testing.T) *managed {
@@ -41,6 +44,8 @@ func (m *managed) plan() Plan {
 	s := State{Now: m.now, Config: m.config, Table: &m.table, Identity: m.identity, Collisions: &m.collisions,
 		Rules: m.rules, Routes: m.routes, Labels: m.labels}
 	s.Prefixes = m.prefixes.Known(m.now, &m.table)
+	m.temporaries, _ = Current(m.temporaries, m.now, m.used)
+	s.Temporaries, s.Used = m.temporaries, m.used
 	return s.Plan()
 }
 
@@ -123,12 +128,25 @@ func unset(a netip.Addr, index uint32) string {
 
 // ruleOf is the rule of a prefix, to be added or deleted.
 func ruleOf(verb string, p cga.SubnetPrefix, index int) string {
-	return fmt.Sprintf("rule %s from %v lookup %d priority 32000", verb, p, 14000+index)
+	return fmt.Sprintf("rule %s from %v lookup %d priority 32765", verb, p, 14000+index)
 }
 
 func (m *managed) both() (x, y netip.Addr) {
 	m.t.Helper()
 	return addressIn(m.t, m.identity, p1).Addr, addressIn(m.t, m.identity, p2).Addr
+}
+
+// A ULID that is kept on a link because lo has no IPv6 may be wanted on that very link. The kernel
+// would leave its prefix length as it is.
+func TestPlanKept(t *testing.T) {
+	m := newManaged(t)
+	x, _ := m.both()
+	m.address(up1, a1, 0, 1800, 3600)
+	m.settles()
+	m.apply(DeleteAddress{Index: up1, Address: x, Bits: 64}.Message())
+	m.apply(SetAddress{Index: up1, Address: x, Bits: 128, Valid: 3600}.Message())
+	m.does(fmt.Sprintf("address delete %v/128 dev %d", x, up1), set(x, up1, 3600, 1800))
+	m.does()
 }
 
 // Lifetimes follow those of Router Advertisements. Addresses of others stay as they are.
@@ -337,7 +355,7 @@ func TestPlanDuplicate(t *testing.T) {
 		}
 		m.apply(failed)
 		m.does()
-		if p := m.plan(); !slices.Equal(p.Duplicates, []int{0}) {
+		if p := m.plan(); !slices.Equal(p.Duplicates, []Duplicate{{-1, 0}}) {
 			t.Fatalf("duplicates are %v", p.Duplicates)
 		}
 		next, err := m.identity.Collide(0)
@@ -490,7 +508,7 @@ func TestPlanOff(t *testing.T) {
 
 // Rules and routes are read as they are written. Those of others are not ours.
 func TestParse(t *testing.T) {
-	for _, r := range []Rule{{p1, 32000, 254, true}, {p2, 1, 70000, false}} {
+	for _, r := range []Rule{{Source: p1, Priority: 32000, Table: 254, Specific: true}, {Source: p2, Priority: 1, Table: 70000, Unbound: true}} {
 		m := AddRule(r).Message()
 		if got, ok := parseRule(m); !ok || got != r {
 			t.Errorf("%v is read as %v, %v", r, got, ok)

@@ -239,9 +239,10 @@ func (p *Prefixes) bound(list []Prefix, ours map[link]bool) []Prefix {
 }
 
 // autoconfigured reports whether an address of others was made for a prefix that a router has
-// announced: by the kernel, which marks it, or by a program, which gives it a lifetime.
+// announced: by the kernel, which marks it, or by a program, which gives it a lifetime. If that is
+// without an end, systemd-networkd still has the kernel make temporary addresses beside it.
 func autoconfigured(a locator.Assigned) bool {
 	const not = unix.IFA_F_DADFAILED | unix.IFA_F_TEMPORARY
 	return a.Enabled && !a.Loopback && a.Protocol != locator.Protocol && a.Bits == subnetBits &&
-		a.Address.IsGlobalUnicast() && a.Flags&not == 0 && (a.Protocol == protoRouter || a.ValidUntil != 0)
+		a.Address.IsGlobalUnicast() && a.Flags&not == 0 && (a.Protocol == protoRouter || a.ValidUntil != 0 || a.Flags&unix.IFA_F_MANAGETEMPADDR != 0)
 }

@@ -24,9 +24,21 @@ type Rule struct {
 	// Specific: the default routes of the table are passed over. Only older versions have
 	// made such rules.
 	Specific bool
+	// Unbound: the rule is also for packets whose source is still to be chosen, if by this
+	// table it would be one in the prefix.
+	Unbound bool
+	// Unsourced: it is for packets that have no source address yet, in place of Source.
+	Unsourced bool
 }
 
-// Route is a route in the table of a link.
+// findSource is FIB_RULE_FIND_SADDR of linux/fib_rules.h.
+const findSource = 0x10000
+
+// global are the addresses that are in use on the Internet. No rule can be for packets without a
+// source, but one can be for packets whose source is not in a prefix.
+var global = netip.MustParsePrefix("2000::/3")
+
+// Route is a route in a table of a link.
 type Route struct {
 	Table uint32
 	Index uint32
@@ -62,22 +74,37 @@ func (r DeleteRule) String() string { return "rule delete " + Rule(r).String() }
 
 func (r Rule) String() string {
 	s := fmt.Sprintf("from %v lookup %d priority %d", r.Source, r.Table, r.Priority)
+	if r.Unsourced {
+		s = fmt.Sprintf("not from %v lookup %d priority %d", global, r.Table, r.Priority)
+	}
 	if r.Specific {
 		s += fmt.Sprintf(" suppress_prefixlength %d", locator.DefaultBits)
+	}
+	if r.Unbound {
+		s += " find_saddr"
 	}
 	return s
 }
 
 func (r Rule) message(kind netlink.HeaderType, flags netlink.HeaderFlags) netlink.Message {
 	source := net.IP(r.Source.Prefix().Addr().AsSlice())
+	if r.Unsourced {
+		source = global.Addr().AsSlice()
+	}
 	m := &rtnetlink.RuleMessage{
 		Family: unix.AF_INET6, SrcLength: subnetBits, Action: unix.FR_ACT_TO_TBL,
 		Attributes: &rtnetlink.RuleAttributes{Src: &source, Priority: &r.Priority, Table: &r.Table, Protocol: new(uint8)},
 	}
 	*m.Attributes.Protocol = locator.Protocol
+	if r.Unsourced {
+		m.SrcLength, m.Flags = uint8(global.Bits()), unix.FIB_RULE_INVERT
+	}
 	if r.Specific {
 		m.Attributes.SuppressPrefixLen = new(uint32)
 		*m.Attributes.SuppressPrefixLen = locator.DefaultBits
+	}
+	if r.Unbound {
+		m.Flags = findSource
 	}
 	return netlink.Message{Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Acknowledge | flags}, Data: marshal(m)}
 }
@@ -86,17 +113,22 @@ func (r Rule) message(kind netlink.HeaderType, flags netlink.HeaderFlags) netlin
 // rules with attributes that it does not know, which a newer kernel may have.
 func parseRule(m netlink.Message) (r Rule, ok bool) {
 	var head rtnetlink.RuleMessage
-	if m.Header.Type != unix.RTM_NEWRULE || len(m.Data) < ruleHeaderLen || head.UnmarshalBinary(m.Data[:ruleHeaderLen]) != nil ||
-		head.Family != unix.AF_INET6 || head.SrcLength != subnetBits {
+	if m.Header.Type != unix.RTM_NEWRULE && m.Header.Type != unix.RTM_DELRULE || len(m.Data) < ruleHeaderLen || head.UnmarshalBinary(m.Data[:ruleHeaderLen]) != nil ||
+		head.Family != unix.AF_INET6 {
 		return r, false
 	}
+	r.Unsourced = int(head.SrcLength) == global.Bits() && head.Flags&unix.FIB_RULE_INVERT != 0
+	if head.SrcLength != subnetBits && !r.Unsourced {
+		return r, false
+	}
+	r.Unbound = head.Flags&findSource != 0
 	ad, err := netlink.NewAttributeDecoder(m.Data[ruleHeaderLen:])
 	if err != nil {
 		return r, false
 	}
 	for ad.Next() {
 		switch b := ad.Bytes(); {
-		case ad.Type() == unix.FRA_SRC && len(b) == 16:
+		case ad.Type() == unix.FRA_SRC && len(b) == 16 && !r.Unsourced:
 			r.Source = cga.SubnetPrefix(b[:8])
 		case ad.Type() == unix.FRA_PRIORITY && len(b) == 4:
 			r.Priority = ad.Uint32()
@@ -157,10 +189,11 @@ func (r Route) message(kind netlink.HeaderType, flags netlink.HeaderFlags) netli
 		m.DstLength = uint8(r.Destination.Bits())
 		// Not by m: it would make an IPv4 address of ::ffff:0:0/96.
 		destination = attributes(func(e *netlink.AttributeEncoder) { e.Bytes(unix.RTA_DST, r.Destination.Addr().AsSlice()) })
-		if r.Router.IsValid() && !r.Router.IsLinkLocalUnicast() {
-			// The main table knows whether the router is on the link.
-			m.Flags = unix.RTNH_F_ONLINK
-		}
+	}
+	if r.Router.IsValid() && !r.Router.IsLinkLocalUnicast() {
+		// The main table knows whether the router is on the link: some are outside of all
+		// prefixes there.
+		m.Flags = unix.RTNH_F_ONLINK
 	}
 	return netlink.Message{
 		Header: netlink.Header{Type: kind, Flags: netlink.Request | netlink.Acknowledge | flags}, Data: append(marshal(m), destination...),

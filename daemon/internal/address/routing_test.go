@@ -122,7 +122,7 @@ func TestPlanOrder(t *testing.T) {
 // are there.
 func TestPlanOldRules(t *testing.T) {
 	m := routed(t)
-	m.rules = []Rule{{p1, 32000, 254, true}, {p1, 32001, 14002, false}}
+	m.rules = []Rule{{Source: p1, Priority: 32000, Table: 254, Specific: true}, {Source: p1, Priority: 32001, Table: 14002}}
 	var all []string
 	for _, a := range m.plan().Actions {
 		all = append(all, a.String())

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -133,15 +134,16 @@ func (i *Identity) Save(folder string) error {
 			return fmt.Errorf("%s: %w", path, ErrOtherKey)
 		}
 	}
-	var all []cga.Address
-	for _, s := range i.Sets {
-		all = append(all, s...)
-	}
-	text, err := cga.EncodePEM(all)
+	text, err := encodeSets(i.Sets)
 	if err != nil {
 		return err
 	}
 	return replace(filepath.Join(folder, AddressesFile), text)
+}
+
+// encodeSets returns what parseSets reads.
+func encodeSets(sets [][]cga.Address) ([]byte, error) {
+	return cga.EncodePEM(slices.Concat(sets...))
 }
 
 // replace writes a file under another name, and renames it once it is on the disk.

@@ -54,6 +54,8 @@ func NewServer(b control.Backend, log *slog.Logger) *Server {
 	post(s, mux, "/contexts/close", control.Name.Check, b.Close)
 	post(s, mux, "/contexts/refresh", control.Name.Check, b.Refresh)
 	post(s, mux, "/contexts/use", control.UseRequest.Check, b.Use)
+	post(s, mux, "/contexts/probe", control.Name.Check, b.ProbeAll)
+	post(s, mux, "/contexts/doubt", control.Name.Check, b.Doubt)
 	s.http = http.Server{
 		Handler:           mux,
 		ConnContext:       withPeer,

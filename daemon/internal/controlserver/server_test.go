@@ -89,6 +89,8 @@ func (f *fake) Open(_ context.Context, r control.OpenRequest) error { f.got = r;
 func (f *fake) Close(_ context.Context, n control.Name) error       { f.got = n; return f.err }
 func (f *fake) Refresh(_ context.Context, n control.Name) error     { f.got = n; return f.err }
 func (f *fake) Use(_ context.Context, r control.UseRequest) error   { f.got = r; return f.err }
+func (f *fake) Doubt(_ context.Context, n control.Name) error       { f.got = n; return f.err }
+func (f *fake) ProbeAll(_ context.Context, n control.Name) error    { f.got = n; return f.err }
 
 var (
 	tagLocal, tagPeer = wire.ContextTag(5), wire.ContextTag(6)
@@ -160,6 +162,8 @@ func TestRoundTrip(t *testing.T) {
 		{func() error { return c.CloseContext(ctx, name) }, name},
 		{func() error { return c.Refresh(ctx, name) }, name},
 		{func() error { return c.Use(ctx, use) }, use},
+		{func() error { return c.ProbeAll(ctx, name) }, name},
+		{func() error { return c.Doubt(ctx, name) }, name},
 	} {
 		f.got = nil
 		if err := r.do(); err != nil || f.got != r.want {
@@ -247,7 +251,7 @@ func TestRequests(t *testing.T) {
 
 // Unprivileged peers can't change things, and see no tags.
 func TestUnprivileged(t *testing.T) {
-	for _, path := range []string{"/contexts/open", "/contexts/close", "/contexts/refresh", "/contexts/use"} {
+	for _, path := range []string{"/contexts/open", "/contexts/close", "/contexts/refresh", "/contexts/use", "/contexts/probe"} {
 		f := &fake{}
 		w := as(peer{uid: 1000}, f, "POST", path, "{"+named+"}")
 		if w.Code != http.StatusForbidden || f.got != nil || !strings.Contains(w.Body.String(), "only root") {

@@ -39,6 +39,9 @@ func (f *fake) tell(what string, n control.Name, more ...any) error {
 func (f *fake) Open(_ context.Context, r control.OpenRequest) error { return f.tell("open", r.Name) }
 func (f *fake) Close(_ context.Context, n control.Name) error       { return f.tell("close", n) }
 func (f *fake) Refresh(_ context.Context, n control.Name) error     { return f.tell("refresh", n) }
+func (f *fake) Doubt(context.Context, control.Name) error           { return f.err }
+func (f *fake) ProbeAll(context.Context, control.Name) error        { return f.err }
+
 func (f *fake) Use(_ context.Context, r control.UseRequest) error {
 	return f.tell("use", r.Name, r.LocatorLocal, r.LocatorPeer)
 }

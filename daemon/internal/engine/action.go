@@ -18,7 +18,9 @@ type Action interface{ action() }
 // lost.
 type Send struct {
 	Source, Destination netip.Addr
-	Type                wire.Type
+	// Encapsulation is how it is to be carried.
+	Encapsulation Encapsulation
+	Type          wire.Type
 	// Message is the message with its checksum, from its Next Header on.
 	Message []byte
 	// Length is how long the packet should be, in octets from the IPv6 header on; 0 for as
@@ -123,6 +125,12 @@ type Persist struct {
 	Record *Record
 }
 
+// Learned is a Carrier to keep, for Start, in place of the last one of the same networks. One
+// that is not kept costs a context half a second.
+type Learned struct {
+	Carrier
+}
+
 // StateChange says that the state of a context has changed, and why.
 type StateChange struct {
 	ULIDs
@@ -153,6 +161,7 @@ func (ContextSet) action()  {}
 func (ContextDel) action()  {}
 func (Resync) action()      {}
 func (Persist) action()     {}
+func (Learned) action()     {}
 func (StateChange) action() {}
 func (Note) action()        {}
 func (Done) action()        {}

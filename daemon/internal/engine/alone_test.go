@@ -222,7 +222,7 @@ func TestForgedRefusal(t *testing.T) {
 	if !due {
 		t.Fatal("no Error message is due")
 	}
-	a.handle(Control{ab.Peer, ab.Local, encode(t, m)})
+	a.handle(Control{Source: ab.Peer, Destination: ab.Local, Message: encode(t, m)})
 	if got := a.e.Find(ab); got.TrustRefused() || got.State() != I2Sent {
 		t.Errorf("%v, refused %v", got.State(), got.TrustRefused())
 	}

@@ -25,6 +25,10 @@ const (
 	MaxUpdateTimeout     = 120 * time.Second
 )
 
+// OtherTimeout is how long a message that was sent by one encapsulation waits for an answer
+// before it is sent by the other one as well. RFC 5533 knows no other.
+const OtherTimeout = 500 * time.Millisecond
+
 const (
 	// DefaultSendTimeout is the Send Timeout that a peer assumes (RFC 5534, section 7).
 	DefaultSendTimeout = 15 * time.Second
@@ -76,6 +80,8 @@ type Config struct {
 	// DebugErrors: Error messages with codes 120 to 127 are sent for messages that the RFC
 	// wants discarded silently (RFC 5533, section 5.14).
 	DebugErrors bool
+	// UDP is whether messages and payload are sent in UDP; UDPNever by default.
+	UDP UseUDP
 	// Explorer is REAP (RFC 5534). Without it, Probes and Reap events have no effect, and no
 	// context leaves its locator pair.
 	Explorer Explorer

@@ -61,8 +61,9 @@ type exchange struct {
 	// taken: the peer behaves as if it has accepted our I2 or I2bis, but its R2 has not
 	// arrived.
 	taken bool
-	// retransmit runs as long as the exchange.
-	retransmit timer
+	// retransmit runs as long as the exchange. other runs while an I1 that was sent by one
+	// encapsulation waits for its answer.
+	retransmit, other timer
 	// resendAt is the time from which payload may cause another I2 or I2bis.
 	resendAt time.Duration
 }

@@ -13,15 +13,19 @@ import (
 // resyncPause is the least time from one Resync to another.
 const resyncPause = time.Second
 
-// packet is the packet in which a message came: its addresses, and the message from its Next
-// Header on.
+// packet is the packet in which a message came: its addresses, the message from its Next Header
+// on, and how it was carried.
 type packet struct {
 	source, destination netip.Addr
 	raw                 []byte
+	encapsulation       Encapsulation
 }
 
-// pair is the locator pair, with our own address as the local one.
-func (p packet) pair() Pair { return Pair{Local: p.destination, Peer: p.source} }
+// pair is the locator pair, with our own address as the local one. An answer by it goes the way
+// in which the packet came.
+func (p packet) pair() Pair {
+	return Pair{Local: p.destination, Peer: p.source, Encapsulation: p.encapsulation}
+}
 
 // Stats are counters of what peers do. Anybody can make them count.
 type Stats struct {
@@ -63,7 +67,7 @@ func (e *Engine) Stats() Stats { return e.stats }
 
 // control deals with a control message (RFC 5533, sections 12.3 and 12.4).
 func (e *Engine) control(ev Control) {
-	p := packet{ev.Source, ev.Destination, ev.Message}
+	p := packet{ev.Source, ev.Destination, ev.Message, ev.Encapsulation}
 	if !onPath(p.source, p.destination) {
 		e.stats.Malformed++
 		return
@@ -149,7 +153,7 @@ func (e *Engine) noContext(ev NoContext) {
 		e.resync()
 		return
 	}
-	e.sendR1bis(packet{source: ev.Source, destination: ev.Destination}, ev.Tag)
+	e.sendR1bis(packet{source: ev.Source, destination: ev.Destination, encapsulation: ev.Encapsulation}, ev.Tag)
 }
 
 // resync asks for a Dump. Its caller has learnt something from the kernel that does not fit

@@ -35,6 +35,7 @@ type Engine struct {
 	holds     map[Pair]*hold
 	holdOrder *list.List
 
+	carriers  carriers
 	timers    timers
 	validator validator
 	limits    *limits
@@ -128,6 +129,10 @@ func (e *Engine) Handle(now time.Duration, event Event) []Action {
 		e.done(ev.ID, ev.ULIDs, e.refreshCommand(ev))
 	case Use:
 		e.use(ev)
+	case ProbeAll:
+		e.command(ev.ID, ev.ULIDs, e.explorer.ProbeAll)
+	case Doubt:
+		e.command(ev.ID, ev.ULIDs, e.explorer.Doubt)
 	}
 	e.flush()
 	return e.out
@@ -211,17 +216,17 @@ func (e *Engine) sync(c *context) {
 // know before the peer can answer.
 func (e *Engine) send(c *context, pair Pair, m wire.Message) {
 	e.sync(c)
-	e.transmit(c.ulids, pair.Local, pair.Peer, m)
+	e.transmit(c.ulids, pair, m)
 }
 
 // transmit sends a message. A message that can't be encoded is only counted: all messages are
 // made to fit.
-func (e *Engine) transmit(u ULIDs, source, destination netip.Addr, m wire.Message) {
-	e.transmitLong(u, source, destination, m, 0)
+func (e *Engine) transmit(u ULIDs, pair Pair, m wire.Message) {
+	e.transmitLong(u, pair, m, 0)
 }
 
 // transmitLong is transmit, in a packet of a length as in Send.Length.
-func (e *Engine) transmitLong(u ULIDs, source, destination netip.Addr, m wire.Message, length int) {
+func (e *Engine) transmitLong(u ULIDs, pair Pair, m wire.Message, length int) {
 	b, err := wire.Append(e.buffer[:0], m)
 	if err != nil {
 		e.stats.Unencodable++
@@ -229,5 +234,5 @@ func (e *Engine) transmitLong(u ULIDs, source, destination netip.Addr, m wire.Me
 	}
 	e.buffer = b
 	e.stats.Sent[m.Type()]++
-	e.emit(Send{Source: source, Destination: destination, Type: m.Type(), Message: slices.Clone(b), Length: length, Context: u})
+	e.emit(Send{Source: pair.Local, Destination: pair.Peer, Encapsulation: pair.Encapsulation, Type: m.Type(), Message: slices.Clone(b), Length: length, Context: u})
 }

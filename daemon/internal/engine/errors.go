@@ -43,7 +43,7 @@ func (e *Engine) sendError(p packet, cause *wire.ProtocolError) {
 		e.stats.Limited++
 		return
 	}
-	e.transmit(ULIDs{}, p.destination, p.source, m)
+	e.transmit(ULIDs{}, p.pair(), m)
 }
 
 // nonceAt is the offset in octets of the Initiator Nonce in I1, I2 and I2bis, and of the
@@ -71,7 +71,7 @@ func (e *Engine) quotedBy(sent Pair, header []byte) (q quoted, ok bool) {
 	case wire.TypeI1, wire.TypeI2, wire.TypeI2bis:
 		q.c = e.byNonce[nonce]
 		// The tag at octet 6 must be CT(local), too.
-		if q.c == nil || q.c.exchange.pair != sent || tag48(header[6:]) != uint64(q.c.tagLocal) {
+		if q.c == nil || !q.c.exchange.pair.SamePath(sent) || tag48(header[6:]) != uint64(q.c.tagLocal) {
 			return q, false
 		}
 		q.current = q.t == map[State]wire.Type{I1Sent: wire.TypeI1, I2Sent: wire.TypeI2, I2bisSent: wire.TypeI2bis}[q.c.state]

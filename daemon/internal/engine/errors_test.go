@@ -24,7 +24,7 @@ func critical(t testing.TB, m wire.Message) []byte {
 func TestCriticalOption(t *testing.T) {
 	shows.IDs(t, "5533-5.15-18 5533-5.15-19 5533-12.3-06 5533-5.14-05 5534-5.1-06")
 	f := in(t, Idle)
-	f.a.handle(Control{f.ab.Peer, f.ab.Local, critical(t, f.i2())})
+	f.a.handle(Control{Source: f.ab.Peer, Destination: f.ab.Local, Message: critical(t, f.i2())})
 	f.a.sends(wire.TypeError)
 	f.a.inState(f.ab, Idle)
 	m := decode[*wire.ErrorMessage](t, f.last())
@@ -40,13 +40,13 @@ func TestCriticalOption(t *testing.T) {
 	b = append(b, 0, byte(wire.OptionForkedInstanceIdentifier)*2+1, 0, 4, 0, 0, 0, 1)
 	b[1]++
 	resum(b)
-	f.a.handle(Control{f.ab.Peer, f.ab.Local, b})
+	f.a.handle(Control{Source: f.ab.Peer, Destination: f.ab.Local, Message: b})
 	f.a.sends(wire.TypeError)
 	// Without the C bit the message is processed.
 	f.a.forget()
 	b[17]--
 	resum(b)
-	f.a.handle(Control{f.ab.Peer, f.ab.Local, b})
+	f.a.handle(Control{Source: f.ab.Peer, Destination: f.ab.Local, Message: b})
 	f.a.sends(wire.TypeR1bis)
 }
 
@@ -56,7 +56,7 @@ func TestDebugErrors(t *testing.T) {
 		f := in(t, Idle, Config{DebugErrors: on})
 		b := encode(t, f.i1())
 		b[5] ^= 1
-		f.a.handle(Control{f.ab.Peer, f.ab.Local, b})
+		f.a.handle(Control{Source: f.ab.Peer, Destination: f.ab.Local, Message: b})
 		if !on {
 			f.a.sends()
 			continue

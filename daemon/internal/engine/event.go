@@ -38,6 +38,8 @@ type Tick struct{}
 type Start struct {
 	Contexts []KernelContext
 	Records  []Record
+	// Carriers are the last Learned of each pair of networks.
+	Carriers []Carrier
 }
 
 // Dump is what the kernel has now. It is handed over whenever kernel and Engine may differ:
@@ -70,11 +72,14 @@ type LocalLocator struct {
 	// peers should not be told such addresses.
 	Key *rsa.PrivateKey
 	// Interface is the name of the interface that has the address, and Policy that
-	// interface's policy. Peers are not told.
+	// interface's policy. Router is the one there by which packets from the address leave,
+	// invalid if it is not known. Peers are not told.
 	Interface string
+	Router    netip.Addr
 	Policy    InterfacePolicy
 	// Temporary: the address changes for privacy (RFC 8981). It can be the ULID of a
-	// context, but not a locator of other contexts, whose peers would learn whose it is.
+	// context, and a locator of contexts whose ULID is a temporary address with the same
+	// Key; but not of other contexts, whose peers would learn whose it is.
 	Temporary bool
 	// ValidUntil is when the address stops being valid, by the clock of Handle; 0 for never.
 	// From then on the Engine ignores it.
@@ -87,6 +92,8 @@ type Control struct {
 	Source, Destination netip.Addr
 	// Message is the message from its Next Header on. The Engine does not keep it.
 	Message []byte
+	// Encapsulation is how it has come.
+	Encapsulation Encapsulation
 }
 
 // NoContext says that a payload extension header has arrived whose tag the kernel doesn't
@@ -94,6 +101,8 @@ type Control struct {
 type NoContext struct {
 	Source, Destination netip.Addr
 	Tag                 wire.ContextTag
+	// Encapsulation is how it has come.
+	Encapsulation Encapsulation
 }
 
 // Acquire says that there is traffic that needs a context (acquire-event).
@@ -114,6 +123,11 @@ const (
 	// ReapRetransmission: a TCP connection in an Operational context retransmits, or its
 	// acknowledgements are late. This is only a hint.
 	ReapRetransmission
+	// ReapSilence: payload that came steadily in an Operational context has stopped. This is
+	// only a hint: the peer's program may have ended.
+	ReapSilence
+	// ReapResumption: payload came again after a ReapSilence.
+	ReapResumption
 )
 
 // Reap says something about the liveness of a context (reap-event).
@@ -163,6 +177,8 @@ type ICMP struct {
 	// Message is the Shim6 header in the packet in error, and the octets after it. It may
 	// end anywhere. The Engine does not keep it.
 	Message []byte
+	// Encapsulation is how the packet in error was carried.
+	Encapsulation Encapsulation
 }
 
 // ContextGone says that somebody else has deleted a context from the kernel
@@ -218,6 +234,20 @@ type Use struct {
 	Pair Pair
 }
 
+// ProbeAll is the command to probe all locator pairs of a context, so that an operator sees which of
+// them work. A Done answers it when that has begun.
+type ProbeAll struct {
+	ID uint64
+	ULIDs
+}
+
+// Doubt is the command to ask the current pair of a context, because somebody outside has a reason to
+// doubt it. A Done answers it when that has begun.
+type Doubt struct {
+	ID uint64
+	ULIDs
+}
+
 func (Tick) event()           {}
 func (Start) event()          {}
 func (Dump) event()           {}
@@ -234,3 +264,5 @@ func (Open) event()           {}
 func (Close) event()          {}
 func (Refresh) event()        {}
 func (Use) event()            {}
+func (ProbeAll) event()       {}
+func (Doubt) event()          {}

@@ -28,11 +28,11 @@ func (e *Engine) dropNonce(c *context) {
 }
 
 // exchangeOf finds the context whose exchange an R1 or R2 belongs to, by its Initiator Nonce
-// and by the locator pair on which the answer must come (RFC 5533, section 12.4). It is nil
+// and by the addresses between which the answer must come (RFC 5533, section 12.4). It is nil
 // if there is none.
 func (e *Engine) exchangeOf(p packet, nonce uint32) *context {
 	c := e.byNonce[nonce]
-	if c == nil || c.exchange.pair != p.pair() {
+	if c == nil || !c.exchange.pair.SamePath(p.pair()) {
 		return nil
 	}
 	return c
@@ -46,7 +46,7 @@ func (e *Engine) await(c *context, timeout time.Duration) {
 // appendNames appends the names of the context that the addresses of the packet don't say:
 // the ULID Pair option if the ULIDs are not the locators, and the FII if it is not 0.
 func appendNames(o wire.Options, c *context) wire.Options {
-	if c.exchange.pair != c.ulidPair() {
+	if !c.exchange.pair.SamePath(c.ulidPair()) {
 		o = append(o, &wire.ULIDPair{Sender: c.ulids.Local, Receiver: c.ulids.Peer})
 	}
 	if c.ulids.FII != 0 {
@@ -105,8 +105,8 @@ func (c *context) setKeepalive(timeout time.Duration) {
 // firstPair makes the pair of an exchange the current one. The exchange has shown
 // that the peer is there.
 func (e *Engine) firstPair(c *context, p Pair) {
-	if p != c.ulidPair() && !c.usable(p) {
-		p = c.ulidPair()
+	if !p.SamePath(c.ulidPair()) && !c.usable(p) {
+		p = c.ulidPair().By(p.Encapsulation)
 	}
 	if c.current != p {
 		c.current = p
@@ -121,6 +121,7 @@ func (e *Engine) firstPair(c *context, p Pair) {
 // established ends an exchange.
 func (e *Engine) established(c *context, why string) {
 	e.timers.stop(&c.exchange.retransmit)
+	e.timers.stop(&c.exchange.other)
 	e.dropNonce(c)
 	c.exchange.validator, c.exchange.retries, c.exchange.rounds = nil, 0, 0
 	c.errorNoted = false

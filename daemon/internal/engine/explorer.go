@@ -3,7 +3,6 @@
 package engine
 
 import (
-	"net/netip"
 	"time"
 
 	"shim6/daemon/wire"
@@ -19,15 +18,19 @@ type Explorer interface {
 	Established(s *Session)
 	// Reap: the kernel says something about liveness.
 	Reap(s *Session, kind ReapKind)
-	// Probe: a Probe of the context has arrived, between locators of it. The context can
+	// Probe: a Probe of the context has arrived, by a pair of its locators. The context can
 	// send.
-	Probe(s *Session, source, destination netip.Addr, m *wire.Probe)
+	Probe(s *Session, pair Pair, m *wire.Probe)
 	// Hint: something makes it doubtful that the current pair works, or is the best one.
 	// why says what, for people.
 	Hint(s *Session, kind HintKind, why string)
 	// Use: payload should be sent by a pair. Its locators are among those of the context.
 	// The Explorer answers by Session.Done, now or later, but before Gone returns.
 	Use(s *Session, id uint64, pair Pair)
+	// ProbeAll: all pairs should be probed. The Explorer answers by Session.Done, at once.
+	ProbeAll(s *Session, id uint64)
+	// Doubt: somebody outside doubts the current pair. The Explorer answers by Session.Done, at once.
+	Doubt(s *Session, id uint64)
 	// Gone: the context was discarded.
 	Gone(s *Session)
 	// Tick: the time has come that Next has returned.
@@ -45,6 +48,8 @@ const (
 	// HintICMP is an ICMPv6 error about a packet of the current pair. Anybody can forge one
 	// (RFC 5534, section 3.3).
 	HintICMP
+	// HintSilence: payload that came steadily has stopped.
+	HintSilence
 	// HintULP is negative feedback of a ULP, such as TCP that retransmits for the
 	// second time (RFC 5534, section 3.3).
 	HintULP
@@ -73,14 +78,16 @@ func (e *Engine) doubt(c *context, kind HintKind, why string) {
 // noExplorer is an Explorer that never leaves a pair.
 type noExplorer struct{}
 
-func (noExplorer) Established(*Session)                                {}
-func (noExplorer) Reap(*Session, ReapKind)                             {}
-func (noExplorer) Probe(*Session, netip.Addr, netip.Addr, *wire.Probe) {}
-func (noExplorer) Hint(*Session, HintKind, string)                     {}
-func (noExplorer) Use(s *Session, id uint64, _ Pair)                   { s.Done(id, errNoExplorer) }
-func (noExplorer) Gone(*Session)                                       {}
-func (noExplorer) Tick(*Engine)                                        {}
-func (noExplorer) Next() (time.Duration, bool)                         { return 0, false }
+func (noExplorer) Established(*Session)              {}
+func (noExplorer) Reap(*Session, ReapKind)           {}
+func (noExplorer) Probe(*Session, Pair, *wire.Probe) {}
+func (noExplorer) Hint(*Session, HintKind, string)   {}
+func (noExplorer) Use(s *Session, id uint64, _ Pair) { s.Done(id, errNoExplorer) }
+func (noExplorer) ProbeAll(s *Session, id uint64)    { s.Done(id, errNoExplorer) }
+func (noExplorer) Doubt(s *Session, id uint64)       { s.Done(id, errNoExplorer) }
+func (noExplorer) Gone(*Session)                     {}
+func (noExplorer) Tick(*Engine)                      {}
+func (noExplorer) Next() (time.Duration, bool)       { return 0, false }
 
 // Now is the time of the present event, or of the last one.
 func (e *Engine) Now() time.Duration { return e.now }

@@ -179,3 +179,6 @@ func (e *Engine) inconsistent(c *context, exchange bool) string {
 	}
 	return ""
 }
+
+// Carriers is how many pairs of networks are remembered.
+func (e *Engine) Carriers() int { return len(e.carriers.by) }

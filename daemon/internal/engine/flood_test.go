@@ -235,7 +235,7 @@ func TestAnswersLimited(t *testing.T) {
 	for range 10000 {
 		f.n.now += time.Millisecond
 		f.a.handle(NoContext{Source: f.ab.Peer, Destination: f.ab.Local, Tag: 4})
-		f.a.handle(Control{f.ab.Peer, f.ab.Local, bad})
+		f.a.handle(Control{Source: f.ab.Peer, Destination: f.ab.Local, Message: bad})
 		f.fromB(f.i1())
 	}
 	f.n.queue = enginetest.Queue{}

@@ -33,6 +33,7 @@ type host struct {
 	changes []StateChange
 	notes   []Note
 	done    []Done
+	learned []Carrier
 	resyncs int
 }
 
@@ -155,6 +156,8 @@ func (h *host) do(a Action) {
 		h.done = append(h.done, a)
 	case Resync:
 		h.resyncs++
+	case Learned:
+		h.learned = append(h.learned, a.Carrier)
 	default:
 		h.t.Fatalf("unknown action %T", a)
 	}
@@ -208,7 +211,7 @@ func (n *network) deliver(s Send) {
 	n.t.Helper()
 	for _, h := range n.hosts {
 		if h.e.Has(s.Destination) {
-			h.handle(Control{s.Source, s.Destination, s.Message})
+			h.handle(Control{Source: s.Source, Destination: s.Destination, Message: s.Message, Encapsulation: s.Encapsulation})
 			return
 		}
 	}

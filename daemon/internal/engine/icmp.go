@@ -28,7 +28,8 @@ func (e *Engine) icmp(ev ICMP) {
 		}
 		return
 	}
-	q, ok := e.quotedBy(Pair{Local: ev.Source, Peer: ev.Destination}, ev.Message)
+	sent := Pair{Local: ev.Source, Peer: ev.Destination, Encapsulation: ev.Encapsulation}
+	q, ok := e.quotedBy(sent, ev.Message)
 	if !ok {
 		e.stats.Unmatched++
 		return
@@ -37,7 +38,7 @@ func (e *Engine) icmp(ev ICMP) {
 		e.holdDown(q.c, NoSupport, ICMPHolddownTime, "ICMPv6: unrecognized Next Header in answer to I1")
 		return
 	}
-	if q.c.state.Sends() && (Pair{Local: ev.Source, Peer: ev.Destination}) == q.c.current {
+	if q.c.state.Sends() && sent == q.c.current {
 		e.icmpHint(q.c, ev)
 	}
 }

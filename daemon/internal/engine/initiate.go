@@ -95,7 +95,7 @@ func (e *Engine) fallBack(c *context, why string) {
 	// Messages already sent may still arrive.
 	c.exchange.validator, c.announced.uncertain = nil, true
 	c.forgetTrust()
-	if c.current != c.ulidPair() {
+	if !c.current.SamePath(c.ulidPair()) {
 		c.current = c.ulidPair()
 		c.kernel.changed |= FieldLocator
 	}
@@ -106,12 +106,30 @@ func (e *Engine) fallBack(c *context, why string) {
 	e.sendI1(c)
 }
 
-// sendI1 sends an I1 and waits for an answer.
+// sendI1 sends an I1 and waits for an answer. If that does not come soon, another encapsulation
+// is tried as well.
 func (e *Engine) sendI1(c *context) {
+	first, _, both := e.Encapsulations(c.exchange.pair)
+	c.exchange.pair = c.exchange.pair.By(first)
+	e.await(c, I1Timeout)
+	if both {
+		e.timers.start(&c.exchange.other, e.now+OtherTimeout)
+	}
+	e.sendI1By(c, first)
+}
+
+func (e *Engine) sendI1By(c *context, how Encapsulation) {
 	m := &wire.I1{InitiatorContextTag: c.tagLocal, InitiatorNonce: c.exchange.nonce}
 	m.Options = appendNames(nil, c)
-	e.await(c, I1Timeout)
-	e.send(c, c.exchange.pair, m)
+	e.send(c, c.exchange.pair.By(how), m)
+}
+
+// fireOther is called when an I1 was not answered soon. Both go on to be sent until one is
+// answered.
+func fireOther(e *Engine, t *timer) {
+	if c := t.c; c.state == I1Sent {
+		e.sendI1By(c, c.exchange.pair.Other().Encapsulation)
+	}
 }
 
 // fireRetransmit is called when an I1, I2 or I2bis was not answered in time.
@@ -159,19 +177,22 @@ func (e *Engine) receivedR1(p packet, m *wire.R1) {
 		return
 	}
 	c.exchange.responderNonce, c.exchange.validator = m.ResponderNonce, v.Validator
+	// The answer has shown what passes.
+	c.exchange.pair = p.pair()
+	e.timers.stop(&c.exchange.other)
 	c.exchange.retries, c.exchange.resendAt = 0, 0
 	e.refreshOffer(c)
 	e.setState(c, I2Sent, "R1")
 	e.sendI2(c)
 }
 
-// sendI2 sends an I2 by the pair of the I1: the validator is bound to it.
+// sendI2 sends an I2 by the pair of the I1: the validator is bound to its addresses.
 func (e *Engine) sendI2(c *context) {
 	m := &wire.I2{InitiatorContextTag: c.tagLocal, InitiatorNonce: c.exchange.nonce, ResponderNonce: c.exchange.responderNonce}
 	m.Options = append(m.Options, &wire.ResponderValidator{Validator: c.exchange.validator})
 	m.Options = c.appendSet(appendNames(m.Options, c), c.announced.set)
 	e.await(c, I2Timeout)
-	e.send(c, c.exchange.pair, m)
+	e.send(c, e.way(c.exchange.pair, c.exchange.retries), m)
 }
 
 // resend sends an I2 or I2bis before its time, because the peer seems to be ESTABLISHED. It
@@ -204,6 +225,8 @@ func (e *Engine) receivedR2(p packet, m *wire.R2) {
 	initial := c.state != I2bisSent
 	e.takePeer(c, m.ResponderContextTag, o, p)
 	e.proved(p.source)
+	c.exchange.pair = p.pair()
+	e.Learn(c.exchange.pair)
 	if initial {
 		e.firstPair(c, c.exchange.pair)
 	}

@@ -17,7 +17,7 @@ import (
 // Advertisement moves.
 func (l *LocalLocator) Alike(m *LocalLocator) bool {
 	return l.Address == m.Address && l.PDS == m.PDS && l.Key == m.Key && l.Interface == m.Interface &&
-		l.Policy == m.Policy && l.Temporary == m.Temporary && samePreference(l.Preference, m.Preference)
+		l.Router == m.Router && l.Policy == m.Policy && l.Temporary == m.Temporary && samePreference(l.Preference, m.Preference)
 }
 
 // local is an address of this host that can be a ULID, with the locators of contexts that
@@ -190,7 +190,7 @@ type proved struct {
 func byUse(ulid *LocalLocator, all []LocalLocator, by func(*LocalLocator) wire.VerificationMethod) []proved {
 	var list []proved
 	for i := range all {
-		if l := &all[i]; l.Address != ulid.Address && !l.Temporary {
+		if l := &all[i]; l.Address != ulid.Address && ulid.goesWith(l) {
 			list = append(list, proved{LocalLocator: l, method: by(l), network: cga.PrefixOf(l.Address)})
 		}
 	}
@@ -211,6 +211,16 @@ func byUse(ulid *LocalLocator, all []LocalLocator, by func(*LocalLocator) wire.V
 	}
 	slices.SortFunc(list, func(a, b proved) int { return cmp.Or(a.rank-b.rank, a.Address.Compare(b.Address)) })
 	return list
+}
+
+// goesWith reports whether peers that know us by a ULID may learn of another address. They see
+// the public key of the ULID. So temporary addresses go with those of the same key alone, which
+// was made for them; and stable ones with stable ones, whatever their keys.
+func (l *LocalLocator) goesWith(other *LocalLocator) bool {
+	if l.Temporary && l.PDS != nil {
+		return other.Temporary && other.Key == l.Key
+	}
+	return !other.Temporary
 }
 
 // complete adds the rest to a set that has a list. It leaves out the last locators until every

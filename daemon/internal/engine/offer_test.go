@@ -345,7 +345,7 @@ func TestI2AfterUpdate(t *testing.T) {
 			// The context comes about by I1s that cross.
 			b.handle(Acquire{ba.Local, ba.Peer})
 			n.pass(20 * time.Second)
-			a.handle(Control{ab.Peer, ab.Local, encode(t, &wire.R2{ResponderContextTag: b.context(ba).TagLocal, InitiatorNonce: a.e.Find(ab).InitiatorNonce()})})
+			a.handle(Control{Source: ab.Peer, Destination: ab.Local, Message: encode(t, &wire.R2{ResponderContextTag: b.context(ba).TagLocal, InitiatorNonce: a.e.Find(ab).InitiatorNonce()})})
 			n.run()
 		}
 		a.inState(ab, Established)
@@ -402,7 +402,7 @@ func TestConfusionByI2(t *testing.T) {
 		other := ULIDs{Local: f.a.addr(1), Peer: f.ab.Peer}
 		f.n.drop = func(Send) bool { return true }
 		f.a.handle(Acquire{other.Local, other.Peer})
-		f.a.handle(Control{other.Peer, other.Local, encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.a.e.Find(other).InitiatorNonce()})})
+		f.a.handle(Control{Source: other.Peer, Destination: other.Local, Message: encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: f.a.e.Find(other).InitiatorNonce()})})
 		f.a.inState(other, Established)
 		r.established = 0
 		f.fromB(f.i2())

@@ -25,7 +25,7 @@ func (e *Engine) receivedKeepalive(p packet, m *wire.Keepalive) {
 
 func (e *Engine) receivedProbe(p packet, m *wire.Probe) {
 	if c := e.receivedTagged(p, m.ReceiverContextTag); c != nil && c.state.Sends() {
-		e.explorer.Probe(&Session{e, c}, p.source, p.destination, m)
+		e.explorer.Probe(&Session{e, c}, p.pair(), m)
 	}
 }
 
@@ -47,6 +47,18 @@ func (e *Engine) use(ev Use) {
 		return
 	}
 	e.done(ev.ID, ev.ULIDs, err)
+}
+
+// command hands a command to a method of the Explorer, if the context can send.
+func (e *Engine) command(id uint64, u ULIDs, do func(*Session, uint64)) {
+	switch c := e.byULIDs[u]; {
+	case c == nil:
+		e.done(id, u, errNoContext)
+	case !c.state.Sends():
+		e.done(id, u, stateError(c.state))
+	default:
+		do(&Session{e, c}, id)
+	}
 }
 
 // sameReap tells the kernel again which state c is in. The kernel has just told another one,
@@ -84,6 +96,8 @@ func (e *Engine) reapEvent(ev Reap) {
 		e.explorer.Reap(&Session{e, c}, ev.Kind)
 	case ReapRetransmission:
 		c.liveness.stall = ev.Stall
+		e.explorer.Reap(&Session{e, c}, ev.Kind)
+	case ReapSilence, ReapResumption:
 		e.explorer.Reap(&Session{e, c}, ev.Kind)
 	}
 }

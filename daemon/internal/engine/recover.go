@@ -17,7 +17,7 @@ func (e *Engine) sendR1bis(p packet, tag wire.ContextTag) {
 	}
 	nonce := e.validator.nonce(e.now)
 	v := e.validator.r1bis(e.now, 0, nonce, p, tag)
-	e.transmit(ULIDs{}, p.destination, p.source, &wire.R1bis{
+	e.transmit(ULIDs{}, p.pair(), &wire.R1bis{
 		PacketContextTag: tag,
 		ResponderNonce:   nonce,
 		Options:          wire.Options{&wire.ResponderValidator{Validator: v}},
@@ -56,7 +56,7 @@ func (e *Engine) sendI2bis(c *context) {
 	m.Options = append(m.Options, &wire.ResponderValidator{Validator: c.exchange.validator})
 	m.Options = c.appendSet(appendNames(m.Options, c), c.announced.set)
 	e.await(c, I2bisTimeout)
-	e.send(c, c.exchange.pair, m)
+	e.send(c, e.way(c.exchange.pair, c.exchange.retries), m)
 }
 
 // receivedI2bis makes a context again, if the I2bis has a validator that we have made for it

@@ -132,11 +132,11 @@ func TestR1bisOfNothing(t *testing.T) {
 		return encode(t, &wire.R1bis{PacketContextTag: tag, Options: wire.Options{validatorOption()}})
 	}
 	for _, ev := range []Control{
-		{f.ab.Peer, f.ab.Local, r(f.tagPeer() ^ 1)},
-		{addrIn(0xbad, 1), f.ab.Local, r(f.tagPeer())},
-		{f.ab.Peer, addrIn(0xa1, 99), r(f.tagPeer())},
+		{Source: f.ab.Peer, Destination: f.ab.Local, Message: r(f.tagPeer() ^ 1)},
+		{Source: addrIn(0xbad, 1), Destination: f.ab.Local, Message: r(f.tagPeer())},
+		{Source: f.ab.Peer, Destination: addrIn(0xa1, 99), Message: r(f.tagPeer())},
 		// Without a validator there is nothing to return.
-		{f.ab.Peer, f.ab.Local, encode(t, &wire.R1bis{PacketContextTag: f.tagPeer()})},
+		{Source: f.ab.Peer, Destination: f.ab.Local, Message: encode(t, &wire.R1bis{PacketContextTag: f.tagPeer()})},
 	} {
 		f.a.handle(ev)
 	}
@@ -172,12 +172,12 @@ func TestR1bisDue(t *testing.T) {
 			}
 			f.a.forget()
 			shows.IDs(t, "5533-10.4-03 5533-10.5-03 5533-12.4-09")
-			f.a.handle(Control{addrIn(0xbad, 1), f.ab.Local, encode(t, m(f.tagLocal()))})
-			f.a.handle(Control{f.ab.Peer, addrIn(0xa1, 99), encode(t, m(f.tagLocal()))})
+			f.a.handle(Control{Source: addrIn(0xbad, 1), Destination: f.ab.Local, Message: encode(t, m(f.tagLocal()))})
+			f.a.handle(Control{Source: f.ab.Peer, Destination: addrIn(0xa1, 99), Message: encode(t, m(f.tagLocal()))})
 			f.a.sends(wire.TypeR1bis, wire.TypeR1bis)
 			f.a.forget()
 			// Between locators that are, there is none.
-			f.a.handle(Control{f.b.addr(1), f.a.addr(1), encode(t, m(f.tagLocal()))})
+			f.a.handle(Control{Source: f.b.addr(1), Destination: f.a.addr(1), Message: encode(t, m(f.tagLocal()))})
 			if slices.Contains(f.a.types(), wire.TypeR1bis) {
 				t.Error("R1bis for a context that is there")
 			}
@@ -199,7 +199,7 @@ func TestR1bisDue(t *testing.T) {
 		b := encode(t, &wire.Keepalive{})
 		b[2] = 100
 		resum(b)
-		f.a.handle(Control{f.ab.Peer, f.ab.Local, b})
+		f.a.handle(Control{Source: f.ab.Peer, Destination: f.ab.Local, Message: b})
 		f.a.sends(wire.TypeError)
 		if m := decode[*wire.ErrorMessage](t, f.last()); m.Code != wire.CodeUnknownType || m.Pointer != 42 {
 			t.Errorf("code %v at %d", m.Code, m.Pointer)
@@ -262,7 +262,7 @@ func TestConfusionByR2(t *testing.T) {
 	f.n.drop = func(Send) bool { return true }
 	f.a.handle(Acquire{other.Local, other.Peer})
 	c := f.a.e.Find(other)
-	f.a.handle(Control{other.Peer, other.Local, encode(t, &wire.R2{ResponderContextTag: f.tagPeer(), InitiatorNonce: c.InitiatorNonce()})})
+	f.a.handle(Control{Source: other.Peer, Destination: other.Local, Message: encode(t, &wire.R2{ResponderContextTag: f.tagPeer(), InitiatorNonce: c.InitiatorNonce()})})
 	f.a.inState(other, Established)
 	f.a.inState(f.ab, Idle)
 }
@@ -279,7 +279,7 @@ func TestNoConfusion(t *testing.T) {
 	u := ULIDs{Local: f.ab.Local, Peer: third}
 	f.a.handle(Acquire{u.Local, u.Peer})
 	c := f.a.e.Find(u)
-	f.a.handle(Control{third, u.Local, encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.InitiatorNonce()})})
+	f.a.handle(Control{Source: third, Destination: u.Local, Message: encode(t, &wire.R2{ResponderContextTag: tagB, InitiatorNonce: c.InitiatorNonce()})})
 	f.a.inState(u, Established)
 	f.a.inState(f.ab, Established)
 	if f.a.e.Stats().Confusions != 0 {

@@ -39,7 +39,7 @@ func (e *Engine) sendR1(p packet, m *wire.I1, u ULIDs) {
 	}
 	nonce := e.validator.nonce(e.now)
 	v := e.validator.r1(e.now, 0, nonce, p, m.InitiatorContextTag, u)
-	e.transmit(ULIDs{}, p.destination, p.source, &wire.R1{
+	e.transmit(ULIDs{}, p.pair(), &wire.R1{
 		InitiatorNonce: m.InitiatorNonce,
 		ResponderNonce: nonce,
 		Options:        wire.Options{&wire.ResponderValidator{Validator: v}},
@@ -145,6 +145,7 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 		return
 	}
 	e.proved(p.source)
+	e.Learn(p.pair())
 	if c == nil {
 		c = e.newContext(u, r.packetTag)
 	}

@@ -47,6 +47,17 @@ func (s *Session) Local(a netip.Addr) (LocalLocator, bool) {
 	return LocalLocator{}, false
 }
 
+// Encapsulations and Learn are those of the Engine.
+func (s *Session) Encapsulations(p Pair) (first, second Encapsulation, both bool) {
+	return s.e.Encapsulations(p)
+}
+
+// Learn is that of the Engine.
+func (s *Session) Learn(p Pair) { s.e.Learn(p) }
+
+// UseUDP is that of the Engine.
+func (s *Session) UseUDP() UseUDP { return s.e.config.UDP }
+
 // Info is a copy of the context.
 func (s *Session) Info() Info { return s.c.info() }
 
@@ -63,7 +74,7 @@ func (s *Session) SendLongProbe(pair Pair, m *wire.Probe, length int) bool {
 	}
 	m.ReceiverContextTag = s.c.tagPeer
 	s.e.sync(s.c)
-	s.e.transmitLong(s.c.ulids, pair.Local, pair.Peer, m, length)
+	s.e.transmitLong(s.c.ulids, pair, m, length)
 	return true
 }
 
@@ -92,7 +103,7 @@ func (s *Session) SetPair(pair Pair) bool {
 	return true
 }
 
-// Done answers a Use.
+// Done answers a Use, a ProbeAll or a Doubt.
 func (s *Session) Done(id uint64, err error) { s.e.done(id, s.c.ulids, err) }
 
 // SetInbound notes the pair by which the peer sends.

@@ -41,6 +41,7 @@ func (c *context) record() *Record {
 
 // start adopts the contexts that the kernel has, after a restart.
 func (e *Engine) start(ev Start) {
+	e.carriers.restore(ev.Carriers, e.now)
 	records := make(map[ULIDs]*Record, len(ev.Records))
 	for i := range ev.Records {
 		records[ev.Records[i].ULIDs] = &ev.Records[i]

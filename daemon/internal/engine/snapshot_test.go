@@ -215,7 +215,7 @@ func TestRestartUpdatingOnce(t *testing.T) {
 	for i := range peers {
 		u := ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, i+1)}
 		a.handle(Acquire{u.Local, u.Peer})
-		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.Find(u).InitiatorNonce()})})
+		a.handle(Control{Source: u.Peer, Destination: u.Local, Message: encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.Find(u).InitiatorNonce()})})
 	}
 	a.locate(a.locals[:2]...)
 	a.locals = a.locals[:1]
@@ -304,9 +304,11 @@ func TestResync(t *testing.T) {
 	for _, ev := range []func(f *fixture) Event{
 		func(f *fixture) Event { return Acquire{f.ab.Local, f.ab.Peer} },
 		func(f *fixture) Event {
-			return Control{f.ab.Peer, f.ab.Local, encode(t, &wire.Keepalive{ReceiverContextTag: f.tagLocal()})}
+			return Control{Source: f.ab.Peer, Destination: f.ab.Local, Message: encode(t, &wire.Keepalive{ReceiverContextTag: f.tagLocal()})}
 		},
-		func(f *fixture) Event { return NoContext{f.ab.Peer, f.ab.Local, f.tagLocal()} },
+		func(f *fixture) Event {
+			return NoContext{Source: f.ab.Peer, Destination: f.ab.Local, Tag: f.tagLocal()}
+		},
 	} {
 		f := in(t, Established)
 		f.a.handle(ev(f))

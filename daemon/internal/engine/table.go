@@ -34,6 +34,7 @@ const noTag = wire.MaxContextTag + 1
 // insert enters c in the tables.
 func (e *Engine) insert(c *context) {
 	c.exchange.retransmit = timer{fire: fireRetransmit, c: c}
+	c.exchange.other = timer{fire: fireOther, c: c}
 	e.byULIDs[c.ulids] = c
 	e.byTag[c.tagLocal] = c
 	e.perPeer[c.ulids.Peer]++
@@ -58,6 +59,7 @@ func (e *Engine) discard(c *context, to State, why string) {
 	e.unindex(c)
 	e.dropNonce(c)
 	e.timers.stop(&c.exchange.retransmit)
+	e.timers.stop(&c.exchange.other)
 	e.dropUpdate(c)
 	delete(e.byULIDs, c.ulids)
 	delete(e.byTag, c.tagLocal)

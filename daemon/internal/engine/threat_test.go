@@ -97,7 +97,7 @@ func TestThreatTimeShifted(t *testing.T) {
 func TestThreatPremeditated(t *testing.T) {
 	f := in(t, Idle)
 	names := &wire.ULIDPair{Sender: f.ab.Peer, Receiver: f.ab.Local}
-	f.a.handle(Control{evil, f.ab.Local, encode(t, &wire.I1{InitiatorContextTag: tagB, InitiatorNonce: 4, Options: wire.Options{names}})})
+	f.a.handle(Control{Source: evil, Destination: f.ab.Local, Message: encode(t, &wire.I1{InitiatorContextTag: tagB, InitiatorNonce: 4, Options: wire.Options{names}})})
 	f.a.sends(wire.TypeR1)
 	r1 := decode[*wire.R1](t, f.last())
 	// The validator is good, but there is no proof.
@@ -109,7 +109,7 @@ func TestThreatPremeditated(t *testing.T) {
 	} {
 		m := &wire.I2{InitiatorContextTag: tagB, InitiatorNonce: 4, ResponderNonce: r1.ResponderNonce}
 		m.Options = append(wire.Options{r1.Options.ResponderValidator(), names}, o...)
-		f.a.handle(Control{evil, f.ab.Local, encode(t, m)})
+		f.a.handle(Control{Source: evil, Destination: f.ab.Local, Message: encode(t, m)})
 	}
 	f.a.inState(f.ab, Idle)
 	f.harmless()
@@ -129,7 +129,7 @@ func TestThreatTagDisclosed(t *testing.T) {
 		f := in(t, s)
 		names := &wire.ULIDPair{Sender: f.ab.Peer, Receiver: f.ab.Local}
 		for _, tag := range []wire.ContextTag{tagB, f.tagPeer()} {
-			f.a.handle(Control{evil, f.ab.Local, encode(t, &wire.I1{InitiatorContextTag: tag, InitiatorNonce: 4, Options: wire.Options{names}})})
+			f.a.handle(Control{Source: evil, Destination: f.ab.Local, Message: encode(t, &wire.I1{InitiatorContextTag: tag, InitiatorNonce: 4, Options: wire.Options{names}})})
 		}
 		f.a.sends(wire.TypeR1, wire.TypeR1)
 	}
@@ -146,7 +146,7 @@ func TestThreatReplay(t *testing.T) {
 		} else {
 			b = encode(t, f.i2())
 		}
-		replay := func() { f.a.handle(Control{f.ab.Peer, f.ab.Local, b}) }
+		replay := func() { f.a.handle(Control{Source: f.ab.Peer, Destination: f.ab.Local, Message: b}) }
 		// The I2 is as late as it may be.
 		f.n.pass(ValidatorMinLifetime)
 		replay()
@@ -290,7 +290,7 @@ func (g *gullible) Hint(s *Session, _ HintKind, _ string) {
 	s.SetPair(pair)
 }
 
-func (g *gullible) Probe(s *Session, _, _ netip.Addr, m *wire.Probe) {
+func (g *gullible) Probe(s *Session, _ Pair, m *wire.Probe) {
 	for _, r := range m.Received {
 		s.Answered(r.Destination)
 		s.SetPair(Pair{Local: r.Source, Peer: r.Destination})
@@ -330,7 +330,7 @@ func TestThreatFloodingHelped(t *testing.T) {
 		tag := a.context(ab).TagLocal
 		if !x.proved {
 			list := &wire.LocatorList{Generation: 1, Locators: []wire.Locator{b.e.List(reverse(ab)).Locators[0], {Address: g.to, Method: x.claim}}}
-			a.handle(Control{ab.Peer, ab.Local, encode(t, &wire.UpdateRequest{ReceiverContextTag: tag, RequestNonce: 1, Options: wire.Options{
+			a.handle(Control{Source: ab.Peer, Destination: ab.Local, Message: encode(t, &wire.UpdateRequest{ReceiverContextTag: tag, RequestNonce: 1, Options: wire.Options{
 				list, &wire.CGAParameterDataStructure{PDS: b.e.PDS(reverse(ab))}, &wire.CGASignature{Signature: make([]byte, 128)},
 			}})})
 		}
@@ -347,7 +347,7 @@ func TestThreatFloodingHelped(t *testing.T) {
 		}
 		a.forget()
 		for _, from := range []netip.Addr{g.to, ab.Peer} {
-			a.handle(Control{from, ab.Local, encode(t, &wire.Probe{ReceiverContextTag: tag, State: wire.ProbeInboundOk,
+			a.handle(Control{Source: from, Destination: ab.Local, Message: encode(t, &wire.Probe{ReceiverContextTag: tag, State: wire.ProbeInboundOk,
 				Sent: []wire.ProbeReport{{Source: from, Destination: ab.Local, Nonce: 8}}, Received: []wire.ProbeReport{got}})})
 		}
 		if k := a.kernel.Get(ab); (k.Locator.Peer == g.to) != x.proved || slices.Contains(k.LocatorsPeer, g.to) != x.proved {
@@ -366,7 +366,7 @@ func TestThreatFloodingHelped(t *testing.T) {
 // so that the sender must prove the locator.
 func TestThreatUnknownLocator(t *testing.T) {
 	f := in(t, Established)
-	f.a.handle(Control{evil, f.ab.Local, encode(t, &wire.UpdateAcknowledgement{ReceiverContextTag: f.tagLocal(), RequestNonce: 1})})
+	f.a.handle(Control{Source: evil, Destination: f.ab.Local, Message: encode(t, &wire.UpdateAcknowledgement{ReceiverContextTag: f.tagLocal(), RequestNonce: 1})})
 	f.a.sends(wire.TypeR1bis)
 	f.harmless()
 }
@@ -411,10 +411,10 @@ func TestThreatProofs(t *testing.T) {
 		t.Errorf("%d proofs", v.n)
 	}
 	c := addrIn(0xc1, 1)
-	f.a.handle(Control{c, f.ab.Local, encode(t, &wire.I1{InitiatorContextTag: 1, InitiatorNonce: 2})})
+	f.a.handle(Control{Source: c, Destination: f.ab.Local, Message: encode(t, &wire.I1{InitiatorContextTag: 1, InitiatorNonce: 2})})
 	r1 := decode[*wire.R1](t, f.last())
 	i2 := &wire.I2{InitiatorContextTag: 1, InitiatorNonce: 2, ResponderNonce: r1.ResponderNonce, Options: r1.Options}
-	f.a.handle(Control{c, f.ab.Local, encode(t, i2)})
+	f.a.handle(Control{Source: c, Destination: f.ab.Local, Message: encode(t, i2)})
 	f.a.inState(ULIDs{Local: f.ab.Local, Peer: c}, Established)
 	f.n.now += s
 	f.fromB(f.i2())

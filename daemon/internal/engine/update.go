@@ -179,7 +179,8 @@ func (e *Engine) transmitUpdate(c *context) {
 	if a, ok := e.elsewhere(c, p.Local); ok && u.retries%2 == 0 {
 		p.Local = a
 	}
-	e.send(c, p, m)
+	// Each of two addresses goes both ways.
+	e.send(c, e.way(p, u.retries/2), m)
 }
 
 // elsewhere is a locator of ours that the peer does not know, for an Update Request while the

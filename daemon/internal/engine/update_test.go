@@ -204,7 +204,7 @@ func TestUpdateSuperseded(t *testing.T) {
 		}
 	}
 	// An acknowledgement of the first ends nothing.
-	a.handle(Control{ab.Peer, ab.Local, encode(t, &wire.UpdateAcknowledgement{ReceiverContextTag: a.context(ab).TagLocal, RequestNonce: x.RequestNonce})})
+	a.handle(Control{Source: ab.Peer, Destination: ab.Local, Message: encode(t, &wire.UpdateAcknowledgement{ReceiverContextTag: a.context(ab).TagLocal, RequestNonce: x.RequestNonce})})
 	if !a.context(ab).Updating {
 		t.Error("the update has ended")
 	}
@@ -396,15 +396,15 @@ func TestTooShort(t *testing.T) {
 		b := make([]byte, int(n)*8)
 		b[0], b[1], b[2] = wire.NoNextHeader, n-1, byte(typ)
 		resum(b)
-		f.a.handle(Control{f.ab.Peer, f.ab.Local, b})
+		f.a.handle(Control{Source: f.ab.Peer, Destination: f.ab.Local, Message: b})
 		// The whole message, with a wrong checksum.
 		b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
 		b[1] = n
 		resum(b)
 		b[5] ^= 1
-		f.a.handle(Control{f.ab.Peer, f.ab.Local, b})
+		f.a.handle(Control{Source: f.ab.Peer, Destination: f.ab.Local, Message: b})
 		resum(b)
-		f.a.handle(Control{netip.MustParseAddr("ff02::1"), f.ab.Local, b})
+		f.a.handle(Control{Source: netip.MustParseAddr("ff02::1"), Destination: f.ab.Local, Message: b})
 	}
 	f.a.sends()
 	if got := f.a.e.Stats().Malformed; got != uint64(3*len(least)) {
@@ -451,9 +451,9 @@ type recorder struct {
 	gone        int
 }
 
-func (r *recorder) Established(*Session)                                { r.established++ }
-func (r *recorder) Reap(_ *Session, k ReapKind)                         { r.reaps = append(r.reaps, k) }
-func (r *recorder) Probe(*Session, netip.Addr, netip.Addr, *wire.Probe) { r.probes++ }
+func (r *recorder) Established(*Session)              { r.established++ }
+func (r *recorder) Reap(_ *Session, k ReapKind)       { r.reaps = append(r.reaps, k) }
+func (r *recorder) Probe(*Session, Pair, *wire.Probe) { r.probes++ }
 func (r *recorder) Hint(_ *Session, kind HintKind, why string) {
 	if kind != HintChanged {
 		r.hints = append(r.hints, why)
@@ -487,7 +487,7 @@ func TestUpdatePaced(t *testing.T) {
 	for i := range 1000 {
 		u := ULIDs{Local: a.addr(0), Peer: addrIn(0xb1, i+1)}
 		a.handle(Acquire{u.Local, u.Peer})
-		a.handle(Control{u.Peer, u.Local, encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.Find(u).InitiatorNonce()})})
+		a.handle(Control{Source: u.Peer, Destination: u.Local, Message: encode(t, &wire.R2{ResponderContextTag: wire.ContextTag(i + 1), InitiatorNonce: a.e.Find(u).InitiatorNonce()})})
 	}
 	a.forget()
 	a.locate(a.locals[0])

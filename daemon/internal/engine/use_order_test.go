@@ -3,6 +3,8 @@
 package engine_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"net/netip"
 	"slices"
 	"testing"
@@ -39,5 +41,45 @@ func TestListByUse(t *testing.T) {
 	// A temporary address can be the ULID. It proves nothing.
 	if got := told(temporary.Address); !slices.Equal(got, []netip.Addr{temporary.Address}) {
 		t.Errorf("of a temporary ULID told are %v", got)
+	}
+}
+
+// A peer learns only of what was made together with our ULID: of temporary addresses that have its
+// key, or of stable ones. Otherwise it would know whose the temporary ones are.
+func TestTemporaryIsToldApart(t *testing.T) {
+	stable := hbaSetWithKey(t, 1, enginetest.Key(), 0xa1, 0xa2)
+	key := func() *rsa.PrivateKey {
+		k, err := rsa.GenerateKey(rand.Reader, 1024)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	// The host has got another provider today.
+	ofToday := key()
+	today, later := hbaSetWithKey(t, 2, ofToday, 0xa1, 0xa2), hbaSetWithKey(t, 3, ofToday, 0xa3)
+	yesterday := hbaSetWithKey(t, 4, key(), 0xa1, 0xa2)
+	for _, set := range [][]LocalLocator{today, yesterday, later} {
+		for i := range set {
+			set[i].Temporary = true
+		}
+	}
+	n := newNetwork(t)
+	h := n.host("A", Config{}, slices.Concat(stable, today, yesterday, later)...)
+	for _, c := range []struct {
+		name string
+		set  []LocalLocator
+	}{
+		{"stable", stable},
+		{"today's", append(today, later[0])},
+		{"yesterday's", yesterday},
+	} {
+		var want []netip.Addr
+		for _, l := range c.set {
+			want = append(want, l.Address)
+		}
+		if got := h.e.Told(c.set[0].Address); !slices.Equal(got, want) {
+			t.Errorf("of a %s ULID told are %v, wanted %v", c.name, got, want)
+		}
 	}
 }

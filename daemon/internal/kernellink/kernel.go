@@ -19,7 +19,7 @@ type Client interface {
 	SetContext(netlink.ULIDs, netlink.ContextUpdate) error
 	DeleteTagged(netlink.ULIDs, uint64) error
 	Contexts() ([]netlink.Context, error)
-	SendControl(source, destination netip.Addr, message []byte, length int) error
+	SendControl(source, destination netip.Addr, how netlink.Encapsulation, message []byte, length int) error
 	SetConfig(netlink.ConfigUpdate) error
 }
 
@@ -51,7 +51,7 @@ func Delete(c Client, a engine.ContextDel) error {
 
 // Send does a Send.
 func Send(c Client, a engine.Send) error {
-	return c.SendControl(a.Source, a.Destination, a.Message, a.Length)
+	return c.SendControl(a.Source, a.Destination, kernels(a.Encapsulation), a.Message, a.Length)
 }
 
 // update has those of the fields that have a value.
@@ -68,7 +68,7 @@ func update(k *engine.KernelContext, f engine.Fields) netlink.ContextUpdate {
 		u.LocatorLocal, u.LocatorPeer = address(k.Locator.Local), address(k.Locator.Peer)
 		// Native goes without saying, so that a module that knows no other takes it.
 		if k.Locator.Encapsulation != engine.Native {
-			u.Encapsulation = pointer(netlink.EncapsulationNative + netlink.Encapsulation(k.Locator.Encapsulation))
+			u.Encapsulation = pointer(kernels(k.Locator.Encapsulation))
 		}
 	}
 	if has(engine.FieldLocatorsLocal) {
@@ -79,6 +79,9 @@ func update(k *engine.KernelContext, f engine.Fields) netlink.ContextUpdate {
 	}
 	if has(engine.FieldInbound) {
 		u.InboundLocatorLocal, u.InboundLocatorPeer = address(k.Inbound.Local), address(k.Inbound.Peer)
+		if k.Inbound.Encapsulation != engine.Native {
+			u.InboundEncapsulation = pointer(kernels(k.Inbound.Encapsulation))
+		}
 	}
 	if has(engine.FieldSendTimeout) {
 		u.SendTimeout = duration(k.SendTimeout)
@@ -132,6 +135,11 @@ func Dump(c Client) ([]engine.KernelContext, error) {
 	return contexts, nil
 }
 
+// kernels is an encapsulation of the engine as the kernel has it, which counts from 1.
+func kernels(e engine.Encapsulation) netlink.Encapsulation {
+	return netlink.EncapsulationNative + netlink.Encapsulation(e)
+}
+
 // encapsulation is the kernel's as the engine has it: the engine counts from 0.
 func encapsulation(e netlink.Encapsulation) engine.Encapsulation {
 	return engine.Encapsulation(max(e, netlink.EncapsulationNative) - netlink.EncapsulationNative)
@@ -146,7 +154,7 @@ func adopt(c *netlink.Context) engine.KernelContext {
 		Locator:          engine.Pair{Local: c.LocatorLocal, Peer: c.LocatorPeer, Encapsulation: encapsulation(c.Encapsulation)},
 		LocatorsLocal:    c.LocatorsLocal,
 		LocatorsPeer:     c.LocatorsPeer,
-		Inbound:          engine.Pair{Local: c.InboundLocatorLocal, Peer: c.InboundLocatorPeer},
+		Inbound:          engine.Pair{Local: c.InboundLocatorLocal, Peer: c.InboundLocatorPeer, Encapsulation: encapsulation(c.InboundEncapsulation)},
 		SendTimeout:      c.SendTimeout,
 		KeepaliveTimeout: c.KeepaliveTimeout,
 		ReapState:        engine.ReapState(c.ReapState),
@@ -162,9 +170,9 @@ func adopt(c *netlink.Context) engine.KernelContext {
 func Event(ev netlink.Event, inUse func(local, peer netip.Addr) bool) engine.Event {
 	switch ev := ev.(type) {
 	case netlink.ControlEvent:
-		return engine.Control{Source: ev.Source, Destination: ev.Destination, Message: ev.Message}
+		return engine.Control{Source: ev.Source, Destination: ev.Destination, Message: ev.Message, Encapsulation: encapsulation(ev.Encapsulation)}
 	case netlink.NoContextEvent:
-		return engine.NoContext{Source: ev.Source, Destination: ev.Destination, Tag: wire.ContextTag(ev.Tag)}
+		return engine.NoContext{Source: ev.Source, Destination: ev.Destination, Tag: wire.ContextTag(ev.Tag), Encapsulation: encapsulation(ev.Encapsulation)}
 	case netlink.AcquireEvent:
 		return engine.Acquire{Local: ev.Local, Peer: ev.Peer}
 	case netlink.ReapNotice:
@@ -179,7 +187,7 @@ func Event(ev netlink.Event, inUse func(local, peer netip.Addr) bool) engine.Eve
 		return engine.ICMP{
 			Type: ev.Type, Code: ev.Code, Info: ev.Info,
 			Source: ev.Source, Destination: ev.Destination,
-			ULIDs: engine.ULIDs(ev.ULIDs), Message: ev.Message,
+			ULIDs: engine.ULIDs(ev.ULIDs), Message: ev.Message, Encapsulation: encapsulation(ev.Encapsulation),
 		}
 	}
 	return nil

@@ -77,8 +77,8 @@ func (f *fake) DeleteTagged(u netlink.ULIDs, tag uint64) error {
 
 func (f *fake) Contexts() ([]netlink.Context, error) { return f.contexts, f.err }
 
-func (f *fake) SendControl(source, destination netip.Addr, message []byte, length int) error {
-	f.message = fmt.Sprint(source, destination, string(message), length)
+func (f *fake) SendControl(source, destination netip.Addr, how netlink.Encapsulation, message []byte, length int) error {
+	f.message = fmt.Sprint(source, destination, how, string(message), length)
 	return f.err
 }
 
@@ -133,12 +133,14 @@ func TestSet(t *testing.T) {
 	}
 	// A pair that is not native says so; it is another pair.
 	carried := full
-	carried.Locator.Encapsulation = 1
+	carried.Locator.Encapsulation, carried.Inbound.Encapsulation = engine.UDP, engine.UDP
 	var f fake
-	if err := Set(&f, engine.ContextSet{Context: carried, Fields: engine.FieldLocator}); err != nil {
+	if err := Set(&f, engine.ContextSet{Context: carried, Fields: engine.FieldLocator | engine.FieldInbound}); err != nil {
 		t.Fatal(err)
 	}
-	want := netlink.ContextUpdate{LocatorLocal: &a2, LocatorPeer: &b2, Encapsulation: pointer(netlink.EncapsulationNative + 1)}
+	udp := pointer(netlink.EncapsulationUdp)
+	want := netlink.ContextUpdate{LocatorLocal: &a2, LocatorPeer: &b2, Encapsulation: udp,
+		InboundLocatorLocal: &a1, InboundLocatorPeer: &b2, InboundEncapsulation: udp}
 	if d := cmp.Diff(&want, f.update, compare); d != "" || carried.Locator == full.Locator {
 		t.Error(d)
 	}
@@ -166,9 +168,11 @@ func TestDelete(t *testing.T) {
 
 func TestSend(t *testing.T) {
 	var f fake
-	err := Send(&f, engine.Send{Source: a1, Destination: b2, Message: []byte("Probe"), Length: 1500})
-	if err != nil || f.message != fmt.Sprint(a1, b2, "Probe", 1500) {
-		t.Errorf("sent %q, %v", f.message, err)
+	for _, how := range []engine.Encapsulation{engine.Native, engine.UDP} {
+		err := Send(&f, engine.Send{Source: a1, Destination: b2, Encapsulation: how, Message: []byte("Probe"), Length: 1500})
+		if err != nil || f.message != fmt.Sprint(a1, b2, how, "Probe", 1500) {
+			t.Errorf("sent %q, %v", f.message, err)
+		}
 	}
 }
 
@@ -191,8 +195,9 @@ func TestDump(t *testing.T) {
 	if d := cmp.Diff(want, got, compare); d != "" {
 		t.Error(d)
 	}
-	f.contexts[0].Encapsulation, f.contexts[1].Encapsulation = netlink.EncapsulationNative+1, netlink.EncapsulationNative
-	want[0].Locator.Encapsulation = 1
+	f.contexts[0].Encapsulation, f.contexts[1].Encapsulation = netlink.EncapsulationUdp, netlink.EncapsulationNative
+	f.contexts[0].InboundEncapsulation = netlink.EncapsulationUdp
+	want[0].Locator.Encapsulation, want[0].Inbound.Encapsulation = engine.UDP, engine.UDP
 	if got, err = Dump(&f); err != nil || !cmp.Equal(want, got, compare) {
 		t.Errorf("%v: %s", err, cmp.Diff(want, got, compare))
 	}
@@ -223,8 +228,10 @@ func TestNumbers(t *testing.T) {
 		{int(engine.ReapInbound), int(netlink.ReapEventInbound)},
 		{int(engine.ReapPayload), int(netlink.ReapEventPayload)},
 		{int(engine.ReapRetransmission), int(netlink.ReapEventRetransmission)},
+		{int(engine.ReapSilence), int(netlink.ReapEventSilence)},
 		{engine.MaxLocators, netlink.LocatorsLimit},
 		{int(engine.Native) + 1, int(netlink.EncapsulationNative)},
+		{int(engine.UDP) + 1, int(netlink.EncapsulationUdp)},
 	} {
 		if c.engine != c.kernel {
 			t.Errorf("%d is %d for the kernel", c.engine, c.kernel)
@@ -244,6 +251,10 @@ func TestEvent(t *testing.T) {
 	}{
 		{netlink.ControlEvent{Source: b1, Destination: a1, Message: []byte{1}}, engine.Control{Source: b1, Destination: a1, Message: []byte{1}}},
 		{netlink.NoContextEvent{Source: b1, Destination: a1, Tag: 9}, engine.NoContext{Source: b1, Destination: a1, Tag: 9}},
+		{netlink.ControlEvent{Source: b1, Destination: a1, Message: []byte{1}, Encapsulation: netlink.EncapsulationUdp},
+			engine.Control{Source: b1, Destination: a1, Message: []byte{1}, Encapsulation: engine.UDP}},
+		{netlink.NoContextEvent{Source: b1, Destination: a1, Tag: 9, Encapsulation: netlink.EncapsulationUdp},
+			engine.NoContext{Source: b1, Destination: a1, Tag: 9, Encapsulation: engine.UDP}},
 		{netlink.AcquireEvent{Local: a1, Peer: b1, Packets: 45}, engine.Acquire{Local: a1, Peer: b1}},
 		{netlink.ReapNotice{ULIDs: asKernel, Tag: 5, Event: netlink.ReapEventInbound}, engine.Reap{ULIDs: ulids, Tag: 5, Kind: engine.ReapInbound}},
 		{netlink.ReapNotice{ULIDs: asKernel, Tag: 5, Event: netlink.ReapEventRetransmission, RTT: time.Second, Retransmits: 3, Length: 1500, Progress: true},

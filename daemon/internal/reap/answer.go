@@ -14,7 +14,11 @@ import (
 // This file has the Probes sent and received of a context, and the answers to the peer's.
 
 // reset forgets the Probes of before (RFC 5534, section 5.2).
-func (x *exploration) reset() { x.sent, x.received = nil, nil }
+func (x *exploration) reset() { x.sent, x.before, x.received = nil, nil, nil }
+
+// lately is how long before the peer said that it explores a Probe may have been sent that it has
+// got since it began.
+const lately = time.Second
 
 // heard remembers a Probe of the peer, and reports whether it had come before.
 func (x *exploration) heard(p wire.ProbeReport) bool {
@@ -34,6 +38,17 @@ func (x *exploration) last() *sent {
 		return nil
 	}
 	return &x.sent[len(x.sent)-1]
+}
+
+// tries is how many Probes were sent, those with the other encapsulation not counted.
+func (x *exploration) tries() int {
+	n, paired := len(x.sent), 0
+	for i := range x.sent {
+		if x.sent[i].paired {
+			paired++
+		}
+	}
+	return n - paired/2
 }
 
 // anyAge is more than the age of any Probe.
@@ -95,6 +110,10 @@ func (r *Explorer) pay(s *engine.Session, x *exploration) {
 		return
 	}
 	r.transmit(s, x, r.answerPair(s, x, wire.ProbeInboundOk), wire.ProbeInboundOk, 0)
+	if x.mode == modeDoubting {
+		r.at(x, max(s.Now(), x.question.until))
+		return
+	}
 	r.at(x, s.Now()+answerPause)
 }
 

@@ -26,12 +26,12 @@
 //
 // # Doubts
 //
-// An ICMPv6 error or a TCP that retransmits is a hint, which anybody may have caused. The
-// current pair is then asked by one Probe (modeDoubting), and nothing else happens if that is
-// answered. The Probe says InboundOk: we see the peer, and want to know whether it sees us. The
-// answer is Operational, so the peer is not made to explore. In the same way a better pair than
-// the current one is asked before the context returns to it (modeReturning), and pairs that
-// might be needed, if Config.Standby says so (modeStandby).
+// An ICMPv6 error, a TCP that waits or a stream that stops is a hint, which anybody may have caused.
+// The current pair is then asked, and the best other one beside it (modeDoubting), and nothing else
+// happens if the current one answers. The Probes say InboundOk: we see the peer, and want to know
+// whether it sees us. The answer is Operational, so the peer is not made to explore. In the same way
+// a better pair than the current one is asked before the context returns to it (modeReturning), and
+// pairs that might be needed, if Config.Standby says so (modeStandby).
 //
 // # Payload
 //
@@ -49,7 +49,7 @@
 //
 // # Memory
 //
-// A context that is Operational and at the pair that it should have takes no memory here.
-// Knowledge of locator pairs is not kept by context: a pair that works for one context will most
-// likely work for the next, so it is probed first.
+// A context that is Operational and at the pair that it should have takes no memory here, unless it
+// keeps pairs in reserve. Knowledge of locator pairs is not kept by context: a pair that works for
+// one context will most likely work for the next, so it is probed first.
 package reap

@@ -62,6 +62,11 @@ func (z *scene) icmp() {
 	z.a.handle(engine.ICMP{Type: 1, Source: z.ab.Local, Destination: z.ab.Peer, ULIDs: z.ab})
 }
 
+// stops is a steady stream of payload to A that stops.
+func (z *scene) stops() {
+	z.a.silence(z.ab)
+}
+
 func (z *scene) retransmits(times int) {
 	z.a.handle(engine.Reap{ULIDs: z.ab, Tag: z.a.kernel[z.ab].TagLocal, Kind: engine.ReapRetransmission,
 		Stall: engine.Stall{Retransmits: times, Length: 1500}})
@@ -156,6 +161,8 @@ func TestStatesDocument(t *testing.T) {
 		"the peer's locator gone or broken": hint(engine.HintPeer),
 		"ICMPv6 error":                      func(z *scene) { z.icmp() },
 		"TCP retransmits":                   func(z *scene) { z.retransmits(1) },
+		"a stream stops":                    func(z *scene) { z.stops() },
+		"a stream goes on":                  func(z *scene) { z.a.resumption(z.ab) },
 		"TCP is stuck":                      func(z *scene) { z.retransmits(2) },
 		"locators or preferences change":    hint(engine.HintChanged),
 		"command of an operator":            func(z *scene) { z.a.use(z.ab, z.a.pair(1, z.b, 0)) },

@@ -27,6 +27,7 @@ func (r *Explorer) soon(s *engine.Session, x *exploration) {
 		at = now + InitialProbeTimeout
 	}
 	r.stop(x)
+	x.other = nil
 	switch {
 	case at > now:
 		r.at(x, at)
@@ -45,7 +46,7 @@ func (r *Explorer) idleNow(now time.Duration) bool {
 // hurry starts the schedule of modeExploring again: there is something new to try.
 func (r *Explorer) hurry(s *engine.Session, x *exploration) {
 	x.schedule.probes = 0
-	x.schedule.tried = slices.DeleteFunc(x.schedule.tried, func(p engine.Pair) bool { return p != s.Info().Current })
+	x.schedule.tried = slices.DeleteFunc(x.schedule.tried, func(p engine.Pair) bool { return !p.SamePath(s.Info().Current) })
 	r.soon(s, x)
 }
 
@@ -55,6 +56,13 @@ func (r *Explorer) step(s *engine.Session, x *exploration) {
 	if x.reply.due {
 		r.pay(s, x)
 		return
+	}
+	if o := x.other; o != nil {
+		x.other = nil
+		if x.state != engine.ReapOperational && x.due == o.due {
+			r.stepOther(s, x, o)
+			return
+		}
 	}
 	if x.state == engine.ReapOperational {
 		if past := x.stall.past(); past != 0 && past <= s.Now() {
@@ -75,12 +83,29 @@ func (r *Explorer) step(s *engine.Session, x *exploration) {
 	}
 }
 
-// noteLoss remembers of the pair of the last Probe that the Probe has had no answer in time.
+// noteLoss remembers of the pair of the last Probe that the Probe has had no answer in time, and
+// of the pairs of those that were followed by another encapsulation. A peer that has no doubt
+// answers by its current pair, so a doubt shows only whether both current pairs work.
 func (r *Explorer) noteLoss(s *engine.Session, x *exploration) {
-	l, now := x.last(), s.Now()
-	if l == nil || l.answered || x.state == engine.ReapOperational || now-l.at < InitialProbeTimeout {
+	for i := range x.sent {
+		if x.mode == modeDoubting {
+			if x.sent[i].pair == s.Info().Current {
+				r.noteLossOf(s, x, &x.sent[i])
+			}
+			continue
+		}
+		if l := &x.sent[i]; l == x.last() || l.paired {
+			r.noteLossOf(s, x, l)
+		}
+	}
+}
+
+func (r *Explorer) noteLossOf(s *engine.Session, x *exploration, l *sent) {
+	now := s.Now()
+	if l.answered || l.lost && l.paired || x.state == engine.ReapOperational || now-l.at < InitialProbeTimeout {
 		return
 	}
+	l.lost = true
 	if l.length == 0 {
 		r.paths.unanswered(l.pair, l.at, now)
 	} else if v := r.paths.get(l.pair); v != nil && v.tooLong > 0 {
@@ -108,10 +133,20 @@ func (r *Explorer) stepAsking(s *engine.Session, x *exploration) {
 		// The pair before has answered.
 		x.enter(s, engine.ReapInboundOK, engine.ReapTimerSend)
 	}
+	if x.mode == modeDoubting {
+		r.stepDoubting(s, x)
+		return
+	}
 	if len(x.question.pairs) == 0 {
-		if x.mode == modeExamining {
+		switch {
+		case x.mode == modeExamining:
 			r.examined(s, x)
-		} else {
+		case x.mode == modeStandby && !x.question.again:
+			// Nothing was wrong, so that a single loss proves nothing.
+			x.question.again = true
+			r.transmit(s, x, s.Info().Current, wire.ProbeInboundOk, 0)
+			r.wait(s, x, wire.ProbeInboundOk, s.Now()+InitialProbeTimeout)
+		default:
 			r.unanswered(s, x)
 		}
 		return
@@ -122,26 +157,26 @@ func (r *Explorer) stepAsking(s *engine.Session, x *exploration) {
 		r.transmit(s, x, pair, wire.ProbeInboundOk, x.stall.long(s, pair))
 		x.question.long++
 		x.stall.next = s.Now() + backoff(x.question.long, s.Random())
-		r.at(x, x.stall.next)
+		r.wait(s, x, wire.ProbeInboundOk, x.stall.next)
 		return
 	}
 	// A pair that has lost long packets is asked by one as long as those.
 	length := 0
-	if v := r.paths.get(pair); v != nil && pair != s.Info().Current {
+	if v := r.paths.get(pair); v != nil && !pair.SamePath(s.Info().Current) {
 		length = v.tooLong
 	}
 	r.transmit(s, x, pair, wire.ProbeInboundOk, length)
-	r.at(x, s.Now()+r.patience(s, x, pair))
+	r.wait(s, x, wire.ProbeInboundOk, s.Now()+r.patience(s, x, pair))
 }
 
 // patience is how long the answer to a Probe of an asking mode may take. TCP has measured the
-// round-trip time of the current pair, and its hint is based on that; of other pairs nothing
-// is known. The exploration that may follow is not made faster.
+// round-trip time of the current pair, and its hint is based on that. Of other pairs nothing is
+// known. The exploration that may follow is not made faster.
 func (r *Explorer) patience(s *engine.Session, x *exploration, pair engine.Pair) time.Duration {
-	if rtt := s.RTT(); x.cause.trigger == ULP && rtt != 0 && pair == s.Info().Current {
-		return min(max(patientRTTs*rtt, minPatience), InitialProbeTimeout)
+	if x.cause.trigger != ULP || pair != s.Info().Current || s.RTT() == 0 {
+		return InitialProbeTimeout
 	}
-	return InitialProbeTimeout
+	return min(max(patientRTTs*s.RTT(), minPatience), InitialProbeTimeout)
 }
 
 // scheduled sends a Probe of the schedule.
@@ -152,7 +187,7 @@ func (r *Explorer) scheduled(s *engine.Session, x *exploration, state wire.Probe
 	}
 	r.transmit(s, x, pair, state, length)
 	x.schedule.probes++
-	r.at(x, s.Now()+backoff(x.schedule.probes, s.Random()))
+	r.wait(s, x, state, s.Now()+backoff(x.schedule.probes, s.Random()))
 }
 
 // pick takes the next pair to probe from the schedule (RFC 5534, section 4.3).
@@ -163,7 +198,7 @@ func (r *Explorer) pick(s *engine.Session, x *exploration) engine.Pair {
 		plan.first = engine.Pair{}
 		plan.postpone(p)
 		v := r.paths.get(p)
-		if f := find(list, p); f != nil && !f.broken && !(v.fails() && s.Now()-v.bad <= fresh) {
+		if f := find(list, p); f != nil && permitted(s, p) && !f.broken && !(v.fails() && s.Now()-v.bad <= fresh) {
 			return p
 		}
 	}
@@ -195,7 +230,10 @@ func (r *Explorer) again(s *engine.Session, x *exploration) {
 	last := x.last()
 	plan.tried = slices.DeleteFunc(plan.tried, func(p engine.Pair) bool {
 		v := r.paths.get(p)
-		return v.works() && s.Now()-v.good <= fresh && (last == nil || last.pair != p)
+		if w := r.paths.get(p.Other()); w.works() && !v.works() {
+			v = w
+		}
+		return v.works() && s.Now()-v.good <= fresh && (last == nil || !last.pair.SamePath(p))
 	})
 }
 
@@ -222,6 +260,7 @@ func backoff(probes int, random uint64) time.Duration {
 // can't be sent is treated as one that was lost.
 func (r *Explorer) transmit(s *engine.Session, x *exploration, pair engine.Pair, state wire.ProbeState, length int) {
 	r.pace.take(s.Now())
+	x.other = nil
 	own := wire.ProbeReport{Source: pair.Local, Destination: pair.Peer, Nonce: uint32(s.Random() >> 32)}
 	m := &wire.Probe{State: state, Sent: []wire.ProbeReport{own}, Received: slices.Clone(x.received)}
 	for i := len(x.sent) - 1; i >= 0 && len(m.Sent) < wire.MaxProbeReports; i-- {
@@ -233,8 +272,10 @@ func (r *Explorer) transmit(s *engine.Session, x *exploration, pair engine.Pair,
 	if len(x.sent) >= wire.MaxProbeReports {
 		x.sent = slices.Delete(x.sent, 0, 1)
 	}
-	x.sent = append(x.sent, sent{pair: pair, nonce: own.Nonce, at: s.Now(), length: length})
+	x.sent = append(x.sent, sent{pair: pair, nonce: own.Nonce, at: s.Now(), length: length, asks: state != wire.ProbeOperational})
 	if s.SendLongProbe(pair, m, length) {
 		r.stats.Probes++
+	} else {
+		x.last().unsent = true
 	}
 }

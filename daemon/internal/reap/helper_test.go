@@ -37,6 +37,7 @@ type probe struct {
 	at                  time.Duration
 	from                string
 	source, destination netip.Addr
+	by                  engine.Encapsulation
 	m                   *wire.Probe
 	length              int
 }
@@ -58,6 +59,8 @@ type kernel struct {
 	heard   int
 	// restart is called when the current pair is another.
 	restart func()
+	// header: payload has had a header, and keeps it.
+	header bool
 }
 
 type host struct {
@@ -80,6 +83,8 @@ type host struct {
 	// was asked for.
 	messages map[wire.Type][]time.Duration
 	asked    []time.Duration
+	// silences are when a stream was said to have stopped, or TCP to wait, each three times.
+	silences []time.Duration
 	// done are answers to commands.
 	done []engine.Done
 	// used is the number of the last command to use a pair.
@@ -137,18 +142,21 @@ func (h *host) handle(ev engine.Event) {
 				if err != nil {
 					h.n.t.Fatal(err)
 				}
-				h.n.trace = append(h.n.trace, probe{h.n.now, h.name, a.Source, a.Destination, m.(*wire.Probe), a.Length})
+				h.n.trace = append(h.n.trace, probe{h.n.now, h.name, a.Source, a.Destination, a.Encapsulation, m.(*wire.Probe), a.Length})
 			} else if k := h.kernel[a.Context]; k != nil && k.State == engine.Established {
 				h.sent(k)
 			}
-			if h.n.lost(engine.Pair{Local: a.Source, Peer: a.Destination}, false, a.Length) {
+			if h.n.lost(engine.Pair{Local: a.Source, Peer: a.Destination, Encapsulation: a.Encapsulation}, false, a.Length) {
 				continue
 			}
 			h.n.transmit(a.Source, a.Destination, func(to *host) {
+				if a.Encapsulation == engine.UDP && to.engine.UDP == engine.UDPNever {
+					return
+				}
 				if a.Type != wire.TypeProbe {
 					to.control(a.Message)
 				}
-				to.handle(engine.Control{Source: a.Source, Destination: a.Destination, Message: a.Message})
+				to.handle(engine.Control{Source: a.Source, Destination: a.Destination, Message: a.Message, Encapsulation: a.Encapsulation})
 			})
 		case engine.Done:
 			h.done = append(h.done, a)
@@ -188,6 +196,9 @@ func (h *host) asks(ev engine.Event) {
 			}
 		}
 	case engine.Reap:
+		if ev.Kind == engine.ReapSilence || ev.Kind == engine.ReapRetransmission {
+			h.silences = append(h.silences, h.n.now, h.n.now, h.n.now)
+		}
 		if ev.Kind == engine.ReapInbound {
 			h.asked = append(h.asked, h.n.now)
 		}
@@ -198,6 +209,7 @@ func (h *host) set(a engine.ContextSet) {
 	k := h.kernel[a.Context.ULIDs]
 	state, pair := k.ReapState, k.Locator
 	h.must(h.contexts.Set(a))
+	k.header = k.header || !k.Locator.SamePath(engine.Pair{Local: k.Local, Peer: k.Peer})
 	if k.restart != nil && k.Locator != pair {
 		h.n.after(0, k.restart)
 	}
@@ -240,8 +252,11 @@ func (h *host) keepalive(k *kernel, since time.Duration) {
 		if k.clock != engine.ReapTimerKeepalive || k.since != since || h.kernel[k.ULIDs] != k || k.ReapState != engine.ReapOperational {
 			return
 		}
-		h.n.trace = append(h.n.trace, probe{h.n.now, h.name, k.Locator.Local, k.Locator.Peer, nil, 0})
+		h.n.trace = append(h.n.trace, probe{h.n.now, h.name, k.Locator.Local, k.Locator.Peer, k.Locator.Encapsulation, nil, 0})
 		h.messages[wire.TypeKeepalive] = append(h.messages[wire.TypeKeepalive], h.n.now)
+		if h.n.lost(k.Locator, false, 0) {
+			return
+		}
 		h.n.transmit(k.Locator.Local, k.Locator.Peer, func(to *host) {
 			p := to.byTag[k.TagPeer]
 			if p != nil && p.ReapState == engine.ReapExploring {

@@ -44,7 +44,7 @@ func (r *Explorer) better(s *engine.Session) (pairs []engine.Pair, now bool, lat
 		until := p.unfit
 		p.unfit = 0
 		switch {
-		case p.Pair == c.Current || current != nil && p.compare(current) >= 0:
+		case p.SamePath(c.Current) || current != nil && p.compare(current) >= 0:
 		case until == 0:
 			pairs = append(pairs, p.Pair)
 		case later == 0 || until < later:
@@ -67,9 +67,9 @@ func (r *Explorer) consider(s *engine.Session, x *exploration) {
 			return
 		}
 		x = r.make(s, engine.ReapOperational)
-		if r.config.Standby > 0 {
-			x.standbyAt = s.Now() + r.config.Standby
-		}
+	}
+	if r.config.Standby > 0 && x.standbyAt == 0 {
+		x.standbyAt = s.Now() + r.config.Standby
 	}
 	h := &x.home
 	switch {

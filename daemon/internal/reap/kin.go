@@ -49,6 +49,7 @@ func sameSite(a, b netip.Addr) bool { return commonPrefix(a, b) >= siteBits }
 const (
 	nothing = iota
 	sameLink
+	sameRouter
 	withinSite
 	sameNetwork
 	sameAddress
@@ -67,16 +68,27 @@ func kinship(a, b netip.Addr) int {
 	return nothing
 }
 
+// hop is a router on a link. Without a router, nothing is known of where packets leave.
+type hop struct {
+	link   string
+	router netip.Addr
+}
+
+func (c *candidate) hop() hop { return hop{c.link, c.router} }
+
 // attempts are the pairs that were tried, with what is asked of them for each candidate. A
 // question takes a moment however many pairs there are.
 type attempts struct {
+	// pairs are native, whatever the encapsulation was.
 	pairs map[engine.Pair]bool
 	// times is how often a pair between two networks was tried. last is the index of the last
 	// such pair.
 	times, last map[networks]int
-	// locals and peers are the addresses of the pairs, and links the interfaces of locals.
+	// locals and peers are the addresses of the pairs, links the interfaces of locals, and routers
+	// the routers there.
 	locals, peers []netip.Addr
 	links         map[string]bool
+	routers       map[hop]bool
 	// localKin and peerKin are the answers of nearest so far.
 	localKin, peerKin map[netip.Addr]int
 }
@@ -87,10 +99,11 @@ func attemptsOf(tried []engine.Pair, list []candidate) *attempts {
 	t := &attempts{
 		pairs: map[engine.Pair]bool{}, times: map[networks]int{}, last: map[networks]int{},
 		localKin: map[netip.Addr]int{}, peerKin: map[netip.Addr]int{}, links: map[string]bool{},
+		routers: map[hop]bool{},
 	}
 	ours, theirs := map[netip.Addr]bool{}, map[netip.Addr]bool{}
 	for i, p := range tried {
-		t.pairs[p] = true
+		t.pairs[p.By(engine.Native)] = true
 		t.times[networksOf(p)]++
 		t.last[networksOf(p)] = i
 		if !ours[p.Local] {
@@ -103,6 +116,7 @@ func attemptsOf(tried []engine.Pair, list []candidate) *attempts {
 	for i := range list {
 		if ours[list[i].Local] && list[i].link != "" {
 			t.links[list[i].link] = true
+			t.routers[list[i].hop()] = true
 		}
 	}
 	return t
@@ -111,7 +125,11 @@ func attemptsOf(tried []engine.Pair, list []candidate) *attempts {
 // kin is how much a candidate has in common with pairs that were tried: the sum for both ends.
 func (t *attempts) kin(c *candidate) int {
 	local := nearest(t.localKin, c.Local, t.locals)
-	if local == nothing && t.links[c.link] {
+	switch {
+	case local != nothing:
+	case c.router.IsValid() && t.routers[c.hop()]:
+		local = sameRouter
+	case t.links[c.link]:
 		local = sameLink
 	}
 	return local + nearest(t.peerKin, c.Peer, t.peers)

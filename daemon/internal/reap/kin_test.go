@@ -129,16 +129,17 @@ func BenchmarkChoose(b *testing.B) {
 	}
 }
 
-// Two addresses can fail together because of their network, their site or their interface.
+// Two addresses can fail together because of their network, their site, their router or their interface.
 func TestRelation(t *testing.T) {
 	a := func(s string) netip.Addr { return netip.MustParseAddr(s) }
 	peer := a("2001:db8:b::1")
-	tried := candidate{Pair: engine.Pair{Local: a("2001:db8:a:1::1"), Peer: a("2001:db8:c::1")}, link: "eth0"}
+	tried := candidate{Pair: engine.Pair{Local: a("2001:db8:a:1::1"), Peer: a("2001:db8:c::1")}, link: "eth0", router: a("fe80::1")}
 	last := -1
-	for _, x := range []struct{ local, link string }{
-		{"2001:db8:d:1::1", "eth1"}, {"2001:db8:d:1::1", "eth0"}, {"2001:db8:a:2::1", "eth1"}, {"2001:db8:a:1::2", "eth0"}, {"2001:db8:a:1::1", "eth0"},
+	for _, x := range []struct{ local, link, router string }{
+		{"2001:db8:d:1::1", "eth1", "fe80::1"}, {"2001:db8:d:1::1", "eth0", "fe80::2"}, {"2001:db8:d:1::1", "eth0", "fe80::1"},
+		{"2001:db8:a:2::1", "eth1", "fe80::2"}, {"2001:db8:a:1::2", "eth0", "fe80::1"}, {"2001:db8:a:1::1", "eth0", "fe80::1"},
 	} {
-		c := candidate{Pair: engine.Pair{Local: a(x.local), Peer: peer}, link: x.link}
+		c := candidate{Pair: engine.Pair{Local: a(x.local), Peer: peer}, link: x.link, router: a(x.router)}
 		kin := attemptsOf([]engine.Pair{tried.Pair}, []candidate{tried, c}).kin(&c)
 		if kin <= last {
 			t.Errorf("%v is related by %d, wanted more than %d", x, kin, last)
@@ -147,7 +148,7 @@ func TestRelation(t *testing.T) {
 	}
 	unknown := candidate{Pair: engine.Pair{Local: a("2001:db8:d:1::1"), Peer: peer}}
 	nowhere := tried
-	nowhere.link = ""
+	nowhere.link, nowhere.router = "", netip.Addr{}
 	if kin := attemptsOf([]engine.Pair{nowhere.Pair}, []candidate{nowhere, unknown}).kin(&unknown); kin != 0 {
 		t.Errorf("interfaces that are not known are related by %d", kin)
 	}

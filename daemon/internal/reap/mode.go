@@ -26,12 +26,13 @@ const (
 	modeIdle mode = iota
 	// modeExploring: something is known to be wrong, here or at the peer. Probes go by all
 	// pairs, by schedule (RFC 5534, section 4.3). The answer to one ends it, and modeIdle is
-	// next; nothing else does.
+	// next, or modeDoubting (see delivers); nothing else does.
 	modeExploring
 	// The asking modes. An answer by the current pair ends them, and modeIdle is next, unless
 	// it is said otherwise. If no pair answers, modeExploring is next.
 
-	// modeDoubting: a hint says that the current pair may not work. It is asked.
+	// modeDoubting: a hint says that the current pair may not work. It is asked, and so is the
+	// best other one. See doubt.go.
 	modeDoubting
 	// modeSuspecting: TCP is stuck. The current pair is asked as in modeDoubting; if it
 	// answers, modeExamining is next.
@@ -85,6 +86,8 @@ type exploration struct {
 	schedule schedule
 	// question is that of the asking modes.
 	question question
+	// other is a Probe that is due before the next step; nil if none is.
+	other *other
 
 	// probedAt is when the last Probe was sent.
 	probedAt time.Duration
@@ -92,6 +95,9 @@ type exploration struct {
 	// most wire.MaxProbeReports of each, the oldest first (RFC 5534, section 5.2).
 	sent     []sent
 	received []wire.ProbeReport
+	// before are Probes by the current pair that were sent just before the peer said that it
+	// explores. It may have got them since it began.
+	before []sent
 	// confirmed are the pairs that the peer has said to work since cause.began.
 	confirmed []engine.Pair
 	// reply is the answer to a Probe of the peer.
@@ -101,6 +107,8 @@ type exploration struct {
 	home  home
 	// standbyAt is when the next modeStandby begins; 0 for never.
 	standbyAt time.Duration
+	// resumed: a stream goes on that was doubted, and was the cause.
+	resumed bool
 	// pinned: an operator wants the current pair. use is a command that waits for an
 	// answer, nil if there is none.
 	pinned bool
@@ -118,6 +126,8 @@ type cause struct {
 	// failing is since when payload may be lost. It has a meaning only if failed.
 	failing time.Duration
 	failed  bool
+	// returned: the context has explored, and doubts again.
+	returned bool
 }
 
 // schedule is the way of modeExploring through all pairs. An answer in InboundOK also takes
@@ -133,9 +143,9 @@ type schedule struct {
 	secondRound bool
 }
 
-// postpone puts a pair behind the others.
+// postpone puts a pair behind the others, whatever its encapsulation.
 func (c *schedule) postpone(p engine.Pair) {
-	if !slices.Contains(c.tried, p) {
+	if !slices.ContainsFunc(c.tried, p.SamePath) {
 		c.tried = append(c.tried, p)
 	}
 }
@@ -147,6 +157,14 @@ type question struct {
 	pairs []engine.Pair
 	// long counts the Probes of modeExamining.
 	long int
+	// The rest is modeDoubting's. asked counts its steps; since is when the first was, and until
+	// when the next is. first is the pair to begin with if the current one has failed. told is the
+	// last pair by which the peer was answered. again: the current pair was asked twice, which
+	// modeStandby does as well. caughtUp: a step has been put off.
+	asked           int
+	since, until    time.Duration
+	first, told     engine.Pair
+	again, caughtUp bool
 }
 
 // reply is the answer that a Probe of the peer, or its first payload in Exploring, asks for.
@@ -166,8 +184,12 @@ type hints struct {
 }
 
 // due reports whether another hint may be looked into.
-func (h *hints) due(now time.Duration) bool {
-	return h.count == 0 || now-h.at >= min(hintPause<<(h.count-1), maxHintPause)
+func (h *hints) due(now time.Duration, t Trigger) bool {
+	most := maxHintPause
+	if t == ICMP {
+		most = maxICMPHintPause
+	}
+	return h.count == 0 || now-h.at >= min(hintPause<<(h.count-1), most)
 }
 
 // home is how a context comes to pairs that are better than the current one.
@@ -191,8 +213,13 @@ type sent struct {
 	nonce    uint32
 	at       time.Duration
 	answered bool
+	// unsent: the address or the route is gone.
+	unsent bool
 	// length is that of the packet in octets, 0 if it was no longer than the message.
 	length int
+	// asks: it is to be answered. paired: there is another one that differs in the
+	// encapsulation alone. lost: it was noted that there was no answer in time.
+	asks, paired, lost bool
 }
 
 // make returns what is remembered of a context. If nothing was, it is from now on, with that
@@ -218,7 +245,7 @@ func (r *Explorer) drop(x *exploration) {
 
 // to changes the mode. pairs are those to ask, in an asking mode.
 func (x *exploration) to(m mode, pairs ...engine.Pair) {
-	x.mode, x.question = m, question{pairs: pairs}
+	x.mode, x.question, x.other = m, question{pairs: pairs}, nil
 }
 
 // enter changes the state of RFC 5534, here and in the kernel, and starts one of the kernel's
@@ -238,7 +265,7 @@ func (x *exploration) well() bool { return x.state == engine.ReapOperational || 
 func (x *exploration) begin(t Trigger, why string, now time.Duration) {
 	x.cause = cause{trigger: t, why: why, began: now}
 	x.schedule, x.confirmed = schedule{}, nil
-	x.reply.due = false
+	x.reply.due, x.resumed = false, false
 }
 
 // fail notes since when payload may be lost.
@@ -262,8 +289,11 @@ func (r *Explorer) explore(s *engine.Session, x *exploration, t Trigger, why str
 	if x.stall.leaves() {
 		x.schedule.tried = slices.Clone(x.stall.departure.tried)
 	}
-	if current := s.Info().Current; first != current {
+	if current := s.Info().Current; !first.SamePath(current) {
 		x.schedule.postpone(current)
+	}
+	if t == Local || t == PeerLocators {
+		r.takeOver(s, x)
 	}
 	x.enter(s, engine.ReapExploring, engine.ReapTimerNone)
 	r.soon(s, x)
@@ -276,7 +306,10 @@ func (r *Explorer) peerExplores(s *engine.Session, x *exploration, probe wire.Pr
 	if x.well() {
 		x.begin(Peer, "the peer explores", s.Now())
 		x.fail(s.Now())
+		current := s.Info().Current
+		before := slices.DeleteFunc(x.sent, func(p sent) bool { return p.pair != current || s.Now()-p.at > lately })
 		x.reset()
+		x.before = before
 		x.heard(probe)
 		x.to(modeExploring)
 		r.at(x, s.Now()+answerPause)
@@ -314,6 +347,9 @@ func (r *Explorer) ask(s *engine.Session, x *exploration, m mode, t Trigger, why
 // in place of the others, when the next of them would have been.
 func (r *Explorer) askInstead(s *engine.Session, x *exploration, pairs []engine.Pair) {
 	x.cause.trigger, x.cause.why = Operator, whyUse
+	if o := x.other; o != nil {
+		r.at(x, o.then)
+	}
 	x.to(modeUsing, append(pairs, s.Info().Current)...)
 }
 
@@ -326,13 +362,17 @@ func (r *Explorer) unanswered(s *engine.Session, x *exploration) {
 	for i := range x.sent {
 		x.schedule.postpone(x.sent[i].pair)
 	}
+	doubted := x.mode == modeDoubting
 	x.to(modeExploring)
-	x.pinned, x.schedule.probes = false, len(x.sent)
-	if x.cause.trigger == ULP {
-		// TCP's round-trip time has shortened the wait: the schedule begins in full.
+	x.pinned, x.schedule.probes = false, min(x.tries(), NumberOfInitialProbes)
+	if x.cause.trigger == ULP || x.cause.trigger == Silence || x.cause.trigger == Advice {
+		// The wait was shorter than the schedule's: that begins in full.
 		x.schedule.probes = 0
 	}
 	x.fail(x.cause.began)
+	if doubted {
+		r.takeOver(s, x)
+	}
 	x.received = nil
 	delete(r.reported, x.ulids)
 	x.enter(s, engine.ReapExploring, engine.ReapTimerNone)
@@ -367,9 +407,6 @@ func (r *Explorer) finish(s *engine.Session, x *exploration) {
 	}
 	if x.stall.leaves() && r.hasLeft(s, x) {
 		return
-	}
-	if r.config.Standby > 0 {
-		x.standbyAt = s.Now() + r.config.Standby
 	}
 	r.consider(s, x)
 }

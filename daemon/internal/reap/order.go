@@ -39,8 +39,10 @@ type candidate struct {
 	primary bool
 	// prefix is how many bits the locators have in common (RFC 6724, section 5, rule 8).
 	prefix int
-	// link is the interface of our locator, "" if it is not known.
-	link string
+	// link is the interface of our locator, "" if it is not known. router is the one there by
+	// which packets leave, invalid if it is not known.
+	link   string
+	router netip.Addr
 }
 
 // policies are the ranks of engine.InterfacePolicy.
@@ -95,7 +97,7 @@ func (r *Explorer) candidates(s *engine.Session, c *engine.Info) []candidate {
 		for i := range c.PeerLocators {
 			p := &c.PeerLocators[i]
 			pair := engine.Pair{Local: a, Peer: p.Address}
-			if !p.Verified || p.Dropped || l.Policy == engine.PolicyNever && pair != c.Current {
+			if !p.Verified || p.Dropped || l.Policy == engine.PolicyNever && !pair.SamePath(c.Current) {
 				continue
 			}
 			if broken && works {
@@ -105,6 +107,7 @@ func (r *Explorer) candidates(s *engine.Session, c *engine.Info) []candidate {
 				// The broken ones found so far are not needed.
 				list, works = list[:0], true
 			}
+			pair = r.carrier(s, x, c, pair)
 			flags := l.Preference.Flags | p.Flags
 			list = append(list, candidate{
 				Pair:      pair,
@@ -115,14 +118,21 @@ func (r *Explorer) candidates(s *engine.Session, c *engine.Info) []candidate {
 				policy:    policies[l.Policy],
 				priority:  int(l.Preference.Priority) + int(p.Priority),
 				share:     own + shares[i],
-				primary:   pair == engine.Pair{Local: c.ULIDs.Local, Peer: c.ULIDs.Peer},
+				primary:   a == c.ULIDs.Local && p.Address == c.ULIDs.Peer,
 				prefix:    commonPrefix(a, p.Address),
 				link:      l.Interface,
+				router:    l.Router,
 			})
 		}
 	}
+	// Stateful routers in front of both hosts let Probes through that cross each other on one
+	// pair. So both hosts have the same order, whichever of them is the local one.
+	mine, theirs := func(a *candidate) netip.Addr { return a.Local }, func(a *candidate) netip.Addr { return a.Peer }
+	if c.ULIDs.Peer.Less(c.ULIDs.Local) {
+		mine, theirs = theirs, mine
+	}
 	slices.SortFunc(list, func(a, b candidate) int {
-		return cmp.Or(a.compare(&b), cmp.Compare(b.prefix, a.prefix), a.Local.Compare(b.Local), a.Peer.Compare(b.Peer))
+		return cmp.Or(a.compare(&b), cmp.Compare(b.prefix, a.prefix), mine(&a).Compare(mine(&b)), theirs(&a).Compare(theirs(&b)))
 	})
 	return list
 }
@@ -149,10 +159,10 @@ func share(u engine.ULIDs, a netip.Addr, weight uint8) float64 {
 	return float64(weight) / -math.Log(x)
 }
 
-// find returns the candidate of a pair, nil if there is none.
+// find returns the candidate with the addresses of a pair, nil if there is none.
 func find(list []candidate, p engine.Pair) *candidate {
 	for i := range list {
-		if list[i].Pair == p {
+		if list[i].SamePath(p) {
 			return &list[i]
 		}
 	}
@@ -221,7 +231,7 @@ func choose(list []candidate, tried []engine.Pair, known *paths, began, now time
 	}
 	for i := range list {
 		c := &list[i]
-		if done.pairs[c.Pair] {
+		if done.pairs[c.Pair.By(engine.Native)] {
 			continue
 		}
 		of := networksOf(c.Pair)

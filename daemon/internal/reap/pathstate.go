@@ -48,6 +48,11 @@ func (r *Explorer) Paths(s *engine.Session) []Path {
 	var out []Path
 	for i := range list {
 		out = append(out, r.path(s, x, &c, list[i].Pair))
+		// The other encapsulation, if there is something to tell of it.
+		p := list[i].Other()
+		if p == c.Current || p == c.Inbound || r.paths.get(p) != nil {
+			out = append(out, r.path(s, x, &c, p))
+		}
 	}
 	for _, a := range c.LocalLocators {
 		for i := range c.PeerLocators {

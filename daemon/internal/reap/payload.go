@@ -137,10 +137,19 @@ func (t *stall) long(s *engine.Session, pair engine.Pair) int {
 	}
 	u := s.ULIDs()
 	plain := engine.Pair{Local: u.Local, Peer: u.Peer}
-	if t.complaint.pair == plain && pair != plain {
-		return t.complaint.length + wire.PayloadHeaderLen
+	return t.complaint.length + max(0, overhead(pair, plain)-overhead(t.complaint.pair, plain))
+}
+
+// overhead is how many octets the headers of payload take on a pair. On the ULIDs, plain, there
+// are usually none.
+func overhead(pair, plain engine.Pair) int {
+	switch {
+	case pair.SamePath(plain):
+		return 0
+	case pair.Encapsulation == engine.UDP:
+		return wire.PayloadHeaderLen + wire.UDPHeaderLen
 	}
-	return t.complaint.length
+	return wire.PayloadHeaderLen
 }
 
 // avoids reports whether a pair was left though Probes by it are answered.
@@ -269,8 +278,8 @@ func (r *Explorer) examining(s *engine.Session, x *exploration) bool {
 	}
 	switch {
 	case found == nil:
-		if x.place == 0 {
-			r.at(x, max(s.Now(), x.stall.next))
+		if at := max(s.Now(), x.stall.next); x.place == 0 || x.due < at {
+			r.at(x, at)
 		}
 		return true
 	case found.pair == c.Current:

@@ -4,6 +4,8 @@ package reap
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"shim6/daemon/internal/engine"
 	"shim6/daemon/wire"
@@ -15,8 +17,11 @@ type Protection struct {
 	// Pairs counts the pairs between other networks. Local and Peer count the networks of each
 	// host in those pairs and the current one.
 	Pairs, Local, Peer int
-	// LackLocal and LackPeer say why a host has only one network; "" if it has more.
+	// LackLocal and LackPeer say why a host has only one network; "" if it has more. If all of
+	// ours are by one router, LackLocal says that.
 	LackLocal, LackPeer string
+	// Why says why there is no context that can send; "" if there is one.
+	Why string
 }
 
 // Protected reports whether there is another pair.
@@ -24,7 +29,12 @@ func (p Protection) Protected() bool { return p.Pairs > 0 }
 
 // String is the sentence that users are told.
 func (p Protection) String() string {
-	if !p.Protected() {
+	switch {
+	case p.Why != "" && p.LackLocal != "":
+		return "not protected: " + p.Why + "; and " + p.LackLocal
+	case p.Why != "":
+		return "not protected: " + p.Why
+	case !p.Protected():
 		return "not protected: " + p.LackLocal + ", and " + p.LackPeer
 	}
 	return fmt.Sprintf("protected by %s, of %s and %s", count(p.Pairs, "other pair"), ofNetworks(p.Local, "here", p.LackLocal), ofNetworks(p.Peer, "there", p.LackPeer))
@@ -56,6 +66,10 @@ func (r *Explorer) protection(s *engine.Session, c *engine.Info) Protection {
 	current := sitesOf(c.Current)
 	local, peer := map[uint64]bool{current.local: true}, map[uint64]bool{current.peer: true}
 	var p Protection
+	hops := map[hop]bool{}
+	if l, ok := s.Local(c.Current.Local); ok {
+		hops[hop{l.Interface, l.Router}] = true
+	}
 	for _, x := range r.candidates(s, c) {
 		at := sitesOf(x.Pair)
 		if x.broken || x.mismatch || x.unfit != 0 || at == current {
@@ -63,14 +77,64 @@ func (r *Explorer) protection(s *engine.Session, c *engine.Info) Protection {
 		}
 		p.Pairs++
 		local[at.local], peer[at.peer] = true, true
+		hops[x.hop()] = true
 	}
 	if p.Local = len(local); p.Local == 1 {
 		p.LackLocal = ourLack(s, c)
+	} else if len(hops) == 1 {
+		p.LackLocal = oneRouter(hops)
 	}
 	if p.Peer = len(peer); p.Peer == 1 {
 		p.LackPeer = peerLack(c)
 	}
 	return p
+}
+
+// Unprotected is what is known of a ULID pair without a context that can send. locals are our
+// locators. Whatever the peer will answer, our ULID must prove another one, unless peers trust it.
+func Unprotected(state engine.State, ulid netip.Addr, trusted bool, locals []engine.LocalLocator) Protection {
+	var p Protection
+	at := slices.IndexFunc(locals, func(l engine.LocalLocator) bool { return l.Address == ulid })
+	switch {
+	case state == engine.NoSupport:
+		p.Why = "the peer has no Shim6"
+	case state == engine.EFailed:
+		p.Why = "the peer does not answer Shim6: it has none, or a firewall drops IP protocol 140"
+	case state != engine.Idle:
+		p.Why = "the peer has not answered yet"
+	case at < 0:
+		p.Why = "our ULID is no address that Shim6 may use"
+	default:
+		p.Why = "shim6d has no context with the peer"
+	}
+	switch {
+	case at < 0:
+	case locals[at].PDS == nil && !trusted:
+		p.LackLocal = unproved(&locals[at])
+	case !slices.ContainsFunc(locals, func(l engine.LocalLocator) bool { return !sameSite(l.Address, ulid) }):
+		p.LackLocal = oneProvider
+	}
+	return p
+}
+
+// oneRouter says that nothing is left if the only router fails; "" if no router is known.
+func oneRouter(hops map[hop]bool) string {
+	for h := range hops {
+		if h.router.IsValid() {
+			return fmt.Sprintf("all by one router, %s on %s", h.router, h.link)
+		}
+	}
+	return ""
+}
+
+const oneProvider = "we have one provider"
+
+// unproved says why a ULID of ours proves no other address.
+func unproved(ulid *engine.LocalLocator) string {
+	if ulid.Temporary {
+		return "our ULID is a temporary address, which proves no other"
+	}
+	return "our ULID was not made by shim6d, and proves no other address"
 }
 
 // ourLack says why none of our locators is of use beside the current one.
@@ -91,12 +155,10 @@ func ourLack(s *engine.Session, c *engine.Info) string {
 		return "our locators by other providers are broken or not to be used"
 	case others > 0:
 		return "our other locators go with none of the peer's that can be used"
-	case ulid.Temporary:
-		return "our ULID is a temporary address, which proves no other"
-	case ulid.PDS == nil && len(c.LocalLocators) < 2:
-		return "our ULID was not made by shim6d, and proves no other address"
+	case ulid.PDS == nil && (ulid.Temporary || len(c.LocalLocators) < 2):
+		return unproved(&ulid)
 	}
-	return "we have one provider"
+	return oneProvider
 }
 
 // peerLack says why none of the peer's locators is of use beside the current one.
@@ -117,5 +179,9 @@ func peerLack(c *engine.Info) string {
 	case others > 0:
 		return "the peer's other locators go with none of ours that can be used"
 	}
-	return "the peer has told of no other provider"
+	if len(c.PeerLocators) > 1 {
+		return "the peer has told of no other provider"
+	}
+	// A peer whose ULID proves nothing can't tell of others.
+	return "the peer has told of no other provider: it has none, or its ULID proves none"
 }

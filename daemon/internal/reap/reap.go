@@ -3,7 +3,6 @@
 package reap
 
 import (
-	"net/netip"
 	"time"
 
 	"shim6/daemon/internal/engine"
@@ -50,9 +49,10 @@ const (
 	patientRTTs = 4
 	// hintPause is the least time from one hint that is looked into to the next. It doubles
 	// with each, up to maxHintPause: the first hint may have meant nothing, and the second be
-	// about the failure.
-	hintPause    = time.Second
-	maxHintPause = 8 * time.Second
+	// about the failure. An ICMPv6 error may be from anyone, so that its pause is longer.
+	hintPause        = time.Second
+	maxHintPause     = 2 * time.Second
+	maxICMPHintPause = 8 * time.Second
 )
 
 // Config is what an Explorer needs to know. A field that is zero has its default.
@@ -191,6 +191,10 @@ func (r *Explorer) Reap(s *engine.Session, kind engine.ReapKind) {
 		if !r.stalled(s) {
 			r.Hint(s, engine.HintULP, "TCP retransmits")
 		}
+	case engine.ReapSilence:
+		r.Hint(s, engine.HintSilence, "what came steadily has stopped")
+	case engine.ReapResumption:
+		r.resumed(s)
 	case engine.ReapInbound:
 		x := r.make(s, engine.ReapExploring)
 		if x.state != engine.ReapExploring {
@@ -218,18 +222,21 @@ func (r *Explorer) Hint(s *engine.Session, kind engine.HintKind, why string) {
 		}
 		x.schedule.postpone(s.Info().Current)
 		r.hurry(s, x)
-	case engine.HintICMP, engine.HintULP:
+	case engine.HintICMP, engine.HintULP, engine.HintSilence:
 		if s.Info().State != engine.Established {
 			// The peer has lost the context, and so can't answer: that is what is wrong.
 			// The message that says so has come by a pair that works.
 			return
 		}
 		trigger := ICMP
-		if kind == engine.HintULP {
+		switch kind {
+		case engine.HintULP:
 			trigger = ULP
+		case engine.HintSilence:
+			trigger = Silence
 		}
 		x = r.make(s, engine.ReapOperational)
-		if x.state != engine.ReapOperational || !x.hints.due(s.Now()) {
+		if x.state != engine.ReapOperational || !x.hints.due(s.Now(), trigger) {
 			return
 		}
 		x.hints = hints{count: min(x.hints.count+1, 8), at: s.Now()}
@@ -248,9 +255,8 @@ func (r *Explorer) Hint(s *engine.Session, kind engine.HintKind, why string) {
 }
 
 // Probe deals with a Probe of the peer (RFC 5534, sections 6.7 to 6.9).
-func (r *Explorer) Probe(s *engine.Session, source, destination netip.Addr, m *wire.Probe) {
+func (r *Explorer) Probe(s *engine.Session, inbound engine.Pair, m *wire.Probe) {
 	x := r.make(s, engine.ReapOperational)
-	inbound := engine.Pair{Local: destination, Peer: source}
 	if r.deaf(s, x, inbound, m) {
 		r.stats.Passed++
 		return
@@ -263,6 +269,9 @@ func (r *Explorer) Probe(s *engine.Session, source, destination netip.Addr, m *w
 	late := len(m.Received) > 0 && len(believed) == 0
 	if late {
 		r.stats.Unbelieved++
+	}
+	if r.weigh(s, x, believed, inbound, m) {
+		return
 	}
 	if late && x.mode.asks() && m.State == wire.ProbeInboundOk {
 		// The peer asks as well, and reports what it has heard before. It gets its answer,
@@ -294,10 +303,13 @@ func (r *Explorer) Probe(s *engine.Session, source, destination netip.Addr, m *w
 	if state == wire.ProbeInboundOk {
 		timer = engine.ReapTimerSend
 	}
+	if r.delivers(s, x, believed, inbound, m) {
+		return
+	}
 	explored := x.state != engine.ReapOperational
 	r.settle(s, x, believed, inbound)
 	x.enter(s, engine.ReapOperational, timer)
-	r.inbound(s, x, inbound, m.State, explored)
+	r.inbound(s, x, inbound, m, explored)
 	r.finish(s, x)
 	if state == wire.ProbeInboundOk {
 		r.answer(s, x, inbound)

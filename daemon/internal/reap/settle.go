@@ -18,14 +18,16 @@ func (r *Explorer) believe(s *engine.Session, x *exploration, reports []wire.Pro
 	var believed []engine.Pair
 	for i := range reports {
 		q := &reports[i]
-		pair := engine.Pair{Local: q.Source, Peer: q.Destination}
-		j := slices.IndexFunc(x.sent, func(p sent) bool { return p.nonce == q.Nonce && p.pair == pair })
-		if j < 0 {
+		// A report does not say how the Probe was carried; its nonce does.
+		p := x.find(q.Nonce, engine.Pair{Local: q.Source, Peer: q.Destination})
+		if p == nil {
 			continue
 		}
-		if p := &x.sent[j]; !p.answered {
+		pair := p.pair
+		if !p.answered {
 			p.answered = true
 			r.paths.answered(pair, p.at, s.Now(), p.length)
+			r.learn(s, x, p)
 			s.Answered(pair.Peer)
 		}
 		if !slices.Contains(believed, pair) {
@@ -38,12 +40,22 @@ func (r *Explorer) believe(s *engine.Session, x *exploration, reports []wire.Pro
 	return believed
 }
 
+// find is the Probe with a nonce that was sent by the addresses of a pair, nil if there is none.
+func (x *exploration) find(nonce uint32, pair engine.Pair) *sent {
+	for _, list := range [][]sent{x.sent, x.before} {
+		if i := slices.IndexFunc(list, func(p sent) bool { return p.nonce == nonce && p.pair.SamePath(pair) }); i >= 0 {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
 // possible reports whether nothing is known that speaks against the current pair.
 func (r *Explorer) possible(s *engine.Session) bool {
 	c := s.Info()
 	list := r.candidates(s, &c)
 	current := find(list, c.Current)
-	return current != nil && (!current.broken || list[0].broken)
+	return current != nil && permitted(s, c.Current) && (!current.broken || list[0].broken)
 }
 
 // settle chooses the current pair among those by which the peer has got a Probe (RFC 5534,
@@ -51,7 +63,11 @@ func (r *Explorer) possible(s *engine.Session) bool {
 // the present one is left because payload does not pass, the pair by which the answer has come
 // is taken.
 func (r *Explorer) settle(s *engine.Session, x *exploration, believed []engine.Pair, inbound engine.Pair) {
-	if len(believed) == 0 || r.obey(s, x, believed) {
+	if len(believed) == 0 {
+		return
+	}
+	x.other = nil
+	if r.obey(s, x, believed) {
 		return
 	}
 	if x.stall.leaves() && slices.Contains(believed, inbound) {
@@ -61,42 +77,52 @@ func (r *Explorer) settle(s *engine.Session, x *exploration, believed []engine.P
 	list := r.candidates(s, &c)
 	current := find(list, c.Current)
 	var best *candidate
+	var pair engine.Pair
 	for i := range list {
-		if slices.Contains(believed, list[i].Pair) {
-			best = &list[i]
+		if p, ok := answeredBy(believed, list[i].Pair, c.Current); ok && permitted(s, p) {
+			best, pair = &list[i], p
 			break
 		}
 	}
 	switch {
-	case best == nil || best.Pair == c.Current:
+	case best == nil || pair == c.Current:
 		return
 	case x.state == engine.ReapOperational:
 		// Nothing was wrong: the answer is a late one.
 		return
+	case x.mode.asks() && pair.SamePath(c.Current) && x.silent(c.Current, s.Now(), otherTimeout, anyAge) && !slices.Contains(x.confirmed, c.Current):
+		// The same addresses carry messages by the other encapsulation alone.
 	case x.mode == modeReturning:
 		if current != nil && best.compare(current) >= 0 {
 			return
 		}
 	case x.mode.asks():
 		return
+	case current != nil && !current.broken && x.stays(c.Current, s.Now()):
+		return
 	case slices.Contains(believed, c.Current) && current != nil && !current.broken && current.unfit == 0:
 		return
 	}
-	if !s.SetPair(best.Pair) {
+	if !s.SetPair(pair) {
 		return
 	}
-	sw := Switch{Trigger: x.cause.trigger, Why: x.cause.why, From: c.Current, To: best.Pair}
+	sw := Switch{Trigger: x.cause.trigger, Why: x.cause.why, From: c.Current, To: pair}
 	now := s.Now()
 	if x.cause.failed {
 		sw.Outage = now - x.cause.failing
 	}
 	r.record(s, x, sw)
+	r.moved(s, x, c.Current)
+}
+
+// moved notes that a context has left a pair, for how long it is to stay with the new one.
+func (r *Explorer) moved(s *engine.Session, x *exploration, from engine.Pair) {
 	h := &x.home
 	h.lookAt = 0
 	switch {
-	case x.mode == modeReturning:
-		h.returned, h.returnedAt, h.failures = true, now, 0
-	case !h.settled(now):
+	case x.mode == modeReturning && !s.Info().Current.SamePath(from):
+		h.returned, h.returnedAt, h.failures = true, s.Now(), 0
+	case !h.settled(s.Now()):
 		h.flaps = min(h.flaps+1, 8)
 	default:
 		h.flaps = 0
@@ -105,15 +131,16 @@ func (r *Explorer) settle(s *engine.Session, x *exploration, believed []engine.P
 
 // inbound notes by which pair the peer sends. A Probe that says Operational comes by the pair
 // that the peer has chosen. Before that, the pair of a Probe counts only if the peer has sent
-// none by the pair noted so far.
-func (r *Explorer) inbound(s *engine.Session, x *exploration, pair engine.Pair, state wire.ProbeState, explored bool) {
+// none by the pair noted so far, which the Probe itself may tell.
+func (r *Explorer) inbound(s *engine.Session, x *exploration, pair engine.Pair, m *wire.Probe, explored bool) {
 	from := s.Info().Inbound
 	if from == pair {
 		return
 	}
-	if state != wire.ProbeOperational && slices.ContainsFunc(x.received, func(p wire.ProbeReport) bool {
-		return p.Source == from.Peer && p.Destination == from.Local
-	}) {
+	same := func(p wire.ProbeReport) bool { return p.Source == from.Peer && p.Destination == from.Local }
+	// A peer whose Probes by a pair were lost, which this host has left, lists them as well.
+	stays := s.Info().Current.SamePath(from)
+	if m.State != wire.ProbeOperational && (slices.ContainsFunc(x.received, same) || stays && slices.ContainsFunc(m.Sent, same)) {
 		return
 	}
 	s.SetInbound(pair)

@@ -36,10 +36,14 @@ const (
 	Restart
 	// Payload: Probes were answered, and payload did not arrive.
 	Payload
+	// Silence: payload that came steadily has stopped, and then no answer to a Probe came.
+	Silence
+	// Advice: a program has said that the pair may not work, and then no answer to a Probe came.
+	Advice
 )
 
 var triggerNames = [...]string{
-	"none", "send-timeout", "local", "deprecated", "peer-locators", "icmp", "ulp", "peer", "operator", "return", "restart", "payload",
+	"none", "send-timeout", "local", "deprecated", "peer-locators", "icmp", "ulp", "peer", "operator", "return", "restart", "payload", "silence", "advice",
 }
 
 // String is the name of t on the control socket.
@@ -96,6 +100,10 @@ func (r *Explorer) record(s *engine.Session, x *exploration, sw Switch) {
 	sw.Good = r.lastGood(x, &sw)
 	if !sw.Inbound {
 		r.stats.Switches++
+		if sw.Trigger == ULP {
+			// TCP's hint about the new pair does not wait for those about the old one.
+			x.hints = hints{}
+		}
 	}
 	if r.config.OnSwitch != nil {
 		r.config.OnSwitch(&sw)

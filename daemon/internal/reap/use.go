@@ -42,6 +42,11 @@ type use struct {
 func (r *Explorer) Use(s *engine.Session, id uint64, pair engine.Pair) {
 	x := r.make(s, engine.ReapOperational)
 	r.endUse(s, x, errReplaced)
+	if c := s.Info(); pair.SamePath(c.Current) {
+		pair = c.Current
+	} else {
+		pair = r.carrier(s, x, &c, pair)
+	}
 	if pair == s.Info().Current && x.state == engine.ReapOperational && r.move(s, x, pair) {
 		s.Done(id, nil)
 		r.finish(s, x)
@@ -96,7 +101,11 @@ func (r *Explorer) move(s *engine.Session, x *exploration, pair engine.Pair) boo
 // obey moves a context to the pair that the operator wants, if the peer has got a Probe by it.
 // It reports whether it has.
 func (r *Explorer) obey(s *engine.Session, x *exploration, believed []engine.Pair) bool {
-	if x.use == nil || !slices.Contains(believed, x.use.pair) || !r.move(s, x, x.use.pair) {
+	if x.use == nil {
+		return false
+	}
+	pair, ok := answeredBy(believed, x.use.pair, x.use.pair)
+	if !ok || !r.move(s, x, pair) {
 		return false
 	}
 	r.endUse(s, x, nil)

@@ -51,7 +51,8 @@ func (a *attacker) send(w *world, source, destination netip.Addr, m wire.Message
 	if err != nil {
 		return
 	}
-	w.after(time.Millisecond, func() { w.deliver(packet{source: source, destination: destination, message: b}) })
+	p := packet{source: source, destination: destination, message: b, by: w.anyCarrier()}
+	w.after(time.Millisecond, func() { w.deliver(p) })
 }
 
 // act is one attack.

@@ -22,7 +22,7 @@ const (
 func emptyWorld(seed uint64) *world {
 	return &world{
 		seed: seed, rand: rand.New(rand.NewPCG(seed, 0x5317)), now: time.Hour,
-		owner: make(map[netip.Addr]*host), holes: make(map[engine.Pair]bool),
+		owner: make(map[netip.Addr]*host), holes: make(map[engine.Pair]bool), drops: make(map[engine.Pair]bool),
 		hashed: make(map[netip.Addr]bool), signed: make(map[string][]netip.Addr),
 	}
 }
@@ -58,6 +58,9 @@ func newWorld(seed uint64) *world {
 			a: w.hosts[a], b: w.hosts[b],
 			local: pick(w, w.hosts[a].all).Address, peer: pick(w, w.hosts[b].all).Address,
 		})
+	}
+	if w.chance(0.5) {
+		w.carry()
 	}
 	return w
 }

@@ -347,9 +347,9 @@ func (h *host) do(a engine.Action) {
 			return
 		}
 		h.checkSend(a)
-		h.w.logf("%s: %v %v -> %v", h.name, a.Type, a.Source, a.Destination)
+		h.w.logf("%s: %v %v -> %v %v", h.name, a.Type, a.Source, a.Destination, a.Encapsulation)
 		if h.has(a.Source) && h.works(a.Source) {
-			h.w.transmit(packet{source: a.Source, destination: a.Destination, message: a.Message, length: a.Length})
+			h.w.transmit(packet{source: a.Source, destination: a.Destination, message: a.Message, length: a.Length, by: a.Encapsulation})
 		}
 	case engine.ContextNew:
 		k := a.Context
@@ -378,6 +378,9 @@ func (h *host) do(a engine.Action) {
 		if moved {
 			h.restarted(k.ULIDs)
 		}
+		if h.w.trial != nil {
+			h.w.trial.set(h, a.Fields)
+		}
 		h.checkKernel(k)
 	case engine.ContextDel:
 		h.gone(a.ULIDs)
@@ -400,7 +403,7 @@ func (h *host) must(err error) {
 
 // receive does what the kernel does with a packet that arrives.
 func (h *host) receive(p packet) {
-	if !h.works(p.destination) {
+	if !h.works(p.destination) || !h.opens(p) {
 		return
 	}
 	if h.e != nil {
@@ -416,13 +419,13 @@ func (h *host) receive(p packet) {
 				h.hears(k)
 			}
 		}
-		h.handle(engine.Control{Source: p.source, Destination: p.destination, Message: p.message})
+		h.handle(engine.Control{Source: p.source, Destination: p.destination, Message: p.message, Encapsulation: p.by})
 		return
 	}
 	tag := wire.ContextTag(p.tag)
 	switch k := h.kernel.ByTag(tag); {
 	case k == nil:
-		h.handle(engine.NoContext{Source: p.source, Destination: p.destination, Tag: tag})
+		h.handle(engine.NoContext{Source: p.source, Destination: p.destination, Tag: tag, Encapsulation: p.by})
 	case k.State == engine.I2Sent || k.State == engine.I2bisSent:
 		h.handle(engine.Reap{ULIDs: k.ULIDs, Tag: tag, Kind: engine.ReapPayload})
 	case k.State == engine.Established:
@@ -461,8 +464,8 @@ func (h *host) payload(u engine.ULIDs) {
 	if h.pays(k); h.kernel.Get(u) != k {
 		return
 	}
-	p := packet{source: k.Locator.Local, destination: k.Locator.Peer}
-	if k.Locator != (engine.Pair{Local: u.Local, Peer: u.Peer}) {
+	p := packet{source: k.Locator.Local, destination: k.Locator.Peer, by: k.Locator.Encapsulation}
+	if !k.Locator.SamePath(pairOf(u)) {
 		p.tag = uint64(k.TagPeer)
 		h.w.transmit(p)
 	}

@@ -43,6 +43,7 @@ type stream struct {
 
 // hides reports whether a pair carries Probes, but not this packet.
 func (w *world) hides(p engine.Pair, payload bool, length int) bool {
+	p = p.By(engine.Native)
 	return w.dull[p] && length > limit || payload && w.deaf[p]
 }
 
@@ -70,6 +71,13 @@ func (t *stream) send() {
 		t.pair = k.Locator
 	}
 	t.h.pays(k)
+	if t.retransmits == 1 && k.ReapState == engine.ReapOperational {
+		// Its acknowledgements have stopped as well.
+		t.h.handle(engine.Reap{ULIDs: t.u, Tag: k.TagLocal, Kind: engine.ReapSilence})
+		if k = t.h.kernel.Get(t.u); k == nil {
+			return
+		}
+	}
 	if t.retransmits > 0 && k.ReapState == engine.ReapOperational && w.now-t.told >= time.Second {
 		t.told = w.now
 		t.h.handle(engine.Reap{ULIDs: t.u, Tag: k.TagLocal, Kind: engine.ReapRetransmission,
@@ -78,7 +86,7 @@ func (t *stream) send() {
 			return
 		}
 	}
-	if w.hides(k.Locator, true, t.length) {
+	if w.hides(k.Locator, true, t.length) || w.dropsPayload(k) {
 		return
 	}
 	peer := w.owner[t.u.Peer]
@@ -89,7 +97,7 @@ func (t *stream) send() {
 		}
 		peer.hears(p)
 		peer.pays(p)
-		if w.hides(p.Locator, true, 60) {
+		if w.hides(p.Locator, true, 60) || w.dropsPayload(p) {
 			return
 		}
 		w.after(10*time.Millisecond, func() {

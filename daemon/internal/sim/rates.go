@@ -4,6 +4,7 @@ package sim
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"net/netip"
 	"slices"
@@ -89,6 +90,8 @@ type schedule struct {
 	answered, superseded bool
 	// refused: an Error message has said that a locator in the I2 or I2bis is not proved.
 	refused bool
+	// udp are the same messages in UDP, of an I1.
+	udp *schedule
 }
 
 // nonceOf is the nonce of an I1 or Update Request.
@@ -121,12 +124,21 @@ func (h *host) checkBegins(k *engine.KernelContext) {
 }
 
 // checkI1 checks the I1s of an exchange against RFC 5533, section 7.8. So there are no more
-// than 25 in ten minutes, except those that commands and answers cause.
+// than 25 in ten minutes, except those that commands and answers cause. In UDP there may be as
+// many, as if they were of another exchange.
 func (h *host) checkI1(s engine.Send) {
 	x := h.rates.i1[s.Context]
 	if x == nil {
-		x = &schedule{last: never}
+		x = &schedule{last: never, udp: &schedule{last: never}}
 		h.rates.i1[s.Context] = x
+	}
+	x.message = s.Message
+	if s.Encapsulation == engine.UDP {
+		x = x.udp
+	}
+	if h.config.UDP == engine.UDPAuto {
+		// It may have been the second of the two before, and be the first now.
+		x.last -= engine.OtherTimeout
 	}
 	h.again(s, x, retriesI1, time.Hour)
 }
@@ -193,7 +205,7 @@ func (h *host) checkReply(s engine.Send, most int, to ...wire.Type) {
 // checkBack is checkReply for an answer to any message.
 func (h *host) checkBack(s engine.Send, most int) {
 	a := h.arrival
-	if a == nil || s.Source != a.destination || s.Destination != a.source {
+	if a == nil || s.Source != a.destination || s.Destination != a.source || s.Encapsulation != a.by {
 		h.w.fail("%s: a %v from %v to %v, and nothing has come from there", h.name, s.Type, s.Source, s.Destination)
 	}
 	if a.answers[s.Type]++; a.answers[s.Type] > most {
@@ -223,8 +235,12 @@ type probing struct {
 	// when that was.
 	sent  int
 	begun time.Duration
-	// last are the times of the last three of these, the last one first.
-	last [3]time.Duration
+	// reason is the type of the event at begun.
+	reason string
+	// last are the times of the last of these, the last one first, and reasons what reason was
+	// then.
+	last    [mostDoubting]time.Duration
+	reasons [3]string
 	// rested: the context became Operational after that, and nothing has happened since.
 	// returned is when it last looked for a better pair.
 	rested   bool
@@ -234,12 +250,29 @@ type probing struct {
 	// doubted is when TCP last reported a wait: the context may then examine pairs, though
 	// the peer answers.
 	doubted time.Duration
+	// stopped is when a stream last stopped, or TCP reported a wait: the current pair and another
+	// are then asked with less patience, before an exploration begins.
+	stopped time.Duration
+	// pair is that of the last of these. It may be followed by one other Probe, by the other
+	// encapsulation.
+	pair   engine.Pair
+	pairAt time.Duration
 }
+
+// Where a stream has stopped, an answer may take no less than leastPatience, and within the time
+// doubting there may be three Probes before an exploration begins. Where TCP waits, two are sent at
+// once. A second has no more than mostDoubting: these three, an exploration that leads back to the
+// doubt, another question, and two of the exploration after it.
+const (
+	leastPatience = 40 * time.Millisecond
+	doubting      = 2 * time.Second
+	mostDoubting  = 7
+)
 
 func (h *host) probing(u engine.ULIDs) *probing {
 	p := h.rates.probes[u]
 	if p == nil {
-		p = &probing{begun: never, last: [3]time.Duration{never, never, never}, returned: never, used: never, doubted: never}
+		p = &probing{begun: never, last: [mostDoubting]time.Duration{never, never, never, never, never, never, never}, returned: never, used: never, doubted: never, stopped: never}
 		h.rates.probes[u] = p
 	}
 	return p
@@ -248,7 +281,7 @@ func (h *host) probing(u engine.ULIDs) *probing {
 // begins notes an event because of which an exploration may begin again.
 func (h *host) begins(u engine.ULIDs) {
 	p := h.probing(u)
-	p.sent, p.begun = 0, h.w.now
+	p.sent, p.begun, p.reason = 0, h.w.now, fmt.Sprintf("%T", h.event)
 }
 
 // ask notes that a Probe is due at once.
@@ -275,14 +308,29 @@ func probePause(sent int) time.Duration {
 // have one Probe more than the two of the schedule.
 func (h *host) checkProbe(s engine.Send) {
 	p := h.probing(s.Context)
+	pair := engine.Pair{Local: s.Source, Peer: s.Destination, Encapsulation: s.Encapsulation}
 	if p.askedAt == h.w.now && p.asked > 0 {
 		p.asked--
+		p.pair, p.pairAt = pair, h.w.now
 		return
 	}
 	gap, least := h.w.now-p.last[0], probePause(p.sent)
+	if age := h.w.now - p.pairAt; h.config.UDP == engine.UDPAuto && pair == p.pair.Other() && age >= initialProbeTimeout/2 && age < initialProbeTimeout {
+		p.pair = engine.Pair{}
+		return
+	}
+	p.pair, p.pairAt = pair, h.w.now
 	switch {
 	case p.sent == 0 && p.begun == h.w.now:
 		least = 0
+	case h.w.now-p.stopped < doubting && p.sent < 5:
+		least = leastPatience
+		if p.sent == 1 && h.w.now-p.doubted < doubting {
+			least = 0
+		}
+		if p.sent >= 3 {
+			least = initialProbeTimeout
+		}
 	case p.rested && h.w.now-p.used < useTimeout:
 		// An operator waits, and a Probe of the peer has come in between.
 		p.sent, least = 0, initialProbeTimeout
@@ -298,12 +346,24 @@ func (h *host) checkProbe(s engine.Send) {
 		}
 		p.sent, p.returned, least = 0, h.w.now, 0
 	}
-	if gap < least {
-		h.w.fail("%s: Probe %d of %v, for which nobody has asked, is sent after %v and not %v", h.name, p.sent+1, s.Context, gap, least)
+	if h.config.UDP == engine.UDPAuto {
+		// The one before may have been the second of two that differ in the encapsulation.
+		least = min(least, initialProbeTimeout/2)
 	}
-	if h.w.now-p.last[2] < time.Second {
+	if gap < least {
+		h.w.fail("%s: Probe %d of %v by %v, for which nobody has asked, is sent after %v and not %v", h.name, p.sent+1, s.Context, pair, gap, least)
+	}
+	// Where three different things happen within a second, each has its first Probe at once.
+	reasons := []string{p.reason, p.reasons[0], p.reasons[1], p.reasons[2]}
+	slices.Sort(reasons)
+	if h.w.now-p.last[2] < time.Second && h.w.now-p.stopped >= doubting && len(slices.Compact(reasons)) < 3 {
 		h.w.fail("%s: four Probes of %v, for which nobody has asked, are sent within %v", h.name, s.Context, h.w.now-p.last[2])
 	}
+	if h.w.now-p.last[mostDoubting-1] < time.Second {
+		h.w.fail("%s: %d Probes of %v, for which nobody has asked, are sent within a second", h.name, mostDoubting+1, s.Context)
+	}
 	p.sent, p.rested = p.sent+1, false
-	p.last = [3]time.Duration{h.w.now, p.last[0], p.last[1]}
+	copy(p.last[1:], p.last[:])
+	p.last[0] = h.w.now
+	p.reasons = [3]string{p.reason, p.reasons[0], p.reasons[1]}
 }

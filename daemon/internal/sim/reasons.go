@@ -107,7 +107,7 @@ func (h *host) refusal(m *wire.ErrorMessage) {
 
 func (h *host) answeredI1(u engine.ULIDs) {
 	if x := h.rates.i1[u]; x != nil {
-		x.sent = 0
+		x.sent, x.udp.sent = 0, 0
 	}
 }
 
@@ -194,9 +194,12 @@ func (h *host) happens(ev engine.Event) {
 		switch ev.Kind {
 		case engine.ReapSendTimeout:
 			h.begins(ev.ULIDs)
+		case engine.ReapSilence:
+			h.begins(ev.ULIDs)
+			h.probing(ev.ULIDs).stopped = h.w.now
 		case engine.ReapRetransmission:
 			h.begins(ev.ULIDs)
-			h.probing(ev.ULIDs).doubted = h.w.now
+			h.probing(ev.ULIDs).doubted, h.probing(ev.ULIDs).stopped = h.w.now, h.w.now
 		case engine.ReapInbound:
 			// RFC 5534, sections 6.1 and 6.6.
 			h.begins(ev.ULIDs)

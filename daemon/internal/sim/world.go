@@ -32,14 +32,21 @@ type world struct {
 	loss, dup, delay float64
 	attackers        []attacker
 	flows            []flow
-	// holes are black holes: packets by these pairs, as the sender sees them.
+	// holes are black holes: packets by these pairs, as the sender sees them, are lost
+	// however they are carried.
 	holes map[engine.Pair]bool
+	// drops are pairs that carry nothing by their encapsulation, as the sender sees them. Each
+	// has the other encapsulation. udp: hosts use UDP.
+	drops map[engine.Pair]bool
+	udp   bool
 	// dull pairs lose long packets, and deaf ones lose payload. Both carry Probes. streams
 	// are the sessions that meet these pairs.
 	dull, deaf map[engine.Pair]bool
 	streams    []*stream
 	// log gets a line for everything that happens, unless it is nil.
 	log io.Writer
+	// trial takes the network's place, unless it is nil.
+	trial *trial
 	// few: every host draws its tags from fewTags.
 	few bool
 }
@@ -58,6 +65,13 @@ type packet struct {
 	tag uint64
 	// length is the length of the packet in octets, if it was made longer than the message.
 	length int
+	// by is how it is carried.
+	by engine.Encapsulation
+}
+
+// pair is the pair of a packet as its sender sees it.
+func (p packet) pair() engine.Pair {
+	return engine.Pair{Local: p.source, Peer: p.destination, Encapsulation: p.by}
 }
 
 // violation is a broken invariant. It ends the world by a panic.
@@ -108,10 +122,14 @@ func pick[T any](w *world, s []T) T { return s[w.rand.IntN(len(s))] }
 
 // transmit carries a packet, or loses it. Attackers on the path see it.
 func (w *world) transmit(p packet) {
+	if w.trial != nil {
+		w.trial.transmit(p)
+		return
+	}
 	for i := range w.attackers {
 		w.attackers[i].sees(w, p)
 	}
-	if pair := (engine.Pair{Local: p.source, Peer: p.destination}); w.holes[pair] || w.hides(pair, p.message == nil, p.length) {
+	if w.holes[p.pair().By(engine.Native)] || w.drops[p.pair()] || w.hides(p.pair(), p.message == nil, p.length) {
 		return
 	}
 	n := 1

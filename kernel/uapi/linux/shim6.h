@@ -28,6 +28,10 @@
 #define SHIM6_IDLE_TIMEOUT_MAX		86400000
 #define SHIM6_KEEPALIVE_TIMEOUT_DEFAULT	15000
 #define SHIM6_KEEPALIVE_TIMEOUT_MAX	65535000
+#define SHIM6_UDP_PORT_DEFAULT		0
+#define SHIM6_UDP_PORT_MAX		65535
+#define SHIM6_UDP_PORT			61140
+#define SHIM6_WATCH_STREAMS_DEFAULT	1
 #define SHIM6_TAG_MAX			140737488355327
 #define SHIM6_LOCATORS_LIMIT		32
 #define SHIM6_POLICIES_LIMIT		1024
@@ -83,12 +87,22 @@ enum shim6_reap_timer {
  *   Operational context retransmits, or an ACK of several segments is overdue:
  *   a hint that the current locator pair may not work (RFC 5534, section 3.3).
  *   At most one event a second.
+ * @SHIM6_REAP_EVENT_SILENCE: Payload that came steadily in an Operational
+ *   context has stopped: a hint that the pair by which the peer sends, or the
+ *   current locator pair, may not work. Three events can come one after
+ *   another, and then one in two minutes. When one of these pairs has changed,
+ *   three can come again.
+ * @SHIM6_REAP_EVENT_RESUMPTION: The first payload has arrived after a silence
+ *   that was told. So the stream had only paused, unless one of the pairs has
+ *   changed.
  */
 enum shim6_reap_event {
 	SHIM6_REAP_EVENT_SEND_TIMEOUT = 1,
 	SHIM6_REAP_EVENT_INBOUND,
 	SHIM6_REAP_EVENT_PAYLOAD,
 	SHIM6_REAP_EVENT_RETRANSMISSION,
+	SHIM6_REAP_EVENT_SILENCE,
+	SHIM6_REAP_EVENT_RESUMPTION,
 };
 
 /**
@@ -97,9 +111,12 @@ enum shim6_reap_event {
  *   another pair.
  * @SHIM6_ENCAPSULATION_NATIVE: As RFC 5533, section 5, has it: with a Payload
  *   Extension header, as IP protocol 140.
+ * @SHIM6_ENCAPSULATION_UDP: As native, behind a UDP header:
+ *   docs/udp-encapsulation.md. It needs the configuration's udp-port.
  */
 enum shim6_encapsulation {
 	SHIM6_ENCAPSULATION_NATIVE = 1,
+	SHIM6_ENCAPSULATION_UDP,
 };
 
 /**
@@ -125,6 +142,8 @@ enum {
 	SHIM6_A_CONFIG_SEND_TIMEOUT,
 	SHIM6_A_CONFIG_IDLE_TIMEOUT,
 	SHIM6_A_CONFIG_ICMP_TO_ULP,
+	SHIM6_A_CONFIG_UDP_PORT,
+	SHIM6_A_CONFIG_WATCH_STREAMS,
 
 	__SHIM6_A_CONFIG_MAX,
 	SHIM6_A_CONFIG_MAX = (__SHIM6_A_CONFIG_MAX - 1)
@@ -161,6 +180,7 @@ enum {
 	SHIM6_A_CONTEXT_REAP_TIMER,
 	SHIM6_A_CONTEXT_HEADER,
 	SHIM6_A_CONTEXT_ENCAPSULATION,
+	SHIM6_A_CONTEXT_INBOUND_ENCAPSULATION,
 
 	__SHIM6_A_CONTEXT_MAX,
 	SHIM6_A_CONTEXT_MAX = (__SHIM6_A_CONTEXT_MAX - 1)
@@ -208,6 +228,7 @@ enum {
 	SHIM6_A_CONTROL_RETRANSMITS,
 	SHIM6_A_CONTROL_LENGTH,
 	SHIM6_A_CONTROL_PROGRESS,
+	SHIM6_A_CONTROL_ENCAPSULATION,
 
 	__SHIM6_A_CONTROL_MAX,
 	SHIM6_A_CONTROL_MAX = (__SHIM6_A_CONTROL_MAX - 1)
@@ -254,9 +275,28 @@ enum {
 	SHIM6_A_STATS_CTL_IN_LIMITED,
 	SHIM6_A_STATS_TCP_RESTARTS_MISSED,
 	SHIM6_A_STATS_OUT_ULID_HEADER,
+	SHIM6_A_STATS_OUT_UDP,
+	SHIM6_A_STATS_IN_UDP,
+	SHIM6_A_STATS_IN_UDP_CHECKSUM,
+	SHIM6_A_STATS_IN_UDP_OTHER,
 
 	__SHIM6_A_STATS_MAX,
 	SHIM6_A_STATS_MAX = (__SHIM6_A_STATS_MAX - 1)
+};
+
+enum {
+	SHIM6_A_FLOW_ULID_LOCAL = 1,
+	SHIM6_A_FLOW_ULID_PEER,
+	SHIM6_A_FLOW_PACKETS,
+	SHIM6_A_FLOW_TRIGGER_PACKETS,
+	SHIM6_A_FLOW_TRIGGER_TIME,
+	SHIM6_A_FLOW_AGE,
+	SHIM6_A_FLOW_IDLE,
+	SHIM6_A_FLOW_HEARD,
+	SHIM6_A_FLOW_ASKED,
+
+	__SHIM6_A_FLOW_MAX,
+	SHIM6_A_FLOW_MAX = (__SHIM6_A_FLOW_MAX - 1)
 };
 
 enum {
@@ -285,6 +325,7 @@ enum {
 	SHIM6_CMD_REAP_EVENT,
 	SHIM6_CMD_EXPIRE_EVENT,
 	SHIM6_CMD_ICMP_EVENT,
+	SHIM6_CMD_FLOW_GET,
 
 	__SHIM6_CMD_MAX,
 	SHIM6_CMD_MAX = (__SHIM6_CMD_MAX - 1)

@@ -31,21 +31,22 @@ _shim6tool()
 	esac
 	case "$object${command:+ $command}" in
 	"")
-		words="context policy config stats cga hba path locator monitor daemon doctor completion help"
+		words="context flow policy config stats cga hba path locator monitor daemon doctor completion help"
 		[[ $cur != -* ]] || words="-j -json -p -pretty -s -statistics -t -timestamp -ts -tshort -n -netns -socket -v -version -h -help"
 		;;
 	"context") words="show add del flush set trigger update help" ;;
 	"context show") words="fii ulid-local ulid-peer state reap-state" ;;
-	"context add") words="fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation" ;;
+	"context add") words="fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation inbound-encapsulation" ;;
 	"context del") words="fii" ;;
-	"context set") words="fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation" ;;
+	"context set") words="fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation inbound-encapsulation" ;;
 	"context trigger") words="fii locator-local locator-peer force" ;;
 	"context update") words="fii" ;;
+	"flow") words="show help" ;;
 	"policy") words="show add del flush help" ;;
 	"policy add") words="preference local peer protocol port-local port-peer port mark mptcp action trigger-packets trigger-time" ;;
 	"policy del") words="preference" ;;
 	"config") words="show set help" ;;
-	"config set") words="max-contexts max-flows trigger-packets trigger-time send-timeout idle-timeout icmp-to-ulp" ;;
+	"config set") words="max-contexts max-flows trigger-packets trigger-time send-timeout idle-timeout icmp-to-ulp udp-port watch-streams" ;;
 	"stats") words="show help" ;;
 	"cga") words="show verify generate help" ;;
 	"cga show") words="pds" ;;
@@ -55,12 +56,14 @@ _shim6tool()
 	"hba show") words="pds" ;;
 	"hba verify") words="pds" ;;
 	"hba generate") words="prefix pds key new-key key-bits sec pure" ;;
-	"path") words="show history probe use help" ;;
+	"path") words="show history probe doubt use help" ;;
 	"path show") words="fii" ;;
 	"path history") words="fii" ;;
 	"path probe") words="from" ;;
+	"path doubt") words="fii" ;;
 	"path use") words="fii local peer ulids" ;;
-	"locator") words="show help" ;;
+	"locator") words="show dns help" ;;
+	"locator dns") words="ttl nsupdate" ;;
 	"monitor") words="all config context path policy protection help" ;;
 	"daemon") words="status reload help" ;;
 	"doctor") words="check peer help" ;;

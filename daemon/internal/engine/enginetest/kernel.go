@@ -144,7 +144,7 @@ func (k *Kernel) Check(c *engine.KernelContext) error {
 	if c.State < engine.I1Sent || c.State > engine.I2bisSent {
 		return fmt.Errorf("%v is in %v", c.ULIDs, c.State)
 	}
-	if !c.HasTagPeer && (c.State >= engine.Established || c.Locator != engine.Pair{Local: c.Local, Peer: c.Peer}) {
+	if !c.HasTagPeer && (c.State >= engine.Established || !c.Locator.SamePath(engine.Pair{Local: c.Local, Peer: c.Peer})) {
 		return fmt.Errorf("%v is in %v by %v, without the peer's tag", c.ULIDs, c.State, c.Locator)
 	}
 	for _, l := range [][]netip.Addr{c.LocatorsLocal, c.LocatorsPeer} {

@@ -76,3 +76,14 @@ func Pass[H Host](now *time.Duration, d time.Duration, q *Queue, hosts []H) {
 		}
 	}
 }
+
+// Next is when the first of what will happen does; false if nothing will.
+func (q *Queue) Next() (time.Duration, bool) {
+	if len(q.list) == 0 {
+		return 0, false
+	}
+	return q.list[0].at, true
+}
+
+// Do does the first of what will happen.
+func (q *Queue) Do() { heap.Pop(&q.list).(happening).do() }
