@@ -45,6 +45,9 @@ silent()
 	return 1
 }
 
+# The tag has a program of the guest tests.
+vet() { go vet ./... && go vet -tags answers ./tools/shim6tool; }
+
 go_mod_tidy() { go mod tidy -diff && go mod verify; }
 
 # Rules for English, and for commits: those that a program can check.
@@ -172,7 +175,7 @@ schema()
 lint()
 {
 	check "gofmt" silent gofmt -l .
-	check "go vet" go vet ./...
+	check "go vet" vet
 	check "staticcheck" go tool staticcheck ./...
 	check "go.mod is tidy" go_mod_tidy
 	check "shell syntax" shell_syntax

@@ -13,15 +13,15 @@ both_made()
 	local up
 
 	for up in up1 up2; do
-		busywait 60 is_made $up || { ip -n "$(ns a)" -6 addr; cat "$(daemon_dir a)/log"; fail "no address on $up"; return 1; }
+		busywait 60 is_made $up || { ip -n "${ns}a" -6 addr; cat "$(daemon_dir a)/log"; fail "no address on $up"; return 1; }
 	done
 	M1=$(made up1) M2=$(made up2)
 }
 
-ours() { ip -n "$(ns a)" -6 rule | grep 'proto 140'; ip -n "$(ns a)" -6 route show table all | grep 'proto 140'; }
+ours() { ip -n "${ns}a" -6 rule | grep 'proto 140'; ip -n "${ns}a" -6 route show table all | grep 'proto 140'; }
 
 # valid ADDRESS: for how many seconds it is still valid.
-valid() { ip -n "$(ns a)" -6 addr show to "$1" | sed -n 's/.*valid_lft \([0-9]*\)sec.*/\1/p'; }
+valid() { ip -n "${ns}a" -6 addr show to "$1" | sed -n 's/.*valid_lft \([0-9]*\)sec.*/\1/p'; }
 
 # from UPLINK ADDRESS [DESTINATION]: packets from ADDRESS go to the core, or to DESTINATION, by
 # that uplink's provider. The route comes a moment after the address, so this looks more than
@@ -29,7 +29,7 @@ valid() { ip -n "$(ns a)" -6 addr show to "$1" | sed -n 's/.*valid_lft \([0-9]*\
 from()
 {
 	busywait 10 from_once "$@" ||
-		{ ours; ip -n "$(ns a)" -6 route get "${3:-2001:db8:f:1::1}" from "$2"; fail "$2 does not go by $1"; }
+		{ ours; ip -n "${ns}a" -6 route get "${3:-2001:db8:f:1::1}" from "$2"; fail "$2 does not go by $1"; }
 }
 
 from_once()
@@ -60,29 +60,29 @@ STRANGER=2001:db8:99::a
 
 stranger_begin()
 {
-	ip -n "$(ns a)" addr replace $STRANGER/128 dev lo nodad noprefixroute &&
-	ip -n "$(ns a)" -6 route replace default via fe80::200:5eff:fe00:101 dev up1 metric 512 &&
-	ip -n "$(ns p1)" -6 route replace $STRANGER/128 via fe80::200:5eff:fe00:102 dev host
+	ip -n "${ns}a" addr replace $STRANGER/128 dev lo nodad noprefixroute &&
+	ip -n "${ns}a" -6 route replace default via fe80::200:5eff:fe00:101 dev up1 metric 512 &&
+	ip -n "${ns}p1" -6 route replace $STRANGER/128 via fe80::200:5eff:fe00:102 dev host
 }
 
 stranger_end()
 {
-	ip -n "$(ns p1)" link set core mtu 1500 && ip -n "$(ns a)" -6 route flush cache &&
-	ip -n "$(ns a)" -6 route del default metric 512 && ip -n "$(ns a)" addr del $STRANGER/128 dev lo
+	ip -n "${ns}p1" link set core mtu 1500 && ip -n "${ns}a" -6 route flush cache &&
+	ip -n "${ns}a" -6 route del default metric 512 && ip -n "${ns}a" addr del $STRANGER/128 dev lo
 }
 
 # kept_below DESTINATION PATTERN: the kernel has learnt this of the path by which STRANGER's
 # packets leave.
 kept_below()
 {
-	ip -n "$(ns a)" -6 route get "$1" from $STRANGER | grep "dev up1" | grep -q "$2" ||
-		{ ip -n "$(ns a)" -6 route get "$1" from $STRANGER; fail "the kernel has learnt nothing of the path"; }
+	ip -n "${ns}a" -6 route get "$1" from $STRANGER | grep "dev up1" | grep -q "$2" ||
+		{ ip -n "${ns}a" -6 route get "$1" from $STRANGER; fail "the kernel has learnt nothing of the path"; }
 }
 
 # learn_mtu DESTINATION: provider 1's router says that a packet is too big.
 learn_mtu()
 {
-	stranger_begin && ip -n "$(ns p1)" link set core mtu 1400 || return
+	stranger_begin && ip -n "${ns}p1" link set core mtu 1400 || return
 	in_ns a ping -6 -q -n -c 2 -i 0.2 -W 1 -s 1430 -M want -I $STRANGER "$1" >/dev/null
 	kept_below "$1" "mtu 1400"
 }
@@ -105,6 +105,6 @@ unmoved()
 		return
 	fi
 	ours
-	ip -n "$(ns a)" -6 route get "$1" from "$M2"
+	ip -n "${ns}a" -6 route get "$1" from "$M2"
 	fail "$M2 does not go by up2"
 }

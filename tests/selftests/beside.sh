@@ -26,14 +26,14 @@ two_providers()
 # The default routes of both routers, which may be one route with two gateways.
 their_defaults()
 {
-	[ "$(ip -n "$(ns a)" -6 route show default | grep -o 'dev up[12]' | sort -u | wc -l)" = 2 ]
+	[ "$(ip -n "${ns}a" -6 route show default | grep -o 'dev up[12]' | sort -u | wc -l)" = 2 ]
 }
 
 # theirs: the addresses and routes of the program, without lifetimes.
 theirs()
 {
-	ip -n "$(ns a)" -6 -o addr show scope global | awk '{ print $2, $4 }' | grep -v -F -e "${M1:-x}/" -e "${M2:-x}/" -e "$STRANGER/" | sort
-	ip -n "$(ns a)" -6 route show proto ra | sed 's/ expires [0-9]*sec//' | sort
+	ip -n "${ns}a" -6 -o addr show scope global | awk '{ print $2, $4 }' | grep -v -F -e "${M1:-x}/" -e "${M2:-x}/" -e "$STRANGER/" | sort
+	ip -n "${ns}a" -6 route show proto ra | sed 's/ expires [0-9]*sec//' | sort
 }
 
 is_theirs() { expect_eq "what is $MANAGER's" "$(theirs)" "$THEIRS"; }
@@ -67,7 +67,7 @@ goes_on()
 {
 	sleep 40
 	[ "$(valid "$(topo_addr a up1)")" -ge 3580 ] && [ "$(valid "$M1")" -ge 3580 ] ||
-		{ ip -n "$(ns a)" -6 addr; fail "lifetimes are not renewed"; return 1; }
+		{ ip -n "${ns}a" -6 addr; fail "lifetimes are not renewed"; return 1; }
 	is_theirs && expect_eq "what shim6d has made" "$(made up1) $(made up2)" "$M1 $M2" &&
 	expect_eq "rules and routes" "$(ours | sort)" "$OURS"
 }
@@ -77,7 +77,7 @@ after()
 {
 	"$@" || { manager_log; return 1; }
 	busywait 30 as_before ||
-		{ ip -n "$(ns a)" -6 addr; ours; theirs; cat "$(daemon_dir a)/log"; manager_log; fail "it is not as before"; return 1; }
+		{ ip -n "${ns}a" -6 addr; ours; theirs; cat "$(daemon_dir a)/log"; manager_log; fail "it is not as before"; return 1; }
 	source_routing
 }
 
@@ -94,11 +94,11 @@ learnt_meanwhile()
 	link_cut a up2 && busywait 60 no_rule up2 || { ours; fail "nothing is gone with the link"; return 1; }
 	learn_mtu "$to" || return
 	router_up 2 && busywait 60 as_before ||
-		{ ip -n "$(ns a)" -6 addr; ours; theirs; manager_log; fail "it is not as before"; return 1; }
+		{ ip -n "${ns}a" -6 addr; ours; theirs; manager_log; fail "it is not as before"; return 1; }
 	kept_below "$to" "mtu 1400" && unmoved "$to" && stranger_end
 }
 
-no_rule() { ! ip -n "$(ns a)" -6 rule | grep -q "from $(topo_prefix "$(topo_provider a "$1")")::/64 .*proto 140"; }
+no_rule() { ! ip -n "${ns}a" -6 rule | grep -q "from $(topo_prefix "$(topo_provider a "$1")")::/64 .*proto 140"; }
 
 shim6d_ends()
 {

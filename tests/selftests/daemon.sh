@@ -4,6 +4,8 @@
 # shim6d in the hosts of pair.sh, a library for tests (source lib.sh and pair.sh
 # first). Each host has a folder with configuration, state, socket and log.
 
+. "$here/answers.sh"
+
 # daemon_dir HOST
 daemon_dir() { echo "$TEST_TMP/$1.d"; }
 
@@ -33,7 +35,7 @@ daemon_begin()
 	: >"$d/log"
 	# Not by in_ns: signals must reach shim6d, not a shell around it.
 	# shellcheck disable=SC2086
-	ip netns exec "$(ns "$1")" ${DAEMON_AS:-} shim6d -config "$d/shim6d.conf" 2>>"$d/log" 9>&- &
+	ip netns exec "${ns}$1" ${DAEMON_AS:-} shim6d -config "$d/shim6d.conf" 2>>"$d/log" 9>&- &
 	echo $! >"$d/pid"
 }
 
@@ -62,19 +64,6 @@ daemon_end()
 
 # daemon_restart HOST: kill shim6d, whatever it is doing, and start it again.
 daemon_restart() { daemon_end "$1" KILL && daemon_start "$1"; }
-
-# ask HOST PATH [JSON]: send a request to the control socket, and print the answer.
-ask()
-{
-	curl -sS --max-time 20 --unix-socket "$(daemon_dir "$1")/socket" ${3:+-d "$3"} "http://shim6d$2"
-}
-
-# ask_for HOST PATH FILTER [JQ-OPTION...]: what jq's FILTER makes of the answer. Fails if that
-# is nothing, null or false.
-ask_for() { ask "$1" "$2" | jq -rce "${@:4}" "$3"; }
-
-# ask_if HOST PATH FILTER [JQ-OPTION...]: FILTER is true of the answer.
-ask_if() { ask_for "$@" >/dev/null; }
 
 # own_locator HOST ADDRESS FILTER: the daemon has this locator, and FILTER is true of it.
 own_locator() { ask_if "$1" /locators "any(.[] | select(.address == \$address); $3)" --arg address "$2"; }

@@ -139,7 +139,7 @@ daemon_package()
 		"$(inside systemd-analyze verify --man=no shim6d.service 2>&1 | grep shim6d)" ""
 }
 
-edited() { shim6tool -n "$(ns a)" -j config show | jq -e '.[]."trigger-packets" == 7' >/dev/null; }
+edited() { shim6tool -n "${ns}a" -j config show | jq -e '.[]."trigger-packets" == 7' >/dev/null; }
 
 # reload: changes to /etc/shim6d.conf take effect without a restart.
 reload()
@@ -174,7 +174,7 @@ switched()
 fails()
 {
 	link_alive "$2" && link_dead "$1" && session_lives 120 && busywait 60 switched "$2" ||
-		{ shim6tool -n "$(ns a)" context show; inside journalctl -u shim6d.service; cat "$(daemon_dir b)/log"; return 1; }
+		{ shim6tool -n "${ns}a" context show; inside journalctl -u shim6d.service; cat "$(daemon_dir b)/log"; return 1; }
 }
 
 session()

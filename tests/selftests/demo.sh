@@ -61,8 +61,8 @@ meanwhile()
 
 	# These flows do not use Shim6, for comparison.
 	for h in a b; do
-		shim6tool -n "$(ns $h)" policy add protocol tcp port 5003 action bypass &&
-		shim6tool -n "$(ns $h)" policy add protocol tcp port 5004 action bypass || return
+		shim6tool -n "${ns}$h" policy add protocol tcp port 5003 action bypass &&
+		shim6tool -n "${ns}$h" policy add protocol tcp port 5004 action bypass || return
 	done
 	ssh_up && streams_begin
 }
@@ -85,7 +85,7 @@ all_made()
 answers() { in_ns a ping -6 -q -n -c 1 -W 1 -I "$1" "$2" >/dev/null; }
 
 # provider_2_loses PERCENT: of the packets of its customer, on the way to the core.
-provider_2_loses() { tc -n "$(ns p2)" qdisc replace dev core root netem delay 5ms loss "$1%"; }
+provider_2_loses() { tc -n "${ns}p2" qdisc replace dev core root netem delay 5ms loss "$1%"; }
 
 # --- sessions and streams ----------------------------------------------------
 
@@ -96,10 +96,10 @@ streams_begin()
 {
 	: >"$TEST_TMP/sink"
 	mkfifo "$TEST_TMP/flows" || return
-	ip netns exec "$(ns b)" /usr/bin/python3 -IS "$here/flow.py" record "$TEST_TMP/arrivals" \
+	ip netns exec "${ns}b" /usr/bin/python3 -IS "$here/flow.py" record "$TEST_TMP/arrivals" \
 		:: tcp:5001 udp:5002 tcp:5003 tcp:5004 >"$TEST_TMP/sink" 9>&- &
 	sink=$!
-	ip netns exec "$(ns a)" /usr/bin/python3 -IS "$here/flow.py" source 1000 20 \
+	ip netns exec "${ns}a" /usr/bin/python3 -IS "$here/flow.py" source 1000 20 \
 		<"$TEST_TMP/flows" 2>"$TEST_TMP/source.err" 9>&- &
 }
 
@@ -117,7 +117,7 @@ moves()
 	local at trigger outage from to why
 
 	# shim6tool runs in the namespace, so that it ends with the namespace.
-	ip netns exec "$(ns a)" shim6tool -socket "$(daemon_dir a)/socket" -j monitor path |
+	ip netns exec "${ns}a" shim6tool -socket "$(daemon_dir a)/socket" -j monitor path |
 	jq --unbuffered -r --arg local "$A1" --arg peer "$B1" '
 		def provider: split(":")[2];
 		select(."ulid-local" == $local and ."ulid-peer" == $peer and .direction == "outbound") |

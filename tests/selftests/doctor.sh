@@ -15,10 +15,10 @@ doctor_healthy()
 
 doctor_address()
 {
-	ip -n "$(ns a)" addr add fd00::a/64 dev up2 nodad || return
+	ip -n "${ns}a" addr add fd00::a/64 dev up2 nodad || return
 	says 0 "^warn addresses fd00::a is not used: unique local addresses" tool a doctor
 	local status=$?
-	ip -n "$(ns a)" addr del fd00::a/64 dev up2
+	ip -n "${ns}a" addr del fd00::a/64 dev up2
 	return $status
 }
 
@@ -86,23 +86,23 @@ doctor_route()
 	local status
 
 	# Nobody answers there, which is a failed check of its own.
-	ip -n "$(ns a)" -6 route add 3fff::/16 via $B1 dev up1 || return
+	ip -n "${ns}a" -6 route add 3fff::/16 via $B1 dev up1 || return
 	says 2 "^warn routes *packets from $A2 to 3fff::1 leave by up1, not by its own up2" tool a doctor peer 3fff::1 || return
 	# With a rule by source they leave by their own.
-	ip -n "$(ns a)" -6 rule add from $A2 lookup 500 priority 500 && ip -n "$(ns a)" -6 route add 3fff::/16 via $B2 dev up2 table 500 || return
+	ip -n "${ns}a" -6 rule add from $A2 lookup 500 priority 500 && ip -n "${ns}a" -6 route add 3fff::/16 via $B2 dev up2 table 500 || return
 	says 2 "^ok *routes" tool a doctor peer 3fff::1
 	status=$?
-	ip -n "$(ns a)" -6 rule del priority 500 && ip -n "$(ns a)" -6 route flush table 500 &&
-		ip -n "$(ns a)" -6 route del 3fff::/16 && return $status
+	ip -n "${ns}a" -6 rule del priority 500 && ip -n "${ns}a" -6 route flush table 500 &&
+		ip -n "${ns}a" -6 route del 3fff::/16 && return $status
 }
 
 doctor_wrong_namespace()
 {
 	# As with the default socket, in a namespace without a configuration of its own.
-	cp "/etc/netns/$(ns a)/shim6d.conf" /etc/shim6d.conf
+	cp "/etc/netns/${ns}a/shim6d.conf" /etc/shim6d.conf
 	says 2 "serves another network namespace" in_ns c shim6tool path
 	local status=$?
 	: >/etc/shim6d.conf
 	[ $status = 0 ] || return
-	says 2 "^fail daemon .*serves another network namespace" shim6tool -n "$(ns c)" -socket "$(daemon_dir a)/socket" doctor
+	says 2 "^fail daemon .*serves another network namespace" shim6tool -n "${ns}c" -socket "$(daemon_dir a)/socket" doctor
 }

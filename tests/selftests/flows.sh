@@ -51,7 +51,7 @@ daemons_down()
 
 	for h in a b; do
 		daemon_end $h TERM
-		shim6tool -n "$(ns $h)" context flush
+		shim6tool -n "${ns}$h" context flush
 		rm -rf "$(daemon_dir $h)/state"
 	done
 }
@@ -75,11 +75,11 @@ heal()
 	in_ns core nft delete table ip6 blackhole 2>/dev/null
 	for h in a b; do
 		for up in up1 up2; do
-			ip -n "$(ns $h)" link set $up up
+			ip -n "${ns}$h" link set $up up
 			p=$(topo_provider $h $up)
 			router_up "$p"
 			busywait 20 no_tentative "p$p" host || return
-			has_addr $h $up || ip -n "$(ns $h)" addr add "$(topo_addr $h $up)/64" dev $up nodad
+			has_addr $h $up || ip -n "${ns}$h" addr add "$(topo_addr $h $up)/64" dev $up nodad
 		done
 	done
 	for p in $TOPO_PROVIDERS; do
@@ -109,10 +109,10 @@ flows_go()
 
 	shift 2
 	# Not by in_ns: signals must reach the sink.
-	ip netns exec "$(ns b)" /usr/bin/python3 "$here/flow.py" sink "$B1" "$@" >"$RESULTS" 2>"$RESULTS.err" &
+	ip netns exec "${ns}b" /usr/bin/python3 "$here/flow.py" sink "$B1" "$@" >"$RESULTS" 2>"$RESULTS.err" &
 	sink=$!
 	busywait 20 grep -q ready "$RESULTS" || { cat "$RESULTS.err"; fail "no sink"; return 1; }
-	ip netns exec "$(ns a)" /usr/bin/python3 "$here/flow.py" source 1000 10 "$A1" "$B1" "$@" 2>>"$RESULTS.err" &
+	ip netns exec "${ns}a" /usr/bin/python3 "$here/flow.py" source 1000 10 "$A1" "$B1" "$@" 2>>"$RESULTS.err" &
 	source=$!
 	sleep 3
 	if [ "$failure" != "${failure#shim6:}" ]; then

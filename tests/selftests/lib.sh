@@ -19,7 +19,8 @@ ksft_pass=0
 ksft_fail=1
 ksft_skip=4
 
-NS_PREFIX="s6-$$-"
+# ${ns}NAME is the full name of this test's namespace NAME.
+ns="s6-$$-"
 TEST_TMP=$(mktemp -d "${TMPDIR:-/tmp}/s6-$$-XXXXXX")
 
 tap_count=0
@@ -28,8 +29,6 @@ tap_skipped=0
 
 # --- namespaces and clean-up -------------------------------------------------
 
-# ns NAME: the full name of this test's namespace NAME.
-ns() { echo "$NS_PREFIX$1"; }
 
 # ns_add NAME...: namespaces with the loopback up.
 ns_add()
@@ -37,8 +36,8 @@ ns_add()
 	local name
 
 	for name; do
-		ip netns add "$(ns "$name")" || return
-		ip -n "$(ns "$name")" link set lo up || return
+		ip netns add "${ns}$name" || return
+		ip -n "${ns}$name" link set lo up || return
 	done
 }
 
@@ -48,7 +47,7 @@ in_ns()
 	local name=$1
 
 	shift
-	ip netns exec "$(ns "$name")" "$@"
+	ip netns exec "${ns}$name" "$@"
 }
 
 # ns_del_all: remove this test's namespaces, and kill the processes in them.
@@ -56,7 +55,7 @@ ns_del_all()
 {
 	local name pids
 
-	for name in $(ip netns list | awk -v p="$NS_PREFIX" 'index($1, p) == 1 { print $1 }'); do
+	for name in $(ip netns list | awk -v p="${ns}" 'index($1, p) == 1 { print $1 }'); do
 		pids=$(ip netns pids "$name" 2>/dev/null)
 		# shellcheck disable=SC2086
 		[ -n "$pids" ] && kill -9 $pids 2>/dev/null
@@ -71,6 +70,7 @@ cleanup()
 	trap - EXIT
 	# The shell reports each process that was killed, which does not matter here.
 	ns_del_all 2>/dev/null
+	! declare -F answers_end >/dev/null || answers_end
 	rm -rf "$TEST_TMP"
 }
 trap cleanup EXIT

@@ -25,7 +25,7 @@ manager_run()
 	local script=$1
 
 	shift
-	ip netns exec "$(ns a)" sh -ec "mount -t tmpfs -o mode=755 tmpfs /run && cd /run && mount -o remount,ro /sys
+	ip netns exec "${ns}a" sh -ec "mount -t tmpfs -o mode=755 tmpfs /run && cd /run && mount -o remount,ro /sys
 		$script" sh "$@" >"$TEST_TMP/manager.log" 2>&1 9>&- &
 	manager_pid=$!
 }
@@ -37,7 +37,7 @@ begin_kernel()
 	[ "$1" = off ] || temporary=2
 	shift
 	for up; do
-		in_ns a sysctl -qw "net.ipv6.conf.$up.use_tempaddr=$temporary" && ip -n "$(ns a)" link set "$up" up || return
+		in_ns a sysctl -qw "net.ipv6.conf.$up.use_tempaddr=$temporary" && ip -n "${ns}a" link set "$up" up || return
 	done
 }
 

@@ -26,7 +26,7 @@ matrix_up()
 
 	topo_links 5ms || return
 	ns_add sw && in_ns sw sysctl -qw net.ipv6.conf.default.disable_ipv6=1 &&
-		ip -n "$(ns sw)" link add br0 type bridge forward_delay 0 && ip -n "$(ns sw)" link set br0 up || return
+		ip -n "${ns}sw" link add br0 type bridge forward_delay 0 && ip -n "${ns}sw" link set br0 up || return
 	for p in $TOPO_PROVIDERS; do
 		router_rules "$p" "$([ "$p" -le 2 ] && echo established || echo invalid)" || return
 	done
@@ -87,13 +87,13 @@ column_end()
 	router_off 1 KILL
 	router_off 2 KILL
 	# shellcheck disable=SC2046
-	processes_end $(ip netns pids "$(ns a)")
-	ip netns del "$(ns a)"
+	processes_end $(ip netns pids "${ns}a")
+	ip netns del "${ns}a"
 	for p in 1 2; do
-		ip -n "$(ns p$p)" link del host 2>/dev/null
+		ip -n "${ns}p$p" link del host 2>/dev/null
 		in_ns p$p nft delete table ip6 rebooting 2>/dev/null
 	done
-	ip -n "$(ns sw)" link del ha 2>/dev/null
+	ip -n "${ns}sw" link del ha 2>/dev/null
 	in_ns core nft delete table ip6 blackhole 2>/dev/null
 	rm -rf "$(daemon_dir a)"
 	return 0
@@ -111,7 +111,7 @@ links_one()
 		for port in ha p1 p2; do
 			echo "link set $port master br0 up"
 		done
-	} | ip -n "$(ns sw)" -batch - && routers_begin
+	} | ip -n "${ns}sw" -batch - && routers_begin
 }
 
 host_begin()
@@ -128,7 +128,7 @@ uplink()
 	case $1 in a) here="address 00:00:5e:00:0${2#up}:02" ;; *) here= ;; esac
 	case $4 in p*) there="address 00:00:5e:00:0${4#p}:01" ;; *) there= ;; esac
 	# shellcheck disable=SC2086
-	ip link add "$2" netns "$(ns "$1")" $here type veth peer name "$3" netns "$(ns "$4")" $there
+	ip link add "$2" netns "${ns}$1" $here type veth peer name "$3" netns "${ns}$4" $there
 }
 
 routers_begin()
@@ -155,7 +155,7 @@ manager_ready()
 	local p
 
 	for p in 1 2; do
-		ip -n "$(ns a)" -6 -o addr show to "$(topo_prefix $p)::/64" -tentative >"$TEST_TMP/theirs" || return
+		ip -n "${ns}a" -6 -o addr show to "$(topo_prefix $p)::/64" -tentative >"$TEST_TMP/theirs" || return
 		grep -q inet6 "$TEST_TMP/theirs" || return
 		[ "$1" = off ] || grep -q temporary "$TEST_TMP/theirs" || return
 	done
@@ -191,7 +191,7 @@ cell_go()
 	local links=$2 event=$4 gone=
 
 	column "$1" "$2" "$3" || return
-	shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns b)" context flush || return
+	shim6tool -n "${ns}a" context flush && shim6tool -n "${ns}b" context flush || return
 	busywait 20 both_proved && talk_call a 500 tcp udp "tcp@$V_a" && busywait 60 both_contexts || { fail "no context"; return 1; }
 	pause 5
 	silent_below "at first" 1000 && "event_$event" "$links" || return
@@ -217,7 +217,7 @@ new_session()
 	local file=$TEST_TMP/new pid from status=0
 
 	: >"$file"
-	ip netns exec "$(ns a)" /usr/bin/python3 "$here/talk.py" call 500 :: "$U_b" tcp >>"$file" 2>>"$TEST_TMP/talk.err" &
+	ip netns exec "${ns}a" /usr/bin/python3 "$here/talk.py" call 500 :: "$U_b" tcp >>"$file" 2>>"$TEST_TMP/talk.err" &
 	pid=$!
 	busywait 20 grep -q ready "$file" || { processes_end $pid; fail "no new session"; return 1; }
 	from=$(awk '$1 == "ready" { print $2 }' "$file")
@@ -238,10 +238,10 @@ is_protected() { ask_if a "/protection?context=$1,$U_b,0" '.[0].protected'; }
 matrix_look()
 {
 	look
-	ip -n "$(ns a)" -6 addr show scope global
-	ip -n "$(ns a)" -6 rule
-	ip -n "$(ns a)" -6 route show table all default
-	ip -n "$(ns a)" addrlabel
+	ip -n "${ns}a" -6 addr show scope global
+	ip -n "${ns}a" -6 rule
+	ip -n "${ns}a" -6 route show table all default
+	ip -n "${ns}a" addrlabel
 	ask a /locators | jq -c '.[]'
 	ask a /status | jq -c .reap
 	tail -n 20 "$TEST_TMP/manager.log"
@@ -265,8 +265,8 @@ event_flap()
 		link_on "$1" && pause 20 && silent_below "on again" $limit
 }
 
-link_off() { if [ "$1" = two ]; then link_cut a up1; else ip -n "$(ns sw)" link set ha down; fi; }
-link_on() { if [ "$1" = two ]; then link_back 1; else ip -n "$(ns sw)" link set ha up; fi; }
+link_off() { if [ "$1" = two ]; then link_cut a up1; else ip -n "${ns}sw" link set ha down; fi; }
+link_on() { if [ "$1" = two ]; then link_back 1; else ip -n "${ns}sw" link set ha up; fi; }
 
 # event_dead: provider 1 loses all packets, and comes back. Sessions return to it.
 event_dead()
@@ -302,7 +302,7 @@ event_renumbering()
 	local old
 
 	old=$(topo_prefix 1)
-	ip -n "$(ns p1)" addr del "$old::1/64" dev host && ip -n "$(ns p1)" addr add "$NEW_PREFIX::1/64" dev host nodad &&
+	ip -n "${ns}p1" addr del "$old::1/64" dev host && ip -n "${ns}p1" addr add "$NEW_PREFIX::1/64" dev host nodad &&
 		blackhole_rules "add rule ip6 blackhole forward ip6 daddr $old::/64 drop
 			add rule ip6 blackhole forward ip6 saddr $old::/64 drop" &&
 		radvd_set 1 $NEW_PREFIX 1800 3600 && pause 30 && silent_below "renumbered" $UNTOLD || return

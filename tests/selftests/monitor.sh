@@ -63,9 +63,9 @@ monitors_protection()
 	monitor=$!
 	# It prints changes after its first question.
 	sleep 3
-	ip -n "$(ns a)" addr add 2001:db8:77::a/64 dev up1 nodad &&
+	ip -n "${ns}a" addr add 2001:db8:77::a/64 dev up1 nodad &&
 		hears "^protection $A1 $B1 protected by .* of 3 networks here" &&
-		ip -n "$(ns a)" addr del 2001:db8:77::a/64 dev up1 &&
+		ip -n "${ns}a" addr del 2001:db8:77::a/64 dev up1 &&
 		hears "^protection $A1 $B1 protected by .* of 2 networks here" || { monitored; return 1; }
 	monitored
 }

@@ -5,6 +5,8 @@
 # (source lib.sh first). Link N is 2001:db8:N::/64 with a at ::a and b at ::b;
 # the ULIDs are the addresses of link 1.
 
+. "$here/answers.sh"
+
 A1=2001:db8:1::a A2=2001:db8:2::a
 B1=2001:db8:1::b B2=2001:db8:2::b
 TAG_A=0x00000a0a0a0a
@@ -12,10 +14,10 @@ TAG_B=0x7fff0b0b0b0b
 
 pair_link()
 {
-	ip link add "up$1" netns "$(ns a)" type veth peer name "up$1" netns "$(ns b)" &&
-	ip -n "$(ns a)" link set "up$1" up && ip -n "$(ns b)" link set "up$1" up &&
-	ip -n "$(ns a)" addr add "2001:db8:$1::a/64" dev "up$1" nodad &&
-	ip -n "$(ns b)" addr add "2001:db8:$1::b/64" dev "up$1" nodad &&
+	ip link add "up$1" netns "${ns}a" type veth peer name "up$1" netns "${ns}b" &&
+	ip -n "${ns}a" link set "up$1" up && ip -n "${ns}b" link set "up$1" up &&
+	ip -n "${ns}a" addr add "2001:db8:$1::a/64" dev "up$1" nodad &&
+	ip -n "${ns}b" addr add "2001:db8:$1::b/64" dev "up$1" nodad &&
 	link_alive "$1"
 }
 
@@ -28,15 +30,11 @@ pair_up()
 # context_up: make an established context on its ULIDs, at both ends.
 context_up()
 {
-	shim6tool -n "$(ns a)" context add $A1 $B1 tag-local $TAG_A tag-peer $TAG_B state established \
+	shim6tool -n "${ns}a" context add $A1 $B1 tag-local $TAG_A tag-peer $TAG_B state established \
 		locators-local $A2 locators-peer $B2 &&
-	shim6tool -n "$(ns b)" context add $B1 $A1 tag-local $TAG_B tag-peer $TAG_A state established \
+	shim6tool -n "${ns}b" context add $B1 $A1 tag-local $TAG_B tag-peer $TAG_A state established \
 		locators-local $B2 locators-peer $A2
 }
-
-# kernel_contexts HOST FILTER [WORDS...]: what jq's FILTER makes of the kernel's contexts, or of
-# those that WORDS name.
-kernel_contexts() { shim6tool -n "$(ns "$1")" -j context show "${@:3}" | jq -rc "$2"; }
 
 # switch_host HOST LINK [KEY VALUE...]: the context sends by the locator pair of the link. With
 # link 1 these are the ULIDs, and the header stays.
@@ -46,7 +44,7 @@ switch_host()
 
 	shift 2
 	[ "$h" = a ] || { l=b p=a l1=$B1 p1=$A1; }
-	shim6tool -n "$(ns "$h")" context set "$l1" "$p1" \
+	shim6tool -n "${ns}$h" context set "$l1" "$p1" \
 		locator-local "2001:db8:$link::$l" locator-peer "2001:db8:$link::$p" "$@"
 }
 
@@ -55,7 +53,7 @@ switch_to() { switch_host a "$1" && switch_host b "$1"; }
 # switch_to_udp LINK: as switch_to, in UDP.
 switch_to_udp() { switch_host a "$1" encapsulation udp && switch_host b "$1" encapsulation udp; }
 UDP_PORT=61140
-udp_open() { shim6tool -n "$(ns a)" config set udp-port $UDP_PORT && shim6tool -n "$(ns b)" config set udp-port $UDP_PORT; }
+udp_open() { shim6tool -n "${ns}a" config set udp-port $UDP_PORT && shim6tool -n "${ns}b" config set udp-port $UDP_PORT; }
 
 # start_over: both hosts send by the ULIDs, as if they had never left them.
 start_over() { switch_host a 1 header 0 && switch_host b 1 header 0; }
@@ -84,7 +82,7 @@ link_dead() { link_set "$1" loss 100%; }
 link_alive() { link_set "$1"; }
 
 # stat_of HOST COUNTER
-stat_of() { shim6tool -n "$(ns "$1")" stats | awk -v k="$2" '$1 == k { print $2 }'; }
+stat_of() { shim6tool -n "${ns}$1" stats | awk -v k="$2" '$1 == k { print $2 }'; }
 
 # grew HOST COUNTER BEFORE [AT-LEAST]
 grew()

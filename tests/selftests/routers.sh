@@ -91,7 +91,7 @@ hosts_down()
 
 	for h in a b; do
 		daemon_end $h TERM
-		shim6tool -n "$(ns $h)" context flush
+		shim6tool -n "${ns}$h" context flush
 		in_ns $h shim6d -flush-addresses
 		rm -rf "$(daemon_dir $h)"
 	done
@@ -106,8 +106,8 @@ look()
 	local h
 
 	for h in a b; do
-		shim6tool -n "$(ns $h)" context
-		shim6tool -n "$(ns $h)" stats | awk '$2 != 0'
+		shim6tool -n "${ns}$h" context
+		shim6tool -n "${ns}$h" stats | awk '$2 != 0'
 		tail -n 20 "$(daemon_dir $h)/log"
 	done
 	cat "$TEST_TMP/talk.err"
@@ -150,7 +150,7 @@ talk_serve()
 	local ulid=U_$1
 
 	# Not by in_ns: signals must reach the programs.
-	ip netns exec "$(ns "$1")" /usr/bin/python3 "$here/talk.py" serve "${!ulid}" >"$TEST_TMP/served" 2>"$TEST_TMP/talk.err" &
+	ip netns exec "${ns}$1" /usr/bin/python3 "$here/talk.py" serve "${!ulid}" >"$TEST_TMP/served" 2>"$TEST_TMP/talk.err" &
 	talk_server=$!
 	busywait 20 grep -q ready "$TEST_TMP/served" || { cat "$TEST_TMP/talk.err"; fail "no server"; }
 }
@@ -164,7 +164,7 @@ talk_call()
 	[ "$client" = a ] || theirs=U_a
 	# Opened to append, because the test empties the file while the program has it open.
 	: >"$TEST_TMP/talk"
-	ip netns exec "$(ns "$client")" /usr/bin/python3 "$here/talk.py" call "$octets" "${CALL_FROM:-${!ours}}" "${!theirs}" "$@" \
+	ip netns exec "${ns}$client" /usr/bin/python3 "$here/talk.py" call "$octets" "${CALL_FROM:-${!ours}}" "${!theirs}" "$@" \
 		>>"$TEST_TMP/talk" 2>>"$TEST_TMP/talk.err" &
 	talk_client=$!
 	busywait 20 grep -q ready "$TEST_TMP/talk" || { cat "$TEST_TMP/talk.err"; fail "no conversation"; }

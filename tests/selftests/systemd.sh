@@ -19,7 +19,7 @@ systemd_prepare()
 systemd_boot()
 {
 	# This prepares what https://systemd.io/CONTAINER_INTERFACE demands of a container.
-	ip netns exec "$(ns "$1")" unshare --pid --mount --cgroup --ipc --uts --fork --kill-child --mount-proc sh -c '
+	ip netns exec "${ns}$1" unshare --pid --mount --cgroup --ipc --uts --fork --kill-child --mount-proc sh -c '
 		mount -t tmpfs -o mode=755 tmpfs /run && umount /sys && mount -t sysfs -o ro sysfs /sys &&
 		mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
 		exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin \

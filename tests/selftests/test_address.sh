@@ -42,7 +42,7 @@ session_by_link_2()
 	session_begin && open_by_link_2 || return
 	# As on a host with two providers, packets to a ULID always have some route, so that
 	# they come to the module.
-	ip -n "$(ns a)" route add default via $B2 dev up2 metric 4096 && session_talk 5
+	ip -n "${ns}a" route add default via $B2 dev up2 metric 4096 && session_talk 5
 }
 
 open_by_link_2()
@@ -51,7 +51,7 @@ open_by_link_2()
 		busywait 20 established || { ask a /history; fail "no context"; }
 }
 
-kept() { ip -n "$(ns a)" -6 addr show dev lo to "$1" | grep -q "inet6 $1/128"; }
+kept() { ip -n "${ns}a" -6 addr show dev lo to "$1" | grep -q "inet6 $1/128"; }
 not_kept() { ! kept "$1"; }
 
 # lose_link COMMAND...: a loses A1. The address is kept, soon enough, and the session lives.
@@ -59,11 +59,11 @@ lose_link()
 {
 	local d=$TEST_TMP/monitor pid
 
-	ip -n "$(ns a)" -ts monitor address >"$d" &
+	ip -n "${ns}a" -ts monitor address >"$d" &
 	pid=$!
 	sleep 0.5
 	"$@" || return
-	busywait 5 kept $A1 || { ip -n "$(ns a)" -6 addr; cat "$(daemon_dir a)/log"; fail "$A1 is not kept"; return 1; }
+	busywait 5 kept $A1 || { ip -n "${ns}a" -6 addr; cat "$(daemon_dir a)/log"; fail "$A1 is not kept"; return 1; }
 	sleep 0.2
 	kill $pid
 	wait $pid 2>/dev/null
@@ -79,17 +79,17 @@ soon() { /usr/bin/python3 "$here/kept.py" "$1" $A1 "$([ "${SHIM6_TIME:-real}" = 
 # get_back: restore the address, which does not come back by itself.
 get_back()
 {
-	ip -n "$(ns a)" link set up1 up && ip -n "$(ns a)" addr replace $A1/64 dev up1 nodad "$@" &&
-	busywait 5 not_kept $A1 || { ip -n "$(ns a)" -6 addr; fail "it stays on the loopback"; return 1; }
+	ip -n "${ns}a" link set up1 up && ip -n "${ns}a" addr replace $A1/64 dev up1 nodad "$@" &&
+	busywait 5 not_kept $A1 || { ip -n "${ns}a" -6 addr; fail "it stays on the loopback"; return 1; }
 	session_talk 5
 }
 
-link_down() { lose_link ip -n "$(ns a)" link set up1 down; }
-deleted() { lose_link ip -n "$(ns a)" addr del $A1/64 dev up1 && get_back; }
+link_down() { lose_link ip -n "${ns}a" link set up1 down; }
+deleted() { lose_link ip -n "${ns}a" addr del $A1/64 dev up1 && get_back; }
 
 restarted()
 {
-	daemon_restart a && session_talk 5 && kept $A1 && adopted || { ip -n "$(ns a)" -6 addr; fail "it is not kept"; }
+	daemon_restart a && session_talk 5 && kept $A1 && adopted || { ip -n "${ns}a" -6 addr; fail "it is not kept"; }
 }
 
 adopted() { ask_if a /status '.contexts == 1'; }
@@ -99,8 +99,8 @@ flaps()
 	local i
 
 	for i in 1 2 3 4 5; do
-		ip -n "$(ns a)" link set up1 down && ip -n "$(ns a)" link set up1 up &&
-		ip -n "$(ns a)" addr replace $A1/64 dev up1 nodad || return
+		ip -n "${ns}a" link set up1 down && ip -n "${ns}a" link set up1 up &&
+		ip -n "${ns}a" addr replace $A1/64 dev up1 nodad || return
 	done
 	busywait 5 not_kept $A1 || { fail "it stays on the loopback"; return 1; }
 	session_talk 5 && adopted
@@ -109,27 +109,27 @@ flaps()
 # A kept address has the rest of its lifetime. When it goes, so does the context.
 lifetime_ends()
 {
-	get_back valid_lft 30 preferred_lft 30 && lose_link ip -n "$(ns a)" link set up1 down || return
+	get_back valid_lft 30 preferred_lft 30 && lose_link ip -n "${ns}a" link set up1 down || return
 	sleep 31
-	busywait 5 not_kept $A1 || { ip -n "$(ns a)" -6 addr; fail "it outlives its lifetime"; return 1; }
+	busywait 5 not_kept $A1 || { ip -n "${ns}a" -6 addr; fail "it outlives its lifetime"; return 1; }
 	busywait 5 no_context a || { ask a /contexts; fail "so does its context"; }
 }
 
-no_context() { [ "$(shim6tool -n "$(ns "$1")" -j context)" = "[]" ]; }
+no_context() { [ "$(shim6tool -n "${ns}$1" -j context)" = "[]" ]; }
 
 # An address that no context has is not kept. When a context ends, its ULID is removed.
 context_ends()
 {
-	ip -n "$(ns a)" link set up1 up && ip -n "$(ns a)" addr replace $A1/64 dev up1 nodad &&
-	session_end && shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns b)" context flush && sleep 1 || return
-	ip -n "$(ns a)" addr del $A1/64 dev up1 && sleep 1
+	ip -n "${ns}a" link set up1 up && ip -n "${ns}a" addr replace $A1/64 dev up1 nodad &&
+	session_end && shim6tool -n "${ns}a" context flush && shim6tool -n "${ns}b" context flush && sleep 1 || return
+	ip -n "${ns}a" addr del $A1/64 dev up1 && sleep 1
 	not_kept $A1 || { fail "it is kept for nobody"; return 1; }
-	ip -n "$(ns a)" addr replace $A1/64 dev up1 nodad && sleep 1
+	ip -n "${ns}a" addr replace $A1/64 dev up1 nodad && sleep 1
 	open_by_link_2 || return
-	ip -n "$(ns a)" link set up1 down && busywait 5 kept $A1 || { fail "it is not kept"; return 1; }
+	ip -n "${ns}a" link set up1 down && busywait 5 kept $A1 || { fail "it is not kept"; return 1; }
 	# b, whose link has no carrier now, would tell so, and with that begin the context again.
-	shim6tool -n "$(ns b)" context flush && command_ok a close "$C" && busywait 5 not_kept $A1 ||
-		{ ip -n "$(ns a)" -6 addr; ask a /contexts; tail -n 20 "$(daemon_dir a)/log"; fail "it is still kept for nobody"; }
+	shim6tool -n "${ns}b" context flush && command_ok a close "$C" && busywait 5 not_kept $A1 ||
+		{ ip -n "${ns}a" -6 addr; ask a /contexts; tail -n 20 "$(daemon_dir a)/log"; fail "it is still kept for nobody"; }
 }
 
 # --- addresses that are made -------------------------------------------------
@@ -139,17 +139,17 @@ two_providers()
 {
 	topo_slaac || return
 	# An administrator's address, rule and route, which must stay.
-	ip -n "$(ns a)" addr add 2001:db8:77::a/64 dev up1 nodad && ip -n "$(ns a)" -6 rule add from 2001:db8:77::/64 lookup 77 &&
-	ip -n "$(ns a)" -6 route add default via fe80::1 dev up1 table 77
+	ip -n "${ns}a" addr add 2001:db8:77::a/64 dev up1 nodad && ip -n "${ns}a" -6 rule add from 2001:db8:77::/64 lookup 77 &&
+	ip -n "${ns}a" -6 route add default via fe80::1 dev up1 table 77
 }
 
 # foreign: all addresses, rules and routes that are not of shim6d, without lifetimes.
 foreign()
 {
 	{
-		ip -n "$(ns a)" -6 -o addr | awk '{ print $2, $4 }' | grep -v -F -e "${M1:-x}/" -e "${M2:-x}/"
-		ip -n "$(ns a)" -6 rule | grep -v 'proto 140'
-		ip -n "$(ns a)" -6 route show table all | grep -v 'proto 140' | grep -v -F -e "${M1:-x} " -e "${M2:-x} " |
+		ip -n "${ns}a" -6 -o addr | awk '{ print $2, $4 }' | grep -v -F -e "${M1:-x}/" -e "${M2:-x}/"
+		ip -n "${ns}a" -6 rule | grep -v 'proto 140'
+		ip -n "${ns}a" -6 route show table all | grep -v 'proto 140' | grep -v -F -e "${M1:-x} " -e "${M2:-x} " |
 			sed 's/ expires [0-9]*sec//'
 	} | sort
 }
@@ -161,7 +161,7 @@ makes()
 	BEFORE=$(foreign)
 	echo | daemon_conf a && daemon_start a && both_made || return
 	expect_eq "what is not shim6d's" "$(foreign)" "$BEFORE" || return
-	! ip -n "$(ns a)" -6 addr show to "$M1" | grep -q forever || fail "$M1 has no lifetime"
+	! ip -n "${ns}a" -6 addr show to "$M1" | grep -q forever || fail "$M1 has no lifetime"
 }
 
 # The addresses prove each other, and shim6d says so.
@@ -206,16 +206,16 @@ better_known()
 
 	router=$(ra_gateway a up1)
 	from up2 "$M2" $to::1 || return
-	ip -n "$(ns a)" -6 route add $to::/64 via "$router" dev up1 && from up1 "$M2" $to::1 || return
+	ip -n "${ns}a" -6 route add $to::/64 via "$router" dev up1 && from up1 "$M2" $to::1 || return
 	# Except for a socket that is bound to the other link.
 	FROM_OPTIONS="-I up2" from up2 "$M2" $to::1 || return
-	ip -n "$(ns a)" -6 route del $to::/64 && from up2 "$M2" $to::1 || return
-	ip -n "$(ns a)" -6 route add unreachable $to::/64 || return
+	ip -n "${ns}a" -6 route del $to::/64 && from up2 "$M2" $to::1 || return
+	ip -n "${ns}a" -6 route add unreachable $to::/64 || return
 	busywait 5 no_way "$M2" $to::1 || { fail "a route of type unreachable is overridden"; return 1; }
-	ip -n "$(ns a)" -6 route del unreachable $to::/64 && from up2 "$M2" $to::1
+	ip -n "${ns}a" -6 route del unreachable $to::/64 && from up2 "$M2" $to::1
 }
 
-no_way() { ! ip -n "$(ns a)" -6 route get "$2" from "$1"; }
+no_way() { ! ip -n "${ns}a" -6 route get "$2" from "$1"; }
 
 # However a route of the main table changes, shim6d knows when no such route is left.
 followed()
@@ -226,8 +226,8 @@ followed()
 	r1="via $r1 dev up1" r2="via $r2 dev up2"
 	for verb in "replace $to $r2" "append $to $r2" "replace $to nexthop $r1 nexthop $r2"; do
 		# shellcheck disable=SC2086
-		ip -n "$(ns a)" -6 route add $to $r1 && busywait 5 thrown $to &&
-		ip -n "$(ns a)" -6 route $verb && ip -n "$(ns a)" -6 route del $to $r2 || return
+		ip -n "${ns}a" -6 route add $to $r1 && busywait 5 thrown $to &&
+		ip -n "${ns}a" -6 route $verb && ip -n "${ns}a" -6 route del $to $r2 || return
 		sleep 0.5
 		# A route that was replaced is gone now; of two routes one is left.
 		case $verb in
@@ -235,14 +235,14 @@ followed()
 		*)
 			thrown $to || { ours; fail "$verb: the way that is left is not known"; return 1; }
 			# shellcheck disable=SC2086
-			ip -n "$(ns a)" -6 route del $to $r1 || return
+			ip -n "${ns}a" -6 route del $to $r1 || return
 			;;
 		esac
 		busywait 5 not_thrown $to || { ours; fail "$verb: it is not noticed that there is no route"; return 1; }
 	done
 	# A link that is removed takes its routes along.
-	ip -n "$(ns a)" link add gone type dummy && ip -n "$(ns a)" link set gone up &&
-	ip -n "$(ns a)" -6 route add $to dev gone && busywait 5 thrown $to && ip -n "$(ns a)" link del gone &&
+	ip -n "${ns}a" link add gone type dummy && ip -n "${ns}a" link set gone up &&
+	ip -n "${ns}a" -6 route add $to dev gone && busywait 5 thrown $to && ip -n "${ns}a" link del gone &&
 	busywait 5 not_thrown $to || { ours; fail "the link's route is still there"; }
 }
 
@@ -255,10 +255,10 @@ neighbours()
 	local n=2001:db8:2:1::1
 
 	for options in "" "-I up2"; do
-		ip -n "$(ns a)" -6 neigh flush to $n dev up2
+		ip -n "${ns}a" -6 neigh flush to $n dev up2
 		# shellcheck disable=SC2086
 		in_ns a ping -6 -q -n -c 1 -W 1 $options -I "$M2" $n || { fail "it does not answer"; return 1; }
-		ip -n "$(ns a)" -6 neigh show to $n dev up2 | grep -q lladdr || { fail "the router is asked ($options)"; return 1; }
+		ip -n "${ns}a" -6 neigh show to $n dev up2 | grep -q lladdr || { fail "the router is asked ($options)"; return 1; }
 	done
 }
 
@@ -329,7 +329,7 @@ new_prefix()
 withdrawn()
 {
 	prefix_restore 1 && prefix_remove 2 || return
-	busywait 20 deprecated "$M2" || { ip -n "$(ns a)" -6 addr; fail "$M2 is not deprecated"; return 1; }
+	busywait 20 deprecated "$M2" || { ip -n "${ns}a" -6 addr; fail "$M2 is not deprecated"; return 1; }
 	is_made up2 || { fail "$M2 is gone before its time"; return 1; }
 	! deprecated "$M1" || { fail "$M1 is deprecated"; return 1; }
 	# Nobody renews the third address.
@@ -338,12 +338,12 @@ withdrawn()
 	sleep 5400
 	! is_made up1 2001:db8:1:2 || { fail "$M3 outlives its prefix"; return 1; }
 	! is_made up2 || { fail "$M2 outlives its prefix"; return 1; }
-	! ip -n "$(ns a)" -6 rule | grep 2001:db8:2:1: || { fail "so does its rule"; return 1; }
+	! ip -n "${ns}a" -6 rule | grep 2001:db8:2:1: || { fail "so does its rule"; return 1; }
 	prefix_restore 2 && busywait 20 is_made up2 || { fail "it does not come back"; return 1; }
 	expect_eq "the address that came back" "$(made up2)" "$M2"
 }
 
-deprecated() { ip -n "$(ns a)" -6 addr show to "$1" | grep -q deprecated; }
+deprecated() { ip -n "${ns}a" -6 addr show to "$1" | grep -q deprecated; }
 
 # Another host has the address: shim6d makes another set.
 duplicate()
@@ -352,8 +352,8 @@ duplicate()
 
 	d=$(daemon_dir a)/state
 	daemon_end a TERM
-	shim6d_flush && ip -n "$(ns p1)" addr add "$M1/64" dev host nodad && daemon_start a || return
-	busywait 60 another_set || { ip -n "$(ns a)" -6 addr; cat "$(daemon_dir a)/log"; fail "the addresses are the same"; return 1; }
+	shim6d_flush && ip -n "${ns}p1" addr add "$M1/64" dev host nodad && daemon_start a || return
+	busywait 60 another_set || { ip -n "${ns}a" -6 addr; cat "$(daemon_dir a)/log"; fail "the addresses are the same"; return 1; }
 	M1=$(made up1) M2=$(made up2)
 	shim6tool hba verify "$M1" pds "$d/addresses.pem" && shim6tool hba verify "$M2" pds "$d/addresses.pem"
 }
@@ -365,9 +365,9 @@ flap()
 	local i
 
 	for i in 1 2 3; do
-		ip -n "$(ns a)" link set up1 down && ip -n "$(ns a)" link set up1 up || return
+		ip -n "${ns}a" link set up1 down && ip -n "${ns}a" link set up1 up || return
 	done
-	ip -n "$(ns a)" addr replace 2001:db8:77::a/64 dev up1 nodad && ip -n "$(ns a)" -6 route replace default via fe80::1 dev up1 table 77
+	ip -n "${ns}a" addr replace 2001:db8:77::a/64 dev up1 nodad && ip -n "${ns}a" -6 route replace default via fe80::1 dev up1 table 77
 	busywait 30 is_made up1 && busywait 10 is_made up2 && expect_eq "addresses" "$(made up1) $(made up2)" "$M1 $M2" || return
 	source_routing
 }
@@ -376,7 +376,7 @@ flap()
 switched_off()
 {
 	printf '[addresses]\nmanage = false\n' >>"$(daemon_dir a)/shim6d.conf"
-	daemon_signal a HUP && busywait 10 nothing_left || { ip -n "$(ns a)" -6 addr; ours; fail "something is left"; return 1; }
+	daemon_signal a HUP && busywait 10 nothing_left || { ip -n "${ns}a" -6 addr; ours; fail "something is left"; return 1; }
 	expect_eq "what is not shim6d's" "$(foreign)" "$BEFORE" || return
 	sleep 20
 	nothing_left || fail "it is made again"

@@ -34,7 +34,7 @@ index_of() { in_ns "$1" cat "/sys/class/net/$2/ifindex"; }
 sends()
 {
 	(echo $BASHPID >"$groups/s6-test/cgroup.procs" &&
-		exec ip netns exec "$(ns a)" /usr/bin/python3 "$here/filters.py" send $A1 $B1 9 "$@")
+		exec ip netns exec "${ns}a" /usr/bin/python3 "$here/filters.py" send $A1 $B1 9 "$@")
 }
 
 # sent WHAT ON-ULIDS RE-HOMED: the result of sending a datagram: ok, or the sender's error.
@@ -85,7 +85,7 @@ received()
 
 	# exec makes the shell the program.
 	(echo $BASHPID >"$groups/s6-test/cgroup.procs" &&
-		exec ip netns exec "$(ns b)" /usr/bin/python3 "$here/filters.py" serve $B1 7) >"$TEST_TMP/served" &
+		exec ip netns exec "${ns}b" /usr/bin/python3 "$here/filters.py" serve $B1 7) >"$TEST_TMP/served" &
 	server=$!
 	busywait 20 grep -q ready "$TEST_TMP/served" || return
 	for want; do

@@ -30,22 +30,22 @@ text_reads_back()
 {
 	local text
 
-	text=$(shim6tool -n "$(ns one)" config show) || return
+	text=$(shim6tool -n "${ns}one" config show) || return
 	expect_eq "lines" "$(echo "$text" | wc -l)" 9 || return
 	# The output can be used to set the values.
 	# shellcheck disable=SC2086
-	shim6tool -n "$(ns one)" config set $text || return
-	has_defaults -n "$(ns one)"
+	shim6tool -n "${ns}one" config set $text || return
+	has_defaults -n "${ns}one"
 }
 
 set_one_namespace()
 {
-	shim6tool -n "$(ns one)" config set max-contexts 7 send-timeout 20s || return
-	expect_eq max-contexts "$(get max-contexts -n "$(ns one)")" 7 || return
-	expect_eq send-timeout "$(get send-timeout -n "$(ns one)")" 20000 || return
-	expect_eq max-flows "$(get max-flows -n "$(ns one)")" 4096 || return
-	has_defaults -n "$(ns two)" && has_defaults || return
-	ns_add three && has_defaults -n "$(ns three)"
+	shim6tool -n "${ns}one" config set max-contexts 7 send-timeout 20s || return
+	expect_eq max-contexts "$(get max-contexts -n "${ns}one")" 7 || return
+	expect_eq send-timeout "$(get send-timeout -n "${ns}one")" 20000 || return
+	expect_eq max-flows "$(get max-flows -n "${ns}one")" 4096 || return
+	has_defaults -n "${ns}two" && has_defaults || return
+	ns_add three && has_defaults -n "${ns}three"
 }
 
 # refused KEY VALUE: VALUE is out of range and refused, with the kernel's sentence. Nothing
@@ -54,7 +54,7 @@ refused()
 {
 	local before out status n
 
-	n=$(ns two)
+	n=${ns}two
 	before=$(shim6tool -n "$n" config show)
 	out=$(shim6tool -n "$n" config set "$1" "$2" trigger-packets 44 2>&1)
 	status=$?
@@ -67,7 +67,7 @@ ranges()
 {
 	local n
 
-	n=$(ns two)
+	n=${ns}two
 	refused max-contexts 0 && refused max-contexts 4194305 &&
 	refused max-flows 0 && refused max-flows 1048577 &&
 	refused trigger-time 3600001ms &&
@@ -107,11 +107,11 @@ notifies()
 {
 	local n log=$TEST_TMP/ntf pid
 
-	n=$(ns one)
+	n=${ns}one
 	ip netns exec "$n" /usr/bin/python3 "$here/genl_listen.py" shim6 config >"$log" &
 	pid=$!
 	busywait 10 grep -q listening "$log" || { fail "the listener does not listen"; return 1; }
-	shim6tool -n "$(ns two)" config set max-flows 77
+	shim6tool -n "${ns}two" config set max-flows 77
 	shim6tool -n "$n" config set max-flows 0
 	shim6tool -n "$n" config set max-flows 78 || return
 	shim6tool -n "$n" config set max-flows 79 || return
@@ -141,7 +141,7 @@ parallel_writers()
 {
 	local i n v
 
-	n=$(ns one)
+	n=${ns}one
 	shim6tool -n "$n" config set max-contexts 9 max-flows 9 || return
 	for i in 1 2 3; do
 		for _ in 1 2 3 4 5; do

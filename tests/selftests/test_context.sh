@@ -9,8 +9,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 need ip modprobe shim6tool python3 jq setpriv
 
-ctx() { shim6tool -n "$(ns a)" context "$@"; }
-pol() { shim6tool -n "$(ns a)" policy "$@"; }
+ctx() { shim6tool -n "${ns}a" context "$@"; }
+pol() { shim6tool -n "${ns}a" policy "$@"; }
 
 # refused SENTENCE WORDS...: shim6tool fails with status 2 and the kernel's sentence, and
 # nothing changes.
@@ -20,7 +20,7 @@ refused()
 
 	shift
 	before=$(ctx show; pol show)
-	out=$(shim6tool -n "$(ns a)" "$@" 2>&1)
+	out=$(shim6tool -n "${ns}a" "$@" 2>&1)
 	status=$?
 	[ $status = 2 ] || { fail "$*: status $status: $out"; return 1; }
 	case $out in *"$want"*) ;; *) fail "$*: it says: $out"; return 1 ;; esac
@@ -32,7 +32,7 @@ field() { kernel_contexts a ".[].\"$1\" // empty"; }
 
 life()
 {
-	expect_eq "no context" "$(shim6tool -n "$(ns a)" -j context)" "[]" || return
+	expect_eq "no context" "$(shim6tool -n "${ns}a" -j context)" "[]" || return
 	ctx add $A1 $B1 tag-local 5 || return
 	expect_eq state "$(field state)" i1-sent &&
 	expect_eq header "$(field header)" 0 &&
@@ -68,7 +68,7 @@ life()
 	expect_eq "the forked one" "$(ctx show $A1 $B1 fii 7 | head -1)" "$A1 $B1 fii 7" || return
 	ctx del $A1 $B1 && ctx show $A1 $B1 fii 7 >/dev/null || return
 	refused "there is no such context" context del $A1 $B1 &&
-	ctx flush && expect_eq "no context" "$(shim6tool -n "$(ns a)" -j context)" "[]"
+	ctx flush && expect_eq "no context" "$(shim6tool -n "${ns}a" -j context)" "[]"
 }
 
 says_why()
@@ -122,16 +122,16 @@ limits()
 {
 	local i
 
-	shim6tool -n "$(ns a)" config set max-contexts 3 || return
+	shim6tool -n "${ns}a" config set max-contexts 3 || return
 	for i in 1 2 3; do
 		ctx add $A1 "2001:db8:7::$i" tag-local $i || return
 	done
 	refused "max-contexts" context add $A1 $B1 tag-local 5 || return
 	# Each namespace has its own.
-	shim6tool -n "$(ns b)" context add $B1 $A1 tag-local 5 &&
-	shim6tool -n "$(ns b)" context flush || return
+	shim6tool -n "${ns}b" context add $B1 $A1 tag-local 5 &&
+	shim6tool -n "${ns}b" context flush || return
 	ctx del $A1 2001:db8:7::2 && ctx add $A1 $B1 tag-local 5 && ctx flush &&
-	shim6tool -n "$(ns a)" config set max-contexts 131072
+	shim6tool -n "${ns}a" config set max-contexts 131072
 }
 
 as_nobody() { in_ns a setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set -all shim6tool "$@"; }
@@ -170,7 +170,7 @@ preference 32699 peer 2001:db8::/32 protocol tcp port-peer 22 action shim trigge
 		pol add $line || return
 	done <"$TEST_TMP/rules"
 	expect_eq "rules again" "$(pol show)" "$(cat "$TEST_TMP/rules")" &&
-	expect_eq "rules of another namespace" "$(shim6tool -n "$(ns b)" policy show | wc -l)" 7
+	expect_eq "rules of another namespace" "$(shim6tool -n "${ns}b" policy show | wc -l)" 7
 }
 
 # pairs WORDS...: the peers of the contexts that are shown.
@@ -193,12 +193,12 @@ filters()
 	expect_eq "by REAP's state" "$(pairs reap-state exploring)" 2001:db8:7::3 &&
 	expect_eq "by all" "$(pairs reap-state operational state established ulid-local $A1 ulid-peer 2001:db8:7::2)" 2001:db8:7::2 &&
 	expect_eq "by what none has" "$(pairs ulid-peer $B1)" "" &&
-	expect_eq "as JSON" "$(shim6tool -n "$(ns a)" -j context show ulid-peer $B1)" "[]" || return
+	expect_eq "as JSON" "$(shim6tool -n "${ns}a" -j context show ulid-peer $B1)" "[]" || return
 	ctx flush
 }
 
 # counted: all counters that are not 0.
-counted() { shim6tool -n "$(ns "$1")" stats | awk '$2 { print $1 }' | xargs; }
+counted() { shim6tool -n "${ns}$1" stats | awk '$2 { print $1 }' | xargs; }
 
 # A new namespace that gets the memory of a deleted one starts with counters of 0.
 counters()
@@ -212,9 +212,9 @@ counters()
 	expect_eq "b's" "$(stat_of b out-rehomed) $(stat_of b switches) $(stat_of b ctl-out-error)" "0 0 $before" || return
 	[ ! -e /proc/net/shim6_stat ] || { fail "there is a file"; return 1; }
 	for i in 1 2 3; do
-		ns_add c && shim6tool -n "$(ns c)" context add $A1 $B1 tag-local 5 && ip netns del "$(ns c)" || return
+		ns_add c && shim6tool -n "${ns}c" context add $A1 $B1 tag-local 5 && ip netns del "${ns}c" || return
 	done
-	ns_add c && expect_eq "c's" "$(counted c)" "" && ip netns del "$(ns c)" && ctx flush
+	ns_add c && expect_eq "c's" "$(counted c)" "" && ip netns del "${ns}c" && ctx flush
 }
 
 # traced REGEX...: each of them matches a line of the trace.

@@ -50,7 +50,7 @@ by_ssh()
 {
 	local wanted
 
-	expect_eq "contexts at first" "$(shim6tool -n "$(ns a)" -j context)" "[]" || return
+	expect_eq "contexts at first" "$(shim6tool -n "${ns}a" -j context)" "[]" || return
 	session_begin || return
 	session_talk 45 && busywait 10 established || { ask a /history; fail "no context"; return 1; }
 	# Or 46: two processors may have counted at the same time. A packet that is sent asks for
@@ -123,8 +123,8 @@ under_loss()
 
 all_gone()
 {
-	shim6tool -n "$(ns a)" context flush
-	shim6tool -n "$(ns b)" context flush
+	shim6tool -n "${ns}a" context flush
+	shim6tool -n "${ns}b" context flush
 	adopted a 0 && adopted b 0
 }
 
@@ -157,7 +157,7 @@ killed_in_the_middle()
 	one=$(context_name $A1 $B1 1) two=$(context_name $A1 $B1 2)
 	lose_types b 3 && command_ok a open "$two" && busywait 10 context_is a i2-sent 2 || return
 	lose_no_more b && lose_types b "1, 3, 6" && command_ok a open "$one" || return
-	shim6tool -n "$(ns b)" context flush || return
+	shim6tool -n "${ns}b" context flush || return
 	# Words for which b has no context: it sends R1bis.
 	echo lost >&9
 	busywait 20 context_is a i2bis-sent || { ask a /history; fail "no R1bis"; return 1; }
@@ -230,7 +230,7 @@ flushed()
 
 	use_link_2 || return
 	before=$(sent b r1bis)
-	shim6tool -n "$(ns b)" context flush || return
+	shim6tool -n "${ns}b" context flush || return
 	session_lives 30 && busywait 10 established || { ask a /history; ask b /history; fail "no recovery"; return 1; }
 	[ "$(sent b r1bis)" -gt "$before" ] || fail "without R1bis"
 }
@@ -243,7 +243,7 @@ rebooted()
 	use_link_2 || return
 	before=$(sent b r1bis)
 	daemon_end b KILL
-	rm -r "$(daemon_dir b)/state" "$(daemon_dir b)/socket.state" && shim6tool -n "$(ns b)" context flush && daemon_start b || return
+	rm -r "$(daemon_dir b)/state" "$(daemon_dir b)/socket.state" && shim6tool -n "${ns}b" context flush && daemon_start b || return
 	session_lives 30 && busywait 10 established || { ask a /history; ask b /history; fail "no recovery"; return 1; }
 	[ "$(sent b r1bis)" -gt "$before" ] || fail "without R1bis"
 }
@@ -275,7 +275,7 @@ without_shim6()
 
 	daemon_end b TERM
 	command_ok a close "$C" || return
-	ip netns exec "$(ns b)" /usr/bin/python3 "$here/noshim6.py" >"$TEST_TMP/noshim6" 9>&- &
+	ip netns exec "${ns}b" /usr/bin/python3 "$here/noshim6.py" >"$TEST_TMP/noshim6" 9>&- &
 	pid=$!
 	busywait 20 grep -q ready "$TEST_TMP/noshim6" || return
 	before=$(sent a i1)
@@ -304,7 +304,7 @@ without_answer()
 
 	daemon_end a TERM
 	daemon_end b TERM
-	shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns b)" context flush && daemon_start a || return
+	shim6tool -n "${ns}a" context flush && shim6tool -n "${ns}b" context flush && daemon_start a || return
 	# A host that has the module and no daemon says that it does not know Shim6; this one
 	# says nothing, as behind a firewall.
 	lose_types b 1 || return
@@ -334,13 +334,13 @@ locators_change()
 {
 	local n
 
-	n=$(ns a)
+	n=${ns}a
 	ask a /contexts/open "{$C,\"force\":true}" >/dev/null
 	busywait 10 established || { ask a /history; fail "no context"; return 1; }
-	ip -n "$(ns b)" link set up2 down || return
+	ip -n "${ns}b" link set up2 down || return
 	busywait 10 peer_locator b $A2 .broken || { ask a /locators; ask b /contexts; fail "b is not told that it is broken"; return 1; }
 	# The other end has lost its address with its link.
-	ip -n "$(ns b)" link set up2 up && ip -n "$(ns b)" addr add $B2/64 dev up2 nodad || return
+	ip -n "${ns}b" link set up2 up && ip -n "${ns}b" addr add $B2/64 dev up2 nodad || return
 	busywait 10 no_peer_locator b $A2 .broken || { fail "b is not told that it works"; return 1; }
 	ip -n "$n" addr add 2001:db8:2::aa/64 dev up2 nodad && busywait 10 peer_locator b 2001:db8:2::aa true ||
 		{ fail "b is not told of a new address"; return 1; }
@@ -356,12 +356,12 @@ hba()
 
 	for h in a b; do
 		daemon_end $h TERM
-		shim6tool -n "$(ns $h)" context flush
+		shim6tool -n "${ns}$h" context flush
 		d=$(daemon_dir $h)
 		shim6tool hba generate prefix 2001:db8:1::/64,2001:db8:2::/64 pds "$d/hba.pem" pure sec 0 >"$d/hba" || return
 		i=1
 		for addr in $(grep -o '2001:db8:[12]:[0-9a-f:]*[0-9a-f]' "$d/hba" | grep -v '::/' | sort -u); do
-			ip -n "$(ns $h)" addr add "$addr/64" dev up$i nodad || return
+			ip -n "${ns}$h" addr add "$addr/64" dev up$i nodad || return
 			eval "HBA_$h$i=$addr"
 			i=$((i + 1))
 		done

@@ -138,7 +138,7 @@ none_left() { [ ! -e "$STATE/contexts.jsonl" ] && [ ! -e "$STATE/lock" ]; }
 missing()
 {
 	daemon_end a TERM
-	umount "$STATE" && rmdir "$STATE" && touch "$STATE" && shim6d_flush && shim6tool -n "$(ns a)" context flush && daemon_start a || return
+	umount "$STATE" && rmdir "$STATE" && touch "$STATE" && shim6d_flush && shim6tool -n "${ns}a" context flush && daemon_start a || return
 	both_made || return
 	told 'the state directory can.t be used' 1 || return
 	daemon_restart a && sleep 10 && expect_eq "addresses after a restart" "$(made up1) $(made up2)" "$M1 $M2"

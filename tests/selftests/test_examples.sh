@@ -19,7 +19,7 @@ firewalls()
 {
 	local h
 
-	ip netns exec "$(ns b)" /usr/bin/python3 -m http.server -b :: 80 >/dev/null 2>&1 &
+	ip netns exec "${ns}b" /usr/bin/python3 -m http.server -b :: 80 >/dev/null 2>&1 &
 	busywait 20 listens b 80 && reaches 80 || { fail "no service on port 80"; return 1; }
 	for h in a b; do
 		in_ns $h nft -f "$examples/firewall/nftables.conf" || return

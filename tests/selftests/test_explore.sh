@@ -46,14 +46,14 @@ said_of_locator() { shim6tool -socket "$(daemon_dir a)/socket" -s locator show |
 # routes_lost: the default route goes. The announcements end, since they would restore it.
 routes_lost()
 {
-	radvd_end 1 && ip -n "$(ns a)" -6 route del default dev up1 proto ra && ip -n "$(ns a)" -6 route del default dev up1 table 101 &&
+	radvd_end 1 && ip -n "${ns}a" -6 route del default dev up1 proto ra && ip -n "${ns}a" -6 route del default dev up1 table 101 &&
 	busywait 5 is_said 'no default router'
 }
 
 # router_resigns: the router announces that it is no default router any more.
 router_resigns()
 {
-	radvd_end 1 && ip -n "$(ns a)" -6 route del default dev up1 table 101 && in_ns p1 /usr/bin/python3 "$here/router_resigns.py" host &&
+	radvd_end 1 && ip -n "${ns}a" -6 route del default dev up1 table 101 && in_ns p1 /usr/bin/python3 "$here/router_resigns.py" host &&
 	busywait 5 is_said 'no default router'
 }
 
@@ -62,7 +62,7 @@ router_resigns()
 nud_times()
 {
 	in_ns a sysctl -qw "net.ipv6.neigh.up1.base_reachable_time_ms=$1" "net.ipv6.neigh.up1.delay_first_probe_time=$2" &&
-	ip -n "$(ns a)" -6 neigh flush dev up1
+	ip -n "${ns}a" -6 neigh flush dev up1
 }
 
 # router_silent: the router neither answers nor forwards. Its own questions, which would show
@@ -90,7 +90,7 @@ no_router()
 
 deprecated()
 {
-	radvd_end 1 && ip -n "$(ns a)" addr change "$A1/64" dev up1 valid_lft 600 preferred_lft 0 && busywait 5 is_said deprecated
+	radvd_end 1 && ip -n "${ns}a" addr change "$A1/64" dev up1 valid_lft 600 preferred_lft 0 && busywait 5 is_said deprecated
 }
 
 # radvd_end PROVIDER: kill radvd, so that it sends no last announcement. radvd_set starts it

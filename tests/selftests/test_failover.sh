@@ -36,12 +36,12 @@ world_up()
 	# MPTCP as its documentation says: the client opens subflows from all its
 	# addresses to all addresses that the server announces.
 	for h in a b; do
-		n=$(ns $h)
+		n=${ns}$h
 		ip -n "$n" mptcp limits set subflow 8 add_addr_accepted 8 || return
 	done
-	ip -n "$(ns a)" mptcp endpoint add "$A1" dev up1 subflow fullmesh &&
-	ip -n "$(ns a)" mptcp endpoint add "$A2" dev up2 subflow fullmesh &&
-	ip -n "$(ns b)" mptcp endpoint add "$B2" dev up2 signal && ssh_up
+	ip -n "${ns}a" mptcp endpoint add "$A1" dev up1 subflow fullmesh &&
+	ip -n "${ns}a" mptcp endpoint add "$A2" dev up2 subflow fullmesh &&
+	ip -n "${ns}b" mptcp endpoint add "$B2" dev up2 signal && ssh_up
 }
 
 SOON=150 # Local failures are noticed at once: within so many milliseconds.
@@ -56,13 +56,13 @@ iperf_begin()
 
 	rm -f "$IPERF".*
 	for what in tcp udp; do
-		ip netns exec "$(ns b)" iperf3 -s -1 -B "$B1" -p "$(iperf_port $what)" -J --logfile "$IPERF.$what" -i 0.1 &
+		ip netns exec "${ns}b" iperf3 -s -1 -B "$B1" -p "$(iperf_port $what)" -J --logfile "$IPERF.$what" -i 0.1 &
 		iperf_servers+=($!)
 	done
 	busywait 20 iperf_listens || { fail "iperf3 does not listen"; return 1; }
 	for what in tcp udp; do
 		# shellcheck disable=SC2046
-		ip netns exec "$(ns a)" iperf3 -c "$B1" -B "$A1" -p "$(iperf_port $what)" -t 1000 -b 400K -l 1000 \
+		ip netns exec "${ns}a" iperf3 -c "$B1" -B "$A1" -p "$(iperf_port $what)" -t 1000 -b 400K -l 1000 \
 			$([ $what = tcp ] || echo -u) >"$IPERF.$what.client" 2>&1 &
 		iperf_clients+=($!)
 	done
@@ -160,7 +160,7 @@ alone()
 }
 
 link_down() { link_cut a up1; }
-address_removed() { ip -n "$(ns a)" addr del "$A1/64" dev up1; }
+address_removed() { ip -n "${ns}a" addr del "$A1/64" dev up1; }
 black_hole() { blackhole 1 both; }
 black_hole_out() { blackhole 1 out; }
 black_hole_in() { blackhole 1 in; }
@@ -205,7 +205,7 @@ one_way_traffic()
 	command_ok a open "$(context_name "$A1" "$B1")" && busywait 10 context_is b established ||
 		{ daemons_down; return 1; }
 	before=$(stat_of b keepalive-out) probes=$(probes_of a)
-	ip netns exec "$(ns b)" /usr/bin/python3 "$here/flow.py" sink "$B1" udp:5002 >"$RESULTS" &
+	ip netns exec "${ns}b" /usr/bin/python3 "$here/flow.py" sink "$B1" udp:5002 >"$RESULTS" &
 	sink=$!
 	busywait 20 grep -q ready "$RESULTS"
 	in_ns a /usr/bin/python3 "$here/flow.py" source 60 10 "$A1" "$B1" udp:5002

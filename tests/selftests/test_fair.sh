@@ -104,7 +104,7 @@ unload_while_locked()
 {
 	hold_up && restarts 3 switch_host a 2 || return
 	timeout 30 modprobe -r shim6 || { fail "the module does not go"; return 1; }
-	timeout 10 ip netns add "$(ns other)" || { fail "no namespace can be made"; return 1; }
+	timeout 10 ip netns add "${ns}other" || { fail "no namespace can be made"; return 1; }
 	let_go && modprobe shim6
 }
 
@@ -123,7 +123,7 @@ flapping()
 		grep -q "timed out" "$TEST_TMP/send" && break
 	done
 	link_alive 1 && link_alive 2
-	shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns b)" context flush
+	shim6tool -n "${ns}a" context flush && shim6tool -n "${ns}b" context flush
 	grep -q "timed out" "$TEST_TMP/send" || { fail "after $((i * 4 / 10)) s the connection lives: $(cat "$TEST_TMP/send")"; return 1; }
 	[ "$i" -ge 4 ] || fail "it died after $i switches"
 }

@@ -48,7 +48,7 @@ seen()
 # sender: one program for all datagrams, since programs start slowly on emulated processors.
 sender()
 {
-	coproc SENDER { ip netns exec "$(ns a)" /usr/bin/python3 "$here/filters.py" sender $A1 $B1 9 2>&1; }
+	coproc SENDER { ip netns exec "${ns}a" /usr/bin/python3 "$here/filters.py" sender $A1 $B1 9 2>&1; }
 	# Subshells do not inherit the coprocess's own descriptors, only copies.
 	exec {from_sender}<&"${SENDER[0]}" {to_sender}>&"${SENDER[1]}"
 }
@@ -195,7 +195,7 @@ default_deny()
 # server [OPTION...]: at b, on port 7; its process is $server.
 server()
 {
-	ip netns exec "$(ns b)" /usr/bin/python3 "$here/filters.py" serve $B1 7 "$@" >"$TEST_TMP/served" &
+	ip netns exec "${ns}b" /usr/bin/python3 "$here/filters.py" serve $B1 7 "$@" >"$TEST_TMP/served" &
 	server=$!
 	busywait 20 grep -q ready "$TEST_TMP/served"
 }
@@ -262,17 +262,17 @@ nat_other_locator()
 	local capture=$TEST_TMP/capture i
 
 	for i in aa ab; do
-		ip -n "$(ns a)" addr add 2001:db8:2::$i/64 dev up2 nodad || return
+		ip -n "${ns}a" addr add 2001:db8:2::$i/64 dev up2 nodad || return
 	done
 	# For conntrack this pair is a new one.
-	switch_to 2 && shim6tool -n "$(ns a)" context set $A1 $B1 locator-local 2001:db8:2::ab &&
+	switch_to 2 && shim6tool -n "${ns}a" context set $A1 $B1 locator-local 2001:db8:2::ab &&
 	nat 'oif "up2"' snat to 2001:db8:2::aa || return
 	in_ns b /usr/bin/python3 "$here/filters.py" packet up2 in 2001:db8:2::aa $B2 140 >"$capture" 2>&1 &
 	busywait 20 grep -q ready "$capture" && arrives 2 && wait $! ||
 		{ cat "$capture"; fail "the locator is not what NAT makes it"; return 1; }
 	in_ns a nft delete table ip6 nat6 && switch_to 1 || return
 	for i in aa ab; do
-		ip -n "$(ns a)" addr del 2001:db8:2::$i/64 dev up2 || return
+		ip -n "${ns}a" addr del 2001:db8:2::$i/64 dev up2 || return
 	done
 }
 
@@ -281,11 +281,11 @@ nat_ulids()
 {
 	local before
 
-	ip -n "$(ns a)" addr add 2001:db8:1::aa/64 dev up1 nodad && nat udp dport 9 snat to 2001:db8:1::aa && switch_to 2 || return
+	ip -n "${ns}a" addr add 2001:db8:1::aa/64 dev up1 nodad && nat udp dport 9 snat to 2001:db8:1::aa && switch_to 2 || return
 	before=$(stat_of a out-rehomed)
 	clear_counts a && arrives none && expect_eq "packets re-homed" "$(stat_of a out-rehomed)" "$before" &&
 	expect_eq "what a sees" "$(seen a)" "output_ulid1:1 postrouting_ulid1:1 " || return
-	in_ns a nft delete table ip6 nat6 && ip -n "$(ns a)" addr del 2001:db8:1::aa/64 dev up1
+	in_ns a nft delete table ip6 nat6 && ip -n "${ns}a" addr del 2001:db8:1::aa/64 dev up1
 }
 
 # A program holds the packet and decides. Then the packet goes on as if it had not been held.
@@ -293,7 +293,7 @@ queued()
 {
 	local hook match program
 
-	ip netns exec "$(ns a)" /usr/bin/python3 "$here/filters.py" queue 5 >"$TEST_TMP/queue" 2>&1 &
+	ip netns exec "${ns}a" /usr/bin/python3 "$here/filters.py" queue 5 >"$TEST_TMP/queue" 2>&1 &
 	program=$!
 	busywait 20 grep -q ready "$TEST_TMP/queue" && switch_to 2 || { cat "$TEST_TMP/queue"; return 1; }
 	for hook in "postrouting udp dport 9" "output ip6 nexthdr 140" "postrouting ip6 nexthdr 140"; do
@@ -316,7 +316,7 @@ queued_and_gone()
 	local keeper line
 
 	mkfifo "$TEST_TMP/decide" || return
-	ip netns exec "$(ns a)" /usr/bin/python3 "$here/filters.py" queue 5 keep <"$TEST_TMP/decide" >"$TEST_TMP/queue" 2>&1 &
+	ip netns exec "${ns}a" /usr/bin/python3 "$here/filters.py" queue 5 keep <"$TEST_TMP/decide" >"$TEST_TMP/queue" 2>&1 &
 	keeper=$!
 	exec {decide}>"$TEST_TMP/decide"
 	busywait 20 grep -q ready "$TEST_TMP/queue" && switch_to 2 &&
@@ -372,7 +372,7 @@ xdp_stops()
 	local program status=0
 
 	mkfifo "$TEST_TMP/xdp.end" || return
-	ip netns exec "$(ns b)" /usr/bin/python3 "$here/filters.py" xdp up2 <"$TEST_TMP/xdp.end" >"$TEST_TMP/xdp" 2>&1 &
+	ip netns exec "${ns}b" /usr/bin/python3 "$here/filters.py" xdp up2 <"$TEST_TMP/xdp.end" >"$TEST_TMP/xdp" 2>&1 &
 	program=$!
 	exec {end_xdp}>"$TEST_TMP/xdp.end"
 	busywait 20 grep -q ready "$TEST_TMP/xdp" && switch_to 1 && arrives 1 && switch_to 2 && arrives none || status=1
@@ -389,14 +389,14 @@ blocked()
 	local i=1 want source=$1 destination=$2
 
 	shift 2
-	ip -n "$(ns a)" xfrm policy add src "$source" dst "$destination" dir out action block || return
+	ip -n "${ns}a" xfrm policy add src "$source" dst "$destination" dir out action block || return
 	for want; do
 		switch_to $i || return
 		[ "$want" = passes ] && want=$i || want=none
 		arrives $want || { echo "policy: $source to $destination"; return 1; }
 		i=2
 	done
-	ip -n "$(ns a)" xfrm policy flush
+	ip -n "${ns}a" xfrm policy flush
 }
 
 xfrm_policies() { blocked $A1 $B1 stops stops && blocked $A2 $B2 passes stops; }
@@ -412,12 +412,12 @@ rule_stops()
 		shift
 	done
 	shift
-	ip -n "$(ns a)" -6 rule add "${words[@]}" to 2001:db8:2::/64 priority 100 blackhole || return
+	ip -n "${ns}a" -6 rule add "${words[@]}" to 2001:db8:2::/64 priority 100 blackhole || return
 	switch_to 1 && arrives 1 "$@" || return
 	# The locator pair is new each time, and each of the two packets is once the first.
 	switch_to 2 && arrives none "$@" && arrives 2 && arrives none "$@" && arrives 2 ||
 		{ echo "rule: ${words[*]}"; return 1; }
-	ip -n "$(ns a)" -6 rule del "${words[@]}" to 2001:db8:2::/64 priority 100
+	ip -n "${ns}a" -6 rule del "${words[@]}" to 2001:db8:2::/64 priority 100
 }
 
 rule_uid() { rule_stops uidrange 1000-1000 -- uid=1000; }
@@ -427,9 +427,9 @@ rule_tos() { rule_stops tos 0x10 -- tos=0x10; }
 # The rule looks at the ports behind our header.
 rule_port()
 {
-	ip -n "$(ns a)" -6 rule add ipproto udp dport 9 to 2001:db8:2::/64 priority 100 blackhole &&
+	ip -n "${ns}a" -6 rule add ipproto udp dport 9 to 2001:db8:2::/64 priority 100 blackhole &&
 	switch_to 1 && arrives 1 && switch_to 2 && ping_b 1 && arrives none && ping_b 1 && arrives none || return
-	ip -n "$(ns a)" -6 rule del ipproto udp dport 9 to 2001:db8:2::/64 priority 100
+	ip -n "${ns}a" -6 rule del ipproto udp dport 9 to 2001:db8:2::/64 priority 100
 }
 
 ping_b() { in_ns a ping -6 -q -n -c "$1" -W 2 -I $A1 $B1 >/dev/null || fail "b does not answer"; }
@@ -478,21 +478,21 @@ bound_same_link()
 {
 	local before
 
-	ip -n "$(ns a)" addr add 2001:db8:1::aa/64 dev up1 nodad && ip -n "$(ns b)" addr add 2001:db8:1::bb/64 dev up1 nodad || return
-	shim6tool -n "$(ns a)" context set $A1 $B1 locator-local 2001:db8:1::aa locator-peer 2001:db8:1::bb || return
+	ip -n "${ns}a" addr add 2001:db8:1::aa/64 dev up1 nodad && ip -n "${ns}b" addr add 2001:db8:1::bb/64 dev up1 nodad || return
+	shim6tool -n "${ns}a" context set $A1 $B1 locator-local 2001:db8:1::aa locator-peer 2001:db8:1::bb || return
 	before=$(stat_of a out-rehomed)
 	arrives 1 dev=up1 && grew a out-rehomed "$before" || return
-	switch_to 1 && ip -n "$(ns a)" addr del 2001:db8:1::aa/64 dev up1 && ip -n "$(ns b)" addr del 2001:db8:1::bb/64 dev up1
+	switch_to 1 && ip -n "${ns}a" addr del 2001:db8:1::aa/64 dev up1 && ip -n "${ns}b" addr del 2001:db8:1::bb/64 dev up1
 }
 
 # The ULID is kept on the loopback when its link has lost it. Sockets stay bound to the link.
 bound_kept()
 {
 	switch_to 1 && server && session_begin dev=up1 || { cat "$TEST_TMP/talk"; fail "no session"; return 1; }
-	ip -n "$(ns a)" addr add $A1/128 dev lo nodad && ip -n "$(ns a)" addr del $A1/64 dev up1 && switch_host b 2 || return
+	ip -n "${ns}a" addr add $A1/128 dev lo nodad && ip -n "${ns}a" addr del $A1/64 dev up1 && switch_host b 2 || return
 	: >"$TEST_TMP/go/1"
 	pause 2
-	ip -n "$(ns a)" addr add $A1/64 dev up1 nodad && ip -n "$(ns a)" addr del $A1/128 dev lo && switch_to 1 || return
+	ip -n "${ns}a" addr add $A1/64 dev up1 nodad && ip -n "${ns}a" addr del $A1/128 dev lo && switch_to 1 || return
 	busywait 20 grep -q "ok 1" "$TEST_TMP/talk" || { cat "$TEST_TMP/talk"; fail "it does not go on"; return 1; }
 	session_end && server_ends
 }
@@ -510,8 +510,8 @@ cell()
 			in_ns $h nft delete table ip6 $t 2>/dev/null
 		done
 	done
-	ip -n "$(ns a)" xfrm policy flush
-	ip -n "$(ns a)" -6 rule del priority 100 2>/dev/null
+	ip -n "${ns}a" xfrm policy flush
+	ip -n "${ns}a" -6 rule del priority 100 2>/dev/null
 	link_alive 1
 	start_over
 }

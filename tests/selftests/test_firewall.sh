@@ -24,7 +24,7 @@ daemons()
 			trusted-prefixes = ["2001:db8::/32"]
 		EOF2
 		# The place where ip netns exec and shim6tool look for it.
-		mkdir -p "/etc/netns/$(ns $h)" && cp "$(daemon_dir $h)/shim6d.conf" "/etc/netns/$(ns $h)/" && daemon_start $h || return
+		mkdir -p "/etc/netns/${ns}$h" && cp "$(daemon_dir $h)/shim6d.conf" "/etc/netns/${ns}$h/" && daemon_start $h || return
 	done
 }
 
@@ -58,7 +58,7 @@ session()
 
 	{ listens b 22 || ssh_up; } && session_begin || return
 	# A context of the session before may have another pair.
-	shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns b)" context flush && busywait 10 forgotten &&
+	shim6tool -n "${ns}a" context flush && shim6tool -n "${ns}b" context flush && busywait 10 forgotten &&
 		in_ns a shim6tool context trigger $A1 $B1 force && busywait 60 established ||
 		{ cat "$(daemon_dir a)/log"; fail "no context"; return 1; }
 	session_talk 5 || return
@@ -77,10 +77,10 @@ firewalld_begins()
 {
 	grep -q '^IPv6_rpfilter=yes' /etc/firewalld/firewalld.conf && install -D -m 644 "$here/../../examples/firewall/shim6.xml" \
 		/usr/lib/firewalld/services/shim6.xml && mkdir -p /run/dbus || return
-	ip netns exec "$(ns b)" dbus-daemon --system --nofork --nopidfile >"$TEST_TMP/dbus.log" 2>&1 9>&- &
+	ip netns exec "${ns}b" dbus-daemon --system --nofork --nopidfile >"$TEST_TMP/dbus.log" 2>&1 9>&- &
 	bus=$!
 	busywait 60 test -S /run/dbus/system_bus_socket || { cat "$TEST_TMP/dbus.log"; return 1; }
-	ip netns exec "$(ns b)" firewalld --nofork --nopid >"$TEST_TMP/firewalld.log" 2>&1 9>&- &
+	ip netns exec "${ns}b" firewalld --nofork --nopid >"$TEST_TMP/firewalld.log" 2>&1 9>&- &
 	firewalld=$!
 	busywait 200 runs || { cat "$TEST_TMP/firewalld.log" /var/log/firewalld; fail "firewalld does not run"; return 1; }
 	in_ns b nft list chain inet firewalld filter_PREROUTING | grep 'fib saddr' || fail "there is no reverse-path filter"

@@ -18,8 +18,8 @@ fuzz()
 {
 	in_ns a /usr/bin/python3 "$here/netlink_fuzz.py" $messages ${1:+"$1"} || return
 	# The next case needs room for two contexts.
-	shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns a)" policy flush &&
-	shim6tool -n "$(ns a)" config set max-contexts 131072
+	shim6tool -n "${ns}a" context flush && shim6tool -n "${ns}a" policy flush &&
+	shim6tool -n "${ns}a" config set max-contexts 131072
 }
 
 module_path() { modinfo -F filename shim6; }
@@ -32,7 +32,7 @@ if [ -e /proc/self/fail-nth ]; then
 	[ -d /sys/kernel/debug/failslab ] || mount -t debugfs none /sys/kernel/debug
 	# In a namespace that the random requests have not configured. Not by `ip netns exec`,
 	# which would hide the settings in /sys.
-	run_test "requests while memory is short" nsenter "--net=/run/netns/$(ns b)" /usr/bin/python3 "$here/netlink_fail.py" requests
+	run_test "requests while memory is short" nsenter "--net=/run/netns/${ns}b" /usr/bin/python3 "$here/netlink_fail.py" requests
 	run_test "the first use of a namespace while memory is short" /usr/bin/python3 "$here/netlink_fail.py" first
 	run_test "the module is unloaded" modprobe -r shim6
 	# The kernel's tracing warns, and continues, if there is no memory for the events of

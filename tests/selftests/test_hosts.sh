@@ -17,7 +17,7 @@ need ip radvd nft tc tcpdump ping modprobe shim6tool shim6d python3 curl jq
 
 FAR=2001:db8:f:1::1
 
-a_ip() { ip -n "$(ns a)" "$@"; }
+a_ip() { ip -n "${ns}a" "$@"; }
 log_says() { grep -q "$1" "$(daemon_dir a)/log"; }
 
 begins()
@@ -110,14 +110,14 @@ moved()
 {
 	a_ip addr add $VIRTUAL/64 dev up1 nodad && busywait 5 own_locator a $VIRTUAL .available &&
 	command_ok b open "$(context_name "$U_b" $VIRTUAL)" && U_a=$VIRTUAL busywait 20 context_there || { fail "no context"; return 1; }
-	a_ip addr del $VIRTUAL/64 dev up1 && ip -n "$(ns p1)" addr add $VIRTUAL/64 dev host nodad && sleep 4
+	a_ip addr del $VIRTUAL/64 dev up1 && ip -n "${ns}p1" addr add $VIRTUAL/64 dev host nodad && sleep 4
 	not_on_lo || { a_ip -6 addr; fail "the old host still has it"; return 1; }
 	in_ns a ping -6 -q -n -c 1 -W 1 $VIRTUAL && a_ip -6 neigh show to $VIRTUAL dev up1 | grep -q lladdr ||
 		{ fail "the old host does not ask the new one"; return 1; }
-	ip -n "$(ns p1)" addr del $VIRTUAL/64 dev host && contexts_flush
+	ip -n "${ns}p1" addr del $VIRTUAL/64 dev host && contexts_flush
 }
 
-contexts_flush() { shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns b)" context flush; }
+contexts_flush() { shim6tool -n "${ns}a" context flush && shim6tool -n "${ns}b" context flush; }
 
 # A program that renews its configuration deletes an address as well. The context lives.
 renews()
@@ -202,12 +202,12 @@ containers()
 	local p
 
 	ns_add c && in_ns a sysctl -qw net.ipv6.conf.up1.accept_ra=2 net.ipv6.conf.up2.accept_ra=2 net.ipv6.conf.all.forwarding=1 &&
-	ip link add vc netns "$(ns a)" type veth peer name eth0 netns "$(ns c)" && a_ip link set vc up && ip -n "$(ns c)" link set eth0 up || return
+	ip link add vc netns "${ns}a" type veth peer name eth0 netns "${ns}c" && a_ip link set vc up && ip -n "${ns}c" link set eth0 up || return
 	for p in 1 2; do
-		a_ip addr add 2001:db8:$p:c::1/64 dev vc nodad && ip -n "$(ns c)" addr add 2001:db8:$p:c::c/64 dev eth0 nodad &&
-		ip -n "$(ns p$p)" route add 2001:db8:$p:c::/64 via "$(topo_addr a up$p)" dev host || return
+		a_ip addr add 2001:db8:$p:c::1/64 dev vc nodad && ip -n "${ns}c" addr add 2001:db8:$p:c::c/64 dev eth0 nodad &&
+		ip -n "${ns}p$p" route add 2001:db8:$p:c::/64 via "$(topo_addr a up$p)" dev host || return
 	done
-	ip -n "$(ns c)" -6 route add default via 2001:db8:1:c::1
+	ip -n "${ns}c" -6 route add default via 2001:db8:1:c::1
 	for p in 1 2; do
 		busywait 30 forwarded $p || { ours; fail "packets of 2001:db8:$p:c::c do not go by up$p"; return 1; }
 	done
@@ -235,7 +235,7 @@ copied()
 
 	for i in 1 2 3; do
 		busywait 30 is_made up1 || { a_ip -6 addr; fail "no address $i"; return 1; }
-		ip -n "$(ns p1)" addr add "$(made up1)/64" dev host nodad && a_ip link set up1 down && a_ip link set up1 up && sleep 10 || return
+		ip -n "${ns}p1" addr add "$(made up1)/64" dev host nodad && a_ip link set up1 down && a_ip link set up1 up && sleep 10 || return
 	done
 	is_made up1 && { a_ip -6 addr; fail "there is a fourth address"; return 1; }
 	busywait 120 is_made up1 && busywait 30 is_made up2 ||

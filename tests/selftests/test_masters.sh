@@ -17,7 +17,7 @@ TAP_STORY=1
 . "$here/routers.sh"
 need ip bridge radvd nft tc ping modprobe shim6tool shim6d python3 curl jq
 
-a_ip() { ip -n "$(ns a)" "$@"; }
+a_ip() { ip -n "${ns}a" "$@"; }
 
 # rewire: the links of a become those of the picture.
 rewire()
@@ -25,18 +25,18 @@ rewire()
 	local p t
 
 	ns_add sw && in_ns sw sysctl -qw net.ipv6.conf.default.disable_ipv6=1 || return
-	ip -n "$(ns sw)" link add br0 type bridge forward_delay 0 vlan_filtering 1 && ip -n "$(ns sw)" link set br0 up &&
+	ip -n "${ns}sw" link add br0 type bridge forward_delay 0 vlan_filtering 1 && ip -n "${ns}sw" link set br0 up &&
 	a_ip link add bond0 type bond mode active-backup miimon 100 || return
 	for t in t1 t2; do
-		ip link add $t netns "$(ns a)" type veth peer name $t netns "$(ns sw)" && a_ip link set $t master bond0 &&
-		ip -n "$(ns sw)" link set $t master br0 up && bridge -n "$(ns sw)" vlan add dev $t vid 10 &&
-		bridge -n "$(ns sw)" vlan add dev $t vid 20 || return
+		ip link add $t netns "${ns}a" type veth peer name $t netns "${ns}sw" && a_ip link set $t master bond0 &&
+		ip -n "${ns}sw" link set $t master br0 up && bridge -n "${ns}sw" vlan add dev $t vid 10 &&
+		bridge -n "${ns}sw" vlan add dev $t vid 20 || return
 	done
 	a_ip link set bond0 up || return
 	for p in 1 2; do
-		a_ip link del up$p && ip link add host netns "$(ns p$p)" address 00:00:5e:00:0$p:01 type veth peer name p$p netns "$(ns sw)" &&
-		ip -n "$(ns sw)" link set p$p master br0 up && bridge -n "$(ns sw)" vlan del dev p$p vid 1 &&
-		bridge -n "$(ns sw)" vlan add dev p$p vid ${p}0 pvid untagged && router_up $p &&
+		a_ip link del up$p && ip link add host netns "${ns}p$p" address 00:00:5e:00:0$p:01 type veth peer name p$p netns "${ns}sw" &&
+		ip -n "${ns}sw" link set p$p master br0 up && bridge -n "${ns}sw" vlan del dev p$p vid 1 &&
+		bridge -n "${ns}sw" vlan add dev p$p vid ${p}0 pvid untagged && router_up $p &&
 		a_ip link add link bond0 name up$p address 00:00:5e:00:0$p:02 type vlan id ${p}0 && a_ip link set up$p up || return
 	done
 }
@@ -70,21 +70,21 @@ provider_lost()
 	talk_end
 }
 
-contexts_flush() { shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns b)" context flush; }
+contexts_flush() { shim6tool -n "${ns}a" context flush && shim6tool -n "${ns}b" context flush; }
 
 # Packets of a VRF are left alone. So no locator is there, peers are told of none, and users are told why.
 in_vrf()
 {
 	contexts_flush && a_ip link add blue type vrf table 77 && a_ip link set blue up && a_ip link set up2 master blue || return
 	busywait 20 no_locator 2 || { ask a /locators; fail "addresses in a VRF are locators"; return 1; }
-	busywait 20 told_of_vrf || { shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" locator; fail "the reason is not told"; return 1; }
+	busywait 20 told_of_vrf || { shim6tool -n "${ns}a" -socket "$(daemon_dir a)/socket" locator; fail "the reason is not told"; return 1; }
 	U_a=$(made_addr a up1)
 	calls || return
 	! ask_if b /contexts 'any(.[]."locators-peer"[]?; .address | startswith("2001:db8:2:"))' || { fail "b is told of an address in a VRF"; return 1; }
 	talk_end
 }
 
-told_of_vrf() { shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" locator | grep -q 'interface up2 is in a VRF, where Shim6 does not work'; }
+told_of_vrf() { shim6tool -n "${ns}a" -socket "$(daemon_dir a)/socket" locator | grep -q 'interface up2 is in a VRF, where Shim6 does not work'; }
 no_locator() { ask_if a /locators "all(.[] | select(.interface == \"up$1\"); .available | not)"; }
 
 out_of_vrf()

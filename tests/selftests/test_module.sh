@@ -81,8 +81,8 @@ under_namespaces()
 	local i churn
 
 	for i in $(seq $((2 * rounds))); do
-		ip netns add "$(ns "churn$i")"
-		ip netns delete "$(ns "churn$i")"
+		ip netns add "${ns}churn$i"
+		ip netns delete "${ns}churn$i"
 	done &
 	churn=$!
 	for i in $(seq $((rounds / 2))); do
@@ -101,7 +101,7 @@ under_requests()
 	ns_add asker
 	(
 		for i in $(seq $rounds); do
-			shim6tool -n "$(ns asker)" config show
+			shim6tool -n "${ns}asker" config show
 			shim6tool config set max-flows $((i + 1))
 		done
 	) >"$TEST_TMP/asked" 2>&1 &
@@ -128,11 +128,11 @@ namespace_dies()
 	for i in $(seq $rounds); do
 		ns_add "dying$i" || return
 		for _ in 1 2 3; do
-			shim6tool -n "$(ns "dying$i")" config show
-			shim6tool -n "$(ns "dying$i")" config set max-flows $i
+			shim6tool -n "${ns}dying$i" config show
+			shim6tool -n "${ns}dying$i" config set max-flows $i
 		done >/dev/null 2>&1 &
 		asking=$!
-		ip netns delete "$(ns "dying$i")"
+		ip netns delete "${ns}dying$i"
 		wait $asking
 	done
 	return 0

@@ -34,10 +34,10 @@ arrives()
 	local sink source d=$TEST_TMP/arrives
 
 	rm -f "$d.sink"
-	ip netns exec "$(ns b)" timeout 30 /usr/bin/python3 "$here/stream.py" sink "$1" >"$d.sink" 2>"$d.longest" &
+	ip netns exec "${ns}b" timeout 30 /usr/bin/python3 "$here/stream.py" sink "$1" >"$d.sink" 2>"$d.longest" &
 	sink=$!
 	busywait 10 grep -q ready "$d.sink" || { fail "the sink is not ready"; return 1; }
-	ip netns exec "$(ns a)" timeout 20 /usr/bin/python3 "$here/stream.py" source "$1" "$2" >"$d.source" &
+	ip netns exec "${ns}a" timeout 20 /usr/bin/python3 "$here/stream.py" source "$1" "$2" >"$d.source" &
 	source=$!
 	wait $source || { kill $sink; fail "the source fails"; return 1; }
 	wait $sink || { fail "the sink fails"; return 1; }
@@ -72,14 +72,14 @@ wireguard()
 	for h in a b; do wg genkey 2>/dev/null >"$TEST_TMP/$h.key"; done
 	wireguard_end a b $B1 1 && wireguard_end b a $A1 2 || return
 	survives fd00:1::2 1372 || return
-	for h in a b; do ip -n "$(ns $h)" link del wg0 || return; done
+	for h in a b; do ip -n "${ns}$h" link del wg0 || return; done
 }
 wireguard_end()
 {
-	ip -n "$(ns "$1")" link add wg0 type wireguard &&
+	ip -n "${ns}$1" link add wg0 type wireguard &&
 	in_ns "$1" wg set wg0 listen-port 51820 private-key "$TEST_TMP/$1.key" \
 		peer "$(wg pubkey <"$TEST_TMP/$2.key")" allowed-ips ::/0 endpoint "[$3]:51820" &&
-	ip -n "$(ns "$1")" addr add "fd00:1::$4/64" dev wg0 nodad && ip -n "$(ns "$1")" link set wg0 up
+	ip -n "${ns}$1" addr add "fd00:1::$4/64" dev wg0 nodad && ip -n "${ns}$1" link set wg0 up
 }
 
 # link_tunnel TYPE SIZE [WORD...]: one of ip's tunnels between the ULIDs; %l and %p
@@ -92,12 +92,12 @@ link_tunnel()
 	for h in a b; do
 		l=$A1 p=$B1 n=1
 		[ $h = a ] || { l=$B1 p=$A1 n=2; }
-			ip -n "$(ns $h)" link del tun1 2>/dev/null
-		ip -n "$(ns $h)" link add tun1 type "$type" $(echo "$*" | sed "s/%l/$l/; s/%p/$p/") &&
-		ip -n "$(ns $h)" addr add "fd00:2::$n/64" dev tun1 nodad && ip -n "$(ns $h)" link set tun1 up || return
+			ip -n "${ns}$h" link del tun1 2>/dev/null
+		ip -n "${ns}$h" link add tun1 type "$type" $(echo "$*" | sed "s/%l/$l/; s/%p/$p/") &&
+		ip -n "${ns}$h" addr add "fd00:2::$n/64" dev tun1 nodad && ip -n "${ns}$h" link set tun1 up || return
 	done
 	survives fd00:2::2 "$size" || return
-	for h in a b; do ip -n "$(ns $h)" link del tun1 || return; done
+	for h in a b; do ip -n "${ns}$h" link del tun1 || return; done
 }
 
 # esp MODE: IPsec between the ULIDs, or in its tunnel between addresses behind them.
@@ -107,23 +107,23 @@ esp()
 
 	[ "$mode" = transport ] || {
 		a=fd00:3::1 b=fd00:3::2 size=1360
-		ip -n "$(ns a)" addr add $a/128 dev lo && ip -n "$(ns b)" addr add $b/128 dev lo &&
-		ip -n "$(ns a)" -6 route add $b/128 via $B1 src $a && ip -n "$(ns b)" -6 route add $a/128 via $A1 src $b || return
+		ip -n "${ns}a" addr add $a/128 dev lo && ip -n "${ns}b" addr add $b/128 dev lo &&
+		ip -n "${ns}a" -6 route add $b/128 via $B1 src $a && ip -n "${ns}b" -6 route add $a/128 via $A1 src $b || return
 	}
 	for h in a b; do
-		ip -n "$(ns $h)" xfrm state add src $A1 dst $B1 proto esp spi 0x100 mode "$mode" aead 'rfc4106(gcm(aes))' $key 128 &&
-		ip -n "$(ns $h)" xfrm state add src $B1 dst $A1 proto esp spi 0x200 mode "$mode" aead 'rfc4106(gcm(aes))' $key 128 || return
+		ip -n "${ns}$h" xfrm state add src $A1 dst $B1 proto esp spi 0x100 mode "$mode" aead 'rfc4106(gcm(aes))' $key 128 &&
+		ip -n "${ns}$h" xfrm state add src $B1 dst $A1 proto esp spi 0x200 mode "$mode" aead 'rfc4106(gcm(aes))' $key 128 || return
 	done
 	esp_policy a $a $b out $A1 $B1 "$mode" && esp_policy a $b $a in $B1 $A1 "$mode" &&
 	esp_policy b $b $a out $B1 $A1 "$mode" && esp_policy b $a $b in $A1 $B1 "$mode" || return
 	survives $b $size
 	rc=$?
-	for h in a b; do ip -n "$(ns $h)" xfrm policy flush && ip -n "$(ns $h)" xfrm state flush; done
+	for h in a b; do ip -n "${ns}$h" xfrm policy flush && ip -n "${ns}$h" xfrm state flush; done
 	return $rc
 }
 esp_policy()
 {
-	ip -n "$(ns "$1")" xfrm policy add src "$2" dst "$3" dir "$4" tmpl src "$5" dst "$6" proto esp mode "$7"
+	ip -n "${ns}$1" xfrm policy add src "$2" dst "$3" dir "$4" tmpl src "$5" dst "$6" proto esp mode "$7"
 }
 
 # datagrams HOW: a sender like those of QUIC: it has found the size that fits, acknowledges,
@@ -133,10 +133,10 @@ datagrams()
 	local sink rc d=$TEST_TMP/datagrams
 
 	rm -f "$d.sink"
-	ip netns exec "$(ns b)" timeout 60 /usr/bin/python3 "$here/datagrams.py" sink $B1 >"$d.sink" &
+	ip netns exec "${ns}b" timeout 60 /usr/bin/python3 "$here/datagrams.py" sink $B1 >"$d.sink" &
 	sink=$!
 	busywait 10 grep -q ready "$d.sink" || { fail "the sink is not ready"; return 1; }
-	ip netns exec "$(ns a)" timeout 40 /usr/bin/python3 "$here/datagrams.py" source $A1 $B1 "$1" >"$d.source" &
+	ip netns exec "${ns}a" timeout 40 /usr/bin/python3 "$here/datagrams.py" source $A1 $B1 "$1" >"$d.source" &
 	rc=$!
 	sleep 0.5
 	link_dead 1 && switch_to 2 || return
@@ -153,7 +153,7 @@ mtu_of_links()
 	local h l
 
 	for h in a b; do
-		for l in up1 up2; do ip -n "$(ns $h)" link set $l mtu "$1" || return; done
+		for l in up1 up2; do ip -n "${ns}$h" link set $l mtu "$1" || return; done
 	done
 }
 
@@ -168,7 +168,7 @@ big_tcp()
 	for h in a b; do
 		for l in up1 up2; do
 			in_ns $h tc qdisc del dev $l root 2>/dev/null
-			ip -n "$(ns $h)" link set $l gso_max_size 200000 gro_max_size 200000 || return
+			ip -n "${ns}$h" link set $l gso_max_size 200000 gro_max_size 200000 || return
 		done
 	done
 	in_ns a nft -f - <<-EOF || return
@@ -201,7 +201,7 @@ big_stream()
 	local sink n=20000000 d=$TEST_TMP/big
 
 	rm -f "$d"
-	ip netns exec "$(ns b)" timeout 60 /usr/bin/python3 "$here/datagrams.py" tcp-sink $B1 $n >"$d" &
+	ip netns exec "${ns}b" timeout 60 /usr/bin/python3 "$here/datagrams.py" tcp-sink $B1 $n >"$d" &
 	sink=$!
 	busywait 20 grep -q ready "$d" || { fail "the sink is not ready"; return 1; }
 	in_ns a timeout 60 /usr/bin/python3 "$here/datagrams.py" tcp-source $B1 $n || { fail "the source fails"; return 1; }
@@ -214,10 +214,10 @@ device_goes()
 	local s
 
 	switch_to 2 || return
-	ip netns exec "$(ns a)" /usr/bin/python3 "$here/datagrams.py" hold $A1 $B1 >"$TEST_TMP/hold" &
+	ip netns exec "${ns}a" /usr/bin/python3 "$here/datagrams.py" hold $A1 $B1 >"$TEST_TMP/hold" &
 	s=$!
 	busywait 10 grep -q 1492 "$TEST_TMP/hold" || { cat "$TEST_TMP/hold"; fail "the socket is not told"; return 1; }
-	timeout 8 ip -n "$(ns a)" link del up1 || { kill $s; fail "the device is held"; return 1; }
+	timeout 8 ip -n "${ns}a" link del up1 || { kill $s; fail "the device is held"; return 1; }
 	kill $s
 	wait $s 2>/dev/null
 	return 0

@@ -41,7 +41,7 @@ networkd_begin()
 	networkd=$!
 }
 
-networkd_runs() { ip netns pids "$(ns a)" | xargs -r ps -o comm= -p | grep -qx systemd-network; }
+networkd_runs() { ip netns pids "${ns}a" | xargs -r ps -o comm= -p | grep -qx systemd-network; }
 
 manager_end()
 {
@@ -66,7 +66,7 @@ doctor_advises()
 {
 	local file=$TEST_TMP/network/05-
 
-	wrong_way shim6tool -n "$(ns a)" || return
+	wrong_way shim6tool -n "${ns}a" || return
 	echo "$ADVICE"
 	file+=$WRONG.network
 	[[ $ADVICE == *"copy /etc/systemd/network/up.network, "*" to /etc/systemd/network/05-$WRONG.network, with 'Name=$WRONG' below "* ]] &&
@@ -74,8 +74,8 @@ doctor_advises()
 	{ sed "s/^Name=.*/Name=$WRONG/" "$TEST_TMP/network/up.network" &&
 		printf '\n[Route]\n%s\n%s\n' "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"; } >"$file"
 	cat "$file"
-	manager_restart && busywait 30 their_defaults && busywait 20 right_way shim6tool -n "$(ns a)" ||
-		{ cat "$TEST_TMP/doctor"; ip -n "$(ns a)" -6 route; manager_log; fail "the advice does not help"; return 1; }
+	manager_restart && busywait 30 their_defaults && busywait 20 right_way shim6tool -n "${ns}a" ||
+		{ cat "$TEST_TMP/doctor"; ip -n "${ns}a" -6 route; manager_log; fail "the advice does not help"; return 1; }
 	rm "$file"
 	manager_restart && busywait 30 has_addr a up1 && busywait 30 has_addr a up2 && busywait 30 their_defaults
 }
@@ -92,13 +92,13 @@ endless()
 		radvd_set $p "$(topo_prefix $p)" infinity infinity || return
 	done
 	for up in up1 up2; do
-		busywait 30 has_no_end "$(topo_addr a $up)" || { ip -n "$(ns a)" -6 addr; fail "the lifetime on $up has an end"; return 1; }
+		busywait 30 has_no_end "$(topo_addr a $up)" || { ip -n "${ns}a" -6 addr; fail "the lifetime on $up has an end"; return 1; }
 	done
-	daemon_start a && both_made && has_no_end "$M1" && has_no_end "$M2" || { ip -n "$(ns a)" -6 addr; fail "nothing is made"; return 1; }
+	daemon_start a && both_made && has_no_end "$M1" && has_no_end "$M2" || { ip -n "${ns}a" -6 addr; fail "nothing is made"; return 1; }
 	source_routing
 }
 
-has_no_end() { ip -n "$(ns a)" -6 addr show to "$1" | grep -q 'valid_lft forever'; }
+has_no_end() { ip -n "${ns}a" -6 addr show to "$1" | grep -q 'valid_lft forever'; }
 
 beside_begin
 run_test "lifetimes without an end" endless

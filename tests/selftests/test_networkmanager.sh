@@ -63,7 +63,7 @@ watched()
 {
 	local pid status
 
-	ip -n "$(ns a)" -6 monitor address rule route >"$TEST_TMP/monitor" 2>&1 &
+	ip -n "${ns}a" -6 monitor address rule route >"$TEST_TMP/monitor" 2>&1 &
 	pid=$!
 	pause 0.5
 	"$@"
@@ -98,7 +98,7 @@ doctor_advises()
 	[[ $ADVICE =~ "so '"("nmcli connection modify "[^\']*)"', then '"("nmcli device reapply $WRONG")"'" ]] || { inside cat /proc/self/mountinfo; fail "the advice is another one"; return 1; }
 	eval "inside ${BASH_REMATCH[1]}" && eval "inside ${BASH_REMATCH[2]}" || return
 	busywait 20 right_way inside "$tool" ||
-		{ cat "$TEST_TMP/doctor"; ip -n "$(ns a)" -6 rule; ip -n "$(ns a)" -6 route show table all; fail "the advice does not help"; return 1; }
+		{ cat "$TEST_TMP/doctor"; ip -n "${ns}a" -6 rule; ip -n "${ns}a" -6 route show table all; fail "the advice does not help"; return 1; }
 	inside nmcli connection modify "$WRONG" ipv6.routes "" ipv6.routing-rules "" && inside nmcli device reapply "$WRONG" &&
 	busywait 30 their_defaults
 }

@@ -18,9 +18,9 @@ cable()
 
 	modprobe s6_nic "$@" || return
 	for h in a b; do
-		ip link set nic$i netns "$(ns $h)" &&
-		ip -n "$(ns $h)" link set nic$i name up2 up &&
-		ip -n "$(ns $h)" addr add "2001:db8:2::$h/64" dev up2 nodad || return
+		ip link set nic$i netns "${ns}$h" &&
+		ip -n "${ns}$h" link set nic$i name up2 up &&
+		ip -n "${ns}$h" addr add "2001:db8:2::$h/64" dev up2 nodad || return
 		i=1
 	done
 	link_set 2 && in_ns a ping -6 -q -n -c 1 -W 5 $B2 >/dev/null
@@ -31,8 +31,8 @@ uncable()
 	local h i=0
 
 	for h in a b; do
-		ip -n "$(ns $h)" link set up2 down && ip -n "$(ns $h)" link set up2 name nic$i &&
-		ip -n "$(ns $h)" link set nic$i netns 1 || return
+		ip -n "${ns}$h" link set up2 down && ip -n "${ns}$h" link set up2 name nic$i &&
+		ip -n "${ns}$h" link set nic$i netns 1 || return
 		i=1
 	done
 	modprobe -r s6_nic
@@ -107,15 +107,15 @@ below_bridge()
 	local h
 
 	for h in a b; do
-		ip -n "$(ns $h)" addr flush dev up2 && ip -n "$(ns $h)" link set up2 down && ip -n "$(ns $h)" link set up2 name card2 &&
-		ip -n "$(ns $h)" link add up2 type bridge && ip -n "$(ns $h)" link set card2 master up2 up &&
-		ip -n "$(ns $h)" link set up2 up && ip -n "$(ns $h)" addr add "2001:db8:2::$h/64" dev up2 nodad || return
+		ip -n "${ns}$h" addr flush dev up2 && ip -n "${ns}$h" link set up2 down && ip -n "${ns}$h" link set up2 name card2 &&
+		ip -n "${ns}$h" link add up2 type bridge && ip -n "${ns}$h" link set card2 master up2 up &&
+		ip -n "${ns}$h" link set up2 up && ip -n "${ns}$h" addr add "2001:db8:2::$h/64" dev up2 nodad || return
 	done
 	link_set 2 && in_ns a ping -6 -q -n -c 1 -W 5 $B2 >/dev/null && carries 2 || return
 	expect_eq "large segments that the driver did not know" "$(wrong)" 0 || return
 	for h in a b; do
-		ip -n "$(ns $h)" link del up2 && ip -n "$(ns $h)" link set card2 down && ip -n "$(ns $h)" link set card2 name up2 up &&
-		ip -n "$(ns $h)" addr add "2001:db8:2::$h/64" dev up2 nodad || return
+		ip -n "${ns}$h" link del up2 && ip -n "${ns}$h" link set card2 down && ip -n "${ns}$h" link set card2 name up2 up &&
+		ip -n "${ns}$h" addr add "2001:db8:2::$h/64" dev up2 nodad || return
 	done
 	link_set 2
 }

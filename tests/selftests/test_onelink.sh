@@ -47,25 +47,25 @@ one_link()
 	topo_links 5ms && ns_add sw p9 || return
 	in_ns sw sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
 	in_ns p9 sysctl -qw net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.accept_dad=0
-	ip -n "$(ns a)" link del up1 && ip -n "$(ns a)" link del up2 && ip -n "$(ns sw)" link add br0 type bridge forward_delay 0 &&
-		ip -n "$(ns sw)" link set br0 up &&
-		ip link add up1 netns "$(ns a)" address 00:00:5e:00:01:02 type veth peer name up1 netns "$(ns sw)" || return
+	ip -n "${ns}a" link del up1 && ip -n "${ns}a" link del up2 && ip -n "${ns}sw" link add br0 type bridge forward_delay 0 &&
+		ip -n "${ns}sw" link set br0 up &&
+		ip link add up1 netns "${ns}a" address 00:00:5e:00:01:02 type veth peer name up1 netns "${ns}sw" || return
 	for p in 1 2 9; do
-		ip link add host netns "$(ns p$p)" address 00:00:5e:00:0$p:01 type veth peer name p$p netns "$(ns sw)" &&
-			ip -n "$(ns p$p)" link set host up || return
+		ip link add host netns "${ns}p$p" address 00:00:5e:00:0$p:01 type veth peer name p$p netns "${ns}sw" &&
+			ip -n "${ns}p$p" link set host up || return
 	done
 	# The router of low preference has the lowest address.
-	ip -n "$(ns p9)" link set host address 00:00:5e:00:00:01 || return
+	ip -n "${ns}p9" link set host address 00:00:5e:00:00:01 || return
 	for p in up1 p1 p2 p9; do
-		ip -n "$(ns sw)" link set $p master br0 up || return
+		ip -n "${ns}sw" link set $p master br0 up || return
 	done
-	ip -n "$(ns a)" link set up1 up
+	ip -n "${ns}a" link set up1 up
 	for p in 1 2; do
-		ip -n "$(ns p$p)" addr add "$(topo_prefix $p)::1/64" dev host nodad || return
+		ip -n "${ns}p$p" addr add "$(topo_prefix $p)::1/64" dev host nodad || return
 		in_ns p$p nft "add table ip6 spoofed; add chain ip6 spoofed forward { type filter hook forward priority 0; };
 			add rule ip6 spoofed forward iifname host ip6 saddr != { 2001:db8:$p::/48, fe80::/10 } counter drop" || return
 	done
-	ip -n "$(ns core)" addr add $LIKE1/128 dev lo && ip -n "$(ns core)" addr add $LIKE2/128 dev lo || return
+	ip -n "${ns}core" addr add $LIKE1/128 dev lo && ip -n "${ns}core" addr add $LIKE2/128 dev lo || return
 	echo "interface host { AdvSendAdvert on; MinRtrAdvInterval 300; MaxRtrAdvInterval 600; AdvDefaultPreference low; };" >"$TEST_TMP/radvd.9.conf"
 	busywait 20 no_tentative p9 host && in_ns p9 radvd -C "$TEST_TMP/radvd.9.conf" -p "$TEST_TMP/radvd.9.pid" -m logfile -l "$TEST_TMP/radvd.9.log" || return
 	for p in $TOPO_PROVIDERS; do
@@ -74,7 +74,7 @@ one_link()
 	busywait 30 slaac 1 && busywait 30 slaac 2
 }
 
-slaac() { ip -n "$(ns a)" -6 addr show dev up1 to "$(topo_prefix "$1")::/64" -tentative | grep -q inet6; }
+slaac() { ip -n "${ns}a" -6 addr show dev up1 to "$(topo_prefix "$1")::/64" -tentative | grep -q inet6; }
 
 # begins: shim6d on a and b, with addresses of all providers.
 begins()
@@ -92,7 +92,7 @@ begins()
 both_there()
 {
 	busywait 90 is_made up1 "$P1" && busywait 90 is_made up1 "$P2" ||
-		{ ip -n "$(ns a)" -6 addr; cat "$(daemon_dir a)/log"; fail "a lacks an address"; return 1; }
+		{ ip -n "${ns}a" -6 addr; cat "$(daemon_dir a)/log"; fail "a lacks an address"; return 1; }
 	M1=$(made up1 "$P1") M2=$(made up1 "$P2")
 }
 
@@ -121,9 +121,9 @@ unnamed()
 look_around()
 {
 	ours
-	ip -n "$(ns a)" -6 addr show dev up1
-	ip -n "$(ns a)" -6 route show default
-	shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" locator
+	ip -n "${ns}a" -6 addr show dev up1
+	ip -n "${ns}a" -6 route show default
+	shim6tool -n "${ns}a" -socket "$(daemon_dir a)/socket" locator
 	tail -n 20 "$(daemon_dir a)/log"
 }
 
@@ -157,8 +157,8 @@ fails()
 	fi
 	"$2" && busywait 60 all_is_well || { look_around; fail "prefix 1 does not come back"; return 1; }
 	talk_end
-	shim6tool -n "$(ns a)" context flush
-	shim6tool -n "$(ns b)" context flush
+	shim6tool -n "${ns}a" context flush
+	shim6tool -n "${ns}b" context flush
 	by_their_routers
 }
 
@@ -168,8 +168,8 @@ all_is_well() { own_locator a "$M1" '.operational and (.why | not)' && named; }
 # A program that names no source gets one of provider 2.
 by_provider_2() { busywait 10 unnamed 2 $LIKE1; }
 
-dies() { ip -n "$(ns p1)" link set host down; }
-lives() { ip -n "$(ns p1)" link set host up && ip -n "$(ns p1)" addr replace "$P1::1/64" dev host nodad && busywait 20 no_tentative p1 host && seldom 1 "$P1" 1800 3600; }
+dies() { ip -n "${ns}p1" link set host down; }
+lives() { ip -n "${ns}p1" link set host up && ip -n "${ns}p1" addr replace "$P1::1/64" dev host nodad && busywait 20 no_tentative p1 host && seldom 1 "$P1" 1800 3600; }
 resigns() { seldom 1 "$P1" 1800 3600 0; }
 serves() { seldom 1 "$P1" 1800 3600; }
 withdraws() { seldom 1 "$P1" 0 3600; }
@@ -181,9 +181,9 @@ far_gateway()
 {
 	local far=2001:db8:1:ff::1
 
-	ip -n "$(ns a)" -6 route add default via $far dev up1 onlink metric 4096 &&
+	ip -n "${ns}a" -6 route add default via $far dev up1 onlink metric 4096 &&
 		busywait 10 in_tables "default via $far dev up1 table [0-9]* .* onlink" || { look_around; fail "no route by it"; return 1; }
-	ip -n "$(ns a)" -6 route del default via $far dev up1 onlink metric 4096
+	ip -n "${ns}a" -6 route del default via $far dev up1 onlink metric 4096
 	busywait 10 not_in_tables $far || { ours; fail "the route stays"; return 1; }
 	by_their_routers
 }
@@ -194,22 +194,22 @@ not_in_tables() { ! in_tables "$1"; }
 # pulled: its prefixes are used on the second one, and sessions go on there.
 two_links()
 {
-	ip link add wl netns "$(ns a)" address 00:00:5e:00:01:03 type veth peer name wl netns "$(ns sw)" &&
-		ip -n "$(ns sw)" link set wl master br0 up && ip -n "$(ns a)" link set wl up && busywait 30 is_on wl "$P1:200:5eff:fe00:103" || return
+	ip link add wl netns "${ns}a" address 00:00:5e:00:01:03 type veth peer name wl netns "${ns}sw" &&
+		ip -n "${ns}sw" link set wl master br0 up && ip -n "${ns}a" link set wl up && busywait 30 is_on wl "$P1:200:5eff:fe00:103" || return
 	expect_eq "at first, the address is on" "$(made up1 "$P1")" "$M1" || return
 	talk_begin a 1000 tcp udp listen && busywait 60 context_there && pause 5 || { look; return 1; }
-	ip -n "$(ns sw)" link set up1 down
+	ip -n "${ns}sw" link set up1 down
 	busywait 30 is_on wl "$M1" && busywait 30 is_on wl "$M2" || { look_around; fail "the addresses do not move"; return 1; }
 	pause 5
 	talk_told && pause 10 && silent_below "on the other link" 1000 || { look; look_around; return 1; }
 	talk_end
 	in_ns a ping -6 -q -c 2 -i 0.2 -W 1 -I "$P1:200:5eff:fe00:103" 2001:db8:f:1::1 || { look_around; fail "the other link's own address does not work"; return 1; }
-	ip -n "$(ns sw)" link set up1 up && ip -n "$(ns a)" link del wl && both_there && busywait 60 all_is_well || { look_around; return 1; }
-	shim6tool -n "$(ns a)" context flush
-	shim6tool -n "$(ns b)" context flush
+	ip -n "${ns}sw" link set up1 up && ip -n "${ns}a" link del wl && both_there && busywait 60 all_is_well || { look_around; return 1; }
+	shim6tool -n "${ns}a" context flush
+	shim6tool -n "${ns}b" context flush
 	by_their_routers
 }
-is_on() { ip -n "$(ns a)" -6 addr show dev "$1" to "$2" -tentative | grep -q inet6; }
+is_on() { ip -n "${ns}a" -6 addr show dev "$1" to "$2" -tentative | grep -q inet6; }
 
 # without_privilege: the kernel alone tells of options, as routers advertise themselves.
 without_privilege()
@@ -217,7 +217,7 @@ without_privilege()
 	local d
 
 	d=$(daemon_dir a)
-	daemon_end a TERM && shim6tool -n "$(ns a)" context flush && shim6d_flush
+	daemon_end a TERM && shim6tool -n "${ns}a" context flush && shim6d_flush
 	chown -R 12345:12345 "$d" && chmod 755 "$TEST_TMP" || return
 	DAEMON_AS="setpriv --reuid 12345 --regid 12345 --clear-groups --bounding-set -all,+net_admin \
 		--inh-caps -all,+net_admin --ambient-caps -all,+net_admin --no-new-privs" daemon_start a || return
@@ -243,24 +243,24 @@ in_the_sandbox()
 }
 
 two_tables() { [ -n "$(table_of "$P1")" ] && [ -n "$(table_of "$P2")" ] && [ "$(table_of "$P1")" != "$(table_of "$P2")" ]; }
-table_of() { ip -n "$(ns a)" -6 rule | sed -n "s|^32765:.*from $1::/64 lookup \([0-9]*\) .*|\1|p"; }
+table_of() { ip -n "${ns}a" -6 rule | sed -n "s|^32765:.*from $1::/64 lookup \([0-9]*\) .*|\1|p"; }
 
 # beside_networkd: systemd-networkd handles advertisements in place of the kernel.
 beside_networkd()
 {
 	in_ns a sysctl -qw net.ipv6.conf.up1.accept_ra=0
-	ip -n "$(ns a)" -6 route flush proto ra
+	ip -n "${ns}a" -6 route flush proto ra
 	mkdir -p "$TEST_TMP/network" /etc/systemd/network /run/systemd/netif/links /run/systemd/netif/leases &&
 	chown -R systemd-network: /run/systemd/netif || return
 	printf '[Match]\nName=up*\n\n[Network]\nIPv6AcceptRA=yes\n' >"$TEST_TMP/network/up.network"
 	in_ns a unshare --mount --propagation private sh -c '
 		mount --bind "$1" /etc/systemd/network && mount -o remount,ro /sys && exec "$2"' sh "$TEST_TMP/network" $NETWORKD \
 		>>"$TEST_TMP/networkd.log" 2>&1 9>&- &
-	busywait 30 two_defaults || { cat "$TEST_TMP/networkd.log"; ip -n "$(ns a)" -6 route; fail "networkd has not set up the link"; return 1; }
+	busywait 30 two_defaults || { cat "$TEST_TMP/networkd.log"; ip -n "${ns}a" -6 route; fail "networkd has not set up the link"; return 1; }
 	daemon_start a && both_there && U_a=$M1 && all_named && by_their_routers
 }
 
-two_defaults() { [ "$(ip -n "$(ns a)" -6 route show default | grep -c -o 'via fe80::200:5eff:fe00:[12]01')" = 2 ]; }
+two_defaults() { [ "$(ip -n "${ns}a" -6 route show default | grep -c -o 'via fe80::200:5eff:fe00:[12]01')" = 2 ]; }
 
 modprobe shim6 || exit
 set_up "one link with two routers" one_link

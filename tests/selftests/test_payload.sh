@@ -52,7 +52,7 @@ hosts_down()
 	in_ns core nft delete table ip6 blackhole 2>/dev/null
 	for h in a b; do
 		daemon_end $h TERM
-		shim6tool -n "$(ns $h)" context flush
+		shim6tool -n "${ns}$h" context flush
 		rm -rf "$(daemon_dir $h)"
 	done
 }
@@ -64,10 +64,10 @@ bulk_up()
 	rm -f "$BULK"*
 	: >"$BULK.server"
 	# Not by in_ns: signals must reach the programs.
-	ip netns exec "$(ns b)" /usr/bin/python3 "$here/bulk.py" serve "$B1" "$1" "$BULK" >"$BULK.server" 2>&1 9>&- &
+	ip netns exec "${ns}b" /usr/bin/python3 "$here/bulk.py" serve "$B1" "$1" "$BULK" >"$BULK.server" 2>&1 9>&- &
 	pids+=($!)
 	busywait 20 grep -q ready "$BULK.server" || { cat "$BULK.server"; fail "no server"; return 1; }
-	ip netns exec "$(ns a)" /usr/bin/python3 "$here/bulk.py" call "$A1" "$B1" "$1" "$BULK" >"$BULK.client" 2>&1 9>&- &
+	ip netns exec "${ns}a" /usr/bin/python3 "$here/bulk.py" call "$A1" "$B1" "$1" "$BULK" >"$BULK.client" 2>&1 9>&- &
 	pids+=($!)
 	busywait 60 established || { ask a /history; fail "no context"; return 1; }
 	[ "$1" = stopped ] || busywait 20 test -s "$BULK" || fail "nothing arrives"
@@ -100,7 +100,7 @@ moves()
 told()
 {
 	grep -q "trigger=payload.*$2" "$(daemon_dir "$1")/log" || { cat "$(daemon_dir "$1")/log"; fail "the journal does not say why"; return 1; }
-	shim6tool -n "$(ns "$1")" -socket "$(daemon_dir "$1")/socket" path history >"$TEST_TMP/told" &&
+	shim6tool -n "${ns}$1" -socket "$(daemon_dir "$1")/socket" path history >"$TEST_TMP/told" &&
 	grep -q 'trigger payload' "$TEST_TMP/told" && grep -q "$2" "$TEST_TMP/told" ||
 		{ cat "$TEST_TMP/told"; fail "shim6tool does not say why"; }
 }
@@ -108,7 +108,7 @@ told()
 # is_known HOST N: the host knows of N pairs that carry no payload.
 is_known()
 {
-	shim6tool -n "$(ns "$1")" -socket "$(daemon_dir "$1")/socket" path show >"$TEST_TMP/known" &&
+	shim6tool -n "${ns}$1" -socket "$(daemon_dir "$1")/socket" path show >"$TEST_TMP/known" &&
 	[ "$(grep -c 'no-payload' "$TEST_TMP/known")" = "$2" ] || { cat "$TEST_TMP/known"; fail "not $2 paths with no-payload"; }
 }
 

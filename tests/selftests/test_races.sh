@@ -35,13 +35,13 @@ more_addresses()
 	local i
 
 	for i in 1 2 3 4 5 6 7 8; do
-		ip -n "$(ns a)" addr add "2001:db8:1::1:$i/64" dev up1 nodad || return
+		ip -n "${ns}a" addr add "2001:db8:1::1:$i/64" dev up1 nodad || return
 	done
 }
 
 goes() { modprobe -r shim6 && ! grep -q '^shim6 ' /proc/modules; }
 
 set_up "two hosts with a context" several
-NS_A=$(ns a) NS_B=$(ns b) cases a races.py "${SHIM6_RACES:-40}" "${SHIM6_SEED:-$RANDOM}"
+NS_A=${ns}a NS_B=${ns}b cases a races.py "${SHIM6_RACES:-40}" "${SHIM6_SEED:-$RANDOM}"
 run_test "then the module goes for good" goes
 tap_end

@@ -21,7 +21,7 @@ begins()
 {
 	local up
 
-	routers_for a established && link_cut a up2 && ip -n "$(ns a)" addr flush dev up2 scope global || return
+	routers_for a established && link_cut a up2 && ip -n "${ns}a" addr flush dev up2 scope global || return
 	daemon_conf a </dev/null && daemon_conf b </dev/null && daemon_start a && daemon_start b || return
 	busywait 90 is_made_at a up1 || { cat "$(daemon_dir a)/log"; fail "a: no address"; return 1; }
 	for up in up1 up2; do
@@ -38,7 +38,7 @@ begins()
 # heard again.
 goes_on()
 {
-	busywait 60 usable "$1" "$2" || { ip -n "$(ns a)" -6 addr; fail "no address in $2"; return 1; }
+	busywait 60 usable "$1" "$2" || { ip -n "${ns}a" -6 addr; fail "no address in $2"; return 1; }
 	pause "$3"
 	talk_told || return
 	pause 10
@@ -47,14 +47,14 @@ goes_on()
 	case $(of_context b locator-peer) in "$2"*) ;; *) look_around; fail "b sends to $(of_context b locator-peer)" ;; esac
 }
 
-usable() { ip -n "$(ns a)" -6 addr show dev "$1" -tentative | grep -q "inet6 $2:"; }
+usable() { ip -n "${ns}a" -6 addr show dev "$1" -tentative | grep -q "inet6 $2:"; }
 
 look_around()
 {
 	look
-	ip -n "$(ns a)" -6 addr
-	ip -n "$(ns a)" -6 route
-	ip -n "$(ns a)" -6 neigh
+	ip -n "${ns}a" -6 addr
+	ip -n "${ns}a" -6 route
+	ip -n "${ns}a" -6 neigh
 }
 
 # ends STATUS: restore the network as it was before the case.
@@ -82,13 +82,13 @@ other_interface()
 moves()
 {
 	link_cut a up1 || return
-	[ "$1" = kept ] || ip -n "$(ns a)" -6 addr flush dev up1 scope global && ip -n "$(ns a)" -6 route flush dev up1 proto ra
-	ip -n "$(ns core)" route del 2001:db8:1::/48 && ip -n "$(ns core)" route add 2001:db8:5::/48 via 2001:db8:f:1::2 &&
+	[ "$1" = kept ] || ip -n "${ns}a" -6 addr flush dev up1 scope global && ip -n "${ns}a" -6 route flush dev up1 proto ra
+	ip -n "${ns}core" route del 2001:db8:1::/48 && ip -n "${ns}core" route add 2001:db8:5::/48 via 2001:db8:f:1::2 &&
 	# As in any network, packets with a source of another network do not pass (RFC 2827).
 	in_ns p1 nft "add table ip6 spoofed; add chain ip6 spoofed forward { type filter hook forward priority 0; };
 		add rule ip6 spoofed forward iifname host ip6 saddr != { $NEW::/64, fe80::/10 } drop" &&
-	ip -n "$(ns p1)" link set host address 00:00:5e:00:05:01 && pause 3 &&
-	ip -n "$(ns p1)" link set host up && ip -n "$(ns p1)" addr replace $NEW::1/64 dev host nodad &&
+	ip -n "${ns}p1" link set host address 00:00:5e:00:05:01 && pause 3 &&
+	ip -n "${ns}p1" link set host up && ip -n "${ns}p1" addr replace $NEW::1/64 dev host nodad &&
 	busywait 20 no_tentative p1 host && radvd_set 1 $NEW 1800 3600
 }
 
@@ -96,13 +96,13 @@ moves()
 moves_back()
 {
 	link_cut a up1
-	ip -n "$(ns a)" -6 addr flush dev up1 scope global
-	ip -n "$(ns a)" -6 route flush dev up1 proto ra
+	ip -n "${ns}a" -6 addr flush dev up1 scope global
+	ip -n "${ns}a" -6 route flush dev up1 proto ra
 	in_ns p1 nft delete table ip6 spoofed
-	ip -n "$(ns core)" route del 2001:db8:5::/48
-	ip -n "$(ns core)" route add 2001:db8:1::/48 via 2001:db8:f:1::2
-	ip -n "$(ns p1)" link set host address 00:00:5e:00:01:01
-	ip -n "$(ns p1)" addr del $NEW::1/64 dev host 2>/dev/null
+	ip -n "${ns}core" route del 2001:db8:5::/48
+	ip -n "${ns}core" route add 2001:db8:1::/48 via 2001:db8:f:1::2
+	ip -n "${ns}p1" link set host address 00:00:5e:00:01:01
+	ip -n "${ns}p1" addr del $NEW::1/64 dev host 2>/dev/null
 	link_back 1
 }
 

@@ -36,7 +36,7 @@ failure()
 		done
 		link_cut "$h" "$up"
 		;;
-	address) ip -n "$(ns "$h")" addr flush dev "$up" scope global ;;
+	address) ip -n "${ns}$h" addr flush dev "$up" scope global ;;
 	second) link_cut "$h" "$up" && pause 5 && talk_told && link_cut "$(peer_of "$h")" up1 ;;
 	ends) link_cut "$h" "$up" && link_cut "$(peer_of "$h")" up1 ;;
 	all)

@@ -44,8 +44,8 @@ follow()
 # link HOST UPLINK PROVIDER: one of the laptop's links.
 link()
 {
-	ip link add "$2" netns "$(ns "$1")" address 00:00:5e:00:0$3:02 type veth peer name host netns "$(ns p$3)" address 00:00:5e:00:0$3:01 &&
-		ip -n "$(ns "$1")" link set "$2" up
+	ip link add "$2" netns "${ns}$1" address 00:00:5e:00:0$3:02 type veth peer name host netns "${ns}p$3" address 00:00:5e:00:0$3:01 &&
+		ip -n "${ns}$1" link set "$2" up
 }
 
 network()
@@ -60,26 +60,26 @@ network()
 	done
 	in_ns a sysctl -qw net.ipv6.conf.default.accept_ra=0 && in_ns b sysctl -qw net.ipv6.conf.default.accept_ra=0 &&
 		in_ns sw sysctl -qw net.ipv6.conf.default.disable_ipv6=1 &&
-		ip -n "$(ns sw)" link add br0 type bridge forward_delay 0 && ip -n "$(ns sw)" link set br0 up &&
-		ip link add eth0 netns "$(ns a)" type veth peer name server netns "$(ns sw)" &&
-		ip -n "$(ns sw)" link set server master br0 up && ip -n "$(ns a)" link set eth0 up || return
+		ip -n "${ns}sw" link add br0 type bridge forward_delay 0 && ip -n "${ns}sw" link set br0 up &&
+		ip link add eth0 netns "${ns}a" type veth peer name server netns "${ns}sw" &&
+		ip -n "${ns}sw" link set server master br0 up && ip -n "${ns}a" link set eth0 up || return
 	for p in 1 2; do
-		ip link add host netns "$(ns p$p)" type veth peer name p$p netns "$(ns sw)" && ip -n "$(ns sw)" link set p$p master br0 up || return
+		ip link add host netns "${ns}p$p" type veth peer name p$p netns "${ns}sw" && ip -n "${ns}sw" link set p$p master br0 up || return
 	done
 	link b up1 3 && link b up2 4 || return
 	for p in 1 2 3 4; do
-		ip link add core netns "$(ns p$p)" type veth peer name p$p netns "$(ns core)" &&
-			ip -n "$(ns p$p)" link set host up && ip -n "$(ns p$p)" link set core up && ip -n "$(ns core)" link set p$p up &&
-			ip -n "$(ns p$p)" addr add 2001:db8:$p:1::1/64 dev host nodad && ip -n "$(ns p$p)" addr add 2001:db8:f:$p::2/64 dev core nodad &&
-			ip -n "$(ns core)" addr add 2001:db8:f:$p::1/64 dev p$p nodad && ip -n "$(ns core)" -6 route add 2001:db8:$p::/48 via 2001:db8:f:$p::2 &&
-			ip -n "$(ns p$p)" -6 route add 2001:db8::/32 via 2001:db8:f:$p::1 || return
-		ip netns exec "$(ns p$p)" tc qdisc replace dev core root netem delay 5ms
-		ip netns exec "$(ns core)" tc qdisc replace dev p$p root netem delay 5ms
+		ip link add core netns "${ns}p$p" type veth peer name p$p netns "${ns}core" &&
+			ip -n "${ns}p$p" link set host up && ip -n "${ns}p$p" link set core up && ip -n "${ns}core" link set p$p up &&
+			ip -n "${ns}p$p" addr add 2001:db8:$p:1::1/64 dev host nodad && ip -n "${ns}p$p" addr add 2001:db8:f:$p::2/64 dev core nodad &&
+			ip -n "${ns}core" addr add 2001:db8:f:$p::1/64 dev p$p nodad && ip -n "${ns}core" -6 route add 2001:db8:$p::/48 via 2001:db8:f:$p::2 &&
+			ip -n "${ns}p$p" -6 route add 2001:db8::/32 via 2001:db8:f:$p::1 || return
+		ip netns exec "${ns}p$p" tc qdisc replace dev core root netem delay 5ms
+		ip netns exec "${ns}core" tc qdisc replace dev p$p root netem delay 5ms
 		in_ns p$p nft "table ip6 bcp38 { chain forward { type filter hook forward priority 0;
 			iifname host ip6 saddr != { 2001:db8:$p::/48, fe80::/10 } counter drop; }; }" || return
 	done
 	# The address that the server has had all the time.
-	ip -n "$(ns a)" addr add 2001:db8:1:1::80/64 dev eth0 nodad
+	ip -n "${ns}a" addr add 2001:db8:1:1::80/64 dev eth0 nodad
 }
 
 # forged PROVIDER: how many packets of its customer it has dropped.
@@ -91,7 +91,7 @@ shim6d_of()
 	local conf=/dev/null
 
 	[ "$1" = b ] || conf=/etc/shim6d.conf
-	daemon_conf "$1" <$conf && mkdir -p "/etc/netns/$(ns "$1")" && cp "$(daemon_dir "$1")/shim6d.conf" "/etc/netns/$(ns "$1")/" && daemon_start "$1"
+	daemon_conf "$1" <$conf && mkdir -p "/etc/netns/${ns}$1" && cp "$(daemon_dir "$1")/shim6d.conf" "/etc/netns/${ns}$1/" && daemon_start "$1"
 }
 
 # The laptop's network is systemd-networkd's.
@@ -105,7 +105,7 @@ laptop()
 		/usr/lib/systemd/systemd-networkd >"$TEST_TMP/networkd.log" 2>&1 9>&- &
 	busywait 20 no_tentative p3 host && busywait 20 no_tentative p4 host && radvd_set 3 2001:db8:3:1 1800 3600 && radvd_set 4 2001:db8:4:1 1800 3600 &&
 		busywait 60 has_addr b up1 && busywait 60 has_addr b up2 && shim6d_of b &&
-		busywait 60 is_made_at b up1 && busywait 60 is_made_at b up2 || { cat "$TEST_TMP/networkd.log" "$(daemon_dir b)/log"; ip -n "$(ns b)" addr; return 1; }
+		busywait 60 is_made_at b up1 && busywait 60 is_made_at b up2 || { cat "$TEST_TMP/networkd.log" "$(daemon_dir b)/log"; ip -n "${ns}b" addr; return 1; }
 }
 
 server()
@@ -118,10 +118,10 @@ server()
 	shim6d_of a
 	# shellcheck disable=SC1091
 	. "$TEST_TMP/variables.a"
-	busywait 10 usable "$one" && busywait 10 usable "$two" || { ip -n "$(ns a)" addr; fail "the addresses are not there"; }
+	busywait 10 usable "$one" && busywait 10 usable "$two" || { ip -n "${ns}a" addr; fail "the addresses are not there"; }
 }
 
-usable() { ip -n "$(ns a)" addr show dev eth0 to "$1" -tentative | grep -q inet6; }
+usable() { ip -n "${ns}a" addr show dev eth0 to "$1" -tentative | grep -q inet6; }
 
 # Doctor finds no fault; it may say that the old address proves nothing.
 well()
@@ -131,7 +131,7 @@ well()
 		! grep -q '^fail' "$TEST_TMP/out" || fail "that is not well"
 }
 
-protected() { shim6tool -n "$(ns b)" -socket "$(daemon_dir b)/socket" context | grep -q "protected by .* of 2 networks here and 2 networks there"; }
+protected() { shim6tool -n "${ns}b" -socket "$(daemon_dir b)/socket" context | grep -q "protected by .* of 2 networks here and 2 networks there"; }
 
 # begins: the laptop connects to the server's new address, and has a context after ten seconds.
 begins()
@@ -149,7 +149,7 @@ begins()
 	exec 9>"$TEST_TMP/ssh/in"
 	session_lives 60 && session_talk 60 && busywait 30 protected || { follow laptop 1; return 1; }
 	follow laptop 1 | tee "$TEST_TMP/out"
-	! grep -q '^fail' "$TEST_TMP/out" && shim6tool -n "$(ns b)" -socket "$(daemon_dir b)/socket" doctor peer "$one" >"$TEST_TMP/out" 2>&1 ||
+	! grep -q '^fail' "$TEST_TMP/out" && shim6tool -n "${ns}b" -socket "$(daemon_dir b)/socket" doctor peer "$one" >"$TEST_TMP/out" 2>&1 ||
 		{ cat "$TEST_TMP/out"; fail "doctor finds fault"; return 1; }
 	expect_eq "pairs that answer by each provider" "$(grep -c "^ok   pairs .* to $one\>" "$TEST_TMP/out") $(grep -c "^ok   pairs .* to $two\>" "$TEST_TMP/out")" "4 4" ||
 		{ cat "$TEST_TMP/out"; return 1; }

@@ -17,14 +17,14 @@ need ip radvd nft tc modprobe shim6tool shim6d python3 jq
 
 FAR=2001:db8:f:1::1
 
-temporary() { ip -n "$(ns a)" -6 addr show dev "$1" temporary -deprecated -tentative | awk '$1 == "inet6" { sub("/.*", "", $2); print $2; exit }'; }
+temporary() { ip -n "${ns}a" -6 addr show dev "$1" temporary -deprecated -tentative | awk '$1 == "inet6" { sub("/.*", "", $2); print $2; exit }'; }
 is_temporary() { [ -n "$(temporary "$1")" ]; }
 
 # source_by UPLINK [DESTINATION]: the address at which a connection by that link begins. Nothing
 # is sent.
 source_by() { in_ns a /usr/bin/python3 "$here/source_of.py" "${2:-$FAR}" --device "$1"; }
 
-labels() { ip -n "$(ns a)" addrlabel | grep -w 'label 5533'; }
+labels() { ip -n "${ns}a" addrlabel | grep -w 'label 5533'; }
 no_labels() { [ -z "$(labels)" ]; }
 
 # begin_at WHAT ADDRESS1 ADDRESS2: connections by up1 and up2 begin at these addresses. shim6d
@@ -32,14 +32,14 @@ no_labels() { [ -z "$(labels)" ]; }
 begin_at()
 {
 	busywait 10 begins "$2" "$3" ||
-		{ ip -n "$(ns a)" addrlabel; ip -n "$(ns a)" -6 addr; fail "$1: $(source_by up1) and $(source_by up2), wanted $2 and $3"; }
+		{ ip -n "${ns}a" addrlabel; ip -n "${ns}a" -6 addr; fail "$1: $(source_by up1) and $(source_by up2), wanted $2 and $3"; }
 }
 begins() { [ "$(source_by up1) $(source_by up2)" = "$1 $2" ]; }
 
 as_the_system_has_it()
 {
-	busywait 20 is_temporary up1 && busywait 20 is_temporary up2 || { ip -n "$(ns a)" -6 addr; fail "no temporary address"; return 1; }
-	begin_at "without shim6d" "$(temporary up1)" "$(temporary up2)" && OTHERS=$(ip -n "$(ns a)" addrlabel | sort)
+	busywait 20 is_temporary up1 && busywait 20 is_temporary up2 || { ip -n "${ns}a" -6 addr; fail "no temporary address"; return 1; }
+	begin_at "without shim6d" "$(temporary up1)" "$(temporary up2)" && OTHERS=$(ip -n "${ns}a" addrlabel | sort)
 }
 
 by_default()
@@ -62,11 +62,11 @@ newer()
 	local t p
 
 	t=$(temporary up1) p=$(topo_prefix 1)
-	ip -n "$(ns a)" addr add "$p::77/64" dev up1 nodad && begin_at "one by hand" "$M1" "$M2" || return
-	ip -n "$(ns a)" addr del "$t/64" dev up1 && busywait 60 another_temporary "$t" || { ip -n "$(ns a)" -6 addr; fail "no other temporary address"; return 1; }
+	ip -n "${ns}a" addr add "$p::77/64" dev up1 nodad && begin_at "one by hand" "$M1" "$M2" || return
+	ip -n "${ns}a" addr del "$t/64" dev up1 && busywait 60 another_temporary "$t" || { ip -n "${ns}a" -6 addr; fail "no other temporary address"; return 1; }
 	begin_at "another temporary one" "$M1" "$M2" || return
 	! labels | grep -q "$t/" || { labels; fail "what is gone has a label"; return 1; }
-	ip -n "$(ns a)" addr del "$p::77/64" dev up1 || return
+	ip -n "${ns}a" addr del "$p::77/64" dev up1 || return
 	link_cut a up1 && link_back 1 && busywait 60 is_made up1 || { fail "the link does not come back"; return 1; }
 	begin_at "a link that was away" "$M1" "$M2"
 }
@@ -79,27 +79,27 @@ not_told()
 	local list
 
 	routers_for a established && talk_begin a 100 tcp && busywait 60 context_there || { look_at; fail "no context"; return 1; }
-	list=$(shim6tool -n "$(ns b)" -j context show "$U_b" "$U_a")
+	list=$(shim6tool -n "${ns}b" -j context show "$U_b" "$U_a")
 	talk_end
 	case $list in *"$(temporary up1)"* | *"$(temporary up2)"*) echo "$list"; fail "the peer knows a temporary address"; return 1 ;; esac
 	case $list in *"$M2"*) ;; *) echo "$list"; fail "the peer does not know $M2" ;; esac
 }
 
-look_at() { shim6tool -n "$(ns a)" context; tail -n 20 "$(daemon_dir a)/log"; }
+look_at() { shim6tool -n "${ns}a" context; tail -n 20 "$(daemon_dir a)/log"; }
 
 # All outputs tell of a session whose program has asked for a temporary address.
 told()
 {
 	local t words="our ULID is a temporary address, which proves no other"
 
-	shim6tool -n "$(ns a)" context flush
-	shim6tool -n "$(ns b)" context flush
+	shim6tool -n "${ns}a" context flush
+	shim6tool -n "${ns}b" context flush
 	t=$(temporary up1)
 	U_a=$t CALL_FROM=$t talk_begin a 100 tcp && U_a=$t busywait 60 context_there || { talk_end; look_at; fail "no context"; return 1; }
-	says "shim6tool" "$words" shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" &&
-		says "context" "$words" shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" context show "$t" "$U_b" &&
-		says "JSON" "\"lack-local\":\"$words\"" shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" -j context &&
-		says "doctor" "$words" shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" doctor &&
+	says "shim6tool" "$words" shim6tool -n "${ns}a" -socket "$(daemon_dir a)/socket" &&
+		says "context" "$words" shim6tool -n "${ns}a" -socket "$(daemon_dir a)/socket" context show "$t" "$U_b" &&
+		says "JSON" "\"lack-local\":\"$words\"" shim6tool -n "${ns}a" -socket "$(daemon_dir a)/socket" -j context &&
+		says "doctor" "$words" shim6tool -n "${ns}a" -socket "$(daemon_dir a)/socket" doctor &&
 		says "the log" "$words" cat "$(daemon_dir a)/log"
 	set -- $?
 	talk_end
@@ -114,9 +114,9 @@ peer_proves_nothing()
 	b=$(topo_addr b up1)
 	U_a=$M1 U_b=$b talk_begin a 100 tcp && U_a=$M1 U_b=$b busywait 60 context_there || { talk_end; look_at; fail "no context"; return 1; }
 	says "the client" "1 network there (the peer has told of no other provider: it has none, or its ULID proves none)" \
-		shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" context show "$M1" "$b" &&
+		shim6tool -n "${ns}a" -socket "$(daemon_dir a)/socket" context show "$M1" "$b" &&
 		says "the server" "1 network here (our ULID was not made by shim6d, and proves no other address)" \
-		shim6tool -n "$(ns b)" -socket "$(daemon_dir b)/socket" context show "$b" "$M1"
+		shim6tool -n "${ns}b" -socket "$(daemon_dir b)/socket" context show "$b" "$M1"
 	set -- $?
 	talk_end
 	return "$1"
@@ -128,7 +128,7 @@ records()
 {
 	local out left
 
-	out=$(shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" locator dns www 2>"$TEST_TMP/left") || { cat "$TEST_TMP/left"; fail "it fails"; return 1; }
+	out=$(shim6tool -n "${ns}a" -socket "$(daemon_dir a)/socket" locator dns www 2>"$TEST_TMP/left") || { cat "$TEST_TMP/left"; fail "it fails"; return 1; }
 	left=$(<"$TEST_TMP/left")
 	expect_eq "records" "$out" "$(printf 'www\t300\tIN\tAAAA\t%s\n' "$M1" "$M2")" || return
 	case $left in *"$(temporary up1) is left out: it is temporary"*) ;; *) echo "$left"; fail "nothing of temporary ones"; return 1 ;; esac
@@ -150,8 +150,8 @@ unmodified()
 {
 	local from p
 
-	shim6tool -n "$(ns a)" context flush
-	shim6tool -n "$(ns b)" context flush
+	shim6tool -n "${ns}a" context flush
+	shim6tool -n "${ns}b" context flush
 	from=$(in_ns a /usr/bin/python3 "$here/source_of.py" "$U_b") || return
 	case $from in
 	"$M1") p=1 ;;
@@ -160,7 +160,7 @@ unmodified()
 	esac
 	U_a=$from
 	CALL_FROM=:: talk_begin a 1000 tcp && busywait 60 context_there || { talk_end; look_at; fail "no context"; return 1; }
-	says "shim6tool" "protected by" shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" || { talk_end; return 1; }
+	says "shim6tool" "protected by" shim6tool -n "${ns}a" -socket "$(daemon_dir a)/socket" || { talk_end; return 1; }
 	pause 5
 	talk_told && blackhole $p both && pause 30 && silent_below "its provider fails" 3000
 	set -- $?
@@ -186,7 +186,7 @@ after_its_end()
 	daemon_end a KILL
 	begin_at "shim6d was killed" "$M1" "$M2" && daemon_start a && sleep 5 && begin_at "shim6d is back" "$M1" "$M2" || return
 	daemon_end a TERM
-	in_ns a shim6d -flush-addresses && expect_eq "labels" "$(ip -n "$(ns a)" addrlabel | sort)" "$OTHERS" &&
+	in_ns a shim6d -flush-addresses && expect_eq "labels" "$(ip -n "${ns}a" addrlabel | sort)" "$OTHERS" &&
 		begin_at "all is flushed" "$(temporary up1)" "$(temporary up2)"
 }
 

@@ -240,7 +240,7 @@ ipsec()
 {
 	local n key=0x000102030405060708090a0b0c0d0e0f10111213 mode=${6:-transport}
 
-	n=$(ns "$1")
+	n=${ns}$1
 	ip -n "$n" xfrm state add src "$2" dst "$3" proto esp spi "$4" mode "$mode" \
 		aead 'rfc4106(gcm(aes))' $key 128 sel src "$2" dst "$3" &&
 	ip -n "$n" xfrm state add src "$3" dst "$2" proto esp spi "$5" mode "$mode" \
@@ -254,7 +254,7 @@ no_ipsec()
 	local h
 
 	for h in a b; do
-		ip -n "$(ns $h)" xfrm policy flush && ip -n "$(ns $h)" xfrm state flush || return
+		ip -n "${ns}$h" xfrm policy flush && ip -n "${ns}$h" xfrm state flush || return
 	done
 }
 
@@ -284,7 +284,7 @@ below_ipsec()
 	stream 4 fail_and_switch && grew b in-payload "$before" 10 || return
 	expect_eq "packets that xfrm refuses" "$(xfrm_errors)" "$errors" || return
 	# One end loses its policy.
-	ip -n "$(ns a)" xfrm policy flush && ip -n "$(ns a)" xfrm state flush || return
+	ip -n "${ns}a" xfrm policy flush && ip -n "${ns}a" xfrm state flush || return
 	before=$(stat_of b in-payload)
 	errors=$(stat_of b in-policy)
 	in_ns a ping -6 -q -n -c 2 -i 0.1 -W 1 -I $A1 $B1 && { fail "what is in clear is taken"; return 1; }
@@ -324,7 +324,7 @@ spoofed_locator()
 {
 	local before
 
-	rpfilter b && shim6tool -n "$(ns a)" context set $A1 $B1 locator-local $A1 locator-peer $B2 || return
+	rpfilter b && shim6tool -n "${ns}a" context set $A1 $B1 locator-local $A1 locator-peer $B2 || return
 	before=$(stat_of b in-payload)
 	pings && { fail "it passes"; return 1; }
 	grew b in-payload "$before" 2 && in_ns b nft list table ip6 rp | grep -q 'packets [1-9]' ||

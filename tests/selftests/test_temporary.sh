@@ -31,7 +31,7 @@ radvd_conf()
 # source_by UPLINK: the address at which a connection by that link begins. Nothing is sent.
 source_by() { in_ns a /usr/bin/python3 "$here/source_of.py" "$FAR" --device "$1"; }
 
-tool() { shim6tool -n "$(ns a)" -socket "$(daemon_dir a)/socket" "$@"; }
+tool() { shim6tool -n "${ns}a" -socket "$(daemon_dir a)/socket" "$@"; }
 
 # made_here UPLINK: the temporary address that shim6d has made for new connections there.
 made_here()
@@ -49,13 +49,13 @@ two_stable()
 stable() { ask_for a /locators '.[] | select(.hba and .available and (.temporary | not) and .interface == $up) | .address' --arg up "$1"; }
 
 # lifetime ADDRESS preferred|valid: seconds, 0 if it has ended.
-lifetime() { ip -n "$(ns a)" -j -6 addr show to "$1" | jq -re ".[].addr_info[]? | select(.local) | .$2_life_time"; }
+lifetime() { ip -n "${ns}a" -j -6 addr show to "$1" | jq -re ".[].addr_info[]? | select(.local) | .$2_life_time"; }
 
 look_here()
 {
 	look
-	ip -n "$(ns a)" -6 addr
-	ip -n "$(ns a)" addrlabel
+	ip -n "${ns}a" -6 addr
+	ip -n "${ns}a" addrlabel
 	tool locator
 }
 
@@ -92,7 +92,7 @@ at_temporary()
 }
 
 # told_of ULID PEER: the addresses besides the ULID that b knows of a context of a.
-told_of() { shim6tool -n "$(ns b)" -j context show "$2" "$1" | jq -r '.[]."locators-peer"[]'; }
+told_of() { shim6tool -n "${ns}b" -j context show "$2" "$1" | jq -r '.[]."locators-peer"[]'; }
 
 # began FROM TO: a conversation that does not choose its address begins there, and has a context.
 began()
@@ -168,15 +168,15 @@ old_one_moves()
 	return "$1"
 }
 
-first_is_gone() { ! ip -n "$(ns a)" -6 addr | grep -qwF -e "$FIRST1" -e "$FIRST2"; }
+first_is_gone() { ! ip -n "${ns}a" -6 addr | grep -qwF -e "$FIRST1" -e "$FIRST2"; }
 
 restarted()
 {
 	local before after
 
-	before=$(ip -n "$(ns a)" -j -6 addr | jq -r '.[].addr_info[].local' | sort)
+	before=$(ip -n "${ns}a" -j -6 addr | jq -r '.[].addr_info[].local' | sort)
 	daemon_restart a && pause 30 || return
-	after=$(ip -n "$(ns a)" -j -6 addr | jq -r '.[].addr_info[].local' | sort)
+	after=$(ip -n "${ns}a" -j -6 addr | jq -r '.[].addr_info[].local' | sort)
 	expect_eq "addresses" "$after" "$before" && expect_eq "new connections" "$(source_by up1) $(source_by up2)" "$SECOND1 $SECOND2" &&
 		first_lives "after a restart" 62000 || { look_here; return 1; }
 }

@@ -84,9 +84,9 @@ without_daemon()
 # The daemon of another namespace is not asked instead.
 whose_daemon()
 {
-	says 2 "/etc/netns/$(ns c)/shim6d.conf" shim6tool -n "$(ns c)" path &&
-	says 2 "is shim6d running?" shim6tool -n "$(ns a)" path &&
-	says 2 "listens at /nowhere" shim6tool -n "$(ns c)" -socket /nowhere path
+	says 2 "/etc/netns/${ns}c/shim6d.conf" shim6tool -n "${ns}c" path &&
+	says 2 "is shim6d running?" shim6tool -n "${ns}a" path &&
+	says 2 "listens at /nowhere" shim6tool -n "${ns}c" -socket /nowhere path
 }
 
 without_rights()
@@ -100,7 +100,7 @@ without_rights()
 		says 2 "CAP_NET_ADMIN" unprivileged shim6tool $words || return
 	done
 	says 2 "CAP_NET_RAW" in_ns a setpriv --reuid 65534 --clear-groups --regid 65534 --bounding-set -all shim6tool path probe $B1 &&
-	says 2 "CAP_SYS_ADMIN" unprivileged shim6tool -n "$(ns a)" path probe $B1 &&
+	says 2 "CAP_SYS_ADMIN" unprivileged shim6tool -n "${ns}a" path probe $B1 &&
 	says 0 "^module *loaded" unprivileged shim6tool && says 0 "^max-flows" unprivileged shim6tool config || return
 	says 2 "^warn peer .*CAP_NET_RAW" unprivileged shim6tool doctor
 }
@@ -121,7 +121,7 @@ configure()
 			trigger-time = "0s"
 		EOF2
 		# The place where ip netns exec and shim6tool look for it.
-		mkdir -p "/etc/netns/$(ns $h)" && cp "$(daemon_dir $h)/shim6d.conf" "/etc/netns/$(ns $h)/" || return
+		mkdir -p "/etc/netns/${ns}$h" && cp "$(daemon_dir $h)/shim6d.conf" "/etc/netns/${ns}$h/" || return
 	done
 }
 
@@ -144,7 +144,7 @@ screen()
 looks()
 {
 	says 0 "^$A2 dev up2" tool a locator && says 0 "valid-lifetime forever" tool a -s locator &&
-	says 0 "^$A2 dev up2" shim6tool -n "$(ns a)" l && says 0 "kernel true contexts 1" tool a daemon &&
+	says 0 "^$A2 dev up2" shim6tool -n "${ns}a" l && says 0 "kernel true contexts 1" tool a daemon &&
 	says 0 "sent .*I1: 1" tool a -s daemon status || return
 	tool a -j locator | keys address interface available operational hba cga &&
 		tool a -j daemon | keys version pid uptime kernel contexts sent received
@@ -275,7 +275,7 @@ reload()
 {
 	local d conf
 
-	d=$(daemon_dir a) conf=/etc/netns/$(ns a)/shim6d.conf
+	d=$(daemon_dir a) conf=/etc/netns/${ns}a/shim6d.conf
 	tool a daemon reload && busywait 10 grep -q "configuration was reloaded" "$d/log" || { cat "$d/log"; fail "no reload"; return 1; }
 	cp "$d/shim6d.conf" "$d/good"
 	echo 'colour = "red"' >>"$d/shim6d.conf"
@@ -299,7 +299,7 @@ probe_passes()
 	# An earlier case that failed may have left rules.
 	in_ns a nft flush ruleset && in_ns b nft flush ruleset || return
 	says 0 "^    shim6 .*answered rtt" tool a path probe $B1 && says 0 "up to packets of 1500 octets" tool a path probe $B2 from $A2 &&
-	says 0 "up to packets of 1500" shim6tool -n "$(ns a)" pa p $B1 || return
+	says 0 "up to packets of 1500" shim6tool -n "${ns}a" pa p $B1 || return
 	# No control message has more than 1280 octets (RFC 5533, section 5.1), payload may.
 	in_ns b nft "add table ip6 wall; add chain ip6 wall in { type filter hook input priority 0; };
 		add rule ip6 wall in ip6 nexthdr 140 @th,16,1 0 ip6 length 1241-65535 counter" && tool a path probe $B1 >"$TEST_TMP/probe" || return
@@ -315,8 +315,8 @@ probe_filtered()
 	wall ip6 nexthdr 140 drop || return
 	says 2 "not answered, but ping is; let IP protocol 140 through" tool a path probe $B1 && wall_down || return
 	# A router that forbids it says so.
-	in_ns b sysctl -qw net.ipv6.conf.all.forwarding=1 && ip -n "$(ns b)" -6 route add prohibit 2001:db8:9::/64 &&
-	ip -n "$(ns a)" -6 route add 2001:db8:9::/64 via $B1 &&
+	in_ns b sysctl -qw net.ipv6.conf.all.forwarding=1 && ip -n "${ns}b" -6 route add prohibit 2001:db8:9::/64 &&
+	ip -n "${ns}a" -6 route add 2001:db8:9::/64 via $B1 &&
 	says 2 "does not pass: $B1 says prohibited by a filter" tool a path probe 2001:db8:9::1 &&
 	in_ns b sysctl -qw net.ipv6.conf.all.forwarding=0 || return
 	# b's answers are lost: a sees no difference.
@@ -328,12 +328,12 @@ probe_filtered()
 probe_black_hole()
 {
 	# The other end of the cable silently drops longer packets.
-	ip -n "$(ns b)" link set up1 mtu 1300 &&
+	ip -n "${ns}b" link set up1 mtu 1300 &&
 	says 2 "nothing comes back of packets of 1500 octets.*a black hole" tool a path probe $B1 &&
-	ip -n "$(ns b)" link set up1 mtu 1500 || return
+	ip -n "${ns}b" link set up1 mtu 1500 || return
 	# A router reports them.
-	ip -n "$(ns a)" -6 route add $B1 dev up1 mtu 1280 && says 0 "up to packets of 1280 octets" tool a path probe $B1 &&
-	ip -n "$(ns a)" -6 route del $B1 dev up1 && says 0 "up to packets of 1500 octets" tool a path probe $B1
+	ip -n "${ns}a" -6 route add $B1 dev up1 mtu 1280 && says 0 "up to packets of 1280 octets" tool a path probe $B1 &&
+	ip -n "${ns}a" -6 route del $B1 dev up1 && says 0 "up to packets of 1500 octets" tool a path probe $B1
 }
 
 probe_nobody()
@@ -357,7 +357,7 @@ probe_without_shim6()
 	local pid
 
 	daemon_end b TERM
-	ip netns exec "$(ns b)" /usr/bin/python3 "$here/noshim6.py" >"$TEST_TMP/noshim6" &
+	ip netns exec "${ns}b" /usr/bin/python3 "$here/noshim6.py" >"$TEST_TMP/noshim6" &
 	pid=$!
 	busywait 20 grep -q ready "$TEST_TMP/noshim6" || return
 	says 2 "reaches $B1, which has no Shim6" tool a path probe $B1
@@ -393,7 +393,7 @@ completion()
 	completes "context config completion" co && completes "doctor" do && completes "-netns" -ne &&
 	completes "show history probe doubt use help" path "" && completes "trigger-packets trigger-time" config set trig &&
 	completes "trigger" -j -n x context tr && completes "from" path probe $B1 "" && completes "$TEST_TMP/file.pem" hba show pds "$TEST_TMP/fi" &&
-	completes "$(ns a)" -n "$(ns a)" || return
+	completes "${ns}a" -n "${ns}a" || return
 	bash -c 'eval "$(shim6tool completion bash)" && complete -p shim6tool' | grep -q '_shim6tool shim6tool' || fail "it is not installed"
 }
 

@@ -14,8 +14,8 @@ addresses_from_ra()
 
 	for h in a b; do
 		for up in up1 up2; do
-			ip -n "$(ns $h)" -6 addr show dev $up to "$(topo_addr $h $up)" | grep -q 'dynamic.*mngtmpaddr' ||
-				{ fail "$h $up: the address is not from an RA"; ip -n "$(ns $h)" -6 addr; return 1; }
+			ip -n "${ns}$h" -6 addr show dev $up to "$(topo_addr $h $up)" | grep -q 'dynamic.*mngtmpaddr' ||
+				{ fail "$h $up: the address is not from an RA"; ip -n "${ns}$h" -6 addr; return 1; }
 		done
 	done
 }
@@ -119,7 +119,7 @@ leaves_nothing()
 	cat >"$mine" <<-EOF
 		. "$here/lib.sh"
 		. "$here/topology.sh"
-		echo "\$NS_PREFIX \$TEST_TMP" >"$TEST_TMP/inner"
+		echo "\${ns} \$TEST_TMP" >"$TEST_TMP/inner"
 		case $how in
 		half) ip() { [ "\$1" != -batch ] || { head -n 24 "\$2" | command ip -batch -; exit 1; }; command ip "\$@"; } ;;
 		esac

@@ -26,7 +26,7 @@ flood_end()
 	local h
 
 	for h in a b; do
-		ip netns pids "$(ns $h)" 2>/dev/null | xargs -r kill -9 2>/dev/null
+		ip netns pids "${ns}$h" 2>/dev/null | xargs -r kill -9 2>/dev/null
 	done
 	wait 2>/dev/null
 }
@@ -41,7 +41,7 @@ flows()
 }
 counter_beyond() { [ "$(stat_of "$1" "$2")" -gt "$3" ]; }
 
-context_anew() { shim6tool -n "$(ns a)" context flush && shim6tool -n "$(ns b)" context flush && context_up; }
+context_anew() { shim6tool -n "${ns}a" context flush && shim6tool -n "${ns}b" context flush && context_up; }
 
 namespaces_go()
 {
@@ -54,8 +54,8 @@ namespaces_go()
 		# While packets are under way, delete first one end, then the other. The programs
 		# in it still run.
 		[ $((i % 2)) = 0 ] || switch_to 1
-		ip netns delete "$(ns a)"
-		ip netns delete "$(ns b)"
+		ip netns delete "${ns}a"
+		ip netns delete "${ns}b"
 		flood_end_all
 	done
 }
@@ -72,11 +72,11 @@ contexts_go()
 		switch_to $((i % 2 + 1)) || return
 		case $((i % 4)) in
 		0) context_anew ;;
-		1) shim6tool -n "$(ns a)" context set $A1 $B1 locators-peer none &&
-			shim6tool -n "$(ns a)" context set $A1 $B1 locators-peer $B2 ;;
-		2) shim6tool -n "$(ns a)" context set $A1 $B1 tag-peer $((TAG_B - i)) &&
-			shim6tool -n "$(ns a)" context set $A1 $B1 tag-peer $((TAG_B)) ;;
-		3) shim6tool -n "$(ns a)" context del $A1 $B1 && shim6tool -n "$(ns b)" context del $B1 $A1 && context_up ;;
+		1) shim6tool -n "${ns}a" context set $A1 $B1 locators-peer none &&
+			shim6tool -n "${ns}a" context set $A1 $B1 locators-peer $B2 ;;
+		2) shim6tool -n "${ns}a" context set $A1 $B1 tag-peer $((TAG_B - i)) &&
+			shim6tool -n "${ns}a" context set $A1 $B1 tag-peer $((TAG_B)) ;;
+		3) shim6tool -n "${ns}a" context del $A1 $B1 && shim6tool -n "${ns}b" context del $B1 $A1 && context_up ;;
 		esac || return
 	done
 	switch_to 2 && flows b in-payload
@@ -92,12 +92,12 @@ addresses_go()
 	switch_to 2 || return
 	flood_both
 	for i in $(seq $rounds); do
-		ip -n "$(ns a)" addr del 2001:db8:2::a/64 dev up2
-		ip -n "$(ns b)" link set up2 down
+		ip -n "${ns}a" addr del 2001:db8:2::a/64 dev up2
+		ip -n "${ns}b" link set up2 down
 		sleep 0.05
-		ip -n "$(ns a)" addr add 2001:db8:2::a/64 dev up2 nodad
-		ip -n "$(ns b)" link set up2 up
-		ip -n "$(ns b)" addr replace 2001:db8:2::b/64 dev up2 nodad
+		ip -n "${ns}a" addr add 2001:db8:2::a/64 dev up2 nodad
+		ip -n "${ns}b" link set up2 up
+		ip -n "${ns}b" addr replace 2001:db8:2::b/64 dev up2 nodad
 	done
 	busywait 10 flows b in-payload
 	i=$?
@@ -135,8 +135,8 @@ strangers_go()
 	context_anew && switch_to 2 || return
 	flood_both
 	for i in $(seq $rounds); do
-		ns_add x && shim6tool -n "$(ns x)" context add $A1 $B1 tag-local 1 tag-peer 2 state established &&
-		ip netns delete "$(ns x)" || return
+		ns_add x && shim6tool -n "${ns}x" context add $A1 $B1 tag-local 1 tag-peer 2 state established &&
+		ip netns delete "${ns}x" || return
 	done
 	flows b in-payload
 	i=$?

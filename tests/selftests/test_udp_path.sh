@@ -150,7 +150,7 @@ moved() { echo $(($(stat_of "$1" out-rehomed) + $(stat_of "$1" out-ulid-header))
 # shows_udp: what users are told names the encapsulation.
 shows_udp()
 {
-	shim6tool -n "$(ns a)" context show | grep -q 'encapsulation udp' || { fail "context show does not tell"; return 1; }
+	shim6tool -n "${ns}a" context show | grep -q 'encapsulation udp' || { fail "context show does not tell"; return 1; }
 	ask_if a /paths 'any(.[]; .encapsulation == "udp" and .state == "working" and .current)' || { ask a /paths; fail "the control socket does not tell"; return 1; }
 	ask_if a /paths/history 'any(.[]; .to.encapsulation == "udp")' || { ask a /paths/history; fail "the history does not tell"; }
 }
@@ -181,7 +181,7 @@ protocol()
 }
 
 # port HOST: the UDP port that its kernel has open, 0 for none.
-port() { shim6tool -n "$(ns "$1")" -j config | jq '.[0]."udp-port"'; }
+port() { shim6tool -n "${ns}$1" -j config | jq '.[0]."udp-port"'; }
 
 # never: both hosts are as before there was an encapsulation.
 never()

@@ -81,7 +81,7 @@ radvd_set()
 # processors it takes long to start one.
 topo_links()
 {
-	local d=$TEST_TMP/topology n=$NS_PREFIX p h u
+	local d=$TEST_TMP/topology n=${ns} p h u
 
 	mkdir -p "$d" || return
 	{
@@ -155,7 +155,7 @@ no_tentative()
 {
 	local l
 
-	l=$(ip -n "$(ns "$1")" -6 addr show dev "$2") || return
+	l=$(ip -n "${ns}$1" -6 addr show dev "$2") || return
 	case $l in *tentative* | *dadfailed*) return 1 ;; *inet6*) return 0 ;; esac
 	return 1
 }
@@ -163,7 +163,7 @@ no_tentative()
 # has_addr HOST UPLINK [PREFIX]: the address is there and not tentative.
 has_addr()
 {
-	ip -n "$(ns "$1")" -6 addr show dev "$2" to "$(topo_addr "$1" "$2" "${3:-}")" -tentative |
+	ip -n "${ns}$1" -6 addr show dev "$2" to "$(topo_addr "$1" "$2" "${3:-}")" -tentative |
 		grep -q inet6
 }
 
@@ -171,7 +171,7 @@ has_addr()
 # tentative. It is the one that is not made of the link's MAC address.
 made_addr()
 {
-	ip -n "$(ns "$1")" -6 addr show dev "$2" -tentative |
+	ip -n "${ns}$1" -6 addr show dev "$2" -tentative |
 		awk -v p="${3:-$(topo_prefix "$(topo_provider "$1" "$2")")}:" -v s="$(topo_addr "$1" "$2" "${3:-}")/64" \
 			'$1 == "inet6" && index($2, p) == 1 && $2 != s && !/ temporary/ { sub("/.*", "", $2); print $2 }'
 }
@@ -195,7 +195,7 @@ topo_slaac()
 # ra_gateway HOST UPLINK: the gateway that the RA named, or nothing.
 ra_gateway()
 {
-	ip -n "$(ns "$1")" -6 route show default dev "$2" proto ra | awk '{ print $3; exit }'
+	ip -n "${ns}$1" -6 route show default dev "$2" proto ra | awk '{ print $3; exit }'
 }
 
 has_gateway() { [ -n "$(ra_gateway "$1" "$2")" ]; }
@@ -216,7 +216,7 @@ topo_uplink_routes()
 {
 	local h=$1 up=$2 p n table
 
-	n=$(ns "$h")
+	n=${ns}$h
 	p=$(topo_provider "$h" "$up") || return
 	table=$((100 + p))
 	busywait 20 has_addr "$h" "$up" || { fail "$h: no address on $up"; return 1; }
@@ -249,9 +249,9 @@ topo_dump()
 
 	for h in a b core; do
 		echo "--- $h"
-		ip -n "$(ns $h)" -6 addr
-		ip -n "$(ns $h)" -6 rule
-		ip -n "$(ns $h)" -6 route show table all
+		ip -n "${ns}$h" -6 addr
+		ip -n "${ns}$h" -6 rule
+		ip -n "${ns}$h" -6 route show table all
 	done
 	cat "$TEST_TMP"/radvd.*.log
 }
@@ -259,14 +259,14 @@ topo_dump()
 # --- failures ----------------------------------------------------------------
 
 # link_cut HOST UPLINK: pull out the cable; the host loses the carrier.
-link_cut() { ip -n "$(ns "p$(topo_provider "$1" "$2")")" link set host down; }
+link_cut() { ip -n "${ns}p$(topo_provider "$1" "$2")" link set host down; }
 
 # router_up PROVIDER: plug in the cable to its host again. A router whose link went down
 # has lost its global address, which this restores.
 router_up()
 {
-	ip -n "$(ns "p$1")" link set host up &&
-	ip -n "$(ns "p$1")" addr replace "$(topo_prefix "$1")::1/64" dev host nodad
+	ip -n "${ns}p$1" link set host up &&
+	ip -n "${ns}p$1" addr replace "$(topo_prefix "$1")::1/64" dev host nodad
 }
 
 # link_restore HOST UPLINK: plug in the cable again. Returns when the uplink works.
@@ -281,7 +281,7 @@ link_restore()
 	topo_uplink_routes "$1" "$2"
 }
 
-has_carrier() { ip -n "$(ns "$1")" link show dev "$2" | grep -q 'LOWER_UP'; }
+has_carrier() { ip -n "${ns}$1" link show dev "$2" | grep -q 'LOWER_UP'; }
 no_carrier() { ! has_carrier "$@"; }
 
 # blackhole PROVIDER in|out|both: the core silently drops packets to (in) or from
@@ -337,7 +337,7 @@ prefix_remove() { radvd_set "$1" "$(topo_prefix "$1")" 0 0; }
 # out of its 2001:db8:PROVIDER::/48).
 prefix_add()
 {
-	ip -n "$(ns "p$1")" addr replace "$2::1/64" dev host nodad &&
+	ip -n "${ns}p$1" addr replace "$2::1/64" dev host nodad &&
 	radvd_set "$1" "$(topo_prefix "$1")" 1800 3600 "$2" 1800 3600
 }
 
@@ -347,7 +347,7 @@ prefix_restore() { radvd_set "$1" "$(topo_prefix "$1")" 1800 3600; }
 # addr_deprecated HOST UPLINK
 addr_deprecated()
 {
-	ip -n "$(ns "$1")" -6 addr show dev "$2" to "$(topo_addr "$1" "$2")" | grep -q deprecated
+	ip -n "${ns}$1" -6 addr show dev "$2" to "$(topo_addr "$1" "$2")" | grep -q deprecated
 }
 addr_preferred() { has_addr "$@" && ! addr_deprecated "$@"; }
 
@@ -359,7 +359,7 @@ capture_start()
 
 	shift 3
 	# Not by in_ns: the signal must meet tcpdump, not a shell around it.
-	ip netns exec "$(ns "$n")" tcpdump -n -U --immediate-mode -Z root -i "$dev" -w "$file" "$@" 2>"$file.err" &
+	ip netns exec "${ns}$n" tcpdump -n -U --immediate-mode -Z root -i "$dev" -w "$file" "$@" 2>"$file.err" &
 	echo $! >"$file.pid"
 	busywait 10 grep -qs 'listening on' "$file.err" || { cat "$file.err"; return 1; }
 	# tcpdump says so a moment before its filter works; packets until then are lost.

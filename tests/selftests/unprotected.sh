@@ -9,7 +9,7 @@ tells_flows()
 {
 	local sink status=0
 
-	ip netns exec "$(ns b)" /usr/bin/python3 -c '
+	ip netns exec "${ns}b" /usr/bin/python3 -c '
 import socket, time
 s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 s.bind(("::", 5555))
@@ -31,7 +31,7 @@ flows_told()
 	tool a config set trigger-packets 45 && chatter $A2 $B2 1 || return
 	says 0 "^$A2 $B2 4 of 45 packets" tool a flow && says 0 "the peer has sent nothing yet" tool a flow &&
 	says 0 "^    $A2 $B2 4 of 45 packets" tool a && tool a -j flow | keys ulid-local ulid-peer packets trigger-packets heard protection || return
-	ip netns exec "$(ns b)" /usr/bin/python3 "$here/noshim6.py" >"$TEST_TMP/noshim6" &
+	ip netns exec "${ns}b" /usr/bin/python3 "$here/noshim6.py" >"$TEST_TMP/noshim6" &
 	pid=$!
 	: >"$TEST_TMP/monitor"
 	in_ns a timeout -s INT 120 shim6tool monitor protection >"$TEST_TMP/monitor" 2>&1 &
@@ -75,14 +75,14 @@ unmanaged()
 # two_routers: both links have a default router, of which the first one is preferred.
 two_routers()
 {
-	ip -n "$(ns a)" -6 route add default via $B1 dev up1 metric 100 && ip -n "$(ns a)" -6 route add default via $B2 dev up2 metric 200
+	ip -n "${ns}a" -6 route add default via $B1 dev up1 metric 100 && ip -n "${ns}a" -6 route add default via $B2 dev up2 metric 200
 }
 
 routers_gone()
 {
-	ip -n "$(ns a)" -6 route show default | sed 's/expires [0-9]*sec//' | while read -r route; do
+	ip -n "${ns}a" -6 route show default | sed 's/expires [0-9]*sec//' | while read -r route; do
 		# shellcheck disable=SC2086
-		ip -n "$(ns a)" -6 route del $route
+		ip -n "${ns}a" -6 route del $route
 	done
 }
 
@@ -110,11 +110,11 @@ doctor_sources()
 
 	tool a context flush
 	tool b context flush
-	two_routers && ip -n "$(ns a)" link add lan type dummy && ip -n "$(ns a)" link set lan up &&
-	ip -n "$(ns a)" addr add 2001:db8:2:c::1/64 dev lan nodad && ip -n "$(ns a)" addr add 2001:db8:2::d1/128 dev up2 nodad || return
+	two_routers && ip -n "${ns}a" link add lan type dummy && ip -n "${ns}a" link set lan up &&
+	ip -n "${ns}a" addr add 2001:db8:2:c::1/64 dev lan nodad && ip -n "${ns}a" addr add 2001:db8:2::d1/128 dev up2 nodad || return
 	advised 2001:db8:2:c::1 "up2, whose provider has delegated its prefix" && advised 2001:db8:2::d1 "its own up2" || status=1
-	ip -n "$(ns a)" link del lan
-	ip -n "$(ns a)" addr del 2001:db8:2::d1/128 dev up2
+	ip -n "${ns}a" link del lan
+	ip -n "${ns}a" addr del 2001:db8:2::d1/128 dev up2
 	routers_gone
 	return $status
 }
@@ -124,12 +124,12 @@ doctor_one_router()
 {
 	local status=0
 
-	ip -n "$(ns a)" -6 route add default via $B1 dev up1 && ip -n "$(ns a)" addr del $A2/64 dev up2 &&
-	ip -n "$(ns a)" addr add $A2/128 dev up1 nodad || return
+	ip -n "${ns}a" -6 route add default via $B1 dev up1 && ip -n "${ns}a" addr del $A2/64 dev up2 &&
+	ip -n "${ns}a" addr add $A2/128 dev up1 nodad || return
 	busywait 20 heard_routes "^warn routes *all addresses leave by one router, $B1 on up1: if it fails, there is nowhere to go" ||
 		{ tool a doctor; fail "doctor does not say so"; status=1; }
-	ip -n "$(ns a)" addr del $A2/128 dev up1
-	ip -n "$(ns a)" addr add $A2/64 dev up2 nodad
+	ip -n "${ns}a" addr del $A2/128 dev up1
+	ip -n "${ns}a" addr add $A2/64 dev up2 nodad
 	routers_gone
 	return $status
 }

@@ -31,10 +31,11 @@ type plan struct {
 
 // plans has the tests that do not simply run on each native kernel in one guest.
 var plans = map[string]plan{
-	// These are about programs rather than about a kernel. The first two ask the module for
-	// everything that it has, so the debug kernel watches them.
-	"tool":           {kernels: []string{"latest", "debug"}},
+	// These are about programs rather than about a kernel. The first asks the module for everything
+	// that it has, so the debug kernel watches it.
 	"ynl":            {kernels: []string{"latest", "debug"}},
+	"tool":           {kernels: []string{"latest"}},
+	"daemon":         {kernels: []string{"latest"}},
 	"address":        {kernels: []string{"latest"}},
 	"networkd":       {kernels: []string{"latest"}},
 	"networkmanager": {kernels: []string{"latest"}},
@@ -56,13 +57,12 @@ var plans = map[string]plan{
 	// x86, and more than one processor.
 	"module":  {kernels: single},
 	"traffic": {kernels: single},
-	"switch":  {kernels: append(slices.Clone(native), "6.12")},
-	"fair":    {kernels: append(slices.Clone(native), "6.12")},
+	"switch":  {kernels: []string{"latest", "debug", "6.12"}},
+	"fair":    {kernels: []string{"latest", "debug", "6.12"}},
 	"demo":    {kernels: []string{"latest", "6.12"}},
 	"races":   {kernels: []string{"smp"}, module: "tests/bench/datapath"},
-	// On latest it measures all its rows.
-	"failover": {kernels: native, guests: 4, cost: 150},
-	// The module does nothing in these that it does not do in failover, switch and traffic.
+	// The module does nothing in these that it does not do in context, switch and traffic.
+	"failover": {kernels: []string{"latest"}, guests: 4, cost: 150},
 	"routers":  {kernels: []string{"latest"}, guests: 2, cost: 100},
 	"payload":  {kernels: []string{"latest"}},
 	"udp_path": {kernels: []string{"latest"}, guests: 2, cost: 150},

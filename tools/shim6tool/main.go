@@ -78,12 +78,12 @@ type system struct {
 	root string
 }
 
-func main() {
-	t := &tool{out: os.Stdout, err: os.Stderr, system: system{
+// newTool returns the tool of this host.
+func newTool(out, err io.Writer) *tool {
+	return &tool{out: out, err: err, system: system{
 		dial: dial, loaded: loaded, daemon: dialDaemon, watch: watch,
 		network: openNetwork, inspect: inspect, now: time.Now, sleep: time.Sleep, hostname: os.Hostname, root: "/",
 	}}
-	os.Exit(t.run(os.Args[1:]))
 }
 
 // usageError is a mistake in the words.

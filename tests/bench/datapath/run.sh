@@ -38,10 +38,10 @@ hosts()
 
 	ns_add "a$n" "b$n" || return
 	for l in 1 2; do
-		ip link add "up$l" netns "$(ns "a$n")" type veth peer name "up$l" netns "$(ns "b$n")" || return
+		ip link add "up$l" netns "${ns}a$n" type veth peer name "up$l" netns "${ns}b$n" || return
 		for h in a b; do
-			ip -n "$(ns "$h$n")" link set "up$l" up &&
-			ip -n "$(ns "$h$n")" addr add "2001:db8:$l::$h/64" dev "up$l" nodad || return
+			ip -n "${ns}$h$n" link set "up$l" up &&
+			ip -n "${ns}$h$n" addr add "2001:db8:$l::$h/64" dev "up$l" nodad || return
 		done
 	done
 	in_ns "a$n" ping -6 -q -n -c 1 -W 5 $B1 >/dev/null && in_ns "a$n" ping -6 -q -n -c 1 -W 5 $B2 >/dev/null
@@ -53,17 +53,17 @@ inner()
 {
 	local n=$1 dev=$2
 
-	ip -n "$(ns "a$n")" addr add $TA/128 dev lo && ip -n "$(ns "b$n")" addr add $TB/128 dev lo &&
-	ip -n "$(ns "a$n")" route add $TB/128 dev "$dev" src $TA &&
-	ip -n "$(ns "b$n")" route add $TA/128 dev "$dev" src $TB
+	ip -n "${ns}a$n" addr add $TA/128 dev lo && ip -n "${ns}b$n" addr add $TB/128 dev lo &&
+	ip -n "${ns}a$n" route add $TB/128 dev "$dev" src $TA &&
+	ip -n "${ns}b$n" route add $TA/128 dev "$dev" src $TB
 }
 
 way_ip6tnl()
 {
 	hosts tnl &&
-	ip -n "$(ns atnl)" link add t0 type ip6tnl mode ip6ip6 local $A2 remote $B2 encaplimit none &&
-	ip -n "$(ns btnl)" link add t0 type ip6tnl mode ip6ip6 local $B2 remote $A2 encaplimit none &&
-	ip -n "$(ns atnl)" link set t0 up && ip -n "$(ns btnl)" link set t0 up && inner tnl t0
+	ip -n "${ns}atnl" link add t0 type ip6tnl mode ip6ip6 local $A2 remote $B2 encaplimit none &&
+	ip -n "${ns}btnl" link add t0 type ip6tnl mode ip6ip6 local $B2 remote $A2 encaplimit none &&
+	ip -n "${ns}atnl" link set t0 up && ip -n "${ns}btnl" link set t0 up && inner tnl t0
 }
 
 way_srv6()
@@ -73,14 +73,14 @@ way_srv6()
 	hosts srv || return
 	for h in a b; do
 		in_ns ${h}srv sysctl -qw net.ipv6.conf.all.seg6_enabled=1 net.ipv6.conf.up2.seg6_enabled=1 &&
-		ip -n "$(ns ${h}srv)" route add "2001:db8:2::f$h/128" encap seg6local action End.DT6 table 255 dev up2 || return
+		ip -n "${ns}${h}srv" route add "2001:db8:2::f$h/128" encap seg6local action End.DT6 table 255 dev up2 || return
 	done
-	ip -n "$(ns asrv)" addr add $TA/128 dev lo && ip -n "$(ns bsrv)" addr add $TB/128 dev lo &&
-	ip -n "$(ns asrv)" route add $TB/128 encap seg6 mode encap segs 2001:db8:2::fb dev up2 src $TA &&
-	ip -n "$(ns bsrv)" route add $TA/128 encap seg6 mode encap segs 2001:db8:2::fa dev up2 src $TB &&
+	ip -n "${ns}asrv" addr add $TA/128 dev lo && ip -n "${ns}bsrv" addr add $TB/128 dev lo &&
+	ip -n "${ns}asrv" route add $TB/128 encap seg6 mode encap segs 2001:db8:2::fb dev up2 src $TA &&
+	ip -n "${ns}bsrv" route add $TA/128 encap seg6 mode encap segs 2001:db8:2::fa dev up2 src $TB &&
 	# The segments are the other host's.
-	ip -n "$(ns asrv)" route add 2001:db8:2::fb/128 via $B2 dev up2 &&
-	ip -n "$(ns bsrv)" route add 2001:db8:2::fa/128 via $A2 dev up2
+	ip -n "${ns}asrv" route add 2001:db8:2::fb/128 via $B2 dev up2 &&
+	ip -n "${ns}bsrv" route add 2001:db8:2::fa/128 via $A2 dev up2
 }
 
 way_esp()
@@ -89,14 +89,14 @@ way_esp()
 
 	hosts esp || return
 	for h in a b; do
-		n=$(ns ${h}esp)
+		n=${ns}${h}esp
 		ip -n "$n" xfrm state add src $A2 dst $B2 proto esp spi ${spi[0]} mode tunnel enc 'ecb(cipher_null)' '' auth digest_null '' &&
 		ip -n "$n" xfrm state add src $B2 dst $A2 proto esp spi ${spi[1]} mode tunnel enc 'ecb(cipher_null)' '' auth digest_null '' || return
 	done
-	ip -n "$(ns aesp)" xfrm policy add src $A1 dst $B1 dir out tmpl src $A2 dst $B2 proto esp mode tunnel &&
-	ip -n "$(ns aesp)" xfrm policy add src $B1 dst $A1 dir in tmpl src $B2 dst $A2 proto esp mode tunnel &&
-	ip -n "$(ns besp)" xfrm policy add src $B1 dst $A1 dir out tmpl src $B2 dst $A2 proto esp mode tunnel &&
-	ip -n "$(ns besp)" xfrm policy add src $A1 dst $B1 dir in tmpl src $A2 dst $B2 proto esp mode tunnel
+	ip -n "${ns}aesp" xfrm policy add src $A1 dst $B1 dir out tmpl src $A2 dst $B2 proto esp mode tunnel &&
+	ip -n "${ns}aesp" xfrm policy add src $B1 dst $A1 dir in tmpl src $B2 dst $A2 proto esp mode tunnel &&
+	ip -n "${ns}besp" xfrm policy add src $B1 dst $A1 dir out tmpl src $B2 dst $A2 proto esp mode tunnel &&
+	ip -n "${ns}besp" xfrm policy add src $A1 dst $B1 dir in tmpl src $A2 dst $B2 proto esp mode tunnel
 }
 
 way_nat66()
@@ -127,10 +127,10 @@ way_wireguard()
 	done
 	for h in a b; do
 		[ $h = a ] && other=b || other=a
-		ip -n "$(ns ${h}wg)" link add t0 type wireguard &&
+		ip -n "${ns}${h}wg" link add t0 type wireguard &&
 		in_ns ${h}wg wg set t0 listen-port 51820 private-key "$d/$h.key" peer "$(cat "$d/$other.pub")" \
 			allowed-ips ::/0 endpoint "[2001:db8:2::$other]:51820" &&
-		ip -n "$(ns ${h}wg)" link set t0 up || return
+		ip -n "${ns}${h}wg" link set t0 up || return
 	done
 	inner wg t0
 }
@@ -164,14 +164,14 @@ enter()
 	case $1 in
 	plain) ! grep -q '^shim6 ' /proc/modules || modprobe -r shim6 ;;
 	none) modprobe shim6 ;;
-	other) shim6tool -n "$(ns a)" context add $A1 2001:db8:99::1 tag-local 1 tag-peer 2 state established &&
-		shim6tool -n "$(ns b)" context add $B1 2001:db8:99::1 tag-local 1 tag-peer 2 state established ;;
+	other) shim6tool -n "${ns}a" context add $A1 2001:db8:99::1 tag-local 1 tag-peer 2 state established &&
+		shim6tool -n "${ns}b" context add $B1 2001:db8:99::1 tag-local 1 tag-peer 2 state established ;;
 	ulid) context_up ;;
 	rehomed) switch_to 2 ;;
 	# As shim6d makes them: the kernel cannot keep one route for all packets then.
-	ruled) ip -n "$(ns a)" -6 rule add from $A2 lookup 102 priority 100 && ip -n "$(ns a)" -6 route add 2001:db8:2::/64 dev up2 table 102 ;;
+	ruled) ip -n "${ns}a" -6 rule add from $A2 lookup 102 priority 100 && ip -n "${ns}a" -6 route add 2001:db8:2::/64 dev up2 table 102 ;;
 	# The others run without it.
-	udp) ip -n "$(ns a)" -6 rule del priority 100 && ip -n "$(ns a)" -6 route flush table 102 && udp_open && switch_to_udp 2 ;;
+	udp) ip -n "${ns}a" -6 rule del priority 100 && ip -n "${ns}a" -6 route flush table 102 && udp_open && switch_to_udp 2 ;;
 	ip6tnl) modprobe -r shim6 ;;
 	esac
 }
@@ -290,8 +290,8 @@ scale()
 	local n last=0 before bytes one= same all
 
 	modprobe -r shim6
-	modprobe shim6 && shim6tool -n "$(ns a)" config set max-contexts 2000000 || return
-	ip -n "$(ns a)" route add 2001:db8:77::/64 dev up1
+	modprobe shim6 && shim6tool -n "${ns}a" config set max-contexts 2000000 || return
+	ip -n "${ns}a" route add 2001:db8:77::/64 dev up1
 	say
 	say "| contexts | hook, one pair | ratio | hook, all pairs by turns | bytes a context |"
 	say "|---|---|---|---|---|"
@@ -308,7 +308,7 @@ scale()
 		[ $n -ge 1000 ] || bytes=-
 		say "| $n | $same ns | $(ratio "$same" "$one") | $all ns | $bytes |"
 	done
-	shim6tool -n "$(ns a)" context flush
+	shim6tool -n "${ns}a" context flush
 	progress "memory of re-homed contexts"
 	settle
 	before=$(used)
@@ -320,7 +320,7 @@ scale()
 		settle
 		say "Re-homed contexts, two locators more at each side, on $(nproc) CPU: $((($(used) - before) / n)) bytes each, of $n."
 	done
-	shim6tool -n "$(ns a)" context flush
+	shim6tool -n "${ns}a" context flush
 }
 
 need ip tc nft modprobe iperf3 wg ss ping python3

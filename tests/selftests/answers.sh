@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Questions to shim6tool and to shim6d's control socket, a library for tests (source lib.sh
+# first). They start no program: a program that goes on running answers them (tools/shim6tool/
+# answers.go), at a port of the loopback. Tests poll, and a guest takes a tenth of a second of a
+# processor to start a program.
+
+# question KIND WORD...: print what answers.go answers; its status is ours.
+question()
+{
+	local file=$TEST_TMP/answer.$BASHPID port connection status said lines
+
+	[ -s "$TEST_TMP/answers" ] || answers_begin || return 125
+	read -r port _ <"$TEST_TMP/answers"
+	exec {connection}<>"/dev/tcp/127.0.0.1/$port" || return 125
+	printf '%s\0' $(($# + 1)) "$file" "$@" >&"$connection"
+	read -r -u "$connection" status said || { status=125; said="no answer: $*"; }
+	exec {connection}>&-
+	[ -z "$said" ] || echo "$said" >&2
+	[ ! -s "$file" ] || { mapfile -t lines <"$file" && printf '%s\n' "${lines[@]}"; }
+	return "$status"
+}
+
+# answers_begin: it is no child of this shell, which would wait for it.
+answers_begin()
+{
+	ip link set lo up && (answers "$TEST_TMP/answers" 9>&- >/dev/null &) && busywait 20 test -s "$TEST_TMP/answers"
+}
+
+# answers_end: lib.sh's cleanup calls this.
+answers_end()
+{
+	local pid
+
+	[ ! -s "$TEST_TMP/answers" ] || { read -r _ pid <"$TEST_TMP/answers" && kill -KILL "$pid"; }
+}
+
+# kernel_contexts HOST FILTER [WORDS...]: what jq's FILTER makes of the kernel's contexts, or of
+# those that WORDS name.
+kernel_contexts() { question tool "$2" -n "${ns}$1" -j context show "${@:3}"; }
+
+# ask HOST PATH [JSON]: send a request to the control socket, and print the answer.
+ask() { question socket "$TEST_TMP/$1.d/socket" "$2" "${3:-}"; }
+
+# ask_for HOST PATH FILTER [--arg NAME VALUE]...: what jq's FILTER makes of the answer. Fails if
+# that is nothing, null or false.
+ask_for() { question socket "$TEST_TMP/$1.d/socket" "$2" "" "${@:3}"; }
+
+# ask_if HOST PATH FILTER [--arg NAME VALUE]...: FILTER is true of the answer.
+ask_if() { ask_for "$@" >/dev/null; }
