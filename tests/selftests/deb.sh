@@ -5,7 +5,7 @@
 # DKMS installs the module, modprobe loads it, systemd starts shim6d as its own user,
 # an upgrade drops no session, and a purge leaves nothing.
 #
-#	tests/vm/run -k 6.12 -e SHIM6_DEB_IMAGE=build/image -- tests/selftests/run.sh deb.sh
+#	tests/vm/run -k 6.1 -e SHIM6_DEB_IMAGE=build/image -- tests/selftests/run.sh deb.sh
 #	tests/vm/run -k latest -- tests/selftests/run.sh deb.sh
 #
 # Host a has the packages. Host b, its peer, runs the same programs without systemd: an

@@ -5,7 +5,7 @@
 # images install it: DKMS compiles the module for each kernel whose headers are there,
 # compiles it again for a new version, and a purge leaves nothing.
 #
-#	b="$(for k in 6.1 6.12 latest; do tests/vm/run -k $k -path build; done)"
+#	b="$(for k in 6.1 latest; do tests/vm/run -k $k -path build; done)"
 #	tests/vm/overlay -o build/image -e SHIM6_DEB_BUILDS="$b" -- tests/selftests/run.sh deb_image.sh
 #
 # The artifacts are for deb.sh, which continues in a guest with such a kernel, where

@@ -73,7 +73,14 @@ bulk_up()
 	[ "$1" = stopped ] || busywait 20 test -s "$BULK" || fail "nothing arrives"
 }
 
-bulk_field() { awk -v k="$1" '$1 == k { print $2 }' "$BULK"; }
+bulk_field()
+{
+	local name value
+
+	while read -r name value; do
+		[ "$name" != "$1" ] || echo "$value"
+	done <"$BULK"
+}
 more_than() { [ "$(bulk_field got)" -gt "$1" ]; }
 
 # goes_on SECONDS: data arrives again, and was never silent for longer than this.

@@ -19,16 +19,13 @@
 TOPO_NS="a b p1 p2 p3 p4 core"
 TOPO_PROVIDERS="1 2 3 4"
 
-# topo_provider HOST UPLINK: the number of the provider behind an uplink.
+# The number of the provider behind an uplink of a host.
+declare -A TOPO_PROVIDER=([aup1]=1 [aup2]=2 [bup1]=3 [bup2]=4)
+
+# topo_provider HOST UPLINK
 topo_provider()
 {
-	case $1$2 in
-	aup1) echo 1 ;;
-	aup2) echo 2 ;;
-	bup1) echo 3 ;;
-	bup2) echo 4 ;;
-	*) echo "topology: host $1 has no uplink $2" >&2 && return 1 ;;
-	esac
+	echo "${TOPO_PROVIDER[$1$2]:?topology: host $1 has no uplink $2}"
 }
 
 topo_host() { [ "$1" -le 2 ] && echo a || echo b; }
@@ -168,14 +165,22 @@ has_addr()
 }
 
 # made_addr HOST UPLINK [PREFIX]: the address that shim6d has made there, if it is not
-# tentative. It is the one that is not made of the link's MAC address.
+# tentative. It is the one that is not made of the link's MAC address. Tests poll this, so it
+# starts one program.
 made_addr()
 {
-	ip -n "${ns}$1" -6 addr show dev "$2" -tentative |
-		awk -v p="${3:-$(topo_prefix "$(topo_provider "$1" "$2")")}:" -v s="$(topo_addr "$1" "$2" "${3:-}")/64" \
-			'$1 == "inet6" && index($2, p) == 1 && $2 != s && !/ temporary/ { sub("/.*", "", $2); print $2 }'
+	local p=${TOPO_PROVIDER[$1$2]} file=$TEST_TMP/addr.$BASHPID prefix kind address rest status=1
+
+	prefix=${3:-2001:db8:$p:1}:
+	ip -n "${ns}$1" -6 addr show dev "$2" -tentative >"$file" || return
+	while read -r kind address rest; do
+		[[ $kind = inet6 && $address = "$prefix"* && $address != "${prefix}200:5eff:fe00:${p}02/64" && " $rest" != *" temporary"* ]] || continue
+		echo "${address%/*}"
+		status=0
+	done <"$file"
+	return $status
 }
-is_made_at() { [ -n "$(made_addr "$@")" ]; }
+is_made_at() { made_addr "$@" >/dev/null; }
 
 # topo_slaac: the links. Each provider announces its prefix. Returns once its host has an address
 # of it.
