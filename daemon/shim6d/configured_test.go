@@ -101,7 +101,7 @@ func TestExplorerIsConfigured(t *testing.T) {
 // The client that asked, and the log, are told that REAP has moved a context.
 func TestSwitchIsTold(t *testing.T) {
 	d, f, log := configured(t, trusting, a1)
-	f.answerProbes(t, func() {})
+	f.answerProbes(t, func(wire.ProbeReport) {})
 	b, end := running(t, d)
 	before, err := b.Status(t.Context())
 	if err != nil || len(before.Reap) != 0 {

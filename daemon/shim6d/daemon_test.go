@@ -323,8 +323,8 @@ func TestResyncPause(t *testing.T) {
 	}
 }
 
-// answerProbes has the peer answer each Probe, after a call.
-func (f *fake) answerProbes(t *testing.T, before func()) {
+// answerProbes has the peer answer each Probe, after a call with the pair by which it was sent.
+func (f *fake) answerProbes(t *testing.T, before func(wire.ProbeReport)) {
 	f.sent = func(message []byte) {
 		m, err := wire.Decode(message)
 		p, ok := m.(*wire.Probe)
@@ -340,7 +340,7 @@ func (f *fake) answerProbes(t *testing.T, before func()) {
 		go func() {
 			select {
 			case f.d.requests <- func() {
-				before()
+				before(p.Sent[0])
 				f.d.session.handle(engine.Control{Source: b1, Destination: a1, Message: answer})
 			}:
 			case <-f.d.ended:
@@ -373,7 +373,12 @@ func TestCommandRefused(t *testing.T) {
 				d.kernel.resync()
 			}
 			if c.adopted {
-				f.answerProbes(t, func() { f.refuse = refuse })
+				// A context that was adopted asks by its own pair first.
+				f.answerProbes(t, func(p wire.ProbeReport) {
+					if p.Source == a1 {
+						f.refuse = refuse
+					}
+				})
 			} else {
 				f.refuse = refuse
 			}

@@ -25,7 +25,7 @@ question()
 # answers_begin: it is no child of this shell, which would wait for it.
 answers_begin()
 {
-	ip link set lo up && (answers "$TEST_TMP/answers" 9>&- >/dev/null &) && busywait 20 test -s "$TEST_TMP/answers"
+	ip link set lo up && (command answers "$TEST_TMP/answers" 9>&- >/dev/null &) && busywait 20 test -s "$TEST_TMP/answers"
 }
 
 # answers_end: lib.sh's cleanup calls this.

@@ -91,6 +91,8 @@ heal()
 # --- flows -------------------------------------------------------------------
 
 # flows SECONDS FAILURE FLOW...: cause the failure, and write to RESULTS what the flows see of it.
+# They send every FLOWS_TICK milliseconds.
+FLOWS_TICK=10
 flows()
 {
 	local sink= source= status
@@ -112,7 +114,7 @@ flows_go()
 	ip netns exec "${ns}b" /usr/bin/python3 "$here/flow.py" sink "$B1" "$@" >"$RESULTS" 2>"$RESULTS.err" &
 	sink=$!
 	busywait 20 grep -q ready "$RESULTS" || { cat "$RESULTS.err"; fail "no sink"; return 1; }
-	ip netns exec "${ns}a" /usr/bin/python3 "$here/flow.py" source 1000 10 "$A1" "$B1" "$@" 2>>"$RESULTS.err" &
+	ip netns exec "${ns}a" /usr/bin/python3 "$here/flow.py" source 1000 $FLOWS_TICK "$A1" "$B1" "$@" 2>>"$RESULTS.err" &
 	source=$!
 	sleep 3
 	if [ "$failure" != "${failure#shim6:}" ]; then

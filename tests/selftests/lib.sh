@@ -19,8 +19,10 @@ ksft_pass=0
 ksft_fail=1
 ksft_skip=4
 
-# ${ns}NAME is the full name of this test's namespace NAME.
+# ${ns}NAME is the full name of this test's namespace NAME. The function ns prints it, for scripts
+# that do not mind a fork.
 ns="s6-$$-"
+ns() { echo "$ns$1"; }
 TEST_TMP=$(mktemp -d "${TMPDIR:-/tmp}/s6-$$-XXXXXX")
 
 tap_count=0

@@ -5,6 +5,7 @@ Conversations, and how long each is silent for the caller. A FLOW is one of
 
 tcp     the caller says OCTETS octets five times a second, and the server says them again
 udp     the same in datagrams
+ask     a datagram a second, which the server answers
 slow    as tcp for a minute and a half, and then once a minute
 listen  the caller says one datagram, and then hears one five times a second
 idle    a TCP connection on which the caller says a little for a minute and a half; the
@@ -22,8 +23,9 @@ import socket
 import sys
 import time
 
-PORTS = {"tcp": 7000, "udp": 7001, "listen": 7002, "idle": 7003, "slow": 7004}
+PORTS = {"tcp": 7000, "udp": 7001, "ask": 7001, "listen": 7002, "idle": 7003, "slow": 7004}
 PACE = 0.2
+ASK_PACE = 1
 SLOW_PACE = 60
 WORD = b"a word of the server\n"
 IDLE_SMALL_TALK = 90
@@ -143,9 +145,11 @@ async def call(octets, local, address, names):
                 lambda heard=heard: Datagrams(lambda *_: heard.arrived()), begin, (address, PORTS[name]))
             if name == "udp":
                 tasks.append(say(min(octets, 1000), transport.sendto))
+            elif name == "ask":
+                tasks.append(say(100, transport.sendto, pace=ASK_PACE))
             else:
                 transport.sendto(b"hello")
-        begun.append((transport if name in ("udp", "listen") else writer).get_extra_info("sockname")[0])
+        begun.append((transport if name in ("udp", "ask", "listen") else writer).get_extra_info("sockname")[0])
 
     def tell():
         for name, heard in flows.items():

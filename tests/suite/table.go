@@ -63,6 +63,7 @@ var plans = map[string]plan{
 	"races":   {kernels: []string{"smp"}, module: "tests/bench/datapath"},
 	// The module does nothing in these that it does not do in context, switch and traffic.
 	"failover": {kernels: []string{"latest"}, guests: 4, cost: 150},
+	"outages":  {kernels: []string{"latest"}},
 	"routers":  {kernels: []string{"latest"}, guests: 2, cost: 100},
 	"payload":  {kernels: []string{"latest"}},
 	"udp_path": {kernels: []string{"latest"}, guests: 2, cost: 150},
