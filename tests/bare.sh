@@ -5,9 +5,9 @@
 # Go, and once more when its caches are filled. As root.
 #
 # The Debian is a folder. It has this machine's mirrors and certificates, and nothing of
-# its caches. The LIMITs are in seconds. The warm demo may try five times: a minute is
-# little where processors are emulated, and other work on the machine may delay it. The
-# limit is for the demo, not for that other work.
+# its caches. The LIMITs are in seconds. The first demo may try twice within its limit, and
+# the warm one five times: where processors are emulated, other work on the machine can stop a
+# host for so long that what it shows is not what Shim6 does, and a minute is little.
 #
 # usage: tests/bare.sh [LIMIT-AT-FIRST LIMIT-WHEN-WARM]
 set -u
@@ -109,7 +109,8 @@ if ! debian; then
 	exit 0
 fi
 result 0 "a bare Debian 12"
-demo "$first"
+begun=$SECONDS
+demo "$first" || demo $((first - SECONDS + begun))
 result $? "make demo, the first time: $first s at most"
 for _ in 1 2 3 4 5; do
 	demo "$warm"

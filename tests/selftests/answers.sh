@@ -11,21 +11,32 @@ question()
 {
 	local file=$TEST_TMP/answer.$BASHPID port connection status said lines
 
-	[ -s "$TEST_TMP/answers" ] || answers_begin || return 125
+	[ -s "$TEST_TMP/answers" ] || answers_begin || question_lost "the program answers does not start"
+	: >"$file"
 	read -r port _ <"$TEST_TMP/answers"
-	exec {connection}<>"/dev/tcp/127.0.0.1/$port" || return 125
+	exec {connection}<>"/dev/tcp/127.0.0.1/$port" || question_lost "the program answers is gone"
 	printf '%s\0' $(($# + 1)) "$file" "$@" >&"$connection"
-	read -r -u "$connection" status said || { status=125; said="no answer: $*"; }
+	read -r -u "$connection" status said || question_lost "no answer to $*"
 	exec {connection}>&-
 	[ -z "$said" ] || echo "$said" >&2
 	[ ! -s "$file" ] || { mapfile -t lines <"$file" && printf '%s\n' "${lines[@]}"; }
 	return "$status"
 }
 
+# question_lost WHY: the whole test ends, in whatever subshell this is. No answer must not look like
+# an answer that says no.
+question_lost()
+{
+	echo "# $1: $(<"$TEST_TMP/answers.err")"
+	kill -TERM $$
+	exit 125
+} >&2
+
 # answers_begin: it is no child of this shell, which would wait for it.
 answers_begin()
 {
-	ip link set lo up && (command answers "$TEST_TMP/answers" 9>&- >/dev/null &) && busywait 20 test -s "$TEST_TMP/answers"
+	: >"$TEST_TMP/answers.err"
+	ip link set lo up && (command answers "$TEST_TMP/answers" 9>&- >/dev/null 2>"$TEST_TMP/answers.err" &) && busywait 20 test -s "$TEST_TMP/answers"
 }
 
 # answers_end: lib.sh's cleanup calls this.

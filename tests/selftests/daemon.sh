@@ -4,7 +4,7 @@
 # shim6d in the hosts of pair.sh, a library for tests (source lib.sh and pair.sh
 # first). Each host has a folder with configuration, state, socket and log.
 
-. "$here/answers.sh"
+. "${BASH_SOURCE[0]%/*}/answers.sh"
 
 # daemon_dir HOST
 daemon_dir() { echo "$TEST_TMP/$1.d"; }

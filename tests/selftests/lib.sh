@@ -20,7 +20,7 @@ ksft_fail=1
 ksft_skip=4
 
 # ${ns}NAME is the full name of this test's namespace NAME. The function ns prints it, for scripts
-# that do not mind a fork.
+# that are not part of the tests; $(ns NAME) takes a fork.
 ns="s6-$$-"
 ns() { echo "$ns$1"; }
 TEST_TMP=$(mktemp -d "${TMPDIR:-/tmp}/s6-$$-XXXXXX")

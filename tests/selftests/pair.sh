@@ -5,7 +5,7 @@
 # (source lib.sh first). Link N is 2001:db8:N::/64 with a at ::a and b at ::b;
 # the ULIDs are the addresses of link 1.
 
-. "$here/answers.sh"
+. "${BASH_SOURCE[0]%/*}/answers.sh"
 
 A1=2001:db8:1::a A2=2001:db8:2::a
 B1=2001:db8:1::b B2=2001:db8:2::b

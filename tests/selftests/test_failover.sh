@@ -3,8 +3,8 @@
 #
 # The effect of failures on applications, in the standard topology with a round trip of
 # 20 ms: with Shim6, and without it, plain and with MPTCP set up as its documentation
-# says. The table is shown at the end, and kept in SHIM6_ARTIFACTS. All rows are
-# measured on "latest", one on other kernels. flow.py makes the flows. iperf3 polls,
+# says. The table is shown at the end, and kept in SHIM6_ARTIFACTS. On other kernels than
+# "latest" there is one row. flow.py makes the flows. iperf3 polls,
 # which takes long in virtual time, so it is only in that one row.
 #
 # Chance decides by which subflow an MPTCP connection sends, so there are five

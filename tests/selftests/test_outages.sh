@@ -56,6 +56,13 @@ hosts_fresh()
 	done
 	hosts_are=$*
 	busywait 90 made_well || { fail "no address is made"; return 1; }
+	for h in a b; do
+		for up in up1 up2; do
+			n=$(ip -n "${ns}$h" -6 -o addr show dev $up scope global | wc -l)
+			# One more is temporary.
+			expect_eq "addresses of $h on $up" "$n" $(($2 + 1)) || return
+		done
+	done
 	U_a=$(ulid a) U_b=$(ulid b)
 	A1=$U_a B1=$U_b
 	busywait 20 in_ns a ping -6 -q -n -c 1 -W 1 -I "$U_a" "$U_b" || fail "the ULIDs do not reach each other"
@@ -116,10 +123,14 @@ silence()
 
 asked()
 {
-	talk_begin a 100 ask >&2 && busywait 60 context_there || { talk_end; return 1; }
-	pause 5
-	talk_told >&2 && "$1" >&2 && pause 20 && talk_told >&2 && awk '$1 == "ask" { print $2 }' "$TEST_TMP/talk"
-	talk_end
+	local status=0
+
+	talk_client='' talk_server=''
+	talk_begin a 100 ask >&2 && busywait 60 context_there && pause 5 && talk_told >&2 &&
+		"$1" >&2 && pause 20 && talk_told >&2 && awk '$1 == "ask" { print $2 }' "$TEST_TMP/talk" || status=1
+	# shellcheck disable=SC2086
+	processes_end $talk_client $talk_server
+	return $status
 }
 
 # row NAME FLOW FAILURE LIMIT: a line of the table for each number of addresses, of each round trip.

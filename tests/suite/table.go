@@ -35,7 +35,6 @@ var plans = map[string]plan{
 	// that it has, so the debug kernel watches it.
 	"ynl":            {kernels: []string{"latest", "debug"}},
 	"tool":           {kernels: []string{"latest"}},
-	"daemon":         {kernels: []string{"latest"}},
 	"address":        {kernels: []string{"latest"}},
 	"networkd":       {kernels: []string{"latest"}},
 	"networkmanager": {kernels: []string{"latest"}},
@@ -53,6 +52,8 @@ var plans = map[string]plan{
 	// firewalld and ufw need modules that only Debian's own kernels have, as do bonds and VLANs.
 	"firewall": {kernels: []string{"6.12"}},
 	"masters":  {kernels: []string{"6.12"}},
+	// The debug kernel sees the exchange, restarts, and rmmod under two shim6ds.
+	"daemon": {kernels: []string{"latest", "debug"}},
 	// These also need what only Debian's own kernels have: the module as it is compiled for
 	// x86, and more than one processor.
 	"module":  {kernels: single},
