@@ -194,6 +194,7 @@ unit()
 	check "go test -race" go test -race $(go list ./... | grep -vE "$pure")
 	# shellcheck disable=SC2046
 	check "go test, where no goroutine is" go test -short $(go list ./... | grep -E "$pure")
+	check "what answers the polls of guest tests" go test -tags answers -run '^(TestFilter|TestReadRequest)$' ./tools/shim6tool
 	check "ten thousand worlds, as many contexts at once, a hundred thousand routes" go test -timeout 20m -p 1 \
 		-run '^(TestWorlds|TestTenThousand|TestRandomWalk|TestHundredThousandRoutes)$' ./daemon/internal/{sim,reap,address}
 }
