@@ -49,9 +49,18 @@ func (r *Explorer) Doubt(s *engine.Session, id uint64) {
 		s.Done(id, errDoubted)
 		return
 	}
-	x.hints = hints{count: min(x.hints.count+1, 8), at: s.Now()}
-	r.ask(s, x, modeDoubting, Advice, "a program says that the pair may not work", nil)
+	r.doubt(s, x, Advice, "a program says that the pair may not work")
 	s.Done(id, nil)
+}
+
+// doubt is the transition to modeDoubting. Pairs of modeStandby that were not asked yet are asked after
+// it, if nothing is wrong.
+func (r *Explorer) doubt(s *engine.Session, x *exploration, t Trigger, why string) {
+	x.hints = hints{count: min(x.hints.count+1, 8), at: s.Now()}
+	if last := len(x.question.pairs) - 1; x.mode == modeStandby && last > 0 {
+		x.aside = &aside{x.cause.trigger, x.cause.why, x.question.pairs[:last]}
+	}
+	r.ask(s, x, modeDoubting, t, why, nil)
 }
 
 // stepDoubting asks the next pair of a context that doubts, or begins to explore.

@@ -104,6 +104,8 @@ type exploration struct {
 	reply reply
 
 	hints hints
+	// aside is nil except in modeDoubting.
+	aside *aside
 	home  home
 	// standbyAt is when the next modeStandby begins; 0 for never.
 	standbyAt time.Duration
@@ -165,6 +167,13 @@ type question struct {
 	since, until    time.Duration
 	first, told     engine.Pair
 	again, caughtUp bool
+}
+
+// aside is what is left of a modeStandby that a doubt has interrupted.
+type aside struct {
+	trigger Trigger
+	why     string
+	pairs   []engine.Pair
 }
 
 // reply is the answer that a Probe of the peer, or its first payload in Exploring, asks for.
@@ -363,6 +372,7 @@ func (r *Explorer) unanswered(s *engine.Session, x *exploration) {
 		x.schedule.postpone(x.sent[i].pair)
 	}
 	doubted := x.mode == modeDoubting
+	x.aside = nil
 	x.to(modeExploring)
 	x.pinned, x.schedule.probes = false, min(x.tries(), NumberOfInitialProbes)
 	if x.cause.trigger == ULP || x.cause.trigger == Silence || x.cause.trigger == Advice {
@@ -398,9 +408,14 @@ func (r *Explorer) finish(s *engine.Session, x *exploration) {
 	case x.mode == modeUsing:
 		r.asked(s, x)
 	}
-	from := x.mode
+	from, a := x.mode, x.aside
 	x.to(modeIdle)
+	x.aside = nil
 	x.schedule, x.cause.failed = schedule{}, false
+	if from == modeDoubting && a != nil {
+		r.ask(s, x, modeStandby, a.trigger, a.why, a.pairs)
+		return
+	}
 	if from == modeSuspecting {
 		r.examine(s, x)
 		return

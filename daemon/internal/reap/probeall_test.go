@@ -52,3 +52,32 @@ func TestProbeAll(t *testing.T) {
 		t.Errorf("no context: %+v (%v)", d, ok)
 	}
 }
+
+// A stream that stops meanwhile, at either host, is looked into, and then the other pairs are asked.
+func TestProbeAllDoubted(t *testing.T) {
+	for _, peer := range []bool{false, true} {
+		_, a, b, ab, ba := two(t, 3)
+		n := a.n
+		before := a.current(ab)
+		if d, ok := a.answered(a.probeAll(ab)); !ok || d.Err != nil {
+			t.Fatalf("%+v (%v)", d, ok)
+		}
+		n.pass(InitialProbeTimeout / 10)
+		if peer {
+			b.silence(ba)
+		} else {
+			a.silence(ab)
+		}
+		n.pass(11 * InitialProbeTimeout)
+		for i := range 3 {
+			for j := range 3 {
+				if pair := a.pair(i, b, j); !a.r.paths.get(pair).works() {
+					t.Errorf("the peer doubts: %v; %v was not asked", peer, pair)
+				}
+			}
+		}
+		if a.current(ab) != before || a.state(ab) != operational {
+			t.Errorf("%v by %v", a.state(ab), a.current(ab))
+		}
+	}
+}

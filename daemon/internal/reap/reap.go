@@ -239,8 +239,7 @@ func (r *Explorer) Hint(s *engine.Session, kind engine.HintKind, why string) {
 		if x.state != engine.ReapOperational || !x.hints.due(s.Now(), trigger) {
 			return
 		}
-		x.hints = hints{count: min(x.hints.count+1, 8), at: s.Now()}
-		r.ask(s, x, modeDoubting, trigger, why, nil)
+		r.doubt(s, x, trigger, why)
 	case engine.HintChanged:
 		if x != nil && x.stall != nil {
 			x.stall.truce.until = 0
