@@ -136,6 +136,8 @@ idle_go()
 	expect_eq "what has arrived" "$(awk '$1 == "idle" { print $2 }' "$TEST_TMP/talk")" 1
 }
 
+# A case takes a quarter of an hour, and each packet of it time of a real processor.
+export TALK_PACE=0.5
 modprobe shim6 || exit
 set_up "the standard topology, with home routers" routers_up 5ms
 run_test "answers are let in: a calls, its provider fails and returns" saved a established both 3000
