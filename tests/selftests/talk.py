@@ -11,22 +11,20 @@ listen  the caller says one datagram, and then hears one five times a second
 idle    a TCP connection on which the caller says a little for a minute and a half; the
         server says a word on it when it gets a SIGUSR1
 
-TALK_PACE in the environment is another number of seconds than a fifth. FLOW@ADDRESS is a flow from another address than LOCAL. Both print "ready", and the caller also
+FLOW@ADDRESS is a flow from another address than LOCAL. Both print "ready", and the caller also
 the addresses at which its flows begin. At SIGUSR1 the caller prints, for each flow, its name and
 the longest time in which nothing has arrived since the last time, or since it began, in
 milliseconds; then a line "told". For idle it prints the number of words that it has heard.
 """
 
 import asyncio
-import os
 import signal
 import socket
 import sys
 import time
 
 PORTS = {"tcp": 7000, "udp": 7001, "ask": 7001, "listen": 7002, "idle": 7003, "slow": 7004}
-# Seconds from one packet of a flow to the next.
-PACE = float(os.environ.get("TALK_PACE", "0.2"))
+PACE = 0.2
 ASK_PACE = 1
 SLOW_PACE = 60
 WORD = b"a word of the server\n"
