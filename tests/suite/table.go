@@ -62,7 +62,7 @@ var plans = map[string]plan{
 	"fair":    {kernels: []string{"latest", "debug", "6.12"}},
 	"demo":    {kernels: []string{"latest", "6.12"}},
 	"races":   {kernels: []string{"smp"}, module: "tests/bench/datapath"},
-	// What the checkers of debug and the interfaces of 6.1 could find in these, they find in packets,
+	// Faults that the checkers of debug and the interfaces of 6.1 could show here show in packets,
 	// traffic, context and daemon too. On a machine where processes start slowly, the whole run would
 	// take longer than it may.
 	"filters": {kernels: []string{"latest", "6.1-uml"}},
