@@ -161,11 +161,13 @@ alone()
 
 link_down() { link_cut a up1; }
 
-# address_removed: by a program that renews a configuration, and restores the address a second later.
-# Where nobody does, shim6d lets it go after two, since another host may have it now.
+# address_removed: by a program that renews a configuration, and restores the address a second later,
+# unless an advertisement has done so. Where nobody does, shim6d lets it go after two, since another
+# host may have it now.
 address_removed()
 {
-	ip -n "${ns}a" addr del "$A1/64" dev up1 && pause 1 && ip -n "${ns}a" addr add "$A1/64" dev up1
+	ip -n "${ns}a" addr del "$A1/64" dev up1 && pause 1 || return
+	ip -n "${ns}a" -6 addr show dev up1 | grep -qF "$A1/64" || ip -n "${ns}a" addr add "$A1/64" dev up1
 }
 
 black_hole() { blackhole 1 both; }
