@@ -56,11 +56,11 @@ var plans = map[string]plan{
 	"daemon": {kernels: []string{"latest", "debug"}},
 	// These also need what only Debian's own kernels have: the module as it is compiled for
 	// x86, and more than one processor.
-	"module":  {kernels: single},
-	"switch":  {kernels: []string{"latest", "6.12"}},
-	"fair":    {kernels: []string{"latest", "6.12"}},
-	"demo":    {kernels: []string{"latest", "6.12"}},
-	"races":   {kernels: []string{"smp"}, module: "tests/bench/datapath"},
+	"module": {kernels: single},
+	"switch": {kernels: []string{"latest", "6.12"}},
+	"fair":   {kernels: []string{"latest", "6.12"}},
+	"demo":   {kernels: []string{"latest", "6.12"}},
+	"races":  {kernels: []string{"smp"}, module: "tests/bench/datapath"},
 	// Faults that the checkers of debug and the interfaces of 6.1 could show here show in packets,
 	// traffic, context and daemon too. On a machine where processes start slowly, the whole run would
 	// take longer than it may.
