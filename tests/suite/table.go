@@ -65,6 +65,8 @@ var plans = map[string]plan{
 	// traffic, context and daemon too. On a machine where processes start slowly, the whole run would
 	// take longer than it may.
 	"filters": {kernels: []string{"latest"}},
+	"packets": {kernels: []string{"latest", "debug"}},
+	"traffic": {kernels: []string{"latest", "debug", "6.1"}},
 	"mtu":     {kernels: []string{"latest", "6.1-uml"}},
 	"nic":     {kernels: []string{"latest", "debug"}},
 	"layout":  {kernels: []string{"latest", "debug"}},
