@@ -57,10 +57,12 @@ func (r *Explorer) Doubt(s *engine.Session, id uint64) {
 // it, if nothing is wrong.
 func (r *Explorer) doubt(s *engine.Session, x *exploration, t Trigger, why string) {
 	x.hints = hints{count: min(x.hints.count+1, 8), at: s.Now()}
+	var left *interrupted
 	if last := len(x.question.pairs) - 1; x.mode == modeStandby && last > 0 {
-		x.aside = &aside{x.cause.trigger, x.cause.why, x.question.pairs[:last]}
+		left = &interrupted{x.cause.trigger, x.cause.why, x.question.pairs[:last]}
 	}
 	r.ask(s, x, modeDoubting, t, why, nil)
+	x.question.left = left
 }
 
 // stepDoubting asks the next pair of a context that doubts, or begins to explore.

@@ -104,8 +104,6 @@ type exploration struct {
 	reply reply
 
 	hints hints
-	// aside is nil except in modeDoubting.
-	aside *aside
 	home  home
 	// standbyAt is when the next modeStandby begins; 0 for never.
 	standbyAt time.Duration
@@ -167,10 +165,12 @@ type question struct {
 	since, until    time.Duration
 	first, told     engine.Pair
 	again, caughtUp bool
+	// left is asked after the doubt, if nothing is wrong; nil for nothing.
+	left *interrupted
 }
 
-// aside is what is left of a modeStandby that a doubt has interrupted.
-type aside struct {
+// interrupted is what is left of a modeStandby in which a doubt has begun.
+type interrupted struct {
 	trigger Trigger
 	why     string
 	pairs   []engine.Pair
@@ -372,7 +372,6 @@ func (r *Explorer) unanswered(s *engine.Session, x *exploration) {
 		x.schedule.postpone(x.sent[i].pair)
 	}
 	doubted := x.mode == modeDoubting
-	x.aside = nil
 	x.to(modeExploring)
 	x.pinned, x.schedule.probes = false, min(x.tries(), NumberOfInitialProbes)
 	if x.cause.trigger == ULP || x.cause.trigger == Silence || x.cause.trigger == Advice {
@@ -392,7 +391,8 @@ func (r *Explorer) unanswered(s *engine.Session, x *exploration) {
 // finish is the transition from any mode to modeIdle, of a context that has become
 // Operational. It is put off while an answer is due, and while there are more pairs to ask in
 // modeStandby and modeExamining. modeIdle is left again at once for modeExamining if that was
-// the purpose, or for modeReturning if no pair has helped TCP.
+// the purpose, for modeStandby if a doubt has interrupted that, or for modeReturning if no pair
+// has helped TCP.
 func (r *Explorer) finish(s *engine.Session, x *exploration) {
 	switch {
 	case x.reply.due:
@@ -408,12 +408,11 @@ func (r *Explorer) finish(s *engine.Session, x *exploration) {
 	case x.mode == modeUsing:
 		r.asked(s, x)
 	}
-	from, a := x.mode, x.aside
+	from, left := x.mode, x.question.left
 	x.to(modeIdle)
-	x.aside = nil
 	x.schedule, x.cause.failed = schedule{}, false
-	if from == modeDoubting && a != nil {
-		r.ask(s, x, modeStandby, a.trigger, a.why, a.pairs)
+	if left != nil {
+		r.ask(s, x, modeStandby, left.trigger, left.why, left.pairs)
 		return
 	}
 	if from == modeSuspecting {
