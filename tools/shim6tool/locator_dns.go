@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -75,11 +74,8 @@ func (t *tool) locatorDNS(name, zone string, ttl *uint32) error {
 	if err != nil {
 		return err
 	}
-	var list []control.Locator
-	if err := t.ask(func(ctx context.Context, d daemon) (err error) {
-		list, err = d.Locators(ctx)
-		return err
-	}); err != nil {
+	list, err := t.locators()
+	if err != nil {
 		return err
 	}
 	p := published{Records: []aaaa{}, LeftOut: []leftOut{}}

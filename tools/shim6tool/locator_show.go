@@ -21,11 +21,8 @@ func locatorShow(t *tool) form {
 }
 
 func (t *tool) locatorShow() error {
-	var list []control.Locator
-	if err := t.ask(func(ctx context.Context, d daemon) (err error) {
-		list, err = d.Locators(ctx)
-		return err
-	}); err != nil {
+	list, err := t.locators()
+	if err != nil {
 		return err
 	}
 	if t.json {
@@ -35,6 +32,14 @@ func (t *tool) locatorShow() error {
 		t.printLocator(l)
 	}
 	return nil
+}
+
+// locators are those of the host, by shim6d.
+func (t *tool) locators() (list []control.Locator, err error) {
+	return list, t.ask(func(ctx context.Context, d daemon) (err error) {
+		list, err = d.Locators(ctx)
+		return err
+	})
 }
 
 func (t *tool) printLocator(l control.Locator) {
