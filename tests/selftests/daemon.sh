@@ -24,6 +24,9 @@ daemon_conf()
 	} >"$d/shim6d.conf"
 }
 
+# daemon_found HOST: its configuration is where ip netns exec and shim6tool look for it.
+daemon_found() { mkdir -p "/etc/netns/${ns}$1" && cp "$(daemon_dir "$1")/shim6d.conf" "/etc/netns/${ns}$1/"; }
+
 # daemon_start HOST: returns once shim6d runs.
 daemon_start() { daemon_begin "$1" && daemon_runs "$1"; }
 
@@ -67,6 +70,9 @@ daemon_restart() { daemon_end "$1" KILL && daemon_start "$1"; }
 
 # own_locator HOST ADDRESS FILTER: the daemon has this locator, and FILTER is true of it.
 own_locator() { ask_if "$1" /locators "any(.[] | select(.address == \$address); $3)" --arg address "$2"; }
+
+# forgotten: neither daemon has a context.
+forgotten() { [ "$(ask a /contexts)" = "[]" ] && [ "$(ask b /contexts)" = "[]" ]; }
 
 # peer_locator HOST ADDRESS FILTER: the daemon has this locator of a peer, and FILTER is true
 # of it in one of the contexts.

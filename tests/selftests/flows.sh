@@ -150,3 +150,22 @@ below()
 {
 	[ "$2" != never ] && [ "$2" -le "$3" ] || fail "$1: $2 ms, wanted $3 at most"
 }
+
+# columns WIDTH: a table of lines that have | between their cells, the first of this width.
+columns()
+{
+	local line
+
+	while IFS='|' read -ra line; do
+		printf "%-$1s" "${line[0]}"
+		printf ' %10s' "${line[@]:1}"
+		echo
+	done
+}
+
+# --- failures of a's first provider ------------------------------------------
+
+link_down() { link_cut a up1; }
+black_hole() { blackhole 1 both; }
+black_hole_out() { blackhole 1 out; }
+black_hole_in() { blackhole 1 in; }

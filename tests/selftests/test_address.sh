@@ -11,7 +11,7 @@ TAP_STORY=1
 . "$here/daemon.sh"
 . "$here/topology.sh"
 . "$here/addresses.sh"
-need ip radvd nft tcpdump ping tc modprobe shim6tool shim6d python3 curl jq ssh sshd ssh-keygen setpriv
+need ip radvd nft tcpdump ping tc modprobe shim6tool shim6d python3 ssh sshd ssh-keygen setpriv
 
 # --- ULIDs that are kept -----------------------------------------------------
 

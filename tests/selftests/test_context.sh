@@ -7,7 +7,7 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 . "$here/pair.sh"
-need ip modprobe shim6tool python3 jq setpriv
+need ip modprobe shim6tool python3 setpriv
 
 ctx() { shim6tool -n "${ns}a" context "$@"; }
 pol() { shim6tool -n "${ns}a" policy "$@"; }

@@ -9,7 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 TAP_STORY=1
 . "$here/pair.sh"
 . "$here/daemon.sh"
-need ip tc nft modprobe rmmod shim6tool shim6d python3 curl jq ssh sshd ssh-keygen setpriv
+need ip tc nft modprobe rmmod shim6tool shim6d python3 curl ssh sshd ssh-keygen setpriv
 
 # Host b answers, and asks for no context by itself, so that all contexts are begun by a. The
 # prefixes of both links are trusted, as in a laboratory.

@@ -11,7 +11,7 @@ TAP_STORY=1
 . "$here/daemon.sh"
 . "$here/topology.sh"
 . "$here/addresses.sh"
-need ip radvd nft ping modprobe shim6tool shim6d curl jq mkfifo nsenter
+need ip radvd nft ping modprobe shim6tool shim6d mkfifo nsenter
 
 A=$(daemon_dir a)
 STATE=$A/state

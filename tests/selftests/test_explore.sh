@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/flows.sh"
-need ip nft modprobe shim6tool shim6d python3 curl jq radvd sysctl
+need ip nft modprobe shim6tool shim6d python3 jq radvd sysctl
 
 # --- failures of a host's own locators --------------------------------------------
 

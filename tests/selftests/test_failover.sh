@@ -3,9 +3,8 @@
 #
 # The effect of failures on applications, in the standard topology with a round trip of
 # 20 ms: with Shim6, and without it, plain and with MPTCP set up as its documentation
-# says. The table is shown at the end, and kept in SHIM6_ARTIFACTS. On other kernels than
-# "latest" there is one row. flow.py makes the flows. iperf3 polls,
-# which takes long in virtual time, so it is only in that one row.
+# says. The table is shown at the end, and kept in SHIM6_ARTIFACTS. flow.py makes the
+# flows. iperf3 polls, which takes long in virtual time, so it is only in the first row.
 #
 # Chance decides by which subflow an MPTCP connection sends, so there are five
 # connections. One that the failure did not hit has no result. Shim6 is compared with
@@ -17,7 +16,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/flows.sh"
-need ip ss tc nft modprobe shim6tool shim6d python3 curl jq radvd iperf3 ssh sshd ssh-keygen
+need ip ss tc nft modprobe shim6tool shim6d python3 radvd iperf3 ssh sshd ssh-keygen
 
 TABLE=$TEST_TMP/table
 IPERF=$TEST_TMP/iperf
@@ -159,8 +158,6 @@ alone()
 	return $status
 }
 
-link_down() { link_cut a up1; }
-
 # address_removed: by a program that renews a configuration, and restores the address a second later,
 # unless an advertisement has done so. Where nobody does, shim6d lets it go after two, since another
 # host may have it now.
@@ -170,9 +167,6 @@ address_removed()
 	ip -n "${ns}a" -6 addr show dev up1 | grep -qF "$A1/64" || ip -n "${ns}a" addr add "$A1/64" dev up1
 }
 
-black_hole() { blackhole 1 both; }
-black_hole_out() { blackhole 1 out; }
-black_hole_in() { blackhole 1 in; }
 both_ends() { link_cut a up1 && link_cut b up1; }
 
 flapping()
@@ -231,16 +225,10 @@ probes_of() { ask_for "$1" /status '[.sent.Probe, .received.Probe]'; }
 
 show()
 {
-	local line
-
 	{
 		echo "outage in ms, 20 ms RTT|plain TCP|MPTCP|hit|Shim6 TCP|plain UDP|Shim6 UDP"
 		cat "$TABLE"
-	} | while IFS='|' read -ra line; do
-		printf '%-28s' "${line[0]}"
-		printf ' %10s' "${line[@]:1}"
-		echo
-	done
+	} | columns 28
 	echo "MPTCP: the median of the connections that were hit, and how many were"
 	sed 's/$/ in the first row, by tenths of a second/' "$TEST_TMP/iperf-seen"
 }
@@ -249,24 +237,22 @@ modprobe shim6 || exit
 : >"$TABLE" && : >"$TEST_TMP/iperf-seen"
 set_up "the standard topology, at 20 ms" world_up
 run_test "local link down, with ssh and iperf3 beside" with_iperf "local link down" 15 link_down $SOON $SOON local
-if [ "${SHIM6_KERNEL:-}" = latest ]; then
-	run_test "address removed" row "address removed" 30 address_removed $SOON $SOON local
-	run_test "silent black hole, both ways" row "black hole, both ways" 60 black_hole 400 400 "ulp|silence"
-	run_test "silent black hole, one way out" row "black hole, one way out" 60 black_hole_out 500 500
-	run_test "silent black hole, one way in" row "black hole, one way in" 60 black_hole_in 500 500
-	run_test "silent black hole, UDP alone" alone "black hole, UDP alone" 60 black_hole 400
-	run_test "silent black hole, one way out, UDP alone" alone "one way out, UDP alone" 60 black_hole_out 400
-	run_test "silent black hole, one way in, UDP alone" alone "one way in, UDP alone" 60 black_hole_in 400
-	run_test "silent black hole, UDP alone, no stream is watched" unwatched alone "UDP alone, unwatched" 60 black_hole 16500
-	# Twice as long: the peer, which is heard, continues with Keepalives for the Keepalive
-	# Timeout, as in RFC 5534 (sections 6.1 and 6.3).
-	run_test "silent black hole, one way out, UDP alone, no stream is watched" unwatched alone "one way out, unwatched" 60 black_hole_out 31500
-	run_test "provider flapping" row "provider flapping" 30 flapping $SOON $SOON
-	run_test "second failure after the first" row "second failure" 30 second_failure $SOON $SOON
-	run_test "both hosts at once" row "both hosts at once" 30 both_ends $SOON $SOON
-	run_test "all paths dead, then one back" row "all dead, one back" 90 all_dead 15000 15000
-	run_test "traffic one way: Keepalives the other way, and nobody explores [boeing-3.2-03 5534-4.1-02]" one_way_traffic
-fi
+run_test "address removed" row "address removed" 30 address_removed $SOON $SOON local
+run_test "silent black hole, both ways" row "black hole, both ways" 60 black_hole 400 400 "ulp|silence"
+run_test "silent black hole, one way out" row "black hole, one way out" 60 black_hole_out 500 500
+run_test "silent black hole, one way in" row "black hole, one way in" 60 black_hole_in 500 500
+run_test "silent black hole, UDP alone" alone "black hole, UDP alone" 60 black_hole 400
+run_test "silent black hole, one way out, UDP alone" alone "one way out, UDP alone" 60 black_hole_out 400
+run_test "silent black hole, one way in, UDP alone" alone "one way in, UDP alone" 60 black_hole_in 400
+run_test "silent black hole, UDP alone, no stream is watched" unwatched alone "UDP alone, unwatched" 60 black_hole 16500
+# Twice as long: the peer, which is heard, continues with Keepalives for the Keepalive
+# Timeout, as in RFC 5534 (sections 6.1 and 6.3).
+run_test "silent black hole, one way out, UDP alone, no stream is watched" unwatched alone "one way out, unwatched" 60 black_hole_out 31500
+run_test "provider flapping" row "provider flapping" 30 flapping $SOON $SOON
+run_test "second failure after the first" row "second failure" 30 second_failure $SOON $SOON
+run_test "both hosts at once" row "both hosts at once" 30 both_ends $SOON $SOON
+run_test "all paths dead, then one back" row "all dead, one back" 90 all_dead 15000 15000
+run_test "traffic one way: Keepalives the other way, and nobody explores [boeing-3.2-03 5534-4.1-02]" one_way_traffic
 show | sed 's/^/# /'
 [ -z "${SHIM6_ARTIFACTS:-}" ] || show >"$SHIM6_ARTIFACTS/failover.txt"
 tap_end

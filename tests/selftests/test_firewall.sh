@@ -23,8 +23,7 @@ daemons()
 			[peers]
 			trusted-prefixes = ["2001:db8::/32"]
 		EOF2
-		# The place where ip netns exec and shim6tool look for it.
-		mkdir -p "/etc/netns/${ns}$h" && cp "$(daemon_dir $h)/shim6d.conf" "/etc/netns/${ns}$h/" && daemon_start $h || return
+		daemon_found $h && daemon_start $h || return
 	done
 }
 
@@ -66,8 +65,6 @@ session()
 	link_dead 1 && session_lives 60 && grew b in-payload "$before" || return
 	link_alive 1 && session_end
 }
-
-forgotten() { [ "$(ask a /contexts)" = "[]" ] && [ "$(ask b /contexts)" = "[]" ]; }
 
 # --- firewalld ----------------------------------------------------------------
 

@@ -15,7 +15,7 @@ TAP_STORY=1
 . "$here/daemon.sh"
 . "$here/addresses.sh"
 . "$here/routers.sh"
-need ip bridge radvd nft tc ping modprobe shim6tool shim6d python3 curl jq
+need ip bridge radvd nft tc ping modprobe shim6tool shim6d python3 jq
 
 a_ip() { ip -n "${ns}a" "$@"; }
 

@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/routers.sh"
 . "$here/managers.sh"
 . "$here/matrix.sh"
-need ip radvd nft tc modprobe shim6tool shim6d python3 curl jq dbus-daemon NetworkManager dhcpcd \
+need ip radvd nft tc modprobe shim6tool shim6d python3 jq dbus-daemon NetworkManager dhcpcd \
 	/usr/lib/systemd/systemd-networkd
 
 # The layouts of matrix.sh.

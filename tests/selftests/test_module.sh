@@ -6,7 +6,7 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
 . "$here/daemon.sh"
-need ip modprobe shim6tool shim6d curl jq python3
+need ip modprobe shim6tool shim6d python3
 export PYTHONDONTWRITEBYTECODE=1
 
 # How often to repeat cases that may fail by chance. Emulated processors are slow.

@@ -14,7 +14,7 @@ TAP_STORY=1
 . "$here/addresses.sh"
 . "$here/beside.sh"
 NETWORKD=/usr/lib/systemd/systemd-networkd
-need ip radvd tcpdump ping modprobe shim6tool shim6d python3 curl jq unshare $NETWORKD
+need ip radvd tcpdump ping modprobe shim6tool shim6d python3 jq unshare $NETWORKD
 MANAGER=networkd
 
 manager_begin()

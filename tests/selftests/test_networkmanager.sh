@@ -14,7 +14,7 @@ TAP_STORY=1
 . "$here/addresses.sh"
 . "$here/beside.sh"
 . "$here/systemd.sh"
-need ip radvd tcpdump ping modprobe shim6tool shim6d python3 curl jq pgrep nsenter unshare \
+need ip radvd tcpdump ping modprobe shim6tool shim6d python3 jq pgrep nsenter unshare \
 	systemctl journalctl dbus-daemon NetworkManager nmcli
 MANAGER=NetworkManager
 

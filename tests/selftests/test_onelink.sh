@@ -16,7 +16,7 @@ TAP_STORY=1
 . "$here/routers.sh"
 . "$here/systemd.sh"
 NETWORKD=/usr/lib/systemd/systemd-networkd
-need ip tc nft radvd tcpdump ping modprobe shim6tool shim6d python3 curl jq setpriv unshare nsenter useradd systemctl $NETWORKD
+need ip tc nft radvd tcpdump ping modprobe shim6tool shim6d python3 setpriv unshare nsenter useradd systemctl $NETWORKD
 
 # Destinations for which the kernel chooses a source of provider 1, and of provider 2: these have
 # the longest common prefix (RFC 6724, section 5, rule 8).

@@ -26,6 +26,7 @@ ADDRESSES=${SHIM6_ADDRESSES:-2 5}
 RUNS=${SHIM6_RUNS:-1}
 TABLE=$TEST_TMP/table
 FLOWS_TICK=20
+hosts_are=
 
 # --- hosts -------------------------------------------------------------------
 
@@ -33,43 +34,46 @@ FLOWS_TICK=20
 # is made by shim6d; the others are added by hand.
 hosts_fresh()
 {
-	local p h up n
+	local p h up
 
-	[ "${hosts_are:-}" != "$*" ] || return 0
-	[ -z "${hosts_are:-}" ] || hosts_down
-	hosts_are=
+	[ "$hosts_are" != "$*" ] || return 0
+	[ -z "$hosts_are" ] || hosts_end
 	for p in $TOPO_PROVIDERS; do
-		# A round trip passes four of these links twice.
+		# A round trip meets such a delay four times.
 		netem_set "$p" "$(($1 * 1000 / 4))us" || return
 	done
+	routers_for a established && hosts_up || return
+	hosts_are=$* A1=$U_a B1=$U_b
+	by_hand add "$2" || return
 	for h in a b; do
 		for up in up1 up2; do
-			ip -n "${ns}$h" addr flush dev $up scope global && p=${TOPO_PROVIDER[$h$up]} && radvd_set "$p" "$(topo_prefix "$p")" 1800 3600 || return
+			# One more is temporary.
+			expect_eq "addresses of $h on $up" "$(ip -n "${ns}$h" -6 -o addr show dev $up scope global | wc -l)" $(($2 + 1)) || return
+		done
+	done
+}
+
+hosts_end()
+{
+	by_hand del "${hosts_are#* }"
+	hosts_down
+	hosts_are=
+}
+
+# by_hand add|del N: what hosts with N addresses a prefix have beside the usual two.
+by_hand()
+{
+	local h up n
+
+	for h in a b; do
+		for up in up1 up2; do
 			for ((n = 3; n <= $2; n++)); do
-				ip -n "${ns}$h" addr add "$(topo_prefix "$p")::1$n/64" dev $up nodad || return
+				# shellcheck disable=SC2046
+				ip -n "${ns}$h" addr "$1" "$(topo_prefix "${TOPO_PROVIDER[$h$up]}")::1$n/64" dev $up $([ "$1" = del ] || echo nodad) || return
 			done
 		done
 	done
-	routers_for a established || return
-	for h in a b; do
-		daemon_conf $h </dev/null && daemon_start $h || return
-	done
-	hosts_are=$*
-	busywait 90 made_well || { fail "no address is made"; return 1; }
-	for h in a b; do
-		for up in up1 up2; do
-			n=$(ip -n "${ns}$h" -6 -o addr show dev $up scope global | wc -l)
-			# One more is temporary.
-			expect_eq "addresses of $h on $up" "$n" $(($2 + 1)) || return
-		done
-	done
-	U_a=$(ulid a) U_b=$(ulid b)
-	A1=$U_a B1=$U_b
-	busywait 20 in_ns a ping -6 -q -n -c 1 -W 1 -I "$U_a" "$U_b" || fail "the ULIDs do not reach each other"
 }
-
-# ulid HOST: what shim6d has made on the first link.
-ulid() { ask_for "$1" /locators '.[] | select(.hba and .interface == "up1" and (.temporary | not)).address'; }
 
 # made_well: shim6d can protect and use all that it has made.
 made_well()
@@ -84,24 +88,14 @@ made_well()
 # fresh ROUND-TRIP N: no context, and all is well.
 fresh()
 {
-	hosts_fresh "$@" || return
-	in_ns core nft delete table ip6 blackhole 2>/dev/null
-	shim6tool -n "${ns}a" context flush && shim6tool -n "${ns}b" context flush && busywait 60 made_well || { ask a /locators; fail "the hosts are not well"; }
+	hosts_fresh "$@" && shim6tool -n "${ns}a" context flush && shim6tool -n "${ns}b" context flush || return
+	busywait 60 made_well || { ask a /locators; fail "the hosts are not well"; }
 }
-
-# --- failures ----------------------------------------------------------------
-
-link_down() { link_cut a up1; }
-black_hole() { blackhole 1 both; }
-black_hole_out() { blackhole 1 out; }
-black_hole_in() { blackhole 1 in; }
 
 # mended FAILURE
 mended()
 {
-	[ "$1" != link_down ] || link_back 1 || return
-	in_ns core nft delete table ip6 blackhole 2>/dev/null
-	return 0
+	if [ "$1" = link_down ]; then link_back 1; else blackhole_clear; fi
 }
 
 # --- measures ----------------------------------------------------------------
@@ -112,11 +106,11 @@ silence()
 {
 	local status=0
 
-	case $1 in
-	ask) asked "$2" ;;
-	*)
-		flows 20 "shim6:$2" "$1:5001" >&2 && outage "$1:5001" ;;
-	esac || status=1
+	if [ "$1" = ask ]; then
+		asked "$2"
+	else
+		flows 20 "shim6:$2" "$1:5001" >&2 && outage "$1:5001"
+	fi || status=1
 	mended "$2" || status=1
 	return $status
 }
@@ -144,7 +138,7 @@ row()
 		for rtt in $ROUND_TRIPS; do
 			: >"$TEST_TMP/runs"
 			for ((run = 0; run < RUNS; run++)); do
-				fresh "$rtt" "$n" && ms=$(silence "$2" "$3") || { look; hosts_down; hosts_are=; return 1; }
+				fresh "$rtt" "$n" && ms=$(silence "$2" "$3") || { look; hosts_end; return 1; }
 				[ "$ms" != never ] || ms=1000000
 				echo "$ms" >>"$TEST_TMP/runs"
 			done
@@ -160,16 +154,10 @@ row()
 
 show()
 {
-	local line
-
 	{
 		echo "outage in ms, by round trip|addresses|${ROUND_TRIPS// /|}"
 		cat "$TABLE"
-	} | while IFS='|' read -ra line; do
-		printf '%-34s' "${line[0]}"
-		printf ' %10s' "${line[@]:1}"
-		echo
-	done
+	} | columns 34
 }
 
 modprobe shim6 || exit

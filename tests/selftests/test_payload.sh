@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/topology.sh"
-need ip nft modprobe shim6tool shim6d python3 curl jq radvd
+need ip nft modprobe shim6tool shim6d python3 radvd
 
 BULK=$TEST_TMP/bulk
 pids=()

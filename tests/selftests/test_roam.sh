@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/routers.sh"
-need ip tc nft modprobe shim6tool shim6d python3 jq radvd
+need ip tc nft modprobe shim6tool shim6d python3 radvd
 
 # The new network of up1, behind another router on the same cable.
 NEW=2001:db8:5:1

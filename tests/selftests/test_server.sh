@@ -12,7 +12,7 @@ TAP_STORY=1
 . "$here/pair.sh"
 . "$here/topology.sh"
 . "$here/daemon.sh"
-need ip tc nft modprobe radvd shim6tool shim6d jq ssh sshd
+need ip tc nft modprobe radvd shim6tool shim6d ssh sshd
 page=$here/../../docs/server-and-laptop.md
 
 # blocks HOST: the commands of the page that are to be run there, with a blank line between
@@ -91,7 +91,7 @@ shim6d_of()
 	local conf=/dev/null
 
 	[ "$1" = b ] || conf=/etc/shim6d.conf
-	daemon_conf "$1" <$conf && mkdir -p "/etc/netns/${ns}$1" && cp "$(daemon_dir "$1")/shim6d.conf" "/etc/netns/${ns}$1/" && daemon_start "$1"
+	daemon_conf "$1" <$conf && daemon_found "$1" && daemon_start "$1"
 }
 
 # The laptop's network is systemd-networkd's.

@@ -13,7 +13,7 @@ TAP_STORY=1
 . "$here/daemon.sh"
 . "$here/addresses.sh"
 . "$here/routers.sh"
-need ip radvd nft tc modprobe shim6tool shim6d python3 jq
+need ip radvd nft tc modprobe shim6tool shim6d python3
 
 FAR=2001:db8:f:1::1
 

@@ -12,7 +12,7 @@ TAP_STORY=1
 . "$here/daemon.sh"
 . "$here/addresses.sh"
 . "$here/routers.sh"
-need ip radvd nft tc modprobe shim6tool shim6d python3 curl jq
+need ip radvd nft tc modprobe shim6tool shim6d python3 jq
 
 FAR=2001:db8:f:1::1
 HOUR=3600

@@ -120,8 +120,7 @@ configure()
 			trigger-packets = 0
 			trigger-time = "0s"
 		EOF2
-		# The place where ip netns exec and shim6tool look for it.
-		mkdir -p "/etc/netns/${ns}$h" && cp "$(daemon_dir $h)/shim6d.conf" "/etc/netns/${ns}$h/" || return
+		daemon_found $h || return
 	done
 }
 
@@ -206,8 +205,6 @@ survives()
 	before=$(stat_of b in-payload)
 	in_ns a ping -q -c 3 -i 0.5 -I $A1 $B1 && grew b in-payload "$before" 3
 }
-
-forgotten() { [ "$(ask a /contexts)" = "[]" ] && [ "$(ask b /contexts)" = "[]" ]; }
 
 # afresh: make a new context on its ULIDs, whatever contexts there were.
 afresh()

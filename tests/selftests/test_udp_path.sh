@@ -256,12 +256,10 @@ modprobe shim6 || exit
 set_up "the standard topology, with home routers" routers_up 5ms
 run_test "no path carries protocol 140: a context is made, and a session survives" story everywhere 3500 tcp udp
 run_test "only the second paths drop it" story second
-if [ "${SHIM6_KERNEL:-}" = latest ]; then
-	run_test "stateful routers at one end" story eval 'cpe 1 2 && RETURNS="at_home a" everywhere 3500 tcp udp'
-	run_test "stateful routers at one end, and an idle session" story idle 1 2
-	run_test "udp = never: as without it, until a reload" story never
-	run_test "a peer that has never heard of it" story stubborn
-	run_test "udp = always: nothing by protocol 140" story always
-fi
+run_test "stateful routers at one end" story eval 'cpe 1 2 && RETURNS="at_home a" everywhere 3500 tcp udp'
+run_test "stateful routers at one end, and an idle session" story idle 1 2
+run_test "udp = never: as without it, until a reload" story never
+run_test "a peer that has never heard of it" story stubborn
+run_test "udp = always: nothing by protocol 140" story always
 run_test "spoofed datagrams change nothing" story spoofed
 tap_end

@@ -22,6 +22,10 @@ TOPO_PROVIDERS="1 2 3 4"
 # The number of the provider behind an uplink of a host.
 declare -A TOPO_PROVIDER=([aup1]=1 [aup2]=2 [bup1]=3 [bup2]=4)
 
+# Of each provider, by its number: the prefix without "::/64", and what its host makes of a MAC address.
+TOPO_PREFIX=("" 2001:db8:{1..4}:1)
+TOPO_EUI64=("" 200:5eff:fe00:{1..4}02)
+
 # topo_provider HOST UPLINK
 topo_provider()
 {
@@ -30,7 +34,7 @@ topo_provider()
 
 topo_host() { [ "$1" -le 2 ] && echo a || echo b; }
 topo_uplink() { [ $(($1 % 2)) = 1 ] && echo up1 || echo up2; }
-topo_prefix() { echo "2001:db8:$1:1"; }
+topo_prefix() { echo "${TOPO_PREFIX[$1]}"; }
 
 # topo_addr HOST UPLINK [PREFIX]: the host's address there (PREFIX without
 # "::/64", by default the provider's own).
@@ -39,7 +43,7 @@ topo_addr()
 	local p
 
 	p=$(topo_provider "$1" "$2") || return
-	echo "${3:-$(topo_prefix "$p")}:200:5eff:fe00:${p}02"
+	echo "${3:-${TOPO_PREFIX[$p]}}:${TOPO_EUI64[$p]}"
 }
 
 # radvd_conf PROVIDER PREFIX PREFERRED VALID [more prefixes...]
@@ -171,10 +175,10 @@ made_addr()
 {
 	local p=${TOPO_PROVIDER[$1$2]} file=$TEST_TMP/addr.$BASHPID prefix kind address rest status=1
 
-	prefix=${3:-2001:db8:$p:1}:
+	prefix=${3:-${TOPO_PREFIX[$p]}}:
 	ip -n "${ns}$1" -6 addr show dev "$2" -tentative >"$file" || return
 	while read -r kind address rest; do
-		[[ $kind = inet6 && $address = "$prefix"* && $address != "${prefix}200:5eff:fe00:${p}02/64" && " $rest" != *" temporary"* ]] || continue
+		[[ $kind = inet6 && $address = "$prefix"* && $address != "$prefix${TOPO_EUI64[$p]}/64" && " $rest" != *" temporary"* ]] || continue
 		echo "${address%/*}"
 		status=0
 	done <"$file"
