@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Exit statuses.
@@ -28,7 +29,7 @@ const (
 	exitStopped = 130
 )
 
-const usage = `usage: make test [ONLY=NAME] [K=KERNEL] [REPEAT=COUNT]
+const usage = `usage: make test [ONLY=NAME] [K=KERNEL] [REPEAT=COUNT] [MINUTES=LIMIT]
        go run ./tests/suite [-list]
 
 Runs all tests, or one. Logs and artifacts are in build/test.
@@ -39,6 +40,8 @@ Runs all tests, or one. Logs and artifacts are in build/test.
   K=KERNEL      only on this kernel, or with K=all on each of the test's kernels. With
                 ONLY and without K it runs on one of its kernels: on latest, if it can
   REPEAT=COUNT  run it so often, to find failures that happen at times
+  MINUTES=LIMIT after so many minutes (60), a test that has run on one kernel is not begun
+                on another one, and is named; 0 is no limit. With ONLY or K there is none
   -list         print what would run, and run nothing
 `
 
@@ -47,8 +50,12 @@ type options struct {
 	only   string
 	kernel string
 	repeat int
+	limit  time.Duration
 	list   bool
 }
+
+// defaultLimit leaves a third of 90 minutes to what has begun by then, and to a slow machine.
+const defaultLimit = time.Hour
 
 func parseOptions(args []string, getenv func(string) string) (options, error) {
 	o := options{only: getenv("ONLY"), kernel: getenv("K"), repeat: 1}
@@ -67,6 +74,16 @@ func parseOptions(args []string, getenv func(string) string) (options, error) {
 			return o, fmt.Errorf("REPEAT=%s: it is a positive number", s)
 		}
 		o.repeat = n
+	}
+	if o.only == "" && o.kernel == "" {
+		o.limit = defaultLimit
+	}
+	if s := getenv("MINUTES"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < 0 {
+			return o, fmt.Errorf("MINUTES=%s: it is a number of minutes, or 0", s)
+		}
+		o.limit = time.Duration(n) * time.Minute
 	}
 	return o, nil
 }
@@ -120,7 +137,7 @@ func realMain(args []string) int {
 	costs := loadCosts()
 	costs.apply(parts)
 	r := newReport(os.Stdout, parts, o.only != "" && len(parts) < 8)
-	run := &runner{out: out, slots: slots(), report: r}
+	run := &runner{out: out, slots: slots(), limit: o.limit, report: r}
 	err = run.all(ctx, parts)
 	costs.store(parts)
 	if store := r.store(filepath.Join(out, "results.json")); err == nil {

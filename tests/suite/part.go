@@ -29,6 +29,7 @@ type part struct {
 	whole    bool     // it runs alone, since it measures time
 	rootless bool     // it does not need root
 	prepares bool     // it makes things for other parts, and is no test
+	repeats  bool     // another part has the same cases on another kernel
 
 	cost    float64 // in seconds: a guess, or that of the last time
 	state   state
@@ -44,6 +45,7 @@ const (
 	running
 	passed
 	failed
+	leftOut // the run had lasted too long for it to begin
 )
 
 // guest is a test in a machine of tests/vm.

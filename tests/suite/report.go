@@ -199,6 +199,7 @@ func (r *report) end(err error) int {
 		fmt.Fprintf(r.w, "skipped: %s: %s\n", c.Part, c.Title)
 	}
 	r.repeats()
+	r.leftOut()
 	r.failures(failures)
 	status := 0
 	switch {
@@ -212,11 +213,28 @@ func (r *report) end(err error) int {
 		status = exitFailed
 	}
 	sum := fmt.Sprintf("%d passed, %d failed", r.count["passed"], len(failures))
+	if slices.ContainsFunc(r.parts, func(p *part) bool { return p.state == leftOut }) {
+		sum += ", some repetitions not run"
+	}
 	if len(skipped) > 0 {
 		sum += fmt.Sprintf(", %d skipped", len(skipped))
 	}
 	fmt.Fprintln(r.w, sum)
 	return status
+}
+
+// leftOut names the parts that did not begin since the run had lasted too long.
+func (r *report) leftOut() {
+	var names []string
+	for _, p := range r.parts {
+		if p.state == leftOut && !p.prepares {
+			names = append(names, p.name)
+		}
+	}
+	if len(names) > 0 {
+		fmt.Fprintf(r.w, "NOT RUN for lack of time, each a test that has run on another kernel (make test MINUTES=0 runs all): %s\n",
+			strings.Join(names, " "))
+	}
 }
 
 // failures shows the most important facts of each failure, in about three lines, the first

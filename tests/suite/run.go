@@ -19,6 +19,7 @@ import (
 type runner struct {
 	out    string // the folder of logs and artifacts
 	slots  int
+	limit  time.Duration // from the begin of the run; later no repetition begins. 0: none
 	report *report
 }
 
@@ -48,6 +49,9 @@ func (r *runner) all(ctx context.Context, parts []*part) error {
 	var failure error
 	busy := 0
 	for {
+		if r.limit > 0 && time.Since(r.report.begun) > r.limit {
+			leaveOut(parts)
+		}
 		for failure == nil && ctx.Err() == nil {
 			p := next(parts, busy, r.slots)
 			if p == nil {

@@ -84,6 +84,25 @@ func TestCannotRun(t *testing.T) {
 	}
 }
 
+// When the limit has passed, repetitions do not begin and are named; all else runs.
+func TestLimit(t *testing.T) {
+	again, prepare := sh("again", "echo ok 1 one", "prepare-again"), sh("prepare-again", "true")
+	again.repeats, prepare.prepares = true, true
+	parts := []*part{prepare, again, sh("first", "sleep 0.3; echo ok 1 one"), sh("second", "sleep 0.3; echo ok 1 one"), sh("third", "echo ok 1 two")}
+	var b bytes.Buffer
+	r := &report{w: &b, every: time.Hour, begun: time.Now(), parts: parts, start: map[*part]time.Time{}, count: map[string]int{}}
+	run := &runner{out: t.TempDir(), slots: 2, limit: 100 * time.Millisecond, report: r}
+	status := r.end(run.all(context.Background(), parts))
+	for _, want := range []string{"NOT RUN", ": again\n", "3 passed, 0 failed, some repetitions not run\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("the output has no %q:\n%s", want, b.String())
+		}
+	}
+	if status != 0 || prepare.state != leftOut {
+		t.Errorf("status %d, what the repetition needs has state %d", status, prepare.state)
+	}
+}
+
 // A part that may be tried twice is tried again; if it fails twice, that is an error.
 func TestTries(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "mark")

@@ -33,9 +33,9 @@ func slots() int {
 	return max(n, 1)
 }
 
-// next returns the part that is to begin now, or nil if one that runs has to end first. It is
-// the most urgent one of those whose needs have passed: the one on which most depends, or the
-// longest. busy is how many parts run.
+// next returns the part that is to begin now, or nil if one that runs has to end first. Of those
+// whose needs have passed it is one of the first rank, and there the most urgent: the one on which
+// most depends, or the longest. busy is how many parts run.
 func next(parts []*part, busy, slots int) *part {
 	if busy >= slots {
 		return nil
@@ -47,12 +47,17 @@ func next(parts []*part, busy, slots int) *part {
 		}
 		passedParts[p.name] = p.state == passed
 	}
-	urgent := urgencies(parts, slots)
+	urgent, rank := urgencies(parts, slots), ranks(parts)
+	before := func(p, q *part) bool {
+		if rank[p.name] != rank[q.name] {
+			return rank[p.name] < rank[q.name]
+		}
+		return urgent[p.name] > urgent[q.name]
+	}
 	var best *part
 	for _, p := range parts {
 		ready := p.state == waiting && !slices.ContainsFunc(p.needs, func(n string) bool { return !passedParts[n] })
-		// A part that needs the whole machine waits until all others have begun.
-		if ready && (best == nil || best.whole && !p.whole || best.whole == p.whole && urgent[p.name] > urgent[best.name]) {
+		if ready && (best == nil || before(p, best)) {
 			best = p
 		}
 	}
@@ -60,6 +65,54 @@ func next(parts []*part, busy, slots int) *part {
 		return nil
 	}
 	return best
+}
+
+// The ranks of parts, in their order.
+const (
+	rankFirst   = iota // its cases run nowhere before
+	rankDebug          // a repetition that the debug kernel's checkers watch
+	rankRepeats        // a repetition on another kernel
+	rankWhole          // it needs the whole machine, and waits until all others have begun
+)
+
+// ranks returns the rank of each part. A part that prepares has the rank of the first one that
+// needs it.
+func ranks(parts []*part) map[string]int {
+	r := map[string]int{}
+	var of func(p *part) int
+	of = func(p *part) int {
+		switch {
+		case p.whole:
+			return rankWhole
+		case p.repeats && p.kernel == "debug":
+			return rankDebug
+		case p.repeats:
+			return rankRepeats
+		case !p.prepares:
+			return rankFirst
+		}
+		rank := rankWhole
+		for _, q := range parts {
+			if slices.Contains(q.needs, p.name) {
+				rank = min(rank, of(q))
+			}
+		}
+		return rank
+	}
+	for _, p := range parts {
+		r[p.name] = of(p)
+	}
+	return r
+}
+
+// leaveOut lets no repetition begin any more, nor what only repetitions need.
+func leaveOut(parts []*part) {
+	rank := ranks(parts)
+	for _, p := range parts {
+		if r := rank[p.name]; p.state == waiting && (r == rankDebug || r == rankRepeats) {
+			p.state = leftOut
+		}
+	}
 }
 
 // unfinished reports whether a part that can share the machine is still to begin.

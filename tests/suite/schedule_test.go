@@ -73,6 +73,19 @@ func TestWholeMachineLast(t *testing.T) {
 	}
 }
 
+// Repetitions come last, those of the debug kernel before the others, and so does what only they need.
+func TestRepetitionsLast(t *testing.T) {
+	parts := []*part{
+		{name: "kernel", cost: 50, prepares: true}, {name: "a@6.1", kernel: "6.1", cost: 90, repeats: true, needs: []string{"kernel"}},
+		{name: "a@debug", kernel: "debug", cost: 9, repeats: true}, {name: "a", cost: 1}, {name: "b", cost: 2},
+		{name: "clock", cost: 100, whole: true},
+	}
+	order, _ := simulated(t, parts, 1)
+	if got := strings.Join(order, " "); got != "b a a@debug kernel a@6.1 clock" {
+		t.Error(got)
+	}
+}
+
 // A part that needs one that failed never begins.
 func TestFailedNeed(t *testing.T) {
 	parts := []*part{{name: "a", state: failed}, {name: "b", needs: []string{"a"}}}

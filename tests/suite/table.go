@@ -117,6 +117,7 @@ func table(tests []string) []*part {
 				}
 				p.guest.leaks = k == "debug" && slices.Contains(leaky, test)
 				p.guest.module = pl.module
+				p.repeats = i > 0
 				add(p)
 			}
 		}
