@@ -13,6 +13,7 @@
 #include <net/netlink.h>
 
 #include "admit.h"
+#include "answer.h"
 #include "compat.h"
 #include "context.h"
 #include "hooks.h"
@@ -173,6 +174,13 @@ static void shim6_context_locate(struct shim6_context *ctx)
 	rcu_read_unlock();
 }
 
+/* Packets go or come by another pair: what was noticed of the one before is over. */
+static void shim6_context_forgive(struct shim6_context *ctx)
+{
+	shim6_rhythm_forgive(ctx);
+	shim6_answer_forgive(ctx);
+}
+
 /* The pair by which the peer sends; it is native unless the request says more. */
 static void shim6_context_set_inbound(struct shim6_context *ctx,
 				      const struct shim6_context_change *c)
@@ -180,7 +188,7 @@ static void shim6_context_set_inbound(struct shim6_context *ctx,
 	if (shim6_change_has(c, SHIM6_A_CONTEXT_INBOUND_LOCATOR_LOCAL) ||
 	    shim6_change_has(c, SHIM6_A_CONTEXT_INBOUND_LOCATOR_PEER)) {
 		ctx->inbound_encapsulation = SHIM6_ENCAPSULATION_NATIVE;
-		shim6_rhythm_forgive(ctx);
+		shim6_context_forgive(ctx);
 	}
 	if (shim6_change_has(c, SHIM6_A_CONTEXT_INBOUND_LOCATOR_LOCAL))
 		ctx->inbound_local = c->inbound_local;
@@ -210,7 +218,7 @@ static int shim6_context_apply(struct shim6_net *sn, struct shim6_context *ctx,
 		WRITE_ONCE(ctx->keepalive_timeout, c->keepalive_timeout);
 	shim6_context_set_inbound(ctx, c);
 	if (next->moved)
-		shim6_rhythm_forgive(ctx);
+		shim6_context_forgive(ctx);
 
 	if (!next->locators->locals && !next->locators->peers) {
 		kfree(next->locators);

@@ -37,6 +37,7 @@
 #include <net/inet_connection_sock.h>
 #include <net/tcp.h>
 
+#include "answer.h"
 #include "compat.h"
 #include "control_out.h"
 #include "event.h"
@@ -226,6 +227,7 @@ void shim6_reap_sent(struct shim6_context *ctx, const struct sk_buff *skb)
 {
 	struct shim6_doubt doubt = {};
 
+	shim6_answer_sent(ctx);
 	shim6_reap_stamp(&ctx->last_sent);
 	shim6_reap_control_sent(ctx);
 	if (READ_ONCE(ctx->state) != SHIM6_CONTEXT_STATE_ESTABLISHED ||
@@ -266,6 +268,7 @@ static void shim6_reap_inbound(struct shim6_context *ctx)
 void shim6_reap_heard(struct shim6_context *ctx)
 {
 	shim6_rhythm_heard(ctx);
+	shim6_answer_heard(ctx);
 	switch (READ_ONCE(ctx->reap_state)) {
 	case SHIM6_REAP_STATE_EXPLORING:
 		shim6_reap_inbound(ctx);
@@ -537,6 +540,7 @@ static void shim6_reap_timer(struct timer_list *t)
 	 */
 	if (shim6_clock_which(READ_ONCE(ctx->clock)) != SHIM6_CLOCK_NONE)
 		next = min(next, shim6_interval(ctx));
+	next = min(next, shim6_answer_look(ctx));
 	if (!READ_ONCE(ctx->dead))
 		timer_reduce(&ctx->timer, jiffies + max(next, 1UL));
 	rcu_read_unlock();

@@ -126,8 +126,13 @@ static void shim6_rhythm_at(struct shim6_rhythm *r, unsigned long at)
 	mod_timer(&r->timer, at);
 }
 
-/* Could the daemon do anything about a silence? */
-static bool shim6_rhythm_matters(const struct shim6_context *ctx)
+/**
+ * shim6_rhythm_matters - could the daemon do anything about a silence?
+ * @ctx: the context; the caller is in an RCU read-side section
+ *
+ * Return: whether it could
+ */
+bool shim6_rhythm_matters(const struct shim6_context *ctx)
 {
 	return READ_ONCE(ctx->sn->config.watch_streams) &&
 	       shim6_has_daemon(ctx->sn) &&
@@ -135,8 +140,13 @@ static bool shim6_rhythm_matters(const struct shim6_context *ctx)
 	       READ_ONCE(ctx->reap_state) == SHIM6_REAP_STATE_OPERATIONAL;
 }
 
-/* May the daemon be told of a silence? One that may is counted. */
-static bool shim6_rhythm_count(struct shim6_context *ctx)
+/**
+ * shim6_rhythm_count - may the daemon be told of a silence? One that may is counted.
+ * @ctx: the context; the caller is in an RCU read-side section
+ *
+ * Return: whether it may
+ */
+bool shim6_rhythm_count(struct shim6_context *ctx)
 {
 	const u32 now = (u32)jiffies, was = READ_ONCE(ctx->last_silence);
 	u8 n = READ_ONCE(ctx->silences);

@@ -119,12 +119,20 @@ struct shim6_peer_tag {
  * @gap: the longest time in jiffies between two payload packets heard, since
  *	rhythm.c looked last
  * @rhythm: watches the stream that is heard, or NULL
+ * @asked: jiffies when payload was sent that has no answer yet, after a time
+ *	without a packet, or 0; answer.c
  * @last_silence: low 32 bits of the jiffies from when on @silences is counted
  *	down; rhythm.c writes it and the three below
  * @pause: jiffies for which a stream has been silent though its pair works, and a
  *	quarter more; 0 if it never was
  * @silences: how often lately the daemon was told that a stream has stopped
  * @beats: how many packets have come in step, up to a few
+ * @answers: how many questions in succession were answered soon, up to a few;
+ *	answer.c, as the three below
+ * @answer_time: the longest time in jiffies that an answer has taken of late
+ * @answer_late: jiffies after which an answer has come that was missed, and a
+ *	quarter more; 0 if none was
+ * @answer_state: whether the answer to @asked is missed
  * @last_probed: jiffies when the daemon last told what Probes have shown, or a
  *	Keepalive was heard that was waited for, or 0
  * @reminded: jiffies when the timer last sent a Keepalive for routers alone; the
@@ -169,10 +177,15 @@ struct shim6_context {
 	unsigned long last_heard;
 	unsigned long gap;
 	struct shim6_rhythm *rhythm;
+	unsigned long asked;
 	u32 last_silence;
 	u32 pause;
 	u8 silences;
 	u8 beats;
+	u8 answers;
+	u32 answer_time;
+	u32 answer_late;
+	u32 answer_state;
 	unsigned long last_probed;
 	unsigned long reminded;
 	unsigned long expired;

@@ -41,6 +41,7 @@
 		{ SHIM6_REAP_EVENT_PAYLOAD, "payload" },		\
 		{ SHIM6_REAP_EVENT_RETRANSMISSION, "retransmission" },	\
 		{ SHIM6_REAP_EVENT_SILENCE, "silence" }, \
+		{ SHIM6_REAP_EVENT_UNANSWERED, "unanswered" }, \
 		{ SHIM6_REAP_EVENT_RESUMPTION, "resumption" })
 
 #define shim6_show_change(what)						\

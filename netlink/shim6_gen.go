@@ -157,8 +157,12 @@ const (
 	// can come again.
 	ReapEventSilence ReapEvent = 5
 	// The first payload has arrived after a silence that was told. So the
-	// stream had only paused, unless one of the pairs has changed.
+	// peer had only paused, unless one of the pairs has changed.
 	ReapEventResumption ReapEvent = 6
+	// The peer has not answered payload, though it has until now: a hint
+	// as silence, which counts as one, and after which a resumption is
+	// told.
+	ReapEventUnanswered ReapEvent = 7
 )
 
 var reapEventNames = map[ReapEvent]string{
@@ -168,6 +172,7 @@ var reapEventNames = map[ReapEvent]string{
 	ReapEventRetransmission: "retransmission",
 	ReapEventSilence:        "silence",
 	ReapEventResumption:     "resumption",
+	ReapEventUnanswered:     "unanswered",
 }
 
 // String returns the specification's name of the value.

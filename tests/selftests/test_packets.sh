@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The data path, octet by octet (packets_out.py, packets_in.py, icmp.py, udp.py), the events for
-# the daemon (events.py, timers.py, rhythm.py), and the pairs that are counted (counted.py).
+# the daemon (events.py, timers.py, rhythm.py, answer.py), and the pairs that are counted (counted.py).
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -23,6 +23,7 @@ cases a udp.py "$@"
 	cases a counted.py "$@"
 	cases a timers.py "$@"
 	cases a rhythm.py "$@"
+	cases a answer.py "$@"
 }
 ns_add v
 cases v vrf.py "$@"

@@ -126,8 +126,11 @@ const (
 	// ReapSilence: payload that came steadily in an Operational context has stopped. This is
 	// only a hint: the peer's program may have ended.
 	ReapSilence
-	// ReapResumption: payload came again after a ReapSilence.
+	// ReapResumption: payload came again after a ReapSilence or a ReapUnanswered.
 	ReapResumption
+	// ReapUnanswered: the peer has not answered payload, though it has until now. This is only
+	// a hint, as ReapSilence.
+	ReapUnanswered
 )
 
 // Reap says something about the liveness of a context (reap-event).

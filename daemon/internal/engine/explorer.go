@@ -48,7 +48,7 @@ const (
 	// HintICMP is an ICMPv6 error about a packet of the current pair. Anybody can forge one
 	// (RFC 5534, section 3.3).
 	HintICMP
-	// HintSilence: payload that came steadily has stopped.
+	// HintSilence: payload that came steadily, or in answer to payload, has stopped.
 	HintSilence
 	// HintULP is negative feedback of a ULP, such as TCP that retransmits for the
 	// second time (RFC 5534, section 3.3).

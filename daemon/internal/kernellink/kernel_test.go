@@ -229,6 +229,8 @@ func TestNumbers(t *testing.T) {
 		{int(engine.ReapPayload), int(netlink.ReapEventPayload)},
 		{int(engine.ReapRetransmission), int(netlink.ReapEventRetransmission)},
 		{int(engine.ReapSilence), int(netlink.ReapEventSilence)},
+		{int(engine.ReapResumption), int(netlink.ReapEventResumption)},
+		{int(engine.ReapUnanswered), int(netlink.ReapEventUnanswered)},
 		{engine.MaxLocators, netlink.LocatorsLimit},
 		{int(engine.Native) + 1, int(netlink.EncapsulationNative)},
 		{int(engine.UDP) + 1, int(netlink.EncapsulationUdp)},

@@ -88,6 +88,15 @@ func (r *Explorer) stepDoubting(s *engine.Session, x *exploration) {
 		}
 		q.asked = 2
 	}
+	if q.asked > 2 && q.spare > 0 {
+		q.spare--
+		if !q.again && q.first != (engine.Pair{}) {
+			r.transmit(s, x, q.first, wire.ProbeInboundOk, 0)
+		}
+		r.askAgain(s, x, now)
+		r.await(s, x, min(q.until, now+sparePatience))
+		return
+	}
 	if q.asked > 2 {
 		r.paths.unanswered(current, q.since, now)
 		x.schedule.first = q.first
@@ -207,7 +216,7 @@ func (r *Explorer) weigh(s *engine.Session, x *exploration, believed []engine.Pa
 		}
 		return true
 	}
-	q.asked = 2
+	q.asked, q.spare = 2, 0
 	if until := max(s.Now(), q.since+enough); until < q.until || q.until == 0 {
 		r.await(s, x, until)
 	}

@@ -149,7 +149,7 @@ func TestHintAnswered(t *testing.T) {
 		h.handle(engine.Reap{ULIDs: u, Tag: h.kernel[u].TagLocal, Kind: engine.ReapSilence})
 	}
 	for name, hint := range map[string]func(h *host, u engine.ULIDs){
-		"icmp": icmp, "ulp": ulp, "silence": silence, "both": func(h *host, u engine.ULIDs) { icmp(h, u); ulp(h, u) },
+		"icmp": icmp, "ulp": ulp, "silence": silence, "unanswered": (*host).unanswered, "both": func(h *host, u engine.ULIDs) { icmp(h, u); ulp(h, u) },
 	} {
 		n, a, b, ab, ba := two(t, 2)
 		switches := a.record()
@@ -172,7 +172,7 @@ func TestHintAnswered(t *testing.T) {
 			hint(a, ab)
 			n.pass(10 * time.Millisecond)
 		}
-		if l, most := len(n.trace), map[string]int{"icmp": 2 * 4, "ulp": 4 * 5, "silence": 2 * 5, "both": 4 * 5}[name]; l > most {
+		if l, most := len(n.trace), map[string]int{"icmp": 2 * 4, "ulp": 4 * 5, "silence": 2 * 5, "unanswered": 2 * 5, "both": 4 * 5}[name]; l > most {
 			t.Errorf("%s: ten seconds full of hints have %d messages", name, l)
 		}
 	}

@@ -196,8 +196,13 @@ func (h *host) asks(ev engine.Event) {
 			}
 		}
 	case engine.Reap:
-		if ev.Kind == engine.ReapSilence || ev.Kind == engine.ReapRetransmission {
+		switch ev.Kind {
+		case engine.ReapSilence, engine.ReapRetransmission:
 			h.silences = append(h.silences, h.n.now, h.n.now, h.n.now)
+		case engine.ReapUnanswered:
+			for range 3 + answerSpare + 1 {
+				h.silences = append(h.silences, h.n.now)
+			}
 		}
 		if ev.Kind == engine.ReapInbound {
 			h.asked = append(h.asked, h.n.now)

@@ -160,11 +160,12 @@ type question struct {
 	// The rest is modeDoubting's. asked counts its steps; since is when the first was, and until
 	// when the next is. first is the pair to begin with if the current one has failed. told is the
 	// last pair by which the peer was answered. again: the current pair was asked twice, which
-	// modeStandby does as well. caughtUp: a step has been put off.
+	// modeStandby does as well. spare is how often more it is. caughtUp: a step has been put off.
 	asked           int
 	since, until    time.Duration
 	first, told     engine.Pair
 	again, caughtUp bool
+	spare           int
 	// left is asked after the doubt, if nothing is wrong; nil for nothing.
 	left *interrupted
 }

@@ -193,6 +193,11 @@ func (r *Explorer) Reap(s *engine.Session, kind engine.ReapKind) {
 		}
 	case engine.ReapSilence:
 		r.Hint(s, engine.HintSilence, "what came steadily has stopped")
+	case engine.ReapUnanswered:
+		r.Hint(s, engine.HintSilence, "what was answered until now is not")
+		if x := r.by[s.ULIDs()]; x != nil && x.silenced() && x.question.asked < 2 {
+			x.question.spare = answerSpare
+		}
 	case engine.ReapResumption:
 		r.resumed(s)
 	case engine.ReapInbound:

@@ -26,6 +26,13 @@ const (
 	maxStreamPause = time.Second
 	// bothSilent is how long a Probe must have waited for its answer if the peer doubts as well.
 	bothSilent = 40 * time.Millisecond
+	// answerSpare is how often more the current pair is asked if answers have stopped: unlike a
+	// stream, the next answer comes too late to end the doubt, and a path may lose a few packets
+	// in a hundred.
+	answerSpare = 3
+	// sparePatience is the most that each of these has to be answered, however long the round-trip
+	// time is. Late answers count as well.
+	sparePatience = 250 * time.Millisecond
 )
 
 // silenced reports whether a context doubts because its stream has stopped, or a program says what

@@ -92,6 +92,62 @@ func TestSilenceOneWay(t *testing.T) {
 	}
 }
 
+// unanswered has the kernel tell that the peer has not answered.
+func (h *host) unanswered(u engine.ULIDs) {
+	h.handle(engine.Reap{ULIDs: u, Tag: h.kernel[u].TagLocal, Kind: engine.ReapUnanswered})
+}
+
+// An answer that is missed makes the host ask as a stream does that has stopped, but the current pair
+// may lose all Probes but the last one.
+func TestUnanswered(t *testing.T) {
+	for lost := range answerSpare + 3 {
+		n, a, b, ab, _ := two(t, 2)
+		current := a.pair(0, b, 0)
+		sent := 0
+		n.dead = func(s, d netip.Addr) bool {
+			if s != current.Local || d != current.Peer {
+				return false
+			}
+			sent++
+			return sent <= lost
+		}
+		a.unanswered(ab)
+		n.pass(2 * time.Second)
+		// The last one is asked when the exploration begins.
+		left := a.current(ab) != current
+		if want := lost > answerSpare+1; left != want || a.state(ab) != operational {
+			t.Errorf("%d Probes are lost: A is %v by %v: %q", lost, a.state(ab), a.current(ab), n.probes())
+		}
+	}
+	// All of that is over soon. If the peer misses something too, it is not waited for.
+	n, a, b, ab, ba := two(t, 2)
+	n.kill(a.pair(0, b, 0))
+	a.unanswered(ab)
+	n.pass(streamPause + answerSpare*streamPatience + streamPatience)
+	if a.current(ab) != a.pair(1, b, 1) {
+		t.Errorf("A is %v by %v: %q", a.state(ab), a.current(ab), n.probes())
+	}
+	n, a, b, ab, ba = two(t, 2)
+	n.kill(a.pair(0, b, 0))
+	a.unanswered(ab)
+	b.unanswered(ba)
+	n.pass(2 * streamPatience)
+	if a.current(ab) != a.pair(1, b, 1) {
+		t.Errorf("A is %v by %v: %q", a.state(ab), a.current(ab), n.probes())
+	}
+	// Something that is heard ends the doubt.
+	n, a, b, ab, _ = two(t, 2)
+	n.kill()
+	n.dead = func(_, _ netip.Addr) bool { return true }
+	a.unanswered(ab)
+	n.pass(streamPause)
+	a.resumption(ab)
+	n.pass(time.Second)
+	if a.current(ab) != a.pair(0, b, 0) || a.state(ab) != operational {
+		t.Errorf("A is %v by %v: %q", a.state(ab), a.current(ab), n.probes())
+	}
+}
+
 // The peer is heard, but has not got what this host sends by the current pair: it asks once more,
 // and leaves the pair then.
 func TestSilenceOutbound(t *testing.T) {

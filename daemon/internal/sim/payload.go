@@ -72,8 +72,12 @@ func (t *stream) send() {
 	}
 	t.h.pays(k)
 	if t.retransmits == 1 && k.ReapState == engine.ReapOperational {
-		// Its acknowledgements have stopped as well.
-		t.h.handle(engine.Reap{ULIDs: t.u, Tag: k.TagLocal, Kind: engine.ReapSilence})
+		// Its acknowledgements have stopped as well, or its answers.
+		kind := engine.ReapSilence
+		if k.TagLocal&1 == 1 {
+			kind = engine.ReapUnanswered
+		}
+		t.h.handle(engine.Reap{ULIDs: t.u, Tag: k.TagLocal, Kind: kind})
 		if k = t.h.kernel.Get(t.u); k == nil {
 			return
 		}

@@ -239,7 +239,7 @@ type probing struct {
 	reason string
 	// last are the times of the last of these, the last one first, and reasons what reason was
 	// then.
-	last    [mostDoubting]time.Duration
+	last    [mostUnanswered]time.Duration
 	reasons [3]string
 	// rested: the context became Operational after that, and nothing has happened since.
 	// returned is when it last looked for a better pair.
@@ -253,6 +253,8 @@ type probing struct {
 	// stopped is when a stream last stopped, or TCP reported a wait: the current pair and another
 	// are then asked with less patience, before an exploration begins.
 	stopped time.Duration
+	// unanswered is when an answer last was missed: the current pair is asked more often then.
+	unanswered time.Duration
 	// pair is that of the last of these. It may be followed by one other Probe, by the other
 	// encapsulation.
 	pair   engine.Pair
@@ -262,17 +264,22 @@ type probing struct {
 // Where a stream has stopped, an answer may take no less than leastPatience, and within the time
 // doubting there may be three Probes before an exploration begins. Where TCP waits, two are sent at
 // once. A second has no more than mostDoubting: these three, an exploration that leads back to the
-// doubt, another question, and two of the exploration after it.
+// doubt, another question, and two of the exploration after it. Where an answer was missed, the current
+// pair is asked three times more, and the other one once.
 const (
-	leastPatience = 40 * time.Millisecond
-	doubting      = 2 * time.Second
-	mostDoubting  = 7
+	leastPatience  = 40 * time.Millisecond
+	doubting       = 2 * time.Second
+	mostDoubting   = 7
+	mostUnanswered = mostDoubting + 4
 )
 
 func (h *host) probing(u engine.ULIDs) *probing {
 	p := h.rates.probes[u]
 	if p == nil {
-		p = &probing{begun: never, last: [mostDoubting]time.Duration{never, never, never, never, never, never, never}, returned: never, used: never, doubted: never, stopped: never}
+		p = &probing{begun: never, returned: never, used: never, doubted: never, stopped: never, unanswered: never}
+		for i := range p.last {
+			p.last[i] = never
+		}
 		h.rates.probes[u] = p
 	}
 	return p
@@ -323,6 +330,12 @@ func (h *host) checkProbe(s engine.Send) {
 	switch {
 	case p.sent == 0 && p.begun == h.w.now:
 		least = 0
+	case h.w.now-p.unanswered < doubting && p.sent < 9:
+		least = leastPatience
+		if p.sent == 3 {
+			// The other pair is asked again at the same time.
+			least = 0
+		}
 	case h.w.now-p.stopped < doubting && p.sent < 5:
 		least = leastPatience
 		if p.sent == 1 && h.w.now-p.doubted < doubting {
@@ -359,8 +372,12 @@ func (h *host) checkProbe(s engine.Send) {
 	if h.w.now-p.last[2] < time.Second && h.w.now-p.stopped >= doubting && len(slices.Compact(reasons)) < 3 {
 		h.w.fail("%s: four Probes of %v, for which nobody has asked, are sent within %v", h.name, s.Context, h.w.now-p.last[2])
 	}
-	if h.w.now-p.last[mostDoubting-1] < time.Second {
-		h.w.fail("%s: %d Probes of %v, for which nobody has asked, are sent within a second", h.name, mostDoubting+1, s.Context)
+	most := mostDoubting
+	if h.w.now-p.unanswered < doubting {
+		most = mostUnanswered
+	}
+	if h.w.now-p.last[most-1] < time.Second {
+		h.w.fail("%s: %d Probes of %v, for which nobody has asked, are sent within a second", h.name, most+1, s.Context)
 	}
 	p.sent, p.rested = p.sent+1, false
 	copy(p.last[1:], p.last[:])

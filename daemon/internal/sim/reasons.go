@@ -197,6 +197,9 @@ func (h *host) happens(ev engine.Event) {
 		case engine.ReapSilence:
 			h.begins(ev.ULIDs)
 			h.probing(ev.ULIDs).stopped = h.w.now
+		case engine.ReapUnanswered:
+			h.begins(ev.ULIDs)
+			h.probing(ev.ULIDs).unanswered, h.probing(ev.ULIDs).stopped = h.w.now, h.w.now
 		case engine.ReapRetransmission:
 			h.begins(ev.ULIDs)
 			h.probing(ev.ULIDs).doubted, h.probing(ev.ULIDs).stopped = h.w.now, h.w.now

@@ -11,10 +11,10 @@ import (
 	"shim6/daemon/wire"
 )
 
-// This file tries steady streams for a long time on a path that is bad, but delivers. Two hosts
-// have two addresses each; the path of the first ones has the impairment, and the three others are
-// as good as a path can be, so that each mistake shows. The kernels watch the streams by the model
-// in rhythm.go.
+// This file tries steady streams, and questions that are answered, for a long time on a path that is
+// bad, but delivers. Two hosts have two addresses each; the path of the first ones has the impairment, and the three others are
+// as good as a path can be, so that each mistake shows. The kernels watch the streams by the models
+// in rhythm.go and answer.go.
 
 // trial is a world with streams on a bad path.
 type trial struct {
@@ -22,7 +22,9 @@ type trial struct {
 	path *impaired
 	// dead: the path delivers nothing any more.
 	dead bool
-	ends [2]*end
+	// answered: the second host answers each packet at once.
+	answered bool
+	ends     [2]*end
 	// flight are the packets of streams that are under way.
 	flight flight
 	// moves are when a context changed its locator pair.
@@ -37,6 +39,7 @@ type end struct {
 	u        engine.ULIDs
 	k        *engine.KernelContext
 	rhythm   rhythm
+	answer   answer
 	live     *liveness
 	interval time.Duration
 	// next is when the stream's next packet is sent. asleep is until when nothing runs on the
@@ -124,16 +127,21 @@ func newTrial(seed uint64, hz int64, p *impaired, rates [2]int) *trial {
 		}
 		e.k = h.kernel.Get(e.u)
 		e.live = h.live(e.u)
-		e.rhythm = rhythm{hz: hz, matters: func() bool {
+		matters := func() bool {
 			return e.k.State == engine.Established && e.k.ReapState == engine.ReapOperational
-		}, tell: func(silence bool) {
-			kind := engine.ReapResumption
-			if silence {
-				kind = engine.ReapSilence
+		}
+		tell := func(stopped engine.ReapKind) func(bool) {
+			return func(hint bool) {
+				kind := engine.ReapResumption
+				if hint {
+					kind = stopped
+				}
+				// The daemon hears of it when it runs.
+				w.queue.Add(w.now, func() { e.handle(engine.Reap{ULIDs: e.u, Tag: e.k.TagLocal, Kind: kind}) })
 			}
-			// The daemon hears of it when it runs.
-			w.queue.Add(w.now, func() { e.handle(engine.Reap{ULIDs: e.u, Tag: e.k.TagLocal, Kind: kind}) })
-		}}
+		}
+		e.rhythm = rhythm{hz: hz, matters: matters, tell: tell(engine.ReapSilence)}
+		e.answer = answer{hz: hz, matters: matters, tell: tell(engine.ReapUnanswered), count: e.rhythm.count, watched: func() bool { return e.rhythm.watched }}
 		e.next, e.sent, e.heard = never, w.now, w.now
 		if rates[i] > 0 {
 			e.interval = time.Second / time.Duration(rates[i])
@@ -199,13 +207,18 @@ func (t *trial) set(h *host, f engine.Fields) {
 	}
 	if f&(engine.FieldLocator|engine.FieldInbound) != 0 {
 		e.rhythm.forgive()
+		e.answer.forgive()
 	}
 }
 
-// send sends the next packet of a stream.
+// send sends a packet of a stream, or an answer.
 func (e *end) send() {
 	w := e.t.w
-	e.next = w.now + e.interval
+	e.next = never
+	if e.interval > 0 {
+		e.next = w.now + e.interval
+	}
+	e.answer.sent(e.rhythm.jiffies(w.now))
 	e.sent = w.now
 	l := e.live
 	switch {
@@ -228,9 +241,14 @@ func (e *end) land() {
 	e.longest = max(e.longest, w.now-e.heard)
 	e.heard = w.now
 	e.rhythm.heard(e.rhythm.jiffies(w.now))
+	e.answer.heard(e.rhythm.jiffies(w.now))
 	e.live.waits, e.live.heard = false, w.now
 	if e.k.ReapState == engine.ReapExploring {
 		e.hears(e.k)
+	}
+	if e.t.answered && e.index == 1 {
+		e.send()
+		return
 	}
 	if e.interval == 0 && w.now-e.keepalive >= 6*time.Second {
 		e.keepalive = w.now
@@ -263,6 +281,9 @@ func (t *trial) run(d time.Duration) {
 			if e.rhythm.watched {
 				first(max(e.rhythm.next(), e.asleep), 2+i)
 			}
+			if n, ok := e.answer.next(); ok {
+				first(max(n, e.asleep), 8+i)
+			}
 		}
 		if n, ok := w.queue.Next(); ok {
 			first(n, 4)
@@ -293,6 +314,9 @@ func (t *trial) run(d time.Duration) {
 			}
 		case 6, 7:
 			t.ends[do-6].send()
+		case 8, 9:
+			a := &t.ends[do-8].answer
+			a.timer(max(t.ends[do-8].rhythm.jiffies(w.now), a.due))
 		default:
 			return
 		}

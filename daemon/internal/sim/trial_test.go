@@ -78,9 +78,24 @@ func TestSteadyStreams(t *testing.T) {
 						if ways == 1 {
 							rates[0] = 0
 						}
-						deliver(t, x.path, rates, hz, time.Duration(minutes)*time.Minute)
+						deliver(t, x.path, rates, hz, time.Duration(minutes)*time.Minute, false)
 					})
 				}
+			}
+		}
+	}
+}
+
+// TestAnswers tries questions that are answered at once in the same way: one and two a second.
+func TestAnswers(t *testing.T) {
+	minutes := variable(t, "SHIM6_TRIAL_MINUTES", defaultMinutes(testing.Short()))
+	for _, x := range impairments {
+		for _, rate := range []int{1, 2} {
+			for _, hz := range []int64{100, 1000} {
+				t.Run(fmt.Sprintf("%s/%d a second/%d Hz", x.name, rate, hz), func(t *testing.T) {
+					t.Parallel()
+					deliver(t, x.path, [2]int{rate, 0}, hz, time.Duration(minutes)*time.Minute, true)
+				})
 			}
 		}
 	}
@@ -93,12 +108,14 @@ func defaultMinutes(short bool) uint64 {
 	return 60
 }
 
-// deliver lets streams go by a bad path for a time, and then has that fail.
-func deliver(t *testing.T, bad func(w *world) *impaired, rates [2]int, hz int64, d time.Duration) {
+// deliver lets streams go by a bad path for a time, and then has that fail. answered says whether they
+// are questions.
+func deliver(t *testing.T, bad func(w *world) *impaired, rates [2]int, hz int64, d time.Duration, answered bool) {
 	p := &impaired{}
 	w := newTrial(variable(t, "SHIM6_SIM_SEED", 1), hz, p, rates)
 	*p = *bad(w.w)
 	p.w = w.w
+	w.answered = answered
 	w.w.log = verbose(t)
 	for range d / time.Minute {
 		w.run(time.Minute)
@@ -128,10 +145,16 @@ func deliver(t *testing.T, bad func(w *world) *impaired, rates [2]int, hz int64,
 		e.longest = 0
 		r := &e.rhythm
 		steady[i] = p.plain() || r.watched && !r.stopped && r.steady >= rhythmSteady
+		if answered {
+			// The last answer may be late, or the kernel may have told of so many that it waits.
+			more := *r
+			steady[i] = i == 0 && (p.plain() || e.answer.answers >= answersExpected && e.answer.state == answerNotLate &&
+				more.count(more.jiffies(w.w.now)))
+		}
 	}
 	w.run(5 * time.Second)
 	for _, e := range w.ends {
-		if rates[1-e.index] == 0 || !steady[e.index] {
+		if rates[1-e.index] == 0 && !answered || !steady[e.index] {
 			continue
 		}
 		t.Logf("%s has heard nothing for %v when the path failed", e.name, e.longest)

@@ -93,8 +93,11 @@ enum shim6_reap_timer {
  *   another, and then one in two minutes. When one of these pairs has changed,
  *   three can come again.
  * @SHIM6_REAP_EVENT_RESUMPTION: The first payload has arrived after a silence
- *   that was told. So the stream had only paused, unless one of the pairs has
+ *   that was told. So the peer had only paused, unless one of the pairs has
  *   changed.
+ * @SHIM6_REAP_EVENT_UNANSWERED: The peer has not answered payload, though it
+ *   has until now: a hint as silence, which counts as one, and after which a
+ *   resumption is told.
  */
 enum shim6_reap_event {
 	SHIM6_REAP_EVENT_SEND_TIMEOUT = 1,
@@ -103,6 +106,7 @@ enum shim6_reap_event {
 	SHIM6_REAP_EVENT_RETRANSMISSION,
 	SHIM6_REAP_EVENT_SILENCE,
 	SHIM6_REAP_EVENT_RESUMPTION,
+	SHIM6_REAP_EVENT_UNANSWERED,
 };
 
 /**

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Questions that are not answered, by the events that the daemon gets; this program is the daemon
+(told.py). The cases need virtual time."""
+
+import os
+import time
+
+import pkt
+from host import *
+from pkt import UDP
+from told import *
+
+
+ANSWER = pkt.ipv6(b, a, UDP, pkt.udp(b, a, 9, PORT, b"hello"))
+
+
+class Vector:
+    """A line of answer_vectors.txt, which says what the steps are."""
+
+    def __init__(self, daemon, sock):
+        self.daemon, self.sock, self.last = daemon, sock, time.monotonic()
+
+    def until(self, ms):
+        """The next event until so many milliseconds after the last packet, or None."""
+        return self.daemon.event(max(0.001, self.last + ms / 1000 - time.monotonic()))
+
+    def packet(self, gap, send):
+        got = self.until(int(gap))
+        assert got is None, f"{got} is told"
+        send()
+        self.last = time.monotonic()
+
+    def asks(self):
+        self.sock.sendto(b"hello", (B, 9))
+
+    def hears(self):
+        tun.put(ANSWER)
+
+    def step(self, step):
+        kind, _, value = step.partition(":")
+        if kind == "missed":
+            low, high = map(int, value.split("-"))
+            got = self.until(high)
+            assert got is not None, f"nothing is told until {high} ms after the last packet"
+            same("what is told", (got[0], int.from_bytes(got[1][EVENT], "little")), (REAP, UNANSWERED))
+            near("the time in ms", 1000 * (time.monotonic() - self.last), low, high)
+        elif kind == "resumption":
+            self.packet(value, self.hears)
+            self.daemon.expect(REAP, 0.005, EVENT=RESUMPTION)
+        elif kind == "heard":
+            self.packet(value, self.hears)
+        elif kind == "quiet":
+            got = self.until(int(value))
+            assert got is None, f"{got} is told"
+        else:
+            count, _, gaps = step.partition("*")
+            question, _, answer = gaps.partition("/")
+            answer, _, acknowledgement = answer.partition(",")
+            for _ in range(int(count)):
+                self.packet(question, self.asks)
+                if answer:
+                    self.packet(answer, self.hears)
+                if acknowledgement:
+                    self.packet(acknowledgement, self.asks)
+
+
+def told(*steps, change=lambda: None):
+    """After a conversation and a change, these steps are what is told."""
+    fresh()
+    s = udp_socket()
+    with Daemon() as d:
+        v = Vector(d, s)
+        v.step("10*980/20")
+        change()
+        for step in steps:
+            v.step(step)
+    s.close()
+
+
+@case("what is told of questions is what the simulator's model says of them")
+def vectors():
+    with open(os.path.join(os.path.dirname(__file__), "answer_vectors.txt")) as f:
+        for line in f:
+            name, *steps = line.split() or "#"
+            if name.startswith("#"):
+                continue
+            fresh()
+            s = udp_socket()
+            with Daemon() as d:
+                v = Vector(d, s)
+                for step in steps:
+                    try:
+                        v.step(step)
+                    except AssertionError as e:
+                        raise AssertionError(f"{name}, {step}: {e}") from e
+            s.close()
+
+
+@case("an answer that does not come changes nothing")
+def nothing():
+    told("1*980", "missed:500-640")
+    assert "reap-state operational" in tool("context"), "the hint has changed something"
+
+
+@case("another pair by which packets go or come has answered nothing yet, and none too late")
+def forgiven():
+    for change in rehome, lambda: context(inbound_locator_local=LA, inbound_locator_peer=LB):
+        fresh()
+        s = udp_socket()
+        with Daemon() as d:
+            v = Vector(d, s)
+            for step in "10*980/20", "1*980", "missed:500-640", "resumption:1000", "1*980":
+                v.step(step)
+            change()
+            v.step("quiet:5000")
+            v.step("1*980")
+            v.step("missed:500-640")
+        s.close()
+
+
+@case("a host that watches no streams is told of no answers")
+def off():
+    try:
+        told("1*980", "quiet:5000", change=lambda: tool("config", "set", "watch-streams", "0"))
+    finally:
+        tool("config", "set", "watch-streams", "1")
+
+
+@case("nobody is told of answers to a context that explores or is not established")
+def untold():
+    told("1*980", "quiet:5000", change=lambda: context(reap_state="inbound-ok", reap_timer="none"))
+    told("1*980", "quiet:200", change=lambda: tool("context", "flush"))
+
+
+main()
