@@ -36,7 +36,7 @@
 /* How many answers in succession show that questions are answered. */
 #define SHIM6_ANSWERS		4
 
-/* What takes longer is no answer, and the shortest wait for one. */
+/* An answer takes no longer, and the shortest wait for one. */
 #define SHIM6_ANSWER_SOON	(HZ / 2)
 
 /* The longest wait that is learned from answers that were missed. */
@@ -45,7 +45,7 @@
 /* For how long the timer leaves room for what waits to be looked at. */
 #define SHIM6_ANSWER_CATCH_UP	(HZ / 50)
 
-/* What is known of an answer that was not there in time. */
+/* How far it is known that an answer was not there in time. */
 enum {
 	SHIM6_ANSWER_NOT_LATE,
 	SHIM6_ANSWER_LOOKED,	/* the timer has looked once */
@@ -110,7 +110,7 @@ void shim6_answer_came(struct shim6_context *ctx, unsigned long asked)
 		return;
 	}
 	if (elapsed > SHIM6_ANSWER_SOON) {
-		/* Who is expected to answer may be late, up to what was learned. */
+		/* A peer that usually answers may be late, up to the learned wait. */
 		if (answers < SHIM6_ANSWERS)
 			WRITE_ONCE(ctx->answers, 0);
 		return;
@@ -162,7 +162,7 @@ unsigned long shim6_answer_look(struct shim6_context *ctx)
  * shim6_answer_forgive - packets go or come by another locator pair from now on
  * @ctx: the context; the caller holds the table's lock
  *
- * What was asked before is not answered by it, and late answers say nothing of it.
+ * An older question is not answered by it, and late answers say nothing of it.
  */
 void shim6_answer_forgive(struct shim6_context *ctx)
 {

@@ -6,7 +6,7 @@
 
 #include "state.h"
 
-/* What is sent sooner after another packet is no question. */
+/* A packet that is sent sooner after another one is no question. */
 #define SHIM6_ANSWER_QUIET	(HZ / 10)
 
 void shim6_answer_asked(struct shim6_context *ctx);

@@ -3,7 +3,8 @@
        source SECONDS MILLISECONDS [LOCAL ADDRESS FLOW...]
 
 Flows whose interruptions are measured. A FLOW is PROTOCOL:PORT, where the protocol
-is tcp, mptcp or udp. Other addresses and their flows may follow. The source sends
+is tcp, mptcp, sctp, udp, or call: datagrams that the sink sends back. An SCTP endpoint
+also has the address FLOW_ALSO of the environment. Other addresses and their flows may follow. The source sends
 1000 octets of each flow every so many MILLISECONDS, with TCP without waiting for room,
 like an application that always has something to send. Without flows it reads them from
 a line of standard input, so that it can be started before there are addresses.
@@ -16,21 +17,35 @@ To record is to be a sink that writes a line to FILE for whatever arrives: the t
 seconds since 1970, the flow and the octets, with commas between them.
 """
 
+import os
 import selectors
 import signal
 import socket
+import struct
 import sys
 import time
 
 MPTCP = 262
+SCTP_NODELAY, SCTP_SOCKOPT_BINDX_ADD = 3, 100
 TCP_NOTSENT_LOWAT = 25
 BLOCK = b"x" * 1000
+DATAGRAMS = "udp", "call"
 
 
 def make(protocol):
-    if protocol == "udp":
+    if protocol in DATAGRAMS:
         return socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-    return socket.socket(socket.AF_INET6, socket.SOCK_STREAM, MPTCP if protocol == "mptcp" else 0)
+    return socket.socket(socket.AF_INET6, socket.SOCK_STREAM, {"mptcp": MPTCP, "sctp": socket.IPPROTO_SCTP}.get(protocol, 0))
+
+
+def bind(s, protocol, address, port):
+    """Bind a socket, for SCTP to all addresses of the host."""
+    s.bind((address, port))
+    if protocol == "sctp":
+        s.setsockopt(socket.IPPROTO_SCTP, SCTP_NODELAY, 1)
+        also = struct.pack("=HHI16sI", socket.AF_INET6, socket.htons(s.getsockname()[1]), 0,
+                           socket.inet_pton(socket.AF_INET6, os.environ["FLOW_ALSO"]), 0)
+        s.setsockopt(socket.IPPROTO_SCTP, SCTP_SOCKOPT_BINDX_ADD, also)
 
 
 def placed(words, n):
@@ -38,7 +53,7 @@ def placed(words, n):
     at = 0
     while at < len(words):
         addresses, at = words[at:at + n], at + n
-        while at < len(words) and words[at].split(":")[0] in ("tcp", "mptcp", "udp"):
+        while at < len(words) and words[at].split(":")[0] in ("tcp", "mptcp", "sctp", *DATAGRAMS):
             yield words[at], addresses
             at += 1
 
@@ -76,11 +91,11 @@ class Sink:
             s = make(f.protocol)
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             # Later subflows of an MPTCP connection come to another address of this host.
-            s.bind(("::" if f.protocol == "mptcp" else address, f.port))
+            bind(s, f.protocol, "::" if f.protocol == "mptcp" else address, f.port)
             s.setblocking(False)
-            if f.protocol != "udp":
+            if f.protocol not in DATAGRAMS:
                 s.listen()
-            self.watch(s, f, f.protocol != "udp")
+            self.watch(s, f, f.protocol not in DATAGRAMS)
 
     def watch(self, s, flow, listens):
         self.selector.register(s, selectors.EVENT_READ, (flow, listens))
@@ -111,6 +126,10 @@ class Sink:
                 connection, _ = s.accept()
                 connection.setblocking(False)
                 self.watch(connection, flow, False)
+            elif flow.protocol == "call":
+                data, address = s.recvfrom(1 << 16)
+                s.sendto(data, address)
+                flow.arrived(len(data))
             elif octets := len(s.recv(1 << 16)):
                 flow.arrived(octets)
             else:
@@ -127,7 +146,7 @@ def source(seconds, tick, words):
     for name, (local, address) in placed(words, 2):
         f = Flow(name)
         s = make(f.protocol)
-        s.bind((local, 0))
+        bind(s, f.protocol, local, 0)
         s.connect((address, f.port))
         if f.protocol == "tcp":
             # Data that could not be sent yet is little, and is sent soon.
@@ -143,7 +162,7 @@ def source(seconds, tick, words):
                 pass
             except OSError as e:
                 # A datagram may be refused, which does not matter; a connection is gone.
-                if not name.startswith("udp"):
+                if name.split(":")[0] not in DATAGRAMS:
                     print(f"{name}: {e} after {time.monotonic() - begun:.1f} s", file=sys.stderr)
                     del sockets[name]
         due += tick

@@ -91,8 +91,9 @@ heal()
 # --- flows -------------------------------------------------------------------
 
 # flows SECONDS FAILURE FLOW...: cause the failure, and write to RESULTS what the flows see of it.
-# They send every FLOWS_TICK milliseconds.
+# They send every FLOWS_TICK milliseconds, by FLOWS_PROGRAM.
 FLOWS_TICK=10
+FLOWS_PROGRAM=(/usr/bin/python3 "$here/flow.py")
 flows()
 {
 	local sink= source= status
@@ -111,10 +112,10 @@ flows_go()
 
 	shift 2
 	# Not by in_ns: signals must reach the sink.
-	ip netns exec "${ns}b" /usr/bin/python3 "$here/flow.py" sink "$B1" "$@" >"$RESULTS" 2>"$RESULTS.err" &
+	FLOW_ALSO=$B2 ip netns exec "${ns}b" "${FLOWS_PROGRAM[@]}" sink "$B1" "$@" >"$RESULTS" 2>"$RESULTS.err" &
 	sink=$!
 	busywait 20 grep -q ready "$RESULTS" || { cat "$RESULTS.err"; fail "no sink"; return 1; }
-	ip netns exec "${ns}a" /usr/bin/python3 "$here/flow.py" source 1000 $FLOWS_TICK "$A1" "$B1" "$@" 2>>"$RESULTS.err" &
+	FLOW_ALSO=$A2 ip netns exec "${ns}a" "${FLOWS_PROGRAM[@]}" source 1000 $FLOWS_TICK "$A1" "$B1" "$@" 2>>"$RESULTS.err" &
 	source=$!
 	sleep 3
 	if [ "$failure" != "${failure#shim6:}" ]; then

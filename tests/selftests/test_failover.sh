@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The effect of failures on applications, in the standard topology with a round trip of
-# 20 ms: with Shim6, and without it, plain and with MPTCP set up as its documentation
-# says. The table is shown at the end, and kept in SHIM6_ARTIFACTS. flow.py makes the
+# 20 ms: with Shim6, and without it, plain and with MPTCP and SCTP set up as their
+# documentation says. The table is shown at the end, and kept in SHIM6_ARTIFACTS. flow.py makes the
 # flows. iperf3 polls, which takes long in virtual time, so it is only in the first row.
 #
 # Chance decides by which subflow an MPTCP connection sends, so there are five
@@ -22,7 +22,7 @@ TABLE=$TEST_TMP/table
 IPERF=$TEST_TMP/iperf
 iperf_servers=() iperf_clients=()
 MPTCP="mptcp:5003 mptcp:5004 mptcp:5005 mptcp:5006 mptcp:5007"
-PLAIN="tcp:5001 udp:5002 $MPTCP"
+PLAIN="tcp:5001 udp:5002 sctp:5008 $MPTCP"
 SHIM6="tcp:5001 udp:5002"
 
 # --- the world ---------------------------------------------------------------
@@ -40,7 +40,20 @@ world_up()
 	done
 	ip -n "${ns}a" mptcp endpoint add "$A1" dev up1 subflow fullmesh &&
 	ip -n "${ns}a" mptcp endpoint add "$A2" dev up2 subflow fullmesh &&
-	ip -n "${ns}b" mptcp endpoint add "$B2" dev up2 signal && ssh_up
+	ip -n "${ns}b" mptcp endpoint add "$B2" dev up2 signal && sctp_tuned && ssh_up
+}
+
+# sctp_tuned: a path that has lost one packet is left (RFC 7829, section 5), as soon as for TCP, whose
+# shortest time-out is 200 ms; and paths in reserve are asked each second.
+sctp_tuned()
+{
+	local h set
+
+	for h in a b; do
+		for set in rto_min=200 rto_initial=200 rto_max=1000 hb_interval=1000 pf_retrans=0 path_max_retrans=2; do
+			in_ns $h sysctl -qw net.sctp.$set || return
+		done
+	done
 }
 
 SOON=150 # Local failures are noticed at once: within so many milliseconds.
@@ -92,10 +105,11 @@ iperf_silence()
 # session in which nothing is typed.
 row()
 {
-	local name=$1 seconds=$2 failure=$3 tcp udp plain plain_udp mptcp hit status=0
+	local name=$1 seconds=$2 failure=$3 tcp udp plain plain_udp mptcp hit sctp status=0
 
 	heal && flows "$seconds" "$failure" $PLAIN || { cat "$RESULTS.err"; return 1; }
 	plain=$(outage tcp:5001) plain_udp=$(outage udp:5002)
+	sctp=$(outage sctp:5008)
 	read -r mptcp hit <<<"$(mptcp_outage)"
 	dead=0
 	heal && daemons_up && session_begin && ${ROW_BESIDE:-true} && flows "$seconds" "shim6:$failure" $SHIM6 ||
@@ -103,10 +117,11 @@ row()
 	tcp=$(outage tcp:5001) udp=$(outage udp:5002)
 	iperf_end
 	session_lives 60 && session_end || status=1
-	printf '%s|%s|%s|%s|%s|%s|%s\n' "$name" "$plain" "$mptcp" "$hit of 5" "$tcp" "$plain_udp" "$udp" >>"$TABLE"
-	echo "plain TCP $plain, MPTCP $mptcp ($hit of 5 hit), Shim6 TCP $tcp, plain UDP $plain_udp, Shim6 UDP $udp"
+	printf '%s|%s|%s|%s|%s|%s|%s|%s\n' "$name" "$plain" "$mptcp" "$hit of 5" "$sctp" "$tcp" "$plain_udp" "$udp" >>"$TABLE"
+	echo "plain TCP $plain, MPTCP $mptcp ($hit of 5 hit), SCTP $sctp, Shim6 TCP $tcp, plain UDP $plain_udp, Shim6 UDP $udp"
 	below "TCP" "$tcp" "$4" && below "UDP" "$udp" "$5" || status=1
 	case $mptcp in never | none) ;; *) below "TCP, beside MPTCP" "$tcp" $((mptcp - 1)) || status=1 ;; esac
+	[ "$sctp" = never ] || below "TCP, beside SCTP" "$tcp" $((sctp - 1)) || status=1
 	[ -z "${6:-}" ] || ask_if a /paths/history "any(.[]; .trigger | test(\"^($6)$\"))" || { fail "the trigger was not $6"; status=1; }
 	[ $status = 0 ] || { ask a /paths/history; ask b /paths/history; cat "$RESULTS.err"; grep -v level=DEBUG "$(daemon_dir a)/log"; }
 	daemons_down
@@ -152,7 +167,7 @@ alone()
 
 	heal && daemons_up && flows "$2" "shim6:$3" udp:5002 || { cat "$RESULTS.err"; daemons_down; return 1; }
 	udp=$(outage udp:5002)
-	printf '%s|-|-|-|-|-|%s\n' "$1" "$udp" >>"$TABLE"
+	printf '%s|-|-|-|-|-|-|%s\n' "$1" "$udp" >>"$TABLE"
 	below "UDP" "$udp" "$4" || { ask a /paths/history; status=1; }
 	daemons_down
 	return $status
@@ -226,7 +241,7 @@ probes_of() { ask_for "$1" /status '[.sent.Probe, .received.Probe]'; }
 show()
 {
 	{
-		echo "outage in ms, 20 ms RTT|plain TCP|MPTCP|hit|Shim6 TCP|plain UDP|Shim6 UDP"
+		echo "outage in ms, 20 ms RTT|plain TCP|MPTCP|hit|SCTP|Shim6 TCP|plain UDP|Shim6 UDP"
 		cat "$TABLE"
 	} | columns 28
 	echo "MPTCP: the median of the connections that were hit, and how many were"

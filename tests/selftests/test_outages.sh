@@ -19,7 +19,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/daemon.sh"
 . "$here/routers.sh"
 . "$here/flows.sh"
-need ip tc nft modprobe shim6tool shim6d python3 radvd
+need ip tc nft modprobe shim6tool shim6d python3 radvd wg quic_flow
 
 ROUND_TRIPS=${SHIM6_ROUND_TRIPS:-20}
 ADDRESSES=${SHIM6_ADDRESSES:-2 5}
@@ -50,8 +50,12 @@ hosts_fresh()
 			# One more is temporary.
 			expect_eq "addresses of $h on $up" "$(ip -n "${ns}$h" -6 -o addr show dev $up scope global | wc -l)" $(($2 + 1)) || return
 		done
+		busywait 20 labelled $h $((2 * $2)) || { in_ns $h ip addrlabel; fail "$h: connections may begin anywhere"; return 1; }
 	done
 }
+
+# labelled HOST N: programs that name no source do not begin at N addresses beside those of shim6d.
+labelled() { [ "$(in_ns "$1" ip addrlabel | grep -c "label 5533")" = "$2" ]; }
 
 hosts_end()
 {
@@ -100,19 +104,62 @@ mended()
 
 # --- measures ----------------------------------------------------------------
 
-# silence FLOW FAILURE: in milliseconds. A flow of TCP or UDP goes from a to b, and b says how long
-# nothing has arrived. To ask is a conversation, and a says.
+# silence FLOW FAILURE: in milliseconds. The flow goes from a to b, and b says how long nothing has
+# arrived. To ask is a conversation, and a says. Inside WireGuard there is TCP.
 silence()
 {
-	local status=0
+	local status=0 FLOWS_PROGRAM=("${FLOWS_PROGRAM[@]}")
 
-	if [ "$1" = ask ]; then
-		asked "$2"
-	else
-		flows 20 "shim6:$2" "$1:5001" >&2 && outage "$1:5001"
-	fi || status=1
+	case $1 in
+	ask)
+		asked "$2" ;;
+	wireguard)
+		tunnel_up && A1=fd51::1 B1=fd51::2 flows 20 "protected $2" tcp:5001 >&2 && outage tcp:5001 ;;
+	quic)
+		FLOWS_PROGRAM=(quic_flow)
+		flow quic "$2" ;;
+	*)
+		flow "$1" "$2" ;;
+	esac || status=1
+	tunnel_down
 	mended "$2" || status=1
 	return $status
+}
+
+# flow PROTOCOL FAILURE
+flow() { flows 20 "shim6:$2" "$1:5001" >&2 && outage "$1:5001"; }
+
+# protected FAILURE: the failure, once the hosts have a context, which is not the one of the flow's
+# addresses.
+protected() { busywait 20 context_there && "$1"; }
+
+# tunnel_up: a tunnel between the ULIDs, as somebody sets it up who knows nothing of Shim6.
+tunnel_up()
+{
+	local h
+
+	for h in a b; do
+		(umask 077 && wg genkey >"$TEST_TMP/$h.key") && ip -n "${ns}$h" link add wg0 type wireguard || return
+	done
+	tunnel_end a b fd51::1 fd51::2 "$B1" && tunnel_end b a fd51::2 fd51::1 "$A1" && busywait 10 in_ns a ping -c 1 -W 1 fd51::2 >&2
+}
+
+# tunnel_end HOST PEER INSIDE PEER-INSIDE ENDPOINT
+tunnel_end()
+{
+	in_ns "$1" wg set wg0 private-key "$TEST_TMP/$1.key" listen-port 51820 \
+		peer "$(wg pubkey <"$TEST_TMP/$2.key")" endpoint "[$5]:51820" allowed-ips "$4/128" &&
+		ip -n "${ns}$1" addr add "$3/64" dev wg0 nodad && ip -n "${ns}$1" link set wg0 up
+}
+
+tunnel_down()
+{
+	local h
+
+	for h in a b; do
+		ip -n "${ns}$h" link del wg0 2>/dev/null
+	done
+	return 0
 }
 
 asked()
@@ -170,8 +217,14 @@ run_test "black hole, one way in, TCP" row "black hole, one way in, TCP" tcp bla
 run_test "local link down, UDP" row "local link down, UDP" udp link_down "3 * rtt + 100"
 run_test "black hole, both ways, UDP" row "black hole, both ways, UDP" udp black_hole "5 * rtt + 350"
 run_test "black hole, one way out, UDP" row "black hole, one way out, UDP" udp black_hole_out "5 * rtt + 350"
-# One packet a second is no stream that is watched: the Send Timer notices (RFC 5534).
-run_test "black hole, both ways, request and answer" row "black hole, request and answer" ask black_hole "5 * rtt + 16500"
+run_test "black hole, both ways, UDP both ways" row "black hole, UDP both ways" call black_hole "5 * rtt + 200"
+run_test "black hole, one way out, UDP both ways" row "one way out, UDP both ways" call black_hole_out "5 * rtt + 350"
+run_test "black hole, both ways, QUIC" row "black hole, QUIC" quic black_hole "5 * rtt + 300"
+run_test "black hole, both ways, WireGuard with TCP inside" row "black hole, TCP in WireGuard" wireguard black_hole "5 * rtt + 300"
+# A question a second, so that a second of this is the time to the next one.
+run_test "black hole, both ways, request and answer" row "black hole, request and answer" ask black_hole "5 * rtt + 2900"
+run_test "black hole, one way out, request and answer" row "one way out, request and answer" ask black_hole_out "5 * rtt + 2900"
+run_test "black hole, one way in, request and answer" row "one way in, request and answer" ask black_hole_in "5 * rtt + 2900"
 show | sed 's/^/# /'
 [ -z "${SHIM6_ARTIFACTS:-}" ] || show >"$SHIM6_ARTIFACTS/outages.txt"
 tap_end
