@@ -93,6 +93,27 @@ static bool shim6_tcp_restart_sock(struct sock *sk)
 }
 
 /*
+ * The timer has retransmitted one segment, as after a time-out on a path of which
+ * nothing is known any more. But this path is another one, where a new connection
+ * would send its initial window at once (RFC 6928). So does this one with what is
+ * lost. Otherwise the answer to a segment that had arrived would cost a round trip.
+ */
+static void shim6_tcp_send_lost(struct sock *sk)
+{
+	struct tcp_sock *tp = tcp_sk(sk);
+	const u32 window = min_t(u32, tp->packets_out, TCP_INIT_CWND);
+
+	if (inet_csk(sk)->icsk_ca_state != TCP_CA_Loss ||
+	    tp->lost_out <= tp->retrans_out)
+		return;
+	if (tcp_snd_cwnd(tp) < window)
+		tcp_snd_cwnd_set(tp, window);
+	/* It is sent when the lock is released. */
+	if (!test_and_set_bit(TCP_TSQ_DEFERRED, &sk->sk_tsq_flags))
+		sock_hold(sk);
+}
+
+/*
  * The peer's first answer on the new pair may acknowledge data that arrived by the
  * old pair before that failed, and may be older than our retransmission. TCP
  * would take it as a proof that nothing was lost: it would undo its slow start,
@@ -107,6 +128,7 @@ static void shim6_tcp_no_way_back(struct sock *sk)
 
 	tp->undo_marker = 0;
 	tp->frto = 0;
+	shim6_tcp_send_lost(sk);
 	if (!icsk->icsk_backoff || icsk->icsk_pending != ICSK_TIME_RETRANS)
 		return;
 	icsk->icsk_backoff = 0;
