@@ -218,9 +218,9 @@ logged() { grep -q "$1" "$(daemon_dir a)/log" || { cat "$(daemon_dir a)/log"; fa
 why()
 {
 	says 0 "^    $A2 $B2 working current" tool a path show $A1 $B1 &&
-	says 0 "^....-..-.. ..:..:......* $A1 $B1 outbound trigger \(send-timeout\|peer\) outage [0-9]*m*s" tool a path history &&
+	says 0 "^....-..-.. ..:..:......* $A1 $B1 outbound trigger \(send-timeout\|silence\|peer\) outage [0-9]*m*s" tool a path history &&
 	says 0 "^    to   $A2 $B2" tool a path history $A1 $B1 && says 0 "^    probed .* $A2 $B2 answered" tool a -s path history &&
-	hears "^\[.*\] path $A1 $B1 outbound trigger \(send-timeout\|peer\)" &&
+	hears "^\[.*\] path $A1 $B1 outbound trigger \(send-timeout\|silence\|peer\)" &&
 	logged "msg=path ulid-local=$A1 ulid-peer=$B1 .*direction=outbound .*to-local=$A2 to-peer=$B2" &&
 	says 0 "$A1 $B1 outbound to $A2 $B2, trigger" tool a || return
 	tool a -j path | keys ulid-local ulid-peer fii locator-local locator-peer current inbound state &&

@@ -14,6 +14,11 @@ import (
 // no context. We can't know that before. So we offer the list until an Error message says
 // that it was not proved, or until messages stay unanswered for so long that loss alone is
 // unlikely to be the reason.
+//
+// The same is done for a list that has signed locators beside those of the HBA set. LinShim6 fails on
+// it, and drops messages with options that it does not know. So a peer that answers no I2 of an exchange
+// is told of the HBA set alone, without preferences, in the next exchange. Earlier would be wrong: a peer
+// that knows signatures may get the first I2 after the plainer one, and take it for newer.
 
 // losses is how many I2s or R2s in a row we assume to be lost on the way to a peer that
 // trusts us.
@@ -37,20 +42,57 @@ func (c *context) forgetTrust() {
 	}
 }
 
+// mayRefuse reports whether the peer may ignore messages with the set s of ours, because nothing
+// proves it or because it has signed locators. A peer that has told a list of either kind does not.
+func (c *context) mayRefuse(s *localSet) bool {
+	return s.unproved() && c.announced.trust != trustShown ||
+		s.signature != nil && !c.announced.plain && !c.peer.signs()
+}
+
+// signs reports whether the peer has itself told locators by HBA and signed ones in one list.
+func (v *peerView) signs() bool {
+	has := func(m wire.VerificationMethod) bool {
+		return slices.ContainsFunc(v.locators, func(l PeerLocator) bool { return l.Index >= 0 && l.Method == m })
+	}
+	return has(wire.MethodHBA) && has(wire.MethodCGA)
+}
+
 // refused notes that the peer seems to have ignored a message with the set s of ours. It
-// returns whether there is something else to tell, the ULID alone: s must be unproved.
+// returns whether there is something else to tell: the ULID alone, or the HBA set alone.
 func (e *Engine) refused(c *context, s *localSet) bool {
-	if !s.unproved() || c.announced.trust == trustShown {
+	if !c.mayRefuse(s) {
 		return false
 	}
-	c.announced.trust, c.pending.unsaved = trustRefused, true
+	why := "the peer seems not to trust us: it is told of no locators that nothing proves"
+	if s.unproved() {
+		c.announced.trust = trustRefused
+	} else {
+		c.announced.plain = true
+		why = "the peer seems not to understand signed locators: it is told of those of the HBA set alone"
+	}
+	c.pending.unsaved = true
 	e.dropUpdate(c)
 	c.announced.set = e.setFor(c)
 	c.announced.generation = c.announced.set.generation
 	c.kernel.changed |= FieldLocatorsLocal
-	e.note(c, "the peer seems not to trust us: it is told of no locators that nothing proves")
+	e.note(c, why)
 	e.touch(c)
 	return true
+}
+
+// unprovedIgnored is called for an I2 or I2bis that was not answered so often that loss alone is
+// unlikely to be the reason.
+func (e *Engine) unprovedIgnored(c *context) {
+	if c.announced.set.unproved() {
+		e.refusedRequest(c)
+	}
+}
+
+// signedIgnored is called when no I2 of an exchange was answered, before the next exchange.
+func (e *Engine) signedIgnored(c *context) {
+	if !c.exchange.taken && !c.announced.set.unproved() {
+		e.refused(c, c.announced.set)
+	}
 }
 
 // refusedRequest is refused for an I2 or I2bis that was not answered. The next message gets
@@ -99,14 +141,19 @@ func (e *Engine) offerAgain(c *context, s *localSet, nonce uint32) *localSet {
 
 // trustShown is called when the peer has told its locators, or has sent something to our
 // address at; if that is not the ULID, the peer has it from our list. It returns whether a
-// peer that was told our ULID alone trusts us after all. The caller then calls refresh.
+// peer that was told our ULID alone trusts us after all, or one that was told our HBA set alone
+// signs locators itself. The caller then calls refresh.
 func (e *Engine) trustShown(c *context, at netip.Addr) bool {
 	before := c.announced.trust
 	c.seeTrust()
 	if at != c.ulids.Local {
 		c.announced.trust = trustShown
 	}
-	if before != trustRefused || c.announced.trust != trustShown {
+	signs := c.announced.plain && c.peer.signs()
+	if signs {
+		c.announced.plain = false
+	}
+	if !signs && (before != trustRefused || c.announced.trust != trustShown) {
 		return false
 	}
 	c.pending.unsaved = true

@@ -90,6 +90,9 @@ type announced struct {
 	// of them it has accepted.
 	uncertain bool
 	trust     trust
+	// plain: the peer seems to have ignored a list with signed locators. It is told only of
+	// those that need no signature.
+	plain bool
 	// offer is the last R2 that told the peer an unproved list.
 	offer unprovedOffer
 	// acked is the Request Nonce that was acknowledged last. Acknowledgements of other

@@ -86,6 +86,7 @@ func (c *context) TagPeer() wire.ContextTag              { return c.tagPeer }
 func (c *context) HasTagPeer() bool                      { return c.hasTagPeer }
 func (c *context) State() State                          { return c.state }
 func (c *context) TrustRefused() bool                    { return c.announced.trust == trustRefused }
+func (c *context) ToldPlain() bool                       { return c.announced.plain }
 func (c *context) Told() []netip.Addr                    { return c.announced.set.addresses }
 func (c *context) LocalGeneration() uint32               { return c.announced.generation }
 func (c *context) IsPeer(a netip.Addr) bool              { return c.isPeer(a) }

@@ -149,11 +149,12 @@ func fireRetransmit(e *Engine, t *timer) {
 				e.holdDown(c, EFailed, NoR1HolddownTime, "the peer answers I1 but never I2")
 				return
 			}
+			e.signedIgnored(c)
 			e.fallBack(c, "no answer to I2")
 			return
 		}
 		if c.exchange.retries > losses {
-			e.refusedRequest(c)
+			e.unprovedIgnored(c)
 		}
 		e.sendI2(c)
 	case I2bisSent:
@@ -162,7 +163,7 @@ func fireRetransmit(e *Engine, t *timer) {
 			return
 		}
 		if c.exchange.retries > losses {
-			e.refusedRequest(c)
+			e.unprovedIgnored(c)
 		}
 		e.sendI2bis(c)
 	}

@@ -25,8 +25,9 @@ func (l *LocalLocator) Alike(m *LocalLocator) bool {
 type local struct {
 	LocalLocator
 	// set is sent to peers in general. trusted is sent to peers in trusted prefixes, without
-	// proof. They may be the same.
-	set, trusted *localSet
+	// proof, and plain to those that seem not to understand a list with signed locators. They
+	// may be the same.
+	set, trusted, plain *localSet
 }
 
 // localSet is Ls(local) of contexts that have the same local ULID. It never changes. All
@@ -127,21 +128,48 @@ func (e *Engine) setLocals() {
 // sets, nil if there are none.
 func (e *Engine) makeSets(ulid *LocalLocator, all []LocalLocator, old *local) {
 	l := e.locals[ulid.Address]
-	var last, lastTrusted *localSet
+	var last local
 	if old != nil {
-		last, lastTrusted = old.set, old.trusted
+		last = *old
 	}
-	l.set = e.makeSet(ulid, all, false, last)
-	l.trusted = l.set
+	l.set = e.makeSet(ulid, all, byProof, last.set)
+	l.trusted, l.plain = l.set, l.set
 	if ulid.PDS == nil && len(e.config.TrustedPrefixes) > 0 {
-		l.trusted = e.makeSet(ulid, all, true, lastTrusted)
+		l.trusted = e.makeSet(ulid, all, byTrust, last.trusted)
+	}
+	if l.set.signature != nil {
+		l.plain = e.makeSet(ulid, all, byHBA, last.plain)
 	}
 }
 
-// makeSet makes the set of a ULID, with what proves the locators or, if trusted, without. It
+// selection is which locators a set has.
+type selection uint8
+
+const (
+	// byProof: all that the ULID proves, by HBA or by a signature.
+	byProof selection = iota
+	// byTrust: all, since the peer trusts their prefixes.
+	byTrust
+	// byHBA: those that need no signature, without preferences.
+	byHBA
+)
+
+// method is how a locator of the set of a ULID is proved; 0 if the set does not have it.
+func (y selection) method(ulid, l *LocalLocator) wire.VerificationMethod {
+	if y == byTrust {
+		return wire.MethodHBA
+	}
+	m := method(ulid, l)
+	if y == byHBA && m != wire.MethodHBA {
+		return 0
+	}
+	return m
+}
+
+// makeSet makes the set of a ULID, with what proves the locators or, byTrust, without. It
 // returns the last one if nothing has changed, and keeps its generation if the locators are
 // the same.
-func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, trusted bool, last *localSet) *localSet {
+func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, y selection, last *localSet) *localSet {
 	s := &localSet{list: &wire.LocatorList{}}
 	elements := []wire.Preference{}
 	add := func(l *LocalLocator, m wire.VerificationMethod) {
@@ -150,13 +178,8 @@ func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, trusted bool, l
 			elements = append(elements, wire.Preference{Flags: l.Preference.Flags, Priority: l.Preference.Priority, Weight: l.Preference.Weight})
 		}
 	}
-	by := func(l *LocalLocator) wire.VerificationMethod {
-		if trusted {
-			return wire.MethodHBA
-		}
-		return method(ulid, l)
-	}
-	if ulid.PDS != nil || trusted {
+	by := func(l *LocalLocator) wire.VerificationMethod { return y.method(ulid, l) }
+	if ulid.PDS != nil || y == byTrust {
 		add(ulid, by(ulid))
 		for _, l := range byUse(ulid, all, by) {
 			add(l.LocalLocator, l.method)
@@ -164,7 +187,7 @@ func (e *Engine) makeSet(ulid *LocalLocator, all []LocalLocator, trusted bool, l
 	}
 	if len(elements) == 0 {
 		s = single(ulid.Address)
-	} else if !e.complete(s, ulid, elements, trusted, last) {
+	} else if !e.complete(s, ulid, elements, y, last) {
 		e.stats.Unprovable++
 		s = single(ulid.Address)
 	}
@@ -226,8 +249,8 @@ func (l *LocalLocator) goesWith(other *LocalLocator) bool {
 // complete adds the rest to a set that has a list. It leaves out the last locators until every
 // message has room for the list (RFC 5533, section 5.1). It returns false if there is no such
 // set.
-func (e *Engine) complete(s *localSet, ulid *LocalLocator, elements []wire.Preference, trusted bool, last *localSet) bool {
-	if !trusted {
+func (e *Engine) complete(s *localSet, ulid *LocalLocator, elements []wire.Preference, y selection, last *localSet) bool {
+	if y != byTrust {
 		pds, err := ulid.PDS.MarshalBinary()
 		if err != nil {
 			return false
@@ -247,7 +270,12 @@ func (e *Engine) complete(s *localSet, ulid *LocalLocator, elements []wire.Prefe
 	if last != nil && s.sameList(last) && bytes.Equal(s.pds, last.pds) {
 		s.list, s.generation, s.signature = last.list, last.generation, last.signature
 	} else {
-		s.list.Generation = e.random.nonce()
+		if y == byHBA {
+			// It is another list than the whole one.
+			s.list.Generation = e.locals[ulid.Address].set.generation + 1
+		} else {
+			s.list.Generation = e.random.nonce()
+		}
 		s.generation, s.signature = s.list.Generation, nil
 		if needsSignature(s.list) {
 			signature, err := ulid.PDS.Sign(ulid.Key, s.list)
@@ -257,7 +285,9 @@ func (e *Engine) complete(s *localSet, ulid *LocalLocator, elements []wire.Prefe
 			s.signature = signature
 		}
 	}
-	s.preferences = preferencesOf(s.generation, elements[:len(s.list.Locators)])
+	if y != byHBA {
+		s.preferences = preferencesOf(s.generation, elements[:len(s.list.Locators)])
+	}
 	s.addresses = []netip.Addr{ulid.Address}
 	for _, l := range s.list.Locators {
 		if l.Address != ulid.Address {
@@ -327,8 +357,13 @@ func (e *Engine) localSet(u ULIDs) *localSet {
 
 // setFor is what the peer of a context should be told now.
 func (e *Engine) setFor(c *context) *localSet {
-	if l := e.locals[c.ulids.Local]; l != nil && c.announced.trust == trustRefused {
-		return l.set
+	if l := e.locals[c.ulids.Local]; l != nil {
+		switch {
+		case c.announced.plain:
+			return l.plain
+		case c.announced.trust == trustRefused:
+			return l.set
+		}
 	}
 	return e.localSet(c.ulids)
 }

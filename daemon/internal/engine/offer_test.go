@@ -70,10 +70,16 @@ func TestNotProved(t *testing.T) {
 			n, a, b, ab := cgaPair(t)
 			// B begins, for its second locator needs the signature.
 			b.handle(Acquire{ab.Peer, ab.Local})
+			bent := false
 			n.drop = func(s Send) bool {
 				if s.Type != wire.TypeI2 {
 					return false
 				}
+				if bent {
+					// The next one has another list.
+					return true
+				}
+				bent = true
 				m := decode[*wire.I2](t, s)
 				x.bend(&m.Options)
 				s.Message = encode(t, m)
@@ -451,7 +457,7 @@ func TestR2WhileUpdating(t *testing.T) {
 	}
 }
 
-// A peer may sign for one of our own addresses.
+// A peer may sign for one of our own addresses. It is refused, and then says only what needs no signature.
 func TestPeerNamesUs(t *testing.T) {
 	n := newNetwork(t)
 	a := n.host("A", Config{}, hbaSet(t, 1, 0xa1, 0xa2)...)
@@ -459,8 +465,10 @@ func TestPeerNamesUs(t *testing.T) {
 	ab := ULIDs{Local: a.addr(0), Peer: b.addr(0)}
 	b.handle(Acquire{ab.Peer, ab.Local})
 	n.run()
-	a.inState(ab, Idle)
-	a.sends(wire.TypeR1, wire.TypeError)
+	a.sends(wire.TypeR1, wire.TypeError, wire.TypeR2)
+	if l := a.context(ab).PeerLocators; len(l) != 1 || l[0].Address != ab.Peer {
+		t.Errorf("the peer's locators are %v", l)
+	}
 }
 
 // If there is no room for all locators beside a signature, peers are told as many as fit, and

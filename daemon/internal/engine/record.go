@@ -39,6 +39,8 @@ type Record struct {
 	Uncertain bool `json:"uncertain,omitempty"`
 	// Alone: the peer is told only what can be proved (trustRefused).
 	Alone bool `json:"alone,omitempty"`
+	// Plain: the peer is told only of locators that need no signature.
+	Plain bool `json:"plain,omitempty"`
 	// Update is an Update Request that waits for its acknowledgement.
 	Update *UpdateRecord `json:"update,omitempty"`
 }

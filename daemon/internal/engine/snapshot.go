@@ -27,6 +27,7 @@ func (c *context) record() *Record {
 		LocalPreference: c.announced.set.elements(),
 		Uncertain:       c.announced.uncertain,
 		Alone:           c.announced.trust == trustRefused,
+		Plain:           c.announced.plain,
 	}
 	if c.state != Established {
 		r.Exchange = c.exchange.pair
@@ -205,6 +206,7 @@ func (e *Engine) restoreLocal(c *context, k *KernelContext, r *Record) {
 	if r != nil && r.Alone {
 		c.announced.trust = trustRefused
 	}
+	c.announced.plain = r != nil && r.Plain
 	c.announced.set = e.setFor(c)
 	if r != nil {
 		c.announced.generation, c.announced.uncertain = r.LocalGeneration, r.Uncertain

@@ -379,6 +379,7 @@ func (e *Engine) refreshCommand(ev Refresh) error {
 	if c.announced.trust == trustRefused {
 		c.announced.trust = trustUnknown
 	}
+	c.announced.plain = false
 	s := e.setFor(c)
 	if s.list == nil {
 		return errNothingToTell

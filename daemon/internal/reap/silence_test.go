@@ -120,14 +120,14 @@ func TestUnanswered(t *testing.T) {
 		}
 	}
 	// All of that is over soon. If the peer misses something too, it is not waited for.
-	n, a, b, ab, ba := two(t, 2)
+	n, a, b, ab, _ := two(t, 2)
 	n.kill(a.pair(0, b, 0))
 	a.unanswered(ab)
 	n.pass(streamPause + answerSpare*streamPatience + streamPatience)
 	if a.current(ab) != a.pair(1, b, 1) {
 		t.Errorf("A is %v by %v: %q", a.state(ab), a.current(ab), n.probes())
 	}
-	n, a, b, ab, ba = two(t, 2)
+	n, a, b, ab, ba := two(t, 2)
 	n.kill(a.pair(0, b, 0))
 	a.unanswered(ab)
 	b.unanswered(ba)
