@@ -22,6 +22,8 @@ daemons()
 		daemon_conf $h <<-EOF2 || return
 			[peers]
 			trusted-prefixes = ["2001:db8::/32"]
+			[protocol]
+			udp = "auto"
 		EOF2
 		daemon_found $h && daemon_start $h || return
 	done
@@ -38,7 +40,8 @@ doctor()
 	expect_eq "the status of doctor" $got "$1" && grep -q "$2" "$TEST_TMP/doctor" || fail "doctor does not say '$2'"
 }
 
-# mends PATTERN: doctor has a command that matches; run it as it is printed.
+# mends PATTERN STATUS SAYS: doctor has a command that matches. It is run as it is printed, and then
+# doctor ends so, and says that.
 mends()
 {
 	local command
@@ -47,7 +50,7 @@ mends()
 	command=${command#[\"\']} command=${command%[\"\']}
 	echo "doctor says: $command"
 	[[ $command == $1 ]] || { fail "that is not the command"; return 1; }
-	in_ns b sh -c "$command" && doctor 0 "^ok   firewall"
+	in_ns b sh -c "$command" && doctor "$2" "$3"
 }
 
 # session: a session from a to the ssh port of b goes on when its path fails.
@@ -86,14 +89,16 @@ firewalld_begins()
 firewalld_mended()
 {
 	doctor 2 "^fail firewall .*chain inet firewalld filter_INPUT drops IP protocol 140 on up1 and up2" &&
-		mends 'firewall-cmd --zone=public --add-protocol=140 && *' || return
-	expect_eq "what is kept" "$(in_ns b firewall-cmd --permanent --list-protocols)" 140
+		mends 'firewall-cmd --zone=public --add-protocol=140 && *' 2 "^fail firewall .*filter_INPUT drops UDP to port 61140 on up1 and up2" &&
+		mends 'firewall-cmd --zone=public --add-port=61140/udp && *' 0 "^ok   firewall" || return
+	expect_eq "the protocols that are kept" "$(in_ns b firewall-cmd --permanent --list-protocols)" 140 &&
+		expect_eq "the ports that are kept" "$(in_ns b firewall-cmd --permanent --list-ports)" 61140/udp
 }
 
 # The service of the example takes the place of the protocol.
 firewalld_service()
 {
-	in_ns b firewall-cmd -q --permanent --remove-protocol=140 && in_ns b firewall-cmd -q --permanent --add-service=shim6 &&
+	in_ns b firewall-cmd -q --permanent --remove-protocol=140 && in_ns b firewall-cmd -q --permanent --remove-port=61140/udp && in_ns b firewall-cmd -q --permanent --add-service=shim6 &&
 		in_ns b firewall-cmd -q --reload && doctor 0 "^ok   firewall"
 }
 
@@ -116,7 +121,8 @@ ufw_begins()
 ufw_mended()
 {
 	doctor 2 "^fail firewall .*chain ip6 filter INPUT drops IP protocol 140 on up1 and up2" &&
-		mends 'sed -i * /etc/ufw/before6.rules && ufw reload' || return
+		mends 'sed -i * /etc/ufw/before6.rules && ufw reload' 2 "^fail firewall .*chain ip6 filter INPUT drops UDP to port 61140 on up1 and up2" &&
+		mends 'ufw allow in proto udp to any port 61140' 0 "^ok   firewall" || return
 	# The rule is that of the example, and ufw finds it when it starts again.
 	grep -qxF -e "$(grep -e '-A ufw6-before-input' "$here/../../examples/firewall/before6.rules")" /etc/ufw/before6.rules &&
 		in_ns b ufw disable && in_ns b ufw --force enable && doctor 0 "^ok   firewall"

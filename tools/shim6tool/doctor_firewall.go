@@ -9,8 +9,8 @@ import (
 )
 
 // checkFirewall follows the first packet of a peer, and the first one to it, through the rules of the
-// host: it has IP protocol 140, and conntrack does not know it. Only a probe can tell what others on
-// the path do.
+// host: it has IP protocol 140, and if this host uses UDP, it goes in UDP as well. conntrack does not
+// know it. Only a probe can tell what others on the path do.
 func (p *patient) checkFirewall() {
 	b, err := p.host.ruleset()
 	if err != nil {
@@ -22,12 +22,20 @@ func (p *patient) checkFirewall() {
 		p.add("firewall", resultWarn, "the output of nft can't be read: "+err.Error(), "")
 		return
 	}
-	closed := r.closed(p.devices())
-	for _, c := range closed {
-		c.add(p, r)
+	kinds, names := []traffic{{}}, "protocol 140"
+	if port := p.udpPort(); port != 0 {
+		kinds = append(kinds, traffic{port: int(port)})
+		names = fmt.Sprintf("%s or %v", names, kinds[1])
 	}
-	if len(closed) == 0 {
-		p.add("firewall", resultOK, "no rule of nftables drops protocol 140", "")
+	passes := true
+	for _, t := range kinds {
+		for _, c := range r.closed(t, p.devices()) {
+			c.add(p, r)
+			passes = false
+		}
+	}
+	if passes {
+		p.add("firewall", resultOK, "no rule of nftables drops "+names, "")
 	}
 }
 
@@ -45,24 +53,25 @@ func (p *patient) devices() []string {
 	return list
 }
 
-// closedChain is a chain that does not let protocol 140 pass.
+// closedChain is a chain that does not let some traffic pass.
 type closedChain struct {
 	baseChain
+	traffic traffic
 	// by is the chain that has decided it, which the base chain has called.
 	by      string
 	opaque  bool
 	devices []string
 }
 
-// closed are the chains that packets of protocol 140 do not pass, by any of the devices.
-func (r *rules) closed(devices []string) []closedChain {
+// closed are the chains that some traffic does not pass, by any of the devices.
+func (r *rules) closed(t traffic, devices []string) []closedChain {
 	var list []closedChain
 	for _, c := range r.bases {
 		if !slices.Contains([]string{"prerouting", "input", "output"}, c.hook) {
 			continue
 		}
 		for _, d := range devices {
-			v, by := r.base(c, d)
+			v, by := r.base(c, t, d)
 			if v != verdictDrop && v != verdictOpaque {
 				continue
 			}
@@ -73,13 +82,13 @@ func (r *rules) closed(devices []string) []closedChain {
 				list[i].devices = append(list[i].devices, d)
 				continue
 			}
-			list = append(list, closedChain{c, by, v == verdictOpaque, []string{d}})
+			list = append(list, closedChain{c, t, by, v == verdictOpaque, []string{d}})
 		}
 	}
 	return list
 }
 
-// add tells of the chain, and by which command protocol 140 passes it.
+// add tells of the chain, and by which command the traffic passes it.
 func (c closedChain) add(p *patient, r *rules) {
 	where := ""
 	if len(c.devices) > 1 || c.devices[0] != "" {
@@ -87,10 +96,10 @@ func (c closedChain) add(p *patient, r *rules) {
 	}
 	if c.opaque {
 		p.add("firewall", resultWarn, fmt.Sprintf("chain %v has rules of iptables that nft can't print", c.chainName),
-			"look whether 'ip6tables -S' lets protocol 140 pass"+where)
+			fmt.Sprintf("look whether 'ip6tables -S' lets %v pass%s", c.traffic, where))
 		return
 	}
-	p.add("firewall", resultFail, fmt.Sprintf("chain %v drops IP protocol 140%s", c.chainName, where), c.advice(r))
+	p.add("firewall", resultFail, fmt.Sprintf("chain %v drops %v%s", c.chainName, c.traffic, where), c.advice(r))
 }
 
 const (
@@ -102,8 +111,19 @@ const (
 // program loads its own again.
 func (c closedChain) advice(r *rules) string {
 	zone, isZone := strings.CutPrefix(c.by, "filter_IN_")
+	port := c.traffic.port
 	ours := func(name string) bool { return r.chains[chainName{c.family, c.table, name}] != nil }
 	switch {
+	case port != 0 && c.table == "firewalld" && isZone:
+		return fmt.Sprintf("'firewall-cmd --zone=%[1]s --add-port=%[2]d/udp && firewall-cmd --permanent --zone=%[1]s --add-port=%[2]d/udp'", zone, port)
+	case port != 0 && c.family == "ip6" && c.hook == "input" && ours(ufwInput):
+		return fmt.Sprintf("'ufw allow in proto udp to any port %d'", port)
+	case port != 0 && c.family == "ip6" && c.hook == "output" && ours(ufwOutput):
+		return fmt.Sprintf("'ufw allow out proto udp to any port %d'", port)
+	case port != 0 && c.family == "ip6" && c.table == "filter" && (c.name == "INPUT" || c.name == "OUTPUT"):
+		return fmt.Sprintf("'ip6tables -I %s -p udp --dport %d -j ACCEPT'", c.name, port)
+	case port != 0:
+		return fmt.Sprintf("'nft insert rule %v udp dport %d accept'", c.chainName, port)
 	case c.table == "firewalld" && isZone:
 		return fmt.Sprintf("'firewall-cmd --zone=%[1]s --add-protocol=140 && firewall-cmd --permanent --zone=%[1]s --add-protocol=140'", zone)
 	case c.family == "ip6" && c.hook == "input" && ours(ufwInput):

@@ -6,15 +6,39 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // This file follows a packet through the rules of nftables, as 'nft -j list ruleset' prints them: the
-// first packet between two hosts, of IP protocol 140, that comes in or goes out by a device. A rule
-// about something that is not known of this packet, such as its addresses, is passed over; but if it
-// is about protocol 140, it is taken to accept it.
+// first packet between two hosts, of IP protocol 140 or in UDP, that comes in or goes out by a device. A
+// rule about something that is not known of this packet, such as its addresses, is passed over; but if
+// it is about protocol 140, or about the port, it is taken to accept it.
 
-const protocol140 = 140
+// traffic is what is followed: protocol 140, or UDP from and to a port.
+type traffic struct{ port int }
+
+const (
+	protocol140 = 140
+	protocolUDP = 17
+)
+
+func (t traffic) protocol() int {
+	if t.port != 0 {
+		return protocolUDP
+	}
+	return protocol140
+}
+
+func (t traffic) String() string {
+	if t.port != 0 {
+		return fmt.Sprintf("UDP to port %d", t.port)
+	}
+	return "IP protocol 140"
+}
+
+// protocolNames are those of nft.
+var protocolNames = map[int]string{protocol140: "shim6", protocolUDP: "udp"}
 
 // chainName names a chain.
 type chainName struct{ family, table, name string }
@@ -104,6 +128,7 @@ const (
 // walk is the way of one packet.
 type walk struct {
 	rules *rules
+	traffic
 	// device is by which it comes in or goes out, "" if that is not known.
 	device string
 	out    bool
@@ -116,8 +141,8 @@ type walk struct {
 }
 
 // base returns what becomes of the packet in a base chain, and the chain that has decided it.
-func (r *rules) base(c baseChain, device string) (verdict, string) {
-	w := walk{rules: r, device: device, out: c.hook == "output", table: c.chainName}
+func (r *rules) base(c baseChain, t traffic, device string) (verdict, string) {
+	w := walk{rules: r, traffic: t, device: device, out: c.hook == "output", table: c.chainName}
 	switch v := w.chain(c.name); {
 	case v != verdictNone:
 		return v, w.at
@@ -162,7 +187,7 @@ func (w *walk) rule(rule []statement) (v verdict, left bool) {
 			case unknown:
 				sure = false
 			case yes:
-				ours = ours || left == protocol140
+				ours = ours || left == protocol140 || w.port != 0 && left == w.port
 			}
 		case "counter", "log", "comment", "notrack", "mangle", "ct helper", "ct timeout", "ct count", "set", "meter":
 		case "xt":
@@ -245,7 +270,7 @@ func (w *walk) elements(v any) []any {
 	return nil
 }
 
-// otherProtocol is the value of a field that packets of protocol 140 do not have.
+// otherProtocol is the value of a field that the packet does not have.
 const otherProtocol = "none"
 
 // value is what the packet has where a rule looks, nil if that is not known.
@@ -270,9 +295,16 @@ func (w *walk) value(left any) any {
 		switch of("payload", "protocol") {
 		case "ip6":
 			if of("payload", "field") == "nexthdr" {
-				return protocol140
+				return w.protocol()
 			}
-		case "", "th":
+		case "", "th", "udp":
+			field := of("payload", "field")
+			switch {
+			case w.port != 0 && (field == "dport" || field == "sport"):
+				return w.port
+			case w.port == 0 && of("payload", "protocol") == "udp":
+				return otherProtocol
+			}
 		default:
 			return otherProtocol
 		}
@@ -297,7 +329,7 @@ func (w *walk) meta(key string) any {
 	}
 	switch key {
 	case "l4proto":
-		return protocol140
+		return w.protocol()
 	case "nfproto":
 		return "ipv6"
 	case "protocol":
@@ -373,8 +405,8 @@ func (w *walk) equal(value, named any) answer {
 			v, _ := value.(string)
 			return answerOf(strings.HasPrefix(v, start))
 		}
-		if value == protocol140 {
-			return answerOf(n == "shim6" || n == "140")
+		if v, ok := value.(int); ok {
+			return answerOf(n == strconv.Itoa(v) || n == protocolNames[v])
 		}
 		return answerOf(value == n)
 	case float64:

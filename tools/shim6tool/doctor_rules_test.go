@@ -36,14 +36,17 @@ func matchOf(op, left, right string) string {
 func metaOf(key string) string { return fmt.Sprintf(`{"meta":{"key":%q}}`, key) }
 
 // closedOf are the chains and devices that a ruleset closes to up1 and up2.
-func closedOf(t *testing.T, objects ...string) []string {
+func closedOf(t *testing.T, objects ...string) []string { return closedTo(t, traffic{}, objects...) }
+
+// closedTo is the same for some traffic.
+func closedTo(t *testing.T, what traffic, objects ...string) []string {
 	t.Helper()
 	r, err := parseRules([]byte(`{"nftables":[` + strings.Join(objects, ",") + `]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, c := range r.closed([]string{"up1", "up2"}) {
+	for _, c := range r.closed(what, []string{"up1", "up2"}) {
 		s := fmt.Sprintf("%v by %s %s", c.chainName, c.by, strings.Join(c.devices, " "))
 		if c.opaque {
 			s += " opaque"
@@ -145,9 +148,41 @@ func TestFirewallAdvice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list := r.closed([]string{""})
+		list := r.closed(traffic{}, []string{""})
 		if len(list) != 1 || list[0].advice(r) != tt.want {
 			t.Errorf("%s: %+v", tt.want, list)
 		}
+	}
+}
+
+// UDP to the port has rules of its own.
+func TestRulesUDP(t *testing.T) {
+	const udp = `{"match":{"op":"==","left":{"meta":{"key":"l4proto"}},"right":"udp"}}`
+	const port = `{"match":{"op":"==","left":{"payload":{"protocol":"udp","field":"dport"}},"right":61140}}`
+	const th = `{"match":{"op":"==","left":{"payload":{"protocol":"th","field":"dport"}},"right":{"range":[61000,62000]}}}`
+	const dns = `{"match":{"op":"==","left":{"payload":{"protocol":"udp","field":"dport"}},"right":53}}`
+	const some = `{"match":{"op":"==","left":{"payload":{"protocol":"ip6","field":"saddr"}},"right":"2001:db8::1"}}`
+	in := chainOf("inet", "in", "input", "drop")
+	closed := []string{"inet t in by in up1 up2"}
+	for _, tt := range []struct {
+		name string
+		expr []string
+		want []string
+	}{
+		{"protocol 140", []string{to140, accept}, closed},
+		{"all UDP", []string{udp, accept}, nil},
+		{"the port", []string{port, accept}, nil},
+		{"a range of ports", []string{udp, th, accept}, nil},
+		{"the port, for some addresses", []string{some, port, accept}, nil},
+		{"UDP, for some addresses", []string{some, udp, accept}, closed},
+		{"another port", []string{dns, accept}, closed},
+		{"TCP", []string{toTCP, accept}, closed},
+	} {
+		if got := closedTo(t, traffic{port: 61140}, in, ruleOf("inet", "in", tt.expr...)); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: closed are %q, want %q", tt.name, got, tt.want)
+		}
+	}
+	if got := closedTo(t, traffic{}, in, ruleOf("inet", "in", port, accept)); !slices.Equal(got, closed) {
+		t.Errorf("protocol 140, where the port is open: closed are %q", got)
 	}
 }
