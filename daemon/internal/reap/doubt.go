@@ -45,7 +45,7 @@ func (r *Explorer) Doubt(s *engine.Session, id uint64) {
 	case x.state != engine.ReapOperational || x.use != nil:
 		s.Done(id, errExplores)
 		return
-	case !x.hints.due(s.Now(), Advice):
+	case !x.hintsOf(Advice).due(s.Now(), Advice):
 		s.Done(id, errDoubted)
 		return
 	}
@@ -56,7 +56,8 @@ func (r *Explorer) Doubt(s *engine.Session, id uint64) {
 // doubt is the transition to modeDoubting. Pairs of modeStandby that were not asked yet are asked after
 // it, if nothing is wrong.
 func (r *Explorer) doubt(s *engine.Session, x *exploration, t Trigger, why string) {
-	x.hints = hints{count: min(x.hints.count+1, 8), at: s.Now()}
+	h := x.hintsOf(t)
+	*h = hints{count: min(h.count+1, 8), at: s.Now()}
 	var left *interrupted
 	if last := len(x.question.pairs) - 1; x.mode == modeStandby && last > 0 {
 		left = &interrupted{x.cause.trigger, x.cause.why, x.question.pairs[:last]}

@@ -93,7 +93,7 @@ func (r *Explorer) rest(s *engine.Session, x *exploration) {
 		return
 	}
 	at := s.Now() + linger
-	if len(x.sent) == 0 && len(x.received) == 0 && x.hints.count == 0 {
+	if len(x.sent) == 0 && len(x.received) == 0 && x.hints.count == 0 && x.silences.count == 0 {
 		at = 0
 	}
 	if at == 0 && !x.home.settled(s.Now()) {
@@ -140,7 +140,7 @@ func (r *Explorer) stepIdle(s *engine.Session, x *exploration) {
 		if l := x.last(); l == nil || now-l.at >= linger {
 			r.noteReport(x)
 			x.reset()
-			x.confirmed, x.hints.count = nil, 0
+			x.confirmed, x.hints.count, x.silences.count = nil, 0, 0
 		}
 		r.rest(s, x)
 	}

@@ -103,8 +103,11 @@ type exploration struct {
 	// reply is the answer to a Probe of the peer.
 	reply reply
 
-	hints hints
-	home  home
+	// hints are those that were looked into; silences those about streams and answers, which the
+	// kernel counts as well. Neither waits for the other: a connection that is stuck by its own
+	// fault complains all the time.
+	hints, silences hints
+	home            home
 	// standbyAt is when the next modeStandby begins; 0 for never.
 	standbyAt time.Duration
 	// resumed: a stream goes on that was doubted, and was the cause.
@@ -191,6 +194,14 @@ type reply struct {
 type hints struct {
 	count uint8
 	at    time.Duration
+}
+
+// hintsOf are those that a hint of a kind is counted with.
+func (x *exploration) hintsOf(t Trigger) *hints {
+	if t == Silence {
+		return &x.silences
+	}
+	return &x.hints
 }
 
 // due reports whether another hint may be looked into.

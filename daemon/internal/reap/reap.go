@@ -47,6 +47,9 @@ const (
 	// may take where the round-trip time is known: the path may have got slower.
 	minPatience = 60 * time.Millisecond
 	patientRTTs = 4
+	// alone is how often a connection's timer has expired when it is known that the connection is
+	// stuck by itself, if others get on: had the path failed, one of those would have said so.
+	alone = 2
 	// hintPause is the least time from one hint that is looked into to the next. It doubles
 	// with each, up to maxHintPause: the first hint may have meant nothing, and the second be
 	// about the failure. An ICMPv6 error may be from anyone, so that its pause is longer.
@@ -188,7 +191,8 @@ func (r *Explorer) Reap(s *engine.Session, kind engine.ReapKind) {
 		x := r.make(s, engine.ReapOperational)
 		r.explore(s, x, SendTimeout, "nothing was heard for the Send Timeout", s.Now()-s.SendTimeout(), s.Info().Current)
 	case engine.ReapRetransmission:
-		if !r.stalled(s) {
+		tcp := s.Stall()
+		if !r.stalled(s) && !(tcp.Progress && tcp.Retransmits >= alone) {
 			r.Hint(s, engine.HintULP, "TCP retransmits")
 		}
 	case engine.ReapSilence:
@@ -241,7 +245,7 @@ func (r *Explorer) Hint(s *engine.Session, kind engine.HintKind, why string) {
 			trigger = Silence
 		}
 		x = r.make(s, engine.ReapOperational)
-		if x.state != engine.ReapOperational || !x.hints.due(s.Now(), trigger) {
+		if x.state != engine.ReapOperational || !x.hintsOf(trigger).due(s.Now(), trigger) {
 			return
 		}
 		r.doubt(s, x, trigger, why)

@@ -224,3 +224,44 @@ func TestSilenceOverslept(t *testing.T) {
 		t.Errorf("%q", n.probes())
 	}
 }
+
+// A stream that stops is looked into soon after a connection has complained, and a complaint soon after
+// a stream has paused.
+func TestHintsOfTwoKinds(t *testing.T) {
+	for _, first := range []engine.ReapKind{engine.ReapRetransmission, engine.ReapSilence} {
+		n, a, b, ab, _ := two(t, 2)
+		hint := func(k engine.ReapKind) {
+			a.handle(engine.Reap{ULIDs: ab, Tag: a.kernel[ab].TagLocal, Kind: k, Stall: engine.Stall{RTT: 20 * time.Millisecond}})
+		}
+		for range 3 {
+			hint(first)
+			n.pass(2 * time.Second)
+		}
+		hint(first)
+		n.pass(100 * time.Millisecond)
+		n.kill(a.pair(0, b, 0))
+		hint(map[engine.ReapKind]engine.ReapKind{engine.ReapRetransmission: engine.ReapSilence, engine.ReapSilence: engine.ReapRetransmission}[first])
+		n.pass(streamPause + 3*streamPatience)
+		if a.current(ab) != a.pair(1, b, 1) {
+			t.Errorf("after %v: A is %v by %v: %q", first, a.state(ab), a.current(ab), n.probes())
+		}
+	}
+}
+
+// A connection whose timer expires again and again while others get on is stuck by itself.
+func TestStuckAlone(t *testing.T) {
+	for _, x := range []struct {
+		retransmits int
+		progress    bool
+		probes      int
+	}{{0, true, 1}, {1, true, 1}, {2, true, 0}, {3, true, 0}, {2, false, 1}} {
+		n, a, _, ab, _ := two(t, 2)
+		n.trace = nil
+		a.handle(engine.Reap{ULIDs: ab, Tag: a.kernel[ab].TagLocal, Kind: engine.ReapRetransmission,
+			Stall: engine.Stall{RTT: 20 * time.Millisecond, Retransmits: x.retransmits, Progress: x.progress, Length: 100}})
+		n.pass(time.Second)
+		if asked := len(n.trace) > 0; asked != (x.probes > 0) {
+			t.Errorf("%+v: %q", x, n.probes())
+		}
+	}
+}

@@ -102,7 +102,7 @@ func (r *Explorer) record(s *engine.Session, x *exploration, sw Switch) {
 		r.stats.Switches++
 		if sw.Trigger == ULP {
 			// TCP's hint about the new pair does not wait for those about the old one.
-			x.hints = hints{}
+			x.hints, x.silences = hints{}, hints{}
 		}
 	}
 	if r.config.OnSwitch != nil {
