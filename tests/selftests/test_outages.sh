@@ -220,7 +220,7 @@ run_test "black hole, one way out, UDP" row "black hole, one way out, UDP" udp b
 run_test "black hole, both ways, UDP both ways" row "black hole, UDP both ways" call black_hole "5 * rtt + 200"
 run_test "black hole, one way out, UDP both ways" row "one way out, UDP both ways" call black_hole_out "5 * rtt + 350"
 run_test "black hole, both ways, QUIC" row "black hole, QUIC" quic black_hole "5 * rtt + 300"
-run_test "black hole, both ways, WireGuard with TCP inside" row "black hole, TCP in WireGuard" wireguard black_hole "5 * rtt + 300"
+run_test "black hole, both ways, WireGuard with TCP inside" row "black hole, TCP in WireGuard" wireguard black_hole "7 * rtt + 160"
 # A question a second, so that a second of this is the time to the next one.
 run_test "black hole, both ways, request and answer" row "black hole, request and answer" ask black_hole "5 * rtt + 2900"
 run_test "black hole, one way out, request and answer" row "one way out, request and answer" ask black_hole_out "5 * rtt + 2900"
