@@ -5,20 +5,21 @@
  * steady, and the Send Timer takes 15 seconds.
  *
  * A question is payload that is sent after nothing was sent or heard for
- * SHIM6_ANSWER_QUIET: what acknowledges something follows it sooner. Its answer is
- * whatever is heard next. A peer that has answered SHIM6_ANSWERS questions in
+ * SHIM6_ANSWER_QUIET: most that acknowledges something follows it sooner. Its answer
+ * is whatever is heard next. A peer that has answered SHIM6_ANSWERS questions in
  * succession, each within SHIM6_ANSWER_SOON, is expected to answer the next one. If
  * it does not within three times as long as the slowest answer of late, or
  * SHIM6_ANSWER_SOON, the daemon is told, which asks the current locator pair.
  *
- * A question or its answer may have been lost, or take its time. So the daemon is
- * told when something comes, and an answer is missed only after a quarter more than
- * that from then on. Hints are limited as those of streams are, together with them.
+ * A question or its answer may have been lost, or take its time, or it was none. So
+ * the daemon is told when something comes, and an answer is missed only after a
+ * quarter more than that from then on, and after two more answers that came soon.
+ * Hints are limited as those of streams are, but not together with them.
  *
  * If the timer fires, this host may have been stopped, and an answer may wait to be
  * looked at. So the timer looks twice.
  *
- * Packets read what they write anyway, the times of the last packets, once a jiffy.
+ * Packets read what they write anyway, the times of the last packets.
  * The timer is that of reap.c, which a question makes fire sooner.
  *
  * daemon/internal/sim has a model of this file, which must do the same: both are
@@ -104,6 +105,7 @@ void shim6_answer_came(struct shim6_context *ctx, unsigned long asked)
 	state = xchg(&ctx->answer_state, SHIM6_ANSWER_NOT_LATE);
 	if (state >= SHIM6_ANSWER_MISSED) {
 		shim6_answer_late(ctx, elapsed);
+		WRITE_ONCE(ctx->answers, SHIM6_ANSWERS / 2);
 		if (state == SHIM6_ANSWER_TOLD)
 			shim6_event_reap(ctx, SHIM6_REAP_EVENT_RESUMPTION,
 					 NULL);
@@ -134,7 +136,6 @@ unsigned long shim6_answer_look(struct shim6_context *ctx)
 	const unsigned long asked = READ_ONCE(ctx->asked);
 	const unsigned long limit = shim6_answer_limit(ctx);
 	long elapsed = jiffies - asked;
-	u32 missed;
 
 	if (!asked || READ_ONCE(ctx->answers) < SHIM6_ANSWERS ||
 	    READ_ONCE(ctx->answer_state) >= SHIM6_ANSWER_MISSED)
@@ -144,17 +145,27 @@ unsigned long shim6_answer_look(struct shim6_context *ctx)
 	/* A stream says more, and sooner. */
 	if (READ_ONCE(ctx->rhythm))
 		return limit;
-	if (!shim6_rhythm_matters(ctx))
+	if (!shim6_rhythm_matters(ctx)) {
+		if (READ_ONCE(ctx->sn->config.watch_streams) &&
+		    shim6_has_daemon(ctx->sn))
+			return limit;
+		/* It will be too old when somebody wants to know. */
+		cmpxchg(&ctx->asked, asked, 0);
 		return MAX_JIFFY_OFFSET;
+	}
 	if (cmpxchg(&ctx->answer_state, SHIM6_ANSWER_NOT_LATE,
 		    SHIM6_ANSWER_LOOKED) == SHIM6_ANSWER_NOT_LATE)
 		return SHIM6_ANSWER_CATCH_UP + 1;
-	missed = shim6_rhythm_count(ctx) ? SHIM6_ANSWER_TOLD :
-					   SHIM6_ANSWER_MISSED;
+	if (!shim6_rhythm_count(&ctx->misses)) {
+		cmpxchg(&ctx->answer_state, SHIM6_ANSWER_LOOKED,
+			SHIM6_ANSWER_MISSED);
+		return MAX_JIFFY_OFFSET;
+	}
 	/* Before a packet can say that something comes. */
-	if (missed == SHIM6_ANSWER_TOLD)
-		shim6_event_reap(ctx, SHIM6_REAP_EVENT_UNANSWERED, NULL);
-	cmpxchg(&ctx->answer_state, SHIM6_ANSWER_LOOKED, missed);
+	shim6_event_reap(ctx, SHIM6_REAP_EVENT_UNANSWERED, NULL);
+	if (cmpxchg(&ctx->answer_state, SHIM6_ANSWER_LOOKED,
+		    SHIM6_ANSWER_TOLD) != SHIM6_ANSWER_LOOKED)
+		shim6_event_reap(ctx, SHIM6_REAP_EVENT_RESUMPTION, NULL);
 	return MAX_JIFFY_OFFSET;
 }
 
@@ -168,4 +179,5 @@ void shim6_answer_forgive(struct shim6_context *ctx)
 {
 	WRITE_ONCE(ctx->asked, 0);
 	WRITE_ONCE(ctx->answer_late, 0);
+	WRITE_ONCE(ctx->misses.count, 0);
 }

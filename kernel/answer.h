@@ -7,7 +7,7 @@
 #include "state.h"
 
 /* A packet that is sent sooner after another one is no question. */
-#define SHIM6_ANSWER_QUIET	(HZ / 10)
+#define SHIM6_ANSWER_QUIET	(HZ * 15 / 100)
 
 void shim6_answer_asked(struct shim6_context *ctx);
 void shim6_answer_came(struct shim6_context *ctx, unsigned long asked);

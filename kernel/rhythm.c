@@ -141,36 +141,37 @@ bool shim6_rhythm_matters(const struct shim6_context *ctx)
 }
 
 /**
- * shim6_rhythm_count - may the daemon be told of a silence? One that may is counted.
- * @ctx: the context; the caller is in an RCU read-side section
+ * shim6_rhythm_count - may the daemon be told of a hint? One that may is counted.
+ * @told: how many it was told lately, and since when they are counted down; the
+ *	caller is in an RCU read-side section of their context
  *
  * Return: whether it may
  */
-bool shim6_rhythm_count(struct shim6_context *ctx)
+bool shim6_rhythm_count(struct shim6_told *told)
 {
-	const u32 now = (u32)jiffies, was = READ_ONCE(ctx->last_silence);
-	u8 n = READ_ONCE(ctx->silences);
+	const u32 now = (u32)jiffies, was = READ_ONCE(told->since);
+	u32 n = READ_ONCE(told->count);
 	const u32 gone = (now - was) / SHIM6_RHYTHM_FALSE;
 
 	if (gone < n) {
 		n -= gone;
-		WRITE_ONCE(ctx->last_silence, was + gone * SHIM6_RHYTHM_FALSE);
+		WRITE_ONCE(told->since, was + gone * SHIM6_RHYTHM_FALSE);
 	} else {
 		n = 0;
-		WRITE_ONCE(ctx->last_silence, now);
+		WRITE_ONCE(told->since, now);
 	}
 	if (n >= SHIM6_RHYTHM_BURST) {
-		WRITE_ONCE(ctx->silences, n);
+		WRITE_ONCE(told->count, n);
 		return false;
 	}
-	WRITE_ONCE(ctx->silences, n + 1);
+	WRITE_ONCE(told->count, n + 1);
 	return true;
 }
 
 /* The stream has stopped: tell the daemon, unless it was told too often. */
 static void shim6_rhythm_stop(struct shim6_rhythm *r)
 {
-	WRITE_ONCE(r->told, shim6_rhythm_count(r->ctx));
+	WRITE_ONCE(r->told, shim6_rhythm_count(&r->ctx->silences));
 	WRITE_ONCE(r->ctx->gap, 0);
 	r->waits = true;
 	WRITE_ONCE(r->moved, false);
@@ -346,7 +347,7 @@ void shim6_rhythm_forgive(struct shim6_context *ctx)
 	if (r)
 		WRITE_ONCE(r->moved, true);
 	rcu_read_unlock();
-	WRITE_ONCE(ctx->silences, 0);
+	WRITE_ONCE(ctx->silences.count, 0);
 	WRITE_ONCE(ctx->pause, 0);
 }
 

@@ -72,6 +72,16 @@ struct shim6_peer_tag {
 };
 
 /**
+ * struct shim6_told - how often the daemon was told of a hint
+ * @since: low 32 bits of the jiffies from when on @count is counted down
+ * @count: how often lately
+ */
+struct shim6_told {
+	u32 since;
+	u32 count;
+};
+
+/**
  * struct shim6_context - a ULID-pair context (RFC 5533 section 6.1)
  *
  * Packets find it under RCU by three hash tables. Requests change it under the
@@ -121,18 +131,18 @@ struct shim6_peer_tag {
  * @rhythm: watches the stream that is heard, or NULL
  * @asked: jiffies when payload was sent that has no answer yet, after a time
  *	without a packet, or 0; answer.c
- * @last_silence: low 32 bits of the jiffies from when on @silences is counted
- *	down; rhythm.c writes it and the three below
+ * @silences: how often lately the daemon was told that a stream has stopped;
+ *	rhythm.c writes it and the two below
  * @pause: jiffies for which a stream has been silent though its pair works, and a
  *	quarter more; 0 if it never was
- * @silences: how often lately the daemon was told that a stream has stopped
  * @beats: how many packets have come in step, up to a few
  * @answers: how many questions in succession were answered soon, up to a few;
- *	answer.c, as the three below
+ *	answer.c, as the four below
  * @answer_time: the longest time in jiffies that an answer has taken of late
  * @answer_late: jiffies after which an answer has come that was missed, and a
  *	quarter more; 0 if none was
  * @answer_state: whether the answer to @asked is missed
+ * @misses: how often lately the daemon was told that an answer is missed
  * @last_probed: jiffies when the daemon last told what Probes have shown, or a
  *	Keepalive was heard that was waited for, or 0
  * @reminded: jiffies when the timer last sent a Keepalive for routers alone; the
@@ -178,14 +188,14 @@ struct shim6_context {
 	unsigned long gap;
 	struct shim6_rhythm *rhythm;
 	unsigned long asked;
-	u32 last_silence;
+	struct shim6_told silences;
 	u32 pause;
-	u8 silences;
 	u8 beats;
 	u8 answers;
 	u32 answer_time;
 	u32 answer_late;
 	u32 answer_state;
+	struct shim6_told misses;
 	unsigned long last_probed;
 	unsigned long reminded;
 	unsigned long expired;

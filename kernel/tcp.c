@@ -128,6 +128,9 @@ static void shim6_tcp_no_way_back(struct sock *sk)
 
 	tp->undo_marker = 0;
 	tp->frto = 0;
+	/* The lock was not free for so long that the new pair has timed out. */
+	if (icsk->icsk_backoff > 1)
+		return;
 	shim6_tcp_send_lost(sk);
 	if (!icsk->icsk_backoff || icsk->icsk_pending != ICSK_TIME_RETRANS)
 		return;

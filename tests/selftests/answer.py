@@ -109,7 +109,7 @@ def forgiven():
         s = udp_socket()
         with Daemon() as d:
             v = Vector(d, s)
-            for step in "10*980/20", "1*980", "missed:500-640", "resumption:1000", "1*980":
+            for step in "10*980/20", "1*980", "missed:500-640", "resumption:1000", "3*980/20", "1*980":
                 v.step(step)
             change()
             v.step("quiet:5000")

@@ -75,15 +75,16 @@ func parseOptions(args []string, getenv func(string) string) (options, error) {
 		}
 		o.repeat = n
 	}
-	if o.only == "" && o.kernel == "" {
-		o.limit = defaultLimit
-	}
+	o.limit = defaultLimit
 	if s := getenv("MINUTES"); s != "" {
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 0 {
 			return o, fmt.Errorf("MINUTES=%s: it is a number of minutes, or 0", s)
 		}
 		o.limit = time.Duration(n) * time.Minute
+	}
+	if o.only != "" || o.kernel != "" {
+		o.limit = 0
 	}
 	return o, nil
 }

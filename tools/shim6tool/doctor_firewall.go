@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"shim6/daemon/config"
 )
 
 // checkFirewall follows the first packet of a peer, and the first one to it, through the rules of the
@@ -23,7 +25,7 @@ func (p *patient) checkFirewall() {
 		return
 	}
 	kinds, names := []traffic{{}}, "protocol 140"
-	if port := p.udpPort(); port != 0 {
+	if port := p.udpPort(); port != 0 && p.config.Protocol.UDP != config.UDPNever {
 		kinds = append(kinds, traffic{port: int(port)})
 		names = fmt.Sprintf("%s or %v", names, kinds[1])
 	}

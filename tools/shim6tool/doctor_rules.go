@@ -270,8 +270,13 @@ func (w *walk) elements(v any) []any {
 	return nil
 }
 
-// otherProtocol is the value of a field that the packet does not have.
-const otherProtocol = "none"
+const (
+	// otherProtocol is the value of a field that the packet does not have.
+	otherProtocol = "none"
+	// foreign is a field of another protocol's header. A rule about it is not about this packet,
+	// whatever it compares.
+	foreign = "foreign"
+)
 
 // value is what the packet has where a rule looks, nil if that is not known.
 func (w *walk) value(left any) any {
@@ -303,10 +308,10 @@ func (w *walk) value(left any) any {
 			case w.port != 0 && (field == "dport" || field == "sport"):
 				return w.port
 			case w.port == 0 && of("payload", "protocol") == "udp":
-				return otherProtocol
+				return foreign
 			}
 		default:
-			return otherProtocol
+			return foreign
 		}
 	case m["fib"] != nil:
 		o, _ := m["fib"].(map[string]any)
@@ -360,8 +365,11 @@ const (
 )
 
 func (w *walk) compare(op any, left, right any) answer {
-	if left == nil {
+	switch left {
+	case nil:
 		return unknown
+	case foreign:
+		return no
 	}
 	is := w.equal(left, right)
 	switch op {

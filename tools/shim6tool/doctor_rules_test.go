@@ -177,6 +177,7 @@ func TestRulesUDP(t *testing.T) {
 		{"UDP, for some addresses", []string{some, udp, accept}, closed},
 		{"another port", []string{dns, accept}, closed},
 		{"TCP", []string{toTCP, accept}, closed},
+		{"TCP of other ports", []string{`{"match":{"op":"!=","left":{"payload":{"protocol":"tcp","field":"dport"}},"right":22}}`, accept}, closed},
 	} {
 		if got := closedTo(t, traffic{port: 61140}, in, ruleOf("inet", "in", tt.expr...)); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: closed are %q, want %q", tt.name, got, tt.want)

@@ -63,21 +63,24 @@ func (e *Engine) refused(c *context, s *localSet) bool {
 	if !c.mayRefuse(s) {
 		return false
 	}
-	why := "the peer seems not to trust us: it is told of no locators that nothing proves"
 	if s.unproved() {
-		c.announced.trust = trustRefused
+		c.announced.trust, c.pending.unsaved = trustRefused, true
+		e.note(c, "the peer seems not to trust us: it is told of no locators that nothing proves")
 	} else {
-		c.announced.plain = true
-		why = "the peer seems not to understand signed locators: it is told of those of the HBA set alone"
+		e.toldPlain(c)
 	}
-	c.pending.unsaved = true
 	e.dropUpdate(c)
 	c.announced.set = e.setFor(c)
 	c.announced.generation = c.announced.set.generation
 	c.kernel.changed |= FieldLocatorsLocal
-	e.note(c, why)
 	e.touch(c)
 	return true
+}
+
+// toldPlain notes that from now on the peer is told what needs no signature.
+func (e *Engine) toldPlain(c *context) {
+	c.announced.plain, c.pending.unsaved = true, true
+	e.note(c, "the peer seems not to understand signed locators: it is told of those of the HBA set alone")
 }
 
 // unprovedIgnored is called for an I2 or I2bis that was not answered so often that loss alone is
@@ -116,6 +119,11 @@ func (e *Engine) refusedByError(p packet, q quoted) bool {
 		e.sendI2bis(c)
 	case q.t == wire.TypeR2 && e.refused(c, c.announced.set):
 		e.sendR2(c, p, c.announced.offer.nonce)
+	case q.t == wire.TypeUpdateRequest && q.current && c.announced.update.set.signature != nil && c.mayRefuse(c.announced.update.set):
+		// It may know another list of ours, so this one is told.
+		e.toldPlain(c)
+		e.dropUpdate(c)
+		e.sendUpdate(c, e.setFor(c), true)
 	case q.t == wire.TypeUpdateRequest && q.current && !c.announced.set.beyondULID():
 		// The peer has never accepted a list.
 		e.refused(c, c.announced.update.set)

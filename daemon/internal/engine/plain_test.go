@@ -70,3 +70,37 @@ func TestPlainerByLoss(t *testing.T) {
 		t.Error("A still thinks that B knows no signatures")
 	}
 }
+
+// A peer that refuses a signed locator in an Update Request is told what needs no signature.
+func TestPlainerUpdate(t *testing.T) {
+	n, a, b, ab, ba := hybrid(t, hbaSet(t, 2, 0xb1, 0xb2)...)
+	all := a.locals
+	a.locate(all[0])
+	a.handle(Acquire{ab.Local, ab.Peer})
+	n.pass(time.Second)
+	knows(t, a, b, ab, 1)
+	refuse := true
+	n.drop = func(s Send) bool {
+		if s.Type != wire.TypeUpdateRequest || !refuse {
+			return false
+		}
+		u := decode[*wire.UpdateRequest](t, s)
+		if u.Options.CGASignature() == nil {
+			return false
+		}
+		refuse = false
+		m, due := wire.NewErrorMessage(wire.VerificationFailed(u, 2), ab.Local, ab.Peer, s.Message)
+		if !due {
+			t.Fatal("no Error message is due")
+		}
+		a.handle(Control{Source: ab.Peer, Destination: ab.Local, Message: encode(t, m)})
+		return true
+	}
+	a.locate(all...)
+	n.pass(10 * time.Second)
+	if refuse {
+		t.Fatal("no Update Request had a signature")
+	}
+	knows(t, a, b, ab, 2)
+	b.inState(ba, Established)
+}

@@ -13,9 +13,10 @@ type answer struct {
 	hz      int64
 	tell    func(silence bool)
 	matters func() bool
-	// count is that of the context's rhythm, and watched says whether that watches a stream.
-	count   func(now int64) bool
+	// watched says whether the context's rhythm watches a stream.
 	watched func() bool
+	// told has the count of the hints alone.
+	told rhythm
 	// The fields of the context.
 	lastSent, lastHeard int64
 	asked, time, late   int64
@@ -46,7 +47,7 @@ func (a *answer) at(due int64) { a.due, a.dueIsSet = due, true }
 
 // sent is shim6_answer_sent and what follows from it: payload is being sent.
 func (a *answer) sent(now int64) {
-	if now-a.lastSent > a.hz/10 && now-a.lastHeard > a.hz/10 && a.asked == 0 {
+	if quiet := a.hz * 15 / 100; now-a.lastSent > quiet && now-a.lastHeard > quiet && a.asked == 0 {
 		a.state, a.asked = answerNotLate, now
 		if a.answers >= answersExpected {
 			a.at(now + a.limit() + 1)
@@ -66,6 +67,7 @@ func (a *answer) heard(now int64) {
 	switch {
 	case state >= answerMissed:
 		a.late = max(a.late, min(elapsed+elapsed/4, 2*a.hz))
+		a.answers = answersExpected / 2
 		if state == answerTold {
 			a.tell(false)
 		}
@@ -91,10 +93,11 @@ func (a *answer) timer(now int64) {
 	case a.watched():
 		a.at(now + a.limit())
 	case !a.matters():
+		a.at(now + a.limit())
 	case a.state == answerNotLate:
 		a.state = answerLooked
 		a.at(now + a.hz/50 + 1)
-	case a.count(now):
+	case a.told.count(now):
 		a.tell(true)
 		a.state = answerTold
 	default:
@@ -103,4 +106,4 @@ func (a *answer) timer(now int64) {
 }
 
 // forgive is called when packets go or come by another locator pair.
-func (a *answer) forgive() { a.asked, a.late = 0, 0 }
+func (a *answer) forgive() { a.asked, a.late, a.told.silences = 0, 0, 0 }

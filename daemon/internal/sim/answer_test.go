@@ -54,7 +54,7 @@ func newAnswerVector(hz int64) *answerVector {
 	v := &answerVector{now: time.Hour, last: time.Hour}
 	always := func() bool { return true }
 	v.r = rhythm{hz: hz, matters: always, tell: func(bool) {}}
-	v.a = answer{hz: hz, matters: always, count: v.r.count, watched: func() bool { return v.r.watched },
+	v.a = answer{hz: hz, matters: always, told: rhythm{hz: hz}, watched: func() bool { return v.r.watched },
 		tell: func(silence bool) {
 			v.told = append(v.told, map[bool]string{true: "missed", false: "resumption"}[silence])
 			v.at = v.now - v.last

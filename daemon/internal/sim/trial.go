@@ -141,7 +141,7 @@ func newTrial(seed uint64, hz int64, p *impaired, rates [2]int) *trial {
 			}
 		}
 		e.rhythm = rhythm{hz: hz, matters: matters, tell: tell(engine.ReapSilence)}
-		e.answer = answer{hz: hz, matters: matters, tell: tell(engine.ReapUnanswered), count: e.rhythm.count, watched: func() bool { return e.rhythm.watched }}
+		e.answer = answer{hz: hz, matters: matters, tell: tell(engine.ReapUnanswered), told: rhythm{hz: hz}, watched: func() bool { return e.rhythm.watched }}
 		e.next, e.sent, e.heard = never, w.now, w.now
 		if rates[i] > 0 {
 			e.interval = time.Second / time.Duration(rates[i])
