@@ -123,9 +123,7 @@ func sink(address, flow string) error {
 	h.mark()
 	go func() {
 		for {
-			if err := receive(l, h); err != nil {
-				fmt.Fprintf(os.Stderr, "%s: %v\n", flow, err)
-			}
+			fmt.Fprintf(os.Stderr, "%s: %v\n", flow, receive(l, h))
 		}
 	}()
 	signals := make(chan os.Signal, 1)
@@ -142,7 +140,7 @@ func sink(address, flow string) error {
 	return nil
 }
 
-// receive takes one connection and the octets of its stream.
+// receive takes one connection and the octets of its stream, and says why that has ended.
 func receive(l *quic.Listener, h *heard) error {
 	c, err := l.Accept(context.Background())
 	if err != nil {
