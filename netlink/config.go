@@ -30,7 +30,8 @@ type Config struct {
 	// UDPPort is the UDP port of the encapsulation in UDP, which UDPPort of this package
 	// is for a host that has no other wish; 0 if none is open.
 	UDPPort uint32
-	// WatchStreams is 1 if the daemon is told of steady streams that stop; otherwise 0.
+	// WatchStreams is 1 if the daemon is told of steady streams that stop, and of answers that do
+	// not come as they have until then; otherwise 0.
 	WatchStreams uint32
 }
 

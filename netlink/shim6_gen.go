@@ -329,8 +329,8 @@ const (
 	// received; 0, the default, for none. A port that another socket has is
 	// refused.
 	attrConfigUdpPort = 8 // u32
-	// 1, the default, to tell the daemon of steady streams that stop; 0 not
-	// to watch any.
+	// 1, the default, to tell the daemon of steady streams that stop, and of
+	// answers that do not come as they have until then; 0 not to watch any.
 	attrConfigWatchStreams = 9 // u32
 )
 
