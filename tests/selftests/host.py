@@ -12,7 +12,7 @@ import sys
 import traceback
 
 import pkt
-from pkt import SHIM6, UDP, ip
+from pkt import SHIM6, TCP, UDP, ip
 
 A, B = "2001:db8:a:1::1", "2001:db8:b:1::1"
 LA, LB = "2001:db8:a:2::1", "2001:db8:b:2::1"
@@ -104,6 +104,25 @@ def udp_socket(port=PORT):
     s.bind((A, port))
     s.settimeout(5)
     return s
+
+
+def tcp_open():
+    """A TCP connection of the host to its peer, on the ULIDs; its port and next numbers."""
+    s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
+    s.setblocking(False)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.bind((A, 0))
+    s.connect_ex((B, 9))
+    syn = tun.get()[40:]
+    port, seq = s.getsockname()[1], int.from_bytes(syn[4:8], "big") + 1
+    tun.put(pkt.ipv6(b, a, TCP, tcp(port, 1, seq, 0x12, bytes([2, 4, 5, 160]))))
+    tun.get()
+    return s, port, seq
+
+
+def tcp(port, seq, ack, flags, options=b""):
+    head = struct.pack("!HHIIBBHHH", 9, port, seq, ack & 0xFFFFFFFF, 5 + len(options) // 4 << 4, flags, 65535, 0, 0) + options
+    return head[:16] + struct.pack("!H", pkt.checksum(b, a, TCP, head)) + head[18:]
 
 
 def without_label(p):

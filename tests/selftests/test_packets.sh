@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The data path, octet by octet (packets_out.py, packets_in.py, icmp.py, udp.py), the events for
+# The data path, octet by octet (packets_out.py, packets_in.py, icmp.py, udp.py, tcp.py), the events for
 # the daemon (events.py, timers.py, rhythm.py, answer.py), and the pairs that are counted (counted.py).
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,6 +17,7 @@ cases a packets_out.py "$@"
 cases a packets_in.py "$@"
 cases a icmp.py "$@"
 cases a udp.py "$@"
+cases a tcp.py "$@"
 # timers.py uses the timers of RFC 5534, some of which take minutes.
 [ "${SHIM6_TIME:-real}" = real ] || {
 	cases a events.py "$@"

@@ -130,7 +130,13 @@ func deliver(t *testing.T, bad func(w *world) *impaired, rates [2]int, hz int64,
 		s := e.explorer.Stats()
 		asked := s.Probes - s.Answers
 		t.Logf("%s: %d Probes, %d answers", e.name, s.Probes, s.Answers)
-		if float64(asked) > max(3, d.Minutes()) {
+		most := max(3, d.Minutes())
+		if answered {
+			// Each of the hints that may come in succession, and then of one in two minutes, has
+			// asked another pair as well.
+			most = 2*rhythmBurst + d.Minutes()
+		}
+		if float64(asked) > most {
 			t.Errorf("%s has asked by %d Probes in %v", e.name, asked, d)
 		}
 	}
