@@ -62,6 +62,21 @@ static unsigned long shim6_answer_limit(const struct shim6_context *ctx)
 		    (unsigned long)READ_ONCE(ctx->answer_late));
 }
 
+/*
+ * Let the context's timer fire after so many jiffies, or sooner. A timer that was set for
+ * seconds is late by an eighth of them, though it may be due now: to set it anew makes it
+ * exact, and a jiffy less says that it is to be set.
+ */
+static void shim6_answer_wake(struct shim6_context *ctx, unsigned long after)
+{
+	const long due = READ_ONCE(ctx->timer.expires) - jiffies;
+
+	if (!timer_pending(&ctx->timer) || due > (long)after)
+		timer_reduce(&ctx->timer, jiffies + after);
+	else
+		mod_timer(&ctx->timer, jiffies + max(due - 1, 1L));
+}
+
 /**
  * shim6_answer_asked - payload is being sent that may be a question
  * @ctx: the context; the caller is in an RCU read-side section
@@ -75,7 +90,7 @@ void shim6_answer_asked(struct shim6_context *ctx)
 	WRITE_ONCE(ctx->answer_state, SHIM6_ANSWER_NOT_LATE);
 	WRITE_ONCE(ctx->asked, now);
 	if (READ_ONCE(ctx->answers) >= SHIM6_ANSWERS && !READ_ONCE(ctx->dead))
-		timer_reduce(&ctx->timer, now + shim6_answer_limit(ctx) + 1);
+		shim6_answer_wake(ctx, shim6_answer_limit(ctx) + 1);
 }
 
 /* An answer was missed, and now something is heard. */
