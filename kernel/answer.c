@@ -64,7 +64,7 @@ static unsigned long shim6_answer_limit(const struct shim6_context *ctx)
 
 /*
  * Let the context's timer fire after so many jiffies, or sooner. A timer that was set for
- * seconds is late by an eighth of them, though it may be due now: to set it anew makes it
+ * seconds is late by an eighth of them, though it may be due now: to set it again makes it
  * exact, and a jiffy less says that it is to be set.
  */
 static void shim6_answer_wake(struct shim6_context *ctx, unsigned long after)

@@ -8,7 +8,8 @@
 #
 #	SHIM6_ROUND_TRIPS="5 20 100 200"	in milliseconds (default: 20)
 #	SHIM6_ADDRESSES="2 5"			how many a prefix, beside the temporary one (default)
-#	SHIM6_RUNS=20				of each failure, of which the median counts (default: 1)
+#	SHIM6_RUNS=20				of each failure, of which the median counts (default: 1,
+#						and two more if that takes longer than it may)
 #
 # The table is shown at the end, and kept in SHIM6_ARTIFACTS.
 
@@ -178,18 +179,21 @@ asked()
 # LIMIT is a sum in milliseconds, in which rtt is the round trip.
 row()
 {
-	local name=$1 rtt n run ms median line status=0
+	local name=$1 rtt n run runs ms median line status=0
 
 	for n in $ADDRESSES; do
 		line=$name'|'$n
 		for rtt in $ROUND_TRIPS; do
 			: >"$TEST_TMP/runs"
-			for ((run = 0; run < RUNS; run++)); do
+			runs=$RUNS
+			for ((run = 0; run < runs; run++)); do
 				fresh "$rtt" "$n" && ms=$(silence "$2" "$3") || { look; hosts_end; return 1; }
 				[ "$ms" != never ] || ms=1000000
 				echo "$ms" >>"$TEST_TMP/runs"
+				# Chance has a part in one: a stream may have paused just before.
+				[ $runs -gt 1 ] || [ "$ms" -le $(($4)) ] || runs=3
 			done
-			median=$(sort -n "$TEST_TMP/runs" | sed -n "$(((RUNS + 1) / 2))p")
+			median=$(sort -n "$TEST_TMP/runs" | sed -n "$(((runs + 1) / 2))p")
 			line+="|$median"
 			echo "$n addresses, $rtt ms: $(tr '\n' ' ' <"$TEST_TMP/runs")"
 			below "$n addresses, $rtt ms" "$median" $(($4)) || { ask a /paths/history; status=1; }
