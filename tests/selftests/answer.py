@@ -2,7 +2,6 @@
 """Questions that are not answered, by the events that the daemon gets; this program is the daemon
 (told.py). The cases need virtual time."""
 
-import os
 import time
 
 import pkt
@@ -79,21 +78,7 @@ def told(*steps, change=lambda: None):
 
 @case("what is told of questions is what the simulator's model says of them")
 def vectors():
-    with open(os.path.join(os.path.dirname(__file__), "answer_vectors.txt")) as f:
-        for line in f:
-            name, *steps = line.split() or "#"
-            if name.startswith("#"):
-                continue
-            fresh()
-            s = udp_socket()
-            with Daemon() as d:
-                v = Vector(d, s)
-                for step in steps:
-                    try:
-                        v.step(step)
-                    except AssertionError as e:
-                        raise AssertionError(f"{name}, {step}: {e}") from e
-            s.close()
+    each_vector("answer_vectors.txt", Vector)
 
 
 @case("an answer that does not come changes nothing")

@@ -2,7 +2,6 @@
 """Streams of payload that stop, by the events that the daemon gets; this program is the daemon
 (told.py). The cases need virtual time."""
 
-import os
 import time
 
 import pkt
@@ -65,21 +64,7 @@ class Vector:
 
 @case("what is told of a stream is what the simulator's model says of it")
 def vectors():
-    s = udp_socket()
-    with open(os.path.join(os.path.dirname(__file__), "rhythm_vectors.txt")) as f:
-        for line in f:
-            name, *steps = line.split() or "#"
-            if name.startswith("#"):
-                continue
-            fresh()
-            with Daemon() as d:
-                v = Vector(d)
-                for step in steps:
-                    try:
-                        v.step(step)
-                    except AssertionError as e:
-                        raise AssertionError(f"{name}, {step}: {e}") from e
-    s.close()
+    each_vector("rhythm_vectors.txt", lambda daemon, _: Vector(daemon))
 
 
 @case("a silence is told of a context, and changes nothing")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The daemon's side of the netlink family, for programs that stand in for it."""
 
+import os
+
 import genl
 import pkt
 from genl import attr
@@ -65,6 +67,25 @@ def fresh():
     tun.drain()
     tool("context", "add", A, B, "tag-local", str(CT_LOCAL), "tag-peer", str(CT_PEER), "state", "established",
          "locators-local", LA, "locators-peer", LB)
+
+
+def each_vector(file, show):
+    """Each line of a file of vectors: show makes what takes its steps, of a daemon and a socket."""
+    with open(os.path.join(os.path.dirname(__file__), file)) as f:
+        for line in f:
+            name, *steps = line.split() or "#"
+            if name.startswith("#"):
+                continue
+            fresh()
+            s = udp_socket()
+            with Daemon() as d:
+                v = show(d, s)
+                for step in steps:
+                    try:
+                        v.step(step)
+                    except AssertionError as e:
+                        raise AssertionError(f"{name}, {step}: {e}") from e
+            s.close()
 
 
 def message_in(message, src=b, dst=a):

@@ -4,7 +4,6 @@ package sim
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,30 +12,7 @@ import (
 // TestAnswerVectors compares the model with what the module says of the same questions: a case of
 // tests/selftests/answer.py reads the same file.
 func TestAnswerVectors(t *testing.T) {
-	b, err := os.ReadFile("../../../tests/selftests/answer_vectors.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for line := range strings.Lines(string(b)) {
-		words := strings.Fields(line)
-		if len(words) == 0 || words[0] == "#" {
-			continue
-		}
-		n++
-		for _, hz := range []int64{100, 250, 1000} {
-			v := newAnswerVector(hz)
-			for _, step := range words[1:] {
-				if err := v.step(step); err != nil {
-					t.Errorf("%s, %d Hz: %s: %v", words[0], hz, step, err)
-					break
-				}
-			}
-		}
-	}
-	if n < 10 {
-		t.Errorf("%d vectors", n)
-	}
+	eachVector(t, "answer_vectors.txt", func(hz int64) func(string) error { return newAnswerVector(hz).step })
 }
 
 // answerVector is a conversation that the model sees.

@@ -13,7 +13,20 @@ import (
 // TestRhythmVectors compares the model with what the module says of the same streams: a case of
 // tests/selftests/rhythm.py reads the same file.
 func TestRhythmVectors(t *testing.T) {
-	b, err := os.ReadFile("../../../tests/selftests/rhythm_vectors.txt")
+	eachVector(t, "rhythm_vectors.txt", func(hz int64) func(string) error {
+		v := &vector{now: time.Hour}
+		v.r = rhythm{hz: hz, matters: func() bool { return true }, tell: func(silence bool) {
+			v.told = append(v.told, map[bool]string{true: "silence", false: "resumption"}[silence])
+			v.at = v.now - v.last
+		}}
+		return v.step
+	})
+}
+
+// eachVector shows the steps of each line of a file to a fresh model, at several rates of its clock.
+func eachVector(t *testing.T, file string, fresh func(hz int64) func(step string) error) {
+	t.Helper()
+	b, err := os.ReadFile("../../../tests/selftests/" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,13 +38,9 @@ func TestRhythmVectors(t *testing.T) {
 		}
 		n++
 		for _, hz := range []int64{100, 250, 1000} {
-			v := &vector{now: time.Hour}
-			v.r = rhythm{hz: hz, matters: func() bool { return true }, tell: func(silence bool) {
-				v.told = append(v.told, map[bool]string{true: "silence", false: "resumption"}[silence])
-				v.at = v.now - v.last
-			}}
+			show := fresh(hz)
 			for _, step := range words[1:] {
-				if err := v.step(step); err != nil {
+				if err := show(step); err != nil {
 					t.Errorf("%s, %d Hz: %s: %v", words[0], hz, step, err)
 					break
 				}
