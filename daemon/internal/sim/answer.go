@@ -15,15 +15,14 @@ type answer struct {
 	matters func() bool
 	// watched says whether the context's rhythm watches a stream.
 	watched func() bool
-	// told has the count of the hints alone.
-	told rhythm
 	// The fields of the context.
 	lastSent, lastHeard int64
 	asked, time, late   int64
-	answers             int
-	state               int
-	due                 int64
-	dueIsSet            bool
+	answers, state      int
+	misses              hints
+	// due is when the context's timer fires for an answer, if dueIsSet.
+	due      int64
+	dueIsSet bool
 }
 
 const answersExpected = 4
@@ -90,14 +89,12 @@ func (a *answer) timer(now int64) {
 	case a.asked == 0 || a.answers < answersExpected || a.state >= answerMissed:
 	case elapsed <= a.limit():
 		a.at(a.asked + a.limit() + 1)
-	case a.watched():
-		a.at(now + a.limit())
-	case !a.matters():
+	case a.watched() || !a.matters():
 		a.at(now + a.limit())
 	case a.state == answerNotLate:
 		a.state = answerLooked
 		a.at(now + a.hz/50 + 1)
-	case a.told.count(now):
+	case a.misses.count(now, a.hz):
 		a.tell(true)
 		a.state = answerTold
 	default:
@@ -106,4 +103,4 @@ func (a *answer) timer(now int64) {
 }
 
 // forgive is called when packets go or come by another locator pair.
-func (a *answer) forgive() { a.asked, a.late, a.told.silences = 0, 0, 0 }
+func (a *answer) forgive() { a.asked, a.late, a.misses.told = 0, 0, 0 }

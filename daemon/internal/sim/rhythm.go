@@ -15,8 +15,8 @@ type rhythm struct {
 	// matters reports whether the daemon could do anything about a silence.
 	matters func() bool
 	// The fields of the context.
-	lastHeard, gap, lastSilence, pause int64
-	silences, beats                    int64
+	lastHeard, gap, pause, beats int64
+	silences                     hints
 	// watched says whether the context has the rest, which is that of struct shim6_rhythm. due is
 	// when the timer fires.
 	watched                         bool
@@ -56,18 +56,22 @@ func (r *rhythm) at(now, at int64) {
 	r.due = at
 }
 
-func (r *rhythm) count(now int64) bool {
-	gone := (now - r.lastSilence) / (120 * r.hz)
-	if gone < r.silences {
-		r.silences -= gone
-		r.lastSilence += gone * 120 * r.hz
+// hints is struct shim6_hints: how many hints were told lately, and since when they are counted down.
+type hints struct{ since, told int64 }
+
+// count is shim6_rhythm_count.
+func (h *hints) count(now, hz int64) bool {
+	gone := (now - h.since) / (120 * hz)
+	if gone < h.told {
+		h.told -= gone
+		h.since += gone * 120 * hz
 	} else {
-		r.silences, r.lastSilence = 0, now
+		h.told, h.since = 0, now
 	}
-	if r.silences >= rhythmBurst {
+	if h.told >= rhythmBurst {
 		return false
 	}
-	r.silences++
+	h.told++
 	return true
 }
 
@@ -146,7 +150,7 @@ func (r *rhythm) look(now int64) bool {
 			return false
 		}
 		r.at(now, now+r.hz/4)
-		r.told, r.gap, r.waits, r.stopped, r.window = r.count(now), 0, true, true, now+3*r.hz
+		r.told, r.gap, r.waits, r.stopped, r.window = r.silences.count(now, r.hz), 0, true, true, now+3*r.hz
 		r.moved = false
 		if r.told {
 			r.tell(true)
@@ -174,4 +178,4 @@ func (r *rhythm) pass(now int64) bool {
 }
 
 // forgive is called when packets go or come by another locator pair.
-func (r *rhythm) forgive() { r.silences, r.pause, r.moved = 0, 0, true }
+func (r *rhythm) forgive() { r.silences.told, r.pause, r.moved = 0, 0, true }

@@ -12,9 +12,9 @@ import (
 )
 
 // This file tries steady streams, and questions that are answered, for a long time on a path that is
-// bad, but delivers. Two hosts have two addresses each; the path of the first ones has the impairment, and the three others are
-// as good as a path can be, so that each mistake shows. The kernels watch the streams by the models
-// in rhythm.go and answer.go.
+// bad, but delivers. Two hosts have two addresses each; the path of the first ones has the
+// impairment, and the three others are as good as a path can be, so that each mistake shows. The
+// kernels watch the streams by the models in rhythm.go and answer.go.
 
 // trial is a world with streams on a bad path.
 type trial struct {
@@ -141,7 +141,7 @@ func newTrial(seed uint64, hz int64, p *impaired, rates [2]int) *trial {
 			}
 		}
 		e.rhythm = rhythm{hz: hz, matters: matters, tell: tell(engine.ReapSilence)}
-		e.answer = answer{hz: hz, matters: matters, tell: tell(engine.ReapUnanswered), told: rhythm{hz: hz}, watched: func() bool { return e.rhythm.watched }}
+		e.answer = answer{hz: hz, matters: matters, tell: tell(engine.ReapUnanswered), watched: func() bool { return e.rhythm.watched }}
 		e.next, e.sent, e.heard = never, w.now, w.now
 		if rates[i] > 0 {
 			e.interval = time.Second / time.Duration(rates[i])

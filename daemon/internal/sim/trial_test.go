@@ -153,9 +153,9 @@ func deliver(t *testing.T, bad func(w *world) *impaired, rates [2]int, hz int64,
 		steady[i] = p.plain() || r.watched && !r.stopped && r.steady >= rhythmSteady
 		if answered {
 			// The last answer may be late, or the kernel may have told of so many that it waits.
-			more := e.answer.told
+			misses := e.answer.misses
 			steady[i] = i == 0 && (p.plain() || e.answer.answers >= answersExpected && e.answer.state == answerNotLate &&
-				more.count(more.jiffies(w.w.now)))
+				misses.count(r.jiffies(w.w.now), hz))
 		}
 	}
 	w.run(5 * time.Second)
