@@ -10,57 +10,22 @@ from pkt import UDP
 from told import *
 
 
-ANSWER = pkt.ipv6(b, a, UDP, pkt.udp(b, a, 9, PORT, b"hello"))
-
-
-class Vector:
+class Conversation(Vector):
     """A line of answer_vectors.txt, which says what the steps are."""
 
-    def __init__(self, daemon, sock):
-        self.daemon, self.sock, self.last = daemon, sock, time.monotonic()
-
-    def until(self, ms):
-        """The next event until so many milliseconds after the last packet, or None."""
-        return self.daemon.event(max(0.001, self.last + ms / 1000 - time.monotonic()))
-
-    def packet(self, gap, send):
-        got = self.until(int(gap))
-        assert got is None, f"{got} is told"
-        send()
-        self.last = time.monotonic()
+    HINT, TOLD, HEARD = "missed", UNANSWERED, pkt.ipv6(b, a, UDP, pkt.udp(b, a, 9, PORT, b"hello"))
 
     def asks(self):
         self.sock.sendto(b"hello", (B, 9))
 
-    def hears(self):
-        tun.put(ANSWER)
-
-    def step(self, step):
-        kind, _, value = step.partition(":")
-        if kind == "missed":
-            low, high = map(int, value.split("-"))
-            got = self.until(high)
-            assert got is not None, f"nothing is told until {high} ms after the last packet"
-            same("what is told", (got[0], int.from_bytes(got[1][EVENT], "little")), (REAP, UNANSWERED))
-            near("the time in ms", 1000 * (time.monotonic() - self.last), low, high)
-        elif kind == "resumption":
-            self.packet(value, self.hears)
-            self.daemon.expect(REAP, 0.005, EVENT=RESUMPTION)
-        elif kind == "heard":
-            self.packet(value, self.hears)
-        elif kind == "quiet":
-            got = self.until(int(value))
-            assert got is None, f"{got} is told"
-        else:
-            count, _, gaps = step.partition("*")
-            question, _, answer = gaps.partition("/")
-            answer, _, acknowledgement = answer.partition(",")
-            for _ in range(int(count)):
-                self.packet(question, self.asks)
-                if answer:
-                    self.packet(answer, self.hears)
-                if acknowledgement:
-                    self.packet(acknowledgement, self.asks)
+    def play(self, gaps):
+        question, _, answer = gaps.partition("/")
+        answer, _, acknowledgement = answer.partition(",")
+        self.packet(question, self.asks)
+        if answer:
+            self.packet(answer, self.hears)
+        if acknowledgement:
+            self.packet(acknowledgement, self.asks)
 
 
 def told(*steps, change=lambda: None):
@@ -68,7 +33,7 @@ def told(*steps, change=lambda: None):
     fresh()
     s = udp_socket()
     with Daemon() as d:
-        v = Vector(d, s)
+        v = Conversation(d, s)
         v.step("10*980/20")
         change()
         for step in steps:
@@ -78,7 +43,7 @@ def told(*steps, change=lambda: None):
 
 @case("what is told of questions is what the simulator's model says of them")
 def vectors():
-    each_vector("answer_vectors.txt", Vector)
+    each_vector("answer_vectors.txt", Conversation)
 
 
 @case("an answer that does not come changes nothing")
@@ -93,7 +58,7 @@ def forgiven():
         fresh()
         s = udp_socket()
         with Daemon() as d:
-            v = Vector(d, s)
+            v = Conversation(d, s)
             for step in "10*980/20", "1*980", "missed:500-640", "resumption:1000", "3*980/20", "1*980":
                 v.step(step)
             change()

@@ -107,15 +107,21 @@ def udp_socket(port=PORT):
 
 
 def tcp_open():
-    """A TCP connection of the host to its peer, on the ULIDs; its port and next numbers."""
+    """A TCP connection of the host to its peer, which ends at once when it is closed; its port and
+    next number."""
     s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
     s.setblocking(False)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     s.bind((A, 0))
     s.connect_ex((B, 9))
-    syn = tun.get()[40:]
+    p = tun.get()
+    syn = p[48:] if p[6] == SHIM6 else p[40:]
     port, seq = s.getsockname()[1], int.from_bytes(syn[4:8], "big") + 1
-    tun.put(pkt.ipv6(b, a, TCP, tcp(port, 1, seq, 0x12, bytes([2, 4, 5, 160]))))
+    answer = tcp(port, 1, seq, 0x12, bytes([2, 4, 5, 160]))
+    if p[6] == SHIM6:
+        arrive(TCP, answer)
+    else:
+        tun.put(pkt.ipv6(b, a, TCP, answer))
     tun.get()
     return s, port, seq
 

@@ -344,17 +344,7 @@ def out_small():
 @case("a packet is not sent if, for its extension headers, no fragment could hold data")
 def out_no_room():
     rehome()
-    s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM)
-    s.setblocking(False)
-    # The connection ends at once when it is closed.
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    s.bind((A, 0))
-    s.connect_ex((B, 9))
-    syn = tun.get()[48:]
-    port = s.getsockname()[1]
-    head = struct.pack("!HHIIBBHHH", 9, port, 1, int.from_bytes(syn[4:8], "big") + 1, 5 << 4, 0x12, 65535, 0, 0)
-    arrive(TCP, head[:16] + struct.pack("!H", pkt.checksum(b, a, TCP, head)) + head[18:])
-    tun.get()
+    s, _, _ = tcp_open()
     # The least path there is to where it goes first, after the connection is made: no SYN
     # would get through.
     s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RTHDR, pkt.srh(0, [b] + 75 * [ip("2001:db8:c::1")], 75))

@@ -7,15 +7,15 @@ from host import *
 from pkt import SHIM6, TCP
 
 
-def sent_by(what, octets, wait):
-    """How many octets of data leave within a time, each counted once."""
+def sent_by(begin, octets, wait):
+    """How many of the octets from a sequence number on leave within a time, each counted once."""
     seen, end = set(), time.monotonic() + wait
     while (left := end - time.monotonic()) > 0:
         p = tun.get(left, lambda p: p[6] in (SHIM6, TCP))
         if p is None:
             break
         data = p[48:] if p[6] == SHIM6 else p[40:]
-        first = int.from_bytes(data[4:8], "big") - what & 0xFFFFFFFF
+        first = int.from_bytes(data[4:8], "big") - begin & 0xFFFFFFFF
         seen.update(range(first, min(first + len(data) - (data[12] >> 4) * 4, octets)))
     return len(seen)
 

@@ -115,20 +115,29 @@ silence()
 	ask)
 		asked "$2" ;;
 	wireguard)
-		tunnel_up && A1=fd51::1 B1=fd51::2 flows 20 "protected $2" tcp:5001 >&2 && outage tcp:5001 ;;
+		tunnelled "$2" ;;
 	quic)
 		FLOWS_PROGRAM=(quic_flow)
 		flow quic "$2" ;;
 	*)
 		flow "$1" "$2" ;;
 	esac || status=1
-	tunnel_down
 	mended "$2" || status=1
 	return $status
 }
 
 # flow PROTOCOL FAILURE
 flow() { flows 20 "shim6:$2" "$1:5001" >&2 && outage "$1:5001"; }
+
+# tunnelled FAILURE: a flow of TCP inside a tunnel that is there as long as the flow is.
+tunnelled()
+{
+	local status=0
+
+	tunnel_up && A1=fd51::1 B1=fd51::2 flows 20 "protected $1" tcp:5001 >&2 && outage tcp:5001 || status=1
+	tunnel_down
+	return $status
+}
 
 # protected FAILURE: the failure, once the hosts have a context, which is not the one of the flow's
 # addresses.

@@ -2,6 +2,7 @@
 """The daemon's side of the netlink family, for programs that stand in for it."""
 
 import os
+import time
 
 import genl
 import pkt
@@ -69,8 +70,52 @@ def fresh():
          "locators-local", LA, "locators-peer", LB)
 
 
-def each_vector(file, show):
-    """Each line of a file of vectors: show makes what takes its steps, of a daemon and a socket."""
+class Vector:
+    """What takes the steps of a line of vectors. A kind of them has the name and the event of its
+    hint, the packet that it hears, and plays the packets of a step once."""
+
+    def __init__(self, daemon, sock):
+        self.daemon, self.sock, self.last = daemon, sock, time.monotonic()
+
+    def until(self, ms):
+        """The next event until so many milliseconds after the last packet, or None."""
+        return self.daemon.event(max(0.001, self.last + ms / 1000 - time.monotonic()))
+
+    def packet(self, gap, send):
+        self.quiet(gap)
+        send()
+        self.last = time.monotonic()
+
+    def quiet(self, ms):
+        got = self.until(int(ms))
+        assert got is None, f"{got} is told"
+
+    def hears(self):
+        tun.put(self.HEARD)
+
+    def step(self, step):
+        kind, _, value = step.partition(":")
+        if kind == self.HINT:
+            low, high = map(int, value.split("-"))
+            got = self.until(high)
+            assert got is not None, f"nothing is told until {high} ms after the last packet"
+            same("what is told", (got[0], int.from_bytes(got[1][EVENT], "little")), (REAP, self.TOLD))
+            near("the time in ms", 1000 * (time.monotonic() - self.last), low, high)
+        elif kind == "resumption":
+            self.packet(value, self.hears)
+            self.daemon.expect(REAP, 0.005, EVENT=RESUMPTION)
+        elif kind == "heard":
+            self.packet(value, self.hears)
+        elif kind == "quiet":
+            self.quiet(value)
+        else:
+            count, _, gaps = step.partition("*")
+            for _ in range(int(count)):
+                self.play(gaps)
+
+
+def each_vector(file, kind):
+    """A kind of Vector takes the steps of each line of a file, each of a fresh daemon and socket."""
     with open(os.path.join(os.path.dirname(__file__), file)) as f:
         for line in f:
             name, *steps = line.split() or "#"
@@ -79,7 +124,7 @@ def each_vector(file, show):
             fresh()
             s = udp_socket()
             with Daemon() as d:
-                v = show(d, s)
+                v = kind(d, s)
                 for step in steps:
                     try:
                         v.step(step)
