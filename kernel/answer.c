@@ -19,8 +19,8 @@
  * If the timer fires, this host may have been stopped, and an answer may wait to be
  * looked at. So the timer looks twice.
  *
- * Packets read what they write anyway, the times of the last packets.
- * The timer is that of reap.c, which a question makes fire sooner.
+ * Packets read the times of the last packets, which they write anyway. The timer is
+ * that of reap.c, which a question makes fire sooner.
  *
  * daemon/internal/sim has a model of this file, which must do the same: both are
  * tested by tests/selftests/answer_vectors.txt.
@@ -63,9 +63,10 @@ static unsigned long shim6_answer_limit(const struct shim6_context *ctx)
 }
 
 /*
- * Let the context's timer fire after so many jiffies, or sooner. A timer that was set for
- * seconds is late by an eighth of them, though it may be due now: to set it again makes it
- * exact, and a jiffy less says that it is to be set.
+ * Let the context's timer fire after so many jiffies, or sooner. A timer that was once set
+ * for seconds is late by an eighth of them, even if it is due soon by now. So a timer that
+ * is due soon enough is set again. It is set one jiffy sooner, because mod_timer() does
+ * nothing if the time stays the same.
  */
 static void shim6_answer_wake(struct shim6_context *ctx, unsigned long after)
 {
@@ -161,8 +162,7 @@ unsigned long shim6_answer_look(struct shim6_context *ctx)
 	if (READ_ONCE(ctx->rhythm))
 		return limit;
 	if (!shim6_rhythm_matters(ctx)) {
-		if (READ_ONCE(ctx->sn->config.watch_streams) &&
-		    shim6_has_daemon(ctx->sn))
+		if (shim6_rhythm_wanted(ctx->sn))
 			return limit;
 		/* It will be too old when somebody wants to know. */
 		cmpxchg(&ctx->asked, asked, 0);

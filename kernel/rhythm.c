@@ -127,6 +127,17 @@ static void shim6_rhythm_at(struct shim6_rhythm *r, unsigned long at)
 }
 
 /**
+ * shim6_rhythm_wanted - does anybody want to know of silences?
+ * @sn: the namespace's state
+ *
+ * Return: whether there is a daemon, and the configuration has streams watched
+ */
+bool shim6_rhythm_wanted(const struct shim6_net *sn)
+{
+	return READ_ONCE(sn->config.watch_streams) && shim6_has_daemon(sn);
+}
+
+/**
  * shim6_rhythm_matters - could the daemon do anything about a silence?
  * @ctx: the context; the caller is in an RCU read-side section
  *
@@ -134,37 +145,36 @@ static void shim6_rhythm_at(struct shim6_rhythm *r, unsigned long at)
  */
 bool shim6_rhythm_matters(const struct shim6_context *ctx)
 {
-	return READ_ONCE(ctx->sn->config.watch_streams) &&
-	       shim6_has_daemon(ctx->sn) &&
+	return shim6_rhythm_wanted(ctx->sn) &&
 	       READ_ONCE(ctx->state) == SHIM6_CONTEXT_STATE_ESTABLISHED &&
 	       READ_ONCE(ctx->reap_state) == SHIM6_REAP_STATE_OPERATIONAL;
 }
 
 /**
  * shim6_rhythm_count - may the daemon be told of a hint? One that may is counted.
- * @told: how many it was told lately, and since when they are counted down; the
+ * @hints: how many it was told lately, and since when they are counted down; the
  *	caller is in an RCU read-side section of their context
  *
  * Return: whether it may
  */
-bool shim6_rhythm_count(struct shim6_told *told)
+bool shim6_rhythm_count(struct shim6_hints *hints)
 {
-	const u32 now = (u32)jiffies, was = READ_ONCE(told->since);
-	u32 n = READ_ONCE(told->count);
+	const u32 now = (u32)jiffies, was = READ_ONCE(hints->since);
+	u32 n = READ_ONCE(hints->count);
 	const u32 gone = (now - was) / SHIM6_RHYTHM_FALSE;
 
 	if (gone < n) {
 		n -= gone;
-		WRITE_ONCE(told->since, was + gone * SHIM6_RHYTHM_FALSE);
+		WRITE_ONCE(hints->since, was + gone * SHIM6_RHYTHM_FALSE);
 	} else {
 		n = 0;
-		WRITE_ONCE(told->since, now);
+		WRITE_ONCE(hints->since, now);
 	}
 	if (n >= SHIM6_RHYTHM_BURST) {
-		WRITE_ONCE(told->count, n);
+		WRITE_ONCE(hints->count, n);
 		return false;
 	}
-	WRITE_ONCE(told->count, n + 1);
+	WRITE_ONCE(hints->count, n + 1);
 	return true;
 }
 

@@ -7,7 +7,8 @@
 #include "state.h"
 
 void shim6_rhythm_beat(struct shim6_context *ctx, unsigned long gap);
-bool shim6_rhythm_count(struct shim6_told *told);
+bool shim6_rhythm_count(struct shim6_hints *hints);
+bool shim6_rhythm_wanted(const struct shim6_net *sn);
 bool shim6_rhythm_matters(const struct shim6_context *ctx);
 void shim6_rhythm_forgive(struct shim6_context *ctx);
 void shim6_rhythm_free(struct shim6_context *ctx);

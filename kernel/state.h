@@ -72,11 +72,11 @@ struct shim6_peer_tag {
 };
 
 /**
- * struct shim6_told - how often the daemon was told of a hint
+ * struct shim6_hints - how often the daemon was told of a hint
  * @since: low 32 bits of the jiffies from when on @count is counted down
  * @count: how often lately
  */
-struct shim6_told {
+struct shim6_hints {
 	u32 since;
 	u32 count;
 };
@@ -188,14 +188,14 @@ struct shim6_context {
 	unsigned long gap;
 	struct shim6_rhythm *rhythm;
 	unsigned long asked;
-	struct shim6_told silences;
+	struct shim6_hints silences;
 	u32 pause;
 	u8 beats;
 	u8 answers;
 	u32 answer_time;
 	u32 answer_late;
 	u32 answer_state;
-	struct shim6_told misses;
+	struct shim6_hints misses;
 	unsigned long last_probed;
 	unsigned long reminded;
 	unsigned long expired;

@@ -113,33 +113,36 @@ const (
 // program loads its own again.
 func (c closedChain) advice(r *rules) string {
 	zone, isZone := strings.CutPrefix(c.by, "filter_IN_")
-	port := c.traffic.port
+	terms := c.traffic.terms()
 	ours := func(name string) bool { return r.chains[chainName{c.family, c.table, name}] != nil }
 	switch {
-	case port != 0 && c.table == "firewalld" && isZone:
-		return fmt.Sprintf("'firewall-cmd --zone=%[1]s --add-port=%[2]d/udp && firewall-cmd --permanent --zone=%[1]s --add-port=%[2]d/udp'", zone, port)
-	case port != 0 && c.family == "ip6" && c.hook == "input" && ours(ufwInput):
-		return fmt.Sprintf("'ufw allow in proto udp to any port %d'", port)
-	case port != 0 && c.family == "ip6" && c.hook == "output" && ours(ufwOutput):
-		return fmt.Sprintf("'ufw allow out proto udp to any port %d'", port)
-	case port != 0 && c.family == "ip6" && c.table == "filter" && (c.name == "INPUT" || c.name == "OUTPUT"):
-		return fmt.Sprintf("'ip6tables -I %s -p udp --dport %d -j ACCEPT'", c.name, port)
-	case port != 0:
-		return fmt.Sprintf("'nft insert rule %v udp dport %d accept'", c.chainName, port)
 	case c.table == "firewalld" && isZone:
-		return fmt.Sprintf("'firewall-cmd --zone=%[1]s --add-protocol=140 && firewall-cmd --permanent --zone=%[1]s --add-protocol=140'", zone)
+		return fmt.Sprintf("'firewall-cmd --zone=%[1]s %[2]s && firewall-cmd --permanent --zone=%[1]s %[2]s'", zone, terms.firewalld)
 	case c.family == "ip6" && c.hook == "input" && ours(ufwInput):
-		return ufwAdvice(ufwInput)
+		return c.traffic.ufw("in", ufwInput)
 	case c.family == "ip6" && c.hook == "output" && ours(ufwOutput):
-		return ufwAdvice(ufwOutput)
+		return c.traffic.ufw("out", ufwOutput)
 	case c.family == "ip6" && c.table == "filter" && (c.name == "INPUT" || c.name == "OUTPUT"):
-		return fmt.Sprintf("'ip6tables -I %s -p 140 -j ACCEPT'", c.name)
+		return fmt.Sprintf("'ip6tables -I %s %s -j ACCEPT'", c.name, terms.iptables)
 	}
-	return fmt.Sprintf("'nft insert rule %v meta l4proto 140 accept'", c.chainName)
+	return fmt.Sprintf("'nft insert rule %v %s accept'", c.chainName, terms.nft)
 }
 
-// ufwAdvice adds a rule to the file that ufw has for what its own commands can't say. Of protocols
-// without ports, 'ufw allow proto' knows few.
-func ufwAdvice(chain string) string {
+// firewallTerms name some traffic to each kind of firewall.
+type firewallTerms struct{ firewalld, iptables, nft string }
+
+func (t traffic) terms() firewallTerms {
+	if t.port != 0 {
+		return firewallTerms{fmt.Sprintf("--add-port=%d/udp", t.port), fmt.Sprintf("-p udp --dport %d", t.port), fmt.Sprintf("udp dport %d", t.port)}
+	}
+	return firewallTerms{"--add-protocol=140", "-p 140", "meta l4proto 140"}
+}
+
+// ufw has ufw let traffic in or out. Of protocols without ports, 'ufw allow proto' knows few: so a rule
+// is added to the file that ufw has for what its own commands can't say.
+func (t traffic) ufw(way, chain string) string {
+	if t.port != 0 {
+		return fmt.Sprintf("'ufw allow %s proto udp to any port %d'", way, t.port)
+	}
 	return fmt.Sprintf("\"sed -i '/^# drop INVALID packets/i -A %s -p 140 -j ACCEPT' /etc/ufw/before6.rules && ufw reload\"", chain)
 }

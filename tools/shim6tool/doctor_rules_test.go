@@ -133,24 +133,29 @@ func TestFirewallAdvice(t *testing.T) {
 		last := fmt.Sprintf(`{"rule":{"family":%q,"table":%q,"chain":%q,"expr":[{"drop":null}]}}`, family, table, chains[len(chains)-1])
 		return `{"nftables":[` + strings.Join(append(list, last), ",") + `]}`
 	}
-	for _, tt := range []struct{ rules, want string }{
-		{named("inet", "filter", "input"), "'nft insert rule inet filter input meta l4proto 140 accept'"},
-		{named("ip6", "filter", "INPUT"), "'ip6tables -I INPUT -p 140 -j ACCEPT'"},
-		{named("ip6", "filter", "OUTPUT"), "'ip6tables -I OUTPUT -p 140 -j ACCEPT'"},
+	for _, tt := range []struct{ rules, want, udp string }{
+		{named("inet", "filter", "input"), "'nft insert rule inet filter input meta l4proto 140 accept'", "'nft insert rule inet filter input udp dport 61140 accept'"},
+		{named("ip6", "filter", "INPUT"), "'ip6tables -I INPUT -p 140 -j ACCEPT'", "'ip6tables -I INPUT -p udp --dport 61140 -j ACCEPT'"},
+		{named("ip6", "filter", "OUTPUT"), "'ip6tables -I OUTPUT -p 140 -j ACCEPT'", "'ip6tables -I OUTPUT -p udp --dport 61140 -j ACCEPT'"},
 		{named("inet", "firewalld", "filter_INPUT", "filter_IN_home"),
-			"'firewall-cmd --zone=home --add-protocol=140 && firewall-cmd --permanent --zone=home --add-protocol=140'"},
+			"'firewall-cmd --zone=home --add-protocol=140 && firewall-cmd --permanent --zone=home --add-protocol=140'",
+			"'firewall-cmd --zone=home --add-port=61140/udp && firewall-cmd --permanent --zone=home --add-port=61140/udp'"},
 		{named("ip6", "filter", "INPUT", ufwInput),
-			"\"sed -i '/^# drop INVALID packets/i -A ufw6-before-input -p 140 -j ACCEPT' /etc/ufw/before6.rules && ufw reload\""},
+			"\"sed -i '/^# drop INVALID packets/i -A ufw6-before-input -p 140 -j ACCEPT' /etc/ufw/before6.rules && ufw reload\"",
+			"'ufw allow in proto udp to any port 61140'"},
 		{named("ip6", "filter", "OUTPUT", ufwOutput),
-			"\"sed -i '/^# drop INVALID packets/i -A ufw6-before-output -p 140 -j ACCEPT' /etc/ufw/before6.rules && ufw reload\""},
+			"\"sed -i '/^# drop INVALID packets/i -A ufw6-before-output -p 140 -j ACCEPT' /etc/ufw/before6.rules && ufw reload\"",
+			"'ufw allow out proto udp to any port 61140'"},
 	} {
 		r, err := parseRules([]byte(tt.rules))
 		if err != nil {
 			t.Fatal(err)
 		}
-		list := r.closed(traffic{}, []string{""})
-		if len(list) != 1 || list[0].advice(r) != tt.want {
-			t.Errorf("%s: %+v", tt.want, list)
+		for what, want := range map[traffic]string{{}: tt.want, {port: 61140}: tt.udp} {
+			list := r.closed(what, []string{""})
+			if len(list) != 1 || list[0].advice(r) != want {
+				t.Errorf("%s: %+v", want, list)
+			}
 		}
 	}
 }

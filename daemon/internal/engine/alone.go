@@ -42,11 +42,16 @@ func (c *context) forgetTrust() {
 	}
 }
 
-// mayRefuse reports whether the peer may ignore messages with the set s of ours, because nothing
-// proves it or because it has signed locators. A peer that has told a list of either kind does not.
-func (c *context) mayRefuse(s *localSet) bool {
-	return s.unproved() && c.announced.trust != trustShown ||
-		s.signature != nil && !c.announced.plain && !c.peer.signs()
+// mayDistrust reports whether the peer may ignore messages with the set s of ours because nothing
+// proves it. A peer that has shown trust does not.
+func (c *context) mayDistrust(s *localSet) bool {
+	return s.unproved() && c.announced.trust != trustShown
+}
+
+// mayFailOn reports whether the peer may ignore messages with the set s of ours because it has signed
+// locators. A peer that has told such a list itself does not.
+func (c *context) mayFailOn(s *localSet) bool {
+	return s.signature != nil && !c.announced.plain && !c.peer.signs()
 }
 
 // signs reports whether the peer has itself told locators by HBA and signed ones in one list.
@@ -60,14 +65,14 @@ func (v *peerView) signs() bool {
 // refused notes that the peer seems to have ignored a message with the set s of ours. It
 // returns whether there is something else to tell: the ULID alone, or the HBA set alone.
 func (e *Engine) refused(c *context, s *localSet) bool {
-	if !c.mayRefuse(s) {
-		return false
-	}
-	if s.unproved() {
+	switch {
+	case c.mayDistrust(s):
 		c.announced.trust, c.pending.unsaved = trustRefused, true
 		e.note(c, "the peer seems not to trust us: it is told of no locators that nothing proves")
-	} else {
+	case c.mayFailOn(s):
 		e.toldPlain(c)
+	default:
+		return false
 	}
 	e.dropUpdate(c)
 	c.announced.set = e.setFor(c)
@@ -119,7 +124,7 @@ func (e *Engine) refusedByError(p packet, q quoted) bool {
 		e.sendI2bis(c)
 	case q.t == wire.TypeR2 && e.refused(c, c.announced.set):
 		e.sendR2(c, p, c.announced.offer.nonce)
-	case q.t == wire.TypeUpdateRequest && q.current && c.announced.update.set.signature != nil && c.mayRefuse(c.announced.update.set):
+	case q.t == wire.TypeUpdateRequest && q.current && c.mayFailOn(c.announced.update.set):
 		// It may know another list of ours, so this one is told.
 		e.toldPlain(c)
 		e.dropUpdate(c)
@@ -138,7 +143,7 @@ func (e *Engine) refusedByError(p packet, q quoted) bool {
 // got it.
 func (e *Engine) offerAgain(c *context, s *localSet, nonce uint32) *localSet {
 	switch {
-	case !s.unproved() || c.announced.trust == trustShown:
+	case !c.mayDistrust(s):
 	case c.announced.offer.at == 0 || c.announced.offer.nonce != nonce:
 		c.announced.offer.nonce, c.announced.offer.at = nonce, e.now
 	case e.now-c.announced.offer.at >= losses*I2Timeout+I2Timeout/2 && e.refused(c, s):
