@@ -71,7 +71,7 @@ def fresh():
 
 
 class Vector:
-    """What takes the steps of a line of vectors. A kind of them has the name and the event of its
+    """A reader that takes the steps of a line of vectors. A kind of it has the name and the event of its
     hint, the packet that it hears, and plays the packets of a step once."""
 
     def __init__(self, daemon, sock):
