@@ -174,7 +174,7 @@ func Default() *Config {
 		Log:            Log{Format: "text"},
 		Control:        Control{Socket: DefaultSocket},
 		DebugPort:      DebugPort{Port: DefaultDebugPort},
-		Protocol:       Protocol{UDP: UDPNever, UDPPort: netlink.UdpPort},
+		Protocol:       Protocol{UDP: UDPAuto, UDPPort: netlink.UdpPort},
 		Addresses:      Addresses{Source: SourceProtected, Priority: DefaultPriority, Table: DefaultTable},
 	}
 }

@@ -28,8 +28,10 @@ doctor_firewall()
 		add rule inet wall in meta l4proto { icmpv6, tcp } accept'
 	says 2 "^fail firewall .*chain inet wall in .*nft insert rule inet wall in meta l4proto 140 accept" tool a doctor peer $B1 &&
 	says 2 "^fail peer .*not answered, but ping is" tool a doctor peer $B1 || return
-	# Follow its advice.
-	in_ns a nft insert rule inet wall in meta l4proto 140 accept && says 0 "^ok   firewall" tool a doctor peer $B1 &&
+	# Follow its advice. UDP is needed only where a network drops protocol 140.
+	in_ns a nft insert rule inet wall in meta l4proto 140 accept &&
+	says 0 "^warn firewall .*chain inet wall in drops UDP to port 61140" tool a doctor peer $B1 &&
+	doctor_mends firewall && says 0 "^ok   firewall" tool a doctor peer $B1 &&
 	in_ns a nft delete table inet wall
 }
 
@@ -38,13 +40,13 @@ doctor_mends()
 {
 	local command
 
-	command=$(tool a -j doctor "${@:2}" | jq -r --arg check "$1" '[.[] | select(.check == $check and .result == "fail")][0].advice')
+	command=$(tool a -j doctor "${@:2}" | jq -r --arg check "$1" '[.[] | select(.check == $check and .result != "ok")][0].advice')
 	command=${command#[\"\']} command=${command%[\"\']}
 	echo "doctor says: $command"
 	in_ns a sh -c "$command"
 }
 
-# Of each kind of rules, doctor finds which keep protocol 140 out, and its command mends them.
+# Of each kind of rules, doctor finds which keep protocol 140 and UDP out, and its commands mend them.
 doctor_firewall_kinds()
 {
 	local rules
@@ -59,12 +61,13 @@ doctor_firewall_kinds()
 	do
 		in_ns a nft -f - <<<"table inet wall {"$'\n'"$rules"$'\n'"}" || return
 		says 2 "^fail firewall .*chain inet wall [a-z]* drops IP protocol 140 on up1 and up2" tool a doctor &&
+			doctor_mends firewall && says 0 "^warn firewall .*drops UDP to port 61140 on up1 and up2" tool a doctor &&
 			doctor_mends firewall && says 0 "^ok   firewall" tool a doctor ||
 			{ in_ns a nft list ruleset; return 1; }
 		in_ns a nft delete table inet wall
 	done
 	# A rule in a chain that the base chain calls counts as well.
-	in_ns a nft "table inet wall { chain more { meta l4proto 140 accept; }
+	in_ns a nft "table inet wall { chain more { meta l4proto 140 accept; udp dport 61140 accept; }
 		chain in { type filter hook input priority 0; policy drop; $known; jump more; }; }" || return
 	says 0 "^ok   firewall" tool a doctor && in_ns a nft delete table inet wall
 }

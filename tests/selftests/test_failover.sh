@@ -3,7 +3,8 @@
 #
 # The effect of failures on applications, in the standard topology with a round trip of
 # 20 ms: with Shim6, and without it, plain and with MPTCP and SCTP set up as their
-# documentation says. The table is shown at the end, and kept in SHIM6_ARTIFACTS. flow.py makes the
+# documentation says; and once more with Shim6 in networks that drop what they do not know
+# (middle.sh). The table is shown at the end, and kept in SHIM6_ARTIFACTS. flow.py makes the
 # flows. iperf3 polls, which takes long in virtual time, so it is only in the first row.
 #
 # Chance decides by which subflow an MPTCP connection sends, so there are five
@@ -16,6 +17,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/flows.sh"
+. "$here/middle.sh"
 need ip ss tc nft modprobe shim6tool shim6d python3 radvd iperf3 ssh sshd ssh-keygen
 
 TABLE=$TEST_TMP/table
@@ -127,7 +129,7 @@ row()
 	tcp=$(outage tcp:5001) udp=$(outage udp:5002)
 	iperf_end
 	session_lives 60 && session_end || status=1
-	printf '%s|%s|%s|%s|%s|%s|%s|%s\n' "$name" "$plain" "$mptcp" "$hit of 5" "$sctp" "$tcp" "$plain_udp" "$udp" >>"$TABLE"
+	printf '%s|%s|%s|%s|%s|%s|%s|%s' "$name" "$plain" "$mptcp" "$hit of 5" "$sctp" "$tcp" "$plain_udp" "$udp" >>"$TABLE"
 	echo "plain TCP $plain, MPTCP $mptcp ($hit of 5 hit), SCTP $sctp, Shim6 TCP $tcp, plain UDP $plain_udp, Shim6 UDP $udp"
 	below "TCP" "$tcp" "$4" && below "UDP" "$udp" "$5" || status=1
 	case $mptcp in never | none) ;; *) below "TCP, beside MPTCP" "$tcp" $((mptcp - 1)) || status=1 ;; esac
@@ -136,6 +138,32 @@ row()
 	[ -z "${6:-}" ] || ask_if a /paths/history "any(.[]; .trigger | test(\"^($6)$\"))" || { fail "the trigger was not $6"; status=1; }
 	[ $status = 0 ] || { ask a /paths/history; ask b /paths/history; cat "$RESULTS.err"; grep -v level=DEBUG "$(daemon_dir a)/log"; }
 	daemons_down
+	[ $status != 0 ] || in_the_middle "$seconds" "$failure" "$tcp" "$udp" $SHIM6 || status=1
+	echo >>"$TABLE"
+	return $status
+}
+
+# in_the_middle SECONDS FAILURE TCP UDP FLOW...: the same failure where networks drop protocol 140
+# everywhere, on the second path only, and where routers at both ends let in what belongs to flows
+# from inside. Each may take half a second more than the outages given, and a fifth. A column of the
+# table has that of TCP and of UDP; a dash is for a flow that is not there.
+in_the_middle()
+{
+	local seconds=$1 failure=$2 limit_tcp limit_udp tcp udp middle status=0
+
+	limit_tcp=$(($3 * 12 / 10 + 500)) limit_udp=$(($4 * 12 / 10 + 500))
+	shift 4
+	for middle in no140 "no140 2 4" "cpe 1 2 3 4"; do
+		tcp=- udp=-
+		heal && $middle && daemons_up && flows "$seconds" "shim6:$failure" "$@" || { cat "$RESULTS.err"; status=1; }
+		[[ $* != *tcp* ]] || { tcp=$(outage tcp:5001); below "TCP, $middle" "$tcp" $limit_tcp || status=1; }
+		[[ $* != *udp* ]] || { udp=$(outage udp:5002); below "UDP, $middle" "$udp" $limit_udp || status=1; }
+		echo "$middle: TCP $tcp, UDP $udp"
+		printf '|%s' "$tcp/$udp" >>"$TABLE"
+		[ $status = 0 ] || { ask a /paths/history; ask b /paths/history; grep -v level=DEBUG "$(daemon_dir a)/log"; }
+		daemons_down
+		middle_clear
+	done
 	return $status
 }
 
@@ -178,9 +206,11 @@ alone()
 
 	heal && daemons_up && flows "$2" "shim6:$3" udp:5002 || { cat "$RESULTS.err"; daemons_down; return 1; }
 	udp=$(outage udp:5002)
-	printf '%s|-|-|-|-|-|-|%s\n' "$1" "$udp" >>"$TABLE"
+	printf '%s|-|-|-|-|-|-|%s' "$1" "$udp" >>"$TABLE"
 	below "UDP" "$udp" "$4" || { ask a /paths/history; status=1; }
 	daemons_down
+	[ $status != 0 ] || in_the_middle "$2" "$3" 0 "$udp" udp:5002 || status=1
+	echo >>"$TABLE"
 	return $status
 }
 
@@ -252,10 +282,12 @@ probes_of() { ask_for "$1" /status '[.sent.Probe, .received.Probe]'; }
 show()
 {
 	{
-		echo "outage in ms, 20 ms RTT|plain TCP|MPTCP|hit|SCTP|Shim6 TCP|plain UDP|Shim6 UDP"
+		echo "outage in ms, 20 ms RTT|plain TCP|MPTCP|hit|SCTP|Shim6 TCP|plain UDP|Shim6 UDP|no 140|140 on 1st|firewalls"
 		cat "$TABLE"
 	} | columns 28
 	echo "MPTCP: the median of the connections that were hit, and how many were"
+	echo "no 140: Shim6, TCP/UDP, all paths drop protocol 140; 140 on 1st: the second ones do;"
+	echo "firewalls: home routers at both ends let in what belongs to flows from inside"
 	sed 's/$/ in the first row, by tenths of a second/' "$TEST_TMP/iperf-seen"
 }
 

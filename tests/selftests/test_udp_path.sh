@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Paths that drop IP protocol 140: on both hosts shim6d may use UDP, and is otherwise as it is by
-# default. Sessions survive failures by UDP. The drops are those of the core, so nobody is told. Home routers
-# with stateful firewalls forget UDP after 30 seconds.
+# Paths that drop IP protocol 140: sessions survive failures by UDP. shim6d is as it is by default.
+# The drops are those of the core, so nobody is told. Home routers with stateful firewalls forget UDP
+# after 30 seconds.
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
@@ -11,75 +11,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/pair.sh"
 . "$here/daemon.sh"
 . "$here/routers.sh"
-HOSTS_CONF='[protocol]
-udp = "auto"'
+. "$here/middle.sh"
 need ip tc nft modprobe shim6tool shim6d python3 jq radvd
-
-# no140 [PROVIDER...]: the core drops protocol 140 to and from the customers of these; of all
-# without a name. It counts datagrams of the encapsulation, by their source.
-no140()
-{
-	local p rules=
-
-	[ $# -gt 0 ] || rules="meta l4proto 140 counter drop"
-	for p in "$@"; do
-		rules+="
-			iifname p$p meta l4proto 140 counter drop
-			oifname p$p meta l4proto 140 counter drop"
-	done
-	in_ns core nft -f - <<-EOF
-		add table ip6 no140
-		delete table ip6 no140
-		table ip6 no140 {
-			counter udp_a { }
-			counter udp_b { }
-			chain forward {
-				type filter hook forward priority 10;
-				udp dport $UDP_PORT iifname { p1, p2 } counter name udp_a
-				udp dport $UDP_PORT iifname { p3, p4 } counter name udp_b
-				$rules
-			}
-		}
-	EOF
-}
-all140() { in_ns core nft delete table ip6 no140; }
-datagrams() { in_ns core nft -j list counter ip6 no140 "udp_$1" | jq '.nftables[] | select(.counter).counter.packets'; }
-
-# cpe PROVIDER...: their routers let in what belongs to flows from inside, and forget UDP soon.
-# The program of the session may be called from outside, as by a forwarded port.
-cpe()
-{
-	local p
-
-	for p in "$@"; do
-		in_ns "p$p" sysctl -qw net.netfilter.nf_conntrack_udp_timeout=30 net.netfilter.nf_conntrack_udp_timeout_stream=30 &&
-		in_ns "p$p" nft -f - <<-EOF || return
-			add table ip6 router
-			delete table ip6 router
-			table ip6 router {
-				chain forward {
-					type filter hook forward priority 0; policy drop;
-					ct state established,related accept
-					iifname host accept
-					meta l4proto tcp accept
-					udp dport != $UDP_PORT accept
-					icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem, echo-request } accept
-				}
-			}
-		EOF
-	done
-}
-no_cpe()
-{
-	local p
-
-	for p in $TOPO_PROVIDERS; do
-		in_ns "p$p" nft -f - <<-EOF || return
-			add table ip6 router
-			delete table ip6 router
-		EOF
-	done
-}
 
 # carried HOST: how its packets are carried now. carried_are A B: of both hosts.
 carried() { of_context "$1" encapsulation; }
@@ -198,7 +131,7 @@ never()
 	expect_eq "datagrams" "$(datagrams a) $(datagrams b)" "0 0" || return
 	# Another choice, by a reload: the context is made.
 	for h in a b; do
-		daemon_conf $h <<<"$HOSTS_CONF" && daemon_signal $h HUP || return
+		daemon_conf $h </dev/null && daemon_signal $h HUP || return
 	done
 	busywait 120 context_there && carried_are udp udp || fail "no context after the reload"
 }

@@ -31,8 +31,13 @@ func (p *patient) checkFirewall() {
 	}
 	passes := true
 	for _, t := range kinds {
+		result := resultFail
+		if (t == traffic{}) == (p.config.Protocol.UDP == config.UDPAlways) {
+			// Sessions need it only where the other one does not pass.
+			result = resultWarn
+		}
 		for _, c := range r.closed(t, p.devices()) {
-			c.add(p, r)
+			c.add(p, r, result)
 			passes = false
 		}
 	}
@@ -90,8 +95,9 @@ func (r *rules) closed(t traffic, devices []string) []closedChain {
 	return list
 }
 
-// add tells of the chain, and by which command the traffic passes it.
-func (c closedChain) add(p *patient, r *rules) {
+// add tells of the chain, how bad it is that it drops the traffic, and by which command the traffic
+// passes it.
+func (c closedChain) add(p *patient, r *rules, res result) {
 	where := ""
 	if len(c.devices) > 1 || c.devices[0] != "" {
 		where = " on " + strings.Join(c.devices, " and ")
@@ -101,7 +107,7 @@ func (c closedChain) add(p *patient, r *rules) {
 			fmt.Sprintf("look whether 'ip6tables -S' lets %v pass%s", c.traffic, where))
 		return
 	}
-	p.add("firewall", resultFail, fmt.Sprintf("chain %v drops %v%s", c.chainName, c.traffic, where), c.advice(r))
+	p.add("firewall", res, fmt.Sprintf("chain %v drops %v%s", c.chainName, c.traffic, where), c.advice(r))
 }
 
 const (
