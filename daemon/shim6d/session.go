@@ -233,7 +233,7 @@ func (s *session) protection(u engine.ULIDs) reap.Protection {
 		return s.explorer.Protection(x)
 	}
 	trusted := slices.ContainsFunc(s.config.Peers.TrustedPrefixes, func(p netip.Prefix) bool { return p.Contains(u.Local) })
-	return reap.Unprotected(s.engine.State(u), u.Local, trusted, s.host.locators)
+	return reap.Unprotected(s.engine.State(u), s.engine.Obstacle(u), u.Local, trusted, s.host.locators)
 }
 
 // attributes are the names of a context for the log.

@@ -160,7 +160,7 @@ in_the_middle()
 		[[ $* != *udp* ]] || { udp=$(outage udp:5002); below "UDP, $middle" "$udp" $limit_udp || status=1; }
 		echo "$middle: TCP $tcp, UDP $udp"
 		printf '|%s' "$tcp/$udp" >>"$TABLE"
-		[ $status = 0 ] || { ask a /paths/history; ask b /paths/history; grep -v level=DEBUG "$(daemon_dir a)/log"; }
+		[ $status = 0 ] || { ask a /paths/history; ask b /paths/history; cat "$(daemon_dir a)/log" "$(daemon_dir b)/log"; }
 		daemons_down
 		middle_clear
 	done

@@ -34,6 +34,10 @@ type context struct {
 	// errorNoted: an Error message of the peer has caused a Note. The end of an exchange
 	// clears it.
 	errorNoted bool
+	// obstacle is why the context is of no use. strange counts messages from addresses that are no
+	// locators of the peer.
+	obstacle Obstacle
+	strange  uint8
 
 	exchange  exchange
 	accepted  accepted
@@ -74,6 +78,8 @@ type exchange struct {
 type accepted struct {
 	known                          bool
 	responderNonce, initiatorNonce uint32
+	// unheard counts R2s since the peer has shown that it has the context.
+	unheard uint8
 }
 
 // announced is what the peer knows of us.

@@ -135,9 +135,13 @@ func (e *Engine) receivedTagged(p packet, tag wire.ContextTag) *context {
 		e.tellPeers()
 	}
 	if !c.isPeer(p.source) || !c.isLocal(p.destination) {
+		if c.isLocal(p.destination) {
+			e.strange(c, p)
+		}
 		e.sendR1bis(p, tag)
 		return nil
 	}
+	c.heard()
 	e.resend(c)
 	return c
 }

@@ -33,6 +33,7 @@ type Engine struct {
 	first, last *context
 
 	holds     map[Pair]*hold
+	strangers strangers
 	holdOrder *list.List
 
 	carriers  carriers
@@ -75,6 +76,7 @@ func New(config Config) (*Engine, error) {
 		perPeer:   make(map[netip.Addr]int),
 		perPrefix: make(map[prefix]int),
 		holds:     make(map[Pair]*hold),
+		strangers: make(strangers),
 		holdOrder: list.New(),
 		locals:    make(map[netip.Addr]*local),
 	}

@@ -80,6 +80,7 @@ func (e *Engine) takePeer(c *context, tag wire.ContextTag, o offer, p packet) {
 	e.unindex(c)
 	if !c.hasTagPeer || c.tagPeer != tag {
 		c.tagPeer, c.hasTagPeer = tag, true
+		c.accepted.unheard = 0
 		c.kernel.changed |= FieldTagPeer
 	}
 	e.setPeers(c, o.peers(c, p.source))
@@ -124,12 +125,13 @@ func (e *Engine) established(c *context, why string) {
 	e.timers.stop(&c.exchange.other)
 	e.dropNonce(c)
 	c.exchange.validator, c.exchange.retries, c.exchange.rounds = nil, 0, 0
-	c.errorNoted = false
+	c.errorNoted, c.obstacle, c.accepted.unheard = false, NoObstacle, 0
 	e.index(c)
 	e.setState(c, Established, why)
 	if h := e.holds[c.ulidPair()]; h != nil {
 		e.release(h)
 	}
+	delete(e.strangers, c.ulidPair())
 	c.pending.established = true
 }
 

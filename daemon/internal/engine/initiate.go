@@ -139,17 +139,20 @@ func fireRetransmit(e *Engine, t *timer) {
 	switch c.state {
 	case I1Sent:
 		if c.exchange.retries > I1RetriesMax {
-			e.holdDown(c, EFailed, NoR1HolddownTime, "no answer to I1")
+			e.holdDown(c, EFailed, NoR1HolddownTime, "no answer to I1", c.obstacle)
 			return
 		}
 		e.sendI1(c)
 	case I2Sent:
 		if c.exchange.retries > I2RetriesMax {
 			if c.exchange.rounds >= maxRounds {
-				e.holdDown(c, EFailed, NoR1HolddownTime, "the peer answers I1 but never I2")
+				e.holdDown(c, EFailed, ICMPHolddownTime, "the peer answers I1 but never I2", ProofIgnored)
 				return
 			}
 			e.signedIgnored(c)
+			if c.exchange.rounds > 0 && c.obstacle == NoObstacle {
+				e.hinder(c, ProofIgnored)
+			}
 			e.fallBack(c, "no answer to I2")
 			return
 		}

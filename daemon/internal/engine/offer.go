@@ -43,8 +43,11 @@ func (e *Engine) offered(p packet, m wire.Message, options wire.Options, ulid ne
 		e.stats.Limited++
 		return o, false
 	}
-	failed, ok := e.prove(m, options, ulid, c)
-	if !ok {
+	failed, err := e.prove(m, options, ulid, c)
+	if err != nil {
+		if failed < 0 && p.source == ulid && ofAnother(err) {
+			e.translated(p.destination, ulid, c)
+		}
 		e.limits.failures.spend(e.now, p.source, e.known(p.source))
 		e.stats.Unverified++
 		if failed >= 0 {
@@ -72,10 +75,14 @@ func (e *Engine) offered(p packet, m wire.Message, options wire.Options, ulid ne
 	return o, true
 }
 
-// prove reports whether the PDS in a message is that of the ULID, and all locators of its
-// list are proved to be the peer's (RFC 5533, section 7.2). failed is the index of the
-// locator that is not proved, -1 if the failure is not about a single one.
-func (e *Engine) prove(m wire.Message, options wire.Options, ulid netip.Addr, c *context) (failed int, ok bool) {
+// errUnproved: a list of locators has nothing that could prove it, or has an address in it that can't
+// be a peer's.
+var errUnproved = errors.New("locators are not proved")
+
+// prove returns nil if the PDS in a message is that of the ULID, and all locators of its
+// list are proved to be the peer's (RFC 5533, section 7.2). Otherwise failed is the index of
+// the locator that is not proved, -1 if the failure is not about a single one.
+func (e *Engine) prove(m wire.Message, options wire.Options, ulid netip.Addr, c *context) (failed int, err error) {
 	var pds, signature []byte
 	if o := options.CGAParameterDataStructure(); o != nil {
 		pds = o.PDS
@@ -91,7 +98,7 @@ func (e *Engine) prove(m wire.Message, options wire.Options, ulid netip.Addr, c 
 		if i := slices.IndexFunc(list.Locators, func(l wire.Locator) bool {
 			return !isULID(l.Address) || l.Address != ulid && e.locals[l.Address] != nil
 		}); i >= 0 {
-			return i, false
+			return i, errUnproved
 		}
 		// A list of trusted locators needs no proof.
 		if !slices.ContainsFunc(list.Locators, func(l wire.Locator) bool {
@@ -102,19 +109,19 @@ func (e *Engine) prove(m wire.Message, options wire.Options, ulid netip.Addr, c 
 	}
 	switch {
 	case trusted && list == nil, pds == nil && list == nil:
-		return -1, true
+		return -1, nil
 	case pds == nil && c != nil && c.peer.pds != nil:
 		// The peer has sent its PDS before (RFC 5533, section 10.1).
 		pds = c.peer.pds
 	case pds == nil:
-		return slices.IndexFunc(list.Locators, func(l wire.Locator) bool { return l.Address != ulid }), false
+		return slices.IndexFunc(list.Locators, func(l wire.Locator) bool { return l.Address != ulid }), errUnproved
 	}
-	err := e.config.Verifier.Verify(ulid, pds, list, signature)
+	err = e.config.Verifier.Verify(ulid, pds, list, signature)
 	var le *cga.LocatorError
 	if errors.As(err, &le) {
-		return le.Index, false
+		return le.Index, err
 	}
-	return -1, err == nil
+	return -1, err
 }
 
 // find is the offered locator with an address, nil if there is none.

@@ -69,6 +69,7 @@ func (e *Engine) sendR2(c *context, p packet, nonce uint32) {
 	m := &wire.R2{ResponderContextTag: c.tagLocal, InitiatorNonce: nonce}
 	m.Options = c.appendSet(nil, s)
 	e.send(c, p.pair(), m)
+	e.unheard(c)
 	if c.announced.uncertain {
 		e.settle(c, false)
 	}

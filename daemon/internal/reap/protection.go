@@ -63,6 +63,9 @@ func (r *Explorer) Protection(s *engine.Session) Protection {
 }
 
 func (r *Explorer) protection(s *engine.Session, c *engine.Info) Protection {
+	if c.Obstacle != engine.NoObstacle {
+		return Protection{Local: 1, Peer: 1, Why: c.Obstacle.String()}
+	}
 	current := sitesOf(c.Current)
 	local, peer := map[uint64]bool{current.local: true}, map[uint64]bool{current.peer: true}
 	var p Protection
@@ -92,14 +95,16 @@ func (r *Explorer) protection(s *engine.Session, c *engine.Info) Protection {
 
 // Unprotected is what is known of a ULID pair without a context that can send. locals are our
 // locators. Whatever the peer will answer, our ULID must prove another one, unless peers trust it.
-func Unprotected(state engine.State, ulid netip.Addr, trusted bool, locals []engine.LocalLocator) Protection {
+func Unprotected(state engine.State, o engine.Obstacle, ulid netip.Addr, trusted bool, locals []engine.LocalLocator) Protection {
 	var p Protection
 	at := slices.IndexFunc(locals, func(l engine.LocalLocator) bool { return l.Address == ulid })
 	switch {
+	case o != engine.NoObstacle:
+		p.Why = o.String()
 	case state == engine.NoSupport:
 		p.Why = "the peer has no Shim6"
 	case state == engine.EFailed:
-		p.Why = "the peer does not answer Shim6: it has none, or a firewall drops IP protocol 140"
+		p.Why = "the peer does not answer Shim6: it has none, or a firewall drops it"
 	case state != engine.Idle:
 		p.Why = "the peer has not answered yet"
 	case at < 0:

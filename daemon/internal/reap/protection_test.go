@@ -82,24 +82,28 @@ func TestUnprotected(t *testing.T) {
 	temporary.Temporary = true
 	other := ours("A2", wire.Preference{})
 	for _, x := range []struct {
-		state   engine.State
-		trusted bool
-		local   []engine.LocalLocator
-		want    string
+		state    engine.State
+		obstacle engine.Obstacle
+		trusted  bool
+		local    []engine.LocalLocator
+		want     string
 	}{
-		{engine.NoSupport, false, []engine.LocalLocator{made, other}, "not protected: the peer has no Shim6"},
-		{engine.EFailed, false, []engine.LocalLocator{made, other}, "not protected: the peer does not answer Shim6: it has none, or a firewall drops IP protocol 140"},
-		{engine.I1Sent, false, []engine.LocalLocator{made, other}, "not protected: the peer has not answered yet"},
-		{engine.Idle, false, []engine.LocalLocator{made, other}, "not protected: shim6d has no context with the peer"},
-		{engine.Idle, true, []engine.LocalLocator{plain, other}, "not protected: shim6d has no context with the peer"},
-		{engine.Idle, false, []engine.LocalLocator{plain, other},
+		{engine.NoSupport, engine.NoObstacle, false, []engine.LocalLocator{made, other}, "not protected: the peer has no Shim6"},
+		{engine.EFailed, engine.NoObstacle, false, []engine.LocalLocator{made, other}, "not protected: the peer does not answer Shim6: it has none, or a firewall drops it"},
+		{engine.I1Sent, engine.NoObstacle, false, []engine.LocalLocator{made, other}, "not protected: the peer has not answered yet"},
+		{engine.Idle, engine.NoObstacle, false, []engine.LocalLocator{made, other}, "not protected: shim6d has no context with the peer"},
+		{engine.Idle, engine.NoObstacle, true, []engine.LocalLocator{plain, other}, "not protected: shim6d has no context with the peer"},
+		{engine.Idle, engine.NoObstacle, false, []engine.LocalLocator{plain, other},
 			"not protected: shim6d has no context with the peer; and our ULID was not made by shim6d, and proves no other address"},
-		{engine.Idle, false, []engine.LocalLocator{temporary, other},
+		{engine.Idle, engine.NoObstacle, false, []engine.LocalLocator{temporary, other},
 			"not protected: shim6d has no context with the peer; and our ULID is a temporary address, which proves no other"},
-		{engine.NoSupport, false, []engine.LocalLocator{made}, "not protected: the peer has no Shim6; and we have one provider"},
-		{engine.Idle, false, []engine.LocalLocator{other}, "not protected: our ULID is no address that Shim6 may use"},
+		{engine.NoSupport, engine.NoObstacle, false, []engine.LocalLocator{made}, "not protected: the peer has no Shim6; and we have one provider"},
+		{engine.Idle, engine.NoObstacle, false, []engine.LocalLocator{other}, "not protected: our ULID is no address that Shim6 may use"},
+		{engine.EFailed, engine.PeerTranslated, false, []engine.LocalLocator{made, other},
+			"not protected: " + engine.PeerTranslated.String()},
+		{engine.I2Sent, engine.ProofIgnored, false, []engine.LocalLocator{made}, "not protected: " + engine.ProofIgnored.String() + "; and we have one provider"},
 	} {
-		if p := Unprotected(x.state, addresses["A1"], x.trusted, x.local); p.Protected() || p.String() != x.want {
+		if p := Unprotected(x.state, x.obstacle, addresses["A1"], x.trusted, x.local); p.Protected() || p.String() != x.want {
 			t.Errorf("%v:\n got %s\nwant %s", x.state, p, x.want)
 		}
 	}
