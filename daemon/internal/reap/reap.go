@@ -287,8 +287,7 @@ func (r *Explorer) Probe(s *engine.Session, inbound engine.Pair, m *wire.Probe) 
 		r.answer(s, x, inbound)
 		return
 	}
-	if len(m.Received) == 0 && x.state != engine.ReapOperational &&
-		(!r.possible(s) || x.silent(s.Info().Current, s.Now(), InitialProbeTimeout, anyAge)) {
+	if len(m.Received) == 0 && x.state != engine.ReapOperational && r.useless(s, x) {
 		// The peer hears something, but not by the current pair: that is known to be of no
 		// use, or the peer would have got the Probe sent by it, and report it. So the
 		// context can't stay there.
@@ -322,6 +321,15 @@ func (r *Explorer) Probe(s *engine.Session, inbound engine.Pair, m *wire.Probe) 
 	if state == wire.ProbeInboundOk {
 		r.answer(s, x, inbound)
 	}
+}
+
+// useless reports whether the current pair of a context that explores has had its time: it can't be
+// used, or a Probe by it has waited for an answer as long as a Probe, or this doubt, may wait.
+func (r *Explorer) useless(s *engine.Session, x *exploration) bool {
+	current := s.Info().Current
+	v := r.paths.get(current)
+	return !r.possible(s) || x.silent(current, s.Now(), InitialProbeTimeout, anyAge) ||
+		x.mode == modeExploring && v.fails() && v.bad >= x.cause.began
 }
 
 // Gone forgets a context.
