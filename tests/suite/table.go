@@ -72,11 +72,12 @@ var plans = map[string]plan{
 	"layout":  {kernels: []string{"latest", "debug"}},
 	"cgroup":  {kernels: []string{"latest"}},
 	// The module does nothing in these that it does not do in context, switch and traffic.
-	"failover": {kernels: []string{"latest"}, guests: 4, cost: 150},
-	"outages":  {kernels: []string{"latest"}},
-	"routers":  {kernels: []string{"latest"}, guests: 2, cost: 100},
-	"payload":  {kernels: []string{"latest"}},
-	"udp_path": {kernels: []string{"latest"}, guests: 2, cost: 150},
+	"failover":   {kernels: []string{"latest"}, guests: 4, cost: 150},
+	"outages":    {kernels: []string{"latest"}},
+	"routers":    {kernels: []string{"latest"}, guests: 2, cost: 100},
+	"payload":    {kernels: []string{"latest"}},
+	"udp_path":   {kernels: []string{"latest"}, guests: 2, cost: 150},
+	"translated": {kernels: []string{"latest"}, cost: 60},
 }
 
 // leaky are the tests that use the module most. On the debug kernel, the runner looks for
