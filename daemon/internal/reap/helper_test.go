@@ -25,6 +25,9 @@ type network struct {
 	owner  map[netip.Addr]*host
 	// dead says which packets are lost.
 	dead func(source, destination netip.Addr) bool
+	// opens is told which packets leave, and closed says which packets a firewall of the receiver drops.
+	opens  func(source, destination netip.Addr)
+	closed func(source, destination netip.Addr) bool
 	// loses says which of the others are: payload, and packets of a length.
 	loses func(p engine.Pair, payload bool, length int) bool
 	// trace is every Probe and Keepalive that was sent.
@@ -57,6 +60,9 @@ type kernel struct {
 	since   time.Duration
 	heardAt time.Duration
 	heard   int
+	// payloads counts packets of the ULP; the last came at payloadAt.
+	payloads  int
+	payloadAt time.Duration
 	// restart is called when the current pair is another.
 	restart func()
 	// header: payload has had a header, and keeps it.
@@ -326,6 +332,8 @@ func (h *host) payload(u engine.ULIDs) {
 	}
 	h.n.transmit(k.Locator.Local, k.Locator.Peer, func(to *host) {
 		if p := to.byTag[k.TagPeer]; p != nil {
+			p.payloads++
+			p.payloadAt = h.n.now
 			to.received(p)
 		}
 	})
@@ -340,10 +348,16 @@ func (h *host) flow(u engine.ULIDs, every time.Duration) {
 }
 
 func (n *network) transmit(source, destination netip.Addr, deliver func(*host)) {
+	if n.opens != nil && !n.owner[source].down(source) {
+		n.opens(source, destination)
+	}
 	if n.dead(source, destination) || n.owner[source].down(source) {
 		return
 	}
 	n.after(n.delay, func() {
+		if n.closed != nil && n.closed(source, destination) {
+			return
+		}
 		if to := n.owner[destination]; to != nil && !to.down(destination) {
 			deliver(to)
 		}
@@ -405,6 +419,16 @@ func (n *network) kill(pairs ...engine.Pair) {
 	n.dead = func(s, d netip.Addr) bool {
 		return slices.Contains(pairs, engine.Pair{Local: s, Peer: d}) || slices.Contains(pairs, engine.Pair{Local: d, Peer: s})
 	}
+}
+
+// firewalls puts one in front of each host: it lets in what belongs to a flow from inside.
+func (n *network) firewalls(open ...engine.Pair) {
+	inside := map[engine.Pair]bool{}
+	for _, p := range open {
+		inside[p], inside[engine.Pair{Local: p.Peer, Peer: p.Local}] = true, true
+	}
+	n.opens = func(s, d netip.Addr) { inside[engine.Pair{Local: s, Peer: d}] = true }
+	n.closed = func(s, d netip.Addr) bool { return !inside[engine.Pair{Local: d, Peer: s}] }
 }
 
 // killOneWay has packets lost in one direction.

@@ -124,6 +124,9 @@ type exploration struct {
 type cause struct {
 	trigger Trigger
 	why     string
+	// elsewhere: the peer has begun to send by another pair. A stream that goes on says nothing of
+	// the current one.
+	elsewhere bool
 	// began is when modeIdle was left.
 	began time.Duration
 	// failing is since when payload may be lost. It has a meaning only if failed.

@@ -58,7 +58,7 @@ func (r *Explorer) paused(s *engine.Session, x *exploration) time.Duration {
 // that it uses, and is not to move to those.
 func (r *Explorer) resumed(s *engine.Session) {
 	x := r.by[s.ULIDs()]
-	if x == nil || x.cause.trigger != Silence {
+	if x == nil || x.cause.trigger != Silence || x.cause.elsewhere {
 		return
 	}
 	switch {
