@@ -291,7 +291,7 @@ without_shim6()
 	ask_if a /status '."hold-downs" == 1' || { ask a /status; fail "it is not held down"; return 1; }
 	# A forced command tries anyway.
 	command_ok a open "$C,\"force\":true" && session_lives 20 || return
-	expect_eq "I1 sent by force" "$(sent a i1)" $((before + 2)) || return
+	expect_eq "I1 sent by force" "$(sent a i1)" $((before + 2)) || { cat "$(daemon_dir a)/log"; return 1; }
 	kill $pid
 	wait $pid 2>/dev/null
 	daemon_start b

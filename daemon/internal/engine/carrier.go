@@ -12,10 +12,11 @@ const (
 	// maxCarriers is how many pairs of networks are remembered between which native messages
 	// are lost. The one learned least recently is forgotten first.
 	maxCarriers = 4096
-	// carrierTime is for how long, and carrierNews after how long it is learned again. A
-	// firewall that has changed is noticed no later.
-	carrierTime = 24 * time.Hour
-	carrierNews = time.Hour
+	// carrierTrial is for how long that is believed at first, because a message may be lost by
+	// chance; and carrierTime if it is found again later. A firewall that has changed is noticed
+	// no later.
+	carrierTrial = 10 * time.Minute
+	carrierTime  = 24 * time.Hour
 )
 
 // Carrier says that messages between two networks pass in UDP, and natively not. Networks are
@@ -59,10 +60,16 @@ func (t *carriers) learn(p Pair, now time.Duration) bool {
 		t.forget(e)
 		return true
 	}
-	if e != nil && e.Value.(*carrier).until-now > carrierTime-carrierNews {
-		return false
+	lasts := carrierTrial
+	if e != nil {
+		switch until := e.Value.(*carrier).until; {
+		case now < until:
+			return false
+		case now-until < carrierTime:
+			lasts = carrierTime
+		}
 	}
-	t.put(of, now+carrierTime)
+	t.put(of, now+lasts)
 	return true
 }
 
@@ -85,10 +92,10 @@ func (t *carriers) forget(e *list.Element) {
 }
 
 // entry is what is to be kept of the networks of a pair.
-func (t *carriers) entry(p Pair) Carrier {
+func (t *carriers) entry(p Pair, now time.Duration) Carrier {
 	c := Carrier{Local: slash64(p.Local), Peer: slash64(p.Peer)}
-	if t.by[networkOf(p)] != nil {
-		c.Left = carrierTime
+	if e := t.by[networkOf(p)]; e != nil {
+		c.Left = e.Value.(*carrier).until - now
 	}
 	return c
 }

@@ -76,7 +76,7 @@ func (e *Engine) Encapsulations(p Pair) (first, second Encapsulation, both bool)
 // tried again first.
 func (e *Engine) Learn(p Pair) {
 	if e.config.UDP == UDPAuto && e.carriers.learn(p, e.now) {
-		e.emit(Learned{e.carriers.entry(p)})
+		e.emit(Learned{e.carriers.entry(p, e.now)})
 	}
 }
 
