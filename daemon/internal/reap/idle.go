@@ -63,7 +63,7 @@ func (r *Explorer) consider(s *engine.Session, x *exploration) {
 		pairs, later = nil, 0
 	}
 	if x == nil {
-		if len(pairs) == 0 && later == 0 && r.config.Standby == 0 {
+		if _, udp := r.natively(s); len(pairs) == 0 && later == 0 && r.config.Standby == 0 && !udp {
 			return
 		}
 		x = r.make(s, engine.ReapOperational)
@@ -82,6 +82,7 @@ func (r *Explorer) consider(s *engine.Session, x *exploration) {
 	case h.lookAt == 0 || h.lookAt <= s.Now():
 		h.lookAt = s.Now() + r.hold(s, x)
 	}
+	r.considerNative(s, x)
 	r.rest(s, x)
 }
 
@@ -99,7 +100,7 @@ func (r *Explorer) rest(s *engine.Session, x *exploration) {
 	if at == 0 && !x.home.settled(s.Now()) {
 		at = x.home.returnedAt + stable
 	}
-	for _, t := range []time.Duration{x.home.lookAt, x.standbyAt, x.stall.past()} {
+	for _, t := range []time.Duration{x.home.lookAt, x.home.nativeAt, x.standbyAt, x.stall.past()} {
 		if t != 0 && (at == 0 || t < at) {
 			at = t
 		}
@@ -129,6 +130,8 @@ func (r *Explorer) stepIdle(s *engine.Session, x *exploration) {
 			t, why = Deprecated, "our locator in use is deprecated, or its interface not to be used"
 		}
 		r.ask(s, x, modeReturning, t, why, pairs)
+	case x.home.nativeAt != 0 && x.home.nativeAt <= now:
+		r.askNatively(s, x)
 	case x.standbyAt != 0 && x.standbyAt <= now:
 		x.standbyAt = now + r.config.Standby
 		if pairs := r.others(s, NumberOfInitialProbes-1); len(pairs) > 0 {

@@ -161,6 +161,8 @@ type question struct {
 	// pairs are those yet to be asked, the next one first. The current pair is the last,
 	// except in modeExamining, where it is the first.
 	pairs []engine.Pair
+	// native: modeReturning asks the current pair without UDP, and no better one.
+	native bool
 	// long counts the Probes of modeExamining.
 	long int
 	// The rest is modeDoubting's. asked counts its steps; since is when the first was, and until
@@ -226,6 +228,10 @@ type home struct {
 	// flaps counts how often that pair was soon left again. failures counts how often no
 	// better pair has answered since the last return.
 	flaps, failures uint8
+	// nativeAt is when a context in UDP asks natively; 0 for never. natives counts how often that
+	// had no answer.
+	nativeAt time.Duration
+	natives  uint8
 }
 
 // settled reports whether the last return was long enough ago not to be called flapping.
@@ -380,7 +386,7 @@ func (r *Explorer) askInstead(s *engine.Session, x *exploration, pairs []engine.
 // unanswered is the transition from an asking mode to modeExploring: the current pair has not
 // answered either, so the peer has to help. Probes sent by now may still be answered.
 func (r *Explorer) unanswered(s *engine.Session, x *exploration) {
-	if x.mode == modeReturning {
+	if x.mode == modeReturning && !x.question.native {
 		x.home.failures = min(x.home.failures+1, 8)
 	}
 	for i := range x.sent {
@@ -418,7 +424,7 @@ func (r *Explorer) finish(s *engine.Session, x *exploration) {
 		return
 	case x.mode == modeExamining && r.examining(s, x):
 		return
-	case x.mode == modeReturning && !(x.home.returned && x.home.returnedAt == s.Now()):
+	case x.mode == modeReturning && !x.question.native && !(x.home.returned && x.home.returnedAt == s.Now()):
 		x.home.failures = min(x.home.failures+1, 8)
 	case x.mode == modeUsing:
 		r.asked(s, x)

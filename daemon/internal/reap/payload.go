@@ -293,7 +293,7 @@ func (r *Explorer) examining(s *engine.Session, x *exploration) bool {
 		}
 	}
 	if s.SetPair(found.pair) {
-		x.pinned, x.home.lookAt = false, 0
+		x.pinned, x.home.lookAt, x.home.nativeAt = false, 0, 0
 		r.record(s, x, Switch{Trigger: x.cause.trigger, Why: x.cause.why, From: c.Current, To: found.pair, Outage: s.Now() - x.cause.failing})
 	}
 	return false

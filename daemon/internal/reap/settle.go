@@ -93,7 +93,8 @@ func (r *Explorer) settle(s *engine.Session, x *exploration, believed []engine.P
 	case x.mode.asks() && pair.SamePath(c.Current) && x.silent(c.Current, s.Now(), otherTimeout, anyAge) && !slices.Contains(x.confirmed, c.Current):
 		// The same addresses carry messages by the other encapsulation alone.
 	case x.mode == modeReturning:
-		if current != nil && best.compare(current) >= 0 {
+		natively := pair.SamePath(c.Current) && pair.Encapsulation == engine.Native
+		if current != nil && best.compare(current) >= 0 && !natively {
 			return
 		}
 	case x.mode.asks():
@@ -120,6 +121,8 @@ func (r *Explorer) moved(s *engine.Session, x *exploration, from engine.Pair) {
 	h := &x.home
 	h.lookAt = 0
 	switch {
+	case x.question.native:
+		// It is where it was.
 	case x.mode == modeReturning && !s.Info().Current.SamePath(from):
 		h.returned, h.returnedAt, h.failures = true, s.Now(), 0
 	case !h.settled(s.Now()):

