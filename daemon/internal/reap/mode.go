@@ -276,6 +276,9 @@ func (r *Explorer) drop(x *exploration) {
 // to changes the mode. pairs are those to ask, in an asking mode.
 func (x *exploration) to(m mode, pairs ...engine.Pair) {
 	x.mode, x.question, x.other = m, question{pairs: pairs}, nil
+	if m != modeIdle && m != modeStandby {
+		x.home.nativeAt = 0
+	}
 }
 
 // enter changes the state of RFC 5534, here and in the kernel, and starts one of the kernel's

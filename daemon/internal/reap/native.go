@@ -20,7 +20,8 @@ func (r *Explorer) natively(s *engine.Session) (engine.Pair, bool) {
 	return p.By(engine.Native), both && p.Encapsulation == engine.UDP
 }
 
-// considerNative sets the time to ask natively. x is not nil.
+// considerNative sets the time to ask natively. Whatever else is asked, except pairs in reserve, takes
+// it back (see to), so that these Probes come alone. x is not nil.
 func (r *Explorer) considerNative(s *engine.Session, x *exploration) {
 	h := &x.home
 	switch _, ok := r.natively(s); {
@@ -29,7 +30,6 @@ func (r *Explorer) considerNative(s *engine.Session, x *exploration) {
 	case h.nativeAt == 0:
 		d := min(r.config.HoldDown<<h.natives, MaxHoldDown)
 		h.nativeAt = s.Now() + d + time.Duration(s.Random()%uint64(d/4+1))
-		h.natives = min(h.natives+1, 8)
 	}
 }
 
@@ -41,6 +41,7 @@ func (r *Explorer) askNatively(s *engine.Session, x *exploration) {
 		r.consider(s, x)
 		return
 	}
+	x.home.natives = min(x.home.natives+1, 8)
 	r.ask(s, x, modeReturning, Return, "native messages may pass again", []engine.Pair{p})
 	x.question.native = true
 }

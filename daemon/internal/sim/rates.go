@@ -245,6 +245,8 @@ type probing struct {
 	// returned is when it last looked for a better pair.
 	rested   bool
 	returned time.Duration
+	// native is when a context in UDP last asked natively.
+	native time.Duration
 	// used is when an operator last wanted to use a pair.
 	used time.Duration
 	// doubted is when TCP last reported a wait: the context may then examine pairs, though
@@ -322,8 +324,15 @@ func (h *host) checkProbe(s engine.Send) {
 		return
 	}
 	gap, least := h.w.now-p.last[0], probePause(p.sent)
+	// A context in UDP also asks whether its pair works natively.
+	k := h.kernel.Get(s.Context)
+	natively := k != nil && k.Locator.Encapsulation == engine.UDP && pair == k.Locator.By(engine.Native)
 	if age := h.w.now - p.pairAt; h.config.UDP == engine.UDPAuto && pair == p.pair.Other() && age >= initialProbeTimeout/2 && age < initialProbeTimeout {
 		p.pair = engine.Pair{}
+		if natively {
+			// It may also be that question, and is then followed by one in UDP itself.
+			p.pair, p.pairAt = pair, h.w.now
+		}
 		return
 	}
 	p.pair, p.pairAt = pair, h.w.now
@@ -353,11 +362,15 @@ func (h *host) checkProbe(s engine.Send) {
 			p.sent, least = 0, 0
 		}
 	case p.rested:
-		// The context looks whether a better pair works again.
-		if since := h.w.now - p.returned; since < reap.DefaultHoldDown-holdSlack {
+		// The context looks whether a better pair works again, or whether native messages pass.
+		looked := &p.returned
+		if natively {
+			looked = &p.native
+		}
+		if since := h.w.now - *looked; since < reap.DefaultHoldDown-holdSlack {
 			h.w.fail("%s: %v is Operational, and sends Probes after %v", h.name, s.Context, since)
 		}
-		p.sent, p.returned, least = 0, h.w.now, 0
+		p.sent, *looked, least = 0, h.w.now, 0
 	}
 	if h.config.UDP == engine.UDPAuto {
 		// The one before may have been the second of two that differ in the encapsulation.
