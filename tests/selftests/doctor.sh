@@ -77,7 +77,7 @@ doctor_pairs()
 {
 	says 0 "^ok   pairs .*from $A1 to $B1, by which payload goes, a Probe was answered" tool a doctor peer $B1 &&
 	says 0 "^ok   pairs .*from $A2 to $B2 a Probe was answered" tool a doctor peer $B2 || return
-	in_ns b nft "table ip6 wall { chain in { type filter hook prerouting priority -470; ip6 saddr $A2 ip6 daddr $B2 ip6 nexthdr 140 drop; }; }" || return
+	in_ns b nft "table ip6 wall { chain in { type filter hook prerouting priority -470; ip6 saddr $A2 ip6 daddr $B2 meta l4proto { 140, udp } drop; }; }" || return
 	says 2 "^fail pairs .*from $A2 to $B2 no Probe was answered: protocol 140 is not answered, but ping is" tool a doctor peer $B1 &&
 	says 2 "^ok   pairs .*from $A1 to $B1, by which payload goes, a Probe was answered" tool a doctor peer $B1 &&
 	by_pair $A1 $B1 $A1 $B1 && wall_down

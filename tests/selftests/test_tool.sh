@@ -260,8 +260,12 @@ use_pair()
 	says 0 "^.{\"ulid-local\":\"$A1\".*\"locator-local\":\"$A2\",\"locator-peer\":\"$B2\",\"encapsulation\":\"native\",\"result\":\"ok\"}.$" \
 		tool a -j path use $A1 $B1 local $A2 peer $B2 && by_pair $A1 $B1 $A2 $B2 || { tool a path; fail "it has not moved"; return 1; }
 	says 0 "trigger operator" tool a path history $A1 $B1 && tool a path use $A1 $B1 ulids && by_pair $A1 $B1 $A1 $B1 || return
-	# Now packets that leave by the second link are lost.
-	in_ns a nft "add $table ip6 saddr $A2 meta l4proto 140 drop" || return
+	# Packets that leave by the second link are lost natively.
+	in_ns a nft "add $table ip6 saddr $A2 meta l4proto 140 drop" &&
+	says 0 '"encapsulation":"udp","result":"ok"' tool a -j path use $A1 $B1 local $A2 peer $B2 && by_pair $A1 $B1 $A2 $B2 &&
+	tool a path use $A1 $B1 ulids && by_pair $A1 $B1 $A1 $B1 || return
+	# Now they are lost in UDP, too.
+	in_ns a nft "add rule ip6 wall out ip6 saddr $A2 udp dport $UDP_PORT drop" || return
 	says 2 "no Probe from $A2 to $B2 was answered within 2.5s, so payload goes on from $A1 to $B1: see what 'shim6tool path probe $B2 from $A2'" \
 		tool a path use $A1 $B1 local $A2 peer $B2 && says 2 '"result":"fail","text":"no Probe' tool a -j path use $A1 $B1 local $A2 peer $B2 || return
 	# A context that was re-homed keeps its header.
@@ -309,7 +313,8 @@ probe_passes()
 
 probe_filtered()
 {
-	wall ip6 nexthdr 140 drop || return
+	wall ip6 nexthdr 140 drop && says 0 "not answered, but ping is; but UDP to port $UDP_PORT passes" tool a path probe $B1 &&
+	in_ns b nft "add rule ip6 wall in udp dport $UDP_PORT drop" || return
 	says 2 "not answered, but ping is; let IP protocol 140 through" tool a path probe $B1 && wall_down || return
 	# A router that forbids it says so.
 	in_ns b sysctl -qw net.ipv6.conf.all.forwarding=1 && ip -n "${ns}b" -6 route add prohibit 2001:db8:9::/64 &&
@@ -318,7 +323,7 @@ probe_filtered()
 	in_ns b sysctl -qw net.ipv6.conf.all.forwarding=0 || return
 	# b's answers are lost: a sees no difference.
 	in_ns a nft "add table ip6 wall; add chain ip6 wall in { type filter hook input priority 0; };
-		add rule ip6 wall in ip6 nexthdr 140 drop" &&
+		add rule ip6 wall in ip6 nexthdr 140 drop; add rule ip6 wall in udp dport $UDP_PORT drop" &&
 	says 2 "not answered, but ping is" tool a path probe $B1 && in_ns a nft delete table ip6 wall
 }
 
@@ -345,7 +350,7 @@ probe_rehomed()
 	tool a context del $A1 $B1
 	tool b context flush
 	opened || return
-	wall ip6 nexthdr 140 @th,16,1 0 drop || return
+	wall ip6 nexthdr 140 @th,16,1 0 drop && in_ns b nft "add rule ip6 wall in udp dport $UDP_PORT @th,80,1 0 drop" || return
 	says 2 "the context has left this pair" tool a path probe $B1 && wall_down
 }
 

@@ -28,6 +28,7 @@ func (r *Explorer) better(s *engine.Session) (pairs []engine.Pair, now bool, lat
 	if len(c.LocalLocators) < 2 && len(c.PeerLocators) < 2 {
 		return nil, false, 0
 	}
+	x := r.by[c.ULIDs]
 	list := r.candidates(s, &c)
 	current := find(list, c.Current)
 	if current != nil {
@@ -41,7 +42,8 @@ func (r *Explorer) better(s *engine.Session) (pairs []engine.Pair, now bool, lat
 		if p.broken || len(pairs) == 3 {
 			break
 		}
-		until := p.unfit
+		// What payload does not pass in one encapsulation it seldom passes in the other.
+		until := max(p.unfit, r.unfit(x, p.Other(), s.Now()))
 		p.unfit = 0
 		switch {
 		case p.SamePath(c.Current) || current != nil && p.compare(current) >= 0:
