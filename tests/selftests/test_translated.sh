@@ -123,7 +123,7 @@ other_path()
 
 	"$1" 2 && talk_begin a 1000 tcp udp && busywait 60 context_there || { fail "no context"; return 1; }
 	for i in 1 2 3; do
-		in_ns a shim6tool path doubt "$U_a" "$U_b" || return
+		in_ns a shim6tool -socket "$(daemon_dir a)/socket" path doubt "$U_a" "$U_b" || return
 		pause 60
 		[ "$(of_context a state)$(of_context b state)" = establishedestablished ] || { fail "the context is gone"; return 1; }
 	done

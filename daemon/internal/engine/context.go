@@ -34,10 +34,8 @@ type context struct {
 	// errorNoted: an Error message of the peer has caused a Note. The end of an exchange
 	// clears it.
 	errorNoted bool
-	// obstacle is why the context is of no use. strange counts messages from addresses that are no
-	// locators of the peer.
-	obstacle Obstacle
-	strange  uint8
+	// strange counts messages from addresses that are no locators of the peer.
+	strange uint8
 
 	exchange  exchange
 	accepted  accepted

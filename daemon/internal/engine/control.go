@@ -126,7 +126,7 @@ func (e *Engine) receivedTagged(p packet, tag wire.ContextTag) *context {
 		e.sendR1bis(p, tag)
 		return nil
 	}
-	if c.state == I1Sent {
+	if c.state == I1Sent || e.hindered(c) {
 		e.stats.Unmatched++
 		return nil
 	}
@@ -141,7 +141,7 @@ func (e *Engine) receivedTagged(p packet, tag wire.ContextTag) *context {
 		e.sendR1bis(p, tag)
 		return nil
 	}
-	c.heard()
+	e.heard(c)
 	e.resend(c)
 	return c
 }

@@ -33,7 +33,7 @@ type Engine struct {
 	first, last *context
 
 	holds     map[Pair]*hold
-	strangers strangers
+	obstacles obstacles
 	holdOrder *list.List
 
 	carriers  carriers
@@ -76,7 +76,7 @@ func New(config Config) (*Engine, error) {
 		perPeer:   make(map[netip.Addr]int),
 		perPrefix: make(map[prefix]int),
 		holds:     make(map[Pair]*hold),
-		strangers: make(strangers),
+		obstacles: make(obstacles),
 		holdOrder: list.New(),
 		locals:    make(map[netip.Addr]*local),
 	}

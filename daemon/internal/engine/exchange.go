@@ -125,13 +125,12 @@ func (e *Engine) established(c *context, why string) {
 	e.timers.stop(&c.exchange.other)
 	e.dropNonce(c)
 	c.exchange.validator, c.exchange.retries, c.exchange.rounds = nil, 0, 0
-	c.errorNoted, c.obstacle, c.accepted.unheard = false, NoObstacle, 0
+	c.errorNoted = false
 	e.index(c)
 	e.setState(c, Established, why)
 	if h := e.holds[c.ulidPair()]; h != nil {
 		e.release(h)
 	}
-	delete(e.strangers, c.ulidPair())
 	c.pending.established = true
 }
 

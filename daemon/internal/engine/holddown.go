@@ -17,23 +17,17 @@ type hold struct {
 	pair  Pair
 	state State
 	until time.Duration
-	// obstacle is why, if that is known.
-	obstacle Obstacle
-	timer    timer
-	order    *list.Element
+	timer timer
+	order *list.Element
 }
 
 // holdDown gives a context up and forbids another one for the time d (RFC 5533, section
 // 7.8). A hold-down is for one ULID pair: packets of another pair of the same hosts may
 // take another route. If contexts with different FIIs cause two for one pair, the longer
 // one counts.
-func (e *Engine) holdDown(c *context, s State, d time.Duration, why string, o Obstacle) {
+func (e *Engine) holdDown(c *context, s State, d time.Duration, why string) {
 	e.discard(c, s, why)
-	e.hold(Pair{Local: c.ulids.Local, Peer: c.ulids.Peer}, s, d, o)
-}
-
-// hold forbids a context between two ULIDs for the time d.
-func (e *Engine) hold(p Pair, s State, d time.Duration, o Obstacle) {
+	p := Pair{Local: c.ulids.Local, Peer: c.ulids.Peer}
 	if h := e.holds[p]; h != nil {
 		if h.until >= e.now+d {
 			return
@@ -43,7 +37,7 @@ func (e *Engine) hold(p Pair, s State, d time.Duration, o Obstacle) {
 	if e.holdOrder.Len() >= maxHolds {
 		e.release(e.holdOrder.Front().Value.(*hold))
 	}
-	h := &hold{pair: p, state: s, until: e.now + d, obstacle: o}
+	h := &hold{pair: p, state: s, until: e.now + d}
 	h.timer = timer{h: h, fire: func(e *Engine, t *timer) {
 		e.emit(StateChange{ULIDs: ULIDs{Local: t.h.pair.Local, Peer: t.h.pair.Peer}, From: t.h.state, To: Idle, Why: "the hold-down is over"})
 		e.release(t.h)

@@ -35,7 +35,7 @@ func (e *Engine) icmp(ev ICMP) {
 		return
 	}
 	if q.t == wire.TypeI1 && q.current && ev.Type == icmpParameterProblem && ev.Code == icmpUnrecognizedNextHeader {
-		e.holdDown(q.c, NoSupport, ICMPHolddownTime, "ICMPv6: unrecognized Next Header in answer to I1", NoObstacle)
+		e.holdDown(q.c, NoSupport, ICMPHolddownTime, "ICMPv6: unrecognized Next Header in answer to I1")
 		return
 	}
 	if q.c.state.Sends() && sent == q.c.current {

@@ -32,8 +32,6 @@ type Info struct {
 	// KeepaliveTimeout is the peer's Send Timeout.
 	KeepaliveTimeout time.Duration
 	Reap             ReapState
-	// Obstacle is why the context is of no use.
-	Obstacle Obstacle
 }
 
 // Context returns a context. In E-FAILED and NO-SUPPORT the Info has only names and state. It
@@ -86,7 +84,6 @@ func (c *context) info() Info {
 		Updating:         c.announced.update != nil && c.announced.update.sent,
 		KeepaliveTimeout: c.peer.keepalive,
 		Reap:             c.liveness.state,
-		Obstacle:         c.obstacle,
 	}
 }
 

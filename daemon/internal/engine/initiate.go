@@ -139,19 +139,19 @@ func fireRetransmit(e *Engine, t *timer) {
 	switch c.state {
 	case I1Sent:
 		if c.exchange.retries > I1RetriesMax {
-			e.holdDown(c, EFailed, NoR1HolddownTime, "no answer to I1", c.obstacle)
+			e.holdDown(c, EFailed, NoR1HolddownTime, "no answer to I1")
 			return
 		}
 		e.sendI1(c)
 	case I2Sent:
 		if c.exchange.retries > I2RetriesMax {
 			if c.exchange.rounds >= maxRounds {
-				e.holdDown(c, EFailed, ICMPHolddownTime, "the peer answers I1 but never I2", ProofIgnored)
+				e.holdDown(c, EFailed, ICMPHolddownTime, "the peer answers I1 but never I2")
 				return
 			}
 			e.signedIgnored(c)
-			if c.exchange.rounds > 0 && c.obstacle == NoObstacle {
-				e.hinder(c, ProofIgnored)
+			if c.exchange.rounds > 0 && e.Obstacle(c.ulids) == NoObstacle {
+				e.hinder(c.ulids, ProofIgnored)
 			}
 			e.fallBack(c, "no answer to I2")
 			return
@@ -237,5 +237,6 @@ func (e *Engine) receivedR2(p packet, m *wire.R2) {
 	// This is the peer's tag now. An I2 from before may say an older one.
 	e.acceptedNow(c)
 	e.established(c, "R2")
+	e.heard(c)
 	e.settle(c, false)
 }

@@ -47,38 +47,41 @@ const (
 	// maxStrange is after how many messages of the peer from an address that is not its locator
 	// that is noted. A peer whose addresses have just changed sends fewer.
 	maxStrange = 3
-	// maxStrangers is how many ULID pairs are remembered without a context.
-	maxStrangers = 256
+	// maxObstacles is how many ULID pairs are remembered, for obstacleTime.
+	maxObstacles = 4096
+	obstacleTime = time.Hour
 )
 
-// Obstacle returns what is known to be in the way of a context.
-func (e *Engine) Obstacle(u ULIDs) Obstacle {
-	if c := e.byULIDs[u]; c != nil {
-		return c.obstacle
-	}
-	if h := e.holds[Pair{Local: u.Local, Peer: u.Peer}]; h != nil && h.until > e.now {
-		return h.obstacle
-	}
-	if until, ok := e.strangers[Pair{Local: u.Local, Peer: u.Peer}]; ok && until > e.now {
-		return PeerTranslated
-	}
-	return NoObstacle
+// obstacles are those of ULID pairs. They outlive contexts and hold-downs, so that users are told
+// once an hour.
+type obstacles map[Pair]known
+
+type known struct {
+	Obstacle
+	until time.Duration
 }
 
-// strangers are ULID pairs whose peer has a proof of another address, and until when that is
-// remembered.
-type strangers map[Pair]time.Duration
-
-// put remembers a pair, and reports whether there was room: it is for what users are told alone.
-func (s strangers) put(p Pair, now time.Duration) bool {
-	if len(s) >= maxStrangers {
-		maps.DeleteFunc(s, func(_ Pair, until time.Duration) bool { return until <= now })
-	}
-	if len(s) >= maxStrangers {
+// put remembers an obstacle, and reports whether it is news. If there is no room, it is not told either.
+func (t obstacles) put(p Pair, o Obstacle, now time.Duration) bool {
+	if k, ok := t[p]; ok && k.until > now && k.Obstacle == o {
 		return false
 	}
-	s[p] = now + ICMPHolddownTime
+	if len(t) >= maxObstacles {
+		maps.DeleteFunc(t, func(_ Pair, k known) bool { return k.until <= now })
+	}
+	if len(t) >= maxObstacles {
+		return false
+	}
+	t[p] = known{o, now + obstacleTime}
 	return true
+}
+
+// Obstacle returns what is known to be in the way between two ULIDs.
+func (e *Engine) Obstacle(u ULIDs) Obstacle {
+	if k, ok := e.obstacles[Pair{Local: u.Local, Peer: u.Peer}]; ok && k.until > e.now {
+		return k.Obstacle
+	}
+	return NoObstacle
 }
 
 // ofAnother reports whether a proof is a good one of another address.
@@ -86,45 +89,53 @@ func ofAnother(err error) bool {
 	return errors.Is(err, cga.ErrSubnetPrefix) || errors.Is(err, cga.ErrNotMember) || errors.Is(err, cga.ErrHash1)
 }
 
+// hinder remembers an obstacle between two ULIDs, and tells of it if it is news.
+func (e *Engine) hinder(u ULIDs, o Obstacle) {
+	if e.obstacles.put(Pair{Local: u.Local, Peer: u.Peer}, o, e.now) {
+		e.emit(Note{ULIDs: u, Text: o.String()})
+	}
+}
+
 // translated is called when a peer has shown that it is at its ULID, and its proof is of another
-// address. Later messages will be no better. c is nil if there is no context. Then this is only
-// remembered, since the message must change nothing else (RFC 5533, section 7.13).
+// address. Later messages will be no better. The first changes nothing else (RFC 5533, sections 7.13
+// and 7.16), and the peer gets as many requests for its R2 as it takes to learn of it (see unheard). c
+// is nil if there is no context.
 func (e *Engine) translated(local, ulid netip.Addr, c *context) {
-	switch {
-	case c == nil:
-		if p := (Pair{Local: local, Peer: ulid}); e.Obstacle(ULIDs{Local: local, Peer: ulid}) == NoObstacle && e.strangers.put(p, e.now) {
-			e.emit(Note{ULIDs: ULIDs{Local: local, Peer: ulid}, Text: PeerTranslated.String()})
-		}
-	case c.state.Sends():
+	if c != nil && c.state.Sends() {
 		// This is about another host behind the same address.
-	case c.exchange.rounds > 0:
-		e.holdDown(c, EFailed, ICMPHolddownTime, PeerTranslated.String(), PeerTranslated)
-	default:
-		e.hinder(c, PeerTranslated)
+		return
+	}
+	e.hinder(ULIDs{Local: local, Peer: ulid}, PeerTranslated)
+	if c != nil && c.exchange.rounds > 0 {
+		e.holdDown(c, EFailed, ICMPHolddownTime, "the peer's proof is of another address")
 	}
 }
 
-// hinder notes an obstacle.
-func (e *Engine) hinder(c *context, o Obstacle) {
-	if c.obstacle != o {
-		c.obstacle = o
-		e.note(c, o.String())
-	}
+// hindered reports whether messages of the peer are to be ignored, because it will never get an R2 or
+// I2 from us that fits: it must not move to a pair by which its payload would have other ULIDs.
+func (e *Engine) hindered(c *context) bool {
+	return !c.state.Sends() && e.Obstacle(c.ulids) == PeerTranslated
 }
 
-// unheard counts an R2. If nothing shows that the peer accepts them, it does not.
+// unheard is called when a peer has asked for an R2 again. If nothing shows that it accepts them, it
+// does not, and a context that the peer does not have must not move.
 func (e *Engine) unheard(c *context) {
-	if c.accepted.unheard = min(c.accepted.unheard+1, maxUnheard); c.accepted.unheard == maxUnheard {
-		e.hinder(c, ProofIgnored)
+	if c.state == Established && c.accepted.unheard >= maxUnheard {
+		e.hinder(c.ulids, ProofIgnored)
+		e.holdDown(c, EFailed, ICMPHolddownTime, "the peer does not accept our R2")
 	}
+}
+
+// ignored reports whether the peer has just ignored our R2s, and would ignore the next.
+func (e *Engine) ignored(u ULIDs) bool {
+	h := e.holds[Pair{Local: u.Local, Peer: u.Peer}]
+	return h != nil && h.state == EFailed && e.Obstacle(u) == ProofIgnored
 }
 
 // heard is called when a message has shown that the peer has the context.
-func (c *context) heard() {
+func (e *Engine) heard(c *context) {
 	c.accepted.unheard = 0
-	if c.obstacle == ProofIgnored {
-		c.obstacle = NoObstacle
-	}
+	delete(e.obstacles, c.ulidPair())
 }
 
 // strange counts messages with our tag from an address that is no locator of the peer.

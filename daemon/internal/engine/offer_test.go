@@ -496,20 +496,7 @@ func TestManySigned(t *testing.T) {
 // goes by the ULIDs.
 func TestTranslated(t *testing.T) {
 	shows.IDs(t, "6629-7.7-01")
-	n, a, b, ab, _ := pairOf(t)
-	outside := addrIn(0xc1, 1)
-	n.drop = func(s Send) bool {
-		switch {
-		case s.Source == ab.Local:
-			s.Source = outside
-		case s.Destination == outside:
-			s.Destination = ab.Local
-		default:
-			return false
-		}
-		n.deliver(s)
-		return true
-	}
+	n, a, b, ab, _ := throughTranslator(t)
 	a.handle(Acquire{ab.Local, ab.Peer})
 	n.pass(time.Hour)
 	if r1, i2 := slices.Contains(b.types(), wire.TypeR1), slices.Contains(a.types(), wire.TypeI2); !r1 || !i2 {

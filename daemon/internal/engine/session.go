@@ -58,6 +58,9 @@ func (s *Session) Learn(p Pair) { s.e.Learn(p) }
 // UseUDP is that of the Engine.
 func (s *Session) UseUDP() UseUDP { return s.e.config.UDP }
 
+// Obstacle is that of the Engine.
+func (s *Session) Obstacle() Obstacle { return s.e.Obstacle(s.c.ulids) }
+
 // Info is a copy of the context.
 func (s *Session) Info() Info { return s.c.info() }
 

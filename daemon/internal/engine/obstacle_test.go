@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	. "shim6/daemon/internal/engine"
+	"shim6/daemon/wire"
+)
+
+// throughTranslator are two hosts, of which a router changes the first address of A.
+func throughTranslator(t *testing.T) (n *network, a, b *host, ab, ba ULIDs) {
+	t.Helper()
+	n, a, b, ab, ba = pairOf(t)
+	ba.Peer = addrIn(0xc1, 1)
+	n.drop = func(s Send) bool {
+		switch {
+		case s.Source == ab.Local:
+			s.Source = ba.Peer
+		case s.Destination == ba.Peer:
+			s.Destination = ab.Local
+		default:
+			return false
+		}
+		n.deliver(s)
+		return true
+	}
+	return n, a, b, ab, ba
+}
+
+// obstacles are how often a host has told of an obstacle.
+func (h *host) obstacles(o Obstacle) (n int) {
+	for _, x := range h.notes {
+		if x.Text == o.String() {
+			n++
+		}
+	}
+	return n
+}
+
+// Whichever host begins, there is no context, both know why, and each has said it once.
+func TestObstacles(t *testing.T) {
+	for _, begins := range []string{"A", "B"} {
+		n, a, b, ab, ba := throughTranslator(t)
+		for range 8 {
+			if begins == "A" {
+				a.handle(Acquire{Local: ab.Local, Peer: ab.Peer})
+			} else {
+				b.handle(Acquire{Local: ba.Local, Peer: ba.Peer})
+			}
+			n.pass(5 * time.Minute)
+			if a.e.State(ab).Sends() || b.e.State(ba).Sends() {
+				t.Errorf("%s begins: A is in %v, B in %v", begins, a.e.State(ab), b.e.State(ba))
+			}
+		}
+		if o := b.e.Obstacle(ba); o != PeerTranslated {
+			t.Errorf("%s begins: B knows that %v", begins, o)
+		}
+		if o := a.e.Obstacle(ab); o != ProofIgnored {
+			t.Errorf("%s begins: A knows that %v", begins, o)
+		}
+		if x, y := a.obstacles(ProofIgnored), b.obstacles(PeerTranslated); x != 1 || y != 1 {
+			t.Errorf("%s begins: A has said it %d times, B %d times", begins, x, y)
+		}
+		n.pass(2 * time.Hour)
+		b.handle(Tick{})
+		if o := b.e.Obstacle(ba); o != NoObstacle {
+			t.Errorf("%s begins: hours later B knows that %v", begins, o)
+		}
+	}
+}
+
+// Until A knows, it must not think that another pair works: what it sends there would have other ULIDs.
+func TestTranslatedDoesNotAnswer(t *testing.T) {
+	n, a, b, ab, ba := throughTranslator(t)
+	b.handle(Acquire{Local: ba.Local, Peer: ba.Peer})
+	n.pass(time.Second)
+	a.inState(ab, Established)
+	b.forget()
+	p := Pair{Local: a.addr(1), Peer: b.addr(1)}
+	s, _ := a.e.Session(ab)
+	s.SendLongProbe(p, &wire.Probe{State: wire.ProbeExploring, Sent: []wire.ProbeReport{{Source: p.Local, Destination: p.Peer, Nonce: 1}}}, 0)
+	a.handle(Tick{})
+	n.run()
+	if got := b.types(); slices.Contains(got, wire.TypeProbe) || slices.Contains(got, wire.TypeR1bis) {
+		t.Errorf("B answers by %v", got)
+	}
+}
+
+// A peer whose R2s were lost at first has no obstacle once it is heard.
+func TestR2sLost(t *testing.T) {
+	n, a, b, ab, ba := pairOf(t)
+	lost := 0
+	n.drop = func(s Send) bool {
+		if s.Type == wire.TypeR2 && lost < 2 {
+			lost++
+			return true
+		}
+		return false
+	}
+	a.handle(Acquire{Local: ab.Local, Peer: ab.Peer})
+	n.pass(time.Minute)
+	a.inState(ab, Established)
+	b.inState(ba, Established)
+	if o := b.e.Obstacle(ba); o != NoObstacle {
+		t.Errorf("B knows that %v", o)
+	}
+}
