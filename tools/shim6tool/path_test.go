@@ -223,7 +223,7 @@ func TestDaemonRequests(t *testing.T) {
 // The JSON of path use says whether the pair is used, and if not, why.
 func TestPathUseJSON(t *testing.T) {
 	words := strings.Fields("-j path use 2001:db8:1::a 2001:db8:2::b local 2001:db8:3::a peer 2001:db8:4::b")
-	const of = `[{"ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:2::b","fii":0,"locator-local":"2001:db8:3::a","locator-peer":"2001:db8:4::b","encapsulation":"native",`
+	const of = `[{"ulid-local":"2001:db8:1::a","ulid-peer":"2001:db8:2::b","fii":0,"locator-local":"2001:db8:3::a","locator-peer":"2001:db8:4::b",`
 	d := newDaemon()
 	if status, out, errs := callWorld(&world{daemon: d}, words...); status != 0 || out != of+`"result":"ok"}]`+"\n" || errs != "" {
 		t.Errorf("status %d, %s%s", status, out, errs)

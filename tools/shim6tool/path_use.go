@@ -19,11 +19,12 @@ func init() {
 	})
 }
 
-// used is what JSON says of path use.
+// used is what JSON says of path use. How the pair is carried, path show says.
 type used struct {
 	control.Name
-	control.Pair
-	Result string `json:"result"`
+	LocatorLocal netip.Addr `json:"locator-local"`
+	LocatorPeer  netip.Addr `json:"locator-peer"`
+	Result       string     `json:"result"`
 	// Text is why the pair is not used.
 	Text string `json:"text,omitempty"`
 }
@@ -42,8 +43,8 @@ func pathUse(t *tool) form {
 		if ulids {
 			local, peer = &u.Local, &u.Peer
 		}
-		result := used{Name: nameOf(u), Pair: control.Pair{LocatorLocal: *local, LocatorPeer: *peer}, Result: resultOK.String()}
-		done := t.waiting("waiting for an answer by " + pairText(result.Pair))
+		result := used{Name: nameOf(u), LocatorLocal: *local, LocatorPeer: *peer, Result: resultOK.String()}
+		done := t.waiting("waiting for an answer by " + pairText(control.Pair{LocatorLocal: *local, LocatorPeer: *peer}))
 		err := t.ask(func(ctx context.Context, d daemon) error {
 			return d.Use(ctx, control.UseRequest{Name: result.Name, LocatorLocal: *local, LocatorPeer: *peer})
 		})
