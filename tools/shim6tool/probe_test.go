@@ -176,7 +176,7 @@ func TestProbe(t *testing.T) {
 			[]string{"mtu 1400", "shim6-full length 1400 answered"}},
 		{"a hop that is too narrow", fakeNetwork{pathMTU: 1500, carries: 1000, router: router, shim6: r1}, exitRefused,
 			[]string{"refused by 2001:db8:ffff::1: packet too big, MTU 1000", "protocol 140 passes, but not in packets of 1500 octets: 2001:db8:ffff::1 says"}},
-		{"a black hole, and UDP is no better", fakeNetwork{pathMTU: 1500, shim6: r1, udp: r1, ping: pong, limit: 1400, pingLimit: 1400}, exitRefused,
+		{"a black hole, and UDP is no better", fakeNetwork{pathMTU: 1500, shim6: r1, udp: onlyR1, ping: pong, limit: 1400, pingLimit: 1400}, exitRefused,
 			[]string{"shim6-full length 1500 no answer", "a black hole; UDP to port 61140 passes, up to control messages of 1280 octets"}},
 		{"a black hole", fakeNetwork{pathMTU: 1500, shim6: r1, ping: pong, limit: 1400, pingLimit: 1400}, exitRefused,
 			[]string{"shim6-full length 1500 no answer", "shim6-payload length 48 answered", "echo-full  length 1500 no answer", "a black hole", "let ICMPv6 'packet too big' through"}},

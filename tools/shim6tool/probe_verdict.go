@@ -17,7 +17,7 @@ func (p *probe) verdict() check {
 	switch text, passes := p.udp.verdict(); {
 	case passes && v.result == resultOK:
 		v.text += "; " + text
-	case p.small.answered && !p.udp.full.answered:
+	case passes && p.small.answered && !p.udp.full.answered:
 		// Long packets are lost, and no UDP has shown that it carries them.
 		v.text += "; " + text
 	case passes:
