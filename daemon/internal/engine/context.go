@@ -76,8 +76,9 @@ type exchange struct {
 type accepted struct {
 	known                          bool
 	responderNonce, initiatorNonce uint32
-	// unheard counts R2s since the peer has shown that it has the context.
-	unheard uint8
+	// unheard counts R2s since the peer has shown that it has the context, the first at unheardAt.
+	unheard   uint8
+	unheardAt time.Duration
 }
 
 // announced is what the peer knows of us.

@@ -146,7 +146,7 @@ func fireRetransmit(e *Engine, t *timer) {
 	case I2Sent:
 		if c.exchange.retries > I2RetriesMax {
 			if c.exchange.rounds >= maxRounds {
-				e.holdDown(c, EFailed, ICMPHolddownTime, "the peer answers I1 but never I2")
+				e.holdDown(c, EFailed, NoR1HolddownTime, "the peer answers I1 but never I2")
 				return
 			}
 			e.signedIgnored(c)

@@ -42,8 +42,9 @@ func (o Obstacle) String() string {
 
 const (
 	// maxUnheard is how many R2s to one context, without anything that shows that the peer has got
-	// one, can be lost. The peer asks for three in one exchange.
-	maxUnheard = 4
+	// one, can be lost, in unheardTime. The peer asks for three in one exchange.
+	maxUnheard  = 4
+	unheardTime = 10 * time.Second
 	// maxStrange is after how many messages of the peer from an address that is not its locator
 	// that is noted. A peer whose addresses have just changed sends fewer.
 	maxStrange = 3
@@ -117,19 +118,16 @@ func (e *Engine) hindered(c *context) bool {
 	return !c.state.Sends() && e.Obstacle(c.ulids) == PeerTranslated
 }
 
-// unheard is called when a peer has asked for an R2 again. If nothing shows that it accepts them, it
-// does not, and a context that the peer does not have must not move.
+// unheard counts an R2. If nothing shows that the peer accepts them, it does not: users are told, and the
+// context stays, since anybody who has seen a request can repeat it.
 func (e *Engine) unheard(c *context) {
-	if c.state == Established && c.accepted.unheard >= maxUnheard {
-		e.hinder(c.ulids, ProofIgnored)
-		e.holdDown(c, EFailed, ICMPHolddownTime, "the peer does not accept our R2")
+	a := &c.accepted
+	if a.unheard == 0 {
+		a.unheardAt = e.now
 	}
-}
-
-// ignored reports whether the peer has just ignored our R2s, and would ignore the next.
-func (e *Engine) ignored(u ULIDs) bool {
-	h := e.holds[Pair{Local: u.Local, Peer: u.Peer}]
-	return h != nil && h.state == EFailed && e.Obstacle(u) == ProofIgnored
+	if a.unheard = min(a.unheard+1, maxUnheard); a.unheard == maxUnheard && e.now-a.unheardAt >= unheardTime {
+		e.hinder(c.ulids, ProofIgnored)
+	}
 }
 
 // heard is called when a message has shown that the peer has the context.

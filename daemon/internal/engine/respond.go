@@ -28,7 +28,6 @@ func (e *Engine) receivedI1(p packet, m *wire.I1) {
 		e.stats.Limited++
 	default:
 		e.sendR2(c, p, m.InitiatorNonce)
-		e.unheard(c)
 	}
 }
 
@@ -72,7 +71,7 @@ func (e *Engine) sendR2(c *context, p packet, nonce uint32) {
 	e.send(c, p.pair(), m)
 	if c.state == Established {
 		// The request has shown that it is the peer's.
-		c.accepted.unheard = min(c.accepted.unheard+1, maxUnheard)
+		e.unheard(c)
 	}
 	if c.announced.uncertain {
 		e.settle(c, false)
@@ -117,7 +116,6 @@ func (e *Engine) seenExchange(c *context, p packet, r request) bool {
 		// It is the accepted one, whose R2 was lost. Or it is late, and by now an R2 or
 		// Update Request may have said something else.
 		e.sendR2(c, p, r.nonce)
-		e.unheard(c)
 		return true
 	case age > 0:
 		// The Responder Nonce counts up, so a newer message has overtaken this one. If it
@@ -135,12 +133,7 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 		return
 	}
 	c := e.byULIDs[u]
-	switch {
-	case c != nil:
-	case e.ignored(u):
-		e.stats.HeldDown++
-		return
-	case e.room(u, false) != nil:
+	if c == nil && e.room(u, false) != nil {
 		e.stats.Full++
 		return
 	}

@@ -286,12 +286,10 @@ func TestGivesUpRounds(t *testing.T) {
 	f := in(t, I2Sent)
 	f.n.drop = func(s Send) bool { return s.Type == wire.TypeI2 }
 	f.n.pass(10 * time.Minute)
-	f.a.inState(f.ab, EFailed)
+	f.a.inState(f.ab, Idle)
 	if o := f.a.e.Obstacle(f.ab); o != ProofIgnored {
 		t.Errorf("the obstacle is %v", o)
 	}
-	f.n.pass(ICMPHolddownTime)
-	f.a.inState(f.ab, Idle)
 	if n := len(f.a.sent); n > 30 {
 		t.Errorf("A has sent %d messages", n)
 	}
