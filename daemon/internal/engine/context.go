@@ -52,6 +52,8 @@ type exchange struct {
 	// pair is the locator pair of the exchange. The answers come by it. It need not be the
 	// current pair (RFC 5533, section 7.18, as section 7.5 needs it).
 	pair Pair
+	// spare is another one, after an exchange that has failed; I1s go by both in turn.
+	spare Pair
 	// nonce is the Initiator Nonce. The next three are from the R1 or R1bis; packetTag is
 	// only in an R1bis.
 	nonce, responderNonce uint32

@@ -124,7 +124,7 @@ func (e *Engine) established(c *context, why string) {
 	e.timers.stop(&c.exchange.retransmit)
 	e.timers.stop(&c.exchange.other)
 	e.dropNonce(c)
-	c.exchange.validator, c.exchange.retries, c.exchange.rounds = nil, 0, 0
+	c.exchange.validator, c.exchange.retries, c.exchange.rounds, c.exchange.spare = nil, 0, 0, Pair{}
 	c.errorNoted = false
 	e.index(c)
 	e.setState(c, Established, why)

@@ -95,6 +95,14 @@ func (e *Engine) fallBack(c *context, why string) {
 	// Messages already sent may still arrive.
 	c.exchange.validator, c.announced.uncertain = nil, true
 	c.forgetTrust()
+	// The pair of the exchange may be the one that fails, and an R1bis says little: a router that
+	// changes our address has the peer send one. So the next pair is that of payload, or the ULIDs.
+	c.exchange.spare = c.exchange.pair
+	if !c.current.SamePath(c.exchange.pair) {
+		c.exchange.pair = c.current
+	} else if !c.current.SamePath(c.ulidPair()) {
+		c.exchange.spare = c.ulidPair()
+	}
 	if !c.current.SamePath(c.ulidPair()) {
 		c.current = c.ulidPair()
 		c.kernel.changed |= FieldLocator
@@ -141,6 +149,9 @@ func fireRetransmit(e *Engine, t *timer) {
 		if c.exchange.retries > I1RetriesMax {
 			e.holdDown(c, EFailed, NoR1HolddownTime, "no answer to I1")
 			return
+		}
+		if x := &c.exchange; x.spare != (Pair{}) && e.canUse(x.spare.Local) {
+			x.pair, x.spare = x.spare, x.pair
 		}
 		e.sendI1(c)
 	case I2Sent:

@@ -3,6 +3,7 @@
 package engine_test
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -16,19 +17,31 @@ func throughTranslator(t *testing.T) (n *network, a, b *host, ab, ba ULIDs) {
 	t.Helper()
 	n, a, b, ab, ba = pairOf(t)
 	ba.Peer = addrIn(0xc1, 1)
-	n.drop = func(s Send) bool {
+	n.drop = n.translator(ab.Local, ba.Peer)
+	return n, a, b, ab, ba
+}
+
+// translator changes an address on the way.
+func (n *network) translator(inside, outside netip.Addr) func(Send) bool {
+	return func(s Send) bool {
 		switch {
-		case s.Source == ab.Local:
-			s.Source = ba.Peer
-		case s.Destination == ba.Peer:
-			s.Destination = ab.Local
+		case s.Source == inside:
+			s.Source = outside
+		case s.Destination == outside:
+			s.Destination = inside
 		default:
 			return false
 		}
 		n.deliver(s)
 		return true
 	}
-	return n, a, b, ab, ba
+}
+
+// probe sends a Probe of a host by a pair.
+func (n *network) probe(h *host, u ULIDs, p Pair) {
+	n.carry(Send{Source: p.Local, Destination: p.Peer, Type: wire.TypeProbe, Message: encode(n.t, &wire.Probe{ReceiverContextTag: h.context(u).TagPeer,
+		State: wire.ProbeExploring, Sent: []wire.ProbeReport{{Source: p.Local, Destination: p.Peer, Nonce: 1}}})})
+	n.run()
 }
 
 // obstacles are how often a host has told of an obstacle.
@@ -81,13 +94,25 @@ func TestTranslatedDoesNotAnswer(t *testing.T) {
 	n.pass(time.Second)
 	a.inState(ab, Established)
 	b.forget()
-	p := Pair{Local: a.addr(1), Peer: b.addr(1)}
-	s, _ := a.e.Session(ab)
-	s.SendLongProbe(p, &wire.Probe{State: wire.ProbeExploring, Sent: []wire.ProbeReport{{Source: p.Local, Destination: p.Peer, Nonce: 1}}}, 0)
-	a.handle(Tick{})
-	n.run()
+	n.probe(a, ab, Pair{Local: a.addr(1), Peer: b.addr(1)})
 	if got := b.types(); slices.Contains(got, wire.TypeProbe) || slices.Contains(got, wire.TypeR1bis) {
 		t.Errorf("B answers by %v", got)
+	}
+}
+
+// A Probe by a path on which a router changes addresses has the peer send an R1bis, and no I2bis is
+// answered there. The context then goes on as before, by the pair that it had.
+func TestTranslatedElsewhere(t *testing.T) {
+	n, a, b, ab, ba := establishedPair(t)
+	before := b.context(ba)
+	n.drop = n.translator(a.addr(1), addrIn(0xc1, 1))
+	n.probe(a, ab, Pair{Local: a.addr(1), Peer: b.addr(0)})
+	a.inState(ab, I2bisSent)
+	n.pass(time.Minute)
+	a.inState(ab, Established)
+	b.inState(ba, Established)
+	if after := b.context(ba); after.TagLocal != before.TagLocal || after.TagPeer != before.TagPeer || a.e.Obstacle(ab) != NoObstacle {
+		t.Errorf("B had %+v and has %+v", before, after)
 	}
 }
 
