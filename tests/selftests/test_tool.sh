@@ -247,7 +247,7 @@ commands()
 }
 
 # by_pair ULID-LOCAL ULID-PEER LOCAL PEER: the context sends by this locator pair.
-by_pair() { tool a path show $1 $2 | grep -q "^    $3 $4 [a-z]* current"; }
+by_pair() { tool a path show $1 $2 | grep -q "^    $3 $4 \(encapsulation udp \)\?[a-z]* current"; }
 
 # An operator leaves a provider before its maintenance, with a context that has never sent by
 # the other one.
