@@ -91,7 +91,7 @@ why() { ask_if "$1" "/protection?context=$2,$3,0" '.[0] | (.protected | not) and
 # lines HOST TEXT: how many lines of its log have the text.
 lines() { grep -cF "$2" "$(daemon_dir "$1")/log"; }
 
-PEER_CHANGED="a router changes the peer's addresses" OURS_CHANGED="a router changes our addresses"
+PEER_CHANGED="the peer's proof is of another address than its ULID" OURS_CHANGED="the peer does not accept our proof"
 
 # first KIND: the session's own path changes its addresses.
 first()

@@ -33,9 +33,9 @@ const (
 func (o Obstacle) String() string {
 	switch o {
 	case PeerTranslated:
-		return "the peer's proof is of another address than its ULID: a router changes the peer's addresses (NPTv6, NAT66)"
+		return "the peer's proof is of another address than its ULID, as where a router changes addresses (NPTv6, NAT66)"
 	case ProofIgnored:
-		return "the peer does not accept our proof: a router changes our addresses (NPTv6, NAT66), or drops long messages"
+		return "the peer does not accept our proof, as where a router changes our addresses (NPTv6, NAT66), or long messages are lost"
 	}
 	return "nothing is known to be in the way"
 }

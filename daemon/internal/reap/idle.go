@@ -42,7 +42,7 @@ func (r *Explorer) better(s *engine.Session) (pairs []engine.Pair, now bool, lat
 		if p.broken || len(pairs) == 3 {
 			break
 		}
-		// What payload does not pass in one encapsulation it seldom passes in the other.
+		// If payload is lost in one encapsulation, it mostly is in the other one, too.
 		until := max(p.unfit, r.unfit(x, p.Other(), s.Now()))
 		p.unfit = 0
 		switch {
