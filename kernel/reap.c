@@ -423,8 +423,11 @@ static unsigned long shim6_reap_keepalive_timer(struct shim6_context *ctx,
 	}
 	if (elapsed < timeout / 3)
 		return timeout / 3 - elapsed;
-	if (READ_ONCE(ctx->state) == SHIM6_CONTEXT_STATE_ESTABLISHED)
+	if (READ_ONCE(ctx->state) == SHIM6_CONTEXT_STATE_ESTABLISHED) {
+		/* Routers see it as well. */
+		ctx->reminded = jiffies;
 		shim6_keepalive_out(ctx);
+	}
 	if (elapsed < timeout)
 		return timeout - elapsed;
 	cmpxchg(&ctx->clock, clock, 0);

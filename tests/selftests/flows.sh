@@ -52,7 +52,9 @@ daemons_down()
 	for h in a b; do
 		daemon_end $h TERM
 		shim6tool -n "${ns}$h" context flush
-		rm -rf "$(daemon_dir $h)/state"
+		# The kernel keeps what it was told.
+		[ -z "${DAEMONS_MORE:-}" ] || shim6tool -n "${ns}$h" config set watch-streams 1
+		rm -rf "$(daemon_dir $h)/state" "$(daemon_dir $h)/socket.state"
 	done
 }
 

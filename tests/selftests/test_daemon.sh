@@ -271,7 +271,7 @@ module_reloaded()
 
 # forget_networks HOST: forget which of them have lost native messages in earlier cases, so that I1s go
 # natively first, where they are counted.
-forget_networks() { rm -f "$(daemon_dir "$1")/state/networks.json"; }
+forget_networks() { rm -f "$(daemon_dir "$1")/socket.state/networks.json"; }
 
 without_shim6()
 {
