@@ -25,6 +25,10 @@ const (
 	// keepPause is between looks whether contexts still have the ULIDs that are kept for
 	// them.
 	keepPause = time.Second
+	// recheckBefore is how long before a ULID would be let go the kernel is asked for addresses: it
+	// does not tell of one that a Router Advertisement has brought back before duplicate address
+	// detection is over.
+	recheckBefore = 300 * time.Millisecond
 	// mostChanges is how many changes are made at once, so that a host with many routes
 	// goes on with its other work.
 	mostChanges = 500
@@ -69,7 +73,7 @@ type addresses struct {
 	failure string
 
 	// When something is due; zero if it isn't.
-	keepAt, makeAt, rereadAt, planAt, restoreAt, renewAt time.Duration
+	keepAt, recheckAt, makeAt, rereadAt, planAt, restoreAt, renewAt time.Duration
 }
 
 // addressKernel is what is asked of rtnetlink.
@@ -176,9 +180,12 @@ func (a *addresses) keepULIDs() {
 		}
 		a.host.settleSoon()
 	}
-	a.keepAt = 0
+	a.keepAt, a.recheckAt = 0, 0
 	if address.Keeps(table) {
 		a.keepAt = a.now() + keepPause
+	}
+	if end, ok := address.KeptUntil(table); ok && end-recheckBefore > a.now() {
+		a.recheckAt = end - recheckBefore
 	}
 }
 

@@ -79,6 +79,9 @@ func (r *rtnetlinkSource) Sync(now time.Duration) (changed locator.Changed, err 
 	if linksDue {
 		r.linksAt = 0
 	}
+	if isDue(r.addresses.recheckAt, now) {
+		r.addresses.recheckAt, r.dumpDue = 0, true
+	}
 	switch {
 	case r.dumpDue:
 		if messages, err = r.watcher.Dump(); err == nil {
@@ -99,8 +102,8 @@ func (r *rtnetlinkSource) Sync(now time.Duration) (changed locator.Changed, err 
 	return changed, nil
 }
 
-// Next is when a link should have taken its routes along.
-func (r *rtnetlinkSource) Next() time.Duration { return earliest(r.linksAt) }
+// Next is when a link should have taken its routes along, or a ULID would be let go soon.
+func (r *rtnetlinkSource) Next() time.Duration { return earliest(r.linksAt, r.addresses.recheckAt) }
 
 // Close ends Receive.
 func (r *rtnetlinkSource) Close() {

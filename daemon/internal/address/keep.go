@@ -148,6 +148,17 @@ func Keeps(t *locator.Table) bool {
 	return false
 }
 
+// KeptUntil is when the first ULID will be let go of those that are only kept for a moment, in case
+// that somebody restores them; false if there is none.
+func KeptUntil(t *locator.Table) (end time.Duration, ok bool) {
+	for _, a := range t.Assigned() {
+		if a.Kept && a.ValidUntil != 0 && (!ok || a.ValidUntil < end) {
+			end, ok = a.ValidUntil, true
+		}
+	}
+	return end, ok
+}
+
 // hostBits is the prefix length of one address.
 const hostBits = 128
 
