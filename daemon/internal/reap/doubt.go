@@ -189,9 +189,6 @@ func (r *Explorer) weigh(s *engine.Session, x *exploration, believed []engine.Pa
 		return false
 	}
 	elsewhere := inbound != c.Inbound && inbound != c.Current
-	if elsewhere && m.State == wire.ProbeOperational {
-		x.cause.elsewhere = true
-	}
 	// A peer that doubts has asked its usual pair before. One that only looks at other pairs has not.
 	doubts := asks && slices.ContainsFunc(m.Sent, func(p wire.ProbeReport) bool {
 		return p.Source == c.Inbound.Peer && p.Destination == c.Inbound.Local

@@ -60,11 +60,11 @@ type kernel struct {
 	since   time.Duration
 	heardAt time.Duration
 	heard   int
-	// payloads counts packets of the ULP; the last came at payloadAt.
-	payloads  int
-	payloadAt time.Duration
 	// restart is called when the current pair is another.
 	restart func()
+	// early is called before that, and before what the daemon sends then; came for each packet of
+	// the ULP that is heard.
+	early, came func()
 	// header: payload has had a header, and keeps it.
 	header bool
 }
@@ -221,6 +221,9 @@ func (h *host) set(a engine.ContextSet) {
 	state, pair := k.ReapState, k.Locator
 	h.must(h.contexts.Set(a))
 	k.header = k.header || !k.Locator.SamePath(engine.Pair{Local: k.Local, Peer: k.Peer})
+	if k.early != nil && k.Locator != pair {
+		k.early()
+	}
 	if k.restart != nil && k.Locator != pair {
 		h.n.after(0, k.restart)
 	}
@@ -332,9 +335,10 @@ func (h *host) payload(u engine.ULIDs) {
 	}
 	h.n.transmit(k.Locator.Local, k.Locator.Peer, func(to *host) {
 		if p := to.byTag[k.TagPeer]; p != nil {
-			p.payloads++
-			p.payloadAt = h.n.now
 			to.received(p)
+			if p.came != nil {
+				p.came()
+			}
 		}
 	})
 }

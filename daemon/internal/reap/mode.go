@@ -125,8 +125,9 @@ type cause struct {
 	trigger Trigger
 	why     string
 	// elsewhere: the peer has begun to send by another pair. A stream that goes on says nothing of
-	// the current one.
+	// the current one. resumedAt is when one went on; 0 for never.
 	elsewhere bool
+	resumedAt time.Duration
 	// began is when modeIdle was left.
 	began time.Duration
 	// failing is since when payload may be lost. It has a meaning only if failed.

@@ -273,6 +273,7 @@ func (r *Explorer) Probe(s *engine.Session, inbound engine.Pair, m *wire.Probe) 
 		r.stats.Duplicates++
 		return
 	}
+	r.leaves(s, x, inbound, m)
 	believed := r.believe(s, x, m.Received)
 	late := len(m.Received) > 0 && len(believed) == 0
 	if late {
@@ -318,6 +319,9 @@ func (r *Explorer) Probe(s *engine.Session, inbound engine.Pair, m *wire.Probe) 
 	x.enter(s, engine.ReapOperational, timer)
 	r.inbound(s, x, inbound, m, explored)
 	r.finish(s, x)
+	if r.misled(s, x) {
+		return
+	}
 	if state == wire.ProbeInboundOk {
 		r.answer(s, x, inbound)
 	}

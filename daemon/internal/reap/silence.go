@@ -61,6 +61,7 @@ func (r *Explorer) resumed(s *engine.Session) {
 	if x == nil || x.cause.trigger != Silence || x.cause.elsewhere {
 		return
 	}
+	x.cause.resumedAt = s.Now()
 	switch {
 	case x.silenced() && x.state != engine.ReapOperational:
 		x.received = nil
@@ -71,6 +72,31 @@ func (r *Explorer) resumed(s *engine.Session) {
 		x.received, x.resumed = nil, true
 		x.schedule.first = s.Info().Current
 	}
+}
+
+// leaves notes that the peer says Operational by another pair than before. A stream that has just gone on
+// came by that pair, too, perhaps before this Probe: it says nothing of the current pair.
+func (r *Explorer) leaves(s *engine.Session, x *exploration, inbound engine.Pair, m *wire.Probe) {
+	if c := s.Info(); m.State == wire.ProbeOperational && inbound != c.Inbound && inbound != c.Current {
+		x.cause.elsewhere, x.resumed = true, false
+	}
+}
+
+// misled begins an exploration of a context whose doubt was ended by such a stream, if its current pair
+// has not answered meanwhile. It reports whether it has.
+func (r *Explorer) misled(s *engine.Session, x *exploration) bool {
+	current, now := s.Info().Current, s.Now()
+	if x.mode != modeIdle || x.state != engine.ReapOperational || x.cause.trigger != Silence || !x.cause.elsewhere ||
+		x.cause.resumedAt == 0 || now-x.cause.resumedAt >= lately || slices.Contains(x.confirmed, current) ||
+		!x.silent(current, now, bothSilent, lately) {
+		return false
+	}
+	first := engine.Pair{}
+	if n := len(x.confirmed); n > 0 {
+		first = x.confirmed[n-1]
+	}
+	r.explore(s, x, Silence, x.cause.why, x.cause.began, first)
+	return true
 }
 
 // delivers deals with an answer that comes by the pair that was silent, while the context explores: it
