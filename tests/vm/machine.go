@@ -32,6 +32,8 @@ type run struct {
 	k     *kernel
 	mods  string
 	dir   string
+
+	counter string // QEMU's plugin that counts, or ""
 }
 
 // keepRuns is how many artifacts folders of its own making the cache keeps.
@@ -63,7 +65,7 @@ func newRun(c *cache, o *options, k *kernel, mods string) (*run, error) {
 	for _, f := range []string{".vm/status", "kmemleak", "result.json"} {
 		os.Remove(filepath.Join(dir, f))
 	}
-	r := &run{c, o, k, mods, dir}
+	r := &run{cache: c, o: o, k: k, mods: mods, dir: dir}
 	return r, os.WriteFile(filepath.Join(dir, ".vm/command"), []byte(r.script()), 0o755)
 }
 
@@ -385,7 +387,7 @@ func (r *run) qemu(accel string) *exec.Cmd {
 		"-device", "virtio-rng-pci",
 	}
 	if r.o.time == "counted" {
-		args = append(args, "-icount", "shift=0,sleep=off")
+		args = append(args, "-icount", "shift=0,sleep=off", "-plugin", r.counter+",out="+filepath.Join(r.dir, "counts"))
 	}
 	return exec.Command("qemu-system-x86_64", args...)
 }

@@ -43,7 +43,8 @@ exits with COMMAND's status. Kernels are fetched or built at first use and kept.
                  (Debian unstable's, more than one processor, KASAN)
   -t TIME        virtual (only User Mode kernels but smp, and their default), real, or
                  counted (only 6.1 and 6.12, with one processor: a nanosecond is an
-                 instruction, whatever else this machine does)
+                 instruction, whatever else this machine does; marked parts are in
+                 $SHIM6_ARTIFACTS/counts, in instructions and references to memory)
   -T SECONDS     how long COMMAND may take, by the host's clock (default 600)
   -o DIR         the artifacts folder; in the guest $SHIM6_ARTIFACTS is the same
   -e NAME=VALUE  set a variable for COMMAND (may be repeated)
@@ -242,6 +243,11 @@ func execute(o *options, stop <-chan os.Signal) (int, error) {
 	r, err := newRun(c, o, k, mods)
 	if err != nil {
 		return 0, err
+	}
+	if o.time == "counted" {
+		if r.counter, err = c.counter(o.repo, p); err != nil {
+			return 0, err
+		}
 	}
 	v, err := r.boot(stop)
 	if err != nil {
