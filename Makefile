@@ -30,8 +30,8 @@
 #			with openssl
 # make bench-datapath	measure the cost of a packet, and compare with plain IPv6 and
 #			the alternatives
-# make bench-instructions	count the instructions of a packet: the same figures on any
-#			machine, however loaded
+# make bench-instructions	count the instructions and references to memory of a packet:
+#			the same figures on any machine, however loaded
 # make bench-engine	measure how fast contexts are made, updated and recovered
 # make clean		remove everything that was built here; the cache stays
 
@@ -142,7 +142,7 @@ demo:
 
 # A User Mode kernel in real time: native speed, one processor.
 bench-datapath:
-	$(RUN) -k latest -t real -M 4096 -T 3600 -m tests/bench/datapath -o build/bench -- tests/bench/datapath/run.sh
+	$(RUN) -k latest -t real -M 4096 -T 3600 -m tests/bench/datapath -m tests/bench/alternatives -o build/bench -- tests/bench/datapath/run.sh
 
 bench-instructions:
 	$(RUN) -k 6.12 -t counted -T 1500 -m tests/bench/datapath -o build/bench-instructions -- tests/bench/datapath/run.sh

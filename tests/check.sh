@@ -154,7 +154,7 @@ shell_syntax()
 {
 	local f
 
-	for f in tests/*.sh tests/vm/*.sh tests/selftests/*.sh findings/*.sh .ci/run; do
+	for f in tests/*.sh tests/vm/*.sh tests/selftests/*.sh tests/bench/*/*.sh findings/*.sh .ci/run; do
 		bash -n "$f" || return
 	done
 	sh -n tests/vm/run && sh -n tests/vm/guest/init

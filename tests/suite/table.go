@@ -149,8 +149,9 @@ func table(tests []string) []*part {
 			command: []string{"tests/vm/selftest.sh", k}})
 	}
 
-	// It counts the instructions of a packet, which do not depend on the load of this machine.
-	add(&part{name: "datapath", test: "datapath", cost: 60, needs: []string{"programs", "prepare-6.12"},
+	// It counts the instructions and references to memory of a packet, which do not depend on the load
+	// of this machine.
+	add(&part{name: "datapath", test: "datapath", cost: 100, needs: []string{"programs", "prepare-6.12"},
 		command: []string{"tests/vm/run", "-built", "-k", "6.12", "-t", "counted", "-T", "1500", "-m", "tests/bench/datapath",
 			"-o", artifacts("datapath"), "--", "tests/bench/datapath/run.sh"}})
 	// These measure time: the engine's figures, and how long a newcomer waits.

@@ -25,9 +25,8 @@ of()
 	"$@"
 }
 
-# TCP cuts what it has queued into packets of whole segments, and by the length of a segment there
-# remains a small packet each time, or not. With this limit there remains none on any way, so that
-# all have equally large packets.
+# By the length of its segments, TCP sends a small packet beside each large one, or does not. With
+# this limit it does so on each way, so that all have as many packets for the same octets.
 LARGE="gso_max_size 64700"
 
 # hosts: a and b, with two links.
