@@ -189,21 +189,22 @@ bool shim6_udp_verify(struct sk_buff *skb, unsigned int offset)
 {
 	const struct udphdr *uh = (const void *)(skb->data + offset);
 	const unsigned int len = skb->len - offset;
-	const __wsum before = csum_partial(skb->data, offset, 0);
-	__wsum sum;
+	__wsum before, sum;
 
 	if (!uh->check)
 		return false;
-	switch (skb->ip_summed) {
-	case CHECKSUM_PARTIAL:
+	if (skb->ip_summed == CHECKSUM_PARTIAL)
 		return true;
+	/* The device, or GRO, has proved it, and maybe the next one. */
+	if (skb->ip_summed == CHECKSUM_UNNECESSARY &&
+	    (skb->csum_level || skb_is_gso(skb))) {
+		__skb_decr_checksum_unnecessary(skb);
+		return true;
+	}
+	before = csum_partial(skb->data, offset, 0);
+	switch (skb->ip_summed) {
 	case CHECKSUM_UNNECESSARY:
-		/* The device, or GRO, has proved it, and maybe the next one. */
-		if (skb->csum_level || skb_is_gso(skb)) {
-			__skb_decr_checksum_unnecessary(skb);
-			return true;
-		}
-		/* Then it tells what the sum over the datagram is. */
+		/* It is right, which tells what the sum over the datagram is. */
 		sum = csum_unfold(csum_ipv6_magic(&ipv6_hdr(skb)->saddr,
 						  &ipv6_hdr(skb)->daddr, len,
 						  IPPROTO_UDP, 0));

@@ -90,6 +90,13 @@ static struct shim6_context *shim6_gro_context(const struct sk_buff *skb,
 	return ctx;
 }
 
+/* Is the upper layer's checksum there, and not known to be right? */
+static bool shim6_gro_unproved(const struct sk_buff *skb)
+{
+	return skb->ip_summed != CHECKSUM_PARTIAL &&
+	       !NAPI_GRO_CB(skb)->csum_cnt;
+}
+
 /*
  * Prove the upper layer's checksum, which is over the ULIDs. The upper layer's GRO
  * sees only the locators, and takes the checksum as proved. It computes sums of
@@ -102,8 +109,6 @@ static bool shim6_gro_checksum(struct sk_buff *skb,
 {
 	__wsum sum = NAPI_GRO_CB(skb)->csum;
 
-	if (skb->ip_summed == CHECKSUM_PARTIAL || NAPI_GRO_CB(skb)->csum_cnt)
-		return true;
 	if (!NAPI_GRO_CB(skb)->csum_valid)
 		sum = skb_checksum(skb, skb_gro_offset(skb), skb_gro_len(skb),
 				   0);
@@ -117,13 +122,34 @@ static bool shim6_gro_checksum(struct sk_buff *skb,
 	return true;
 }
 
+/*
+ * Is a packet that is held of the same context as one with this header? It then has
+ * the same locators, since it is of the same flow, and its context was found.
+ */
+static bool shim6_gro_held(struct list_head *head, unsigned int off,
+			   const struct shim6_hdr *h)
+{
+	bool held = false;
+	struct sk_buff *p;
+
+	list_for_each_entry(p, head, list) {
+		if (!NAPI_GRO_CB(p)->same_flow)
+			continue;
+		if (memcmp(p->data + off, h, SHIM6_PAYLOAD_LEN))
+			NAPI_GRO_CB(p)->same_flow = 0;
+		else
+			held = true;
+	}
+	return held;
+}
+
 static struct sk_buff *shim6_gro_receive(struct list_head *head,
 					 struct sk_buff *skb)
 {
 	const unsigned int off = skb_gro_offset(skb);
+	const struct shim6_context *ctx = NULL;
 	const struct net_offload *ops;
-	const struct shim6_context *ctx;
-	struct sk_buff *p, *pp = NULL;
+	struct sk_buff *pp = NULL;
 	const struct ipv6hdr *iph;
 	const struct shim6_hdr *h;
 	int flush = 1;
@@ -137,21 +163,22 @@ static struct sk_buff *shim6_gro_receive(struct list_head *head,
 	    skb->dev->features & NETIF_F_GRO_FRAGLIST ||
 	    READ_ONCE(shim6_offload_ends))
 		goto out;
-	iph = skb_gro_network_header(skb);
 	ops = shim6_offload_of(h->nexthdr);
-	ctx = shim6_gro_context(skb, iph, h);
-	if (!ops || !ops->callbacks.gro_receive || !ctx)
+	if (!ops || !ops->callbacks.gro_receive)
 		goto out;
-
-	list_for_each_entry(p, head, list)
-		if (NAPI_GRO_CB(p)->same_flow &&
-		    memcmp(p->data + off, h, SHIM6_PAYLOAD_LEN))
-			NAPI_GRO_CB(p)->same_flow = 0;
+	/* Most packets follow one of their flow, whose context needs no search. */
+	if (!shim6_gro_held(head, off, h) || shim6_gro_unproved(skb)) {
+		iph = skb_gro_network_header(skb);
+		ctx = shim6_gro_context(skb, iph, h);
+		if (!ctx)
+			goto out;
+	}
 
 	skb_gro_pull(skb, SHIM6_PAYLOAD_LEN);
 	skb_gro_postpull_rcsum(skb, h, SHIM6_PAYLOAD_LEN);
 	skb_set_transport_header(skb, skb_gro_offset(skb));
-	if (!shim6_gro_checksum(skb, ctx, h->nexthdr))
+	if (shim6_gro_unproved(skb) &&
+	    !shim6_gro_checksum(skb, ctx, h->nexthdr))
 		goto out;
 	pp = ops->callbacks.gro_receive(head, skb);
 	flush = 0;
