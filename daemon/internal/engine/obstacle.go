@@ -45,6 +45,8 @@ const (
 	// one, can be lost, in unheardTime. The peer asks for three in one exchange.
 	maxUnheard  = 4
 	unheardTime = 10 * time.Second
+	// maxRepeats is how often an Update Request is then repeated before users are told.
+	maxRepeats = 2
 	// maxStrange is after how many messages of the peer from an address that is not its locator
 	// that is noted. A peer whose addresses have just changed sends fewer.
 	maxStrange = 3
@@ -118,14 +120,28 @@ func (e *Engine) hindered(c *context) bool {
 	return !c.state.Sends() && e.Obstacle(c.ulids) == PeerTranslated
 }
 
-// unheard counts an R2. If nothing shows that the peer accepts them, it does not: users are told, and the
-// context stays, since anybody who has seen a request can repeat it.
+// unheard counts an R2. If nothing shows that the peer accepts them, it is asked: a peer that has the
+// context acknowledges an Update Request. Without that the requests may be ones that somebody repeats.
 func (e *Engine) unheard(c *context) {
 	a := &c.accepted
 	if a.unheard == 0 {
 		a.unheardAt = e.now
 	}
-	if a.unheard = min(a.unheard+1, maxUnheard); a.unheard == maxUnheard && e.now-a.unheardAt >= unheardTime {
+	a.unheard = min(a.unheard+1, maxUnheard)
+	if e.suspects(c) && c.announced.update == nil {
+		e.sendUpdate(c, e.setFor(c), true)
+	}
+}
+
+// suspects reports whether R2s have gone unheard for long.
+func (e *Engine) suspects(c *context) bool {
+	return c.accepted.unheard == maxUnheard && e.now-c.accepted.unheardAt >= unheardTime
+}
+
+// unacknowledged is called when an Update Request was repeated so often. The context then keeps its pair
+// (see Session.may) until the peer is heard; the request is repeated for ever.
+func (e *Engine) unacknowledged(c *context, retries uint8) {
+	if retries >= maxRepeats && e.suspects(c) {
 		e.hinder(c.ulids, ProofIgnored)
 	}
 }

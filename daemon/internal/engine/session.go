@@ -64,15 +64,21 @@ func (s *Session) Obstacle() Obstacle { return s.e.Obstacle(s.c.ulids) }
 // Info is a copy of the context.
 func (s *Session) Info() Info { return s.c.info() }
 
+// may reports whether a pair may be used: the peer's locator must be verified, and the peer must
+// know ours. None may if the peer accepts no R2: it has no context, and would have to make one of what
+// we think the ULIDs are.
+func (s *Session) may(pair Pair) bool {
+	return s.alive() && s.c.usable(pair) && s.Obstacle() != ProofIgnored
+}
+
 // SendProbe sends a Probe, and sets its Receiver Context Tag. It sends nothing and returns
-// false if the pair may not be used: the peer's locator must be verified, and the peer must
-// know ours.
+// false if the pair may not be used.
 func (s *Session) SendProbe(pair Pair, m *wire.Probe) bool { return s.SendLongProbe(pair, m, 0) }
 
 // SendLongProbe is SendProbe in a packet of length octets from the IPv6 header on, or less if
 // the pair is known to carry less; 0 stands for as many as the message needs.
 func (s *Session) SendLongProbe(pair Pair, m *wire.Probe, length int) bool {
-	if !s.alive() || !s.c.usable(pair) {
+	if !s.may(pair) {
 		return false
 	}
 	m.ReceiverContextTag = s.c.tagPeer
@@ -94,7 +100,7 @@ func (s *Session) Answered(locator netip.Addr) {
 // returns false if SendProbe would, or if the peer's locator was not Answered.
 func (s *Session) SetPair(pair Pair) bool {
 	l := s.c.peerLocator(pair.Peer)
-	if !s.alive() || !s.c.usable(pair) || !l.Probed {
+	if !s.may(pair) || !l.Probed {
 		return false
 	}
 	if s.c.current != pair {

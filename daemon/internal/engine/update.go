@@ -144,6 +144,7 @@ func (e *Engine) makeUpdate(c *context, s *localSet, withList bool, delay time.D
 		if u := t.c.announced.update; u.retries < 32 {
 			u.retries++
 		}
+		e.unacknowledged(t.c, u.retries)
 		e.transmitUpdate(t.c)
 	}}
 	c.kernel.changed |= FieldLocatorsLocal
