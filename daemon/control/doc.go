@@ -10,6 +10,8 @@
 //	GET  /paths             a list of Path, by context
 //	GET  /protection        a list of Protection, of those that ?context=LOCAL,PEER,FII names
 //	GET  /paths/history     a list of Switch, the oldest first
+//	GET  /overview          an Overview
+//	GET  /events            Events behind the one that ?after=SEQUENCE names; waits for one
 //	POST /contexts/open     an OpenRequest: make a context
 //	POST /contexts/close    a Name: discard it; the peer isn't told
 //	POST /contexts/refresh  a Name: tell the peer all our locators again

@@ -25,6 +25,11 @@ type Backend interface {
 	// other pairs lately, the oldest first.
 	Paths(context.Context) ([]Path, error)
 	Switches(context.Context) ([]Switch, error)
+	// Overview may be some time old. Callers do not change it.
+	Overview(context.Context) (*Overview, error)
+	// Events are those behind a number. Without any it waits for one until the context ends, and
+	// then returns none.
+	Events(ctx context.Context, after uint64) (Events, error)
 	// Protections are those of the named ULID pairs, whether they have contexts or not.
 	Protections(context.Context, []Name) ([]Protection, error)
 	Open(context.Context, OpenRequest) error

@@ -27,6 +27,7 @@ type daemon struct {
 	session   *session
 	history   *history
 	systemd   *systemd
+	overviews overviews
 }
 
 func newDaemon(c *config.Config, path string, log logger) (*daemon, error) {

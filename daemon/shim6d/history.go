@@ -20,12 +20,23 @@ const historySize = 1000
 type history struct {
 	changes  recent[control.Change]
 	switches recent[control.Switch]
+	events   events
+	tally    tally
 }
 
 // change adds a change of now.
 func (h *history) change(c control.Change) {
 	c.Time = time.Now()
 	h.changes.add(c)
+	h.events.add(control.Event{Change: &c})
+}
+
+// switched adds a switch.
+func (h *history) switched(s *reap.Switch, at clock) {
+	w := switchOf(s, at)
+	h.switches.add(w)
+	h.tally.add(s, w.Time)
+	h.events.add(control.Event{Switch: &w})
 }
 
 // recent is a list of which the last historySize are kept, the oldest first.

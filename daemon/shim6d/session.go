@@ -207,7 +207,7 @@ func (s *session) switched(w *reap.Switch) {
 		"from-local", w.From.Local, "from-peer", w.From.Peer, "from-encapsulation", w.From.Encapsulation,
 		"to-local", w.To.Local, "to-peer", w.To.Peer, "to-encapsulation", w.To.Encapsulation,
 		"probed", probedText(w, at), "last-good", goodText(w, at), "outage", w.Outage)...)
-	s.history.switches.add(switchOf(w, at))
+	s.history.switched(w, at)
 }
 
 // paths are the locator pairs of all contexts that can send.

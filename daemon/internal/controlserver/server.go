@@ -50,6 +50,8 @@ func NewServer(b control.Backend, log *slog.Logger) *Server {
 	mux.HandleFunc("GET /paths", s.inTurn(look(s, b.Paths)))
 	mux.HandleFunc("GET /paths/history", s.inTurn(look(s, b.Switches)))
 	mux.HandleFunc("GET /protection", s.inTurn(s.protections))
+	mux.HandleFunc("GET /overview", s.inTurn(look(s, b.Overview)))
+	mux.HandleFunc("GET /events", s.events)
 	post(s, mux, "/contexts/open", control.OpenRequest.Check, b.Open)
 	post(s, mux, "/contexts/close", control.Name.Check, b.Close)
 	post(s, mux, "/contexts/refresh", control.Name.Check, b.Refresh)

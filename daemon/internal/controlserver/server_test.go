@@ -85,6 +85,19 @@ func (f *fake) Protections(_ context.Context, names []control.Name) ([]control.P
 	return l, f.err
 }
 
+func (f *fake) Overview(context.Context) (*control.Overview, error) {
+	return &control.Overview{Protected: 3, Links: []control.Link{{Interface: "up1", RTT: 1.5}}, Sequence: 9}, f.err
+}
+
+// Events waits unless it is asked for what is behind 0.
+func (f *fake) Events(ctx context.Context, after uint64) (control.Events, error) {
+	if f.got = after; after > 0 {
+		<-ctx.Done()
+		return control.Events{Sequence: after}, nil
+	}
+	return control.Events{Sequence: 1, Events: []control.Event{{Sequence: 1, Change: &control.Change{Name: name, Why: "x"}}}}, f.err
+}
+
 func (f *fake) Open(_ context.Context, r control.OpenRequest) error { f.got = r; return f.err }
 func (f *fake) Close(_ context.Context, n control.Name) error       { f.got = n; return f.err }
 func (f *fake) Refresh(_ context.Context, n control.Name) error     { f.got = n; return f.err }
@@ -145,6 +158,14 @@ func TestRoundTrip(t *testing.T) {
 	switches, err := c.Switches(ctx)
 	if want, _ := f.Switches(ctx); err != nil || !cmp.Equal(want, switches, addrCmp) {
 		t.Error(cmp.Diff(want, switches, addrCmp), err)
+	}
+	overview, err := c.Overview(ctx)
+	if want, _ := f.Overview(ctx); err != nil || !cmp.Equal(want, overview, addrCmp) {
+		t.Error(cmp.Diff(want, overview, addrCmp), err)
+	}
+	events, err := c.Events(ctx, 0)
+	if want, _ := f.Events(ctx, 0); err != nil || !cmp.Equal(want, events, addrCmp) {
+		t.Error(cmp.Diff(want, events, addrCmp), err)
 	}
 	names := []control.Name{name, {ULIDLocal: a2, ULIDPeer: b2}}
 	protections, err := c.Protections(ctx, names)

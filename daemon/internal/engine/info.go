@@ -69,6 +69,18 @@ func (e *Engine) Contexts() iter.Seq[Info] {
 	}
 }
 
+// Names are the ULIDs of all contexts, in the order of Contexts. The Engine must get no event
+// meanwhile.
+func (e *Engine) Names() iter.Seq[ULIDs] {
+	return func(yield func(ULIDs) bool) {
+		for c := e.first; c != nil; c = c.next {
+			if !yield(c.ulids) {
+				return
+			}
+		}
+	}
+}
+
 func (c *context) info() Info {
 	return Info{
 		ULIDs:            c.ulids,

@@ -275,6 +275,9 @@ func (r *Explorer) transmit(s *engine.Session, x *exploration, pair engine.Pair,
 	x.sent = append(x.sent, sent{pair: pair, nonce: own.Nonce, at: s.Now(), length: length, asks: state != wire.ProbeOperational})
 	if s.SendLongProbe(pair, m, length) {
 		r.stats.Probes++
+		if state != wire.ProbeOperational {
+			r.links.asked(s, own)
+		}
 	} else {
 		x.last().unsent = true
 	}

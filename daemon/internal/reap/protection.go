@@ -102,15 +102,15 @@ func Unprotected(state engine.State, o engine.Obstacle, ulid netip.Addr, trusted
 	case o != engine.NoObstacle:
 		p.Why = o.String()
 	case state == engine.NoSupport:
-		p.Why = "the peer has no Shim6"
+		p.Why = noShim6
 	case state == engine.EFailed:
-		p.Why = "the peer does not answer Shim6: it has none, or a firewall drops it"
+		p.Why = unanswering
 	case state != engine.Idle:
-		p.Why = "the peer has not answered yet"
+		p.Why = notYet
 	case at < 0:
-		p.Why = "our ULID is no address that Shim6 may use"
+		p.Why = noLocator
 	default:
-		p.Why = "shim6d has no context with the peer"
+		p.Why = noContext
 	}
 	switch {
 	case at < 0:
@@ -132,14 +132,12 @@ func oneRouter(hops map[hop]bool) string {
 	return ""
 }
 
-const oneProvider = "we have one provider"
-
 // unproved says why a ULID of ours proves no other address.
 func unproved(ulid *engine.LocalLocator) string {
 	if ulid.Temporary {
-		return "our ULID is a temporary address, which proves no other"
+		return temporaryULID
 	}
-	return "our ULID was not made by shim6d, and proves no other address"
+	return foreignULID
 }
 
 // ourLack says why none of our locators is of use beside the current one.
@@ -157,9 +155,9 @@ func ourLack(s *engine.Session, c *engine.Info) string {
 	}
 	switch {
 	case others > 0 && others == broken:
-		return "our locators by other providers are broken or not to be used"
+		return ourBroken
 	case others > 0:
-		return "our other locators go with none of the peer's that can be used"
+		return ourUnfit
 	case ulid.PDS == nil && (ulid.Temporary || len(c.LocalLocators) < 2):
 		return unproved(&ulid)
 	}
@@ -180,13 +178,13 @@ func peerLack(c *engine.Info) string {
 	}
 	switch {
 	case others > 0 && others == broken:
-		return "the peer's by other providers are broken or not proved"
+		return theirBroken
 	case others > 0:
-		return "the peer's other locators go with none of ours that can be used"
+		return theirUnfit
 	}
 	if len(c.PeerLocators) > 1 {
-		return "the peer has told of no other provider"
+		return theirOne
 	}
 	// A peer whose ULID proves nothing can't tell of others.
-	return "the peer has told of no other provider: it has none, or its ULID proves none"
+	return theirUnknown
 }

@@ -71,6 +71,9 @@ func TestProtection(t *testing.T) {
 		if p.String() != x.want {
 			t.Errorf("%s:\n got %s\nwant %s", x.name, p, x.want)
 		}
+		if why, local, peer := p.Lacks(); why != "" || (local == "") != p.Protected() || (peer == "") != p.Protected() {
+			t.Errorf("%s: it lacks %q, %q and %q", x.name, why, local, peer)
+		}
 	}
 }
 
@@ -105,6 +108,8 @@ func TestUnprotected(t *testing.T) {
 	} {
 		if p := Unprotected(x.state, x.obstacle, addresses["A1"], x.trusted, x.local); p.Protected() || p.String() != x.want {
 			t.Errorf("%v:\n got %s\nwant %s", x.state, p, x.want)
+		} else if why, local, _ := p.Lacks(); why == "" || (local == "") != (p.LackLocal == "") {
+			t.Errorf("%v: it lacks %q and %q", x.state, why, local)
 		}
 	}
 }

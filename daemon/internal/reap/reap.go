@@ -115,6 +115,7 @@ type Explorer struct {
 	pace          pace
 	paths         paths
 	stats         Stats
+	links         links
 	// uses are the commands that wait for an answer, the oldest first.
 	uses []*use
 	// reported are the last Probes of peers since their contexts last were Exploring. They
@@ -274,6 +275,7 @@ func (r *Explorer) Probe(s *engine.Session, inbound engine.Pair, m *wire.Probe) 
 		return
 	}
 	r.leaves(s, x, inbound, m)
+	r.links.reported(s.Now(), m.Received)
 	believed := r.believe(s, x, m.Received)
 	late := len(m.Received) > 0 && len(believed) == 0
 	if late {
