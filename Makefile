@@ -49,6 +49,7 @@ fishdir ?= $(prefix)/share/fish/vendor_completions.d
 firewalldir ?= $(prefix)/lib/firewalld/services
 mandir ?= $(prefix)/share/man
 unitdir ?= $(prefix)/lib/systemd/system
+catalogdir ?= $(prefix)/lib/systemd/catalog
 sysusersdir ?= $(prefix)/lib/sysusers.d
 INSTALL := install -D -m
 
@@ -77,6 +78,7 @@ install:
 		$(INSTALL) 644 daemon/shim6d/shim6d.conf $(DESTDIR)$(sysconfdir)/shim6d.conf
 	$(INSTALL) 644 daemon/shim6d/shim6d.service $(DESTDIR)$(unitdir)/shim6d.service
 	sed -i 's|/usr/sbin/|$(prefix)/sbin/|' $(DESTDIR)$(unitdir)/shim6d.service
+	$(INSTALL) 644 daemon/shim6d/shim6d.catalog $(DESTDIR)$(catalogdir)/shim6d.catalog
 	$(INSTALL) 644 daemon/shim6d/shim6d.sysusers $(DESTDIR)$(sysusersdir)/shim6d.conf
 	for f in docs/man/*.[578]; do \
 		$(INSTALL) 644 $$f $(DESTDIR)$(mandir)/man$${f##*.}/$${f##*/} && \

@@ -66,7 +66,7 @@ func (d *daemon) start() error {
 	}
 	d.addresses.keepULIDs()
 	d.addresses.manage()
-	d.log.Info("shim6d runs", "version", version, "contexts", d.session.engine.Size().Contexts, "locators", len(d.host.locators))
+	d.log.Info(msgRuns, "version", version, "contexts", d.session.engine.Size().Contexts, "locators", len(d.host.locators))
 	return nil
 }
 

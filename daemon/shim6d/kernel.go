@@ -281,7 +281,7 @@ func (k *kernelLink) gone(why string) {
 	if k.conn == nil {
 		return
 	}
-	k.log.Warn("shim6d has lost the kernel module, and waits for it", "reason", why)
+	k.log.Warn(msgModuleLost, "reason", why)
 	k.conn.Close()
 	k.conn = nil
 	k.reconnectAt = k.now() + retryPause
@@ -292,7 +292,7 @@ func (k *kernelLink) gone(why string) {
 // awaitModule waits for a module that was not there yet. It may come later: after a kernel
 // update, DKMS builds it when it can.
 func (k *kernelLink) awaitModule(err error) {
-	k.log.Warn("the kernel module is not there, and shim6d waits for it", "error", err)
+	k.log.Warn(msgNoModule, "error", err)
 	k.reconnectAt, k.loadPause = k.now()+retryPause, firstLoadPause
 	k.loadAt = k.now() + k.loadPause
 }

@@ -149,10 +149,16 @@ func newLog(c *config.Config, w io.Writer) logger {
 			return a
 		}
 	}
-	if c.Log.Format == "json" {
-		l.Logger = slog.New(slog.NewJSONHandler(w, o))
-	} else {
-		l.Logger = slog.New(slog.NewTextHandler(w, o))
+	line := func(w io.Writer) slog.Handler {
+		if c.Log.Format == "json" {
+			return slog.NewJSONHandler(w, o)
+		}
+		return slog.NewTextHandler(w, o)
 	}
+	h := newJournalHandler(l.level, line, w)
+	if h == nil {
+		h = line(w)
+	}
+	l.Logger = slog.New(h)
 	return l
 }

@@ -194,7 +194,7 @@ func (s *session) stateChanged(a engine.StateChange) {
 	if a.To == engine.Established {
 		about = append(about, "protection", s.protection(a.ULIDs).String())
 	}
-	s.log.Info("context", about...)
+	s.log.Info(msgContext, about...)
 	s.history.change(control.Change{Name: nameOf(a.ULIDs), From: stateName(a.From), To: stateName(a.To), Why: a.Why})
 }
 
@@ -202,7 +202,7 @@ func (s *session) stateChanged(a engine.StateChange) {
 // day are computed now and not when somebody asks, so that all answers agree.
 func (s *session) switched(w *reap.Switch) {
 	at := s.wall()
-	s.log.Info("path", append(attributes(w.ULIDs),
+	s.log.Info(msgPath, append(attributes(w.ULIDs),
 		"direction", direction(w), "trigger", w.Trigger, "why", w.Why,
 		"from-local", w.From.Local, "from-peer", w.From.Peer, "from-encapsulation", w.From.Encapsulation,
 		"to-local", w.To.Local, "to-peer", w.To.Peer, "to-encapsulation", w.To.Encapsulation,

@@ -47,6 +47,7 @@ var plans = map[string]plan{
 	"temporary":      {kernels: []string{"latest"}},
 	"hosts":          {kernels: []string{"latest"}},
 	"server":         {kernels: []string{"latest"}},
+	"systemd":        {kernels: []string{"latest"}},
 	"onelink":        {kernels: []string{"latest"}},
 	"matrix":         {kernels: []string{"latest"}, guests: 4, cost: 300},
 	// firewalld and ufw need modules that only Debian's own kernels have, as do bonds and VLANs.

@@ -54,6 +54,16 @@ func (t Trigger) String() string {
 	return fmt.Sprintf("Trigger(%d)", uint8(t))
 }
 
+// BlackHole reports whether t says that packets got lost and nothing said so: neither this host, nor
+// the peer, nor a router between them.
+func (t Trigger) BlackHole() bool {
+	switch t {
+	case SendTimeout, ULP, Payload, Silence, Advice:
+		return true
+	}
+	return false
+}
+
 // Switch tells how a context came to another locator pair.
 type Switch struct {
 	// Time is on the Engine's clock.

@@ -2,7 +2,10 @@
 
 package reap
 
-import "slices"
+import (
+	"slices"
+	"testing"
+)
 
 // record keeps all Switches of a host from now on, also of a daemon started later. The function
 // that it returns gives those so far, the oldest first.
@@ -18,5 +21,18 @@ func (h *host) outbound() func() []Switch {
 	all := h.record()
 	return func() []Switch {
 		return slices.DeleteFunc(all(), func(s Switch) bool { return s.Inbound })
+	}
+}
+
+// A trigger is a black hole if the failure was found by silence, and not if somebody told of it.
+func TestTriggerBlackHole(t *testing.T) {
+	var holes []string
+	for trigger := SendTimeout; int(trigger) < len(triggerNames); trigger++ {
+		if trigger.BlackHole() {
+			holes = append(holes, trigger.String())
+		}
+	}
+	if want := []string{"send-timeout", "ulp", "payload", "silence", "advice"}; !slices.Equal(holes, want) {
+		t.Errorf("%q", holes)
 	}
 }
