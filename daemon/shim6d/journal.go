@@ -41,8 +41,8 @@ var messageIDs = map[string]string{
 const blackHole = "black-hole"
 
 // journalHandler sends records to the journal by its native protocol, so that it can be searched for
-// their attributes. MESSAGE is the line that the log has otherwise. What the journal does not take
-// goes to the standard error, as a line.
+// their attributes. MESSAGE is the line that the log has otherwise. A record that the journal does not
+// take goes to the standard error, as a line.
 type journalHandler struct {
 	line           *lineHandler
 	fields, stderr slog.Handler

@@ -79,7 +79,7 @@ func TestJournalFields(t *testing.T) {
 	if stderr.Len() != 0 {
 		t.Errorf("the standard error has %q", stderr)
 	}
-	// What the journal does not take is not lost.
+	// A record that the journal does not take is not lost.
 	e.err = errors.New("no journal")
 	log.Info("hello")
 	if stderr.String() != "level=INFO msg=hello\n" {

@@ -140,6 +140,19 @@ screen()
 	tool a -j | keys module daemon states contexts switches
 }
 
+# tops: the same on a terminal, with a link whose name would empty the screen.
+tops()
+{
+	local evil=$'a<b>"&\e[2J' status
+
+	ip -n "${ns}a" link add "$evil" type dummy && ip -n "${ns}a" link set "$evil" up &&
+		ip -n "${ns}a" addr add 2001:db8:e::a/64 dev "$evil" nodad || return
+	in_ns a /usr/bin/python3 "$here/top.py" "PROTECTED,up1,up2,a<b>,$B1,established,working,doctor" shim6tool -n "${ns}a" top
+	status=$?
+	ip -n "${ns}a" link del "$evil"
+	[ $status = 0 ] && tool a -j top | keys time status links glances
+}
+
 looks()
 {
 	says 0 "^$A2 dev up2" tool a locator && says 0 "valid-lifetime forever" tool a -s locator &&
@@ -482,6 +495,7 @@ run_test "without rights" without_rights
 run_test "two daemons start" start
 run_test "context add: shim6d makes a context" opened
 run_test "one screen of status" screen
+run_test "top: one screen on a terminal, and a name that would empty it" tops
 run_test "locator and daemon" looks
 run_test "monitor: contexts, policies, the configuration" monitors
 run_test "monitor: JSON" monitors_json

@@ -19,6 +19,7 @@ type daemon interface {
 	Contexts(context.Context) ([]control.Context, error)
 	Locators(context.Context) ([]control.Locator, error)
 	Paths(context.Context) ([]control.Path, error)
+	Overview(context.Context) (*control.Overview, error)
 	History(context.Context) ([]control.Change, error)
 	Switches(context.Context) ([]control.Switch, error)
 	Protections(context.Context, []control.Name) ([]control.Protection, error)

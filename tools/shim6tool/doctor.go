@@ -49,19 +49,11 @@ const maxProbed = 3
 
 // examine makes all checks. It probes the pairs that are named, or those by which contexts send.
 func (t *tool) examine(pairs []netlink.ULIDs) error {
-	h, err := t.inspect(t.netns)
+	p, err := t.patient()
 	if err != nil {
 		return err
 	}
-	p := &patient{tool: t, host: h, config: config.Default()}
-	p.checkConfig()
-	p.checkModule()
-	p.checkDaemon()
-	p.checkAddresses()
-	p.checkSessions()
-	p.checkRoutes(slices.Clone(pairs))
-	p.checkFirewall()
-	p.checkCounters()
+	p.checkHost(pairs)
 	p.checkPeers(pairs)
 	if err := p.print(); err != nil {
 		return err
@@ -76,6 +68,27 @@ func (t *tool) examine(pairs []netlink.ULIDs) error {
 		return fmt.Errorf("%d of %d checks failed", failed, len(p.checks))
 	}
 	return nil
+}
+
+// patient is the host before any check.
+func (t *tool) patient() (*patient, error) {
+	h, err := t.inspect(t.netns)
+	if err != nil {
+		return nil, err
+	}
+	return &patient{tool: t, host: h, config: config.Default()}, nil
+}
+
+// checkHost makes the checks that send nothing. The routes are those of the pairs that are named.
+func (p *patient) checkHost(pairs []netlink.ULIDs) {
+	p.checkConfig()
+	p.checkModule()
+	p.checkDaemon()
+	p.checkAddresses()
+	p.checkSessions()
+	p.checkRoutes(slices.Clone(pairs))
+	p.checkFirewall()
+	p.checkCounters()
 }
 
 func (p *patient) add(name string, r result, text, advice string) {

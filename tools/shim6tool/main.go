@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/gdamore/tcell/v2"
 	"github.com/urfave/cli/v2"
 
 	"shim6/netlink"
@@ -72,6 +73,9 @@ type system struct {
 	inspect func(netns string) (host, error)
 	now     func() time.Time
 	sleep   func(time.Duration)
+	// screen opens the terminal for top, and counters has the counters of interfaces.
+	screen   func() (tcell.Screen, error)
+	counters func(netns string) (map[string]octets, error)
 	// hostname is the name that the host has for itself.
 	hostname func() (string, error)
 	// root is the folder below which the files of the host are.
@@ -83,6 +87,7 @@ func newTool(out, err io.Writer) *tool {
 	return &tool{out: out, err: err, system: system{
 		dial: dial, loaded: loaded, daemon: dialDaemon, watch: watch,
 		network: openNetwork, inspect: inspect, now: time.Now, sleep: time.Sleep, hostname: os.Hostname, root: "/",
+		screen: openScreen, counters: countOctets,
 	}}
 }
 

@@ -108,6 +108,7 @@ func (w *world) write(t *testing.T, name, text string) {
 // fakeDaemon answers from its fields, and remembers the last request.
 type fakeDaemon struct {
 	status   control.Status
+	overview *control.Overview
 	contexts []control.Context
 	locators []control.Locator
 	paths    []control.Path
@@ -133,6 +134,7 @@ func (d *fakeDaemon) Locators(context.Context) ([]control.Locator, error) { retu
 func (d *fakeDaemon) Paths(context.Context) ([]control.Path, error) {
 	return slices.Clone(d.paths), d.err
 }
+func (d *fakeDaemon) Overview(context.Context) (*control.Overview, error)  { return d.overview, d.err }
 func (d *fakeDaemon) Open(_ context.Context, r control.OpenRequest) error  { d.asked = r; return d.err }
 func (d *fakeDaemon) CloseContext(_ context.Context, n control.Name) error { d.asked = n; return d.err }
 func (d *fakeDaemon) Refresh(_ context.Context, n control.Name) error      { d.asked = n; return d.err }
