@@ -78,6 +78,10 @@ install:
 		$(INSTALL) 644 daemon/shim6d/shim6d.conf $(DESTDIR)$(sysconfdir)/shim6d.conf
 	$(INSTALL) 644 daemon/shim6d/shim6d.service $(DESTDIR)$(unitdir)/shim6d.service
 	sed -i 's|/usr/sbin/|$(prefix)/sbin/|' $(DESTDIR)$(unitdir)/shim6d.service
+	$(INSTALL) 644 daemon/shim6d/shim6-hook.socket $(DESTDIR)$(unitdir)/shim6-hook.socket
+	$(INSTALL) 644 daemon/shim6d/shim6-hook@.service $(DESTDIR)$(unitdir)/shim6-hook@.service
+	sed -i 's|/usr/bin/|$(prefix)/bin/|' $(DESTDIR)$(unitdir)/shim6-hook@.service
+	install -d -m 755 $(DESTDIR)$(sysconfdir)/shim6/hooks
 	$(INSTALL) 644 daemon/shim6d/shim6d.catalog $(DESTDIR)$(catalogdir)/shim6d.catalog
 	$(INSTALL) 644 daemon/shim6d/shim6d.sysusers $(DESTDIR)$(sysusersdir)/shim6d.conf
 	for f in docs/man/*.[578]; do \

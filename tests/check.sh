@@ -134,6 +134,9 @@ installs()
 	# network, CAP_NET_ADMIN, and CAP_NET_RAW.
 	systemd-analyze security --offline=true --threshold=18 "$(find "$i" -name shim6d.service)" >"$tmp/security" ||
 		{ cat "$tmp/security"; return 1; }
+	# Hooks have the network, and nothing else.
+	systemd-analyze security --offline=true --threshold=14 "$(find "$i" -name shim6-hook@.service)" >"$tmp/security" ||
+		{ cat "$tmp/security"; return 1; }
 }
 
 # packages: those that `make deb` makes. Guests test what they do when they are installed.

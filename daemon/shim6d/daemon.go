@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"shim6/daemon/config"
+	"shim6/daemon/internal/engine"
 )
 
 // daemon is all of shim6d: a list of parts on one loop, and how they know each other.
@@ -28,6 +29,8 @@ type daemon struct {
 	history   *history
 	systemd   *systemd
 	overviews overviews
+	alarms    *alarms
+	guard     *guard
 }
 
 func newDaemon(c *config.Config, path string, log logger) (*daemon, error) {
@@ -38,6 +41,9 @@ func newDaemon(c *config.Config, path string, log logger) (*daemon, error) {
 	d.host = newHostLink(k, d.addresses)
 	d.kernel = newKernelLink(k)
 	d.session = &session{core: k, store: d.store, host: d.host, kernel: d.kernel, history: d.history, waiting: map[uint64]func(error){}}
+	d.alarms = &alarms{core: k}
+	d.guard = &guard{core: k, session: d.session, history: d.history, alarms: d.alarms, guarded: map[engine.ULIDs]*guarded{}}
+	d.session.guard, d.session.alarms = d.guard, d.alarms
 	d.systemd = &systemd{core: k, notifier: newNotifier(), status: d.status}
 	d.addresses.host, d.addresses.session = d.host, d.session
 	d.host.session, d.kernel.session = d.session, d.session
@@ -46,7 +52,7 @@ func newDaemon(c *config.Config, path string, log logger) (*daemon, error) {
 	// host come before the engine: a ULID that its link has lost must be kept before the
 	// engine hears that it is lost. A reload and the end take the opposite order.
 	d.parts = []part{
-		d.store, d.addresses, d.host, d.kernel, d.session,
+		d.store, d.addresses, d.host, d.kernel, d.session, d.guard, d.alarms,
 		&controlSocket{core: k, backend: backend{d}},
 		&debugPort{core: k, backend: backend{d}},
 		d.systemd,

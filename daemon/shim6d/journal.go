@@ -25,15 +25,20 @@ const (
 	msgModuleLost = "shim6d has lost the kernel module, and waits for it"
 	msgContext    = "context"
 	msgPath       = "path"
+	// Both are followed by what protects a context, or why nothing does.
+	msgUnprotected = "a context has lost its protection"
+	msgRestored    = "a context is protected again"
 )
 
 // messageIDs are the MESSAGE_ID of these records. An ID never changes its meaning.
 var messageIDs = map[string]string{
-	msgRuns:       "738196e1054947608862ac334bad672a",
-	msgNoModule:   "b4afde1668f7443fbf0c374158141a6e",
-	msgModuleLost: "b63c7512d5a043b29604a037e9d2dae1",
-	msgContext:    "ad38a85eb11843ab97ad63da5575a58d",
-	msgPath:       "ea0771b6caa5447c9bc5f178e464c7ab",
+	msgRuns:        "738196e1054947608862ac334bad672a",
+	msgNoModule:    "b4afde1668f7443fbf0c374158141a6e",
+	msgModuleLost:  "b63c7512d5a043b29604a037e9d2dae1",
+	msgContext:     "ad38a85eb11843ab97ad63da5575a58d",
+	msgPath:        "ea0771b6caa5447c9bc5f178e464c7ab",
+	msgUnprotected: "ac3d2471cda2438d952e6444a5f61ae8",
+	msgRestored:    "b2efc978172a431e9f21ee8933de3c8c",
 }
 
 // blackHole is the second value of SHIM6_TRIGGER for a switch that no message of the network

@@ -27,7 +27,7 @@ func TestOrderOfParts(t *testing.T) {
 	for _, p := range d.parts {
 		names = append(names, p.String())
 	}
-	if want := []string{"store", "addresses", "host", "kernel", "session", "control", "debug", "systemd"}; !slices.Equal(names, want) {
+	if want := []string{"store", "addresses", "host", "kernel", "session", "guard", "alarms", "control", "debug", "systemd"}; !slices.Equal(names, want) {
 		t.Errorf("the parts are %q, wanted %q", names, want)
 	}
 }

@@ -22,6 +22,8 @@ type session struct {
 	host    *hostLink
 	kernel  *kernelLink
 	history *history
+	guard   *guard
+	alarms  *alarms
 
 	engine   *engine.Engine
 	explorer *reap.Explorer
@@ -114,6 +116,7 @@ func (s *session) handle(ev engine.Event) {
 	for next := s.do(s.engine.Handle(s.now(), ev)); len(next) > 0; next = next[1:] {
 		next = append(next, s.do(s.engine.Handle(s.now(), next[0]))...)
 	}
+	s.guard.happened()
 }
 
 // refusal is why a context was refused, or nil if it wasn't.
@@ -202,6 +205,7 @@ func (s *session) stateChanged(a engine.StateChange) {
 // day are computed now and not when somebody asks, so that all answers agree.
 func (s *session) switched(w *reap.Switch) {
 	at := s.wall()
+	s.alarms.switched(switchOf(w, at))
 	s.log.Info(msgPath, append(attributes(w.ULIDs),
 		"direction", direction(w), "trigger", w.Trigger, "why", w.Why,
 		"from-local", w.From.Local, "from-peer", w.From.Peer, "from-encapsulation", w.From.Encapsulation,

@@ -136,7 +136,12 @@ daemon_package()
 	has_examples || return
 	[ "$(command -v shim6d) $(command -v shim6tool)" = "/usr/sbin/shim6d /usr/bin/shim6tool" ] || return
 	inside shim6d -check && expect_eq "what systemd has against the unit" \
-		"$(inside systemd-analyze verify --man=no shim6d.service 2>&1 | grep shim6d)" ""
+		"$(inside systemd-analyze verify --man=no shim6d.service 2>&1 | grep shim6d)" "" || return
+	# Hooks are off. Whoever enables them leaves a link, which the purge has to remove.
+	expect_eq "the socket of hooks" "$(inside systemctl is-enabled shim6-hook.socket) $(inside systemctl is-active shim6-hook.socket)" \
+		"disabled inactive" && [ -d /etc/shim6/hooks ] && inside systemctl enable --now shim6-hook.socket &&
+		expect_eq "what systemd has against the hooks" \
+			"$(inside systemd-analyze verify --man=no shim6-hook.socket 2>&1 | grep shim6-hook)" ""
 }
 
 edited() { shim6tool -n "${ns}a" -j config show | jq -e '.[]."trigger-packets" == 7' >/dev/null; }

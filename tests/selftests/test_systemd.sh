@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# shim6d as systemd runs it, with the real units and journald: what the journal can be asked for.
+# shim6d as systemd runs it, with the real units and journald: what the journal can be asked for,
+# and the commands that systemd calls for alarms.
 # Host a has the installed programs. Host b, its peer, runs shim6d without systemd. deb.sh tests the
 # packages.
 
@@ -79,7 +80,7 @@ black_hole()
 # told: no trigger that somebody has told of is a black hole.
 told()
 {
-	ip -n "${ns}a" addr del $A2/64 dev up2 && link_alive 1 && has true SHIM6_TRIGGER=local || return
+	link_alive 1 && ip -n "${ns}a" addr del $A2/64 dev up2 && has true SHIM6_TRIGGER=local || return
 	! entry '[.SHIM6_TRIGGER] | flatten | contains(["local", "black-hole"])' SHIM6_TRIGGER=local || fail "a local cause is a black hole"
 }
 
@@ -88,6 +89,71 @@ explains()
 	inside journalctl --no-pager -x -t shim6d SHIM6_TRIGGER=black-hole >"$TEST_TMP/explained" || return
 	grep -q "Subject: Sessions go by other addresses" "$TEST_TMP/explained" || { cat "$TEST_TMP/explained"; fail "the catalogue does not explain it"; }
 }
+
+# hook ALARM SCRIPT: root's command for an alarm.
+hook()
+{
+	printf '#!/bin/sh\n%s\n' "$2" >"/etc/shim6/hooks/on-$1" && chmod 755 "/etc/shim6/hooks/on-$1"
+}
+
+# hooked FILTER: jq's FILTER is true of one of the alarms that hooks have printed.
+hooked() { inside journalctl --no-pager -t shim6-hook -o cat | grep '^{' | jq -es "any(.[]; $1)" >/dev/null; }
+hears() { busywait 30 hooked "$1" || { inside journalctl --no-pager -t shim6-hook; a_log; fail "no hook has heard $1"; }; }
+
+# second gone|back: both hosts lose their second address, or have it again. One of them is enough to
+# protect the context.
+second()
+{
+	local verb=del
+
+	[ "$1" = gone ] || verb=add
+	# shellcheck disable=SC2046
+	ip -n "${ns}a" addr $verb $A2/64 dev up2 $([ $verb = del ] || echo nodad) &&
+		ip -n "${ns}b" addr $verb $B2/64 dev up2 $([ $verb = del ] || echo nodad)
+}
+
+# hooks: without the second addresses the context is not protected, and with them it is. The hooks are
+# not the daemon's: they have another user, and none of its rights.
+hooks()
+{
+	local a
+
+	for a in switch unprotected restored; do
+		hook $a 'cat; echo "user $(id -un), $(grep CapBnd /proc/self/status)" >&2' || return
+	done
+	ip -n "${ns}b" addr del $B2/64 dev up2 &&
+		has '.PRIORITY == "4" and (.SHIM6_PROTECTION | startswith("not protected: "))' MESSAGE_ID=ac3d2471cda2438d952e6444a5f61ae8 || return
+	! hooked true || { fail "hooks are called that nobody has enabled"; return 1; }
+	inside systemctl enable --now shim6-hook.socket || return
+	second back && hears '.alarm == "restored" and .unprotected == 0 and .contexts[0]."ulid-peer" == "'$B1'"' &&
+		has true MESSAGE_ID=b2efc978172a431e9f21ee8933de3c8c || return
+	inside journalctl --no-pager -t shim6-hook -o cat | grep -x 'user shim6-hook, CapBnd:.0000000000000000' ||
+		{ inside journalctl --no-pager -t shim6-hook; fail "the hook has another user, or rights"; return 1; }
+	second gone && hears '.alarm == "unprotected" and .unprotected == 1' || return
+	second back && busywait 30 is_protected || return
+	inside shim6tool path use $A1 $B1 local $A2 peer $B2 &&
+		hears '.alarm == "switch" and .switches[-1].trigger == "operator" and .switches[-1].to."locator-local" == "'$A2'"'
+}
+
+is_protected() { inside shim6tool context show $A1 $B1 | grep -q 'protected by'; }
+
+# hooks_fail: the daemon waits for a hook that hangs until systemd ends it, here after some seconds, and
+# tells then all that has happened meanwhile. One that fails says so, and leaves nothing.
+hooks_fail()
+{
+	local units=/etc/systemd/system/shim6-hook@.service.d
+
+	mkdir -p $units && printf '[Service]\nTimeoutStartSec=5s\n' >$units/short.conf && inside systemctl daemon-reload || return
+	hook switch 'cat; [ -e /etc/shim6/go ] || exec sleep 1000' && inside shim6tool path use $A1 $B1 ulids &&
+		hears '.alarm == "switch" and .switches[-1].to."locator-local" == "'$A1'"' || return
+	inside shim6tool path use $A1 $B1 local $A2 peer $B2 && inside shim6tool path use $A1 $B1 ulids && : >/etc/shim6/go || return
+	hears '.alarm == "switch" and (.switches | map(select(.direction == "outbound")) | length) >= 2' || return
+	hook switch 'exit 3' && inside shim6tool path use $A1 $B1 local $A2 peer $B2 && busywait 30 says_why ||
+		{ inside journalctl --no-pager -t shim6-hook; fail "the end of a hook is not told"; return 1; }
+	expect_eq "units that have failed" "$(inside systemctl --failed --plain --no-legend 'shim6*')" ""
+}
+
+says_why() { inside journalctl --no-pager -t shim6-hook -o cat | grep -q '^shim6tool: /etc/shim6/hooks/on-switch: exit status 3$'; }
 
 warns()
 {
@@ -104,6 +170,8 @@ run_test "journal: messages have their values as fields" fields
 run_test "journal: SHIM6_TRIGGER=black-hole finds the switches that nothing else explains" black_hole
 run_test "journal: a switch whose cause is known is no black hole" told
 run_test "journal: the message catalogue explains a switch" explains
+run_test "hooks: a command is called for each alarm, by systemd and without rights" hooks
+run_test "hooks: one that hangs or fails holds up nobody" hooks_fail
 run_test "journal: a warning is a warning" warns
 run_test "systemd: the host is shut down" ends
 tap_end

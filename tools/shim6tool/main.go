@@ -51,6 +51,7 @@ type client interface {
 
 // tool is one call of the program.
 type tool struct {
+	in       io.Reader
 	out, err io.Writer
 	system
 
@@ -84,7 +85,7 @@ type system struct {
 
 // newTool returns the tool of this host.
 func newTool(out, err io.Writer) *tool {
-	return &tool{out: out, err: err, system: system{
+	return &tool{in: os.Stdin, out: out, err: err, system: system{
 		dial: dial, loaded: loaded, daemon: dialDaemon, watch: watch,
 		network: openNetwork, inspect: inspect, now: time.Now, sleep: time.Sleep, hostname: os.Hostname, root: "/",
 		screen: openScreen, counters: countOctets,

@@ -209,7 +209,7 @@ func TestUsageErrors(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"-x", "not defined: -x"},
 		{"-n", "needs an argument"},
-		{"contexts", `no object "contexts": take one of context, flow, policy, config, stats, cga, hba, path, locator, monitor, top, daemon, doctor, completion, help`},
+		{"contexts", `no object "contexts": take one of context, flow, policy, config, stats, cga, hba, path, locator, monitor, hook, top, daemon, doctor, completion, help`},
 		{"config drop", `no command of config "drop"`},
 		{"config show all", `takes no "all"`},
 		{"config set", "needs a key"},

@@ -40,6 +40,8 @@ var objects = []objectRow{
 		about: contextIs + "; all but probe ask shim6d"},
 	{name: "locator", help: "addresses of this host that can be locators"},
 	{name: "monitor", help: "print what changes, as it changes"},
+	{name: "hook", help: "commands that are called when shim6d gives an alarm",
+		about: "ALARM is switch, unprotected or restored; FOLDER has the commands on-ALARM"},
 	{name: "top", help: "the state of all on one screen, as it changes"},
 	{name: "daemon", help: "shim6d"},
 	{name: "doctor", help: "look for what is wrong, and say what to do"},

@@ -203,7 +203,7 @@ func TestTopSizes(t *testing.T) {
 	}
 }
 
-// What came and went is told by the second, and the loss of Probes over the last minutes.
+// Traffic is told by the second, and the loss of Probes over the last minutes.
 func TestTopRates(t *testing.T) {
 	d := &fakeDaemon{overview: overviewOf(1), switches: [][]control.Switch{make([]control.Switch, topSwitches+5)}}
 	at, count := now, octets{}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -31,6 +32,8 @@ type world struct {
 	network *fakeNetwork
 	host    *fakeHost
 	root    string
+	// in is the standard input.
+	in string
 	// name is the host's, "here" if it is empty.
 	name string
 	// The last requests of the tool.
@@ -43,7 +46,7 @@ var errNoFamily = &netlink.Error{Err: fs.ErrNotExist, Message: `the kernel has n
 // callWorld runs the tool and returns its status and what it printed.
 func callWorld(w *world, args ...string) (int, string, string) {
 	var out, errs bytes.Buffer
-	t := &tool{out: &out, err: &errs, system: w.system()}
+	t := &tool{in: strings.NewReader(w.in), out: &out, err: &errs, system: w.system()}
 	return t.run(args), out.String(), errs.String()
 }
 

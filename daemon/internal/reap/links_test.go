@@ -35,7 +35,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// What is remembered has limits, and an answer counts once.
+// The memory of Probes has limits, and an answer counts once.
 func TestLinksAreLimited(t *testing.T) {
 	var l links
 	for i := range 2 * maxLinks {

@@ -31,7 +31,7 @@ _shim6tool()
 	esac
 	case "$object${command:+ $command}" in
 	"")
-		words="context flow policy config stats cga hba path locator monitor top daemon doctor completion help"
+		words="context flow policy config stats cga hba path locator monitor hook top daemon doctor completion help"
 		[[ $cur != -* ]] || words="-j -json -p -pretty -s -statistics -t -timestamp -ts -tshort -n -netns -socket -v -version -h -help"
 		;;
 	"context") words="show add del flush set trigger update help" ;;
@@ -65,6 +65,7 @@ _shim6tool()
 	"locator") words="show dns help" ;;
 	"locator dns") words="ttl nsupdate" ;;
 	"monitor") words="all config context path policy protection help" ;;
+	"hook") words="example run help" ;;
 	"top") words="show help" ;;
 	"daemon") words="status reload help" ;;
 	"doctor") words="check peer help" ;;

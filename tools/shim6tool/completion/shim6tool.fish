@@ -36,7 +36,7 @@ complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -s v
 complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -o version
 complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -s h
 complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -o help
-complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -a "context flow policy config stats cga hba path locator monitor top daemon doctor completion help"
+complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -a "context flow policy config stats cga hba path locator monitor hook top daemon doctor completion help"
 complete -c shim6tool -n '__fish_prev_arg_in -socket pds key new-key' -F
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context"' -a "show add del flush set trigger update help"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context show"' -a "fii ulid-local ulid-peer state reap-state"
@@ -69,6 +69,7 @@ complete -c shim6tool -n 'test "$(__shim6tool_words)" = "path use"' -a "fii loca
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "locator"' -a "show dns help"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "locator dns"' -a "ttl nsupdate"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "monitor"' -a "all config context path policy protection help"
+complete -c shim6tool -n 'test "$(__shim6tool_words)" = "hook"' -a "example run help"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "top"' -a "show help"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "daemon"' -a "status reload help"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "doctor"' -a "check peer help"
