@@ -2,6 +2,8 @@
 
 package reap
 
+import "shim6/daemon/internal/engine"
+
 // Sentences that say why a context is not protected. Each has a name in lackNames.
 const (
 	noShim6       = "the peer has no Shim6"
@@ -23,6 +25,7 @@ const (
 // lackNames are short names of the sentences, for counters. They are part of the control socket.
 var lackNames = map[string]string{
 	noShim6: "no-shim6", unanswering: "no-answer", notYet: "not-answered-yet", noLocator: "no-locator", noContext: "no-context",
+	engine.PeerTranslated.String(): "peer-translated", engine.ProofIgnored.String(): "proof-ignored",
 	temporaryULID: "temporary-ulid", foreignULID: "unproved-ulid", oneProvider: "one-provider", ourBroken: "broken-or-unused", ourUnfit: "no-fitting-pair",
 	theirBroken: "broken-or-unproved", theirUnfit: "no-fitting-pair", theirOne: "one-provider", theirUnknown: "none-told",
 }
