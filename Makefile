@@ -47,6 +47,7 @@ bashdir ?= $(prefix)/share/bash-completion/completions
 zshdir ?= $(prefix)/share/zsh/site-functions
 fishdir ?= $(prefix)/share/fish/vendor_completions.d
 firewalldir ?= $(prefix)/lib/firewalld/services
+datadir ?= $(prefix)/share
 mandir ?= $(prefix)/share/man
 unitdir ?= $(prefix)/lib/systemd/system
 catalogdir ?= $(prefix)/lib/systemd/catalog
@@ -56,8 +57,8 @@ INSTALL := install -D -m
 .PHONY: test-help lint unit build test-programs module install module-install deb generate check test soak soak-streams demo conformance failover failover-default bench-crypto bench-datapath bench-instructions bench-engine clean
 
 build:
-	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool ./daemon/shim6d
-	@GO=$(GO) packaging/licenses.sh build/licenses build/bin/shim6tool build/bin/shim6d
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool ./tools/shim6web ./daemon/shim6d
+	@GO=$(GO) packaging/licenses.sh build/licenses build/bin/shim6tool build/bin/shim6web build/bin/shim6d
 
 # The tests in guests also need these.
 test-programs: build
@@ -74,6 +75,7 @@ module-install:
 install:
 	$(INSTALL) 755 build/bin/shim6d $(DESTDIR)$(prefix)/sbin/shim6d
 	$(INSTALL) 755 build/bin/shim6tool $(DESTDIR)$(prefix)/bin/shim6tool
+	$(INSTALL) 755 build/bin/shim6web $(DESTDIR)$(prefix)/sbin/shim6web
 	[ -e $(DESTDIR)$(sysconfdir)/shim6d.conf ] || \
 		$(INSTALL) 644 daemon/shim6d/shim6d.conf $(DESTDIR)$(sysconfdir)/shim6d.conf
 	$(INSTALL) 644 daemon/shim6d/shim6d.service $(DESTDIR)$(unitdir)/shim6d.service
@@ -83,6 +85,11 @@ install:
 	sed -i 's|/usr/bin/|$(prefix)/bin/|' $(DESTDIR)$(unitdir)/shim6-hook@.service
 	install -d -m 755 $(DESTDIR)$(sysconfdir)/shim6/hooks
 	$(INSTALL) 644 daemon/shim6d/shim6d.catalog $(DESTDIR)$(catalogdir)/shim6d.catalog
+	$(INSTALL) 644 tools/shim6web/shim6web.socket $(DESTDIR)$(unitdir)/shim6web.socket
+	$(INSTALL) 644 tools/shim6web/shim6web.service $(DESTDIR)$(unitdir)/shim6web.service
+	sed -i 's|/usr/sbin/|$(prefix)/sbin/|' $(DESTDIR)$(unitdir)/shim6web.service
+	$(INSTALL) 644 tools/shim6web/prometheus/shim6.rules.yml $(DESTDIR)$(datadir)/shim6/prometheus/shim6.rules.yml
+	$(INSTALL) 644 tools/shim6web/grafana/shim6.json $(DESTDIR)$(datadir)/shim6/grafana/shim6.json
 	$(INSTALL) 644 daemon/shim6d/shim6d.sysusers $(DESTDIR)$(sysusersdir)/shim6d.conf
 	for f in docs/man/*.[578]; do \
 		$(INSTALL) 644 $$f $(DESTDIR)$(mandir)/man$${f##*.}/$${f##*/} && \

@@ -17,7 +17,7 @@ while getopts v:o:Z: f; do
 	esac
 done
 [ $# -lt "$OPTIND" ] || { echo "deb.sh: unexpected arguments: $*" >&2; exit 2; }
-for p in shim6d shim6tool; do
+for p in shim6d shim6tool shim6web; do
 	[ -x build/bin/$p ] || { echo "deb.sh: there is no build/bin/$p: run make first" >&2; exit 1; }
 done
 [ -d build/licenses ] || { echo "deb.sh: there is no build/licenses: run make first" >&2; exit 1; }

@@ -23,6 +23,8 @@ echo "$folders" | while read -r module dir; do
 	done
 	[ $n -gt 0 ] || { echo "licenses.sh: no license in $dir of $module" >&2; exit 1; }
 done
+# The page of shim6web has a library for charts in it.
+install -D -m 644 tools/shim6web/assets/vendor/uPlot.LICENSE "$new/uPlot/LICENSE"
 chmod 755 "$new"
 
 # Tests that run side by side build in one tree. So one build at a time is here, and files that

@@ -60,6 +60,7 @@ words()
 # Without these programs the Go tests skip what needs them; -prepare installs the programs.
 completion() { SHIM6_NO_SKIP=1 go test -run Completion ./tools/shim6tool; }
 dissector() { SHIM6_NO_SKIP=1 go test -run Tshark ./daemon/wire; }
+web() { SHIM6_NO_SKIP=1 go test -count=1 -run 'Page|Promtool|Alerts|Memory' ./tools/shim6web; }
 firewall() { SHIM6_NO_SKIP=1 go test -run Nftables ./examples; }
 
 # Some of checkpatch's rules do not apply to these files:
@@ -121,7 +122,8 @@ installs()
 	local i=$tmp/installed f
 
 	make -s build && make -s install DESTDIR="$i" || return
-	for f in usr/local/sbin/shim6d usr/local/bin/shim6tool usr/local/share/man/man8/shim6d.8.gz etc/shim6d.conf \
+	for f in usr/local/sbin/shim6d usr/local/bin/shim6tool usr/local/sbin/shim6web usr/local/share/shim6/grafana/shim6.json \
+		usr/local/share/shim6/prometheus/shim6.rules.yml usr/local/share/man/man8/shim6web.8.gz usr/local/share/man/man8/shim6d.8.gz etc/shim6d.conf \
 		usr/local/lib/sysusers.d/shim6d.conf usr/local/share/bash-completion/completions/shim6tool \
 		usr/local/share/zsh/site-functions/_shim6tool usr/local/share/fish/vendor_completions.d/shim6tool.fish; do
 		[ -e "$i/$f" ] || { echo "no $f"; find "$i"; return 1; }
@@ -136,6 +138,9 @@ installs()
 		{ cat "$tmp/security"; return 1; }
 	# Hooks have the network, and nothing else.
 	systemd-analyze security --offline=true --threshold=14 "$(find "$i" -name shim6-hook@.service)" >"$tmp/security" ||
+		{ cat "$tmp/security"; return 1; }
+	# The page has no rights; the exposure is that of the network.
+	systemd-analyze security --offline=true --threshold=13 "$(find "$i" -name shim6web.service)" >"$tmp/security" ||
 		{ cat "$tmp/security"; return 1; }
 }
 
@@ -218,6 +223,7 @@ sources()
 	check "completion is tried in each shell that has it" completion
 	check "tshark agrees with what is encoded" dissector
 	check "nft takes the example of a firewall" firewall
+	check "the page in Chromium, and what Prometheus says of metrics and alerts" web
 }
 
 echo "TAP version 13"

@@ -16,6 +16,7 @@ func TestDependencies(t *testing.T) {
 		"shim6/daemon/config":   {"shim6/daemon/internal/", "shim6/daemon/locator"},
 		"shim6/daemon/locator":  {"shim6/daemon/internal/"},
 		"shim6/tools/shim6tool": {"shim6/daemon/internal/"},
+		"shim6/tools/shim6web":  {"shim6/daemon/internal/", "shim6/daemon/locator"},
 	} {
 		out, err := exec.Command("go", "list", "-deps", of).Output()
 		if err != nil {

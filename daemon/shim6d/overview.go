@@ -20,8 +20,8 @@ const (
 	// overviewSlice is how many contexts the loop looks at before it does other work: that
 	// takes a millisecond or two.
 	overviewSlice = 200
-	// overviewAge is how old an overview is at least when the next one is made, and overviewShare
-	// how many times as old as it took to make.
+	// overviewAge is how old an overview is at least when the next one is made, unless something
+	// has happened since, and overviewShare how many times as old as it took to make.
 	overviewAge   = 250 * time.Millisecond
 	overviewShare = 10
 )
@@ -41,7 +41,12 @@ func (b backend) Overview(ctx context.Context) (*control.Overview, error) {
 	v := &b.d.overviews
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.last != nil && time.Since(v.made) < max(overviewAge, overviewShare*v.took) {
+	sequence, err := look(ctx, b.d, func() uint64 { return b.d.history.events.sequence() })
+	if err != nil {
+		return nil, err
+	}
+	age := time.Since(v.made)
+	if v.last != nil && (age < overviewShare*v.took || age < overviewAge && v.last.Sequence == sequence) {
 		return v.last, nil
 	}
 	began := time.Now()

@@ -46,6 +46,8 @@ var testPrograms = []program{
 	{"/usr/bin/dbus-daemon", "dbus"}, {"/usr/sbin/NetworkManager", "network-manager"},
 	{"/usr/sbin/dhcpcd", "dhcpcd-base"}, {"/usr/bin/firewall-cmd", "firewalld"}, {"/usr/sbin/ufw", "ufw"},
 	{"/usr/bin/zsh", "zsh"}, {"/usr/bin/fish", "fish"},
+	{"/usr/bin/chromium", "chromium"}, {"/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", "fonts-dejavu-core"},
+	{"/usr/bin/promtool", "prometheus"},
 }
 
 // installMissing installs the packages of programs that are missing, with tests also of
