@@ -62,7 +62,7 @@ build:
 
 # The tests in guests also need these.
 test-programs: build
-	CGO_ENABLED=0 $(GO) build -buildvcs=false -o build/bin/ ./tests/selftests/plot ./tests/selftests/quic_flow
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -o build/bin/ ./tests/selftests/plot ./tests/selftests/quic_flow ./tests/selftests/look
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -tags answers -o build/bin/answers ./tools/shim6tool
 
 module:

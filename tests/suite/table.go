@@ -43,6 +43,7 @@ var plans = map[string]plan{
 	"roam":           {kernels: []string{"latest"}},
 	"source":         {kernels: []string{"latest"}},
 	"topology":       {kernels: []string{"latest"}},
+	"web":            {kernels: []string{"latest"}, cost: 120},
 	"examples":       {kernels: []string{"latest"}},
 	"temporary":      {kernels: []string{"latest"}},
 	"hosts":          {kernels: []string{"latest"}},

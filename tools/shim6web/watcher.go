@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -62,6 +63,8 @@ type watcher struct {
 	lines    *timelines
 	traffic  map[string]octets
 	rates    map[string]rate
+	// warned: the log has said that traffic is not known. watchTraffic alone uses it.
+	warned bool
 	// stats are the module's counters of a time.
 	stats   []netlink.Stat
 	statsAt time.Time
@@ -199,13 +202,11 @@ func (w *watcher) watchTraffic(ctx context.Context) {
 
 // sample reads what interfaces and connections have carried.
 func (w *watcher) sample(now time.Time) {
-	traffic, err := w.host.traffic()
-	if err != nil {
-		w.log.Debug("traffic", "error", err)
-	}
-	list, err := w.host.sockets()
-	if err != nil {
-		w.log.Debug("connections", "error", err)
+	traffic, err1 := w.host.traffic()
+	list, err2 := w.host.sockets()
+	if err := errors.Join(err1, err2); err != nil && !w.warned {
+		w.warned = true
+		w.log.Warn("what interfaces and connections carry is not known, so timelines have gaps", "error", err)
 	}
 	w.mu.Lock()
 	passed := now.Sub(w.lines.at).Seconds()
