@@ -24,7 +24,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/daemon.sh"
 . "$here/packages.sh"
 . "$here/systemd.sh"
-need dpkg dpkg-deb dkms ip tc modprobe pgrep nsenter unshare setpriv ssh sshd ssh-keygen jq \
+need curl dpkg dpkg-deb dkms ip tc modprobe pgrep nsenter unshare setpriv ssh sshd ssh-keygen jq \
 	systemctl systemd-analyze systemd-sysusers
 release=$(uname -r)
 modules=/lib/modules/$release
@@ -144,6 +144,31 @@ daemon_package()
 			"$(inside systemd-analyze verify --man=no shim6-hook.socket 2>&1 | grep shim6-hook)" ""
 }
 
+web() { inside systemctl show -P "$1" shim6web.service; }
+
+# page_off_and_on: the page is off until its socket is enabled. The first request then starts
+# shim6web, which has no rights, and all that it reads all the same.
+page_off_and_on()
+{
+	local page=http://localhost:6140
+
+	expect_eq "its socket at first" "$(inside systemctl is-enabled shim6web.socket) $(inside systemctl is-active shim6web.socket)" \
+		"disabled inactive" && inside systemctl enable -q --now shim6web.socket &&
+	busywait 20 inside curl -sf -o "$TEST_TMP/screen" $page/api/screen &&
+	busywait 20 page_shows '.overview.status.kernel' && busywait 60 page_shows '.doctor.findings | length > 3' &&
+	inside curl -s $page/metrics | grep -q '^shim6_kernel_events_total{counter="switches"} ' ||
+		{ cat "$TEST_TMP/screen"; inside journalctl -u shim6web.service; fail "there is no page"; return 1; }
+	expect_eq "a stranger's answer" "$(inside curl -s -o /dev/null -w '%{http_code}' -H 'Host: evil.example' $page/)" 421 &&
+	expect_eq "its capabilities, privileges and system calls" \
+		"$(inside sed -n 's/^\(CapBnd\|CapEff\|NoNewPrivs\|Seccomp\):\t//p' "/proc/$(web MainPID)/status" | xargs)" \
+		"0000000000000000 0000000000000000 1 2" &&
+	expect_eq "what systemd has against the units" \
+		"$(inside systemd-analyze verify --man=no shim6web.socket shim6web.service 2>&1 | grep shim6web)" ""
+}
+
+# page_shows FILTER: it is true of what the page shows.
+page_shows() { inside curl -sf http://localhost:6140/api/screen | tee "$TEST_TMP/screen" | jq -e "$1" >/dev/null; }
+
 edited() { shim6tool -n "${ns}a" -j config show | jq -e '.[]."trigger-packets" == 7' >/dev/null; }
 
 # reload: changes to /etc/shim6d.conf take effect without a restart.
@@ -228,6 +253,7 @@ upgrade()
 	session_lives 60 && grep '^tick' "$TEST_TMP/ssh/out" | diff "$TEST_TMP/ticks" - || { fail "words are lost"; return 1; }
 	[ $status = 0 ] && dpkg_has shim6 "$two" && dpkg_has shim6-dkms "$two" && dkms_built "$two" "$release" || return
 	unit_runs && [ "$(unit MainPID)" != "$pid" ] || { fail "it is the daemon of before"; return 1; }
+	busywait 20 page_shows ".version == \"$(shim6tool -version | awk '{ print $NF }')\"" || { fail "the page is not there"; return 1; }
 	loaded "$one" && expect_eq "the context" "$(tags a; tags b)" "$before" && established && edited &&
 		cmp /etc/shim6d.conf "$TEST_TMP/edited" && [ -e /etc/shim6d.conf.dpkg-dist ]
 }
@@ -273,6 +299,7 @@ run_test "deb: the packages are made by dpkg-deb" build
 run_test "deb: shim6-dkms is installed, and DKMS has the module" module_package
 run_test "deb: modprobe loads it" module_loads
 run_test "deb: shim6 brings programs, user and unit, and systemd starts it" daemon_package
+run_test "deb: the page is off until its socket is enabled, and has no rights" page_off_and_on
 run_test "deb: systemctl reload" reload
 run_test "deb: a session of the packages' daemons is re-homed" session
 run_test "deb: an upgrade of both packages drops no session" upgrade
