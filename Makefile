@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# make demo		show the main job in a guest, with a picture in build/demo
-#			(as root or with sudo)
+# make demo		show the main job in a guest, with pictures in build/demo, and
+#			then the pages of its hosts (as root or with sudo)
 # make test		run all tests, in guests and without (as root or with sudo)
 # make test ONLY=NAME [K=KERNEL] [REPEAT=COUNT]
 #			run one test or case (make test-help says more)
@@ -149,9 +149,8 @@ failover-default:
 		-- tests/selftests/run.sh test_outages.sh
 	@cat build/failover-default/outages.txt
 
-# One emulated processor is faster than two that take turns.
 demo:
-	$(RUN) -k 6.12 -c 1 -o build/demo -e SHIM6_DEMO_SHOWN=build/demo -- tests/selftests/demo.sh
+	tests/demo.sh
 
 # A User Mode kernel in real time: native speed, one processor.
 bench-datapath:

@@ -5,6 +5,10 @@
 # session and streams while a provider is cut off and another becomes a black hole.
 # $SHIM6_ARTIFACTS has a picture of what arrived, and the data for it. The demo fails
 # if a session does.
+#
+# Each host has the page of shim6web. With SHIM6_DEMO_PORTS="PORT PORT", those of a and b
+# are at these ports of this machine's 10.0.2.15 in the end, until there is a file "seen"
+# beside the picture (tests/demo.sh).
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh" >/dev/null
@@ -86,6 +90,48 @@ answers() { in_ns a ping -6 -q -n -c 1 -W 1 -I "$1" "$2" >/dev/null; }
 
 # provider_2_loses PERCENT: of the packets of its customer, on the way to the core.
 provider_2_loses() { tc -n "${ns}p2" qdisc replace dev core root netem delay 5ms loss "$1%"; }
+
+# --- the page ----------------------------------------------------------------
+
+# page HOST: shim6web runs there, when nothing else does: an emulated machine is slow. Its checks wait
+# for the end.
+page()
+{
+	printf '#!/bin/sh\n[ ! -e "%s" ] || exec shim6tool "$@"\necho "[]"\n' "$TEST_TMP/over" >"$TEST_TMP/checks" && chmod +x "$TEST_TMP/checks" || return
+	# Not on a host's own loopback: all of them are reached by the file.
+	ip netns exec "${ns}$1" nice -n 5 shim6web -listen "unix:$(daemon_dir "$1")/web" -socket "$(daemon_dir "$1")/socket" \
+		-tool "$TEST_TMP/checks" 2>"$(daemon_dir "$1")/web.log" 9>&- &
+}
+
+# pages_shown PORT PORT: of a and of b, until somebody has seen them.
+pages_shown()
+{
+	local h port
+
+	: >"$TEST_TMP/over"
+	modprobe virtio_net && busywait 20 card_there && ip link set "$card" up && ip addr add 10.0.2.15/24 dev "$card" || return
+	for h in a b; do
+		curl -s -o /dev/null --unix-socket "$(daemon_dir $h)/web" -X POST http://localhost/api/doctor
+		port=$1
+		shift
+		systemd-socket-activate -l "10.0.2.15:$port" /lib/systemd/systemd-socket-proxyd "$(daemon_dir $h)/web" \
+			2>>"$TEST_TMP/pages.log" 9>&- &
+	done
+	: >"$OUT/live"
+	busywait 3000 test -e "$OUT/seen"
+	rm -f "$OUT/live"
+}
+
+# card_there: the machine's card, whose name is in "card".
+card_there()
+{
+	local f
+
+	for f in /sys/class/net/*/device; do
+		[ ! -e "$f" ] || { f=${f%/device} card=${f##*/}; return 0; }
+	done
+	return 1
+}
 
 # --- sessions and streams ----------------------------------------------------
 
@@ -190,6 +236,7 @@ daemons_begin && ssh_keys && daemon_runs a && daemon_runs b || give_up "shim6d d
 say "the routers announce a prefix each (radvd)"
 routers_up || give_up "radvd does not start"
 meanwhile || give_up "the demo can't be set up"
+page a && page b || give_up "there are no pages"
 busywait 60 all_made || { cat "$TEST_TMP"/*.d/log; give_up "shim6d has made no addresses"; }
 say "shim6d has made addresses that prove each other (HBA), and set up their routes:"
 more "a: $A1, $A2" "b: $B1, $B2"
@@ -253,7 +300,13 @@ for flow in tcp:5001 udp:5002; do
 		[ -n "$ms" ] && [ "$ms" != never ] && [ "$ms" -lt 4000 ] || { say "$flow: too long, when $what"; failed=1; }
 	done
 done
+# The page has told the same.
+curl -s -o "$OUT/demo.screen.json" --unix-socket "$(daemon_dir a)/web" http://localhost/api/screen || { cat "$(daemon_dir a)/web.log"; failed=1; }
 [ $failed = 0 ] || { more "$(grep -hv level=DEBUG "$(daemon_dir a)/log")"; give_up "not as it should be"; }
+if [ -n "${SHIM6_DEMO_PORTS:-}" ]; then
+	# shellcheck disable=SC2086
+	pages_shown $SHIM6_DEMO_PORTS || { cat "$TEST_TMP/pages.log"; give_up "the pages can't be shown"; }
+fi
 # In a guest of its own, all this ends with the guest, without a clean-up.
 [ -z "${SHIM6_DEMO_SHOWN:-}" ] || trap - EXIT
 say "done: the picture is ${SHIM6_DEMO_SHOWN:-$OUT}/demo.svg"

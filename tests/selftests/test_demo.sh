@@ -5,7 +5,7 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
-need ip tc radvd ping python3 jq modprobe shim6tool shim6d plot ssh sshd ssh-keygen
+need ip tc radvd ping python3 jq curl modprobe shim6tool shim6d shim6web plot ssh sshd ssh-keygen
 
 export SHIM6_ARTIFACTS=$TEST_TMP/out
 D=$SHIM6_ARTIFACTS/demo
@@ -65,6 +65,14 @@ moved_twice()
 	moved "$CUT" "provider 1 is back" 2 && moved "$HOLE" "provider 2 is back" 1 || { cat "$D.events.csv"; fail "they were not"; }
 }
 
+# paged: the page of host a has both switches, and what was found out of each.
+paged()
+{
+	jq -e '[.switches[] | select(.direction == "outbound" and .outage > 0) | ."to-link"] | index("up2") and index("up1")' "$D.screen.json" >/dev/null &&
+	jq -e '.verdict.level == "good" and (.overview.links | length) == 2 and .error == null' "$D.screen.json" >/dev/null ||
+		{ jq '{verdict, switches, links: .overview.links}' "$D.screen.json"; fail "the page says something else"; }
+}
+
 svg() { /usr/bin/python3 "$here/demo_svg.py" "$D.svg" "$D.events.csv"; }
 
 set_up "the demo runs to its end" demo
@@ -79,5 +87,6 @@ for line in "HBA" "PROVIDER 1 FAILS" "Shim6 moves all sessions to provider 2" "P
 	run_test "it says: $line" said "$line"
 done
 run_test "the picture has its labels" svg
+run_test "the page of host a says which link failed, and when it was left" paged
 run_test "the module goes" modprobe -r shim6
 tap_end

@@ -375,7 +375,7 @@ func (r *run) qemu(accel string) *exec.Cmd {
 	}
 	args := []string{
 		"-M", "q35", "-cpu", cpu, "-accel", accel, "-smp", strconv.Itoa(cpus), "-m", fmt.Sprintf("%dM", r.memory(2048)),
-		"-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-no-reboot",
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", r.k.Image, "-initrd", r.k.Initrd, "-append", strings.Join(kernelArgs, " "),
 		"-chardev", "file,id=log,path=/dev/fd/5", "-serial", "chardev:log",
 		"-chardev", "file,id=out,path=/dev/fd/3", "-serial", "chardev:out",
@@ -389,7 +389,21 @@ func (r *run) qemu(accel string) *exec.Cmd {
 	if r.o.time == "counted" {
 		args = append(args, "-icount", "shift=0,sleep=off", "-plugin", r.counter+",out="+filepath.Join(r.dir, "counts"))
 	}
+	args = append(args, r.card()...)
 	return exec.Command("qemu-system-x86_64", args...)
+}
+
+// card are the words for the guest's network card: none, or one that leads to the host's loopback
+// alone.
+func (r *run) card() []string {
+	if len(r.o.forward) == 0 {
+		return []string{"-nic", "none"}
+	}
+	net := "user,id=net,restrict=on"
+	for _, p := range r.o.forward {
+		net += fmt.Sprintf(",hostfwd=tcp:127.0.0.1:%s-10.0.2.15:%s", p, p)
+	}
+	return []string{"-netdev", net, "-device", "virtio-net-pci,netdev=net,romfile="}
 }
 
 // kvmWorks tells whether this kernel boots under KVM. A host may have /dev/kvm and

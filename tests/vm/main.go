@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -51,6 +52,9 @@ exits with COMMAND's status. Kernels are fetched or built at first use and kept.
   -m DIR         build this folder's module as well (may be repeated)
   -c COUNT       the guest's processors under QEMU and of smp (default 2)
   -M MIB         the guest's memory (default 1536, under QEMU 2048)
+  -forward PORT  under QEMU: this port of the host's loopback is that of 10.0.2.15
+                 in the guest, which has a card for it and no other way out (may be
+                 repeated)
   -leaks         debug only: after COMMAND, look for memory that it lost
   -v             show the kernel log while it runs
   -prepare       fetch and build the kernel, and install the packages that the
@@ -83,6 +87,7 @@ type options struct {
 	out     string
 	env     list
 	modules list
+	forward list
 	memory  int
 	cpus    int
 	jobs    int
@@ -107,6 +112,7 @@ func parseOptions(args []string) (*options, error) {
 	fs.StringVar(&o.out, "o", "", "")
 	fs.Var(&o.env, "e", "")
 	fs.Var(&o.modules, "m", "")
+	fs.Var(&o.forward, "forward", "")
 	fs.IntVar(&o.memory, "M", 0, "")
 	fs.IntVar(&o.cpus, "c", 2, "")
 	fs.IntVar(&o.jobs, "j", runtime.NumCPU(), "")
@@ -157,6 +163,14 @@ func parseOptions(args []string) (*options, error) {
 	}
 	if o.cpus < 1 || o.cpus > 8 {
 		return nil, fmt.Errorf("-c %d: a guest has 1 to 8 processors", o.cpus)
+	}
+	for _, p := range o.forward {
+		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
+			return nil, fmt.Errorf("-forward %s: it is no port", p)
+		}
+		if k.uml {
+			return nil, fmt.Errorf("-forward %s: kernel %s has no card: take 6.1 or 6.12", p, o.kernel)
+		}
 	}
 	if o.path != "" && !slices.Contains([]string{"source", "build", "log"}, o.path) {
 		return nil, fmt.Errorf("-path %s: it is source, build or log", o.path)

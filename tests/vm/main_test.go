@@ -37,6 +37,8 @@ func TestParseOptions(t *testing.T) {
 
 func TestParseOptionsErrors(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
+		{"-forward 0 true", "it is no port"},
+		{"-k latest -forward 6140 true", "has no card"},
 		{"", "no COMMAND"},
 		{"-k 7 true", `no kernel "7"`},
 		{"-t never true", "virtual, real or counted"},

@@ -128,6 +128,7 @@ func (s *site) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.w.hub.leave()
+	s.w.tell()
 	soon(s.w.hurry)
 	w.Header().Set("Content-Type", "text/event-stream")
 	out := http.NewResponseController(w)

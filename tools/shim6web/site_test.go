@@ -156,6 +156,21 @@ func TestStalledDaemon(t *testing.T) {
 	await(t, r, 5*time.Second, "that shim6d is back", func(s *screen) bool { return s.Verdict.Level == good })
 }
 
+// Without readers a context that begins is asked for soon, so that its timeline begins, and a switch
+// has time.
+func TestQuiet(t *testing.T) {
+	f := newFake(0)
+	w, _ := browse(t, f, options{})
+	eventually(t, 5*time.Second, "shim6d has answered", func() bool { return w.screen().Overview != nil })
+	f.set(func() {
+		f.overview = overviewOf(1)
+		f.list = append(f.list, control.Event{Sequence: 1, Change: &control.Change{Name: glance(0).Name, To: "established"}})
+		close(f.came)
+		f.came = make(chan struct{})
+	})
+	eventually(t, quietPause*3/4, "there is a timeline", func() bool { _, ok := w.draw(glance(0).Name, false); return ok })
+}
+
 // A reader asks for checks, but not as often as he likes.
 func TestDoctor(t *testing.T) {
 	f := newFake(1)

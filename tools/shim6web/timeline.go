@@ -26,6 +26,9 @@ type sample struct {
 	pair    int8
 }
 
+// longestSample is how many seconds a sample may be the mean of.
+const longestSample = 60
+
 // noSample is the pair of a moment of which nothing is known.
 const noSample = -1
 
@@ -90,7 +93,12 @@ func (t *timeline) add(now time.Time, in, out float64, pair control.Pair) {
 	if in > 0 || out > 0 || t.active.IsZero() {
 		t.active = now
 	}
-	t.short.put(now.Unix(), sample{float32(in), float32(out), i})
+	// A mean of several seconds is that of each, where a slow machine is asked less often.
+	v, second := sample{float32(in), float32(out), i}, now.Unix()
+	for s := max(t.short.at, second-longestSample) + 1; s < second && t.short.at > second-longestSample; s++ {
+		t.short.put(s, v)
+	}
+	t.short.put(second, v)
 	m, step := &t.minute, now.Unix()/int64(longStep/time.Second)
 	if m.step != step {
 		if m.n > 0 {
@@ -178,7 +186,7 @@ func (t *timelines) sample(now time.Time, list []connection, pairs map[control.N
 		sums[n] = octets{s.in + c.in - was.in, s.out + c.out - was.out}
 	}
 	t.carried = seen
-	if passed <= 0 || passed > 60 {
+	if passed <= 0 || passed > longestSample {
 		return
 	}
 	for n, p := range pairs {

@@ -32,13 +32,18 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
-// Moments of which nothing is known are gaps, and a clock that is set back does no harm.
+// A sample is the mean of the time since the last one. Moments of which nothing is known are gaps, and
+// a clock that is set back does no harm.
 func TestTimelineGaps(t *testing.T) {
 	l := newTimeline()
 	at := time.Unix(1_800_000_000, 0)
 	l.add(at, 1, 1, pair(a1, b1))
 	l.add(at.Add(10*time.Second), 2, 2, pair(a1, b1))
-	if d := l.draw(false); len(d.Times) != 11 || d.In[5] != nil || d.In[10] == nil || d.Pair[5] != noSample {
+	if d := l.draw(false); len(d.Times) != 11 || *d.In[0] != 8 || *d.In[1] != 16 || *d.In[10] != 16 {
+		t.Errorf("%+v", d.Times)
+	}
+	l.add(at.Add(200*time.Second), 2, 2, pair(a1, b1))
+	if d := l.draw(false); len(d.Times) != 201 || d.In[100] != nil || d.In[200] == nil || d.Pair[100] != noSample {
 		t.Errorf("%+v", d.Times)
 	}
 	l.add(at.Add(-time.Hour), 3, 3, pair(a1, b1))

@@ -18,7 +18,7 @@ import (
 
 const (
 	// overviewPause is between two overviews while somebody reads the page, and quietPause else.
-	// An event brings the next one forward to eventPause.
+	// An event brings the next one forward to eventPause, or to overviewPause without readers.
 	overviewPause = 2 * time.Second
 	quietPause    = 10 * time.Second
 	eventPause    = 200 * time.Millisecond
@@ -29,9 +29,10 @@ const (
 	// retryPause is after a failure.
 	retryPause = time.Second
 	// samplePause is between two samples of traffic, and sampleShare how many times as long as a
-	// sample takes it is at least.
-	samplePause = time.Second
-	sampleShare = 20
+	// sample takes it is at least, up to slowSamplePause: a busy machine takes long for any.
+	samplePause     = time.Second
+	sampleShare     = 20
+	slowSamplePause = 5 * time.Second
 	// doctorPause is between two examinations that nobody asks for, doctorSoon the least, and
 	// doctorTimeout what one may take.
 	doctorPause   = 10 * time.Minute
@@ -142,8 +143,15 @@ func (w *watcher) watchOverview(ctx context.Context) {
 		if w.hub.readers() > 0 || err != nil {
 			d = overviewPause
 		}
-		// The first reader should not wait, nor an event.
-		if !pause(ctx, d, w.hurry) || !pause(ctx, eventPause, nil) {
+		if !pause(ctx, d, w.hurry) {
+			return
+		}
+		// Several events come at once.
+		d = eventPause
+		if w.hub.readers() == 0 {
+			d = overviewPause
+		}
+		if !pause(ctx, d, nil) {
 			return
 		}
 	}
@@ -165,11 +173,16 @@ func (w *watcher) watchEvents(ctx context.Context) {
 		if len(e.Events) > 0 {
 			w.happened(e.Events)
 		}
-		if len(e.Events) > 0 || e.Missed {
+		if e.Missed || w.hub.readers() > 0 && len(e.Events) > 0 || slices.ContainsFunc(e.Events, begins) {
 			soon(w.hurry)
 		}
 	}
 }
+
+// begins reports whether a context can be used from an event on. Its timeline should begin then, also
+// if nobody reads. All else can wait without readers: at the time of a switch a slow machine has
+// better things to do.
+func begins(e control.Event) bool { return e.Change != nil && e.Change.To == "established" }
 
 // happened takes events. A switch is shown at once, and not only when the next overview comes.
 func (w *watcher) happened(list []control.Event) {
@@ -194,7 +207,8 @@ func (w *watcher) watchTraffic(ctx context.Context) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		w.sample(began)
-		if !pause(ctx, max(samplePause-time.Since(began), sampleShare*time.Since(began)), nil) {
+		took := time.Since(began)
+		if !pause(ctx, max(samplePause-took, min(sampleShare*took, slowSamplePause)), nil) {
 			return
 		}
 	}
@@ -234,6 +248,9 @@ func (w *watcher) sample(now time.Time) {
 	}
 	w.lines.sample(now, list, pairs)
 	w.mu.Unlock()
+	if w.hub.readers() == 0 {
+		return
+	}
 	b, err := json.Marshal(shown)
 	if err == nil {
 		w.hub.publish("traffic", b)
@@ -292,8 +309,11 @@ func (w *watcher) links() map[netip.Addr]string {
 	return links
 }
 
-// tell gives readers the screen.
+// tell gives readers the screen. Without any it does nothing: the next one calls it first.
 func (w *watcher) tell() {
+	if w.hub.readers() == 0 {
+		return
+	}
 	if b, err := json.Marshal(w.screen()); err == nil {
 		w.hub.publish("screen", b)
 	} else {
