@@ -98,9 +98,11 @@ func TestOverviewOfMany(t *testing.T) {
 		longest = max(longest, time.Since(at))
 		select {
 		case o := <-done:
-			t.Logf("%v in all, and the loop was away for %v", time.Since(began), longest)
-			if o.States["established"] != 20_000 || longest > 500*time.Millisecond {
-				t.Errorf("%v, and the loop was away for %v", o.States, longest)
+			// The machine may be busy with other tests, so the limit is relative.
+			all := time.Since(began)
+			t.Logf("%v in all, and the loop was away for %v", all, longest)
+			if o.States["established"] != 20_000 || longest > all/2 {
+				t.Errorf("%v, and the loop was away for %v of %v", o.States, longest, all)
 			}
 			return
 		default:
