@@ -75,9 +75,26 @@ func (p *patient) checkPairsOf(n control.Name) {
 		p.add("pairs", resultWarn, fmt.Sprintf("the pairs of %s: %v", nameText(n), err), "")
 		return
 	}
-	for _, x := range after {
+	for i, x := range after {
+		if better(after[:i], x, before) || better(after[i+1:], x, before) {
+			continue
+		}
 		p.addPair(x, answered(before, x))
 	}
+}
+
+// better reports whether one of these pairs has the addresses of x, and says more: it was answered, and
+// x was not; or both were, or were not, and it is the current one or native.
+func better(list []control.Path, x control.Path, before []control.Path) bool {
+	return slices.ContainsFunc(list, func(y control.Path) bool {
+		if y.LocatorLocal != x.LocatorLocal || y.LocatorPeer != x.LocatorPeer {
+			return false
+		}
+		if a := answered(before, y); a != answered(before, x) {
+			return a
+		}
+		return y.Current || !x.Current && y.Encapsulation < x.Encapsulation
+	})
 }
 
 // probeAll has the pairs of a context probed. shim6d refuses while it asks for a reason of its own,
@@ -116,6 +133,9 @@ func (p *patient) addPair(x control.Path, passes bool) {
 	of := fmt.Sprintf("from %v to %v", x.LocatorLocal, x.LocatorPeer)
 	if x.Current {
 		of += ", by which payload goes,"
+	}
+	if x.Encapsulation.String() != "native" {
+		of += " by " + x.Encapsulation.String()
 	}
 	if passes {
 		p.add("pairs", resultOK, fmt.Sprintf("%s a Probe was answered after %.1fms", of, x.RTT), "")
