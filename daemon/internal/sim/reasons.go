@@ -136,13 +136,17 @@ func (h *host) about(p packet, m wire.Message) (u engine.ULIDs, ok bool) {
 	case *wire.R2:
 		return exchange(m.InitiatorNonce)
 	case *wire.R1bis:
-		for _, u := range h.kernel.Order() {
-			k := h.kernel.Get(u)
+		// The kernel keeps the tag of a context that has fallen back to I1-SENT. Where tags are few,
+		// another context may have the same.
+		for _, of := range h.kernel.Order() {
+			k := h.kernel.Get(of)
 			if k.HasTagPeer && k.TagPeer == m.PacketContextTag && (p.source == k.Peer || slices.Contains(k.LocatorsPeer, p.source)) {
-				return u, true
+				if u, ok = of, true; k.State == engine.Established {
+					break
+				}
 			}
 		}
-		return u, false
+		return u, ok
 	}
 	if tag, tagged := wire.ReceiverContextTag(p.message); tagged {
 		if k := h.kernel.ByTag(tag); k != nil {
