@@ -94,9 +94,6 @@ second()
 	no140 2 4 && begins tcp udp && carried_are native native && away 3500 && carried_are udp udp && back && carried_are native native
 }
 
-# guarded: stateful routers are at both ends, and protocol 140 passes them as any other.
-guarded() { cpe $TOPO_PROVIDERS && begins tcp udp && carried_are native native && away 3500 && back; }
-
 # idle: nothing is said for a quarter of an hour, and then the outer host speaks first.
 idle()
 {
@@ -194,9 +191,6 @@ run_test "no path carries protocol 140: a context is made, and a session survive
 run_test "only the second paths drop it" story second
 run_test "stateful routers at one end" story eval 'cpe 1 2 && RETURNS="at_home a" everywhere 3500 tcp udp'
 run_test "stateful routers at one end, and an idle session" story idle 1 2
-run_test "stateful routers at both ends, natively" story guarded
-run_test "stateful routers at both ends, and no path carries protocol 140" story eval 'cpe $TOPO_PROVIDERS && everywhere 3500 tcp udp'
-run_test "stateful routers at both ends, and an idle session" story idle $TOPO_PROVIDERS
 run_test "udp = never: as without it, until a reload" story never
 run_test "a peer that has never heard of it" story stubborn
 run_test "udp = always: nothing by protocol 140" story always
