@@ -145,7 +145,7 @@ struct shim6_hints {
  * @misses: how often lately the daemon was told that an answer is missed
  * @last_probed: jiffies when the daemon last told what Probes have shown, or a
  *	Keepalive was heard that was waited for, or 0
- * @reminded: jiffies when the timer last sent a Keepalive for routers alone; the
+ * @reminded: jiffies when the timer last sent a Keepalive, which routers see; the
  *	timer writes it
  * @expired: jiffies when the daemon was last told that the context is quiescent;
  *	the timer writes it

@@ -81,6 +81,10 @@ type accepted struct {
 	// unheard counts R2s since the peer has shown that it has the context, the first at unheardAt.
 	unheard   uint8
 	unheardAt time.Duration
+	// shown: it has shown that, with the tag that it has now.
+	shown bool
+	// ignored: it seems to accept no R2.
+	ignored bool
 }
 
 // announced is what the peer knows of us.

@@ -72,8 +72,8 @@ func (e *Engine) Encapsulations(p Pair) (first, second Encapsulation, both bool)
 }
 
 // Learn notes how a pair between two networks was found to carry messages: in UDP and not
-// natively, or natively. The next context between them begins like that. Every day native is
-// tried again first.
+// natively, or natively. The next context between them begins like that. After ten minutes, and later
+// every day, native is tried again first.
 func (e *Engine) Learn(p Pair) {
 	if e.config.UDP == UDPAuto && e.carriers.learn(p, e.now) {
 		e.emit(Learned{e.carriers.entry(p, e.now)})

@@ -34,7 +34,9 @@ type Engine struct {
 
 	holds     map[Pair]*hold
 	obstacles obstacles
-	holdOrder *list.List
+	// strangerAt is when the next obstacle without a context may be told.
+	strangerAt time.Duration
+	holdOrder  *list.List
 
 	carriers  carriers
 	timers    timers

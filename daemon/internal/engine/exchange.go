@@ -80,7 +80,7 @@ func (e *Engine) takePeer(c *context, tag wire.ContextTag, o offer, p packet) {
 	e.unindex(c)
 	if !c.hasTagPeer || c.tagPeer != tag {
 		c.tagPeer, c.hasTagPeer = tag, true
-		c.accepted.unheard = 0
+		c.accepted.unheard, c.accepted.shown, c.accepted.ignored = 0, false, false
 		c.kernel.changed |= FieldTagPeer
 	}
 	e.setPeers(c, o.peers(c, p.source))

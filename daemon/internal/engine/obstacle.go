@@ -53,6 +53,8 @@ const (
 	// maxObstacles is how many ULID pairs are remembered, for obstacleTime.
 	maxObstacles = 4096
 	obstacleTime = time.Hour
+	// strangerPause is between obstacles of peers without a context.
+	strangerPause = 5 * time.Second
 )
 
 // obstacles are those of ULID pairs. They outlive contexts and hold-downs, so that users are told
@@ -108,6 +110,13 @@ func (e *Engine) translated(local, ulid netip.Addr, c *context) {
 		// This is about another host behind the same address.
 		return
 	}
+	if c == nil {
+		// Anybody who can receive at many addresses could fill the log.
+		if e.now < e.strangerAt {
+			return
+		}
+		e.strangerAt = e.now + strangerPause
+	}
 	e.hinder(ULIDs{Local: local, Peer: ulid}, PeerTranslated)
 	if c != nil && c.exchange.rounds > 0 {
 		e.holdDown(c, EFailed, ICMPHolddownTime, "the peer's proof is of another address")
@@ -120,8 +129,8 @@ func (e *Engine) hindered(c *context) bool {
 	return !c.state.Sends() && e.Obstacle(c.ulids) == PeerTranslated
 }
 
-// unheard counts an R2. If nothing shows that the peer accepts them, it is asked: a peer that has the
-// context acknowledges an Update Request. Without that the requests may be ones that somebody repeats.
+// unheard counts an R2. If nothing has shown that the peer accepts them, it is asked: a peer that has the
+// context acknowledges an Update Request. The requests may be ones that somebody repeats.
 func (e *Engine) unheard(c *context) {
 	a := &c.accepted
 	if a.unheard == 0 {
@@ -135,20 +144,22 @@ func (e *Engine) unheard(c *context) {
 
 // suspects reports whether R2s have gone unheard for long.
 func (e *Engine) suspects(c *context) bool {
-	return c.accepted.unheard == maxUnheard && e.now-c.accepted.unheardAt >= unheardTime
+	return !c.accepted.shown && c.accepted.unheard == maxUnheard && e.now-c.accepted.unheardAt >= unheardTime
 }
 
 // unacknowledged is called when an Update Request was repeated so often. The context then keeps its pair
-// (see Session.may) until the peer is heard; the request is repeated for ever.
+// (see Session.may) until the peer is heard; the request is repeated for ever. While the context
+// explores, a lost request says nothing.
 func (e *Engine) unacknowledged(c *context, retries uint8) {
-	if retries >= maxRepeats && e.suspects(c) {
+	if retries >= maxRepeats && e.suspects(c) && c.liveness.state == ReapOperational {
+		c.accepted.ignored = true
 		e.hinder(c.ulids, ProofIgnored)
 	}
 }
 
 // heard is called when a message has shown that the peer has the context.
 func (e *Engine) heard(c *context) {
-	c.accepted.unheard = 0
+	c.accepted.unheard, c.accepted.shown, c.accepted.ignored = 0, true, false
 	delete(e.obstacles, c.ulidPair())
 }
 

@@ -135,3 +135,57 @@ func TestR2sLost(t *testing.T) {
 		t.Errorf("B knows that %v", o)
 	}
 }
+
+// Somebody who has seen the tags repeats I1s while the pair is down. A peer that was heard before is not
+// taken for one that accepts no proof, so the hosts may go on by another pair.
+func TestForgedI1s(t *testing.T) {
+	n, a, b, ab, ba := establishedPair(t)
+	a.handle(Refresh{ULIDs: ab})
+	b.handle(Refresh{ULIDs: ba})
+	n.run()
+	n.pass(time.Hour)
+	tags := map[*host]wire.ContextTag{a: b.context(ba).TagLocal, b: a.context(ab).TagLocal}
+	n.drop = func(s Send) bool {
+		return s.Source == ab.Local && s.Destination == ab.Peer || s.Source == ab.Peer && s.Destination == ab.Local
+	}
+	for range 10 {
+		for h, u := range map[*host]ULIDs{a: ab, b: ba} {
+			h.handle(Control{Source: u.Peer, Destination: u.Local, Message: encode(t, &wire.I1{InitiatorContextTag: tags[h], InitiatorNonce: 1})})
+		}
+		n.pass(4 * time.Second)
+	}
+	for h, u := range map[*host]ULIDs{a: ab, b: ba} {
+		if s, _ := h.e.Session(u); s.Ignored() || h.e.Obstacle(u) != NoObstacle {
+			t.Errorf("%s takes the peer for one that ignores it", h.name)
+		}
+	}
+}
+
+// A good proof ends what a bad one from the same address has told.
+func TestGoodProofAfterBad(t *testing.T) {
+	n, a, b, ab, ba := pairOf(t)
+	from := func(m wire.Message) {
+		b.handle(Control{Source: ab.Local, Destination: ab.Peer, Message: encode(t, m)})
+		n.run()
+	}
+	var r1 *wire.R1
+	n.drop = func(s Send) bool {
+		if s.Type == wire.TypeR1 && r1 == nil {
+			r1 = decode[*wire.R1](t, s)
+		}
+		return false
+	}
+	from(&wire.I1{InitiatorContextTag: 0x1234, InitiatorNonce: 5})
+	pds, _ := b.locals[0].PDS.MarshalBinary()
+	from(&wire.I2{InitiatorContextTag: 0x1234, InitiatorNonce: 5, ResponderNonce: r1.ResponderNonce,
+		Options: wire.Options{r1.Options.ResponderValidator(), &wire.CGAParameterDataStructure{PDS: pds}}})
+	if o := b.e.Obstacle(ba); o != PeerTranslated {
+		t.Fatalf("B knows that %v", o)
+	}
+	a.handle(Acquire{Local: ab.Local, Peer: ab.Peer})
+	n.run()
+	b.inState(ba, Established)
+	if o := b.e.Obstacle(ba); o != NoObstacle {
+		t.Errorf("B knows that %v", o)
+	}
+}

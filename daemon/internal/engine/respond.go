@@ -6,8 +6,8 @@ import (
 	"shim6/daemon/wire"
 )
 
-// receivedI1 answers an I1 (RFC 5533, section 7.9). It makes no state and changes none,
-// because an I1 proves nothing about its sender.
+// receivedI1 answers an I1 (RFC 5533, section 7.9). It makes no state, and changes none but a count of
+// R2s (see unheard), because an I1 proves nothing about its sender.
 //
 // An R2 tells our tag, so it goes only to a locator of the peer. An I1 from elsewhere is
 // answered by R1, also in the states in which the RFC answers every I1 by R2. The owner of
@@ -70,7 +70,6 @@ func (e *Engine) sendR2(c *context, p packet, nonce uint32) {
 	m.Options = c.appendSet(nil, s)
 	e.send(c, p.pair(), m)
 	if c.state == Established {
-		// The request has shown that it is the peer's.
 		e.unheard(c)
 	}
 	if c.announced.uncertain {
@@ -155,6 +154,9 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 	}
 	c.accepted.responderNonce, c.accepted.initiatorNonce, c.accepted.known = r.responderNonce, r.nonce, true
 	e.takePeer(c, r.tag, o, p)
+	if o.pds != nil && e.Obstacle(u) == PeerTranslated {
+		delete(e.obstacles, c.ulidPair())
+	}
 	switch c.state {
 	case Idle, I1Sent:
 		e.firstPair(c, p.pair())
@@ -168,5 +170,8 @@ func (e *Engine) accept(p packet, m wire.Message, options wire.Options, u ULIDs,
 		e.confusion(c)
 	}
 	e.sendR2(c, p, r.nonce)
+	if e.Obstacle(u) == ProofIgnored && c.state == Established && c.announced.update == nil {
+		e.sendUpdate(c, e.setFor(c), true)
+	}
 	e.settle(c, false)
 }

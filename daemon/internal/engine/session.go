@@ -58,8 +58,8 @@ func (s *Session) Learn(p Pair) { s.e.Learn(p) }
 // UseUDP is that of the Engine.
 func (s *Session) UseUDP() UseUDP { return s.e.config.UDP }
 
-// Obstacle is that of the Engine.
-func (s *Session) Obstacle() Obstacle { return s.e.Obstacle(s.c.ulids) }
+// Ignored reports whether the peer seems to accept no R2 of this context.
+func (s *Session) Ignored() bool { return s.c.accepted.ignored }
 
 // Info is a copy of the context.
 func (s *Session) Info() Info { return s.c.info() }
@@ -68,7 +68,7 @@ func (s *Session) Info() Info { return s.c.info() }
 // know ours. None may if the peer accepts no R2: it has no context, and would have to make one of what
 // we think the ULIDs are.
 func (s *Session) may(pair Pair) bool {
-	return s.alive() && s.c.usable(pair) && s.Obstacle() != ProofIgnored
+	return s.alive() && s.c.usable(pair) && !s.c.accepted.ignored
 }
 
 // SendProbe sends a Probe, and sets its Receiver Context Tag. It sends nothing and returns

@@ -63,8 +63,8 @@ func (r *Explorer) Protection(s *engine.Session) Protection {
 }
 
 func (r *Explorer) protection(s *engine.Session, c *engine.Info) Protection {
-	if o := s.Obstacle(); o != engine.NoObstacle {
-		return Protection{Local: 1, Peer: 1, Why: o.String()}
+	if s.Ignored() {
+		return Protection{Local: 1, Peer: 1, Why: engine.ProofIgnored.String()}
 	}
 	current := sitesOf(c.Current)
 	local, peer := map[uint64]bool{current.local: true}, map[uint64]bool{current.peer: true}
