@@ -4,9 +4,9 @@
 # rtnetlink does not tell of an address that a Router Advertisement has brought before duplicate address
 # detection is over. An address that somebody adds by hand is told at once, as tentative.
 #
-# Who listens to RTMGRP_IPV6_IFADDR and keeps a table of addresses, as routing daemons and network
-# managers do, would guess that a tentative address is in it in both cases: a dump, as of "ip address",
-# has both. For one or two seconds the dump and the messages disagree.
+# A program that keeps a table of addresses by RTMGRP_IPV6_IFADDR, as routing daemons and network managers
+# do, would be expected to have a tentative address in it in both cases: a dump, as of "ip address", has
+# both. For one or two seconds the dump and the messages disagree.
 #
 # Seen with Linux 6.18, iproute2 6.1.0 and radvd 1:2.19-1+b1 of Debian 12:
 #	by hand:	the first message says tentative: yes

@@ -61,7 +61,7 @@ words()
 completion() { SHIM6_NO_SKIP=1 go test -run Completion ./tools/shim6tool; }
 dissector() { SHIM6_NO_SKIP=1 go test -run Tshark ./daemon/wire; }
 web() { SHIM6_NO_SKIP=1 go test -count=1 -run 'Page|Promtool|Alerts|Memory' ./tools/shim6web; }
-firewall() { SHIM6_NO_SKIP=1 go test -run Nftables ./examples; }
+firewall() { SHIM6_NO_SKIP=1 go test -run 'Nftables|Hooks' ./examples; }
 
 # Some of checkpatch's rules do not apply to these files:
 #   compat.h compares kernel versions, which a kernel tree would not need, and has

@@ -117,6 +117,7 @@ func (g *guard) wrap(h http.Handler, public func(path string) bool) http.Handler
 		case r.URL.Path == "/":
 			http.Redirect(w, r, "/login", http.StatusSeeOther)
 		default:
+			w.Header().Set("Connection", "close")
 			w.Header().Set("WWW-Authenticate", `Bearer realm="shim6web"`)
 			http.Error(w, "a token is needed", http.StatusUnauthorized)
 		}
@@ -147,7 +148,7 @@ func foreign(r *http.Request) bool {
 	case "", "same-origin", "none":
 		return false
 	}
-	return r.Method != http.MethodGet || r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document"
+	return r.Method != http.MethodGet || r.URL.Path != "/" && r.URL.Path != "/login" || r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document"
 }
 
 // known reports whether a request shows the token, or that its browser has shown it.

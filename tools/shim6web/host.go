@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"time"
 
 	"shim6/daemon/control"
 	"shim6/netlink"
@@ -104,6 +105,8 @@ const maxExamined = 1 << 20
 func examine(ctx context.Context, tool, socket string) ([]finding, error) {
 	var out, said bytes.Buffer
 	cmd := exec.CommandContext(ctx, tool, "-j", "-socket", socket, "doctor")
+	// A child of it may hold the pipe.
+	cmd.WaitDelay = 2 * time.Second
 	cmd.Stdout = &limited{&out, maxExamined}
 	cmd.Stderr = &limited{&said, 4096}
 	err := cmd.Run()

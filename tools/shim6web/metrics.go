@@ -75,7 +75,11 @@ type exporter struct{ w *watcher }
 func metricsHandler(w *watcher) http.Handler {
 	r := prometheus.NewRegistry()
 	r.MustRegister(exporter{w})
-	return promhttp.HandlerFor(r, promhttp.HandlerOpts{MaxRequestsInFlight: 10})
+	return promhttp.HandlerFor(r, promhttp.HandlerOpts{
+		MaxRequestsInFlight: 10,
+		// Two interfaces whose names differ in octets that are no text would be one series.
+		ErrorHandling: promhttp.ContinueOnError,
+	})
 }
 
 // Describe tells what Collect may send.

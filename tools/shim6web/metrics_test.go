@@ -151,7 +151,7 @@ func TestMemory(t *testing.T) {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "shim6web")
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Skipf("go build: %v %s", err, out)
+		t.Fatalf("go build: %v %s", err, out)
 	}
 	socket := filepath.Join(dir, "socket")
 	l, err := net.Listen("unix", socket)

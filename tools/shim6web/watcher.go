@@ -69,6 +69,7 @@ type watcher struct {
 	// stats are the module's counters of a time.
 	stats   []netlink.Stat
 	statsAt time.Time
+	statsMu sync.Mutex
 }
 
 // rate is what an interface carries, in bits a second.
@@ -176,6 +177,10 @@ func (w *watcher) watchEvents(ctx context.Context) {
 		if e.Missed || w.hub.readers() > 0 && len(e.Events) > 0 || slices.ContainsFunc(e.Events, begins) {
 			soon(w.hurry)
 		}
+		// Contexts may come and go by the hundred.
+		if len(e.Events) > 0 && !pause(ctx, eventPause, nil) {
+			return
+		}
 	}
 }
 
@@ -200,7 +205,9 @@ func (w *watcher) happened(list []control.Event) {
 	}
 	w.switches = slices.Delete(w.switches, 0, n)
 	w.mu.Unlock()
-	w.tell()
+	if slices.ContainsFunc(list, func(e control.Event) bool { return e.Switch != nil }) {
+		w.tell()
+	}
 }
 
 func (w *watcher) watchTraffic(ctx context.Context) {
@@ -343,8 +350,9 @@ func (w *watcher) draw(n control.Name, day bool) (*drawn, bool) {
 
 // kernel are the module's counters.
 func (w *watcher) kernel() []netlink.Stat {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	// Not mu: the kernel may let this wait while a module is loaded.
+	w.statsMu.Lock()
+	defer w.statsMu.Unlock()
 	if now := time.Now(); now.Sub(w.statsAt) >= countersAge {
 		stats, err := w.counters()
 		if err != nil {

@@ -80,31 +80,57 @@ func setGroup(path, group string) error {
 	return nil
 }
 
-// limit allows maxConnections connections of unprivileged peers at a time, and closes
-// further ones. Privileged peers always get through: otherwise any user could keep root
+// limit allows maxConnections connections of unprivileged peers at a time, and maxUserConnections of
+// one user, and closes further ones. Privileged peers always get through: otherwise any user could keep root
 // out.
-func limit(l net.Listener, privileged func(net.Conn) bool) net.Listener {
-	return &limited{Listener: l, privileged: privileged, slots: make(chan struct{}, maxConnections)}
+func limit(l net.Listener, peerOf func(net.Conn) peer) net.Listener {
+	return &limited{Listener: l, peerOf: peerOf, users: make(map[uint32]int)}
 }
 
 type limited struct {
 	net.Listener
-	privileged func(net.Conn) bool
-	slots      chan struct{}
+	peerOf func(net.Conn) peer
+	mu     sync.Mutex
+	// all counts the connections of unprivileged peers, and users those of each.
+	all   int
+	users map[uint32]int
+}
+
+// take counts a connection of a user, if there may be one more.
+func (l *limited) take(uid uint32) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all >= maxConnections || l.users[uid] >= maxUserConnections {
+		return false
+	}
+	l.all++
+	l.users[uid]++
+	return true
+}
+
+func (l *limited) free(uid uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all--
+	if l.users[uid]--; l.users[uid] == 0 {
+		delete(l.users, uid)
+	}
 }
 
 func (l *limited) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
-		if err != nil || l.privileged(c) {
+		if err != nil {
 			return c, err
 		}
-		select {
-		case l.slots <- struct{}{}:
-			return &slot{Conn: c, free: sync.OnceFunc(func() { <-l.slots })}, nil
-		default:
-			c.Close()
+		p := l.peerOf(c)
+		switch {
+		case p.privileged:
+			return c, nil
+		case l.take(p.uid):
+			return &slot{Conn: c, free: sync.OnceFunc(func() { l.free(p.uid) })}, nil
 		}
+		c.Close()
 	}
 }
 

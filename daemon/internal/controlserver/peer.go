@@ -48,10 +48,8 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, p)
 }
 
-// privileged reports whether the peer of a connection is privileged.
-func privileged(c net.Conn) bool {
-	return peerOf(withPeer(context.Background(), c)).privileged
-}
+// peerOfConn is the peer of a connection.
+func peerOfConn(c net.Conn) peer { return peerOf(withPeer(context.Background(), c)) }
 
 func credentials(u *net.UnixConn) (peer, error) {
 	raw, err := u.SyscallConn()

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"shim6/daemon/control"
@@ -19,10 +20,12 @@ import (
 const (
 	// maxBody is the most octets of a request: more than any useful request has.
 	maxBody = 64 << 10
-	// maxConnections is how many unprivileged connections are served at a time.
-	maxConnections = 64
-	idleTimeout    = 30 * time.Second
-	requestTimeout = 30 * time.Second
+	// maxConnections is how many unprivileged connections are served at a time, and
+	// maxUserConnections how many of one user: one that takes all of its own keeps no other out.
+	maxConnections     = 64
+	maxUserConnections = 16
+	idleTimeout        = 30 * time.Second
+	requestTimeout     = 30 * time.Second
 	// answerTimeout is how long a peer may take to read an answer. The answer is kept in
 	// memory until then.
 	answerTimeout = 10 * time.Second
@@ -35,13 +38,15 @@ type Server struct {
 	backend control.Backend
 	log     *slog.Logger
 	http    http.Server
-	// turn is held by the one unprivileged peer that is given a list.
-	turn chan struct{}
+	// turns has a channel for each unprivileged user that has ever asked for a list. It is held by
+	// the one request of this user that is given one: the others do not wait for a user that reads
+	// slowly.
+	turns sync.Map
 }
 
 // NewServer returns a Server for a backend.
 func NewServer(b control.Backend, log *slog.Logger) *Server {
-	s := &Server{backend: b, log: log, turn: make(chan struct{}, 1)}
+	s := &Server{backend: b, log: log}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", look(s, b.Status))
 	mux.HandleFunc("GET /locators", s.inTurn(look(s, b.Locators)))
@@ -73,7 +78,7 @@ func NewServer(b control.Backend, log *slog.Logger) *Server {
 
 // Serve serves a listener, such as that of Listen, until Close.
 func (s *Server) Serve(l net.Listener) error {
-	err := s.http.Serve(limit(l, privileged))
+	err := s.http.Serve(limit(l, peerOfConn))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -113,19 +118,21 @@ func look[T any](s *Server, do func(context.Context) (T, error)) http.HandlerFun
 	}
 }
 
-// inTurn has unprivileged peers wait for each other, and for a pause after each: the daemon's
-// loop makes the lists, and any user could keep it from its work. A turn ends when the answer
+// inTurn has the requests of an unprivileged user wait for each other, and for a pause after each: the
+// daemon's loop makes the lists, and any user could keep it from its work. A turn ends when the answer
 // is read or given up, so that slow readers have no more than one answer in memory.
 func (s *Server) inTurn(serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !peerOf(r.Context()).privileged {
+		if p := peerOf(r.Context()); !p.privileged {
+			v, _ := s.turns.LoadOrStore(p.uid, make(chan struct{}, 1))
+			turn := v.(chan struct{})
 			select {
-			case s.turn <- struct{}{}:
+			case turn <- struct{}{}:
 			case <-r.Context().Done():
 				s.fail(w, fmt.Errorf("%w: too many ask for lists at once: ask again", control.ErrUnavailable))
 				return
 			}
-			defer time.AfterFunc(listPause, func() { <-s.turn })
+			defer time.AfterFunc(listPause, func() { <-turn })
 		}
 		serve(w, r)
 	}

@@ -372,7 +372,8 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// Unprivileged connections above the limit are closed. They do not keep privileged peers out.
+// Unprivileged connections above the limits are closed. They do not keep privileged peers out, nor does
+// one user keep others out.
 func TestLimit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "socket")
 	l, err := Listen(path, "")
@@ -380,7 +381,8 @@ func TestLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	var root atomic.Bool
-	l = limit(l, func(net.Conn) bool { return root.Load() })
+	var uid atomic.Uint32
+	l = limit(l, func(net.Conn) peer { return peer{uid: uid.Load(), privileged: root.Load()} })
 	defer l.Close()
 	accepted := make(chan net.Conn, 2*maxConnections)
 	go func() {
@@ -400,15 +402,22 @@ func TestLimit(t *testing.T) {
 		t.Cleanup(func() { c.Close() })
 		return c
 	}
+	closed := func(what string) {
+		t.Helper()
+		if _, err := dial().Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
 	var first net.Conn
-	for range maxConnections {
-		dial()
-		first = <-accepted
+	for range maxConnections / maxUserConnections {
+		for range maxUserConnections {
+			dial()
+			first = <-accepted
+		}
+		closed("one more of this user")
+		uid.Add(1)
 	}
-	// A connection above the limit is closed.
-	if _, err := dial().Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("one more: %v", err)
-	}
+	closed("one more of another user")
 	root.Store(true)
 	for range 3 {
 		dial()
@@ -419,9 +428,7 @@ func TestLimit(t *testing.T) {
 	first.Close()
 	dial()
 	<-accepted
-	if _, err := dial().Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("one more: %v", err)
-	}
+	closed("one more")
 }
 
 // An answer is one line, which is easy for a shell.
