@@ -247,7 +247,11 @@ func (e *Engine) receivedR2(p packet, m *wire.R2) {
 	}
 	// This is the peer's tag now. An I2 from before may say an older one.
 	e.acceptedNow(c)
+	accepted := c.state != I1Sent
 	e.established(c, "R2")
-	e.heard(c)
+	if accepted {
+		// An R2 that answers an I1 says nothing of our proof, which that does not have.
+		e.heard(c)
+	}
 	e.settle(c, false)
 }

@@ -56,12 +56,13 @@ func (h *host) obstacles(o Obstacle) (n int) {
 
 // Whichever host begins, there is no context, both know why, and each has said it once.
 func TestObstacles(t *testing.T) {
-	for _, begins := range []string{"A", "B"} {
+	for _, begins := range []string{"A", "B", "both"} {
 		n, a, b, ab, ba := throughTranslator(t)
 		for range 8 {
-			if begins == "A" {
+			if begins != "B" {
 				a.handle(Acquire{Local: ab.Local, Peer: ab.Peer})
-			} else {
+			}
+			if begins != "A" {
 				b.handle(Acquire{Local: ba.Local, Peer: ba.Peer})
 			}
 			n.pass(5 * time.Minute)
