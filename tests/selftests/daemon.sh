@@ -71,6 +71,19 @@ daemon_restart() { daemon_end "$1" KILL && daemon_start "$1"; }
 # own_locator HOST ADDRESS FILTER: the daemon has this locator, and FILTER is true of it.
 own_locator() { ask_if "$1" /locators "any(.[] | select(.address == \$address); $3)" --arg address "$2"; }
 
+# all_made: both daemons have made addresses on all links, which are in A1, A2, B1 and B2 then. It reads
+# the logs first, which is cheap: at this time shim6d makes a key.
+all_made()
+{
+	local h
+
+	for h in a b; do
+		holds "$(daemon_dir $h)/log" "addresses were made" || return
+	done
+	A1=$(made_addr a up1) A2=$(made_addr a up2) B1=$(made_addr b up1) B2=$(made_addr b up2)
+	[ -n "$A1" ] && [ -n "$A2" ] && [ -n "$B1" ] && [ -n "$B2" ]
+}
+
 # forgotten: neither daemon has a context.
 forgotten() { [ "$(ask a /contexts)" = "[]" ] && [ "$(ask b /contexts)" = "[]" ]; }
 

@@ -17,17 +17,6 @@ TAP_STORY=1
 SHOTS=${SHIM6_ARTIFACTS:-$TEST_TMP}
 RULES=$here/../../tools/shim6web/prometheus/shim6.rules.yml
 
-made()
-{
-	local h
-
-	for h in a b; do
-		holds "$(daemon_dir $h)/log" "addresses were made" || return
-	done
-	A1=$(made_addr a up1) A2=$(made_addr a up2) B1=$(made_addr b up1) B2=$(made_addr b up2)
-	[ -n "$A1" ] && [ -n "$A2" ] && [ -n "$B1" ] && [ -n "$B2" ]
-}
-
 answers_each() { in_ns a ping -6 -q -n -c 1 -W 1 -I "$A1" "$B1" && in_ns a ping -6 -q -n -c 1 -W 1 -I "$A2" "$B2"; }
 
 hosts()
@@ -39,7 +28,7 @@ hosts()
 	for p in $TOPO_PROVIDERS; do
 		radvd_set "$p" "$(topo_prefix "$p")" 1800 3600 || return
 	done
-	busywait 90 made || { cat "$(daemon_dir a)/log"; fail "there are no addresses"; return 1; }
+	busywait 90 all_made || { cat "$(daemon_dir a)/log"; fail "there are no addresses"; return 1; }
 	busywait 20 answers_each || { fail "they do not answer"; return 1; }
 	session_from=$A1
 	ssh_up && session_begin && session_talk 50 && busywait 30 context_is a established ||

@@ -123,8 +123,8 @@ func (e *Engine) translated(local, ulid netip.Addr, c *context) {
 	}
 }
 
-// hindered reports whether messages of the peer are to be ignored, because it will never get an R2 or
-// I2 from us that fits: it must not move to a pair by which its payload would have other ULIDs.
+// hindered reports whether messages of the peer are to be ignored, because its proof is never accepted. An
+// answer would have it move its payload to another pair, where that has other ULIDs than the session.
 func (e *Engine) hindered(c *context) bool {
 	return !c.state.Sends() && e.Obstacle(c.ulids) == PeerTranslated
 }

@@ -15,7 +15,11 @@ import (
 // hold is how long to stay with the current pair before a better one is asked. A random part
 // is added, so that not all contexts ask at once.
 func (r *Explorer) hold(s *engine.Session, x *exploration) time.Duration {
-	n := min(x.home.flaps+x.home.failures, 8)
+	return r.holdAfter(s, min(x.home.flaps+x.home.failures, 8))
+}
+
+// holdAfter is hold after so many attempts that have failed, at most 8.
+func (r *Explorer) holdAfter(s *engine.Session, n uint8) time.Duration {
 	d := min(r.config.HoldDown<<n, MaxHoldDown)
 	return d + time.Duration(s.Random()%uint64(d/4+1))
 }

@@ -2,11 +2,7 @@
 
 package reap
 
-import (
-	"time"
-
-	"shim6/daemon/internal/engine"
-)
+import "shim6/daemon/internal/engine"
 
 // This file is about contexts whose current pair is in UDP: IP protocol 140 may pass as well. The native
 // Probe may have been lost by chance, or because the path came back only after it, and a firewall may
@@ -28,8 +24,7 @@ func (r *Explorer) considerNative(s *engine.Session, x *exploration) {
 	case !ok || x.pinned:
 		h.nativeAt, h.natives = 0, 0
 	case h.nativeAt == 0:
-		d := min(r.config.HoldDown<<h.natives, MaxHoldDown)
-		h.nativeAt = s.Now() + d + time.Duration(s.Random()%uint64(d/4+1))
+		h.nativeAt = s.Now() + r.holdAfter(s, h.natives)
 	}
 }
 

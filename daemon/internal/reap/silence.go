@@ -77,7 +77,10 @@ func (r *Explorer) resumed(s *engine.Session) {
 // leaves notes that the peer says Operational by another pair than before. A stream that has just gone on
 // came by that pair, too, perhaps before this Probe: it says nothing of the current pair.
 func (r *Explorer) leaves(s *engine.Session, x *exploration, inbound engine.Pair, m *wire.Probe) {
-	if c := s.Info(); m.State == wire.ProbeOperational && inbound != c.Inbound && inbound != c.Current {
+	if m.State != wire.ProbeOperational {
+		return
+	}
+	if c := s.Info(); inbound != c.Inbound && inbound != c.Current {
 		x.cause.elsewhere, x.resumed = true, false
 	}
 }
