@@ -54,7 +54,7 @@ catalogdir ?= $(prefix)/lib/systemd/catalog
 sysusersdir ?= $(prefix)/lib/sysusers.d
 INSTALL := install -D -m
 
-.PHONY: test-help lint unit build test-programs module install module-install deb generate check test soak soak-streams demo conformance failover failover-default bench-crypto bench-datapath bench-instructions bench-engine clean
+.PHONY: test-help lint unit build test-programs module install module-install deb generate check test soak soak-streams demo conformance failover failover-default bench-crypto bench-datapath bench-instructions bench-where bench-engine clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool ./tools/shim6web ./daemon/shim6d
@@ -158,6 +158,11 @@ bench-datapath:
 
 bench-instructions:
 	$(RUN) -k 6.12 -t counted -T 1500 -m tests/bench/datapath -o build/bench-instructions -- tests/bench/datapath/run.sh
+
+# Which kernel functions they are spent in.
+bench-where:
+	$(RUN) -k 6.12 -t counted -where -T 3000 -m tests/bench/datapath -e SHIM6_BENCH_WHERE=yes -o build/bench-where -- tests/bench/datapath/run.sh
+	@cat build/bench-where/where.txt
 
 clean:
 	rm -rf build

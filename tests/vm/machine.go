@@ -387,7 +387,11 @@ func (r *run) qemu(accel string) *exec.Cmd {
 		"-device", "virtio-rng-pci",
 	}
 	if r.o.time == "counted" {
-		args = append(args, "-icount", "shift=0,sleep=off", "-plugin", r.counter+",out="+filepath.Join(r.dir, "counts"))
+		plugin := r.counter + ",out=" + filepath.Join(r.dir, "counts")
+		if r.o.where {
+			plugin += ",where=" + filepath.Join(r.dir, "where")
+		}
+		args = append(args, "-icount", "shift=0,sleep=off", "-plugin", plugin)
 	}
 	args = append(args, r.card()...)
 	return exec.Command("qemu-system-x86_64", args...)

@@ -55,6 +55,8 @@ exits with COMMAND's status. Kernels are fetched or built at first use and kept.
   -forward PORT  under QEMU: this port of the host's loopback is that of 10.0.2.15
                  in the guest, which has a card for it and no other way out (may be
                  repeated)
+  -where         with -t counted: also how often each instruction was executed in a
+                 marked part, by address, in $SHIM6_ARTIFACTS/where
   -leaks         debug only: after COMMAND, look for memory that it lost
   -v             show the kernel log while it runs
   -prepare       fetch and build the kernel, and install the packages that the
@@ -93,6 +95,7 @@ type options struct {
 	jobs    int
 	built   bool
 	leaks   bool
+	where   bool
 	verbose bool
 	prepare bool
 	path    string
@@ -118,6 +121,7 @@ func parseOptions(args []string) (*options, error) {
 	fs.IntVar(&o.jobs, "j", runtime.NumCPU(), "")
 	fs.BoolVar(&o.built, "built", false, "")
 	fs.BoolVar(&o.leaks, "leaks", false, "")
+	fs.BoolVar(&o.where, "where", false, "")
 	fs.BoolVar(&o.verbose, "v", false, "")
 	fs.BoolVar(&o.prepare, "prepare", false, "")
 	fs.StringVar(&o.path, "path", "", "")
@@ -148,6 +152,9 @@ func parseOptions(args []string) (*options, error) {
 	}
 	if o.time == "virtual" && (!k.uml || k.smp) {
 		return nil, fmt.Errorf("kernel %s has real time only: take one of %s for virtual time", o.kernel, strings.Join(virtualNames(), ", "))
+	}
+	if o.where && o.time != "counted" {
+		return nil, fmt.Errorf("-where needs -t counted")
 	}
 	if o.leaks && o.kernel != "debug" {
 		return nil, fmt.Errorf("-leaks needs kmemleak, which only -k debug has")

@@ -46,6 +46,7 @@ func TestParseOptionsErrors(t *testing.T) {
 		{"-k smp -t virtual true", "real time only"},
 		{"-k 6.1 -t virtual true", "real time only"},
 		{"-leaks true", "only -k debug has"},
+		{"-where true", "needs -t counted"},
 		{"-T -1 true", "positive number"},
 		{"-T x true", "invalid value"},
 		{"-path nowhere", "source, build or log"},

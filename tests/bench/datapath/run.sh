@@ -13,6 +13,9 @@
 # Where an emulator counts (tests/vm/run -t counted), small packets alone are measured, in
 # instructions and references to memory. These are the same on any machine, so each way of ours has
 # limits.
+#
+# SHIM6_BENCH_WHERE=yes: a table of kernel functions instead, with the instructions that each takes
+# for a small packet, and for 64 KiB of TCP (make bench-where).
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../selftests/lib.sh" >/dev/null
@@ -21,6 +24,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 out=${SHIM6_ARTIFACTS:-/tmp}/datapath.txt
 counted=
 [ "${SHIM6_TIME:-}" = counted ] && counted=yes
+where=${SHIM6_BENCH_WHERE:-}
 passes=${SHIM6_BENCH_PASSES:-${counted:+1}}
 passes=${passes:-10}
 rounds=${SHIM6_BENCH_ROUNDS:-${counted:+8}}
@@ -259,6 +263,53 @@ stream_limits()
 	done
 }
 
+# --- where the instructions go ------------------------------------------------
+
+# marked TITLE UNITS WAY...: the ways send by turns, and the second turn of each is noted for where.py.
+marked()
+{
+	local title=$1 units=$2 from w
+
+	shift 2
+	from=$(wc -l <"$SHIM6_ARTIFACTS/counts")
+	echo "turns 2 0 $units" >/proc/s6_bench || return
+	from=$((from + $#))
+	for w; do
+		from=$((from + 1))
+		echo "$from $units $title $w" >>"$SHIM6_ARTIFACTS/marked"
+	done
+}
+
+small_where()
+{
+	local w
+
+	for w; do
+		of "$w" note "$w" || return
+	done
+	marked packet $packets "$@" && echo forget >/proc/s6_bench
+}
+
+streams_where()
+{
+	local w
+
+	for w in $streaming; do
+		of "$w" cutting "$([ "$1" = cut ] && echo on || echo off)" && of "$w" stream "$w" || return
+	done
+	# shellcheck disable=SC2086
+	echo "turns 2 0 64" >/proc/s6_bench && marked "$1" 64 $streaming && echo forget >/proc/s6_bench
+}
+
+where_table()
+{
+	: >"$SHIM6_ARTIFACTS/marked"
+	echo forget >/proc/s6_bench
+	# shellcheck disable=SC2086
+	small_where plain && load && small_where none $ours $alternatives && streams_where whole && streams_where cut &&
+	/usr/bin/python3 "$here/where.py" "$SHIM6_ARTIFACTS/where" "$SHIM6_ARTIFACTS/marked" >"$SHIM6_ARTIFACTS/where.txt"
+}
+
 # --- all ----------------------------------------------------------------------
 
 counted_table()
@@ -313,6 +364,10 @@ for w in $alternatives; do
 	# shellcheck disable=SC2046
 	busywait 10 of "$w" carries $(ends "$w") || die "$w does not carry a ping"
 done
+if [ "$where" ]; then
+	where_table || die "the functions can't be told"
+	exit
+fi
 small_packets || die "small packets can't be measured"
 if [ "$counted" ]; then
 	counted_table

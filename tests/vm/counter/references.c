@@ -4,6 +4,8 @@
  * and its references to memory. A guest that wants to know marks the begin and the
  * end of what it does by instructions that do nothing. For each end, a line is
  * appended to the file out=FILE: the instructions and the references since the begin.
+ * With where=FILE, that file has for each end a line "end", and behind it a line for
+ * each instruction that was executed since the begin: its address and how often.
  *
  * Debian has QEMU's plugins, but not their header. So the part of the interface that
  * is used here is declared here.
@@ -11,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef uint64_t qemu_plugin_id_t;
@@ -27,6 +30,7 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t i);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 					    void (*cb)(unsigned int, void *), int flags, void *data);
 void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, int op, void *to,
@@ -45,8 +49,37 @@ static const uint8_t end[] = { 0x0f, 0x1f, 0x80, 0x02, 0x00, 0x36, 0x73 };
 static uint64_t instructions, references, instructions_before, references_before;
 static FILE *out;
 
+/* The instructions that were translated, by address: a table with open addressing. */
+#define PLACES	(1 << 20)
+struct place {
+	uint64_t addr;
+	uint64_t count;
+};
+static struct place *places;	/* NULL without where=FILE */
+static FILE *where;
+
+/* The counter of an instruction. Once the table is nearly full, one counts all others. */
+static uint64_t *place_of(uint64_t addr)
+{
+	static uint64_t others;
+	static unsigned int used;
+	unsigned int i = (addr * 0x9e3779b97f4a7c15) >> 44;
+
+	while (places[i].addr && places[i].addr != addr)
+		i = (i + 1) % PLACES;
+	if (!places[i].addr) {
+		if (used == PLACES / 8 * 7)
+			return &others;
+		used++;
+		places[i].addr = addr;
+	}
+	return &places[i].count;
+}
+
 static void begins(unsigned int cpu, void *data)
 {
+	for (size_t i = 0; places && i < PLACES; i++)
+		places[i].count = 0;
 	instructions_before = instructions;
 	references_before = references;
 }
@@ -56,6 +89,14 @@ static void ends(unsigned int cpu, void *data)
 	fprintf(out, "%llu %llu\n", (unsigned long long)(instructions - instructions_before),
 		(unsigned long long)(references - references_before));
 	fflush(out);
+	if (!places)
+		return;
+	fprintf(where, "end\n");
+	for (size_t i = 0; i < PLACES; i++)
+		if (places[i].count)
+			fprintf(where, "%llx %llu\n", (unsigned long long)places[i].addr,
+				(unsigned long long)places[i].count);
+	fflush(where);
 }
 
 static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
@@ -66,6 +107,9 @@ static void translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		const void *octets = qemu_plugin_insn_data(insn);
 
 		qemu_plugin_register_vcpu_insn_exec_inline(insn, ADD, &instructions, 1);
+		if (places)
+			qemu_plugin_register_vcpu_insn_exec_inline(insn, ADD,
+					place_of(qemu_plugin_insn_vaddr(insn)), 1);
 		qemu_plugin_register_vcpu_mem_inline(insn, LOADS_AND_STORES, ADD, &references, 1);
 		if (size == sizeof(begin) && !memcmp(octets, begin, size))
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, begins, NO_REGISTERS, NULL);
@@ -78,14 +122,23 @@ __attribute__((visibility("default"))) int qemu_plugin_install(qemu_plugin_id_t 
 							       const void *info, int argc,
 							       char **argv)
 {
-	if (argc != 1 || strncmp(argv[0], "out=", 4)) {
-		fprintf(stderr, "references: wanted out=FILE\n");
+	if (argc < 1 || argc > 2 || strncmp(argv[0], "out=", 4) ||
+	    (argc == 2 && strncmp(argv[1], "where=", 6))) {
+		fprintf(stderr, "references: wanted out=FILE[,where=FILE]\n");
 		return 1;
 	}
 	out = fopen(argv[0] + 4, "w");
 	if (!out) {
 		perror(argv[0] + 4);
 		return 1;
+	}
+	if (argc == 2) {
+		where = fopen(argv[1] + 6, "w");
+		places = calloc(PLACES, sizeof(*places));
+		if (!where || !places) {
+			perror(argv[1] + 6);
+			return 1;
+		}
 	}
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
 	return 0;
