@@ -98,6 +98,27 @@ static inline bool shim6_header_place(const struct sk_buff *skb,
 	       shim6_header_walk(skb, place);
 }
 
+/**
+ * shim6_header_is_simple - TCP or UDP right behind the IPv6 header?
+ * @skb: a packet; data is at the IPv6 header
+ * @port: the namespace's UDP port, or 0
+ *
+ * Most packets are so, and need none of the questions that others need.
+ *
+ * Return: false as well for a datagram that may be one of Shim6 in UDP.
+ */
+static inline bool shim6_header_is_simple(const struct sk_buff *skb, u16 port)
+{
+	const struct ipv6hdr *iph = ipv6_hdr(skb);
+	const struct udphdr *uh = (const struct udphdr *)(iph + 1);
+
+	if (iph->nexthdr == IPPROTO_TCP)
+		return true;
+	return iph->nexthdr == IPPROTO_UDP &&
+	       (!port || (skb_headlen(skb) >= sizeof(*iph) + sizeof(*uh) &&
+			  uh->dest != htons(port)));
+}
+
 bool shim6_icmp_discovers(const struct sk_buff *skb,
 			  const struct shim6_place *place);
 

@@ -34,6 +34,7 @@
 #include "input.h"
 #include "locators.h"
 #include "reap.h"
+#include "recent.h"
 #include "rpfilter.h"
 #include "state.h"
 #include "stats.h"
@@ -141,7 +142,7 @@ static void shim6_input_plain(struct shim6_net *sn, const struct sk_buff *skb,
 	if (ipv6_addr_is_multicast(&iph->daddr) ||
 	    shim6_is_neighbour_discovery(skb, place))
 		return;
-	ctx = shim6_context_by_ulids(sn, &ulids);
+	ctx = shim6_recent_search(sn, &ulids);
 	if (!ctx) {
 		shim6_flow_in(sn, &ulids);
 		return;
@@ -206,25 +207,16 @@ static bool shim6_input_datagram(struct net *net, struct shim6_net *sn,
 	return true;
 }
 
-/**
- * shim6_input - the hook at PRE_ROUTING
- * @priv: the namespace's state
- * @skb: a packet that has arrived; data is at the IPv6 header
- * @state: of the hook
- *
- * Return: NF_ACCEPT, with the packet changed or not; NF_STOLEN if it was dropped.
- */
-unsigned int shim6_input(void *priv, struct sk_buff *skb,
-			 const struct nf_hook_state *state)
+/* A packet of any kind has arrived: as for shim6_input(). */
+static noinline unsigned int
+shim6_input_any(struct shim6_net *sn, struct sk_buff *skb,
+		const struct nf_hook_state *state)
 {
 	struct shim6_context *ctx;
 	struct shim6_place place;
 	const struct shim6_hdr *h;
-	struct shim6_net *sn = priv;
 	struct shim6_hdr _h;
 
-	if (!shim6_filter_served(skb->dev))
-		return NF_ACCEPT;
 	if (ipv6_hdr(skb)->nexthdr == NEXTHDR_ICMP &&
 	    !shim6_icmp_in(state->net, sn, skb))
 		return NF_STOLEN;
@@ -253,6 +245,35 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 	if (!shim6_receive_early(state->net, sn, skb, ctx,
 				 SHIM6_ENCAPSULATION_NATIVE, &place))
 		return NF_STOLEN;
+	return NF_ACCEPT;
+}
+
+/**
+ * shim6_input - the hook at PRE_ROUTING
+ * @priv: the namespace's state
+ * @skb: a packet that has arrived; data is at the IPv6 header
+ * @state: of the hook
+ *
+ * Nearly all packets are TCP or UDP, and of a context that this CPU remembers.
+ *
+ * Return: NF_ACCEPT, with the packet changed or not; NF_STOLEN if it was dropped.
+ */
+unsigned int shim6_input(void *priv, struct sk_buff *skb,
+			 const struct nf_hook_state *state)
+{
+	struct shim6_net *sn = priv;
+	struct shim6_context *ctx;
+
+	if (!shim6_filter_served(skb->dev))
+		return NF_ACCEPT;
+	if (!shim6_header_is_simple(skb, shim6_udp_port(sn)))
+		return shim6_input_any(sn, skb, state);
+	ctx = shim6_recent_find(sn, &ipv6_hdr(skb)->daddr,
+				&ipv6_hdr(skb)->saddr, 0);
+	if (!ctx)
+		return shim6_input_any(sn, skb, state);
+	shim6_count(sn, SHIM6_A_STATS_IN_ULID);
+	shim6_reap_heard(ctx);
 	return NF_ACCEPT;
 }
 

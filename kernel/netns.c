@@ -15,6 +15,7 @@
 #include "mtu.h"
 #include "netns.h"
 #include "output.h"
+#include "recent.h"
 #include "rpfilter.h"
 #include "state.h"
 #include "tcp.h"
@@ -44,6 +45,7 @@ static const struct nf_hook_ops shim6_hooks[SHIM6_HOOKS] = {
 
 static void shim6_net_free(struct shim6_net *sn)
 {
+	shim6_recent_exit(sn);
 	shim6_stats_net_exit(sn);
 	mutex_destroy(&sn->config_lock);
 	kfree(sn);
@@ -62,7 +64,8 @@ static struct shim6_net *shim6_net_new(struct net *net)
 	shim6_config_init(&sn->config);
 	shim6_tcp_net_init(sn);
 	shim6_mtu_net_init(sn);
-	if (shim6_stats_net_init(sn) || shim6_table_init(sn))
+	if (shim6_stats_net_init(sn) || shim6_recent_init(sn) ||
+	    shim6_table_init(sn))
 		goto err;
 	if (shim6_policy_net_init(sn))
 		goto err_policy;

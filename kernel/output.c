@@ -32,6 +32,7 @@
 #include "path.h"
 #include "policy.h"
 #include "reap.h"
+#include "recent.h"
 #include "sender.h"
 #include "state.h"
 #include "stats.h"
@@ -211,7 +212,7 @@ static unsigned int shim6_output_big(struct shim6_net *sn, struct sock *sk,
  * answer, and TCP does not retransmit a packet that has not left. So it is better
  * lost at once.
  */
-static bool shim6_output_stuck(const struct shim6_net *sn,
+static inline bool shim6_output_stuck(const struct shim6_net *sn,
 			       const struct sk_buff *skb)
 {
 	return !netif_carrier_ok(skb_dst(skb)->dev) && shim6_has_daemon(sn);
@@ -397,37 +398,28 @@ static int shim6_output_later(struct net *net, struct sock *sk,
 	return err;
 }
 
-/**
- * shim6_output - the hook at LOCAL_OUT
- * @priv: the namespace's state
- * @skb: a packet that this host sends; data is at the IPv6 header
- * @state: of the hook
- *
- * Return: NF_ACCEPT, with the packet changed or not, or another verdict.
- */
-unsigned int shim6_output(void *priv, struct sk_buff *skb,
-			  const struct nf_hook_state *state)
+/* A packet of an established context leaves with its ULIDs and without our header. */
+static inline unsigned int shim6_output_ulids(struct shim6_net *sn,
+					      struct sk_buff *skb,
+					      struct shim6_context *ctx)
 {
-	const struct ipv6hdr *iph = ipv6_hdr(skb);
-	struct shim6_ulids ulids;
-	struct shim6_place place;
-	struct shim6_context *ctx;
+	shim6_reap_sent(ctx, skb);
+	if (unlikely(shim6_output_stuck(sn, skb)))
+		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
+					  0);
+	shim6_count(sn, SHIM6_A_STATS_OUT_ULID);
+	return NF_ACCEPT;
+}
+
+/* A packet of a context leaves. @place: where the header would go. */
+static inline unsigned int
+shim6_output_context(struct shim6_net *sn, struct sk_buff *skb,
+		     const struct nf_hook_state *state,
+		     struct shim6_context *ctx, struct shim6_place *place)
+{
 	struct shim6_path *path;
-	struct shim6_net *sn = priv;
 	int passed;
 
-	if (iph->nexthdr == SHIM6_IPPROTO || !skb_dst(skb) ||
-	    dst_xfrm(skb_dst(skb)) || ipv6_addr_is_multicast(&iph->daddr) ||
-	    (skb_dst(skb)->dev->flags & IFF_LOOPBACK) ||
-	    !shim6_filter_served(skb_dst(skb)->dev) ||
-	    !shim6_output_parse(sn, skb, &place, &ulids))
-		return NF_ACCEPT;
-
-	ctx = shim6_context_by_ulids(sn, &ulids);
-	if (!ctx) {
-		shim6_flow_out(state->net, sn, skb, &ulids, &place);
-		return NF_ACCEPT;
-	}
 	/* Only from here on CT(peer) and Ls(peer) are set (section 11). */
 	if (READ_ONCE(ctx->state) < SHIM6_CONTEXT_STATE_ESTABLISHED)
 		return NF_ACCEPT;
@@ -435,24 +427,84 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 	if (!path || path->home)
 		path = READ_ONCE(ctx->header) ? shim6_home_path(ctx, path) :
 						NULL;
-	if (path && !shim6_output_serves(sn, skb, path, &ulids, &place)) {
+	if (!path)
+		return shim6_output_ulids(sn, skb, ctx);
+	if (!shim6_output_serves(sn, skb, path, &ctx->ulids, place)) {
 		shim6_count(sn, SHIM6_A_STATS_OUT_BYPASSED);
 		return NF_ACCEPT;
 	}
 	shim6_reap_sent(ctx, skb);
-	if (!path) {
-		if (shim6_output_stuck(sn, skb))
-			return shim6_drop_verdict(sn, skb,
-						  SHIM6_A_STATS_OUT_NO_ROUTE,
-						  0);
-		shim6_count(sn, SHIM6_A_STATS_OUT_ULID);
-		return NF_ACCEPT;
-	}
 	passed = shim6_filter_ulids(state->net, state->sk, skb,
 				    shim6_output_later);
 	if (passed <= 0)
 		return shim6_nf_stolen(passed);
-	if (passed == 1 && !shim6_output_same(skb, &place, &ulids))
+	if (passed == 1 && !shim6_output_same(skb, place, &ctx->ulids))
 		return shim6_output_passed(sn, skb, state->sk);
-	return shim6_output_rehomed(sn, skb, state->sk, path, &place);
+	return shim6_output_rehomed(sn, skb, state->sk, path, place);
+}
+
+/* The context is known, and its header would go right behind the IPv6 header. */
+static noinline unsigned int
+shim6_output_simple(struct shim6_net *sn, struct sk_buff *skb,
+		    const struct nf_hook_state *state,
+		    struct shim6_context *ctx)
+{
+	struct shim6_place place;
+
+	shim6_header_place(skb, &place);
+	return shim6_output_context(sn, skb, state, ctx, &place);
+}
+
+/* This CPU does not remember the context, or the packet is of another kind. */
+static noinline unsigned int
+shim6_output_any(struct shim6_net *sn, struct sk_buff *skb,
+		 const struct nf_hook_state *state)
+{
+	struct shim6_ulids ulids;
+	struct shim6_place place;
+	struct shim6_context *ctx;
+
+	if (ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr) ||
+	    !shim6_output_parse(sn, skb, &place, &ulids))
+		return NF_ACCEPT;
+	ctx = shim6_recent_search(sn, &ulids);
+	if (!ctx) {
+		shim6_flow_out(state->net, sn, skb, &ulids, &place);
+		return NF_ACCEPT;
+	}
+	return shim6_output_context(sn, skb, state, ctx, &place);
+}
+
+/**
+ * shim6_output - the hook at LOCAL_OUT
+ * @priv: the namespace's state
+ * @skb: a packet that this host sends; data is at the IPv6 header
+ * @state: of the hook
+ *
+ * Nearly all packets are TCP or UDP, of a context that this CPU remembers and that
+ * is on its ULIDs. They are seen to here, and all else is done elsewhere.
+ *
+ * Return: NF_ACCEPT, with the packet changed or not, or another verdict.
+ */
+unsigned int shim6_output(void *priv, struct sk_buff *skb,
+			  const struct nf_hook_state *state)
+{
+	const struct dst_entry *dst = skb_dst(skb);
+	struct shim6_net *sn = priv;
+	struct shim6_context *ctx;
+
+	if (!dst || dst_xfrm(dst) || (dst->dev->flags & IFF_LOOPBACK) ||
+	    !shim6_filter_served(dst->dev))
+		return NF_ACCEPT;
+	if (!shim6_header_is_simple(skb, shim6_udp_port(sn)))
+		return shim6_output_any(sn, skb, state);
+	ctx = shim6_recent_find(sn, &ipv6_hdr(skb)->saddr,
+				&ipv6_hdr(skb)->daddr,
+				shim6_sender_fii(skb->sk));
+	if (!ctx)
+		return shim6_output_any(sn, skb, state);
+	if (READ_ONCE(ctx->state) != SHIM6_CONTEXT_STATE_ESTABLISHED ||
+	    rcu_access_pointer(ctx->path) || READ_ONCE(ctx->header))
+		return shim6_output_simple(sn, skb, state, ctx);
+	return shim6_output_ulids(sn, skb, ctx);
 }

@@ -48,11 +48,6 @@
 #include "stats.h"
 #include "table.h"
 
-/* The low bits of the clock say which timer runs; the rest is jiffies. */
-enum { SHIM6_CLOCK_NONE, SHIM6_CLOCK_SEND, SHIM6_CLOCK_KEEPALIVE };
-#define SHIM6_CLOCK_BITS	2
-#define SHIM6_CLOCK_MASK	((1UL << SHIM6_CLOCK_BITS) - 1)
-
 /*
  * How long an idle context sends nothing that a stateful router could see. UDP is
  * forgotten after 30 seconds by many, and the timer wheel is late by up to an
@@ -66,11 +61,6 @@ static unsigned long shim6_clock(unsigned long which)
 	const unsigned long now = jiffies;
 
 	return (now << SHIM6_CLOCK_BITS) | which;
-}
-
-static unsigned long shim6_clock_which(unsigned long clock)
-{
-	return clock & SHIM6_CLOCK_MASK;
 }
 
 static unsigned long shim6_clock_elapsed(unsigned long clock)
@@ -99,12 +89,16 @@ static void shim6_reap_kick(struct shim6_context *ctx)
 		timer_reduce(&ctx->timer, jiffies + shim6_interval(ctx));
 }
 
-static void shim6_reap_run(struct shim6_context *ctx, unsigned long which)
+/**
+ * shim6_reap_start_clock - one of the two timers starts
+ * @ctx: the context; the caller is in an RCU read-side section or holds the table's
+ *	lock
+ * @which: SHIM6_CLOCK_SEND or SHIM6_CLOCK_KEEPALIVE, which does not run yet
+ */
+void shim6_reap_start_clock(struct shim6_context *ctx, unsigned long which)
 {
-	unsigned long was = READ_ONCE(ctx->clock);
+	const unsigned long was = READ_ONCE(ctx->clock);
 
-	if (shim6_clock_which(was) == which)
-		return;
 	WRITE_ONCE(ctx->clock, shim6_clock(which));
 	if (shim6_clock_which(was) == SHIM6_CLOCK_NONE)
 		shim6_reap_kick(ctx);
@@ -114,15 +108,6 @@ static void shim6_reap_stop(struct shim6_context *ctx, unsigned long which)
 {
 	if (shim6_clock_which(READ_ONCE(ctx->clock)) == which)
 		WRITE_ONCE(ctx->clock, 0);
-}
-
-/* Note the time in jiffies, but never 0, which stands for never. */
-static void shim6_reap_stamp(unsigned long *stamp)
-{
-	const unsigned long now = jiffies ?: 1;
-
-	if (READ_ONCE(*stamp) != now)
-		WRITE_ONCE(*stamp, now);
 }
 
 /*
@@ -194,8 +179,6 @@ static bool shim6_reap_overdue(struct shim6_context *ctx,
 	const struct tcp_sock *tp;
 	s64 waited;
 
-	if (!sk || !sk_fullsock(sk) || !sk_is_tcp(sk))
-		return false;
 	icsk = inet_csk(sk);
 	tp = tcp_sk(sk);
 	if (shim6_reap_gets_on(icsk, tp))
@@ -218,37 +201,22 @@ static bool shim6_reap_overdue(struct shim6_context *ctx,
 }
 
 /**
- * shim6_reap_sent - payload is being sent in a context
+ * shim6_reap_ask_tcp - does the connection of a packet that is being sent doubt its
+ * path?
  * @ctx: the context; the caller is in an RCU read-side section
- * @skb: the packet; if TCP waits without an answer, that is a hint for the daemon
- *	(RFC 5534 section 3.3), and changes nothing here
+ * @skb: the packet, of a TCP socket; if that waits without an answer, it is a hint
+ *	for the daemon (RFC 5534 section 3.3), and changes nothing here
  */
-void shim6_reap_sent(struct shim6_context *ctx, const struct sk_buff *skb)
+void shim6_reap_ask_tcp(struct shim6_context *ctx, const struct sk_buff *skb)
 {
 	struct shim6_doubt doubt = {};
 
-	shim6_answer_sent(ctx);
-	shim6_reap_stamp(&ctx->last_sent);
-	shim6_reap_control_sent(ctx);
 	if (READ_ONCE(ctx->state) != SHIM6_CONTEXT_STATE_ESTABLISHED ||
 	    READ_ONCE(ctx->reap_state) != SHIM6_REAP_STATE_OPERATIONAL)
 		return;
 	if (shim6_reap_overdue(ctx, skb, &doubt))
 		shim6_event_reap_limited(ctx, SHIM6_REAP_EVENT_RETRANSMISSION,
 					 &doubt);
-}
-
-/**
- * shim6_reap_control_sent - a control message is being sent in a context
- * @ctx: the context; the caller is in an RCU read-side section
- *
- * The peer answers it as it would answer payload, but the context is not in use
- * because of it.
- */
-void shim6_reap_control_sent(struct shim6_context *ctx)
-{
-	if (READ_ONCE(ctx->reap_state) != SHIM6_REAP_STATE_EXPLORING)
-		shim6_reap_run(ctx, SHIM6_CLOCK_SEND);
 }
 
 /* An Exploring context hears its peer: the first packet tells the daemon. */
@@ -262,23 +230,16 @@ static void shim6_reap_inbound(struct shim6_context *ctx)
 }
 
 /**
- * shim6_reap_heard - payload of a context has arrived
+ * shim6_reap_heard_exploring - payload has arrived of a context that is not
+ * Operational
  * @ctx: the context; the caller is in an RCU read-side section
  */
-void shim6_reap_heard(struct shim6_context *ctx)
+void shim6_reap_heard_exploring(struct shim6_context *ctx)
 {
-	shim6_rhythm_heard(ctx);
-	shim6_answer_heard(ctx);
-	switch (READ_ONCE(ctx->reap_state)) {
-	case SHIM6_REAP_STATE_EXPLORING:
+	if (READ_ONCE(ctx->reap_state) == SHIM6_REAP_STATE_EXPLORING)
 		shim6_reap_inbound(ctx);
-		break;
-	case SHIM6_REAP_STATE_INBOUND_OK:
+	else
 		shim6_reap_stop(ctx, SHIM6_CLOCK_SEND);
-		break;
-	default:
-		shim6_reap_run(ctx, SHIM6_CLOCK_KEEPALIVE);
-	}
 }
 
 /**

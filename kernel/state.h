@@ -27,6 +27,7 @@ struct shim6_fair;
 struct shim6_flow_table;
 struct shim6_net;
 struct shim6_path;
+struct shim6_recent;
 struct socket;
 
 /**
@@ -215,6 +216,9 @@ struct shim6_context {
  *	under the table's lock
  * @policies: the rules
  * @mib: the counters
+ * @recent: the contexts of the last packets of each CPU
+ * @deleted: how many contexts were deleted, written under the table's lock, for
+ *	@recent
  * @hooks: the netfilter hooks; under the table's lock
  * @udp: the UDP socket, or NULL; under @config_lock
  * @daemon: the daemon's socket
@@ -236,6 +240,8 @@ struct shim6_net {
 	struct shim6_flow_table __rcu *flows;
 	struct shim6_policies policies;
 	struct shim6_mib __percpu *mib;
+	struct shim6_recent __percpu *recent;
+	unsigned long deleted;
 	struct shim6_hooks hooks;
 	struct socket *udp; /* under config_lock */
 	struct shim6_socket daemon;

@@ -321,6 +321,8 @@ void shim6_table_del(struct shim6_net *sn, struct shim6_context *ctx)
 	rhashtable_remove_fast(&t->tags, &ctx->by_tag, shim6_by_tag);
 	shim6_table_no_peer_tag(sn, ctx);
 	xa_erase(&t->all, ctx->id);
+	/* From here on no CPU remembers the context (recent.h). */
+	smp_store_release(&sn->deleted, sn->deleted + 1);
 	WRITE_ONCE(t->count, t->count - 1);
 	t->generation++;
 }

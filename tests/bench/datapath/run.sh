@@ -307,6 +307,7 @@ where_table()
 	echo forget >/proc/s6_bench
 	# shellcheck disable=SC2086
 	small_where plain && load && small_where none $ours $alternatives && streams_where whole && streams_where cut &&
+	grep "\[shim6\]" /proc/kallsyms >"$SHIM6_ARTIFACTS/symbols" &&
 	/usr/bin/python3 "$here/where.py" "$SHIM6_ARTIFACTS/where" "$SHIM6_ARTIFACTS/marked" >"$SHIM6_ARTIFACTS/where.txt"
 }
 
