@@ -28,19 +28,24 @@ static int shim6_card_has_parent(struct net_device *dev,
 	return !!dev->dev.parent;
 }
 
+/* Is there hardware below a device? */
+static noinline bool shim6_card_below(struct net_device *dev)
+{
+	struct netdev_nested_priv priv = {};
+
+	return netdev_walk_all_lower_dev_rcu(dev, shim6_card_has_parent, &priv);
+}
+
 /*
  * Is there hardware behind a device or below it (bonds, bridges, VLANs)? The devices
  * of a virtual machine count as hardware.
  */
 static bool shim6_card_is_real(struct net_device *dev)
 {
-	struct netdev_nested_priv priv = {};
-
 	if (dev->dev.parent)
 		return true;
 	/* The walk takes longer than all else that is done to a packet. */
-	return !list_empty(&dev->adj_list.lower) &&
-	       netdev_walk_all_lower_dev_rcu(dev, shim6_card_has_parent, &priv);
+	return !list_empty(&dev->adj_list.lower) && shim6_card_below(dev);
 }
 
 /*

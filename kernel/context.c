@@ -351,6 +351,7 @@ int shim6_context_set(struct shim6_net *sn, struct shim6_context *ctx,
 		shim6_next_drop(&next);
 		return err;
 	}
+	shim6_hooks_look(sn);
 	trace_shim6_context(ctx, SHIM6_TRACE_SET);
 	if (next.new_path)
 		shim6_reap_moved(ctx);

@@ -11,8 +11,11 @@
 #ifndef _SHIM6_ENCAP_H
 #define _SHIM6_ENCAP_H
 
+#include <linux/if_ether.h>
 #include <linux/in6.h>
 #include <linux/ipv6.h>
+#include <linux/skbuff.h>
+#include <net/checksum.h>
 
 #include <uapi/linux/shim6.h>
 
@@ -59,8 +62,6 @@ struct shim6_encap {
 
 int shim6_native_push(struct sk_buff *skb, const struct shim6_path *path,
 		      const struct shim6_place *place);
-void shim6_native_pull(struct sk_buff *skb, unsigned int prev,
-		       unsigned int keep, unsigned int offset);
 int shim6_udp_push(struct sk_buff *skb, const struct shim6_path *path,
 		   const struct shim6_place *place);
 void shim6_udp_pull(struct sk_buff *skb, unsigned int prev, unsigned int keep,
@@ -122,6 +123,72 @@ static inline void shim6_encap_locators(struct sk_buff *skb,
 	shim6_set_payload_len(iph, skb->len - sizeof(*iph));
 }
 
+/*
+ * Move headers towards the data. The headers of nearly all packets are Ethernet's
+ * and IPv6's alone.
+ */
+static inline void shim6_encap_shift(unsigned char *from, unsigned int len,
+				     unsigned int by)
+{
+	const int usual = ETH_HLEN + sizeof(struct ipv6hdr);
+	int i;
+
+	if (len != usual || by != SHIM6_PAYLOAD_LEN) {
+		memmove(from + by, from, len);
+		return;
+	}
+	/* From behind, and the last word begins with the first octet. */
+	for (i = usual - sizeof(u64); i > 0; i -= sizeof(u64))
+		put_unaligned(get_unaligned((u64 *)(from + i)),
+			      (u64 *)(from + i + SHIM6_PAYLOAD_LEN));
+	put_unaligned(get_unaligned((u64 *)from),
+		      (u64 *)(from + SHIM6_PAYLOAD_LEN));
+}
+
+/**
+ * shim6_encap_take_out - take a Payload Extension header out of a packet
+ * @skb: the packet
+ * @prev: where the Next Header field is that tells of the header
+ * @keep: how many octets from the IPv6 header on stay
+ * @offset: where the header is
+ *
+ * All before the header moves; the payload and the addresses stay.
+ */
+static inline void shim6_encap_take_out(struct sk_buff *skb, unsigned int prev,
+					unsigned int keep, unsigned int offset)
+{
+	const unsigned int len = offset + SHIM6_PAYLOAD_LEN - keep;
+	unsigned char *net = skb_network_header(skb);
+	struct ipv6hdr *iph;
+
+	if (skb->ip_summed == CHECKSUM_COMPLETE)
+		skb->csum = csum_sub(skb->csum,
+				     csum_partial(net, keep + len, 0));
+
+	net[prev] = net[offset];
+	if (skb_mac_header_was_set(skb) &&
+	    skb->mac_header <= skb->network_header) {
+		const unsigned int l2 = skb->network_header - skb->mac_header;
+
+		shim6_encap_shift(net - l2, l2 + keep, len);
+		skb->mac_header += len;
+		/* It stands before the MAC header, which has moved. */
+		skb_metadata_clear(skb);
+	} else {
+		memmove(net + len, net, keep);
+	}
+	__skb_pull(skb, len);
+	skb_reset_network_header(skb);
+	skb->transport_header += SHIM6_PAYLOAD_LEN;
+
+	iph = ipv6_hdr(skb);
+	if (iph->payload_len)
+		iph->payload_len = htons(ntohs(iph->payload_len) - len);
+
+	if (skb->ip_summed == CHECKSUM_COMPLETE)
+		skb->csum = csum_add(skb->csum, csum_partial(iph, keep, 0));
+}
+
 /**
  * shim6_encap_pull - take the headers of an encapsulation out of a packet
  * @encapsulation: enum shim6_encapsulation
@@ -139,7 +206,7 @@ static inline void shim6_encap_pull(u32 encapsulation, struct sk_buff *skb,
 	if (unlikely(encapsulation == SHIM6_ENCAPSULATION_UDP))
 		shim6_udp_pull(skb, prev, keep, offset);
 	else
-		shim6_native_pull(skb, prev, keep, offset);
+		shim6_encap_take_out(skb, prev, keep, offset);
 }
 
 #endif /* _SHIM6_ENCAP_H */

@@ -100,7 +100,7 @@ int shim6_udp_push(struct sk_buff *skb, const struct shim6_path *path,
 void shim6_udp_pull(struct sk_buff *skb, unsigned int prev, unsigned int keep,
 		    unsigned int offset)
 {
-	shim6_native_pull(skb, prev, keep, offset + SHIM6_UDP_LEN);
+	shim6_encap_take_out(skb, prev, keep, offset + SHIM6_UDP_LEN);
 	skb->transport_header += SHIM6_UDP_LEN;
 	/* The sum that was left to the device was that of the UDP header. */
 	if (skb->ip_summed == CHECKSUM_PARTIAL &&

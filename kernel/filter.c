@@ -20,25 +20,22 @@
 #include "filter.h"
 
 /**
- * shim6_filter_cgroup - ask the egress programs of the cgroup of a packet's socket
- * @sk: the socket whose packet the stack is told it is; NULL afterwards if programs
- *	were asked, which keeps them from being asked again
+ * shim6_filter_cgroup_ask - shim6_filter_cgroup() where cgroups have egress programs
+ * @sk: the socket whose packet the stack is told it is
  * @skb: the packet, with its ULIDs
  * @dev: the device by which the packet is to leave
  *
- * Return: 0, or a negative errno if the programs refuse the packet.
+ * Return: as shim6_filter_cgroup().
  */
-int shim6_filter_cgroup(struct sock **sk, struct sk_buff *skb,
-			struct net_device *dev)
+int shim6_filter_cgroup_ask(struct sock *sk, struct sk_buff *skb,
+			    struct net_device *dev)
 {
 #ifdef CONFIG_CGROUP_BPF
 	struct net_device *was = skb->dev;
 	struct sock *full;
 	int err;
 
-	if (!cgroup_bpf_enabled(CGROUP_INET_EGRESS) || !*sk)
-		return 0;
-	full = sk_to_full_sk(*sk);
+	full = sk_to_full_sk(sk);
 	if (!full || !sk_fullsock(full) || full != skb_to_full_sk(skb) ||
 	    !cgroup_bpf_sock_enabled(full, CGROUP_INET_EGRESS))
 		return 0;
@@ -46,12 +43,13 @@ int shim6_filter_cgroup(struct sock **sk, struct sk_buff *skb,
 	skb->protocol = htons(ETH_P_IPV6);
 	err = __cgroup_bpf_run_filter_skb(full, skb, CGROUP_INET_EGRESS);
 	skb->dev = was;
-	*sk = NULL;
 	/* Congestion is no refusal. */
 	if (err && err != NET_XMIT_CN)
 		return err < 0 ? err : -EPERM;
-#endif
+	return 1;
+#else
 	return 0;
+#endif
 }
 
 /**

@@ -95,8 +95,29 @@ static inline int shim6_filter_locators(struct net *net, struct sock *sk,
 		       skb_dst(skb)->dev, dst_output);
 }
 
-int shim6_filter_cgroup(struct sock **sk, struct sk_buff *skb,
-			struct net_device *dev);
+int shim6_filter_cgroup_ask(struct sock *sk, struct sk_buff *skb,
+			    struct net_device *dev);
+
+/**
+ * shim6_filter_cgroup - ask the egress programs of the cgroup of a packet's socket
+ * @sk: the socket whose packet the stack is told it is
+ * @skb: the packet, with its ULIDs
+ * @dev: the device by which the packet is to leave
+ *
+ * Return: 0 if there are none; 1 if they pass the packet, which must be sent without
+ * a socket then, so that they are not asked again; or a negative errno if they
+ * refuse it.
+ */
+static inline int shim6_filter_cgroup(struct sock *sk, struct sk_buff *skb,
+				      struct net_device *dev)
+{
+#ifdef CONFIG_CGROUP_BPF
+	if (cgroup_bpf_enabled(CGROUP_INET_EGRESS) && sk)
+		return shim6_filter_cgroup_ask(sk, skb, dev);
+#endif
+	return 0;
+}
+
 int shim6_filter_send(struct net *net, struct sock *sk, struct sk_buff *skb);
 
 #endif /* _SHIM6_FILTER_H */

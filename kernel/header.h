@@ -46,7 +46,9 @@ struct shim6_hdr {
 /* The tag of 47 bits at @p, in host order; the bit before it is not part of it. */
 static inline u64 shim6_tag(const u8 *p)
 {
-	return get_unaligned_be48(p) & SHIM6_TAG_MAX;
+	/* As two numbers: the kernel's function reads single octets. */
+	return ((u64)get_unaligned_be16(p) << 32 | get_unaligned_be32(p + 2)) &
+	       SHIM6_TAG_MAX;
 }
 
 static inline bool shim6_is_payload(const struct shim6_hdr *h)

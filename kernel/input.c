@@ -77,12 +77,13 @@ static bool shim6_policy_allows(struct sk_buff *skb)
 
 /*
  * Hook and handler do this with a payload packet of a context. Data is at the
- * IPv6 header. Returns false if the packet was dropped.
+ * IPv6 header. Returns false if the packet was dropped. It is compiled once for the
+ * place where the header nearly always is, and once for all others.
  */
-static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
-			  struct shim6_context *ctx, u32 encapsulation,
-			  unsigned int prev, unsigned int keep,
-			  unsigned int offset)
+static __always_inline bool
+shim6_receive_at(struct shim6_net *sn, struct sk_buff *skb,
+		 struct shim6_context *ctx, u32 encapsulation,
+		 unsigned int prev, unsigned int keep, unsigned int offset)
 {
 	const unsigned int end = offset +
 				 shim6_encap_of(encapsulation)->overhead;
@@ -128,6 +129,14 @@ static bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 	return true;
 }
 
+static noinline bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
+				   struct shim6_context *ctx, u32 encapsulation,
+				   unsigned int prev, unsigned int keep,
+				   unsigned int offset)
+{
+	return shim6_receive_at(sn, skb, ctx, encapsulation, prev, keep, offset);
+}
+
 /* Packets without our header count as heard as well (section 12.1). */
 static void shim6_input_plain(struct shim6_net *sn, const struct sk_buff *skb,
 			      const struct shim6_place *place)
@@ -160,7 +169,7 @@ static bool shim6_receive_early(struct net *net, struct shim6_net *sn,
 				u32 encapsulation,
 				const struct shim6_place *place)
 {
-	const bool passes = shim6_rpfilter_passes(net, skb, ctx);
+	const bool passes = shim6_rpfilter_passes(net, sn, skb, ctx);
 
 	if (!shim6_receive(sn, skb, ctx, encapsulation, place->prev,
 			   place->offset, place->offset))
@@ -248,6 +257,37 @@ shim6_input_any(struct shim6_net *sn, struct sk_buff *skb,
 	return NF_ACCEPT;
 }
 
+/*
+ * Our header is right behind the IPv6 header: as shim6_input_any(), in the way that
+ * nearly all such packets go.
+ */
+static noinline unsigned int
+shim6_input_native(struct shim6_net *sn, struct sk_buff *skb,
+		   const struct nf_hook_state *state)
+{
+	const unsigned int at = sizeof(struct ipv6hdr);
+	struct shim6_context *ctx;
+	const struct shim6_hdr *h;
+	bool passes;
+
+	if (skb_headlen(skb) < at + sizeof(*h))
+		return shim6_input_any(sn, skb, state);
+	h = (const struct shim6_hdr *)(skb->data + at);
+	if (!shim6_is_payload(h) || h->hdrlen)
+		return NF_ACCEPT;
+	ctx = shim6_context_by_tag(sn, shim6_tag(h->octet));
+	if (!ctx || !shim6_context_is_here(ctx, state->net,
+					   &ipv6_hdr(skb)->daddr))
+		return NF_ACCEPT;
+	passes = shim6_rpfilter_passes(state->net, sn, skb, ctx);
+	if (!shim6_receive_at(sn, skb, ctx, SHIM6_ENCAPSULATION_NATIVE,
+			      offsetof(struct ipv6hdr, nexthdr), at, at))
+		return NF_STOLEN;
+	if (unlikely(passes))
+		shim6_rpfilter_begin(skb);
+	return NF_ACCEPT;
+}
+
 /**
  * shim6_input - the hook at PRE_ROUTING
  * @priv: the namespace's state
@@ -266,6 +306,8 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 
 	if (!shim6_filter_served(skb->dev))
 		return NF_ACCEPT;
+	if (ipv6_hdr(skb)->nexthdr == SHIM6_IPPROTO)
+		return shim6_input_native(sn, skb, state);
 	if (!shim6_header_is_simple(skb, shim6_udp_port(sn)))
 		return shim6_input_any(sn, skb, state);
 	ctx = shim6_recent_find(sn, &ipv6_hdr(skb)->daddr,

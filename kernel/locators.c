@@ -61,16 +61,12 @@ bool shim6_context_is_peer(const struct shim6_context *ctx,
 }
 
 /**
- * shim6_context_is_here - is a packet with the tag of a context for this host?
+ * shim6_context_is_host - shim6_context_is_here() for any address
  * @ctx: the context; the caller is in an RCU read-side section
  * @net: the namespace
  * @addr: the packet's destination
- *
- * A router may have a context with the same tag by chance, and then has to
- * forward the packet. Most packets are for a locator of the context, which
- * spares the search among all addresses.
  */
-bool shim6_context_is_here(const struct shim6_context *ctx, struct net *net,
+bool shim6_context_is_host(const struct shim6_context *ctx, struct net *net,
 			   const struct in6_addr *addr)
 {
 	return shim6_context_is_local(ctx, addr) ||

@@ -22,23 +22,23 @@
 #include "udp.h"
 
 static const struct nf_hook_ops shim6_hooks[SHIM6_HOOKS] = {
-	{
-		/* Before defragmentation and any hook at that priority. */
+	[SHIM6_HOOK_INPUT] = {
 		.hook = shim6_input,
 		.pf = NFPROTO_IPV6,
 		.hooknum = NF_INET_PRE_ROUTING,
+		/* Before defragmentation and any hook at that priority. */
 		.priority = NF_IP6_PRI_RAW_BEFORE_DEFRAG - 10,
 	},
-	{
-		.hook = shim6_rpfilter_end,
-		.pf = NFPROTO_IPV6,
-		.hooknum = NF_INET_PRE_ROUTING,
-		.priority = NF_IP6_PRI_LAST,
-	},
-	{
+	[SHIM6_HOOK_OUTPUT] = {
 		.hook = shim6_output,
 		.pf = NFPROTO_IPV6,
 		.hooknum = NF_INET_LOCAL_OUT,
+		.priority = NF_IP6_PRI_LAST,
+	},
+	[SHIM6_HOOK_LAST] = {
+		.hook = shim6_rpfilter_end,
+		.pf = NFPROTO_IPV6,
+		.hooknum = NF_INET_PRE_ROUTING,
 		.priority = NF_IP6_PRI_LAST,
 	},
 };
@@ -131,6 +131,7 @@ static void __net_exit shim6_net_exit(struct net *net)
 	 * wait in a queue for user space, and would go on in our code.
 	 */
 	nf_queue_nf_hook_drop(net);
+	shim6_hooks_net_exit(sn);
 	shim6_tcp_net_exit(sn);
 	shim6_mtu_net_exit(sn);
 	shim6_daemon_net_exit(sn);

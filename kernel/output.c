@@ -86,9 +86,10 @@ static int shim6_unfragment(struct sk_buff *skb, struct shim6_place *place,
 /* Send fragments of a packet, each with a Shim6 header of its own (section 4.6). */
 static int shim6_fragment(struct shim6_net *sn, struct sock *sk,
 			  struct sk_buff *skb, const struct shim6_path *path,
-			  struct shim6_place *place, u32 mtu)
+			  const struct shim6_place *was_at, u32 mtu)
 {
 	const struct shim6_encap *encap = shim6_path_encap(path);
+	struct shim6_place at = *was_at, *place = &at;
 	struct dst_entry *dst = skb_dst(skb);
 	struct ip6_frag_state state;
 	struct frag_hdr was, *fh;
@@ -136,7 +137,7 @@ static int shim6_fragment(struct shim6_net *sn, struct sock *sk,
 /* Send one packet, which is not GSO, in fragments if it does not fit. */
 static void shim6_send_one(struct shim6_net *sn, struct sock *sk,
 			   struct sk_buff *skb, const struct shim6_path *path,
-			   struct shim6_place *place, u32 mtu)
+			   const struct shim6_place *place, u32 mtu)
 {
 	int err;
 
@@ -161,10 +162,10 @@ static void shim6_send_one(struct shim6_net *sn, struct sock *sk,
 /* Send a GSO packet as segments: no device below can be trusted to cut it. */
 static unsigned int shim6_segment(struct shim6_net *sn, struct sock *sk,
 				  struct sk_buff *skb,
-				  const struct shim6_path *path,
-				  struct shim6_place *place, u32 mtu)
+				  const struct shim6_path *path, u32 mtu)
 {
 	struct sk_buff *segs, *seg, *next;
+	struct shim6_place place;
 
 	/* Pages stay where they are; only headers are made again. */
 	segs = skb_gso_segment(skb, NETIF_F_SG | NETIF_F_HIGHDMA);
@@ -174,11 +175,11 @@ static unsigned int shim6_segment(struct shim6_net *sn, struct sock *sk,
 	skb_list_walk_safe(segs, seg, next) {
 		skb_mark_not_on_list(seg);
 		skb_reset_network_header(seg);
-		if (!shim6_header_place(seg, place)) {
+		if (!shim6_header_place(seg, &place)) {
 			shim6_drop(sn, seg, SHIM6_A_STATS_OUT_NO_MEMORY);
 			continue;
 		}
-		shim6_send_one(sn, sk, seg, path, place, mtu);
+		shim6_send_one(sn, sk, seg, path, &place, mtu);
 	}
 	consume_skb(skb);
 	return NF_STOLEN;
@@ -193,7 +194,7 @@ static unsigned int shim6_segment(struct shim6_net *sn, struct sock *sk,
 static unsigned int shim6_output_big(struct shim6_net *sn, struct sock *sk,
 				     struct sk_buff *skb,
 				     const struct shim6_path *path,
-				     struct shim6_place *place, u32 mtu,
+				     const struct shim6_place *place, u32 mtu,
 				     bool told)
 {
 	if ((told && mtu >= IPV6_MIN_MTU) ||
@@ -201,7 +202,7 @@ static unsigned int shim6_output_big(struct shim6_net *sn, struct sock *sk,
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_TOO_BIG,
 					  -EMSGSIZE);
 	if (skb_is_gso(skb))
-		return shim6_segment(sn, sk, skb, path, place, mtu);
+		return shim6_segment(sn, sk, skb, path, mtu);
 	shim6_send_one(sn, sk, skb, path, place, mtu);
 	return NF_STOLEN;
 }
@@ -231,16 +232,45 @@ static unsigned int shim6_output_last(struct net *net, struct sock *sk,
 	return err == 1 ? NF_ACCEPT : shim6_nf_stolen(err);
 }
 
+/* The route of a pair for a packet whose IPv6 header does not say where it ends. */
+static noinline struct dst_entry *
+shim6_output_route_by(struct shim6_net *sn, struct sk_buff *skb,
+		      struct shim6_path *path)
+{
+	/* The look-up may move the packet's headers. */
+	const struct in6_addr first = ipv6_hdr(skb)->daddr;
+
+	return shim6_path_route(sn->net, skb, path, &first);
+}
+
+static unsigned int shim6_output_rehomed(struct shim6_net *sn,
+					 struct sk_buff *skb, struct sock *sk,
+					 struct shim6_path *path,
+					 const struct shim6_place *place);
+
+/* A header was removed from a packet, so that ours may go to another place. */
+static noinline unsigned int shim6_output_shorter(struct shim6_net *sn,
+						  struct sk_buff *skb,
+						  struct sock *sk,
+						  struct shim6_path *path)
+{
+	struct shim6_place place;
+
+	if (!shim6_header_place(skb, &place))
+		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
+					  -EINVAL);
+	return shim6_output_rehomed(sn, skb, sk, path, &place);
+}
+
 /* All filters have passed the packet with its ULIDs, except its cgroup's. */
 static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 					 struct sk_buff *skb, struct sock *sk,
 					 struct shim6_path *path,
-					 struct shim6_place *place)
+					 const struct shim6_place *place)
 {
 	const struct shim6_encap *encap = shim6_path_encap(path);
 	const bool udp = shim6_path_is_udp(path);
-	struct in6_addr first, *to = NULL;
-	struct sock *asked = sk;
+	struct sock *asked;
 	struct dst_entry *dst;
 	bool big, told;
 	u32 mtu;
@@ -251,17 +281,14 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 	 * before that.
 	 */
 	err = shim6_jumbo_remove(skb);
-	if (err > 0)
-		err = shim6_header_place(skb, place) ? 0 : -EINVAL;
-	if (err)
+	if (unlikely(err > 0))
+		return shim6_output_shorter(sn, skb, sk, path);
+	if (unlikely(err))
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
 					  err);
-	if (unlikely(place->final)) {
-		/* The look-up may move the packet's headers. */
-		first = ipv6_hdr(skb)->daddr;
-		to = &first;
-	}
-	dst = shim6_path_route(sn->net, skb, path, to);
+	dst = unlikely(place->final) ?
+		      shim6_output_route_by(sn, skb, path) :
+		      shim6_path_route(sn->net, skb, path, NULL);
 	/* With a daemon, which is about to repair it, the ULP need not know. */
 	if (IS_ERR(dst))
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
@@ -274,13 +301,19 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 					  shim6_has_daemon(sn) ?
 						  0 : -ENETUNREACH);
 	}
-	err = shim6_filter_cgroup(&asked, skb, dst->dev);
-	mtu = dst_mtu(dst) - encap->overhead;
-	big = !shim6_mtu_fits(skb, mtu);
-	told = big && !err && shim6_mtu_tell(sn, path, skb, dst);
+	err = shim6_filter_cgroup(sk, skb, dst->dev);
+	asked = err ? NULL : sk;
+	/* What every IPv6 link takes needs no look at the route's MTU. */
+	mtu = IPV6_MIN_MTU - encap->overhead;
+	big = skb_is_gso(skb) || skb->len > mtu;
+	if (big) {
+		mtu = dst_mtu(dst) - encap->overhead;
+		big = !shim6_mtu_fits(skb, mtu);
+	}
+	told = big && err >= 0 && shim6_mtu_tell(sn, path, skb, dst);
 	skb_dst_drop(skb);
 	skb_dst_set(skb, dst);
-	if (err)
+	if (err < 0)
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_CGROUP,
 					  err);
 	if (shim6_output_stuck(sn, skb))
@@ -291,7 +324,7 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 					told);
 	if (skb_is_gso(skb) &&
 	    (shim6_jumbo_foreign(skb) || !shim6_card_cuts(skb, udp)))
-		return shim6_segment(sn, asked, skb, path, place, mtu);
+		return shim6_segment(sn, asked, skb, path, mtu);
 	err = shim6_card_sums(skb, udp) ? 0 : shim6_checksum(skb);
 	if (!err)
 		err = shim6_path_push(skb, path, place);
@@ -415,7 +448,8 @@ static inline unsigned int shim6_output_ulids(struct shim6_net *sn,
 static inline unsigned int
 shim6_output_context(struct shim6_net *sn, struct sk_buff *skb,
 		     const struct nf_hook_state *state,
-		     struct shim6_context *ctx, struct shim6_place *place)
+		     struct shim6_context *ctx,
+		     const struct shim6_place *place)
 {
 	struct shim6_path *path;
 	int passed;
@@ -443,16 +477,30 @@ shim6_output_context(struct shim6_net *sn, struct sk_buff *skb,
 	return shim6_output_rehomed(sn, skb, state->sk, path, place);
 }
 
+/* Where the header goes before UDP and TCP, if there is nothing else before them. */
+static const struct shim6_place shim6_output_places[] = {
+	{
+		.offset = sizeof(struct ipv6hdr),
+		.prev = offsetof(struct ipv6hdr, nexthdr),
+		.nexthdr = IPPROTO_UDP,
+	},
+	{
+		.offset = sizeof(struct ipv6hdr),
+		.prev = offsetof(struct ipv6hdr, nexthdr),
+		.nexthdr = IPPROTO_TCP,
+	},
+};
+
 /* The context is known, and its header would go right behind the IPv6 header. */
 static noinline unsigned int
 shim6_output_simple(struct shim6_net *sn, struct sk_buff *skb,
 		    const struct nf_hook_state *state,
 		    struct shim6_context *ctx)
 {
-	struct shim6_place place;
+	const bool tcp = ipv6_hdr(skb)->nexthdr == IPPROTO_TCP;
 
-	shim6_header_place(skb, &place);
-	return shim6_output_context(sn, skb, state, ctx, &place);
+	return shim6_output_context(sn, skb, state, ctx,
+				    &shim6_output_places[tcp]);
 }
 
 /* This CPU does not remember the context, or the packet is of another kind. */

@@ -41,7 +41,7 @@ static bool shim6_rpfilter_lookup(struct net *net, const struct sk_buff *skb)
 }
 
 /**
- * shim6_rpfilter_passes - would a reverse-path filter pass a re-homed packet?
+ * shim6_rpfilter_would_pass - would a reverse-path filter pass a re-homed packet?
  * @net: the namespace
  * @skb: the packet, with its locators still; data is at the IPv6 header
  * @ctx: its context; the caller is in an RCU read-side section
@@ -49,16 +49,13 @@ static bool shim6_rpfilter_lookup(struct net *net, const struct sk_buff *skb)
  * Return: false as well for a packet that has its ULIDs: the filters of the host
  * ask about that themselves.
  */
-bool shim6_rpfilter_passes(struct net *net, const struct sk_buff *skb,
-			   const struct shim6_context *ctx)
+bool shim6_rpfilter_would_pass(struct net *net, const struct sk_buff *skb,
+			       const struct shim6_context *ctx)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
 	struct shim6_path *path;
 
-	/* If all hooks are our own, nobody asks. */
-	if (!shim6_filter_hooked(net, NF_INET_PRE_ROUTING,
-				 SHIM6_HOOKS_PRE_ROUTING) ||
-	    skb->pkt_type != PACKET_HOST ||
+	if (skb->pkt_type != PACKET_HOST ||
 	    (ipv6_addr_equal(&iph->saddr, &ctx->ulids.peer) &&
 	     ipv6_addr_equal(&iph->daddr, &ctx->ulids.local)))
 		return false;
