@@ -162,6 +162,7 @@ bench-instructions:
 # Which kernel functions they are spent in.
 bench-where:
 	$(RUN) -k 6.12 -t counted -where -T 3000 -m tests/bench/datapath -e SHIM6_BENCH_WHERE=yes -o build/bench-where -- tests/bench/datapath/run.sh
+	python3 tests/bench/datapath/where.py build/bench-where >build/bench-where/where.txt
 	@cat build/bench-where/where.txt
 
 clean:

@@ -127,8 +127,8 @@ static inline void shim6_encap_locators(struct sk_buff *skb,
  * Move headers towards the data. The headers of nearly all packets are Ethernet's
  * and IPv6's alone.
  */
-static inline void shim6_encap_shift(unsigned char *from, unsigned int len,
-				     unsigned int by)
+static __always_inline void
+shim6_encap_shift(unsigned char *from, unsigned int len, unsigned int by)
 {
 	const int usual = ETH_HLEN + sizeof(struct ipv6hdr);
 	int i;
@@ -154,8 +154,9 @@ static inline void shim6_encap_shift(unsigned char *from, unsigned int len,
  *
  * All before the header moves; the payload and the addresses stay.
  */
-static inline void shim6_encap_take_out(struct sk_buff *skb, unsigned int prev,
-					unsigned int keep, unsigned int offset)
+static __always_inline void
+shim6_encap_take_out(struct sk_buff *skb, unsigned int prev, unsigned int keep,
+		     unsigned int offset)
 {
 	const unsigned int len = offset + SHIM6_PAYLOAD_LEN - keep;
 	unsigned char *net = skb_network_header(skb);
@@ -199,9 +200,9 @@ static inline void shim6_encap_take_out(struct sk_buff *skb, unsigned int prev,
  * @keep: how many octets stay; what is between them and the headers goes as well
  * @offset: where the first header is
  */
-static inline void shim6_encap_pull(u32 encapsulation, struct sk_buff *skb,
-				    unsigned int prev, unsigned int keep,
-				    unsigned int offset)
+static __always_inline void
+shim6_encap_pull(u32 encapsulation, struct sk_buff *skb, unsigned int prev,
+		 unsigned int keep, unsigned int offset)
 {
 	if (unlikely(encapsulation == SHIM6_ENCAPSULATION_UDP))
 		shim6_udp_pull(skb, prev, keep, offset);

@@ -40,8 +40,8 @@
 #include "stats.h"
 
 /* Put the ULIDs in place of the locators. */
-static void shim6_restore_ulids(struct sk_buff *skb,
-				const struct shim6_context *ctx)
+static __always_inline void
+shim6_restore_ulids(struct sk_buff *skb, const struct shim6_context *ctx)
 {
 	struct ipv6hdr *iph = ipv6_hdr(skb);
 
@@ -138,8 +138,8 @@ static noinline bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 }
 
 /* Packets without our header count as heard as well (section 12.1). */
-static void shim6_input_plain(struct shim6_net *sn, const struct sk_buff *skb,
-			      const struct shim6_place *place)
+static noinline void shim6_input_plain(struct shim6_net *sn,
+				       const struct sk_buff *skb)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
 	struct shim6_ulids ulids = {
@@ -148,8 +148,7 @@ static void shim6_input_plain(struct shim6_net *sn, const struct sk_buff *skb,
 	};
 	struct shim6_context *ctx;
 
-	if (ipv6_addr_is_multicast(&iph->daddr) ||
-	    shim6_is_neighbour_discovery(skb, place))
+	if (ipv6_addr_is_multicast(&iph->daddr))
 		return;
 	ctx = shim6_recent_search(sn, &ulids);
 	if (!ctx) {
@@ -236,7 +235,8 @@ shim6_input_any(struct shim6_net *sn, struct sk_buff *skb,
 		return shim6_input_datagram(state->net, sn, skb, &place) ?
 			       NF_ACCEPT : NF_STOLEN;
 	if (place.nexthdr != SHIM6_IPPROTO) {
-		shim6_input_plain(sn, skb, &place);
+		if (!shim6_is_neighbour_discovery(skb, &place))
+			shim6_input_plain(sn, skb);
 		return NF_ACCEPT;
 	}
 	/* Not at its final destination; the handler sees it when it is. */
@@ -312,8 +312,10 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 		return shim6_input_any(sn, skb, state);
 	ctx = shim6_recent_find(sn, &ipv6_hdr(skb)->daddr,
 				&ipv6_hdr(skb)->saddr, 0);
-	if (!ctx)
-		return shim6_input_any(sn, skb, state);
+	if (!ctx) {
+		shim6_input_plain(sn, skb);
+		return NF_ACCEPT;
+	}
 	shim6_count(sn, SHIM6_A_STATS_IN_ULID);
 	shim6_reap_heard(ctx);
 	return NF_ACCEPT;

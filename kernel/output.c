@@ -335,20 +335,15 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 	return shim6_output_last(sn->net, sk, skb, asked != sk);
 }
 
-/*
- * Find where the header goes in a packet, and the key of its context. Returns
- * false for a packet that is to be left alone.
- */
+/* Where the header goes in a packet. False for a packet that is to be left alone. */
 static bool shim6_output_parse(const struct shim6_net *sn,
 			       const struct sk_buff *skb,
-			       struct shim6_place *place,
-			       struct shim6_ulids *ulids)
+			       struct shim6_place *place)
 {
 	return shim6_header_place(skb, place) &&
 	       place->nexthdr != SHIM6_IPPROTO &&
 	       !shim6_is_udp_sent(sn, skb, place) &&
-	       !shim6_is_neighbour_discovery(skb, place) &&
-	       shim6_sender_key(skb, place, ulids);
+	       !shim6_is_neighbour_discovery(skb, place);
 }
 
 /*
@@ -363,7 +358,8 @@ static unsigned int shim6_output_passed(struct shim6_net *sn,
 	struct shim6_place place;
 	struct shim6_ulids ulids;
 
-	if (shim6_output_parse(sn, skb, &place, &ulids))
+	if (shim6_output_parse(sn, skb, &place) &&
+	    shim6_sender_key(skb, &place, &ulids))
 		ctx = shim6_context_by_ulids(sn, &ulids);
 	if (ctx && READ_ONCE(ctx->state) >= SHIM6_CONTEXT_STATE_ESTABLISHED)
 		path = rcu_dereference(ctx->path);
@@ -491,36 +487,53 @@ static const struct shim6_place shim6_output_places[] = {
 	},
 };
 
+/* Where the header goes in a packet for which shim6_header_is_simple() is true. */
+static inline const struct shim6_place *
+shim6_output_place(const struct sk_buff *skb)
+{
+	return &shim6_output_places[ipv6_hdr(skb)->nexthdr == IPPROTO_TCP];
+}
+
 /* The context is known, and its header would go right behind the IPv6 header. */
 static noinline unsigned int
 shim6_output_simple(struct shim6_net *sn, struct sk_buff *skb,
 		    const struct nf_hook_state *state,
 		    struct shim6_context *ctx)
 {
-	const bool tcp = ipv6_hdr(skb)->nexthdr == IPPROTO_TCP;
-
 	return shim6_output_context(sn, skb, state, ctx,
-				    &shim6_output_places[tcp]);
+				    shim6_output_place(skb));
 }
 
-/* This CPU does not remember the context, or the packet is of another kind. */
+/* This CPU does not remember the context, if there is one. */
+static noinline unsigned int
+shim6_output_search(struct shim6_net *sn, struct sk_buff *skb,
+		    const struct nf_hook_state *state,
+		    const struct shim6_place *place)
+{
+	struct shim6_ulids ulids;
+	struct shim6_context *ctx;
+
+	if (ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr) ||
+	    !shim6_sender_key(skb, place, &ulids))
+		return NF_ACCEPT;
+	ctx = shim6_recent_search(sn, &ulids);
+	if (!ctx) {
+		shim6_flow_out(state->net, sn, skb, &ulids, place);
+		return NF_ACCEPT;
+	}
+	return shim6_output_context(sn, skb, state, ctx, place);
+}
+
+/* The packet is of any kind. */
 static noinline unsigned int
 shim6_output_any(struct shim6_net *sn, struct sk_buff *skb,
 		 const struct nf_hook_state *state)
 {
-	struct shim6_ulids ulids;
 	struct shim6_place place;
-	struct shim6_context *ctx;
 
-	if (ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr) ||
-	    !shim6_output_parse(sn, skb, &place, &ulids))
+	if (!shim6_output_parse(sn, skb, &place))
 		return NF_ACCEPT;
-	ctx = shim6_recent_search(sn, &ulids);
-	if (!ctx) {
-		shim6_flow_out(state->net, sn, skb, &ulids, &place);
-		return NF_ACCEPT;
-	}
-	return shim6_output_context(sn, skb, state, ctx, &place);
+	return shim6_output_search(sn, skb, state, &place);
 }
 
 /**
@@ -550,7 +563,8 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 				&ipv6_hdr(skb)->daddr,
 				shim6_sender_fii(skb->sk));
 	if (!ctx)
-		return shim6_output_any(sn, skb, state);
+		return shim6_output_search(sn, skb, state,
+					   shim6_output_place(skb));
 	if (READ_ONCE(ctx->state) != SHIM6_CONTEXT_STATE_ESTABLISHED ||
 	    rcu_access_pointer(ctx->path) || READ_ONCE(ctx->header))
 		return shim6_output_simple(sn, skb, state, ctx);

@@ -14,8 +14,8 @@
 # instructions and references to memory. These are the same on any machine, so each way of ours has
 # limits.
 #
-# SHIM6_BENCH_WHERE=yes: a table of kernel functions instead, with the instructions that each takes
-# for a small packet, and for 64 KiB of TCP (make bench-where).
+# SHIM6_BENCH_WHERE=yes: what where.py makes a table of kernel functions of, with the instructions that
+# each takes for a small packet, and for 64 KiB of TCP (make bench-where).
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../selftests/lib.sh" >/dev/null
@@ -307,8 +307,7 @@ where_table()
 	echo forget >/proc/s6_bench
 	# shellcheck disable=SC2086
 	small_where plain && load && small_where none $ours $alternatives && streams_where whole && streams_where cut &&
-	grep "\[shim6\]" /proc/kallsyms >"$SHIM6_ARTIFACTS/symbols" &&
-	/usr/bin/python3 "$here/where.py" "$SHIM6_ARTIFACTS/where" "$SHIM6_ARTIFACTS/marked" >"$SHIM6_ARTIFACTS/where.txt"
+	grep ' [tTwW] ' /proc/kallsyms >"$SHIM6_ARTIFACTS/symbols"
 }
 
 # --- all ----------------------------------------------------------------------

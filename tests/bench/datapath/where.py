@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
-"""usage: where.py WHERE MARKED
+"""usage: where.py FOLDER
 
-Prints the kernel functions that ways of the bench spend their instructions in. WHERE is
-what tests/vm/run -where wrote: how often each instruction was executed, by address, in
-each marked part. A line of MARKED is the number of a part, how many packets or pieces it
-was, what they were, and by which way they went. The addresses are those of this kernel."""
+Prints the kernel functions that ways of the bench spend their instructions in. FOLDER has
+what run.sh has left there, in a guest with tests/vm/run -where: in `where`, how often each
+instruction was executed, by address, in each marked part; in a line of `marked`, the
+number of a part, how many packets or pieces it was, what they were, and by which way they
+went; in `symbols`, the guest's /proc/kallsyms."""
 
 import bisect
 import collections
 import sys
 
-def symbols():
+def symbols(file):
     """The functions of the kernel and of its modules: their addresses, and their names."""
     found = {}
-    with open("/proc/kallsyms") as f:
+    with open(file) as f:
         for line in f:
             addr, kind, name = line.split()[:3]
             if kind in "tTwW":
@@ -21,9 +22,9 @@ def symbols():
     addrs = sorted(found)
     return addrs, [found[a] for a in addrs]
 
-def parts(file):
+def parts(file, known):
     """The counts of each marked part by function, in the order of the file."""
-    addrs, names = symbols()
+    addrs, names = known
     part = None
     with open(file) as f:
         for line in f:
@@ -53,14 +54,14 @@ def table(title, ways):
     print()
 
 def main():
-    where, marked = sys.argv[1:]
+    folder = sys.argv[1]
     wanted = {}
-    with open(marked) as f:
+    with open(f"{folder}/marked") as f:
         for line in f:
             number, units, title, way = line.split()
             wanted[int(number)] = int(units), title, way
     tables = collections.defaultdict(dict)
-    for number, part in enumerate(parts(where), 1):
+    for number, part in enumerate(parts(f"{folder}/where", symbols(f"{folder}/symbols")), 1):
         if number in wanted:
             units, title, way = wanted[number]
             tables[title][way] = collections.Counter({f: n / units for f, n in part.items()})
