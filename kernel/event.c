@@ -283,7 +283,9 @@ bool shim6_event_acquire(struct shim6_net *sn, const struct shim6_ulids *ulids,
 static int shim6_put_doubt(struct sk_buff *msg, const struct shim6_doubt *doubt)
 {
 	if ((doubt->rtt &&
-	     nla_put_u32(msg, SHIM6_A_CONTROL_RTT, doubt->rtt)) ||
+	     (nla_put_u32(msg, SHIM6_A_CONTROL_RTT, doubt->rtt) ||
+	      nla_put_u32(msg, SHIM6_A_CONTROL_RTT_DEVIATION,
+			  doubt->deviation))) ||
 	    (doubt->retransmits &&
 	     nla_put_u32(msg, SHIM6_A_CONTROL_RETRANSMITS,
 			 doubt->retransmits)) ||

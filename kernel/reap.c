@@ -160,10 +160,12 @@ static u32 shim6_reap_length(const struct shim6_context *ctx,
 /*
  * Does TCP doubt its path? It sees a dead path long before the Send Timer does. It
  * doubts if its retransmission timer has fired, or if nothing of several segments
- * was acknowledged for two round trips: then it sends a tail loss probe (RFC 8985
- * section 7.2). A peer that saves ACKs may acknowledge a single segment later. No
- * queue is looked into, since the socket may not be locked: a packet can come here
- * late, out of IPsec.
+ * was acknowledged for longer than its round trips differ, by the sum of RFC 6298
+ * without its least of 200 ms: one and a quarter at least. With the congestion window
+ * used up there may be no later packet before the tail loss probe (RFC 8985 section
+ * 7.2), two round trips after the last. A peer that saves ACKs may acknowledge a
+ * single segment later. No queue is looked into, since the socket may not be locked:
+ * a packet can come here late, out of IPsec.
  *
  * A connection that is not established yet doubts its peer more than the path, and
  * is not counted as stuck.
@@ -177,20 +179,22 @@ static bool shim6_reap_overdue(struct shim6_context *ctx,
 	const struct inet_connection_sock *icsk;
 	const struct sock *sk = skb->sk;
 	const struct tcp_sock *tp;
-	s64 waited;
+	s64 waited, due;
 
 	icsk = inet_csk(sk);
 	tp = tcp_sk(sk);
 	if (shim6_reap_gets_on(icsk, tp))
 		shim6_reap_stamp(&ctx->last_progress);
 	doubt->rtt = READ_ONCE(tp->srtt_us) >> 3;
+	doubt->deviation = READ_ONCE(tp->mdev_us);
 	doubt->retransmits = READ_ONCE(icsk->icsk_retransmits);
 	if (!doubt->retransmits) {
 		if (!doubt->rtt || READ_ONCE(tp->packets_out) < 2)
 			return false;
 		waited = READ_ONCE(tp->tcp_mstamp) -
 			 READ_ONCE(tp->delivered_mstamp);
-		if (waited < max_t(s64, 2 * doubt->rtt, SHIM6_REAP_WAIT_MIN))
+		due = doubt->rtt + max(doubt->rtt / 4, doubt->deviation);
+		if (waited < max_t(s64, due, SHIM6_REAP_WAIT_MIN))
 			return false;
 	}
 	if (READ_ONCE(sk->sk_state) == TCP_SYN_SENT)
@@ -211,8 +215,12 @@ void shim6_reap_ask_tcp(struct shim6_context *ctx, const struct sk_buff *skb)
 {
 	struct shim6_doubt doubt = {};
 
+	/*
+	 * In InboundOK the daemon may be in doubt because of a stream. TCP that waits as
+	 * well is to shorten that.
+	 */
 	if (READ_ONCE(ctx->state) != SHIM6_CONTEXT_STATE_ESTABLISHED ||
-	    READ_ONCE(ctx->reap_state) != SHIM6_REAP_STATE_OPERATIONAL)
+	    READ_ONCE(ctx->reap_state) == SHIM6_REAP_STATE_EXPLORING)
 		return;
 	if (shim6_reap_overdue(ctx, skb, &doubt))
 		shim6_event_reap_limited(ctx, SHIM6_REAP_EVENT_RETRANSMISSION,

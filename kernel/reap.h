@@ -20,6 +20,8 @@ enum { SHIM6_CLOCK_NONE, SHIM6_CLOCK_SEND, SHIM6_CLOCK_KEEPALIVE };
 /**
  * struct shim6_doubt - why a TCP connection doubts its path
  * @rtt: its round-trip time in microseconds, 0 if that is not known
+ * @deviation: four times the mean deviation of that, in microseconds, as in the
+ *	time-out of RFC 6298
  * @retransmits: how often its timer has expired since data that it has sent was
  *	last acknowledged
  * @length: octets of the packet that it sends, as the packet leaves
@@ -27,6 +29,7 @@ enum { SHIM6_CLOCK_NONE, SHIM6_CLOCK_SEND, SHIM6_CLOCK_KEEPALIVE };
  */
 struct shim6_doubt {
 	u32 rtt;
+	u32 deviation;
 	u32 retransmits;
 	u32 length;
 	bool progress;

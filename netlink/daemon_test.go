@@ -69,11 +69,12 @@ var eventCases = []struct {
 		e.Uint64(attrControlTag, 5)
 		e.Uint32(attrControlEvent, 2)
 		e.Uint32(attrControlRtt, 20_000)
+		e.Uint32(attrControlRttDeviation, 5_000)
 		e.Uint32(attrControlRetransmits, 3)
 		e.Uint32(attrControlLength, 1500)
 		e.Flag(attrControlProgress, true)
 	},
-		ReapNotice{ULIDs: pair, Tag: 5, Event: ReapEventInbound, RTT: 20 * time.Millisecond, Retransmits: 3, Length: 1500, Progress: true}},
+		ReapNotice{ULIDs: pair, Tag: 5, Event: ReapEventInbound, RTT: 20 * time.Millisecond, Deviation: 5 * time.Millisecond, Retransmits: 3, Length: 1500, Progress: true}},
 	{"expire", cmdExpireEvent, func(e *encoder) { names(e); e.Uint64(attrControlTag, 5); e.Uint64(attrControlIdle, 600000) },
 		ExpireEvent{ULIDs: pair, Tag: 5, Idle: 10 * time.Minute}},
 	{"icmp of payload", cmdIcmpEvent, func(e *encoder) {

@@ -44,6 +44,8 @@ type ReapNotice struct {
 	Event ReapEvent
 	// RTT is the round-trip time that TCP has measured; 0 if the event has none.
 	RTT time.Duration
+	// Deviation is four times the mean deviation of RTT.
+	Deviation time.Duration
 	// Retransmits is how often the timer of a TCP connection has expired since the peer last
 	// acknowledged something; 0 if the event is not about TCP.
 	Retransmits int
@@ -110,7 +112,7 @@ type eventFields struct {
 	idle                time.Duration
 	icmpType, icmpCode  uint8
 	icmpInfo            uint32
-	rtt                 time.Duration
+	rtt, deviation      time.Duration
 	retransmits, length int
 	progress            bool
 	encapsulation       Encapsulation
@@ -150,6 +152,8 @@ func (f *eventFields) take(d *decoder) {
 		f.icmpInfo = d.Uint32()
 	case attrControlRtt:
 		f.rtt = time.Duration(d.Uint32()) * time.Microsecond
+	case attrControlRttDeviation:
+		f.deviation = time.Duration(d.Uint32()) * time.Microsecond
 	case attrControlRetransmits:
 		f.retransmits = int(d.Uint32())
 	case attrControlLength:
@@ -194,7 +198,7 @@ var eventKinds = map[uint8]eventKind{
 	cmdReapEvent: {
 		[]uint16{attrControlEvent, attrControlUlidLocal, attrControlUlidPeer, attrControlTag},
 		func(f *eventFields) Event {
-			return ReapNotice{ULIDs: f.ulids, Tag: f.tag, Event: f.reap, RTT: f.rtt,
+			return ReapNotice{ULIDs: f.ulids, Tag: f.tag, Event: f.reap, RTT: f.rtt, Deviation: f.deviation,
 				Retransmits: f.retransmits, Length: f.length, Progress: f.progress}
 		},
 	},

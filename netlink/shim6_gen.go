@@ -538,6 +538,9 @@ const (
 	// How the message or packet is carried: native if the attribute is
 	// missing.
 	attrControlEncapsulation = 21 // u32
+	// Four times the mean deviation of that round-trip time, in
+	// microseconds: TCP's own timer adds it to the round-trip time.
+	attrControlRttDeviation = 22 // u32
 )
 
 // controlAttributes are the names of the set control, by number.
@@ -563,6 +566,7 @@ var controlAttributes = []string{
 	attrControlLength:        "length",
 	attrControlProgress:      "progress",
 	attrControlEncapsulation: "encapsulation",
+	attrControlRttDeviation:  "rtt-deviation",
 }
 
 // Attributes of the set stats.

@@ -146,6 +146,8 @@ type Reap struct {
 type Stall struct {
 	// RTT is the round-trip time that TCP has measured; 0 if it is not known.
 	RTT time.Duration
+	// Deviation is four times the mean deviation of RTT (RFC 6298).
+	Deviation time.Duration
 	// Retransmits is how often the retransmission timer has expired since the last
 	// acknowledgement. It is 0 as long as the connection is not established.
 	Retransmits int

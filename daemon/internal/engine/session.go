@@ -23,6 +23,10 @@ func (s *Session) alive() bool { return !s.c.gone && s.c.state.Sends() }
 // none.
 func (s *Session) RTT() time.Duration { return s.c.liveness.stall.RTT }
 
+// RTTDeviation is four times the mean deviation of RTT, as TCP's own timer adds it to the
+// round-trip time (RFC 6298).
+func (s *Session) RTTDeviation() time.Duration { return s.c.liveness.stall.Deviation }
+
 // Stall is what TCP has said last about a connection that waits, for Explorer.Reap with
 // ReapRetransmission.
 func (s *Session) Stall() Stall { return s.c.liveness.stall }

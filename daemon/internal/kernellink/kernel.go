@@ -177,7 +177,7 @@ func Event(ev netlink.Event, inUse func(local, peer netip.Addr) bool) engine.Eve
 		return engine.Acquire{Local: ev.Local, Peer: ev.Peer}
 	case netlink.ReapNotice:
 		return engine.Reap{ULIDs: engine.ULIDs(ev.ULIDs), Tag: wire.ContextTag(ev.Tag), Kind: engine.ReapKind(ev.Event),
-			Stall: engine.Stall{RTT: ev.RTT, Retransmits: ev.Retransmits, Length: ev.Length, Progress: ev.Progress}}
+			Stall: engine.Stall{RTT: ev.RTT, Deviation: ev.Deviation, Retransmits: ev.Retransmits, Length: ev.Length, Progress: ev.Progress}}
 	case netlink.ExpireEvent:
 		return engine.Expire{
 			ULIDs: engine.ULIDs(ev.ULIDs), Tag: wire.ContextTag(ev.Tag), Idle: ev.Idle,
