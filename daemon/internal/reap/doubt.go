@@ -24,6 +24,9 @@ const (
 	// has come meanwhile may still be handed over: that gets the time catchUp.
 	overslept = 50 * time.Millisecond
 	catchUp   = 20 * time.Millisecond
+	// leastDelay is what an answer may take at least where TCP waits and another pair has answered,
+	// however short the round-trip time is: the peer may have other work.
+	leastDelay = 20 * time.Millisecond
 )
 
 var (
@@ -66,6 +69,29 @@ func (r *Explorer) doubt(s *engine.Session, x *exploration, t Trigger, why strin
 	x.question.left = left
 }
 
+// hasten makes of a doubt about a stream one about TCP, which has waited for longer than its round
+// trips differ. So there is no need to wait for as long as a path may pause: a stream may just have
+// ended, but TCP has something to send.
+func (r *Explorer) hasten(s *engine.Session, x *exploration, why string) {
+	now, q := s.Now(), &x.question
+	x.hints = hints{count: min(x.hints.count+1, 8), at: now}
+	x.cause.trigger, x.cause.why, x.cause.hastened = ULP, why, true
+	if q.asked == 0 {
+		// The first Probe is due.
+		return
+	}
+	if q.asked == 1 {
+		r.await(s, x, now)
+		return
+	}
+	until := q.since + r.patience(s, x, s.Info().Current)
+	if slices.Contains(x.confirmed, q.first) {
+		until = q.since + r.enough(s, x, nil)
+	}
+	q.spare = 0
+	r.await(s, x, max(now, min(q.until, until)))
+}
+
 // stepDoubting asks the next pair of a context that doubts, or begins to explore.
 func (r *Explorer) stepDoubting(s *engine.Session, x *exploration) {
 	now, q := s.Now(), &x.question
@@ -106,7 +132,7 @@ func (r *Explorer) stepDoubting(s *engine.Session, x *exploration) {
 	}
 	var others []engine.Pair
 	// A TCP that is stuck though Probes pass learns nothing from another pair's.
-	if x.cause.trigger != ICMP && (x.stall == nil || x.silenced()) {
+	if x.cause.trigger != ICMP && (x.silenced() || s.Stall().Retransmits < stuck) {
 		others = r.others(s, 1)
 	}
 	switch {
@@ -154,8 +180,11 @@ func (r *Explorer) enough(s *engine.Session, x *exploration, answered []engine.P
 		return min(max(bothSilent, rtt+rtt/2), maxStreamPause)
 	}
 	patience := r.patience(s, x, current)
-	if patience < InitialProbeTimeout || x.cause.trigger == ICMP {
+	switch {
+	case x.cause.trigger == ICMP:
 		return patience
+	case x.cause.trigger == ULP && s.RTT() != 0:
+		return min(patience, max(leastDelay, s.RTT()+max(s.RTT(), s.RTTDeviation())/2))
 	}
 	if !known && len(answered) > 0 {
 		rtt, known = r.rtt(answered[0])

@@ -19,8 +19,9 @@ func (r *Explorer) soon(s *engine.Session, x *exploration) {
 	at := now
 	if l := x.last(); l != nil {
 		at = max(at, l.at+InitialProbeTimeout)
-	} else if x.stall != nil && now-x.probedAt < InitialProbeTimeout {
-		// TCP may complain again while pairs are probed because of its last complaint.
+	} else if x.stall != nil && x.mode != modeDoubting && now-x.probedAt < InitialProbeTimeout {
+		// TCP may complain again while pairs are probed because of its last complaint. Hints have
+		// a limit of their own, and may be about another connection.
 		at = x.probedAt + InitialProbeTimeout
 	} else if !x.reply.limit.allow(now) {
 		// Explorations begin again and again.

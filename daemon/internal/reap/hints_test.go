@@ -107,3 +107,88 @@ func TestHintAfterSwitch(t *testing.T) {
 		}
 	}
 }
+
+// tail has the kernel tell that TCP waits, with the round trip that it has measured and its deviation.
+func (h *host) tail(u engine.ULIDs, retransmits int, rtt, deviation time.Duration) {
+	h.handle(engine.Reap{ULIDs: u, Tag: h.kernel[u].TagLocal, Kind: engine.ReapRetransmission,
+		Stall: engine.Stall{RTT: rtt, Deviation: deviation, Retransmits: retransmits, Length: 1400, Progress: true}})
+}
+
+// Once another pair has answered, the current one has half a round trip more, or what TCP's round trips
+// differ by.
+func TestDelayOfTCP(t *testing.T) {
+	for _, x := range []struct{ rtt, deviation, most time.Duration }{
+		// The network's own round trip is 20 ms.
+		{5 * time.Millisecond, 0, leastDelay},
+		{20 * time.Millisecond, 0, 30 * time.Millisecond},
+		{20 * time.Millisecond, 80 * time.Millisecond, 60 * time.Millisecond},
+		{20 * time.Millisecond, time.Second, patientRTTs * 20 * time.Millisecond},
+		{100 * time.Millisecond, 20 * time.Millisecond, 150 * time.Millisecond},
+		{200 * time.Millisecond, 200 * time.Millisecond, 300 * time.Millisecond},
+	} {
+		n, a, b, ab, _ := two(t, 2)
+		n.killOneWay(a.pair(0, b, 0))
+		a.tail(ab, 0, x.rtt, x.deviation)
+		n.pass(x.most - time.Millisecond)
+		if a.current(ab) != a.pair(0, b, 0) {
+			t.Errorf("%v, %v: too early: %q", x.rtt, x.deviation, n.probes())
+		}
+		n.pass(2 * time.Millisecond)
+		if a.current(ab) == a.pair(0, b, 0) {
+			t.Errorf("%v, %v: too late: %q", x.rtt, x.deviation, n.probes())
+		}
+	}
+}
+
+// A stream of acknowledgements stops before TCP itself waits for long. Then TCP shortens the doubt, at
+// any time; a stream that goes on ends it all the same.
+func TestTCPHastens(t *testing.T) {
+	const rtt = 20 * time.Millisecond
+	for _, after := range []time.Duration{0, time.Millisecond, 30 * time.Millisecond, streamPatience, streamPatience + rtt, 200 * time.Millisecond} {
+		n, a, b, ab, _ := two(t, 2)
+		switches := a.record()
+		n.killOneWay(a.pair(0, b, 0))
+		a.silence(ab)
+		n.pass(after)
+		a.tail(ab, 0, rtt, 0)
+		n.pass(rtt + rtt/2 + time.Millisecond)
+		if a.current(ab) == a.pair(0, b, 0) {
+			t.Errorf("after %v: not yet: %q", after, n.probes())
+		}
+		n.pass(time.Second)
+		if l := switches(); len(l) == 0 || l[0].Trigger != ULP || a.state(ab) != operational {
+			t.Errorf("after %v: %+v", after, l)
+		}
+
+		n, a, b, ab, _ = two(t, 2)
+		n.killOneWay(a.pair(0, b, 0))
+		a.silence(ab)
+		a.tail(ab, 0, rtt, 0)
+		a.resumption(ab)
+		n.pass(time.Second)
+		if a.current(ab) != a.pair(0, b, 0) || a.state(ab) != operational {
+			t.Errorf("it goes on: by %v: %q", a.current(ab), n.probes())
+		}
+	}
+}
+
+// A connection that is stuck by itself complains, and the host has just answered a Probe. The failure
+// that another connection notices then is left as soon as without it.
+func TestHintBesideStuck(t *testing.T) {
+	const rtt = 20 * time.Millisecond
+	n, a, b, ab, ba := two(t, 2)
+	a.tail(ab, stuck, 0, 0)
+	n.pass(5 * time.Second)
+	b.silence(ba)
+	n.pass(rtt)
+	from := a.pair(0, b, 0)
+	if a.current(ab) != from || a.state(ab) != operational {
+		t.Fatalf("by %v: %q", a.current(ab), n.probes())
+	}
+	n.killOneWay(from)
+	a.tail(ab, 0, rtt, 0)
+	n.pass(rtt + rtt/2 + time.Millisecond)
+	if a.current(ab) == from {
+		t.Errorf("not yet: %q", n.probes())
+	}
+}

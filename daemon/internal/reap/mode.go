@@ -135,6 +135,8 @@ type cause struct {
 	failed  bool
 	// returned: the context has explored, and doubts again.
 	returned bool
+	// hastened: a stream had stopped, and TCP has waited as well.
+	hastened bool
 }
 
 // schedule is the way of modeExploring through all pairs. An answer in InboundOK also takes

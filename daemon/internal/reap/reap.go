@@ -246,6 +246,12 @@ func (r *Explorer) Hint(s *engine.Session, kind engine.HintKind, why string) {
 			trigger = Silence
 		}
 		x = r.make(s, engine.ReapOperational)
+		if trigger == ULP && x.silenced() {
+			if x.hints.due(s.Now(), ULP) {
+				r.hasten(s, x, why)
+			}
+			return
+		}
 		if x.state != engine.ReapOperational || !x.hintsOf(trigger).due(s.Now(), trigger) {
 			return
 		}

@@ -58,12 +58,12 @@ func (r *Explorer) paused(s *engine.Session, x *exploration) time.Duration {
 // that it uses, and is not to move to those.
 func (r *Explorer) resumed(s *engine.Session) {
 	x := r.by[s.ULIDs()]
-	if x == nil || x.cause.trigger != Silence || x.cause.elsewhere {
+	if x == nil || x.cause.trigger != Silence && !x.cause.hastened || x.cause.elsewhere {
 		return
 	}
 	x.cause.resumedAt = s.Now()
 	switch {
-	case x.silenced() && x.state != engine.ReapOperational:
+	case x.mode == modeDoubting && x.state != engine.ReapOperational:
 		x.received = nil
 		x.enter(s, engine.ReapOperational, engine.ReapTimerKeepalive)
 		r.finish(s, x)

@@ -53,7 +53,8 @@ func TestDoubtTakesOver(t *testing.T) {
 	n, a, b, ab, _ := two(t, 2)
 	n.killOneWay(a.pair(0, b, 0))
 	a.hint(ab, engine.ReapRetransmission, 20*time.Millisecond)
-	n.pass(patientRTTs*20*time.Millisecond - time.Millisecond)
+	// Half a round trip more than the answer of the other pair took.
+	n.pass(30*time.Millisecond - time.Millisecond)
 	if a.current(ab) != a.pair(0, b, 0) {
 		t.Errorf("too early: %q", n.probes())
 	}
