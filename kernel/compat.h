@@ -182,6 +182,12 @@ shim6_gro_complete_iph(const struct sk_buff *skb)
  * Since 7.0 it has no option; its Payload Length is 0.
  */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+/* Octets of the option in a GSO packet, which its segments do not have. */
+static inline unsigned int shim6_jumbo_length(const struct sk_buff *skb)
+{
+	return ipv6_has_hopopt_jumbo(skb) ? sizeof(struct hop_jumbo_hdr) : 0;
+}
+
 /* Is a packet too long for Payload Length, now that the option is gone? */
 static inline bool shim6_jumbo_foreign(const struct sk_buff *skb)
 {
@@ -208,6 +214,11 @@ static inline int shim6_jumbo_remove(struct sk_buff *skb)
 	return 1;
 }
 #else
+static inline unsigned int shim6_jumbo_length(const struct sk_buff *skb)
+{
+	return 0;
+}
+
 static inline bool shim6_jumbo_foreign(const struct sk_buff *skb)
 {
 	return false;

@@ -19,6 +19,7 @@
 #include "hooks.h"
 #include "locators.h"
 #include "mtu.h"
+#include "octets.h"
 #include "path.h"
 #include "reap.h"
 #include "rhythm.h"
@@ -44,6 +45,7 @@ static void shim6_context_free_rcu(struct rcu_head *rcu)
 		shim6_path_free(path);
 	kfree(rcu_dereference_protected(ctx->locators, true));
 	kfree(rcu_dereference_protected(ctx->peer_tag, true));
+	shim6_octets_exit(ctx);
 	kmem_cache_free(shim6_context_cache, ctx);
 }
 
@@ -295,6 +297,9 @@ shim6_context_new(struct shim6_net *sn, const struct shim6_context_change *c,
 	ctx->sn = sn;
 	shim6_reap_init(ctx);
 
+	err = shim6_octets_init(ctx);
+	if (err)
+		goto err_free;
 	err = shim6_next_prepare(sn, ctx, c, &next, extack);
 	if (err)
 		goto err_free;
@@ -321,6 +326,7 @@ err_table:
 
 err_free:
 	shim6_hooks_put(sn);
+	shim6_octets_exit(ctx);
 	kmem_cache_free(shim6_context_cache, ctx);
 	return ERR_PTR(err);
 }

@@ -33,6 +33,7 @@
 #include "icmp.h"
 #include "input.h"
 #include "locators.h"
+#include "octets.h"
 #include "reap.h"
 #include "recent.h"
 #include "rpfilter.h"
@@ -137,9 +138,25 @@ static noinline bool shim6_receive(struct shim6_net *sn, struct sk_buff *skb,
 	return shim6_receive_at(sn, skb, ctx, encapsulation, prev, keep, offset);
 }
 
-/* Packets without our header count as heard as well (section 12.1). */
+/*
+ * A packet of a context has come without our header, which counts as heard as well
+ * (section 12.1). @at: where the header would be.
+ */
+static inline void shim6_input_ulids(struct shim6_net *sn,
+				     struct shim6_context *ctx,
+				     const struct sk_buff *skb, unsigned int at)
+{
+	shim6_count(sn, SHIM6_A_STATS_IN_ULID);
+	/* A packet that comes out of IPsec was counted when it went in. */
+	if (likely(!secpath_exists(skb)))
+		shim6_octets_heard(ctx, skb, at);
+	shim6_reap_heard(ctx);
+}
+
+/* The same for a packet whose context has to be searched for. */
 static noinline void shim6_input_plain(struct shim6_net *sn,
-				       const struct sk_buff *skb)
+				       const struct sk_buff *skb,
+				       unsigned int at)
 {
 	const struct ipv6hdr *iph = ipv6_hdr(skb);
 	struct shim6_ulids ulids = {
@@ -155,12 +172,12 @@ static noinline void shim6_input_plain(struct shim6_net *sn,
 		shim6_flow_in(sn, &ulids);
 		return;
 	}
-	shim6_count(sn, SHIM6_A_STATS_IN_ULID);
-	shim6_reap_heard(ctx);
+	shim6_input_ulids(sn, ctx, skb, at);
 }
 
 /*
- * The hook's shim6_receive(). The filters that come after the hook ask about the
+ * The hook's shim6_receive(). Packets of the handlers come to the hook once more,
+ * so octets are counted here alone. The filters that come after the hook ask about the
  * ULIDs; what they would ask about the locators is asked here.
  */
 static bool shim6_receive_early(struct net *net, struct shim6_net *sn,
@@ -173,6 +190,7 @@ static bool shim6_receive_early(struct net *net, struct shim6_net *sn,
 	if (!shim6_receive(sn, skb, ctx, encapsulation, place->prev,
 			   place->offset, place->offset))
 		return false;
+	shim6_octets_heard(ctx, skb, place->offset);
 	if (passes)
 		shim6_rpfilter_begin(skb);
 	return true;
@@ -236,7 +254,7 @@ shim6_input_any(struct shim6_net *sn, struct sk_buff *skb,
 			       NF_ACCEPT : NF_STOLEN;
 	if (place.nexthdr != SHIM6_IPPROTO) {
 		if (!shim6_is_neighbour_discovery(skb, &place))
-			shim6_input_plain(sn, skb);
+			shim6_input_plain(sn, skb, place.offset);
 		return NF_ACCEPT;
 	}
 	/* Not at its final destination; the handler sees it when it is. */
@@ -283,6 +301,7 @@ shim6_input_native(struct shim6_net *sn, struct sk_buff *skb,
 	if (!shim6_receive_at(sn, skb, ctx, SHIM6_ENCAPSULATION_NATIVE,
 			      offsetof(struct ipv6hdr, nexthdr), at, at))
 		return NF_STOLEN;
+	shim6_octets_heard(ctx, skb, at);
 	if (unlikely(passes))
 		shim6_rpfilter_begin(skb);
 	return NF_ACCEPT;
@@ -313,11 +332,10 @@ unsigned int shim6_input(void *priv, struct sk_buff *skb,
 	ctx = shim6_recent_find(sn, &ipv6_hdr(skb)->daddr,
 				&ipv6_hdr(skb)->saddr, 0);
 	if (!ctx) {
-		shim6_input_plain(sn, skb);
+		shim6_input_plain(sn, skb, sizeof(struct ipv6hdr));
 		return NF_ACCEPT;
 	}
-	shim6_count(sn, SHIM6_A_STATS_IN_ULID);
-	shim6_reap_heard(ctx);
+	shim6_input_ulids(sn, ctx, skb, sizeof(struct ipv6hdr));
 	return NF_ACCEPT;
 }
 

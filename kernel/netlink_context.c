@@ -76,6 +76,12 @@ static int shim6_nl_parse_addr(const struct genl_info *info, int attr,
 	return -EINVAL;
 }
 
+/*
+ * The last attribute that a change may name: the core has room for those in the
+ * policy of context-new and context-set alone. Those that follow are told only.
+ */
+#define SHIM6_NL_CONTEXT_LAST	SHIM6_A_CONTEXT_INBOUND_ENCAPSULATION
+
 /* Parse all that a request names, except the context's name. */
 static int shim6_nl_parse_change(const struct genl_info *info,
 				 struct shim6_context_change *c)
@@ -91,7 +97,7 @@ static int shim6_nl_parse_change(const struct genl_info *info,
 	};
 	int i, err;
 
-	for (i = 1; i <= SHIM6_A_CONTEXT_MAX; i++)
+	for (i = 1; i <= SHIM6_NL_CONTEXT_LAST; i++)
 		if (info->attrs[i])
 			c->has |= BIT(i);
 	for (i = 0; i < ARRAY_SIZE(addrs); i++) {
@@ -318,6 +324,16 @@ unlock:
 	return err;
 }
 
+/* Was anything sent or heard in the last @msecs milliseconds? */
+static bool shim6_nl_context_active(const struct shim6_context *ctx, u32 msecs)
+{
+	const unsigned long sent = READ_ONCE(ctx->last_sent);
+	const unsigned long heard = READ_ONCE(ctx->last_heard);
+
+	return (sent && jiffies_to_msecs(jiffies - sent) <= msecs) ||
+	       (heard && jiffies_to_msecs(jiffies - heard) <= msecs);
+}
+
 /* Has a context all values that the request of a dump names? */
 static bool shim6_nl_context_matches(const struct shim6_context *ctx,
 				     struct nlattr *const *attrs)
@@ -328,6 +344,7 @@ static bool shim6_nl_context_matches(const struct shim6_context *ctx,
 	const struct nlattr *reap = attrs[SHIM6_A_CONTEXT_REAP_STATE];
 	const struct nlattr *tag = attrs[SHIM6_A_CONTEXT_TAG_LOCAL];
 	const struct nlattr *fii = attrs[SHIM6_A_CONTEXT_FII];
+	const struct nlattr *active = attrs[SHIM6_A_CONTEXT_ACTIVE_WITHIN];
 
 	return !(local && memcmp(nla_data(local), &ctx->ulids.local,
 				 sizeof(ctx->ulids.local))) &&
@@ -336,7 +353,8 @@ static bool shim6_nl_context_matches(const struct shim6_context *ctx,
 	       !(fii && nla_get_u32(fii) != ctx->ulids.fii) &&
 	       !(tag && nla_get_u64(tag) != ctx->tag_local) &&
 	       !(state && nla_get_u32(state) != ctx->state) &&
-	       !(reap && nla_get_u32(reap) != READ_ONCE(ctx->reap_state));
+	       !(reap && nla_get_u32(reap) != READ_ONCE(ctx->reap_state)) &&
+	       !(active && !shim6_nl_context_active(ctx, nla_get_u32(active)));
 }
 
 /* How many contexts a dump may skip without giving up the lock for a moment. */

@@ -14,6 +14,7 @@
 #include "locators.h"
 #include "netlink_context.h"
 #include "netlink_gen.h"
+#include "octets.h"
 #include "path.h"
 #include "state.h"
 
@@ -28,7 +29,7 @@ struct sk_buff *shim6_nl_context_msg(const struct shim6_context *ctx)
 	const struct shim6_locators *l =
 		shim6_table_get(ctx->sn, ctx->locators);
 	const size_t addr = nla_total_size(sizeof(struct in6_addr));
-	size_t size = 6 * addr + 4 * nla_total_size_64bit(sizeof(u64)) +
+	size_t size = 6 * addr + 6 * nla_total_size_64bit(sizeof(u64)) +
 		      10 * nla_total_size(sizeof(u32)) + 2 * nla_total_size(0);
 
 	if (l)
@@ -71,6 +72,18 @@ static int shim6_nl_fill_age(struct sk_buff *msg, int attr, unsigned long stamp)
 	if (!stamp)
 		return 0;
 	return nla_put_u64_64bit(msg, attr, jiffies_to_msecs(jiffies - stamp),
+				 SHIM6_A_CONTEXT_PAD);
+}
+
+static int shim6_nl_fill_octets(struct sk_buff *msg,
+				const struct shim6_context *ctx)
+{
+	struct shim6_octets sum;
+
+	shim6_octets_sum(ctx, &sum);
+	return nla_put_u64_64bit(msg, SHIM6_A_CONTEXT_SENT_OCTETS, sum.sent,
+				 SHIM6_A_CONTEXT_PAD) ||
+	       nla_put_u64_64bit(msg, SHIM6_A_CONTEXT_HEARD_OCTETS, sum.heard,
 				 SHIM6_A_CONTEXT_PAD);
 }
 
@@ -148,6 +161,7 @@ int shim6_nl_context_fill(struct sk_buff *msg, const struct shim6_context *ctx,
 			      READ_ONCE(ctx->last_sent)) ||
 	    shim6_nl_fill_age(msg, SHIM6_A_CONTEXT_LAST_HEARD,
 			      READ_ONCE(ctx->last_heard)) ||
+	    shim6_nl_fill_octets(msg, ctx) ||
 	    nla_put_u32(msg, SHIM6_A_CONTEXT_SWITCHES, ctx->switches)) {
 		genlmsg_cancel(msg, hdr);
 		return -EMSGSIZE;

@@ -149,13 +149,14 @@ static const struct nla_policy shim6_context_get_do_nl_policy[SHIM6_A_CONTEXT_TA
 };
 
 /* SHIM6_CMD_CONTEXT_GET - dump */
-static const struct nla_policy shim6_context_get_dump_nl_policy[SHIM6_A_CONTEXT_REAP_STATE + 1] = {
+static const struct nla_policy shim6_context_get_dump_nl_policy[SHIM6_A_CONTEXT_ACTIVE_WITHIN + 1] = {
 	[SHIM6_A_CONTEXT_ULID_LOCAL] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_ULID_PEER] = NLA_POLICY_EXACT_LEN(16),
 	[SHIM6_A_CONTEXT_FII] = { .type = NLA_U32, },
 	[SHIM6_A_CONTEXT_TAG_LOCAL] = NLA_POLICY_FULL_RANGE(NLA_U64, &shim6_a_context_tag_local_range),
 	[SHIM6_A_CONTEXT_STATE] = NLA_POLICY_RANGE(NLA_U32, 1, 4),
 	[SHIM6_A_CONTEXT_REAP_STATE] = NLA_POLICY_RANGE(NLA_U32, 1, 3),
+	[SHIM6_A_CONTEXT_ACTIVE_WITHIN] = { .type = NLA_U32, },
 };
 
 /* SHIM6_CMD_CONTEXT_DEL - do */
@@ -243,7 +244,7 @@ static const struct genl_split_ops shim6_nl_ops[] = {
 		.cmd		= SHIM6_CMD_CONTEXT_GET,
 		.dumpit		= shim6_nl_context_get_dumpit,
 		.policy		= shim6_context_get_dump_nl_policy,
-		.maxattr	= SHIM6_A_CONTEXT_REAP_STATE,
+		.maxattr	= SHIM6_A_CONTEXT_ACTIVE_WITHIN,
 		.flags		= GENL_CMD_CAP_DUMP,
 	},
 	{

@@ -28,6 +28,7 @@
 #include "header.h"
 #include "home.h"
 #include "mtu.h"
+#include "octets.h"
 #include "output.h"
 #include "path.h"
 #include "policy.h"
@@ -191,16 +192,19 @@ static unsigned int shim6_segment(struct shim6_net *sn, struct sock *sk,
  * other senders are cut. No sender believes less than 1280 octets (RFC 8201
  * section 4), so none is told that; packets of that length are cut as well.
  */
-static unsigned int shim6_output_big(struct shim6_net *sn, struct sock *sk,
-				     struct sk_buff *skb,
+static unsigned int shim6_output_big(const struct shim6_context *ctx,
+				     struct sock *sk, struct sk_buff *skb,
 				     const struct shim6_path *path,
 				     const struct shim6_place *place, u32 mtu,
 				     bool told)
 {
+	struct shim6_net *sn = ctx->sn;
+
 	if ((told && mtu >= IPV6_MIN_MTU) ||
 	    (!skb_is_gso(skb) && !shim6_can_fragment(place, mtu)))
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_TOO_BIG,
 					  -EMSGSIZE);
+	shim6_octets_sent(ctx, skb, place->offset);
 	if (skb_is_gso(skb))
 		return shim6_segment(sn, sk, skb, path, mtu);
 	shim6_send_one(sn, sk, skb, path, place, mtu);
@@ -243,31 +247,31 @@ shim6_output_route_by(struct shim6_net *sn, struct sk_buff *skb,
 	return shim6_path_route(sn->net, skb, path, &first);
 }
 
-static unsigned int shim6_output_rehomed(struct shim6_net *sn,
+static unsigned int shim6_output_rehomed(const struct shim6_context *ctx,
 					 struct sk_buff *skb, struct sock *sk,
 					 struct shim6_path *path,
 					 const struct shim6_place *place);
 
 /* A header was removed from a packet, so that ours may go to another place. */
-static noinline unsigned int shim6_output_shorter(struct shim6_net *sn,
-						  struct sk_buff *skb,
-						  struct sock *sk,
-						  struct shim6_path *path)
+static noinline unsigned int
+shim6_output_shorter(const struct shim6_context *ctx, struct sk_buff *skb,
+		     struct sock *sk, struct shim6_path *path)
 {
 	struct shim6_place place;
 
 	if (!shim6_header_place(skb, &place))
-		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
-					  -EINVAL);
-	return shim6_output_rehomed(sn, skb, sk, path, &place);
+		return shim6_drop_verdict(ctx->sn, skb,
+					  SHIM6_A_STATS_OUT_NO_MEMORY, -EINVAL);
+	return shim6_output_rehomed(ctx, skb, sk, path, &place);
 }
 
 /* All filters have passed the packet with its ULIDs, except its cgroup's. */
-static unsigned int shim6_output_rehomed(struct shim6_net *sn,
+static unsigned int shim6_output_rehomed(const struct shim6_context *ctx,
 					 struct sk_buff *skb, struct sock *sk,
 					 struct shim6_path *path,
 					 const struct shim6_place *place)
 {
+	struct shim6_net *sn = ctx->sn;
 	const struct shim6_encap *encap = shim6_path_encap(path);
 	const bool udp = shim6_path_is_udp(path);
 	struct sock *asked;
@@ -282,7 +286,7 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 	 */
 	err = shim6_jumbo_remove(skb);
 	if (unlikely(err > 0))
-		return shim6_output_shorter(sn, skb, sk, path);
+		return shim6_output_shorter(ctx, skb, sk, path);
 	if (unlikely(err))
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_MEMORY,
 					  err);
@@ -320,8 +324,9 @@ static unsigned int shim6_output_rehomed(struct shim6_net *sn,
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
 					  0);
 	if (big && !shim6_mtu_shrink(skb, place, mtu))
-		return shim6_output_big(sn, asked, skb, path, place, mtu,
+		return shim6_output_big(ctx, asked, skb, path, place, mtu,
 					told);
+	shim6_octets_sent(ctx, skb, place->offset);
 	if (skb_is_gso(skb) &&
 	    (shim6_jumbo_foreign(skb) || !shim6_card_cuts(skb, udp)))
 		return shim6_segment(sn, asked, skb, path, mtu);
@@ -367,7 +372,7 @@ static unsigned int shim6_output_passed(struct shim6_net *sn,
 	if (path && path->home && !READ_ONCE(ctx->header))
 		path = NULL;
 	if (path)
-		return shim6_output_rehomed(sn, skb, sk, path, &place);
+		return shim6_output_rehomed(ctx, skb, sk, path, &place);
 	IP6CB(skb)->flags |= IP6SKB_REROUTED;
 	return NF_ACCEPT;
 }
@@ -427,16 +432,21 @@ static int shim6_output_later(struct net *net, struct sock *sk,
 	return err;
 }
 
-/* A packet of an established context leaves with its ULIDs and without our header. */
+/*
+ * A packet of an established context leaves with its ULIDs and without our header.
+ * @at: where the header would go.
+ */
 static inline unsigned int shim6_output_ulids(struct shim6_net *sn,
 					      struct sk_buff *skb,
-					      struct shim6_context *ctx)
+					      struct shim6_context *ctx,
+					      unsigned int at)
 {
 	shim6_reap_sent(ctx, skb);
 	if (unlikely(shim6_output_stuck(sn, skb)))
 		return shim6_drop_verdict(sn, skb, SHIM6_A_STATS_OUT_NO_ROUTE,
 					  0);
 	shim6_count(sn, SHIM6_A_STATS_OUT_ULID);
+	shim6_octets_sent(ctx, skb, at);
 	return NF_ACCEPT;
 }
 
@@ -458,7 +468,7 @@ shim6_output_context(struct shim6_net *sn, struct sk_buff *skb,
 		path = READ_ONCE(ctx->header) ? shim6_home_path(ctx, path) :
 						NULL;
 	if (!path)
-		return shim6_output_ulids(sn, skb, ctx);
+		return shim6_output_ulids(sn, skb, ctx, place->offset);
 	if (!shim6_output_serves(sn, skb, path, &ctx->ulids, place)) {
 		shim6_count(sn, SHIM6_A_STATS_OUT_BYPASSED);
 		return NF_ACCEPT;
@@ -470,7 +480,7 @@ shim6_output_context(struct shim6_net *sn, struct sk_buff *skb,
 		return shim6_nf_stolen(passed);
 	if (passed == 1 && !shim6_output_same(skb, place, &ctx->ulids))
 		return shim6_output_passed(sn, skb, state->sk);
-	return shim6_output_rehomed(sn, skb, state->sk, path, place);
+	return shim6_output_rehomed(ctx, skb, state->sk, path, place);
 }
 
 /* Where the header goes before UDP and TCP, if there is nothing else before them. */
@@ -568,5 +578,5 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 	if (READ_ONCE(ctx->state) != SHIM6_CONTEXT_STATE_ESTABLISHED ||
 	    rcu_access_pointer(ctx->path) || READ_ONCE(ctx->header))
 		return shim6_output_simple(sn, skb, state, ctx);
-	return shim6_output_ulids(sn, skb, ctx);
+	return shim6_output_ulids(sn, skb, ctx, sizeof(struct ipv6hdr));
 }

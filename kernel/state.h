@@ -26,6 +26,7 @@
 struct shim6_fair;
 struct shim6_flow_table;
 struct shim6_net;
+struct shim6_octets;
 struct shim6_path;
 struct shim6_recent;
 struct socket;
@@ -103,6 +104,7 @@ struct shim6_hints {
  * @path: the current locator pair, with the header. NULL on the ULID pair, or
  *	that pair's own path if payload has borne the header there, or if control
  *	messages go in UDP there. home.c replaces NULL without the table's lock
+ * @octets: how much was sent and heard; octets.h
  * @locators: Ls(local) and Ls(peer), NULL if both are empty
  * @inbound_local: destination of the pair by which the peer sends, as the daemon
  *	says; kept only to be shown
@@ -166,6 +168,7 @@ struct shim6_context {
 	bool header;
 	u64 tag_local;
 	struct shim6_path __rcu *path;
+	struct shim6_octets __percpu *octets;
 	struct shim6_locators __rcu *locators;
 	struct in6_addr inbound_local;
 	struct in6_addr inbound_peer;

@@ -41,6 +41,10 @@ type Context struct {
 	// LastSent is how long ago payload was last sent, LastHeard how long ago the peer was last
 	// heard; nil if never.
 	LastSent, LastHeard *time.Duration
+	// SentOctets and HeardOctets count the payload since the context was made, as IPv6 packets
+	// between the ULIDs without any header of Shim6, however they are carried, cut or merged. Both
+	// are 0 if the kernel is too old to tell.
+	SentOctets, HeardOctets uint64
 	// Switches is how often the current locator pair has changed.
 	Switches uint32
 	// MTU is how many octets a packet of the ULP may have. It is 0 if packets go by the
@@ -126,16 +130,22 @@ type ContextFilter struct {
 	Local, Peer *netip.Addr // the ULIDs
 	State       *ContextState
 	ReapState   *ReapState
+	// ActiveWithin selects contexts in which payload was sent or heard so short a time ago, in
+	// whole milliseconds.
+	ActiveWithin *time.Duration
+}
+
+func (f ContextFilter) encode(e *encoder) {
+	optional(attrContextUlidLocal, f.Local, e.addr)
+	optional(attrContextUlidPeer, f.Peer, e.addr)
+	enum(e, attrContextState, f.State)
+	enum(e, attrContextReapState, f.ReapState)
+	optional(attrContextActiveWithin, f.ActiveWithin, e.milliseconds)
 }
 
 // ContextsWith is Contexts for the contexts that the filter fits; the kernel selects them.
 func (c *Client) ContextsWith(f ContextFilter) ([]Context, error) {
-	return dump(c, cmdContextGet, contextAttributes, func(e *encoder) {
-		optional(attrContextUlidLocal, f.Local, e.addr)
-		optional(attrContextUlidPeer, f.Peer, e.addr)
-		enum(e, attrContextState, f.State)
-		enum(e, attrContextReapState, f.ReapState)
-	}, parseContext)
+	return dump(c, cmdContextGet, contextAttributes, f.encode, parseContext)
 }
 
 func (e *encoder) ulids(u ULIDs) {
@@ -208,6 +218,10 @@ func parseContext(b []byte) (Context, error) {
 			c.LastSent = pointer(d.milliseconds64())
 		case attrContextLastHeard:
 			c.LastHeard = pointer(d.milliseconds64())
+		case attrContextSentOctets:
+			c.SentOctets = d.Uint64()
+		case attrContextHeardOctets:
+			c.HeardOctets = d.Uint64()
 		case attrContextSwitches:
 			c.Switches = d.Uint32()
 		case attrContextMtu:

@@ -112,6 +112,8 @@ func TestContextGet(t *testing.T) {
 	e.ulids(pair)
 	e.Uint64(attrContextLastSent, 1500)
 	e.Uint64(attrContextLastHeard, 1<<64-1)
+	e.Uint64(attrContextSentOctets, 1<<40)
+	e.Uint64(attrContextHeardOctets, 77)
 	e.Uint32(attrContextSwitches, 3)
 	e.Uint32(attrContextMtu, 1492)
 	e.Uint32(100, 1) // of a newer kernel
@@ -125,7 +127,7 @@ func TestContextGet(t *testing.T) {
 		t.Fatal(err)
 	}
 	if *got.LastSent != 1500*time.Millisecond || *got.LastHeard < 0 || got.Switches != 3 || got.MTU != 1492 ||
-		got.Encapsulation != EncapsulationNative {
+		got.SentOctets != 1<<40 || got.HeardOctets != 77 || got.Encapsulation != EncapsulationNative {
 		t.Errorf("%+v", got)
 	}
 }

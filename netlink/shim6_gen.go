@@ -416,6 +416,15 @@ const (
 	// inbound-locator-local or inbound-locator-peer, but not this, means
 	// native.
 	attrContextInboundEncapsulation = 24 // u32
+	// Octets of the payload sent since the context was made, as IPv6
+	// packets between the ULIDs without any header of Shim6. A packet that
+	// is cut later by GSO counts as its segments.
+	attrContextSentOctets = 25 // u64
+	// Octets of the payload heard, as sent-octets.
+	attrContextHeardOctets = 26 // u64
+	// In the request of a dump: only contexts in which payload was sent or
+	// heard in so many milliseconds before. It is not in replies.
+	attrContextActiveWithin = 27 // u32
 )
 
 // contextAttributes are the names of the set context, by number.
@@ -444,6 +453,9 @@ var contextAttributes = []string{
 	attrContextHeader:               "header",
 	attrContextEncapsulation:        "encapsulation",
 	attrContextInboundEncapsulation: "inbound-encapsulation",
+	attrContextSentOctets:           "sent-octets",
+	attrContextHeardOctets:          "heard-octets",
+	attrContextActiveWithin:         "active-within",
 }
 
 // Attributes of the set policy.

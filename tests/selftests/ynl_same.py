@@ -13,7 +13,7 @@ for context in ynl:
             context[side] = context[side]["locator"]
 for context in ynl + tool:
     # These go on counting between the two.
-    for ticks in "last-sent", "last-heard":
+    for ticks in "last-sent", "last-heard", "sent-octets", "heard-octets":
         context.pop(ticks, None)
 
 

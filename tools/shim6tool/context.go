@@ -96,7 +96,8 @@ func contextObject(c netlink.Context) object {
 	o = append(o, field{"switches", c.Switches})
 	add("mtu", c.MTU > 0, c.MTU)
 	return append(o, field{"header", c.Header}, field{"encapsulation", c.Encapsulation.String()},
-		field{"inbound-encapsulation", c.InboundEncapsulation.String()})
+		field{"inbound-encapsulation", c.InboundEncapsulation.String()},
+		field{"sent-octets", c.SentOctets}, field{"heard-octets", c.HeardOctets})
 }
 
 // printContext prints words that context set takes.
@@ -142,6 +143,7 @@ func (t *tool) printContext(c netlink.Context) {
 		}
 		fmt.Fprintln(t.out)
 	}
+	fmt.Fprintf(t.out, "    sent-octets %d heard-octets %d\n", c.SentOctets, c.HeardOctets)
 	fmt.Fprintf(t.out, "    send-timeout %s keepalive-timeout %s last-sent %s last-heard %s\n",
 		timeText(c.SendTimeout), timeText(c.KeepaliveTimeout), agoText(c.LastSent), agoText(c.LastHeard))
 }

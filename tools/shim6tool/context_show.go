@@ -12,7 +12,7 @@ import (
 func init() {
 	register(command{
 		object: "context", verb: "show", order: isDefault, args: "[CONTEXT|KEY VALUE ...]",
-		help: "print all, or one, or those that have all that is named of ulid-local, ulid-peer, state and reap-state",
+		help: "print all, or one, or those that have all that is named of ulid-local, ulid-peer, state, reap-state and active-within",
 		form: contextShow,
 	})
 }
@@ -20,7 +20,8 @@ func init() {
 func contextShow(t *tool) form {
 	var ulids netlink.ULIDs
 	var f netlink.ContextFilter
-	keys := []key{addr("ulid-local", &f.Local), addr("ulid-peer", &f.Peer), enum("state", &f.State), enum("reap-state", &f.ReapState)}
+	keys := []key{addr("ulid-local", &f.Local), addr("ulid-peer", &f.Peer), enum("state", &f.State), enum("reap-state", &f.ReapState),
+		duration("active-within", &f.ActiveWithin)}
 	return form{context: &ulids, optional: true, keys: keys, run: func([]string) error {
 		var list []netlink.Context
 		err := t.with(func(c client) (err error) {

@@ -35,6 +35,7 @@ type client interface {
 	SetConfig(netlink.ConfigUpdate) error
 	Contexts() ([]netlink.Context, error)
 	ContextsWith(netlink.ContextFilter) ([]netlink.Context, error)
+	EachContext(netlink.ContextFilter, func(*netlink.Context) error) error
 	Context(netlink.ULIDs) (netlink.Context, error)
 	NewContext(netlink.ULIDs, uint64, netlink.ContextUpdate) error
 	SetContext(netlink.ULIDs, netlink.ContextUpdate) error

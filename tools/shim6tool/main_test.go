@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,14 @@ func (f *fake) Contexts() ([]netlink.Context, error) { return f.contexts, f.err 
 func (f *fake) ContextsWith(filter netlink.ContextFilter) ([]netlink.Context, error) {
 	f.filter = filter
 	return f.contexts, f.err
+}
+func (f *fake) EachContext(_ netlink.ContextFilter, do func(*netlink.Context) error) error {
+	for i := range f.contexts {
+		if err := do(&f.contexts[i]); err != nil {
+			return err
+		}
+	}
+	return f.err
 }
 func (f *fake) Context(u netlink.ULIDs) (netlink.Context, error) {
 	return f.contexts[0], f.ask("get", u)
@@ -145,8 +154,8 @@ func specSet(t *testing.T, set string) []string {
 	var names []string
 	for _, s := range spec.Sets {
 		for _, a := range s.Attributes {
-			// An attribute that can only be set is not shown.
-			if s.Name == set && a.Name != "pad" && a.Name != "reap-timer" {
+			// An attribute that can only be set, or asked for, is not shown.
+			if s.Name == set && !slices.Contains([]string{"pad", "reap-timer", "active-within"}, a.Name) {
 				names = append(names, a.Name)
 			}
 		}

@@ -40,7 +40,7 @@ func fullContext() netlink.Context {
 		SendTimeout: 15 * time.Second, KeepaliveTimeout: 10500 * time.Millisecond,
 		ReapState: netlink.ReapStateInboundOk,
 		LastSent:  ptr(1500 * time.Millisecond), LastHeard: ptr(2 * time.Second),
-		Switches: 3, MTU: 1492, Header: 1,
+		Switches: 3, MTU: 1492, Header: 1, SentOctets: 1 << 40, HeardOctets: 77,
 	}
 }
 
@@ -71,10 +71,12 @@ func TestContextShow(t *testing.T) {
     locators-local 2001:db8:3::a
     locators-peer 2001:db8:4::b,2001:db8:1::a
     tag-local 0x00000000000a tag-peer 0x7fffffffffff
+    sent-octets 1099511627776 heard-octets 77
     send-timeout 15s keepalive-timeout 10500ms last-sent 1500ms last-heard 2s
 2001:db8:1::a 2001:db8:2::b
     state i1-sent reap-state operational switches 0
     locator-local 2001:db8:1::a locator-peer 2001:db8:2::b
+    sent-octets 0 heard-octets 0
     send-timeout 15s keepalive-timeout 15s last-sent never last-heard never
 `
 	for _, words := range []string{"context show", "context", "c", "c s"} {
@@ -85,7 +87,7 @@ func TestContextShow(t *testing.T) {
 	// Only an encapsulation that is not native is printed.
 	f.contexts[1].Encapsulation = netlink.EncapsulationNative + 1
 	if _, out, _ := call(f, "context"); !strings.HasSuffix(out, "\n    locator-local 2001:db8:1::a locator-peer 2001:db8:2::b encapsulation udp\n"+
-		"    send-timeout 15s keepalive-timeout 15s last-sent never last-heard never\n") {
+		"    sent-octets 0 heard-octets 0\n    send-timeout 15s keepalive-timeout 15s last-sent never last-heard never\n") {
 		t.Errorf("a pair that is not native: %s", out)
 	}
 	f.contexts[1].Encapsulation = netlink.EncapsulationNative

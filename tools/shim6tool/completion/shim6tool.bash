@@ -35,7 +35,7 @@ _shim6tool()
 		[[ $cur != -* ]] || words="-j -json -p -pretty -s -statistics -t -timestamp -ts -tshort -n -netns -socket -v -version -h -help"
 		;;
 	"context") words="show add del flush set trigger update help" ;;
-	"context show") words="fii ulid-local ulid-peer state reap-state" ;;
+	"context show") words="fii ulid-local ulid-peer state reap-state active-within" ;;
 	"context add") words="fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation inbound-encapsulation" ;;
 	"context del") words="fii" ;;
 	"context set") words="fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation inbound-encapsulation" ;;

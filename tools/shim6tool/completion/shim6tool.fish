@@ -39,7 +39,7 @@ complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -o help
 complete -c shim6tool -n 'test -z (__shim6tool_words | string collect)' -a "context flow policy config stats cga hba path locator monitor hook top daemon doctor completion help"
 complete -c shim6tool -n '__fish_prev_arg_in -socket pds key new-key' -F
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context"' -a "show add del flush set trigger update help"
-complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context show"' -a "fii ulid-local ulid-peer state reap-state"
+complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context show"' -a "fii ulid-local ulid-peer state reap-state active-within"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context add"' -a "fii tag-local tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation inbound-encapsulation"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context del"' -a "fii"
 complete -c shim6tool -n 'test "$(__shim6tool_words)" = "context set"' -a "fii tag-peer state locator-local locator-peer locators-local locators-peer inbound-locator-local inbound-locator-peer send-timeout keepalive-timeout reap-state reap-timer header encapsulation inbound-encapsulation"
