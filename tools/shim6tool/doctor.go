@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"shim6/daemon/config"
@@ -38,14 +39,37 @@ type patient struct {
 	host   host
 	checks []check
 	// config is the default if the file can't be read.
-	config   *config.Config
+	config *config.Config
+	// contexts are those that are looked at, of all: see keep.
 	contexts []netlink.Context
+	all      int
 	locators []control.Locator
 	layout   layout
 }
 
 // maxProbed is how many peers are probed if none is named.
 const maxProbed = 3
+
+// maxKept is how many contexts are looked at.
+const maxKept = 1000
+
+// keep counts a context, and keeps it if a check looks at it: the first ones, and some peers for each of
+// our locators. There may be very many others.
+func (p *patient) keep(c *netlink.Context) {
+	p.all++
+	if len(p.contexts) >= control.MaxProtections {
+		var peers []netip.Addr
+		for i := range p.contexts {
+			if x := &p.contexts[i]; x.LocatorLocal == c.LocatorLocal && !slices.Contains(peers, x.LocatorPeer) {
+				peers = append(peers, x.LocatorPeer)
+			}
+		}
+		if len(peers) >= maxProbed || slices.Contains(peers, c.LocatorPeer) || len(p.contexts) >= maxKept {
+			return
+		}
+	}
+	p.contexts = append(p.contexts, *c)
+}
 
 // examine makes all checks. It probes the pairs that are named, or those by which contexts send.
 func (t *tool) examine(pairs []netlink.ULIDs) error {

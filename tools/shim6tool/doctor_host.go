@@ -67,14 +67,13 @@ func (p *patient) checkModule() {
 		text += ", version " + v
 	}
 	err = p.with(func(c client) error {
-		p.contexts, err = c.Contexts()
-		return err
+		return c.EachContext(netlink.ContextFilter{}, func(x *netlink.Context) error { p.keep(x); return nil })
 	})
 	if err != nil && !errors.Is(err, netlink.ErrInterrupted) {
 		p.add("module", resultFail, err.Error(), "")
 		return
 	}
-	p.add("module", resultOK, fmt.Sprintf("%s, %d contexts", text, len(p.contexts)), "")
+	p.add("module", resultOK, fmt.Sprintf("%s, %d contexts", text, p.all), "")
 }
 
 // moduleAdvice says how to load the module.

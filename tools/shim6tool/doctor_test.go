@@ -210,3 +210,21 @@ func TestRoute(t *testing.T) {
 		t.Errorf("%v, %v", w, err)
 	}
 }
+
+// Of many contexts few are kept, among them some peers of each locator of ours.
+func TestDoctorKeepsFew(t *testing.T) {
+	p := &patient{}
+	const many = 20_000
+	for i := range many {
+		c := fullContext()
+		c.Peer = netip.AddrFrom16([16]byte{0x20, 1, 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)})
+		c.LocatorPeer = c.Peer
+		if i >= many/2 {
+			c.LocatorLocal = ulidA
+		}
+		p.keep(&c)
+	}
+	if p.all != many || len(p.contexts) != control.MaxProtections+maxProbed || p.contexts[control.MaxProtections].LocatorLocal != ulidA {
+		t.Errorf("%d of %d are kept", len(p.contexts), p.all)
+	}
+}
