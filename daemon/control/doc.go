@@ -11,6 +11,7 @@
 //	GET  /protection        a list of Protection, of those that ?context=LOCAL,PEER,FII names
 //	GET  /paths/history     a list of Switch, the oldest first
 //	GET  /overview          an Overview
+//	GET  /sessions          Sessions, from ?from=NUMBER on, with &find=TEXT in a ULID
 //	GET  /events            Events behind the one that ?after=SEQUENCE names; waits for one
 //	POST /contexts/open     an OpenRequest: make a context
 //	POST /contexts/close    a Name: discard it; the peer isn't told

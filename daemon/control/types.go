@@ -27,6 +27,8 @@ type Backend interface {
 	Switches(context.Context) ([]Switch, error)
 	// Overview may be some time old. Callers do not change it.
 	Overview(context.Context) (*Overview, error)
+	// Sessions are some of all contexts at a glance.
+	Sessions(context.Context, SessionsRequest) (*Sessions, error)
 	// Events are those behind a number. Without any it waits for one until the context ends, and
 	// then returns none.
 	Events(ctx context.Context, after uint64) (Events, error)

@@ -34,6 +34,8 @@ type overviews struct {
 	last *control.Overview
 	made time.Time
 	took time.Duration
+	// pages is held while a page of Sessions is made.
+	pages sync.Mutex
 }
 
 // Overview looks at all contexts, some at a time, so that the loop does other work in between.
@@ -131,7 +133,7 @@ func (b backend) overview(ctx context.Context) (*control.Overview, error) {
 		now := b.d.now()
 		s.Links = linksOf(all, s.outbound, b.d.session.explorer.Links(now), now)
 		for i := range s.shown {
-			if g, ok := b.d.session.glance(s, &s.shown[i]); ok {
+			if g, ok := b.d.session.glance(s.interfaces, &s.shown[i]); ok {
 				s.Glances = append(s.Glances, g)
 			}
 		}
@@ -149,14 +151,11 @@ func (s *session) survey(o *survey, names []engine.ULIDs, last map[engine.ULIDs]
 		}
 		c := x.Info()
 		o.States[stateName(c.State)]++
-		p := reap.Protection{}
 		if c.State.Sends() {
 			o.ReapStates[reapNames[c.Reap]]++
 			o.outbound[c.Current.Local]++
-			p = s.explorer.Protection(x)
-		} else {
-			p = s.protection(u)
 		}
+		p := s.protectionOf(u, x)
 		if p.Protected() {
 			o.Protected++
 		} else {
@@ -168,8 +167,8 @@ func (s *session) survey(o *survey, names []engine.ULIDs, last map[engine.ULIDs]
 	}
 }
 
-// glance is a context at a glance; false if it is gone.
-func (s *session) glance(o *survey, w *shown) (control.Glance, bool) {
+// glance is a context at a glance, with the interfaces of our addresses; false if it is gone.
+func (s *session) glance(interfaces map[netip.Addr]string, w *shown) (control.Glance, bool) {
 	x, ok := s.engine.Session(w.ulids)
 	if !ok {
 		return control.Glance{}, false
@@ -194,7 +193,7 @@ func (s *session) glance(o *survey, w *shown) (control.Glance, bool) {
 		}
 		p := &paths[i]
 		g.Pairs = append(g.Pairs, control.GlancePair{
-			Pair: pairOf(p.Pair), Interface: o.interfaces[p.Pair.Local], Current: p.Current, Inbound: p.Inbound,
+			Pair: pairOf(p.Pair), Interface: interfaces[p.Pair.Local], Current: p.Current, Inbound: p.Inbound,
 			State: string(p.State), RTT: float64(p.RTT.Microseconds()) / 1000,
 		})
 	}

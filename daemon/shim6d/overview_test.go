@@ -64,6 +64,45 @@ func TestOverview(t *testing.T) {
 	}
 }
 
+// All contexts are told in pages, the oldest first, and can be found by their addresses.
+func TestSessions(t *testing.T) {
+	d, f, _ := made(t)
+	tell(t, d, addressMessages()...)
+	f.contexts = adoptedMany(250)
+	d.kernel.resync()
+	b, end := running(t, d)
+	defer end()
+	seen := map[netip.Addr]bool{}
+	for _, c := range []struct {
+		from         int
+		find         string
+		glances, all int
+	}{
+		{0, "", 100, 250}, {100, "", 100, 250}, {200, "", 50, 250}, {1000, "", 0, 250},
+		{0, " 2001:DB8:100:F9::b ", 1, 250 - 249}, {0, a1.String(), 100, 250}, {0, "nothing", 0, 0},
+	} {
+		p, err := b.Sessions(t.Context(), control.SessionsRequest{From: c.from, Find: c.find})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Glances) != c.glances || p.Total != c.all || p.From != min(c.from, c.all) {
+			t.Errorf("%+v: %d of %d from %d on", c, len(p.Glances), p.Total, p.From)
+		}
+		if c.find != "" {
+			continue
+		}
+		for _, g := range p.Glances {
+			if seen[g.ULIDPeer] || g.State != "established" || g.Text == "" || len(g.Pairs) != 1 {
+				t.Errorf("%+v", g)
+			}
+			seen[g.ULIDPeer] = true
+		}
+	}
+	if len(seen) != 250 {
+		t.Errorf("%d contexts", len(seen))
+	}
+}
+
 // With many contexts the loop is never kept for long.
 func TestOverviewOfMany(t *testing.T) {
 	if testing.Short() {

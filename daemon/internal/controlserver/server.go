@@ -56,6 +56,7 @@ func NewServer(b control.Backend, log *slog.Logger) *Server {
 	mux.HandleFunc("GET /paths/history", s.inTurn(look(s, b.Switches)))
 	mux.HandleFunc("GET /protection", s.inTurn(s.protections))
 	mux.HandleFunc("GET /overview", s.inTurn(look(s, b.Overview)))
+	mux.HandleFunc("GET /sessions", s.inTurn(s.sessions))
 	mux.HandleFunc("GET /events", s.events)
 	post(s, mux, "/contexts/open", control.OpenRequest.Check, b.Open)
 	post(s, mux, "/contexts/close", control.Name.Check, b.Close)
@@ -180,6 +181,16 @@ func (s *Server) protections(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.answer(w, http.StatusOK, list)
+}
+
+// sessions serves GET /sessions.
+func (s *Server) sessions(w http.ResponseWriter, r *http.Request) {
+	q, err := control.ParseSessionsRequest(r.URL.Query())
+	if err != nil {
+		s.refuse(w, http.StatusBadRequest, err)
+		return
+	}
+	look(s, func(ctx context.Context) (*control.Sessions, error) { return s.backend.Sessions(ctx, q) })(w, r)
 }
 
 func parseNames(words []string) ([]control.Name, error) {

@@ -89,6 +89,11 @@ func (f *fake) Overview(context.Context) (*control.Overview, error) {
 	return &control.Overview{Protected: 3, Links: []control.Link{{Interface: "up1", RTT: 1.5}}, Sequence: 9}, f.err
 }
 
+func (f *fake) Sessions(_ context.Context, r control.SessionsRequest) (*control.Sessions, error) {
+	f.got = r
+	return &control.Sessions{Total: 7, From: r.From, Glances: []control.Glance{{Text: r.Find}}}, f.err
+}
+
 // Events waits unless it is asked for what is behind 0.
 func (f *fake) Events(ctx context.Context, after uint64) (control.Events, error) {
 	if f.got = after; after > 0 {
@@ -162,6 +167,16 @@ func TestRoundTrip(t *testing.T) {
 	overview, err := c.Overview(ctx)
 	if want, _ := f.Overview(ctx); err != nil || !cmp.Equal(want, overview, addrCmp) {
 		t.Error(cmp.Diff(want, overview, addrCmp), err)
+	}
+	some := control.SessionsRequest{From: 200, Find: "2001:db8:&x"}
+	sessions, err := c.Sessions(ctx, some)
+	if want, _ := f.Sessions(ctx, some); err != nil || !cmp.Equal(want, sessions, addrCmp) {
+		t.Error(cmp.Diff(want, sessions, addrCmp), err)
+	}
+	for _, r := range []control.SessionsRequest{{From: -1}, {Find: strings.Repeat("x", control.MaxFind+1)}} {
+		if _, err := c.Sessions(ctx, r); err == nil {
+			t.Errorf("%+v makes sense", r)
+		}
 	}
 	events, err := c.Events(ctx, 0)
 	if want, _ := f.Events(ctx, 0); err != nil || !cmp.Equal(want, events, addrCmp) {
