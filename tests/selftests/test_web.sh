@@ -84,7 +84,22 @@ timeline()
 	look_at wait 10 "document.querySelector('#chart canvas') && document.querySelectorAll('#timeline-switches > li').length >= 1" &&
 	look_at size 360 && look_at shot "$SHOTS/web-timeline.png" && look_at size 1440 || return
 	n=$(in_ns a curl -s -G --data-urlencode "context=$A1,$B1,0" "http://localhost:$WEB_PORT/api/timeline" | jq '[.out[] | select(. != null)] | max')
-	[ "${n%.*}" -gt 0 ] || { cat "$(daemon_dir a)/web.log"; in_ns a ss -tin; fail "TCP has carried nothing: $n"; }
+	[ "${n%.*}" -gt 0 ] || { cat "$(daemon_dir a)/web.log"; in_ns a ss -tin; fail "nothing was carried: $n"; }
+}
+
+# sent: what the session's timeline says was sent, in bits.
+sent() { in_ns a curl -s -G --data-urlencode "context=$A1,$B1,0" "http://localhost:$WEB_PORT/api/timeline" | jq '[.out[] | select(.)] | add | floor'; }
+
+# udp: what a datagram session sends is in the timeline, by the pair in use.
+udp()
+{
+	local before want=$((8 * 2000 * 1048))
+
+	before=$(sent)
+	in_ns b /usr/bin/python3 "$here/octets.py" sink "$B1" 2000 1000 >"$TEST_TMP/sink" 2>&1 &
+	busywait 10 holds "$TEST_TMP/sink" ready &&
+	in_ns a /usr/bin/python3 "$here/octets.py" source "$A1" "$B1" 2000 1000 1 && pause 3 || return
+	[ $(($(sent) - before)) -gt $((want / 100 * 99)) ] || { in_ns a shim6tool context; fail "$(($(sent) - before)) bits were sent, wanted $want"; }
 }
 
 # A name is text, also in JSON, in metrics, and in what doctor says.
@@ -146,7 +161,8 @@ run_test "the page shows both links and the session" page
 run_test "it says that the session is protected" protected
 run_test "a provider is cut: within a second it says which, why, and by which pair the session goes" cut_off up1 up2
 run_test "the provider is back" heals up1
-run_test "the timeline has the switch, and what TCP carried" timeline
+run_test "the timeline has the switch, and what was carried" timeline
+run_test "the timeline has what UDP carried" udp
 run_test "the name of an interface is text" hostile
 run_test "Prometheus scrapes it, and an alert fires and clears" alerts
 run_test "shim6d is gone, and back: page and alert say so" gone

@@ -44,6 +44,7 @@ var plans = map[string]plan{
 	"source":         {kernels: []string{"latest"}},
 	"topology":       {kernels: []string{"latest"}},
 	"web":            {kernels: []string{"latest"}, cost: 120},
+	"many":           {kernels: []string{"latest"}, cost: 60},
 	"examples":       {kernels: []string{"latest"}},
 	"temporary":      {kernels: []string{"latest"}},
 	"hosts":          {kernels: []string{"latest"}},

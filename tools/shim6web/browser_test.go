@@ -175,13 +175,52 @@ func TestPageByKeyboard(t *testing.T) {
 		t.Fatalf("the focus is on %q", at)
 	}
 	do(t, tab, chromedp.KeyEvent("\r"), says(`document.querySelector('#chart canvas') && document.activeElement.id === 'timeline'`))
-	do(t, tab, says(`document.getElementById('timeline-text').textContent.includes('bit/s by TCP')`))
+	do(t, tab, says(`document.getElementById('timeline-text').textContent.includes('bit/s on average')`))
 	f.happen(moved())
 	do(t, tab, says(`document.querySelectorAll('#timeline-switches > li').length === 1 && document.querySelectorAll('#legend > li').length === 2`))
 	lookAt(t, tab, "timeline-768")
 	do(t, tab, sized(360), says(`document.querySelector('#chart').scrollWidth <= document.querySelector('#chart').clientWidth`))
 	lookAt(t, tab, "timeline-360")
 	do(t, tab, chromedp.KeyEvent("\x1b"), says(`document.getElementById('timeline').hidden && document.activeElement.textContent.startsWith('Timeline')`))
+}
+
+// By keyboard alone a reader comes to each session of more than fit on a page, and finds one by its address.
+func TestPagesByKeyboard(t *testing.T) {
+	tab := chromium(t)
+	f := newFake(250)
+	_, url := browse(t, f, options{})
+	do(t, tab, sized(1440), chromedp.Navigate(url), says(`document.querySelectorAll('#sessions > li').length === 100 && document.getElementById('sessions-note').textContent.startsWith('250;')`))
+	note := func(want string) step {
+		return says(fmt.Sprintf(`document.getElementById('pages-note').textContent.startsWith(%q)`, want))
+	}
+	press := func(id, key string) {
+		t.Helper()
+		do(t, tab, chromedp.Focus(chromedp.CSS("#"+id)), chromedp.KeyEvent(key))
+	}
+	press("pages-all", "\r")
+	do(t, tab, note("Sessions 1 to 100 of 250"), says(`document.getElementById('pages-back').getAttribute('aria-disabled') === 'true' && document.getElementById('pages-all').getAttribute('aria-pressed') === 'true'`))
+	press("pages-next", "\r")
+	do(t, tab, note("Sessions 101 to 200 of 250"), chromedp.KeyEvent(" "), note("Sessions 201 to 250 of 250"),
+		says(`document.querySelectorAll('#sessions > li').length === 50 && document.activeElement.id === 'pages-next'`))
+	for _, width := range []int64{360, 768, 1440} {
+		do(t, tab, sized(width))
+		lookAt(t, tab, fmt.Sprintf("pages-%d", width))
+	}
+	// There is none behind the last one.
+	press("pages-next", "\r")
+	press("pages-back", "\r")
+	do(t, tab, note("Sessions 101 to 200 of 250"))
+	press("find-text", "d8::f9")
+	do(t, tab, chromedp.KeyEvent("\r"), note("No session has d8::f9"))
+	do(t, tab, says(`(document.getElementById('find-text').value = '', true)`))
+	press("find-text", "db8::f9")
+	do(t, tab, chromedp.KeyEvent("\r"), note("Sessions 1 to 1 of 1 with db8::f9"),
+		says(`document.querySelector('#sessions h3').textContent === '2001:db8::f9' && document.getElementById('pages').hidden`))
+	// A session that is not among the first ones has a timeline as well, from now on.
+	press("sessions button", "\r")
+	do(t, tab, says(`document.getElementById('timeline-text').textContent.startsWith('The timeline has begun')`), chromedp.KeyEvent("\x1b"))
+	press("pages-all", "\r")
+	do(t, tab, says(`document.querySelectorAll('#sessions > li').length === 100 && document.getElementById('pages-note').textContent === ''`))
 }
 
 // A switch is on the page within a second, and a shim6d that does not answer soon after.

@@ -17,11 +17,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 const (
-	cookieName = "shim6web"
 	// minToken is the least length of a token in octets. Nobody guesses one that is as long and was
 	// drawn at random, so wrong ones need no limit, by which a stranger could keep readers out.
 	minToken = 32
@@ -151,12 +151,27 @@ func foreign(r *http.Request) bool {
 	return r.Method != http.MethodGet || r.URL.Path != "/" && r.URL.Path != "/login" || r.Header.Get("Sec-Fetch-Mode") != "navigate" || r.Header.Get("Sec-Fetch-Dest") != "document"
 }
 
+// cookieName has the port by which the browser asks: it gives cookies to all ports of a host, so that
+// two programs would take each other's. With TLS, no other site of the domain can set it.
+func cookieName(r *http.Request) string {
+	host, port, prefix := r.Host, "80", ""
+	if r.TLS != nil {
+		port, prefix = "443", "__Host-"
+	}
+	if _, p, err := net.SplitHostPort(host); err == nil {
+		if n, err := strconv.ParseUint(p, 10, 16); err == nil {
+			port = strconv.FormatUint(n, 10)
+		}
+	}
+	return prefix + "shim6web-" + port
+}
+
 // known reports whether a request shows the token, or that its browser has shown it.
 func (g *guard) known(r *http.Request) bool {
 	if g.token == "" {
 		return true
 	}
-	if c, err := r.Cookie(cookieName); err == nil && same(c.Value, g.cookie) {
+	if c, err := r.Cookie(cookieName(r)); err == nil && same(c.Value, g.cookie) {
 		return true
 	}
 	if t, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
@@ -179,7 +194,7 @@ func (g *guard) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: g.cookie, Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
+		Name: cookieName(r), Value: g.cookie, Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
 	})
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }

@@ -105,7 +105,7 @@ func TestToken(t *testing.T) {
 	token := strings.Repeat("x", minToken)
 	s := siteOf(t, options{tokenFile: tokenFile(t, token)})
 	for _, path := range []string{"/api/screen", "/api/events", "/api/timeline?context=x", "/metrics", "/nothing"} {
-		for _, header := range [][]string{nil, {"Authorization", "Bearer " + token + "x"}, {"Authorization", "Bearer "}, {"Authorization", token}, {"Cookie", cookieName + "="}, {"Cookie", cookieName + "=" + token}} {
+		for _, header := range [][]string{nil, {"Authorization", "Bearer " + token + "x"}, {"Authorization", "Bearer "}, {"Authorization", token}, {"Cookie", "shim6web-80="}, {"Cookie", "shim6web-80=" + token}} {
 			if w := asked(t, s, "GET", "localhost", path, header...); w.Code != 401 || strings.Contains(w.Body.String(), "2001:db8") {
 				t.Errorf("%s with %q: %d %s", path, header, w.Code, w.Body)
 			}

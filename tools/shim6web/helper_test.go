@@ -5,9 +5,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -80,10 +82,19 @@ type fake struct {
 	err      error
 	list     []control.Event
 	carried  uint64
+	// active is how many contexts of farName are active, beside the first one.
+	active   int
 	examined int
 	// stalls has shim6d not answer until the asker gives up.
 	stalls bool
 	came   chan struct{}
+}
+
+var farPeers = netip.MustParsePrefix("2001:db8::/104")
+
+// farName is the name of one of many contexts.
+func farName(i int) control.Name {
+	return control.Name{ULIDLocal: a1, ULIDPeer: netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 13: byte(i >> 16), 14: byte(i >> 8), 15: byte(i)})}
 }
 
 func newFake(sessions int) *fake {
@@ -133,16 +144,54 @@ func (f *fake) host() host {
 				}
 			}
 		},
+		sessions: func(_ context.Context, r control.SessionsRequest) (*control.Sessions, error) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			all := 0
+			for _, n := range f.overview.States {
+				all += n
+			}
+			s := &control.Sessions{From: min(r.From, all), Glances: []control.Glance{}}
+			for i := range all {
+				g := glance(0)
+				g.Name = farName(i)
+				if !strings.Contains(g.ULIDPeer.String(), r.Find) {
+					continue
+				}
+				if s.Total++; s.Total > r.From && len(s.Glances) < control.MaxGlances {
+					s.Glances = append(s.Glances, g)
+				}
+			}
+			return s, f.err
+		},
 		traffic: func() (map[string]octets, error) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			f.carried += 125_000
 			return map[string]octets{"up1": {f.carried, 2 * f.carried}, hostile: {5, 6}, "lo": {7, 8}}, nil
 		},
-		sockets: func() ([]connection, error) {
+		active: func(_ time.Duration, do func(*carried)) error {
 			f.mu.Lock()
-			defer f.mu.Unlock()
-			return []connection{{cookie: 1, local: a1, peer: b1, octets: octets{f.carried, f.carried / 2}}}, nil
+			n := f.carried
+			list := f.active
+			by := pair(a1, b1)
+			for _, e := range f.list {
+				if e.Switch != nil {
+					by = e.Switch.To
+				}
+			}
+			f.mu.Unlock()
+			do(&carried{glance(0).Name, by, octets{n, n / 2}})
+			for i := range list {
+				do(&carried{farName(i), pair(a1, b1), octets{n, n / 2}})
+			}
+			return nil
+		},
+		context: func(n control.Name) (*carried, error) {
+			if n != glance(0).Name && !farPeers.Contains(n.ULIDPeer) {
+				return nil, fs.ErrNotExist
+			}
+			return &carried{n, pair(n.ULIDLocal, n.ULIDPeer), octets{7, 7}}, nil
 		},
 		counters: func() ([]netlink.Stat, error) {
 			return []netlink.Stat{{Name: "contexts", Value: 1}, {Name: "out-rehomed", Value: 7}}, nil

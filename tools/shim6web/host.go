@@ -23,10 +23,13 @@ import (
 type host struct {
 	overview func(context.Context) (*control.Overview, error)
 	events   func(ctx context.Context, after uint64) (control.Events, error)
+	sessions func(context.Context, control.SessionsRequest) (*control.Sessions, error)
 	// traffic are the octets that each interface has carried since it came up.
 	traffic func() (map[string]octets, error)
-	// sockets are the octets that TCP connections have carried.
-	sockets func() ([]connection, error)
+	// active calls its argument with each context that has carried something in so long a time, and
+	// context is a single one.
+	active  func(time.Duration, func(*carried)) error
+	context func(control.Name) (*carried, error)
 	// counters are those of the module; none if it is not loaded.
 	counters func() ([]netlink.Stat, error)
 	// examine is what doctor says.
@@ -46,9 +49,10 @@ type finding struct {
 
 // newHost is this host, with the shim6d that listens at a socket.
 func newHost(socket, tool string) host {
-	c := control.NewClient(socket)
+	// Counters do not wait for a list of contexts.
+	c, lists, counters := control.NewClient(socket), &module{}, &module{}
 	return host{
-		overview: c.Overview, events: c.Events, traffic: traffic, sockets: sockets, counters: counters,
+		overview: c.Overview, events: c.Events, sessions: c.Sessions, traffic: traffic, active: lists.active, context: lists.context, counters: counters.counters,
 		examine: func(ctx context.Context) ([]finding, error) { return examine(ctx, tool, socket) },
 	}
 }
@@ -82,20 +86,6 @@ func parseTraffic(text string) map[string]octets {
 		}
 	}
 	return all
-}
-
-// counters asks the module, without having the kernel load it.
-func counters() ([]netlink.Stat, error) {
-	there, err := netlink.Loaded(nil)
-	if err != nil || !there {
-		return nil, err
-	}
-	c, err := netlink.Dial(nil)
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	return c.Stats()
 }
 
 // maxExamined is the most octets of doctor's answer.

@@ -18,6 +18,8 @@ type hub struct {
 	// came is closed, and made again, when something is published.
 	came  chan struct{}
 	count int
+	// users counts the readers of each user.
+	users map[string]int
 }
 
 // published is an event that was published under a number.
@@ -27,7 +29,9 @@ type published struct {
 	frame []byte
 }
 
-func newHub() *hub { return &hub{newest: map[string]published{}, came: make(chan struct{})} }
+func newHub() *hub {
+	return &hub{newest: map[string]published{}, users: map[string]int{}, came: make(chan struct{})}
+}
 
 // publish replaces the event of a kind. Data that is the same as before is not told again.
 func (h *hub) publish(kind string, data []byte) {
@@ -58,21 +62,25 @@ func (h *hub) behind(number uint64) (map[string][]byte, uint64, <-chan struct{})
 	return list, h.number, h.came
 }
 
-// enter counts a reader, if there are not too many, and reports whether it may read.
-func (h *hub) enter() bool {
+// enter counts a reader of a user, if there are not too many, and reports whether it may read.
+func (h *hub) enter(who string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.count >= maxReaders {
+	if h.count >= maxReaders || h.users[who] >= maxUserReaders {
 		return false
 	}
 	h.count++
+	h.users[who]++
 	return true
 }
 
-func (h *hub) leave() {
+func (h *hub) leave(who string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.count--
+	if h.users[who]--; h.users[who] == 0 {
+		delete(h.users, who)
+	}
 }
 
 func (h *hub) readers() int {

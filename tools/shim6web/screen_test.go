@@ -3,7 +3,6 @@
 package main
 
 import (
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -78,46 +77,5 @@ func TestParseTraffic(t *testing.T) {
 		"    lo: 1 2 0 0 0 0 0 0 3 4 0 0 0 0 0 0\n  " + hostile + ":x: 18446744073709551615 2 0 0 0 0 0 0 5 4 0 0 0 0 0 0\nbad: 1 2\nworse: a b c d e f g h i j\n")
 	if len(got) != 2 || got["lo"] != (octets{1, 3}) || got[hostile+":x"] != (octets{1<<64 - 1, 5}) {
 		t.Errorf("%v", got)
-	}
-}
-
-// The kernel tells what a connection of this process has carried.
-func TestSockets(t *testing.T) {
-	l, err := net.Listen("tcp6", "[::1]:0")
-	if err != nil {
-		t.Skip(err)
-	}
-	defer l.Close()
-	c, err := net.Dial("tcp6", l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	s, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	const sent = 12345
-	if _, err := c.Write(make([]byte, sent)); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, 5*time.Second, "the octets are acknowledged", func() bool {
-		list, err := sockets()
-		if err != nil {
-			t.Skip(err)
-		}
-		for _, x := range list {
-			// The kernel counts the end of the handshake as one.
-			if x.local.IsLoopback() && x.in == 0 && x.out >= sent && x.out <= sent+1 {
-				return true
-			}
-		}
-		return false
-	})
-	for n := range 200 {
-		if _, ok := parseConnection(make([]byte, n)); ok {
-			t.Errorf("%d octets are a connection", n)
-		}
 	}
 }

@@ -17,20 +17,18 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"shim6/daemon/control"
 )
 
 const (
-	// maxReaders is how many pages are served with events at a time, and maxConnections how many
-	// connections there may be.
-	maxReaders     = 100
-	maxConnections = 256
+	// maxReaders is how many pages are served with events at a time, and maxUserReaders to one user.
+	maxReaders     = 200
+	maxUserReaders = 80
 	// writeTimeout is how long a reader may take to take an answer or an event.
 	writeTimeout = 10 * time.Second
-	readTimeout  = 10 * time.Second
-	idleTimeout  = time.Minute
+	// readTimeout is how long a request may take to come, and idleTimeout how long there may be none.
+	readTimeout = 5 * time.Second
+	idleTimeout = 15 * time.Second
 	// heartbeat is after what silence a reader is sent something, so that both ends notice if the
 	// other one is gone.
 	heartbeat = 15 * time.Second
@@ -50,8 +48,9 @@ var assets = func() fs.FS {
 
 // site serves the page and what it asks for.
 type site struct {
-	w   *watcher
-	log *slog.Logger
+	w     *watcher
+	log   *slog.Logger
+	pages pages
 	// handler is all, with the guard in front.
 	handler http.Handler
 }
@@ -64,6 +63,7 @@ func newSite(w *watcher, g *guard, log *slog.Logger) *site {
 	mux.HandleFunc("POST /login", g.login)
 	mux.Handle("GET /assets/", http.StripPrefix("/assets/", http.FileServerFS(assets)))
 	mux.HandleFunc("GET /api/screen", s.screen)
+	mux.HandleFunc("GET /api/sessions", s.sessions)
 	mux.HandleFunc("GET /api/events", s.events)
 	mux.HandleFunc("GET /api/timeline", s.timeline)
 	mux.HandleFunc("POST /api/doctor", s.doctor)
@@ -76,13 +76,13 @@ func newSite(w *watcher, g *guard, log *slog.Logger) *site {
 func (s *site) serve(ctx context.Context, listeners []net.Listener, t *tls.Config) error {
 	h := &http.Server{
 		Handler: s.handler, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: 16 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
+		IdleTimeout: idleTimeout, ConnContext: withWho, MaxHeaderBytes: 16 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, len(listeners))
 	for _, l := range listeners {
 		s.log.Info("shim6web listens", "address", l.Addr().String(), "tls", t != nil)
-		l = netutil.LimitListener(l, maxConnections)
+		l = limit(l, peerOf)
 		if t != nil {
 			l = tls.NewListener(l, t)
 		}
@@ -122,12 +122,13 @@ func (s *site) screen(w http.ResponseWriter, _ *http.Request) { answer(w, s.w.sc
 
 // events serves what the page shows, and each change, as server-sent events.
 func (s *site) events(w http.ResponseWriter, r *http.Request) {
-	if !s.w.hub.enter() {
+	who := whose(r.Context())
+	if !s.w.hub.enter(who) {
 		w.Header().Set("Retry-After", "10")
-		http.Error(w, fmt.Sprintf("more than %d pages are open", maxReaders), http.StatusServiceUnavailable)
+		http.Error(w, fmt.Sprintf("more than %d pages are open, or %d of one user", maxReaders, maxUserReaders), http.StatusServiceUnavailable)
 		return
 	}
-	defer s.w.hub.leave()
+	defer s.w.hub.leave(who)
 	s.w.tell()
 	soon(s.w.hurry)
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -176,9 +177,13 @@ func (s *site) timeline(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "span is 10m or 24h", http.StatusBadRequest)
 		return
 	}
-	d, ok := s.w.draw(n, q.Get("span") == "24h")
-	if !ok {
-		http.Error(w, "nothing is known of this context yet", http.StatusNotFound)
+	d, err := s.w.draw(n, q.Get("span") == "24h")
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		http.Error(w, "there is no such context", http.StatusNotFound)
+		return
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	answer(w, d)

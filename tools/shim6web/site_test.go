@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -113,8 +114,8 @@ func TestFiftyReaders(t *testing.T) {
 // There are so many readers, and then others are told to come later.
 func TestTooManyReaders(t *testing.T) {
 	w, url := browse(t, newFake(1), options{})
-	for range maxReaders {
-		if !w.hub.enter() {
+	for i := range maxReaders {
+		if !w.hub.enter(fmt.Sprint(i / maxUserReaders)) {
 			t.Fatal("it is full too early")
 		}
 	}
@@ -126,7 +127,7 @@ func TestTooManyReaders(t *testing.T) {
 	if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %q", r.StatusCode, r.Header)
 	}
-	w.hub.leave()
+	w.hub.leave("0")
 	reader(t, url)
 }
 
@@ -168,7 +169,7 @@ func TestQuiet(t *testing.T) {
 		close(f.came)
 		f.came = make(chan struct{})
 	})
-	eventually(t, quietPause*3/4, "there is a timeline", func() bool { _, ok := w.draw(glance(0).Name, false); return ok })
+	eventually(t, quietPause*3/4, "there is a timeline", func() bool { _, err := w.draw(glance(0).Name, false); return err == nil })
 }
 
 // A reader asks for checks, but not as often as he likes.
@@ -198,7 +199,7 @@ func TestDoctor(t *testing.T) {
 func TestTimelineRequests(t *testing.T) {
 	w, url := browse(t, newFake(1), options{})
 	name := control.Name{ULIDLocal: a1, ULIDPeer: b1}
-	eventually(t, 10*time.Second, "there is a timeline", func() bool { _, ok := w.draw(name, false); return ok })
+	eventually(t, 10*time.Second, "there is a timeline", func() bool { _, err := w.draw(name, false); return err == nil })
 	for query, want := range map[string]int{
 		"context=2001:db8:1::a,2001:db8:3::b,0": 200, "context=2001:db8:1::a,2001:db8:3::b,0&span=24h": 200,
 		"context=2001:db8:1::a,2001:db8:9::b,0": 404, "context=x": 400, "": 400, "context=2001:db8:1::a,2001:db8:3::b,0&span=7d": 400,

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -10,21 +11,46 @@ import (
 )
 
 // A timeline has a sample each second for ten minutes, and one each minute for a day. With both, the
-// timelines of a host take maxTimelines times some 20 KiB.
+// timelines of a host take some 12 KiB each: maxActive of the contexts that carried something last, and
+// maxDemanded of those that a reader asked for last.
 const (
 	shortStep, shortSamples = time.Second, 600
 	longStep, longSamples   = time.Minute, 24 * 60
-	maxTimelines            = 200
+	maxActive               = 400
+	maxDemanded             = 100
+	// idleAfter is for how long a context has carried nothing when its timeline makes room.
+	idleAfter = time.Minute
 	// maxTimelinePairs is how many pairs of a context are told apart; further ones are the last.
 	maxTimelinePairs = 64
 )
 
-// sample is the throughput of a context's TCP connections in octets a second, and the index of the
-// locator pair by which the context sends.
+// sample is the throughput of a context in octets a second, and the index of the locator pair by which
+// it sends.
 type sample struct {
-	in, out float32
+	in, out compact
 	pair    int8
 }
+
+// compact is a rate in 16 bits: five of a power of two, and eleven of how many times that.
+type compact uint16
+
+const (
+	compactBits = 11
+	compactMost = 1<<compactBits - 1
+)
+
+// compactOf is off by a part in 4000 at most, and by half an octet a second.
+func compactOf(v float64) compact {
+	power := 0
+	v = min(v, math.Ldexp(compactMost, 1<<(16-compactBits)-1))
+	for math.Round(v) > compactMost && power < 1<<(16-compactBits)-1 {
+		v /= 2
+		power++
+	}
+	return compact(power<<compactBits | min(int(math.Round(v)), compactMost))
+}
+
+func (c compact) value() float64 { return math.Ldexp(float64(c&compactMost), int(c>>compactBits)) }
 
 // longestSample is how many seconds a sample may be the mean of.
 const longestSample = 60
@@ -70,8 +96,13 @@ type timeline struct {
 		in, out float64
 		pair    int8
 	}
-	// active is when something was last carried.
-	active time.Time
+	// active is when something was last carried, and seen when the context was last among the active
+	// ones. was is what it had carried then.
+	active, seen time.Time
+	was          octets
+	known        bool
+	// wanted is when a reader last asked for it, if it was made because of that.
+	wanted time.Time
 }
 
 func newTimeline() *timeline {
@@ -90,11 +121,11 @@ func (t *timeline) add(now time.Time, in, out float64, pair control.Pair) {
 		}
 		i = int8(len(t.pairs) - 1)
 	}
-	if in > 0 || out > 0 || t.active.IsZero() {
+	if in > 0 || out > 0 {
 		t.active = now
 	}
 	// A mean of several seconds is that of each, where a slow machine is asked less often.
-	v, second := sample{float32(in), float32(out), i}, now.Unix()
+	v, second := sample{compactOf(in), compactOf(out), i}, now.Unix()
 	for s := max(t.short.at, second-longestSample) + 1; s < second && t.short.at > second-longestSample; s++ {
 		t.short.put(s, v)
 	}
@@ -102,7 +133,7 @@ func (t *timeline) add(now time.Time, in, out float64, pair control.Pair) {
 	m, step := &t.minute, now.Unix()/int64(longStep/time.Second)
 	if m.step != step {
 		if m.n > 0 {
-			t.long.put(m.step, sample{float32(m.in / float64(m.n)), float32(m.out / float64(m.n)), m.pair})
+			t.long.put(m.step, sample{compactOf(m.in / float64(m.n)), compactOf(m.out / float64(m.n)), m.pair})
 		}
 		m.step, m.n, m.in, m.out = step, 0, 0, 0
 	}
@@ -148,58 +179,91 @@ func (t *timeline) draw(day bool) *drawn {
 			d.In, d.Out = append(d.In, nil), append(d.Out, nil)
 			continue
 		}
-		in, out := float64(v.in)*8, float64(v.out)*8
+		in, out := v.in.value()*8, v.out.value()*8
 		d.In, d.Out = append(d.In, &in), append(d.Out, &out)
 	}
 	return d
 }
 
-// timelines are those of the contexts that carried something last. Sampling them is what costs:
-// each second for each TCP connection of the host some microseconds.
+// carried is what a context has carried since it was made, and the pair by which it sends.
+type carried struct {
+	name control.Name
+	pair control.Pair
+	octets
+}
+
+// timelines are those of contexts that carried something last, and of those that readers ask for.
 type timelines struct {
-	by map[control.Name]*timeline
-	// carried is what each connection had carried when it was last seen, at a time.
-	carried map[uint64]octets
-	at      time.Time
+	by       map[control.Name]*timeline
+	demanded int
+	// at is when the last sample was taken, and passed how many seconds after the one before.
+	at     time.Time
+	passed float64
+	// full: no timeline can make room for another one in this sample.
+	full bool
 }
 
-func newTimelines() *timelines {
-	return &timelines{by: map[control.Name]*timeline{}, carried: map[uint64]octets{}}
-}
+func newTimelines() *timelines { return &timelines{by: map[control.Name]*timeline{}} }
 
-// sample takes the connections of this moment. pairs are the current pairs of contexts, as far as they
-// are known; contexts without a connection are sampled too, as carrying nothing.
-func (t *timelines) sample(now time.Time, list []connection, pairs map[control.Name]control.Pair) {
-	passed := now.Sub(t.at).Seconds()
-	t.at = now
-	sums, seen := map[control.Name]octets{}, make(map[uint64]octets, len(list))
-	for i := range list {
-		c := &list[i]
-		seen[c.cookie] = c.octets
-		was, ok := t.carried[c.cookie]
-		if !ok || c.in < was.in || c.out < was.out {
-			// The octets of before are of an unknown time.
-			continue
-		}
-		n := control.Name{ULIDLocal: c.local, ULIDPeer: c.peer}
-		s := sums[n]
-		sums[n] = octets{s.in + c.in - was.in, s.out + c.out - was.out}
+// begin begins a sample. The contexts that have carried something since the last one follow by note, and
+// end ends it.
+func (t *timelines) begin(now time.Time) {
+	t.passed = now.Sub(t.at).Seconds()
+	if t.passed <= 0 || t.passed > longestSample {
+		t.passed = 0
 	}
-	t.carried = seen
-	if passed <= 0 || passed > longestSample {
+	t.at, t.full = now, false
+}
+
+// note takes what a context has carried. From the second time on it is known how much of that is new.
+func (t *timelines) note(c *carried, shown map[control.Name]control.Pair) {
+	l := t.by[c.name]
+	if l == nil {
+		if l = t.make(c.name, shown); l == nil {
+			return
+		}
+	}
+	if is := c.octets; l.known && t.passed > 0 && is.in >= l.was.in && is.out >= l.was.out {
+		l.add(t.at, float64(is.in-l.was.in)/t.passed, float64(is.out-l.was.out)/t.passed, c.pair)
+	}
+	l.was, l.known, l.seen = c.octets, true, t.at
+}
+
+// end samples the contexts that have carried nothing. shown are the current pairs of contexts, as far
+// as they are known; their timelines begin if there is room.
+func (t *timelines) end(shown map[control.Name]control.Pair) {
+	for n := range shown {
+		if t.by[n] == nil && len(t.by)-t.demanded < maxActive {
+			t.by[n] = newTimeline()
+			t.by[n].active = t.at
+		}
+	}
+	if t.passed == 0 {
 		return
 	}
-	for n, p := range pairs {
-		s, l := sums[n], t.by[n]
-		if l == nil {
-			if len(t.by) >= maxTimelines && !t.forget(pairs) {
-				continue
-			}
-			l = newTimeline()
-			t.by[n] = l
+	for n, l := range t.by {
+		if l.seen.Equal(t.at) {
+			continue
 		}
-		l.add(now, float64(s.in)/passed, float64(s.out)/passed, p)
+		if p, ok := shown[n]; ok {
+			l.add(t.at, 0, 0, p)
+		} else if len(l.pairs) > 0 {
+			l.add(t.at, 0, 0, l.pairs[l.minute.pair])
+		}
 	}
+}
+
+// make begins the timeline of a context that is active, or returns nil if there is no room.
+func (t *timelines) make(n control.Name, shown map[control.Name]control.Pair) *timeline {
+	if len(t.by)-t.demanded >= maxActive {
+		if t.full = t.full || !t.forget(shown); t.full {
+			return nil
+		}
+	}
+	l := newTimeline()
+	l.active = t.at
+	t.by[n] = l
+	return l
 }
 
 // forget makes room by the timeline that has carried nothing for the longest time, if its context is
@@ -207,7 +271,7 @@ func (t *timelines) sample(now time.Time, list []connection, pairs map[control.N
 func (t *timelines) forget(shown map[control.Name]control.Pair) bool {
 	var oldest *control.Name
 	for n, l := range t.by {
-		if _, ok := shown[n]; !ok && (oldest == nil || l.active.Before(t.by[*oldest].active)) {
+		if _, ok := shown[n]; !ok && l.wanted.IsZero() && t.at.Sub(l.active) > idleAfter && (oldest == nil || l.active.Before(t.by[*oldest].active)) {
 			oldest = &n
 		}
 	}
@@ -216,4 +280,31 @@ func (t *timelines) forget(shown map[control.Name]control.Pair) bool {
 	}
 	delete(t.by, *oldest)
 	return true
+}
+
+// demand is the timeline of a context that a reader asks for. It begins now, if there is none. Those that
+// readers ask for make room for each other, and keep none of the others from its own.
+func (t *timelines) demand(now time.Time, c *carried) *timeline {
+	l := t.by[c.name]
+	if l == nil {
+		if t.demanded >= maxDemanded {
+			var oldest *control.Name
+			for n, l := range t.by {
+				if !l.wanted.IsZero() && (oldest == nil || l.wanted.Before(t.by[*oldest].wanted)) {
+					oldest = &n
+				}
+			}
+			delete(t.by, *oldest)
+			t.demanded--
+		}
+		l = newTimeline()
+		l.was, l.known = c.octets, true
+		l.add(now, 0, 0, c.pair)
+		t.by[c.name] = l
+		l.wanted = now
+		t.demanded++
+	} else if !l.wanted.IsZero() {
+		l.wanted = now
+	}
+	return l
 }

@@ -3,7 +3,7 @@
 package main
 
 import (
-	"net/netip"
+	"math"
 	"testing"
 	"time"
 
@@ -23,7 +23,7 @@ func TestTimeline(t *testing.T) {
 	}
 	d := l.draw(false)
 	last := len(d.Times) - 1
-	if last != shortSamples-1 || *d.Out[last] != 8*(3*3600-1) || *d.In[0] != 8000 || d.Pair[0] != 1 || len(d.Pairs) != 2 || d.Times[last] != at.Unix()+3*3600-1 {
+	if last != shortSamples-1 || !near(d.Out[last], 8*(3*3600-1)) || *d.In[0] != 8000 || d.Pair[0] != 1 || len(d.Pairs) != 2 || d.Times[last] != at.Unix()+3*3600-1 {
 		t.Errorf("%d samples, %v %v %v", len(d.Times), d.Times[0], *d.Out[last], d.Pairs)
 	}
 	d = l.draw(true)
@@ -56,47 +56,83 @@ func TestTimelineGaps(t *testing.T) {
 	}
 }
 
-// Octets count from the second sight of a connection on, and for the context of its addresses.
+// near reports whether a rate is what it should be, as far as 16 bits can say.
+func near(got *float64, want float64) bool { return got != nil && math.Abs(*got-want) <= want/2000+4 }
+
+func TestCompact(t *testing.T) {
+	for v := 0.0; v < 1e12; v = v*1.37 + 1 {
+		if got := compactOf(v).value(); !near(&got, v) {
+			t.Errorf("%v is %v", v, got)
+		}
+	}
+	if got := compactOf(1e30).value(); got < 4e12 {
+		t.Errorf("too much is %v", got)
+	}
+}
+
+// sampled gives timelines a sample of contexts that have carried something.
+func sampled(y *timelines, at time.Time, shown map[control.Name]control.Pair, list ...carried) {
+	y.begin(at)
+	for i := range list {
+		y.note(&list[i], shown)
+	}
+	y.end(shown)
+}
+
+// Octets count from the second sight of a context on. One that is not among the active ones carries
+// nothing.
 func TestTimelinesSample(t *testing.T) {
 	y := newTimelines()
-	n := control.Name{ULIDLocal: a1, ULIDPeer: b1}
-	pairs := map[control.Name]control.Pair{n: pair(a1, b1)}
 	at := time.Unix(1_800_000_000, 0)
-	list := func(carried uint64) []connection {
-		return []connection{{1, a1, b1, octets{carried, 2 * carried}}, {2, a1, b1, octets{carried, carried}}, {3, a2, b1, octets{carried, carried}}}
-	}
-	y.sample(at, list(1e9), pairs)
-	if len(y.by) != 0 {
-		t.Error("the past is of an unknown time")
-	}
-	y.sample(at.Add(2*time.Second), list(1e9+1000), pairs)
-	if d := y.by[n].draw(false); len(d.Times) != 1 || *d.In[0] != 8000 || *d.Out[0] != 12000 {
+	c := func(n uint64) carried { return carried{farName(1), pair(a1, b1), octets{n, 2 * n}} }
+	sampled(y, at, nil, c(1e9))
+	sampled(y, at.Add(2*time.Second), nil, c(1e9+1000))
+	if d := y.by[farName(1)].draw(false); len(d.Times) != 1 || *d.In[0] != 4000 || *d.Out[0] != 8000 {
 		t.Errorf("%+v", d)
 	}
-	// A connection that is gone counts no more, and one with a smaller number is another one.
-	y.sample(at.Add(3*time.Second), list(5), pairs)
-	if d := y.by[n].draw(false); *d.In[1] != 0 {
+	sampled(y, at.Add(3*time.Second), nil)
+	// A smaller number is that of another context with the same ULIDs.
+	sampled(y, at.Add(4*time.Second), nil, c(5))
+	sampled(y, at.Add(5*time.Second), nil, c(6))
+	if d := y.by[farName(1)].draw(false); len(d.Times) != 4 || *d.In[1] != 0 || *d.In[3] != 8 {
 		t.Errorf("%+v", d)
 	}
 }
 
-// There are so many timelines; those of contexts that are shown stay.
+// There are so many timelines: those of contexts that are active stay, and a reader can ask for others.
 func TestTimelinesAreLimited(t *testing.T) {
 	y := newTimelines()
 	at := time.Unix(1_800_000_000, 0)
-	y.sample(at, nil, nil)
-	many := map[control.Name]control.Pair{}
-	for i := range 3 * maxTimelines {
-		peer := netip.AddrFrom16([16]byte{0x20, 1, 14: byte(i >> 8), 15: byte(i)})
-		n := control.Name{ULIDLocal: a1, ULIDPeer: peer}
-		many[n] = pair(a1, peer)
-		y.sample(at.Add(time.Duration(i+1)*time.Second), nil, map[control.Name]control.Pair{n: many[n]})
+	some := func(from, n int) (list []carried) {
+		for i := range n {
+			list = append(list, carried{farName(from + i), pair(a1, b1), octets{uint64(at.Unix()), 1}})
+		}
+		return list
 	}
-	if len(y.by) != maxTimelines {
+	for range 3 {
+		sampled(y, at, nil, some(0, 3*maxActive)...)
+		at = at.Add(time.Second)
+	}
+	if len(y.by) != maxActive || y.by[farName(0)] == nil {
 		t.Errorf("%d timelines", len(y.by))
 	}
-	y.sample(at.Add(time.Hour), nil, many)
-	if len(y.by) != maxTimelines {
+	// Others are active for a while.
+	for range 2 * int(idleAfter/time.Second) {
+		sampled(y, at, nil, some(5000, 3)...)
+		at = at.Add(time.Second)
+	}
+	if len(y.by) != maxActive || y.by[farName(5002)] == nil {
 		t.Errorf("%d timelines", len(y.by))
+	}
+	for i := range 3 * maxDemanded {
+		y.demand(at.Add(time.Duration(i)*time.Millisecond), &carried{name: farName(10000 + i), pair: pair(a1, b1)})
+	}
+	if len(y.by) != maxActive+maxDemanded || y.demanded != maxDemanded || y.by[farName(10000+3*maxDemanded-1)] == nil || y.by[farName(5002)] == nil {
+		t.Errorf("%d timelines", len(y.by))
+	}
+	last := carried{farName(10000 + 3*maxDemanded - 1), pair(a1, b1), octets{500, 0}}
+	sampled(y, at, nil, last)
+	if d := y.by[last.name].draw(false); len(d.Times) == 0 || *d.In[len(d.In)-1] != 4000 {
+		t.Errorf("%+v", d)
 	}
 }

@@ -33,6 +33,8 @@ const (
 	samplePause     = time.Second
 	sampleShare     = 20
 	slowSamplePause = 5 * time.Second
+	// activeMargin is how much earlier than the last sample contexts may have carried something.
+	activeMargin = time.Second
 	// doctorPause is between two examinations that nobody asks for, doctorSoon the least, and
 	// doctorTimeout what one may take.
 	doctorPause   = 10 * time.Minute
@@ -221,39 +223,41 @@ func (w *watcher) watchTraffic(ctx context.Context) {
 	}
 }
 
-// sample reads what interfaces and connections have carried.
+// sample reads what interfaces and contexts have carried.
 func (w *watcher) sample(now time.Time) {
 	traffic, err1 := w.host.traffic()
-	list, err2 := w.host.sockets()
-	if err := errors.Join(err1, err2); err != nil && !w.warned {
-		w.warned = true
-		w.log.Warn("what interfaces and connections carry is not known, so timelines have gaps", "error", err)
-	}
 	w.mu.Lock()
-	passed := now.Sub(w.lines.at).Seconds()
+	pairs := w.current()
+	since := now.Sub(w.lines.at)
+	w.lines.begin(now)
 	w.rates = map[string]rate{}
 	for name, is := range traffic {
-		if was, ok := w.traffic[name]; ok && is.in >= was.in && is.out >= was.out && passed > 0 {
-			w.rates[name] = rate{float64(is.in-was.in) * 8 / passed, float64(is.out-was.out) * 8 / passed}
+		if was, ok := w.traffic[name]; ok && is.in >= was.in && is.out >= was.out && w.lines.passed > 0 {
+			w.rates[name] = rate{float64(is.in-was.in) * 8 / w.lines.passed, float64(is.out-was.out) * 8 / w.lines.passed}
 		}
 	}
 	w.traffic = traffic
-	pairs := map[control.Name]control.Pair{}
+	w.mu.Unlock()
+	// The list is long, and readers do not wait for all of it.
+	err2 := w.host.active(min(since, longestSample*time.Second)+activeMargin, func(c *carried) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.lines.note(c, pairs)
+	})
+	if err := errors.Join(err1, err2); err != nil && !w.warned {
+		w.warned = true
+		w.log.Warn("what interfaces and contexts carry is not known, so timelines have gaps", "error", err)
+	}
+	w.mu.Lock()
+	if err2 == nil {
+		w.lines.end(pairs)
+	}
 	shown := map[string]rate{}
 	if w.overview != nil && w.failed == "" {
-		for i := range w.overview.Glances {
-			g := &w.overview.Glances[i]
-			for j := range g.Pairs {
-				if g.Pairs[j].Current {
-					pairs[g.Name] = g.Pairs[j].Pair
-				}
-			}
-		}
 		for _, l := range w.overview.Links {
 			shown[l.Interface] = w.rates[l.Interface]
 		}
 	}
-	w.lines.sample(now, list, pairs)
 	w.mu.Unlock()
 	if w.hub.readers() == 0 {
 		return
@@ -262,6 +266,23 @@ func (w *watcher) sample(now time.Time) {
 	if err == nil {
 		w.hub.publish("traffic", b)
 	}
+}
+
+// current has the current pairs of the contexts that are shown. The caller has the lock.
+func (w *watcher) current() map[control.Name]control.Pair {
+	pairs := map[control.Name]control.Pair{}
+	if w.overview == nil || w.failed != "" {
+		return pairs
+	}
+	for i := range w.overview.Glances {
+		g := &w.overview.Glances[i]
+		for j := range g.Pairs {
+			if g.Pairs[j].Current {
+				pairs[g.Name] = g.Pairs[j].Pair
+			}
+		}
+	}
+	return pairs
 }
 
 func (w *watcher) watchDoctor(ctx context.Context) {
@@ -328,14 +349,23 @@ func (w *watcher) tell() {
 	}
 }
 
-// draw is the timeline of a context; false if there is none.
-func (w *watcher) draw(n control.Name, day bool) (*drawn, bool) {
+// draw is the timeline of a context. It begins with this, if there is none. The error of a context that is
+// not there is an fs.ErrNotExist.
+func (w *watcher) draw(n control.Name, day bool) (*drawn, error) {
+	w.mu.Lock()
+	l := w.lines.by[n]
+	w.mu.Unlock()
+	if l == nil || !l.wanted.IsZero() {
+		c, err := w.host.context(n)
+		if err != nil {
+			return nil, err
+		}
+		w.mu.Lock()
+		l = w.lines.demand(time.Now(), c)
+		w.mu.Unlock()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l, ok := w.lines.by[n]
-	if !ok {
-		return nil, false
-	}
 	d, links := l.draw(day), w.links()
 	for i := range d.Pairs {
 		d.Pairs[i].Interface = links[d.Pairs[i].LocatorLocal]
@@ -345,7 +375,7 @@ func (w *watcher) draw(n control.Name, day bool) (*drawn, bool) {
 			d.Switches = append(d.Switches, *s)
 		}
 	}
-	return d, true
+	return d, nil
 }
 
 // kernel are the module's counters.

@@ -130,9 +130,15 @@ function showSessions(o) {
 	const total = Object.values(o.states).reduce((a, b) => a + b, 0);
 	const note = $('sessions-note');
 	text(note, total === 0 ? 'There is none with Shim6 now.' :
-		total > o.glances.length ? `${total}; these are those that need attention, and those that moved last. The others: shim6tool context` : '');
+		total > o.glances.length && !listed ? `${total}; these are those that need attention, and those that moved last.` : '');
 	note.hidden = note.textContent === '';
-	list($('sessions'), o.glances, nameOf,
+	$('find').hidden = total <= o.glances.length && !listed;
+	if (!listed)
+		showGlances(o.glances);
+}
+
+function showGlances(glances) {
+	list($('sessions'), glances, nameOf,
 		g => {
 			const button = el('button', {type: 'button'}, 'Timeline', el('span', {class: 'hidden'}, ' of the session with ' + g['ulid-peer']));
 			button.addEventListener('click', () => openTimeline(g, button));
@@ -156,6 +162,63 @@ function showSessions(o) {
 			]);
 			showPairs(details, g);
 		});
+}
+
+// --- all sessions, in pages -------------------------------------------------------
+
+let listed = null; // {from, find} of the page that is shown in place of those that need attention
+let pageTimer = 0;
+const pageSize = 100;
+
+// turnTo shows a page, or with null those that need attention.
+function turnTo(wanted) {
+	listed = wanted;
+	$('pages-all').setAttribute('aria-pressed', String(wanted !== null));
+	if (wanted) {
+		loadPage();
+		return;
+	}
+	clearTimeout(pageTimer);
+	$('find-text').value = '';
+	$('pages').hidden = true;
+	text($('pages-note'), '');
+	if (screen?.overview)
+		showSessions(screen.overview);
+}
+
+async function loadPage() {
+	clearTimeout(pageTimer);
+	const of = listed;
+	try {
+		const r = await fetch(`/api/sessions?from=${of.from}&find=${encodeURIComponent(of.find)}`);
+		const found = r.ok ? await r.json() : await r.text();
+		if (of !== listed)
+			return;
+		if (r.ok)
+			showPage(of, found);
+		else
+			text($('pages-note'), found);
+	} catch (e) {
+		// The connection is lost, which the verdict says.
+	}
+	if (of === listed)
+		pageTimer = setTimeout(loadPage, 5000);
+}
+
+function showPage(of, found) {
+	const last = found.from + found.glances.length;
+	text($('pages-note'), found.total === 0 ? (of.find ? `No session has ${of.find} in an address.` : 'There is no session.') :
+		`Sessions ${found.from + 1} to ${last} of ${found.total}` + (of.find ? ` with ${of.find} in an address` : '') + ', the oldest first.');
+	showGlances(found.glances);
+	// A button that is disabled would lose the focus.
+	$('pages-back').setAttribute('aria-disabled', String(found.from === 0));
+	$('pages-next').setAttribute('aria-disabled', String(last >= found.total));
+	$('pages').hidden = found.total <= found.glances.length;
+}
+
+function turn(button, way) {
+	if (button.getAttribute('aria-disabled') !== 'true')
+		turnTo({...listed, from: Math.max(0, listed.from + way * pageSize)});
 }
 
 function switchText(s) {
@@ -276,8 +339,8 @@ function draw(d) {
 	const mean = total.length ? total.reduce((a, b) => a + b, 0) / total.length : 0;
 	const most = total.length ? Math.max(...total) : 0;
 	text($('timeline-text'), d.times.length < 2 ? 'The timeline has begun; there is nothing to draw yet.' :
-		`From ${time(d.times[0] * 1000)} to ${time(d.times.at(-1) * 1000)}: ${bits(mean)} by TCP on average, ${bits(most)} at most, in and out together; ` +
-		`${count(d.switches.length, 'switch', 'switches')}, by ${count(d.pairs.length, 'pair', 'pairs')}. Other protocols are not counted here.`);
+		`From ${time(d.times[0] * 1000)} to ${time(d.times.at(-1) * 1000)}: ${bits(mean)} on average, ${bits(most)} at most, in and out together; ` +
+		`${count(d.switches.length, 'switch', 'switches')}, by ${count(d.pairs.length, 'pair', 'pairs')}.`);
 	const palette = colours();
 	list($('legend'), d.pairs, p => pairText(p),
 		() => {
@@ -365,6 +428,14 @@ $('timeline').addEventListener('keydown', e => {
 	if (e.key === 'Escape')
 		closeTimeline();
 });
+$('find').addEventListener('submit', e => {
+	e.preventDefault();
+	const find = $('find-text').value.trim();
+	turnTo(find === '' && !listed ? null : {from: 0, find});
+});
+$('pages-all').addEventListener('click', () => turnTo(listed ? null : {from: 0, find: ''}));
+$('pages-back').addEventListener('click', e => turn(e.currentTarget, -1));
+$('pages-next').addEventListener('click', e => turn(e.currentTarget, 1));
 $('examine').addEventListener('click', () => {
 	$('examine').disabled = true;
 	fetch('/api/doctor', {method: 'POST'}).catch(() => {}).finally(() => { $('examine').disabled = false; });
