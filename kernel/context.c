@@ -28,6 +28,7 @@
 #include "table.h"
 #include "tcp.h"
 #include "trace.h"
+#include "wishes.h"
 
 static struct kmem_cache *shim6_context_cache __ro_after_init;
 
@@ -312,6 +313,7 @@ shim6_context_new(struct shim6_net *sn, const struct shim6_context_change *c,
 	if (err)
 		goto err_table;
 	shim6_reap_start(ctx);
+	shim6_wishes_again(sn, &ctx->ulids);
 	trace_shim6_context(ctx, SHIM6_TRACE_NEW);
 	return ctx;
 

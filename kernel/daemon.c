@@ -14,6 +14,7 @@
 #include "hooks.h"
 #include "reap.h"
 #include "state.h"
+#include "wishes.h"
 
 static struct sock *shim6_socket_sk(struct shim6_net *sn,
 				    const struct shim6_socket *socket)
@@ -134,6 +135,8 @@ int shim6_daemon_register(struct shim6_net *sn, struct sock *sk, u32 port,
 		shim6_socket_set(sn, &sn->outside, sk, port);
 	} else if (!was) {
 		err = shim6_daemon_set(sn, sk, port);
+		if (!err)
+			shim6_wishes_again(sn, NULL);
 	}
 	mutex_unlock(&sn->table.lock);
 	return err;

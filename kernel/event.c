@@ -330,20 +330,56 @@ bool shim6_event_reap(struct shim6_context *ctx, u32 event,
  * @event: enum shim6_reap_event
  * @doubt: what makes TCP doubt, or NULL
  *
- * A connection that is stuck says more than one that only waits for an ACK. So
- * each kind has a second of its own.
+ * A connection that is stuck says more than one that only waits for an ACK, and what
+ * any program can say must not take the place of what is seen. So each kind has a
+ * second of its own.
  */
 void shim6_event_reap_limited(struct shim6_context *ctx, u32 event,
 			      const struct shim6_doubt *doubt)
 {
-	u32 *last = doubt && doubt->retransmits > 1 ? &ctx->last_stuck :
-						      &ctx->last_event;
-	const u32 now = jiffies, was = READ_ONCE(*last);
+	const u32 now = jiffies;
+	u32 *last, was;
+
+	if (event == SHIM6_REAP_EVENT_FEEDBACK)
+		last = &ctx->last_feedback;
+	else
+		last = doubt && doubt->retransmits > 1 ? &ctx->last_stuck :
+							 &ctx->last_event;
+	was = READ_ONCE(*last);
 
 	if (was && now - was < HZ)
 		return;
 	if (cmpxchg(last, was, now ?: 1) == was)
 		shim6_event_reap(ctx, event, doubt);
+}
+
+/**
+ * shim6_event_socket - what programs ask of a ULID pair, by their sockets
+ * @sn: the namespace's state
+ * @ulids: the pair
+ * @standby: another pair is to be kept in reserve
+ * @send_timeout: the least Send Timeout that is asked for in milliseconds, or 0
+ *
+ * Return: whether the daemon got the event.
+ */
+bool shim6_event_socket(struct shim6_net *sn, const struct shim6_ulids *ulids,
+			bool standby, u32 send_timeout)
+{
+	struct sk_buff *msg;
+	void *hdr;
+
+	msg = shim6_event_new(sn, SHIM6_CMD_SOCKET_EVENT, SHIM6_EVENT_ROOM,
+			      &hdr);
+	if (!msg)
+		return false;
+	if (shim6_put_ulids(msg, ulids) ||
+	    (standby && nla_put_flag(msg, SHIM6_A_CONTROL_STANDBY)) ||
+	    (send_timeout &&
+	     nla_put_u32(msg, SHIM6_A_CONTROL_SEND_TIMEOUT, send_timeout))) {
+		nlmsg_free(msg);
+		return false;
+	}
+	return shim6_event_send(sn, msg, hdr);
 }
 
 /**

@@ -22,6 +22,8 @@ bool shim6_event_reap(struct shim6_context *ctx, u32 event,
 		      const struct shim6_doubt *doubt);
 void shim6_event_reap_limited(struct shim6_context *ctx, u32 event,
 			      const struct shim6_doubt *doubt);
+bool shim6_event_socket(struct shim6_net *sn, const struct shim6_ulids *ulids,
+			bool standby, u32 send_timeout);
 void shim6_event_expire(struct shim6_context *ctx, u64 idle);
 bool shim6_event_icmp(struct shim6_net *sn, const struct sk_buff *skb,
 		      struct shim6_context *ctx, unsigned int inner,

@@ -21,6 +21,8 @@
 #include "netns.h"
 #include "offload.h"
 #include "path.h"
+#include "sockets.h"
+#include "sockopt.h"
 
 static int __init shim6_init(void)
 {
@@ -34,6 +36,10 @@ static int __init shim6_init(void)
 	err = shim6_path_init();
 	if (err)
 		goto err_path;
+
+	err = shim6_sockets_init();
+	if (err)
+		goto err_sockets;
 
 	err = shim6_netns_init();
 	if (err)
@@ -59,9 +65,15 @@ static int __init shim6_init(void)
 	if (err)
 		goto err_netlink;
 
+	err = shim6_sockopt_init();
+	if (err)
+		goto err_sockopt;
+
 	pr_info("version " SHIM6_VERSION " loaded\n");
 	return 0;
 
+err_sockopt:
+	shim6_netlink_exit();
 err_netlink:
 	shim6_daemon_exit();
 err_daemon:
@@ -73,6 +85,8 @@ err_input:
 err_mtu:
 	shim6_netns_exit();
 err_netns:
+	shim6_sockets_exit();
+err_sockets:
 	shim6_path_exit();
 err_path:
 	shim6_context_exit();
@@ -84,11 +98,14 @@ static void __exit shim6_exit(void)
 {
 	/* Waits for packets still in GRO, so it must run while everything else works. */
 	shim6_offload_exit();
+	shim6_sockopt_exit();
+	shim6_sockets_stop();
 	shim6_netlink_exit();
 	shim6_daemon_exit();
 	shim6_input_exit();
 	shim6_mtu_exit();
 	shim6_netns_exit();
+	shim6_sockets_exit();
 	shim6_context_exit();
 	shim6_path_exit();
 	pr_info("unloaded\n");

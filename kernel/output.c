@@ -35,6 +35,7 @@
 #include "reap.h"
 #include "recent.h"
 #include "sender.h"
+#include "sockets.h"
 #include "state.h"
 #include "stats.h"
 
@@ -546,6 +547,20 @@ shim6_output_any(struct shim6_net *sn, struct sk_buff *skb,
 	return shim6_output_search(sn, skb, state, &place);
 }
 
+/* The socket of a packet has asked not to be served (RFC 6316 section 6.2). */
+static noinline unsigned int shim6_output_unwanted(struct shim6_net *sn,
+						   const struct sk_buff *skb)
+{
+	struct shim6_ulids ulids;
+	struct shim6_place place;
+
+	if (shim6_output_parse(sn, skb, &place) &&
+	    shim6_sender_key(skb, &place, &ulids) &&
+	    shim6_context_by_ulids(sn, &ulids))
+		shim6_count(sn, SHIM6_A_STATS_OUT_BYPASSED);
+	return NF_ACCEPT;
+}
+
 /**
  * shim6_output - the hook at LOCAL_OUT
  * @priv: the namespace's state
@@ -567,6 +582,8 @@ unsigned int shim6_output(void *priv, struct sk_buff *skb,
 	if (!dst || dst_xfrm(dst) || (dst->dev->flags & IFF_LOOPBACK) ||
 	    !shim6_filter_served(dst->dev))
 		return NF_ACCEPT;
+	if (shim6_sock_dontshim(state->sk))
+		return shim6_output_unwanted(sn, skb);
 	if (!shim6_header_is_simple(skb, shim6_udp_port(sn)))
 		return shim6_output_any(sn, skb, state);
 	ctx = shim6_recent_find(sn, &ipv6_hdr(skb)->saddr,

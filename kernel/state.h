@@ -124,6 +124,7 @@ struct shim6_hints {
  * @last_event: low 32 bits of the jiffies of the last event of those that come
  *	at most once a second, or 0; packets write it, event.c
  * @last_stuck: as @last_event, for events about a TCP connection that is stuck
+ * @last_feedback: as @last_event, for what programs say; sockopt.c writes it
  * @rcu: frees it
  * @clock: which of the two timers of RFC 5534 runs, and since when; packets
  *	write it and all that follow, unless they say otherwise; reap.c
@@ -184,6 +185,7 @@ struct shim6_context {
 	u32 messages;
 	u32 last_event;
 	u32 last_stuck;
+	u32 last_feedback;
 	struct rcu_head rcu;
 
 	unsigned long clock ____cacheline_aligned;

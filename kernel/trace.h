@@ -42,7 +42,8 @@
 		{ SHIM6_REAP_EVENT_RETRANSMISSION, "retransmission" },	\
 		{ SHIM6_REAP_EVENT_SILENCE, "silence" }, \
 		{ SHIM6_REAP_EVENT_UNANSWERED, "unanswered" }, \
-		{ SHIM6_REAP_EVENT_RESUMPTION, "resumption" })
+		{ SHIM6_REAP_EVENT_RESUMPTION, "resumption" }, \
+		{ SHIM6_REAP_EVENT_FEEDBACK, "feedback" })
 
 #define shim6_show_change(what)						\
 	__print_symbolic(what,						\

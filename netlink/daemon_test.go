@@ -77,6 +77,11 @@ var eventCases = []struct {
 		ReapNotice{ULIDs: pair, Tag: 5, Event: ReapEventInbound, RTT: 20 * time.Millisecond, Deviation: 5 * time.Millisecond, Retransmits: 3, Length: 1500, Progress: true}},
 	{"expire", cmdExpireEvent, func(e *encoder) { names(e); e.Uint64(attrControlTag, 5); e.Uint64(attrControlIdle, 600000) },
 		ExpireEvent{ULIDs: pair, Tag: 5, Idle: 10 * time.Minute}},
+	{"socket", cmdSocketEvent, func(e *encoder) {
+		names(e)
+		e.Flag(attrControlStandby, true)
+		e.Uint32(attrControlSendTimeout, 10000)
+	}, SocketEvent{ULIDs: pair, Standby: true, SendTimeout: 10 * time.Second}},
 	{"icmp of payload", cmdIcmpEvent, func(e *encoder) {
 		addresses(e)
 		names(e)

@@ -9,7 +9,7 @@ import (
 )
 
 // Event is one thing that the kernel tells its daemon: ControlEvent, NoContextEvent,
-// AcquireEvent, ReapNotice, ExpireEvent, ICMPEvent, ChangeEvent, DeleteEvent or GoneEvent.
+// AcquireEvent, ReapNotice, ExpireEvent, ICMPEvent, SocketEvent, ChangeEvent, DeleteEvent or GoneEvent.
 type Event interface{ event() }
 
 // ControlEvent is a control message that has arrived.
@@ -81,6 +81,16 @@ type ICMPEvent struct {
 	Encapsulation Encapsulation
 }
 
+// SocketEvent says all that programs ask of a ULID pair, by options of their sockets. It comes when
+// that changes, and when there is a new context for the pair.
+type SocketEvent struct {
+	ULIDs
+	// Standby: another pair is to be kept in reserve.
+	Standby bool
+	// SendTimeout is the least that a program asks for (RFC 5534, section 7); 0 if no program does.
+	SendTimeout time.Duration
+}
+
 // ChangeEvent says that another program has changed or made a context.
 type ChangeEvent struct{ ULIDs }
 
@@ -96,6 +106,7 @@ func (AcquireEvent) event()   {}
 func (ReapNotice) event()     {}
 func (ExpireEvent) event()    {}
 func (ICMPEvent) event()      {}
+func (SocketEvent) event()    {}
 func (ChangeEvent) event()    {}
 func (DeleteEvent) event()    {}
 func (GoneEvent) event()      {}
@@ -114,7 +125,8 @@ type eventFields struct {
 	icmpInfo            uint32
 	rtt, deviation      time.Duration
 	retransmits, length int
-	progress            bool
+	progress, standby   bool
+	sendTimeout         time.Duration
 	encapsulation       Encapsulation
 }
 
@@ -160,6 +172,10 @@ func (f *eventFields) take(d *decoder) {
 		f.length = int(d.Uint32())
 	case attrControlProgress:
 		f.progress = d.Flag()
+	case attrControlStandby:
+		f.standby = d.Flag()
+	case attrControlSendTimeout:
+		f.sendTimeout = d.milliseconds()
 	case attrControlEncapsulation:
 		f.encapsulation = Encapsulation(d.Uint32())
 	}
@@ -205,6 +221,12 @@ var eventKinds = map[uint8]eventKind{
 	cmdExpireEvent: {
 		[]uint16{attrControlUlidLocal, attrControlUlidPeer, attrControlTag},
 		func(f *eventFields) Event { return ExpireEvent{ULIDs: f.ulids, Tag: f.tag, Idle: f.idle} },
+	},
+	cmdSocketEvent: {
+		[]uint16{attrControlUlidLocal, attrControlUlidPeer},
+		func(f *eventFields) Event {
+			return SocketEvent{ULIDs: f.ulids, Standby: f.standby, SendTimeout: f.sendTimeout}
+		},
 	},
 	cmdIcmpEvent: {
 		[]uint16{attrControlSource, attrControlDestination, attrControlIcmpType, attrControlIcmpCode},

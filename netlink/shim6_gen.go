@@ -163,6 +163,9 @@ const (
 	// as silence, which counts as one, and after which a resumption is
 	// told.
 	ReapEventUnanswered ReapEvent = 7
+	// A program says that it is not served well by the current locator
+	// pair (RFC 6316, section 7.3): a hint. At most one event a second.
+	ReapEventFeedback ReapEvent = 8
 )
 
 var reapEventNames = map[ReapEvent]string{
@@ -173,6 +176,7 @@ var reapEventNames = map[ReapEvent]string{
 	ReapEventSilence:        "silence",
 	ReapEventResumption:     "resumption",
 	ReapEventUnanswered:     "unanswered",
+	ReapEventFeedback:       "feedback",
 }
 
 // String returns the specification's name of the value.
@@ -302,6 +306,10 @@ const (
 	// All ULID pairs that are counted, for privileged readers. The list moves
 	// while it is read: a pair that is new meanwhile may be missing.
 	cmdFlowGet = 26
+	// What programs ask of a ULID pair by options of their sockets has
+	// changed, or there is a context for that pair now (to the daemon). The
+	// event has all that is asked.
+	cmdSocketEvent = 27
 )
 
 // Attributes of the set config.
@@ -553,6 +561,12 @@ const (
 	// Four times the mean deviation of that round-trip time, in
 	// microseconds: TCP's own timer adds it to the round-trip time.
 	attrControlRttDeviation = 22 // u32
+	// A program asks that another pair be kept in reserve (RFC 6316,
+	// section 6.3).
+	attrControlStandby = 23 // flag
+	// The least Send Timeout that a program asks for, in milliseconds (RFC
+	// 6316, section 6.12); none if no program does.
+	attrControlSendTimeout = 24 // u32
 )
 
 // controlAttributes are the names of the set control, by number.
@@ -579,6 +593,8 @@ var controlAttributes = []string{
 	attrControlProgress:      "progress",
 	attrControlEncapsulation: "encapsulation",
 	attrControlRttDeviation:  "rtt-deviation",
+	attrControlStandby:       "standby",
+	attrControlSendTimeout:   "send-timeout",
 }
 
 // Attributes of the set stats.

@@ -74,6 +74,7 @@ var plans = map[string]plan{
 	"nic":     {kernels: []string{"latest", "debug"}},
 	"layout":  {kernels: []string{"latest", "debug"}},
 	"cgroup":  {kernels: []string{"latest"}},
+	"sockopt": {kernels: native, cost: 60},
 	// The module does nothing in these that it does not do in context, switch and traffic.
 	"failover":   {kernels: []string{"latest"}, guests: 4, cost: 150},
 	"outages":    {kernels: []string{"latest"}},

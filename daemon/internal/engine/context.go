@@ -27,8 +27,11 @@ type context struct {
 	current, inbound Pair
 	// sendTimeout is our Send Timeout in this context. It does not follow changes of the
 	// configuration: the peer was told this value, and the kernel's Send Timer must agree
-	// with what the peer was told.
+	// with what the peer was told. A Wish can make it shorter, which the peer is told then.
 	sendTimeout time.Duration
+	// wished: a Wish has changed sendTimeout, so the peer has to be told the default as well. standby
+	// is that of the last Wish.
+	wished, standby bool
 	// indexed: the context is in Engine.byPeer. gone: it was discarded, and is in no table.
 	indexed, gone bool
 	// errorNoted: an Error message of the peer has caused a Note. The end of an exchange

@@ -137,6 +137,8 @@ func (e *Engine) Handle(now time.Duration, event Event) []Action {
 		e.command(ev.ID, ev.ULIDs, e.explorer.ProbeAll)
 	case Doubt:
 		e.command(ev.ID, ev.ULIDs, e.explorer.Doubt)
+	case Wish:
+		e.wish(ev)
 	}
 	e.flush()
 	return e.out

@@ -131,6 +131,9 @@ const (
 	// ReapUnanswered: the peer has not answered payload, though it has until now. This is only
 	// a hint, as ReapSilence.
 	ReapUnanswered
+	// ReapFeedback: a program is not satisfied with the current pair (RFC 6316, section 7.3). This is
+	// only a hint.
+	ReapFeedback
 )
 
 // Reap says something about the liveness of a context (reap-event).
@@ -253,6 +256,17 @@ type Doubt struct {
 	ULIDs
 }
 
+// Wish says all that the sockets of a ULID pair ask for (socket-event). It comes when that has
+// changed, and when there is a new context.
+type Wish struct {
+	ULIDs
+	// Standby: another locator pair is to be kept in reserve (RFC 6316, section 6.3).
+	Standby bool
+	// SendTimeout is the least Send Timeout that a socket asks for (RFC 6316, section 6.12), from 10 s to
+	// 100 s; 0 if no socket does.
+	SendTimeout time.Duration
+}
+
 func (Tick) event()           {}
 func (Start) event()          {}
 func (Dump) event()           {}
@@ -271,3 +285,4 @@ func (Refresh) event()        {}
 func (Use) event()            {}
 func (ProbeAll) event()       {}
 func (Doubt) event()          {}
+func (Wish) event()           {}

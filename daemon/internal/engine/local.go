@@ -418,9 +418,9 @@ func appendList(o wire.Options, s *localSet) wire.Options {
 }
 
 // appendTimeout appends the context's Send Timeout, unless it is the default, which the peer
-// assumes (RFC 5534, section 4.1).
+// assumes (RFC 5534, section 4.1) if it was never told another one.
 func (c *context) appendTimeout(o wire.Options) wire.Options {
-	if c.sendTimeout == DefaultSendTimeout {
+	if c.sendTimeout == DefaultSendTimeout && !c.wished {
 		return o
 	}
 	return append(o, &wire.KeepaliveTimeout{Seconds: uint16((c.sendTimeout + 999_999_999) / 1_000_000_000)})

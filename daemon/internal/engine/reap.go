@@ -97,7 +97,7 @@ func (e *Engine) reapEvent(ev Reap) {
 	case ReapRetransmission:
 		c.liveness.stall = ev.Stall
 		e.explorer.Reap(&Session{e, c}, ev.Kind)
-	case ReapSilence, ReapUnanswered, ReapResumption:
+	case ReapSilence, ReapUnanswered, ReapResumption, ReapFeedback:
 		e.explorer.Reap(&Session{e, c}, ev.Kind)
 	}
 }

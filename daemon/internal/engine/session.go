@@ -43,6 +43,9 @@ func (s *Session) Random() uint64 { return s.e.random.Uint64() }
 // SendTimeout is our Send Timeout in this context (RFC 5534, section 7).
 func (s *Session) SendTimeout() time.Duration { return s.c.sendTimeout }
 
+// Standby reports whether a program asks that another pair be kept in reserve (RFC 6316, section 6.3).
+func (s *Session) Standby() bool { return s.c.standby }
+
 // Local is an address of this host; false if the host does not have it any more.
 func (s *Session) Local(a netip.Addr) (LocalLocator, bool) {
 	if l := s.e.locals[a]; l != nil {

@@ -183,6 +183,8 @@ func Event(ev netlink.Event, inUse func(local, peer netip.Addr) bool) engine.Eve
 			ULIDs: engine.ULIDs(ev.ULIDs), Tag: wire.ContextTag(ev.Tag), Idle: ev.Idle,
 			InUse: inUse(ev.Local, ev.Peer),
 		}
+	case netlink.SocketEvent:
+		return engine.Wish{ULIDs: engine.ULIDs(ev.ULIDs), Standby: ev.Standby, SendTimeout: ev.SendTimeout}
 	case netlink.ICMPEvent:
 		return engine.ICMP{
 			Type: ev.Type, Code: ev.Code, Info: ev.Info,

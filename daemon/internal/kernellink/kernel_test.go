@@ -231,6 +231,7 @@ func TestNumbers(t *testing.T) {
 		{int(engine.ReapSilence), int(netlink.ReapEventSilence)},
 		{int(engine.ReapResumption), int(netlink.ReapEventResumption)},
 		{int(engine.ReapUnanswered), int(netlink.ReapEventUnanswered)},
+		{int(engine.ReapFeedback), int(netlink.ReapEventFeedback)},
 		{engine.MaxLocators, netlink.LocatorsLimit},
 		{int(engine.Native) + 1, int(netlink.EncapsulationNative)},
 		{int(engine.UDP) + 1, int(netlink.EncapsulationUdp)},
@@ -264,6 +265,7 @@ func TestEvent(t *testing.T) {
 		{netlink.ExpireEvent{ULIDs: asKernel, Tag: 5, Idle: time.Hour}, engine.Expire{ULIDs: ulids, Tag: 5, Idle: time.Hour, InUse: true}},
 		{netlink.ICMPEvent{Type: 4, Code: 1, Info: 6, Source: a1, Destination: b1, ULIDs: asKernel, Message: []byte{2}},
 			engine.ICMP{Type: 4, Code: 1, Info: 6, Source: a1, Destination: b1, ULIDs: ulids, Message: []byte{2}}},
+		{netlink.SocketEvent{ULIDs: asKernel, Standby: true, SendTimeout: time.Minute}, engine.Wish{ULIDs: ulids, Standby: true, SendTimeout: time.Minute}},
 		{netlink.GoneEvent{}, nil},
 		{netlink.DeleteEvent{}, nil},
 	} {

@@ -39,21 +39,23 @@ var (
 // like others, with the same limit: the current pair is asked, and soon the best other one, and only
 // an answer moves the context. The answer to the command says only that the first Probe was sent.
 func (r *Explorer) Doubt(s *engine.Session, id uint64) {
+	s.Done(id, r.advice(s, "a program says that the pair may not work"))
+}
+
+// advice begins a doubt because a program has one, or says why it does not.
+func (r *Explorer) advice(s *engine.Session, why string) error {
 	if s.Info().State != engine.Established {
-		s.Done(id, errLost)
-		return
+		return errLost
 	}
 	x := r.make(s, engine.ReapOperational)
 	switch {
 	case x.state != engine.ReapOperational || x.use != nil:
-		s.Done(id, errExplores)
-		return
+		return errExplores
 	case !x.hintsOf(Advice).due(s.Now(), Advice):
-		s.Done(id, errDoubted)
-		return
+		return errDoubted
 	}
-	r.doubt(s, x, Advice, "a program says that the pair may not work")
-	s.Done(id, nil)
+	r.doubt(s, x, Advice, why)
+	return nil
 }
 
 // doubt is the transition to modeDoubting. Pairs of modeStandby that were not asked yet are asked after

@@ -69,13 +69,16 @@ func (r *Explorer) consider(s *engine.Session, x *exploration) {
 		pairs, later = nil, 0
 	}
 	if x == nil {
-		if _, udp := r.natively(s); len(pairs) == 0 && later == 0 && r.config.Standby == 0 && !udp {
+		if _, udp := r.natively(s); len(pairs) == 0 && later == 0 && r.standby(s) == 0 && !udp {
 			return
 		}
 		x = r.make(s, engine.ReapOperational)
 	}
-	if r.config.Standby > 0 && x.standbyAt == 0 {
-		x.standbyAt = s.Now() + r.config.Standby
+	switch standby := r.standby(s); {
+	case standby == 0:
+		x.standbyAt = 0
+	case x.standbyAt == 0 || x.standbyAt > s.Now()+standby:
+		x.standbyAt = s.Now() + standby
 	}
 	h := &x.home
 	switch {
@@ -100,7 +103,7 @@ func (r *Explorer) rest(s *engine.Session, x *exploration) {
 		return
 	}
 	at := s.Now() + linger
-	if len(x.sent) == 0 && len(x.received) == 0 && x.hints.count == 0 && x.silences.count == 0 {
+	if len(x.sent) == 0 && len(x.received) == 0 && x.hints.count == 0 && x.silences.count == 0 && x.advices.count == 0 {
 		at = 0
 	}
 	if at == 0 && !x.home.settled(s.Now()) {
@@ -139,7 +142,7 @@ func (r *Explorer) stepIdle(s *engine.Session, x *exploration) {
 	case x.home.nativeAt != 0 && x.home.nativeAt <= now:
 		r.askNatively(s, x)
 	case x.standbyAt != 0 && x.standbyAt <= now:
-		x.standbyAt = now + r.config.Standby
+		x.standbyAt = now + r.standby(s)
 		if pairs := r.others(s, NumberOfInitialProbes-1); len(pairs) > 0 {
 			r.ask(s, x, modeStandby, Return, "pairs that may be needed are asked", pairs)
 			return
@@ -149,7 +152,7 @@ func (r *Explorer) stepIdle(s *engine.Session, x *exploration) {
 		if l := x.last(); l == nil || now-l.at >= linger {
 			r.noteReport(x)
 			x.reset()
-			x.confirmed, x.hints.count, x.silences.count = nil, 0, 0
+			x.confirmed, x.hints.count, x.silences.count, x.advices.count = nil, 0, 0, 0
 		}
 		r.rest(s, x)
 	}

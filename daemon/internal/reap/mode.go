@@ -106,8 +106,8 @@ type exploration struct {
 	// hints are those that were looked into; silences those about streams and answers, which the
 	// kernel counts as well. Neither waits for the other: a connection that is stuck by its own
 	// fault complains all the time.
-	hints, silences hints
-	home            home
+	hints, silences, advices hints
+	home                     home
 	// standbyAt is when the next modeStandby begins; 0 for never.
 	standbyAt time.Duration
 	// resumed: a stream goes on that was doubted, and was the cause.
@@ -206,8 +206,12 @@ type hints struct {
 
 // hintsOf are those that a hint of a kind is counted with.
 func (x *exploration) hintsOf(t Trigger) *hints {
-	if t == Silence {
+	switch t {
+	case Silence:
 		return &x.silences
+	case Advice:
+		// Any program can give it, and must not use up what TCP can say.
+		return &x.advices
 	}
 	return &x.hints
 }

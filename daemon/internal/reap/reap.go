@@ -68,7 +68,7 @@ type Config struct {
 	// Standby is how often an Operational context probes the pairs that it would come to
 	// first; 0 is never. Each time costs up to three Probes and as many answers, and keeps
 	// contexts alive that nobody uses. So it is for few contexts that must not lose half a
-	// second.
+	// second. Those whose programs ask for it have standbyOfSockets.
 	Standby time.Duration
 	// MaxPaths is how many locator pairs are remembered.
 	MaxPaths int
@@ -203,6 +203,9 @@ func (r *Explorer) Reap(s *engine.Session, kind engine.ReapKind) {
 		if x := r.by[s.ULIDs()]; x != nil && x.silenced() && x.question.asked < 2 {
 			x.question.spare = answerSpare
 		}
+	case engine.ReapFeedback:
+		// Whether there is a doubt now does not matter to the program, which gets no answer.
+		_ = r.advice(s, "a program is not satisfied with the pair")
 	case engine.ReapResumption:
 		r.resumed(s)
 	case engine.ReapInbound:

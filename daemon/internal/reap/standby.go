@@ -4,6 +4,7 @@ package reap
 
 import (
 	"slices"
+	"time"
 
 	"shim6/daemon/internal/engine"
 )
@@ -14,17 +15,31 @@ import (
 // it (RFC 5534, section 6.9: "until a new operational address pair has been confirmed"). The pair is
 // probed first, and left again if it does not answer and another one does.
 
+// standbyOfSockets is Config.Standby of contexts whose programs ask for a pair in reserve (RFC 6316,
+// section 6.3), if the configuration has none that is shorter.
+const standbyOfSockets = 20 * time.Second
+
+// standby is how often the context probes the pairs that may be needed; 0 is never.
+func (r *Explorer) standby(s *engine.Session) time.Duration {
+	d := r.config.Standby
+	if s.Standby() && (d == 0 || d > standbyOfSockets) {
+		return standbyOfSockets
+	}
+	return d
+}
+
 // reserve is the pair that an exploration would come to first among those that were kept in reserve
-// and have answered within the interval of Config.Standby; false if there is none.
+// and have answered within the interval of standby; false if there is none.
 func (r *Explorer) reserve(s *engine.Session) (engine.Pair, bool) {
-	if r.config.Standby == 0 {
+	standby := r.standby(s)
+	if standby == 0 {
 		return engine.Pair{}, false
 	}
 	c := s.Info()
 	list := r.candidates(s, &c)
 	for _, p := range r.others(s, NumberOfInitialProbes-1) {
 		v, f := r.paths.get(p), find(list, p)
-		if v.works() && s.Now()-v.good <= r.config.Standby+NumberOfInitialProbes*InitialProbeTimeout &&
+		if v.works() && s.Now()-v.good <= standby+NumberOfInitialProbes*InitialProbeTimeout &&
 			f != nil && !f.broken && f.unfit == 0 && permitted(s, p) {
 			return p, true
 		}

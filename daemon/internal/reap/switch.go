@@ -112,7 +112,7 @@ func (r *Explorer) record(s *engine.Session, x *exploration, sw Switch) {
 		r.stats.Switches++
 		if sw.Trigger == ULP {
 			// TCP's hint about the new pair does not wait for those about the old one.
-			x.hints, x.silences = hints{}, hints{}
+			x.hints, x.silences, x.advices = hints{}, hints{}, hints{}
 		}
 	}
 	if r.config.OnSwitch != nil {

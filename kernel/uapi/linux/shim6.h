@@ -98,6 +98,9 @@ enum shim6_reap_timer {
  * @SHIM6_REAP_EVENT_UNANSWERED: The peer has not answered payload, though it
  *   has until now: a hint as silence, which counts as one, and after which a
  *   resumption is told.
+ * @SHIM6_REAP_EVENT_FEEDBACK: A program says that it is not served well by the
+ *   current locator pair (RFC 6316, section 7.3): a hint. At most one event a
+ *   second.
  */
 enum shim6_reap_event {
 	SHIM6_REAP_EVENT_SEND_TIMEOUT = 1,
@@ -107,6 +110,7 @@ enum shim6_reap_event {
 	SHIM6_REAP_EVENT_SILENCE,
 	SHIM6_REAP_EVENT_RESUMPTION,
 	SHIM6_REAP_EVENT_UNANSWERED,
+	SHIM6_REAP_EVENT_FEEDBACK,
 };
 
 /**
@@ -237,6 +241,8 @@ enum {
 	SHIM6_A_CONTROL_PROGRESS,
 	SHIM6_A_CONTROL_ENCAPSULATION,
 	SHIM6_A_CONTROL_RTT_DEVIATION,
+	SHIM6_A_CONTROL_STANDBY,
+	SHIM6_A_CONTROL_SEND_TIMEOUT,
 
 	__SHIM6_A_CONTROL_MAX,
 	SHIM6_A_CONTROL_MAX = (__SHIM6_A_CONTROL_MAX - 1)
@@ -334,6 +340,7 @@ enum {
 	SHIM6_CMD_EXPIRE_EVENT,
 	SHIM6_CMD_ICMP_EVENT,
 	SHIM6_CMD_FLOW_GET,
+	SHIM6_CMD_SOCKET_EVENT,
 
 	__SHIM6_CMD_MAX,
 	SHIM6_CMD_MAX = (__SHIM6_CMD_MAX - 1)

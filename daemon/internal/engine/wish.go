@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+package engine
+
+// This file is about what programs ask of the context of their sockets (RFC 6316).
+
+// wish does what the sockets of a context ask for. They share the context with all others, which have
+// asked for nothing and expect what the configuration says: so a Send Timeout can get shorter than
+// that, and never longer. The peer is told the new one (RFC 6316, section 6.12), because its
+// Keepalives depend on it. A peer that can be told nothing keeps the old one.
+func (e *Engine) wish(ev Wish) {
+	c := e.byULIDs[ev.ULIDs]
+	if c == nil {
+		return
+	}
+	if c.standby != ev.Standby {
+		c.standby = ev.Standby
+		e.doubt(c, HintChanged, "a program asks for a pair in reserve, or no more")
+	}
+	t := e.config.SendTimeout
+	if ev.SendTimeout != 0 {
+		t = min(t, ev.SendTimeout)
+	}
+	if ev.SendTimeout == 0 && !c.wished {
+		return
+	}
+	if t == c.sendTimeout {
+		// The wish may be from before this daemon was started.
+		c.wished = c.wished || t != e.config.SendTimeout
+		return
+	}
+	if c.state == Established {
+		s := e.setFor(c)
+		if s.list == nil {
+			return
+		}
+		c.wished, c.sendTimeout = true, t
+		e.sendUpdate(c, s, c.announced.uncertain)
+	}
+	c.wished, c.sendTimeout = true, t
+	c.kernel.changed |= FieldSendTimeout
+	e.touch(c)
+}
