@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What programs have asked for their sockets (sockopt.c), for as long as the sockets
+ * The wishes of programs for their sockets (sockopt.c), for as long as the sockets
  * live.
  *
  * The kernel tells no module that a socket ends. So each socket that has asked for

@@ -5,7 +5,7 @@
  * that have registered them, at the level IPPROTO_IPV6.
  *
  * A program learns of a context that has the ULID pair of its connected socket, and
- * of no other. What it asks is kept by sockets.c.
+ * of no other. sockets.c keeps its wishes.
  */
 #include <linux/netfilter.h>
 #include <net/addrconf.h>
@@ -261,7 +261,7 @@ static int shim6_sockopt_read_pairs(const struct sock *sk,
 		return -EOPNOTSUPP;
 	if (!sn)
 		return -ENOENT;
-	/* What is told of the inbound pair changes under this lock. */
+	/* The inbound pair that is told changes under this lock. */
 	mutex_lock(&sn->table.lock);
 	rcu_read_lock();
 	ctx = shim6_sockopt_context(sk);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the sockets of a ULID pair ask of the daemon, taken together. A context is
+ * The wishes of all sockets of a ULID pair, taken together. A context is
  * shared by all of them, so the most careful wish counts: a pair is kept in reserve
  * if any socket wants that, and the least Send Timeout is the context's.
  *

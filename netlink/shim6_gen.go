@@ -306,9 +306,9 @@ const (
 	// All ULID pairs that are counted, for privileged readers. The list moves
 	// while it is read: a pair that is new meanwhile may be missing.
 	cmdFlowGet = 26
-	// What programs ask of a ULID pair by options of their sockets has
-	// changed, or there is a context for that pair now (to the daemon). The
-	// event has all that is asked.
+	// The wishes of programs for a ULID pair, by options of their sockets,
+	// have changed, or there is a context for that pair now (to the daemon).
+	// The event has all of them.
 	cmdSocketEvent = 27
 )
 

@@ -35,7 +35,7 @@ def flood(count):
         except OSError as e:
             assert e.errno == errno.ENOBUFS, e
         assert len(held) == count, len(held)
-        # What is set already can still be changed, and what goes makes room at once.
+        # A socket that has options can still change them, and its end makes room at once.
         shim.put(held[0], shim.DONTSHIM, 0)
         opened().close()
         for s in held:

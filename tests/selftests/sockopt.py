@@ -149,7 +149,7 @@ def dontshim_packets():
     put(s, shim.DONTSHIM, 0)
     s.send(b"z")
     sent(rehomed(UDP, pkt.udp(a, b, PORT, 9, b"z")))
-    # What is heard is served for both.
+    # Packets that arrive are served for both.
     arrive(UDP, HELLO)
     received(s)
     home()

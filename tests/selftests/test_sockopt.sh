@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What programs can ask of Shim6 by socket options (RFC 6316): values, errors and packets
+# The socket options for programs (RFC 6316): values, errors and packets
 # (sockopt.py); that the state of a socket ends with it, whatever ends first; and that a flood is bounded.
 
 here=$(cd "$(dirname "$0")" && pwd)

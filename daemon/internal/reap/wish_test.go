@@ -11,7 +11,7 @@ import (
 	"shim6/tools/conformance/shows"
 )
 
-// What a program asks for is a context's as long as the program asks: a pair in reserve, which a failure
+// A wish is a context's as long as a program has it: here a pair in reserve, which a failure
 // takes at once (RFC 6316, section 6.3).
 func TestWishStandby(t *testing.T) {
 	n, a, _, ab, _ := two(t, 3)

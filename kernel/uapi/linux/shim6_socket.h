@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
 /*
- * What programs can ask of Shim6 for their sockets: the socket options and the
+ * The interface of Shim6 for programs and their sockets: the socket options and the
  * structures of RFC 6316, for TCP, UDP and raw sockets of AF_INET6.
  *
  * shim6.ko serves them at the level IPPROTO_IPV6, where the kernel lets modules
