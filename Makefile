@@ -12,6 +12,8 @@
 # make install		install the built programs, their manual and the unit, below
 #			DESTDIR and prefix
 # make module-install	install the built shim6.ko, for its kernel
+# make lib		build the library libshim6, for programs that use the socket API
+# make lib-install	install it with its headers, below DESTDIR and prefix
 # make deb		build the Debian packages shim6-dkms and shim6, in build/deb
 # make generate		generate the files that are made from netlink/shim6.yaml
 # make check		all tests that need no guest: lint, unit, and checks with the
@@ -54,7 +56,7 @@ catalogdir ?= $(prefix)/lib/systemd/catalog
 sysusersdir ?= $(prefix)/lib/sysusers.d
 INSTALL := install -D -m
 
-.PHONY: test-help lint unit build test-programs module install module-install deb generate check test soak soak-streams demo conformance failover failover-default bench-crypto bench-datapath bench-instructions bench-where bench-engine clean
+.PHONY: lib lib-install test-help lint unit build test-programs module install module-install deb generate check test soak soak-streams demo conformance failover failover-default bench-crypto bench-datapath bench-instructions bench-where bench-engine clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o build/bin/ ./tools/shim6tool ./tools/shim6web ./daemon/shim6d
@@ -99,6 +101,19 @@ install:
 	$(INSTALL) 644 tools/shim6tool/completion/shim6tool.bash $(DESTDIR)$(bashdir)/shim6tool
 	$(INSTALL) 644 tools/shim6tool/completion/_shim6tool $(DESTDIR)$(zshdir)/_shim6tool
 	$(INSTALL) 644 tools/shim6tool/completion/shim6tool.fish $(DESTDIR)$(fishdir)/shim6tool.fish
+
+lib:
+	mkdir -p build/lib
+	$(CC) -O2 -g -Wall -Wextra -Werror -fPIC -shared -Ikernel/uapi -Wl,-soname,libshim6.so.0 -o build/lib/libshim6.so.0 lib/shim6.c
+
+lib-install:
+	$(INSTALL) 755 build/lib/libshim6.so.0 $(DESTDIR)$(prefix)/lib/libshim6.so.0
+	ln -sf libshim6.so.0 $(DESTDIR)$(prefix)/lib/libshim6.so
+	$(INSTALL) 644 lib/shim6.h $(DESTDIR)$(prefix)/include/shim6.h
+	$(INSTALL) 644 kernel/uapi/linux/shim6_socket.h $(DESTDIR)$(prefix)/include/linux/shim6_socket.h
+	$(INSTALL) 644 docs/man/libshim6.3 $(DESTDIR)$(mandir)/man3/libshim6.3
+	install -d $(DESTDIR)$(prefix)/lib/pkgconfig
+	sed -e 's|@prefix@|$(prefix)|' -e 's|@version@|$(VERSION)|' lib/libshim6.pc.in >$(DESTDIR)$(prefix)/lib/pkgconfig/libshim6.pc
 
 deb: build
 	packaging/deb.sh

@@ -145,17 +145,24 @@ static int shim6_sockopt_get_associated(struct sock *sk, void __user *user,
 				    shim6_sockopt_put_int(user, len, !err);
 }
 
-/* The values of a socket, which has to have a context for all but SHIM_DONTSHIM. */
+/*
+ * The values of a socket, which has to have a context for all but SHIM_DONTSHIM. A
+ * socket that has lost it can still be asked whether its program wants to know
+ * locators, since those are zero then (RFC 6316 section 7.1).
+ */
 static int shim6_sockopt_get_value(struct sock *sk, int option,
 				   void __user *user, int *len)
 {
 	struct shim6_sock_values v;
 	int err, value = 0;
 
+	shim6_sock_get(sk, &v);
 	err = option == SHIM_DONTSHIM ? 0 : shim6_sockopt_has_context(sk);
+	if (err == -ENOENT && ((option == SHIM_LOC_LOCAL_RECV && v.recv_local) ||
+			       (option == SHIM_LOC_PEER_RECV && v.recv_peer)))
+		err = 0;
 	if (err)
 		return err;
-	shim6_sock_get(sk, &v);
 	switch (option) {
 	case SHIM_DONTSHIM:
 		value = v.dontshim;

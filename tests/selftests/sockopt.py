@@ -268,6 +268,14 @@ def recv():
         same("set 2", refusal(put, s, option, 2), "EINVAL")
         put(s, option, 0)
         same("value", get(s, option), 0)
+    put(s, shim.LOC_PEER_RECV, 1)
+    tool("context", "flush")
+    try:
+        same("after the context's end", get(s, shim.LOC_PEER_RECV), 1)
+        same("the other one", refusal(get, s, shim.LOC_LOCAL_RECV), "ENOENT")
+        same("the locators", refusal(get, s, shim.PAIRS, 128), "ENOENT")
+    finally:
+        context_new()
 
 
 @case("locators that are unknown are refused, and none is the socket's alone yet",

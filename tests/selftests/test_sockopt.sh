@@ -6,7 +6,8 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/lib.sh"
-need ip modprobe shim6tool python3 setpriv
+. "$here/pair.sh"
+need ip modprobe shim6tool python3 setpriv gcc ss
 
 export PYTHONDONTWRITEBYTECODE=1
 modprobe shim6 || exit
@@ -73,15 +74,48 @@ unload_open()
 # A namespace that has ended has none of its devices any more.
 namespace_ends()
 {
-	ns_add b || return
-	ip link add s6-end type veth peer name s6-other netns "${ns}b" || return
-	ip netns exec "${ns}b" /usr/bin/python3 "$here/sockets.py" 100 || return
-	ip netns delete "${ns}b" || return
+	ns_add c || return
+	ip link add s6-end type veth peer name s6-other netns "${ns}c" || return
+	ip netns exec "${ns}c" /usr/bin/python3 "$here/sockets.py" 100 || return
+	ip netns delete "${ns}c" || return
 	busywait 10 gone || fail "the namespace does not end"
 }
 gone() { ! ip link show s6-end >/dev/null 2>&1; }
 
+# library: build libshim6 and its example, as a user does.
+library()
+{
+	local root=$here/../.. i=$TEST_TMP/library
+
+	mkdir -p "$i/linux" && cp "$root/lib/shim6.h" "$i" && cp "$root/kernel/uapi/linux/shim6_socket.h" "$i/linux" &&
+	gcc -Wall -Wextra -Werror -fPIC -shared "-I$i" -o "$i/libshim6.so" "$root/lib/shim6.c" &&
+	gcc -Wall -Wextra -Werror "-I$i" -o "$TEST_TMP/monitor" "$root/examples/sockets/monitor.c" "-L$i" -lshim6 "-Wl,-rpath,$i"
+}
+
+# monitor: the example, as nobody, and what it says in one line.
+monitor() { (as_nobody "$TEST_TMP/monitor" $B1 7 hello 2>&1) | tr '\n' ' '; }
+
+# The service answers each line.
+example()
+{
+	library && chmod 755 "$TEST_TMP" && ns_add b && pair_link 1 && pair_link 2 || return
+	ip netns exec "${ns}b" /usr/bin/python3 -c "
+import socket
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.bind(('$B1', 7))
+while True:
+    s.sendto(*s.recvfrom(1500))" &
+	busywait 10 udp_listens || return
+	case $(monitor) in *"no context of Shim6: No such file or directory"*) ;; *) fail "without a context: $(monitor)"; return 1 ;; esac
+	context_up || return
+	expect_eq "on the ULIDs" "$(monitor)" "we send from $A1 to $B1 the peer sends to $A1 from $B1 hello " || return
+	switch_to 2 && switch_host a 2 inbound-locator-local $A2 inbound-locator-peer $B2 || return
+	expect_eq "re-homed" "$(monitor)" "we send from $A2 to $B2 the peer sends to $A2 from $B2 hello "
+}
+udp_listens() { in_ns b ss -Hlun "sport = :7" | grep -q .; }
+
 cases a sockopt.py "$@"
+run_test "libshim6 and its example show the locators in use" example
 run_test "100,000 sockets of one user have options, and are released when they are closed, three times" hundred_thousand
 run_test "a flood of one user is bounded: ENOBUFS" flood
 run_test "a user with CAP_NET_ADMIN has no limit" privileged
