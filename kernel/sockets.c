@@ -28,6 +28,9 @@
 /* How many sockets can have options in all. */
 #define SHIM6_SOCKETS_LIMIT	1048576
 
+/* How many sockets that listen are looked at for a packet: more are not inherited from. */
+#define SHIM6_SOCKETS_PORT_DEPTH	16
+
 /* How often closed sockets are looked for, and how many at a time. */
 #define SHIM6_SOCKETS_PERIOD	HZ
 #define SHIM6_SOCKETS_BATCH	256U
@@ -162,13 +165,19 @@ static int shim6_sock_add(struct shim6_sock *entry, struct sock *sk,
 		return -ENOBUFS;
 	entry->sk = sk;
 	entry->uid = uid;
+	/* A packet can come here late, out of IPsec, when its socket goes. */
+	if (!refcount_inc_not_zero(&sk->sk_refcnt)) {
+		shim6_sock_user_put(entry->user);
+		return -ENOENT;
+	}
 	err = rhashtable_insert_fast(&shim6_sock_table, &entry->node,
 				     shim6_sock_params);
 	if (err) {
 		shim6_sock_user_put(entry->user);
+		/* The caller knows the socket, so this is not the last reference. */
+		__sock_put(sk);
 		return err;
 	}
-	sock_hold(sk);
 	list_add_tail(&entry->list, &shim6_sock_list);
 	shim6_sock_count++;
 	shim6_sock_collect_later();
@@ -269,9 +278,17 @@ static void shim6_sock_collect(struct work_struct *work)
  */
 static void shim6_sock_listens(struct shim6_sock *entry)
 {
+	const u16 port = inet_sk(entry->sk)->inet_num;
+	struct shim6_sock *other;
+	unsigned int n = 0;
+
 	spin_lock_bh(&shim6_sock_lock);
-	if (entry->values.dontshim && hlist_unhashed(&entry->port_node)) {
-		entry->port = inet_sk(entry->sk)->inet_num;
+	/* Any program can listen often at one port, and all packets would pay for it. */
+	hash_for_each_possible(shim6_sock_ports, other, port_node, port)
+		n++;
+	if (entry->values.dontshim && hlist_unhashed(&entry->port_node) &&
+	    n < SHIM6_SOCKETS_PORT_DEPTH) {
+		entry->port = port;
 		hash_add_rcu(shim6_sock_ports, &entry->port_node, entry->port);
 		atomic_inc(&shim6_sock_listeners);
 	}
