@@ -312,7 +312,7 @@ def feedback():
         same("get", refusal(get, s, shim.FEEDBACK), "ENOPROTOOPT")
 
 
-STANDBY, TIMEOUT, SOCKET = 22, 23, 27
+STANDBY, TIMEOUT, SOCKET = 23, 24, 27
 
 
 def asks(daemon, standby, timeout, wait=5.0):
