@@ -308,7 +308,7 @@ static unsigned int shim6_output_rehomed(const struct shim6_context *ctx,
 	}
 	err = shim6_filter_cgroup(sk, skb, dst->dev);
 	asked = err ? NULL : sk;
-	/* What every IPv6 link takes needs no look at the route's MTU. */
+	/* A packet that every IPv6 link takes needs no look at the route's MTU. */
 	mtu = IPV6_MIN_MTU - encap->overhead;
 	big = skb_is_gso(skb) || skb->len > mtu;
 	if (big) {
