@@ -340,6 +340,10 @@ void shim6_event_reap_limited(struct shim6_context *ctx, u32 event,
 	const u32 now = jiffies;
 	u32 *last, was;
 
+	/* What programs say is not to take the room of what the kernel sees. */
+	if (event == SHIM6_REAP_EVENT_FEEDBACK &&
+	    shim6_socket_busy(&ctx->sn->daemon))
+		return;
 	if (event == SHIM6_REAP_EVENT_FEEDBACK)
 		last = &ctx->last_feedback;
 	else
@@ -368,6 +372,8 @@ bool shim6_event_socket(struct shim6_net *sn, const struct shim6_ulids *ulids,
 	struct sk_buff *msg;
 	void *hdr;
 
+	if (shim6_socket_busy(&sn->daemon))
+		return false;
 	msg = shim6_event_new(sn, SHIM6_CMD_SOCKET_EVENT, SHIM6_EVENT_ROOM,
 			      &hdr);
 	if (!msg)

@@ -47,9 +47,11 @@ static void shim6_hooks_unregister(struct shim6_net *sn)
 	struct shim6_hooks *h = &sn->hooks;
 
 	nf_unregister_net_hooks(sn->net, h->ops, SHIM6_HOOK_LAST);
-	if (h->last)
-		nf_unregister_net_hook(sn->net, &h->ops[SHIM6_HOOK_LAST]);
+	if (!h->last)
+		return;
 	WRITE_ONCE(h->last, false);
+	synchronize_net();
+	nf_unregister_net_hook(sn->net, &h->ops[SHIM6_HOOK_LAST]);
 }
 
 /**
@@ -69,9 +71,11 @@ void shim6_hooks_look(struct shim6_net *sn)
 	rcu_read_lock();
 	others = shim6_filter_hooked(sn->net, NF_INET_PRE_ROUTING, 1);
 	rcu_read_unlock();
-	if (others &&
-	    !nf_register_net_hook(sn->net, &h->ops[SHIM6_HOOK_LAST]))
-		WRITE_ONCE(h->last, true);
+	if (!others || nf_register_net_hook(sn->net, &h->ops[SHIM6_HOOK_LAST]))
+		return;
+	/* A packet that is between the hooks already would keep its mark. */
+	synchronize_net();
+	WRITE_ONCE(h->last, true);
 }
 
 /**

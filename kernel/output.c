@@ -219,7 +219,7 @@ static unsigned int shim6_output_big(const struct shim6_context *ctx,
  * lost at once.
  */
 static inline bool shim6_output_stuck(const struct shim6_net *sn,
-			       const struct sk_buff *skb)
+				      const struct sk_buff *skb)
 {
 	return !netif_carrier_ok(skb_dst(skb)->dev) && shim6_has_daemon(sn);
 }
@@ -308,9 +308,12 @@ static unsigned int shim6_output_rehomed(const struct shim6_context *ctx,
 	}
 	err = shim6_filter_cgroup(sk, skb, dst->dev);
 	asked = err ? NULL : sk;
-	/* A packet that every IPv6 link takes needs no look at the route's MTU. */
+	/*
+	 * A packet that every IPv6 link takes needs no look at the route's MTU,
+	 * unless IPsec adds to it.
+	 */
 	mtu = IPV6_MIN_MTU - encap->overhead;
-	big = skb_is_gso(skb) || skb->len > mtu;
+	big = skb_is_gso(skb) || skb->len > mtu || dst_xfrm(dst);
 	if (big) {
 		mtu = dst_mtu(dst) - encap->overhead;
 		big = !shim6_mtu_fits(skb, mtu);

@@ -4,6 +4,7 @@
  * another one. recent.h says how they are found.
  */
 #include <linux/bottom_half.h>
+#include <linux/preempt.h>
 #include <linux/slab.h>
 
 #include "recent.h"
@@ -30,6 +31,8 @@ static void shim6_recent_note(struct shim6_net *sn, struct shim6_context *ctx,
 	struct shim6_recent *r;
 
 	local_bh_disable();
+	/* With PREEMPT_RT the line before may keep no other task away. */
+	preempt_disable();
 	r = this_cpu_ptr(sn->recent);
 	if (READ_ONCE(sn->deleted) == deleted) {
 		if (r->deleted != deleted)
@@ -38,6 +41,7 @@ static void shim6_recent_note(struct shim6_net *sn, struct shim6_context *ctx,
 							     &u->peer, u->fii)],
 				   ctx);
 	}
+	preempt_enable();
 	local_bh_enable();
 }
 

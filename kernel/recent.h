@@ -29,8 +29,8 @@
  * @deleted: how many contexts had been deleted when it began to remember them
  * @ctx: the contexts, or NULL
  *
- * Only its own CPU writes it, with softirqs off. A task that has moved to another
- * CPU may still read it.
+ * Only its own CPU writes it, with softirqs and preemption off. A task that has
+ * moved to another CPU may still read it.
  */
 struct shim6_recent {
 	unsigned long deleted;

@@ -22,13 +22,14 @@
 
 #include <uapi/linux/shim6_socket.h>
 
+#include "compat.h"
 #include "sockets.h"
 #include "wishes.h"
 
 /* How many sockets can have options in all. */
 #define SHIM6_SOCKETS_LIMIT	1048576
 
-/* How many sockets that listen are looked at for a packet: more are not inherited from. */
+/* How many sockets of a user that listen can have heirs, of all ports with one hash. */
 #define SHIM6_SOCKETS_PORT_DEPTH	16
 
 /* How often closed sockets are looked for, and how many at a time. */
@@ -149,7 +150,7 @@ static void shim6_sock_collect_later(void)
 {
 	lockdep_assert_held(&shim6_sock_lock);
 	if (shim6_sock_count && !shim6_sock_stopped)
-		queue_delayed_work(system_unbound_wq, &shim6_sock_work,
+		queue_delayed_work(system_dfl_wq, &shim6_sock_work,
 				   SHIM6_SOCKETS_PERIOD);
 }
 
@@ -165,17 +166,16 @@ static int shim6_sock_add(struct shim6_sock *entry, struct sock *sk,
 		return -ENOBUFS;
 	entry->sk = sk;
 	entry->uid = uid;
-	/* A packet can come here late, out of IPsec, when its socket goes. */
-	if (!refcount_inc_not_zero(&sk->sk_refcnt)) {
-		shim6_sock_user_put(entry->user);
-		return -ENOENT;
-	}
 	err = rhashtable_insert_fast(&shim6_sock_table, &entry->node,
 				     shim6_sock_params);
+	/* A packet can come here late, out of IPsec, when its socket goes. */
+	if (!err && !refcount_inc_not_zero(&sk->sk_refcnt)) {
+		rhashtable_remove_fast(&shim6_sock_table, &entry->node,
+				       shim6_sock_params);
+		err = -ENOENT;
+	}
 	if (err) {
 		shim6_sock_user_put(entry->user);
-		/* The caller knows the socket, so this is not the last reference. */
-		__sock_put(sk);
 		return err;
 	}
 	list_add_tail(&entry->list, &shim6_sock_list);
@@ -285,7 +285,7 @@ static void shim6_sock_listens(struct shim6_sock *entry)
 	spin_lock_bh(&shim6_sock_lock);
 	/* Any program can listen often at one port, and all packets would pay for it. */
 	hash_for_each_possible(shim6_sock_ports, other, port_node, port)
-		n++;
+		n += other->user == entry->user;
 	if (entry->values.dontshim && hlist_unhashed(&entry->port_node) &&
 	    n < SHIM6_SOCKETS_PORT_DEPTH) {
 		entry->port = port;
@@ -305,6 +305,9 @@ static struct shim6_sock *shim6_sock_parent(const struct sock *sk)
 		if (entry->port == port &&
 		    net_eq(sock_net(entry->sk), sock_net(sk)) &&
 		    READ_ONCE(entry->sk->sk_state) == TCP_LISTEN &&
+		    (!READ_ONCE(entry->sk->sk_bound_dev_if) ||
+		     READ_ONCE(entry->sk->sk_bound_dev_if) ==
+			     READ_ONCE(sk->sk_bound_dev_if)) &&
 		    (ipv6_addr_any(&entry->sk->sk_v6_rcv_saddr) ||
 		     ipv6_addr_equal(&entry->sk->sk_v6_rcv_saddr,
 				     &sk->sk_v6_rcv_saddr)))
@@ -477,6 +480,9 @@ int shim6_sock_set(struct sock *sk, int option, u32 value)
 			err = shim6_sock_wish(entry, option, value, &wish);
 		else
 			shim6_sock_store(entry, option, value);
+		/* Without memory there is no wish, and no value that shows one. */
+		if (err)
+			shim6_sock_store(entry, option, 0);
 		if (shim6_sock_is_default(entry))
 			gone = shim6_sock_del(entry);
 	}

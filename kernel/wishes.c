@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "compat.h"
 #include "event.h"
 #include "sender.h"
 #include "sockets.h"
@@ -108,7 +109,7 @@ static void shim6_wish_changed(struct shim6_wish *wish)
 		return;
 	if (list_empty(&wish->untold))
 		list_add_tail(&wish->untold, &shim6_wish_untold);
-	queue_delayed_work(system_unbound_wq, &shim6_wish_work,
+	queue_delayed_work(system_dfl_wq, &shim6_wish_work,
 			   SHIM6_WISH_DELAY);
 }
 
@@ -205,7 +206,11 @@ static u32 shim6_wish_timeout(const struct shim6_wish *wish)
 	return 0;
 }
 
-/* Tell of one pair. A wish that nobody has any more goes. Returns false if it must wait. */
+/*
+ * Tell of one pair. A wish that nobody has any more goes. One whose daemon does not
+ * listen waits behind all others, which may have another daemon. Returns false if
+ * there is none.
+ */
 static bool shim6_wish_tell_one(void)
 {
 	bool standby, gone, told;
@@ -232,6 +237,8 @@ static bool shim6_wish_tell_one(void)
 	       shim6_event_socket(sn, &ulids, standby, timeout);
 	if (told)
 		list_del_init(&wish->untold);
+	else
+		list_move_tail(&wish->untold, &shim6_wish_untold);
 	if (told && gone) {
 		list_del(&wish->list);
 		rhashtable_remove_fast(&shim6_wish_table, &wish->node,
@@ -242,7 +249,7 @@ static bool shim6_wish_tell_one(void)
 		kfree_rcu(wish, rcu);
 		put_net(net);
 	}
-	return told;
+	return true;
 }
 
 static void shim6_wish_tell(struct work_struct *work)
@@ -253,7 +260,7 @@ static void shim6_wish_tell(struct work_struct *work)
 		n++;
 	spin_lock_bh(&shim6_wish_lock);
 	if (!list_empty(&shim6_wish_untold) && !shim6_wish_stopped)
-		queue_delayed_work(system_unbound_wq, &shim6_wish_work,
+		queue_delayed_work(system_dfl_wq, &shim6_wish_work,
 				   SHIM6_WISH_DELAY);
 	spin_unlock_bh(&shim6_wish_lock);
 }

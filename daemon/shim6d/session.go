@@ -70,9 +70,16 @@ func (s *session) Start() error {
 		done(control.ErrUnavailable)
 	}
 	clear(s.waiting)
+	var wishes []engine.Wish
+	if s.engine != nil {
+		wishes = s.engine.Wishes()
+	}
 	s.engine, s.explorer = e, x
 	s.handle(engine.Locators{Local: s.host.local()})
 	s.handle(engine.Start{Contexts: contexts, Records: s.store.records.Records(), Carriers: s.store.carriers.All()})
+	for _, w := range wishes {
+		s.handle(w)
+	}
 	return nil
 }
 

@@ -354,8 +354,9 @@ func (w *watcher) tell() {
 func (w *watcher) draw(n control.Name, day bool) (*drawn, error) {
 	w.mu.Lock()
 	l := w.lines.by[n]
+	ask := l == nil || !l.wanted.IsZero()
 	w.mu.Unlock()
-	if l == nil || !l.wanted.IsZero() {
+	if ask {
 		c, err := w.host.context(n)
 		if err != nil {
 			return nil, err

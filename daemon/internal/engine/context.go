@@ -32,6 +32,8 @@ type context struct {
 	// wished: a Wish has changed sendTimeout, so the peer has to be told the default as well. standby
 	// is that of the last Wish.
 	wished, standby bool
+	// wish is the Send Timeout that programs ask for, or 0.
+	wish time.Duration
 	// indexed: the context is in Engine.byPeer. gone: it was discarded, and is in no table.
 	indexed, gone bool
 	// errorNoted: an Error message of the peer has caused a Note. The end of an exchange

@@ -45,6 +45,8 @@ type HintKind uint8
 const (
 	// HintChanged: locators or preferences have changed. The current pair is not in doubt.
 	HintChanged HintKind = iota + 1
+	// HintReserve: a program asks for a pair in reserve, or no more. Nothing is in doubt.
+	HintReserve
 	// HintICMP is an ICMPv6 error about a packet of the current pair. Anybody can forge one
 	// (RFC 5534, section 3.3).
 	HintICMP

@@ -159,6 +159,8 @@ func (e *Engine) adopt(k *KernelContext, r *Record) {
 	if c.sendTimeout == 0 {
 		c.sendTimeout = e.config.SendTimeout
 	}
+	// A shorter one was asked for by a program, which may take it back.
+	c.wished = c.sendTimeout < min(e.config.SendTimeout, DefaultSendTimeout)
 	if c.peer.keepalive == 0 {
 		c.peer.keepalive = DefaultSendTimeout
 	}

@@ -15,8 +15,9 @@ func (e *Engine) wish(ev Wish) {
 	}
 	if c.standby != ev.Standby {
 		c.standby = ev.Standby
-		e.doubt(c, HintChanged, "a program asks for a pair in reserve, or no more")
+		e.doubt(c, HintReserve, "a program asks for a pair in reserve, or no more")
 	}
+	c.wish = ev.SendTimeout
 	t := e.config.SendTimeout
 	if ev.SendTimeout != 0 {
 		t = min(t, ev.SendTimeout)
@@ -37,7 +38,21 @@ func (e *Engine) wish(ev Wish) {
 		c.wished, c.sendTimeout = true, t
 		e.sendUpdate(c, s, c.announced.uncertain)
 	}
+	// A message on its way has the old one, and R2 is followed by an Update Request then.
+	c.announced.uncertain = c.announced.uncertain || c.state != Established
 	c.wished, c.sendTimeout = true, t
 	c.kernel.changed |= FieldSendTimeout
 	e.touch(c)
+}
+
+// Wishes are what programs ask of contexts, in the order of Contexts. Who makes another Engine of
+// the same contexts hands them to it: the kernel tells what is asked only when that changes.
+func (e *Engine) Wishes() []Wish {
+	var l []Wish
+	for c := e.first; c != nil; c = c.next {
+		if c.standby || c.wish != 0 {
+			l = append(l, Wish{ULIDs: c.ulids, Standby: c.standby, SendTimeout: c.wish})
+		}
+	}
+	return l
 }

@@ -26,7 +26,7 @@ const (
 	catchUp   = 20 * time.Millisecond
 	// leastDelay is what an answer may take at least where TCP waits and another pair has answered,
 	// however short the round-trip time is: the peer may have other work.
-	leastDelay = 20 * time.Millisecond
+	leastDelay = 40 * time.Millisecond
 )
 
 var (
@@ -78,6 +78,7 @@ func (r *Explorer) hasten(s *engine.Session, x *exploration, why string) {
 	now, q := s.Now(), &x.question
 	x.hints = hints{count: min(x.hints.count+1, 8), at: now}
 	x.cause.trigger, x.cause.why, x.cause.hastened = ULP, why, true
+	q.spare = 0
 	if q.asked == 0 {
 		// The first Probe is due.
 		return
@@ -90,7 +91,9 @@ func (r *Explorer) hasten(s *engine.Session, x *exploration, why string) {
 	if slices.Contains(x.confirmed, q.first) {
 		until = q.since + r.enough(s, x, nil)
 	}
-	q.spare = 0
+	if until < now {
+		until = now + catchUp
+	}
 	r.await(s, x, max(now, min(q.until, until)))
 }
 
@@ -186,7 +189,9 @@ func (r *Explorer) enough(s *engine.Session, x *exploration, answered []engine.P
 	case x.cause.trigger == ICMP:
 		return patience
 	case x.cause.trigger == ULP && s.RTT() != 0:
-		return min(patience, max(leastDelay, s.RTT()+max(s.RTT(), s.RTTDeviation())/2))
+		// TCP's round-trip time may be that of the pair before this one.
+		rtt = max(rtt, s.RTT())
+		return min(patience, max(leastDelay, rtt+max(rtt, s.RTTDeviation())/2))
 	}
 	if !known && len(answered) > 0 {
 		rtt, known = r.rtt(answered[0])
@@ -249,7 +254,12 @@ func (r *Explorer) weigh(s *engine.Session, x *exploration, believed []engine.Pa
 		return true
 	}
 	q.asked, q.spare = 2, 0
-	if until := max(s.Now(), q.since+enough); until < q.until || q.until == 0 {
+	until := q.since + enough
+	if until < s.Now() {
+		// This host may have been stopped, and the next answer may be there already.
+		until = s.Now() + catchUp
+	}
+	if until < q.until || q.until == 0 {
 		r.await(s, x, until)
 	}
 	return true

@@ -206,6 +206,10 @@ func (r *Explorer) Reap(s *engine.Session, kind engine.ReapKind) {
 	case engine.ReapFeedback:
 		// Whether there is a doubt now does not matter to the program, which gets no answer.
 		_ = r.advice(s, "a program is not satisfied with the pair")
+		// Any program can say so, and a path that has paused is not to be left for it.
+		if x := r.by[s.ULIDs()]; x != nil && x.silenced() && x.question.asked < 2 {
+			x.question.spare = answerSpare
+		}
 	case engine.ReapResumption:
 		r.resumed(s)
 	case engine.ReapInbound:
@@ -259,6 +263,10 @@ func (r *Explorer) Hint(s *engine.Session, kind engine.HintKind, why string) {
 			return
 		}
 		r.doubt(s, x, trigger, why)
+	case engine.HintReserve:
+		if x == nil || x.state == engine.ReapOperational {
+			r.consider(s, x)
+		}
 	case engine.HintChanged:
 		if x != nil && x.stall != nil {
 			x.stall.truce.until = 0

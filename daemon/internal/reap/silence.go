@@ -41,6 +41,9 @@ func (x *exploration) silenced() bool {
 	return x.mode == modeDoubting && (x.cause.trigger == Silence || x.cause.trigger == Advice)
 }
 
+// streams reports whether a stream that stopped was what a context doubted first, or doubts.
+func (x *exploration) streams() bool { return x.cause.trigger == Silence || x.cause.hastened }
+
 // paused is when the current pair has had as long to answer as a path may pause. A program that
 // doubts may be wrong about a pair whose round-trip time nobody knows.
 func (r *Explorer) paused(s *engine.Session, x *exploration) time.Duration {
@@ -58,7 +61,7 @@ func (r *Explorer) paused(s *engine.Session, x *exploration) time.Duration {
 // that it uses, and is not to move to those.
 func (r *Explorer) resumed(s *engine.Session) {
 	x := r.by[s.ULIDs()]
-	if x == nil || x.cause.trigger != Silence && !x.cause.hastened || x.cause.elsewhere {
+	if x == nil || !x.streams() || x.cause.elsewhere {
 		return
 	}
 	x.cause.resumedAt = s.Now()
@@ -89,7 +92,7 @@ func (r *Explorer) leaves(s *engine.Session, x *exploration, inbound engine.Pair
 // has not answered meanwhile. It reports whether it has.
 func (r *Explorer) misled(s *engine.Session, x *exploration) bool {
 	current, now := s.Info().Current, s.Now()
-	if x.mode != modeIdle || x.state != engine.ReapOperational || x.cause.trigger != Silence || !x.cause.elsewhere ||
+	if x.mode != modeIdle || x.state != engine.ReapOperational || !x.streams() || !x.cause.elsewhere ||
 		x.cause.resumedAt == 0 || now-x.cause.resumedAt >= lately || slices.Contains(x.confirmed, current) ||
 		!x.silent(current, now, bothSilent, lately) {
 		return false
@@ -108,7 +111,7 @@ func (r *Explorer) misled(s *engine.Session, x *exploration) bool {
 // It reports whether that was all.
 func (r *Explorer) delivers(s *engine.Session, x *exploration, believed []engine.Pair, inbound engine.Pair, m *wire.Probe) bool {
 	c := s.Info()
-	if x.mode != modeExploring || x.cause.trigger != Silence || x.cause.returned || len(believed) == 0 ||
+	if x.mode != modeExploring || !x.streams() || x.cause.returned || len(believed) == 0 ||
 		inbound != c.Inbound || slices.Contains(x.confirmed, c.Current) {
 		return false
 	}

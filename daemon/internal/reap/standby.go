@@ -49,12 +49,13 @@ func (r *Explorer) reserve(s *engine.Session) (engine.Pair, bool) {
 
 // takeOver makes a pair the current one if it is confirmed: the one with which the exploration is to
 // begin, or one that was kept in reserve. A stream that has stopped may be about to go on, and is
-// moved to a pair in reserve alone.
+// moved to a pair in reserve alone. If no more than a program has asked for a reserve, the context,
+// which it shares with others, takes a pair without an answer only where addresses or links are gone.
 func (r *Explorer) takeOver(s *engine.Session, x *exploration) {
 	first, from := x.schedule.first, s.Info().Current
 	if first == (engine.Pair{}) || x.cause.trigger == Silence || !slices.Contains(x.confirmed, first) {
 		p, ok := r.reserve(s)
-		if !ok {
+		if !ok || r.config.Standby == 0 && x.cause.trigger != Local && x.cause.trigger != PeerLocators {
 			return
 		}
 		first = p

@@ -91,3 +91,51 @@ func TestFeedback(t *testing.T) {
 		t.Errorf("the program is right, and the context stays: %q", n.probes())
 	}
 }
+
+// A context is its programs' together. So a pair that only one of them wants in reserve takes payload
+// at once where an address or a link is gone, and not where nobody answers for a while.
+func TestWishStandbyWaits(t *testing.T) {
+	for _, x := range []struct {
+		configured time.Duration
+		moves      bool
+	}{{0, false}, {standbyOfSockets, true}} {
+		n, a, b, ab, _ := two(t, 2, Config{Standby: x.configured})
+		a.handle(engine.Wish{ULIDs: ab, Standby: true})
+		n.pass(50 * time.Second)
+		from := a.current(ab)
+		n.kill(a.pair(0, b, 0), a.pair(0, b, 1), a.pair(1, b, 0), a.pair(1, b, 1))
+		a.tail(ab, 0, 20*time.Millisecond, 0)
+		n.pass(300 * time.Millisecond)
+		if moves := a.current(ab) != from; moves != x.moves {
+			t.Errorf("standby %v, and nobody answers: it moves: %v: %q in %v", x.configured, moves, n.probes(), a.state(ab))
+		}
+	}
+}
+
+// A configuration that is read again makes another Engine, which gets the wishes of the one before.
+// One that only the kernel's copy tells of can be taken back.
+func TestWishesOfAnotherEngine(t *testing.T) {
+	n, a, _, ab, _ := two(t, 2)
+	want := engine.Wish{ULIDs: ab, Standby: true, SendTimeout: 11 * time.Second}
+	a.handle(want)
+	n.pass(time.Second)
+	wishes := a.e.Wishes()
+	if !slices.Equal(wishes, []engine.Wish{want}) {
+		t.Fatalf("%+v", wishes)
+	}
+	for _, w := range []engine.Wish{want, {ULIDs: ab}} {
+		a.boot()
+		if l := a.e.Wishes(); len(l) != 0 {
+			t.Fatalf("before it was told: %+v", l)
+		}
+		a.handle(w)
+		n.pass(time.Second)
+		sendTimeout := 15 * time.Second
+		if w.SendTimeout != 0 {
+			sendTimeout = w.SendTimeout
+		}
+		if got := a.kernel[ab].SendTimeout; got != sendTimeout {
+			t.Errorf("%+v: the Send Timeout is %v", w, got)
+		}
+	}
+}

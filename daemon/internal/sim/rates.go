@@ -341,8 +341,9 @@ func (h *host) checkProbe(s engine.Send) {
 		least = 0
 	case h.w.now-p.unanswered < doubting && p.sent < 9:
 		least = leastPatience
-		if p.sent == 3 || p.sent == 1 && h.w.now-p.doubted < doubting {
-			// The other pair is asked again at the same time, or TCP has reported a wait too.
+		if p.sent == 3 || p.sent == 1 && (p.begun == h.w.now || h.w.now-p.doubted < doubting) {
+			// The other pair is asked again at the same time, also if something else has
+			// just begun the count again, or TCP has reported a wait too.
 			least = 0
 		}
 	case h.w.now-p.stopped < doubting && p.sent < 5:
