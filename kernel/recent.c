@@ -17,6 +17,7 @@ static void shim6_recent_forget(struct shim6_recent *r, unsigned long deleted)
 
 	for (i = 0; i < SHIM6_RECENTS; i++)
 		RCU_INIT_POINTER(r->ctx[i], NULL);
+	/* Pairs with shim6_recent_find(): who sees the number sees no old context. */
 	smp_store_release(&r->deleted, deleted);
 }
 
@@ -55,7 +56,10 @@ static void shim6_recent_note(struct shim6_net *sn, struct shim6_context *ctx,
 struct shim6_context *shim6_recent_search(struct shim6_net *sn,
 					  const struct shim6_ulids *ulids)
 {
-	/* A context leaves the table before it is counted as deleted. */
+	/*
+	 * Pairs with shim6_table_del(): a context leaves the table before it is
+	 * counted as deleted.
+	 */
 	const unsigned long deleted = smp_load_acquire(&sn->deleted);
 	struct shim6_context *ctx = shim6_context_by_ulids(sn, ulids);
 

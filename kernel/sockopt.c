@@ -371,7 +371,6 @@ static int shim6_sockopt_take(sockptr_t arg, unsigned int len, void *value,
 static int shim6_sockopt_set_flag(struct sock *sk, int option, sockptr_t arg,
 				  unsigned int len)
 {
-	struct shim6_sock_values v;
 	int value, err;
 
 	err = shim6_sockopt_take(arg, len, &value, sizeof(value));
@@ -381,8 +380,7 @@ static int shim6_sockopt_set_flag(struct sock *sk, int option, sockptr_t arg,
 		return -EINVAL;
 	switch (option) {
 	case SHIM_DONTSHIM:
-		shim6_sock_get(sk, &v);
-		if (value != v.dontshim && shim6_sockopt_begun(sk))
+		if (value && shim6_sockopt_begun(sk))
 			return -EOPNOTSUPP;
 		break;
 	case SHIM_HOT_STANDBY:
