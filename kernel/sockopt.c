@@ -210,18 +210,29 @@ static int shim6_sockopt_locators(const struct sock *sk, bool local,
 	return n;
 }
 
+/* The same in memory of its own, which the caller frees, if it is not NULL. */
+static struct shim_locator *shim6_sockopt_list(const struct sock *sk,
+					       bool local, int *n)
+{
+	struct shim_locator *list;
+
+	list = kcalloc(SHIM_MAX_LOCATORS, sizeof(*list), GFP_KERNEL);
+	*n = -ENOMEM;
+	if (!list)
+		return NULL;
+	rcu_read_lock();
+	*n = shim6_sockopt_locators(sk, local, list);
+	rcu_read_unlock();
+	return list;
+}
+
 static int shim6_sockopt_get_list(struct sock *sk, bool local,
 				  void __user *user, int *len)
 {
 	struct shim_locator *list;
 	int n, err;
 
-	list = kcalloc(SHIM_MAX_LOCATORS, sizeof(*list), GFP_KERNEL);
-	if (!list)
-		return -ENOMEM;
-	rcu_read_lock();
-	n = shim6_sockopt_locators(sk, local, list);
-	rcu_read_unlock();
+	list = shim6_sockopt_list(sk, local, &n);
 	if (n < 0)
 		err = n;
 	else if (*len < 0 || *len < n * sizeof(*list))
@@ -482,12 +493,7 @@ static int shim6_sockopt_set_locator(struct sock *sk, int option, sockptr_t arg,
 		return 0;
 	if (wanted.lc_family != AF_INET6 || wanted.lc_proto || wanted.lc_port)
 		return -EINVALIDLOCATOR;
-	list = kcalloc(SHIM_MAX_LOCATORS, sizeof(*list), GFP_KERNEL);
-	if (!list)
-		return -ENOMEM;
-	rcu_read_lock();
-	n = shim6_sockopt_locators(sk, local, list);
-	rcu_read_unlock();
+	list = shim6_sockopt_list(sk, local, &n);
 	if (n < 0)
 		err = n;
 	else if (!shim6_sockopt_listed(list, n, &wanted.lc_addr))
