@@ -61,6 +61,18 @@ func oneOf(first bool, a, b engine.Pair) engine.Pair {
 	return b
 }
 
+// otherDue is when the Probe with the other encapsulation follows a Probe. A doubt may have asked the same
+// pair a moment ago, and that was the first.
+func (r *Explorer) otherDue(s *engine.Session, x *exploration, p *sent) time.Duration {
+	first := p.at
+	for i := range x.sent {
+		if l := &x.sent[i]; l.pair == p.pair && !l.answered && p.at-l.at < InitialProbeTimeout {
+			first = min(first, l.at)
+		}
+	}
+	return max(first+otherTimeout, s.Now())
+}
+
 // wait sets the time of the next step after a Probe. If the Probe is not answered soon, one with
 // the other encapsulation goes before.
 func (r *Explorer) wait(s *engine.Session, x *exploration, state wire.ProbeState, until time.Duration) {
@@ -70,7 +82,7 @@ func (r *Explorer) wait(s *engine.Session, x *exploration, state wire.ProbeState
 		if p.pair.Encapsulation == second {
 			second = first
 		}
-		due := s.Now() + otherTimeout
+		due := r.otherDue(s, x, p)
 		x.other = &other{pair: p.pair.By(second), state: state, length: p.length, due: due, then: until}
 		until = due
 	}

@@ -132,6 +132,10 @@ func (r *Explorer) stepDoubting(s *engine.Session, x *exploration) {
 	if q.asked > 2 {
 		r.paths.unanswered(current, q.since, now)
 		x.schedule.first = q.first
+		// Where native messages have not passed lately, the question natively was one too many.
+		if _, _, both := s.Encapsulations(q.first); both && current.Encapsulation == engine.UDP && !slices.Contains(x.confirmed, q.first) {
+			x.schedule.first = q.first.By(engine.UDP)
+		}
 		r.unanswered(s, x)
 		return
 	}

@@ -335,7 +335,10 @@ func (h *host) checkProbe(s engine.Send) {
 		}
 		return
 	}
-	p.pair, p.pairAt = pair, h.w.now
+	// A pair that is asked again within half a second counts from the first time.
+	if pair != p.pair || h.w.now-p.pairAt >= initialProbeTimeout {
+		p.pair, p.pairAt = pair, h.w.now
+	}
 	switch {
 	case p.sent == 0 && p.begun == h.w.now:
 		least = 0
