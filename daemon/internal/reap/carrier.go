@@ -61,13 +61,17 @@ func oneOf(first bool, a, b engine.Pair) engine.Pair {
 	return b
 }
 
-// otherDue is when the Probe with the other encapsulation follows a Probe. A doubt may have asked the same
-// pair a moment ago, and that was the first.
+// otherDue is when the Probe with the other encapsulation follows a Probe, the last one. A doubt may have
+// asked the same pair a moment ago, by this encapsulation alone, and that was the first.
 func (r *Explorer) otherDue(s *engine.Session, x *exploration, p *sent) time.Duration {
 	first := p.at
-	for i := range x.sent {
-		if l := &x.sent[i]; l.pair == p.pair && !l.answered && p.at-l.at < InitialProbeTimeout {
-			first = min(first, l.at)
+	for _, l := range slices.Backward(x.sent) {
+		switch {
+		case !l.pair.SamePath(p.pair):
+		case l.pair != p.pair:
+			return p.at + otherTimeout
+		case !l.answered && p.at-l.at < InitialProbeTimeout:
+			first = l.at
 		}
 	}
 	return max(first+otherTimeout, s.Now())

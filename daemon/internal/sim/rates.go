@@ -258,9 +258,9 @@ type probing struct {
 	// unanswered is when an answer last was missed: the current pair is asked more often then.
 	unanswered time.Duration
 	// pair is that of the last of these. It may be followed by one other Probe, by the other
-	// encapsulation.
-	pair   engine.Pair
-	pairAt time.Duration
+	// encapsulation. pairFirst is when it was sent first, of those within half a second.
+	pair              engine.Pair
+	pairAt, pairFirst time.Duration
 }
 
 // Where a stream has stopped, an answer may take no less than leastPatience, and within the time
@@ -320,25 +320,30 @@ func (h *host) checkProbe(s engine.Send) {
 	pair := engine.Pair{Local: s.Source, Peer: s.Destination, Encapsulation: s.Encapsulation}
 	if p.askedAt == h.w.now && p.asked > 0 {
 		p.asked--
-		p.pair, p.pairAt = pair, h.w.now
+		p.pair, p.pairAt, p.pairFirst = pair, h.w.now, h.w.now
 		return
 	}
 	gap, least := h.w.now-p.last[0], probePause(p.sent)
 	// A context in UDP also asks whether its pair works natively.
 	k := h.kernel.Get(s.Context)
 	natively := k != nil && k.Locator.Encapsulation == engine.UDP && pair == k.Locator.By(engine.Native)
-	if age := h.w.now - p.pairAt; h.config.UDP == engine.UDPAuto && pair == p.pair.Other() && age >= initialProbeTimeout/2 && age < initialProbeTimeout {
+	// A doubt may have asked the pair just before, and its half second counts from then.
+	in := func(since time.Duration) bool {
+		age := h.w.now - since
+		return age >= initialProbeTimeout/2 && age < initialProbeTimeout
+	}
+	if h.config.UDP == engine.UDPAuto && pair == p.pair.Other() && (in(p.pairAt) || in(p.pairFirst)) {
 		p.pair = engine.Pair{}
 		if natively {
 			// It may also be that question, and is then followed by one in UDP itself.
-			p.pair, p.pairAt = pair, h.w.now
+			p.pair, p.pairAt, p.pairFirst = pair, h.w.now, h.w.now
 		}
 		return
 	}
-	// A pair that is asked again within half a second counts from the first time.
-	if pair != p.pair || h.w.now-p.pairAt >= initialProbeTimeout {
-		p.pair, p.pairAt = pair, h.w.now
+	if pair != p.pair || h.w.now-p.pairFirst >= initialProbeTimeout {
+		p.pairFirst = h.w.now
 	}
+	p.pair, p.pairAt = pair, h.w.now
 	switch {
 	case p.sent == 0 && p.begun == h.w.now:
 		least = 0
