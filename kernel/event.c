@@ -340,7 +340,7 @@ void shim6_event_reap_limited(struct shim6_context *ctx, u32 event,
 	const u32 now = jiffies;
 	u32 *last, was;
 
-	/* What programs say is not to take the room of what the kernel sees. */
+	/* Words of programs are not to take the room of what the kernel sees. */
 	if (event == SHIM6_REAP_EVENT_FEEDBACK &&
 	    shim6_socket_busy(&ctx->sn->daemon))
 		return;

@@ -45,8 +45,8 @@ func (e *Engine) wish(ev Wish) {
 	e.touch(c)
 }
 
-// Wishes are what programs ask of contexts, in the order of Contexts. Who makes another Engine of
-// the same contexts hands them to it: the kernel tells what is asked only when that changes.
+// Wishes are what programs ask of contexts, in the order of Contexts. Another Engine of the same
+// contexts has to be told of them: the kernel tells what is asked only when that changes.
 func (e *Engine) Wishes() []Wish {
 	var l []Wish
 	for c := e.first; c != nil; c = c.next {
