@@ -302,6 +302,9 @@ func (h *host) ask(u engine.ULIDs) {
 	p.asked++
 }
 
+// catchUp is how long a host that may have been stopped waits for messages that have come meanwhile.
+const catchUp = 20 * time.Millisecond
+
 // probePause is the least pause before the next Probe of a schedule (RFC 5534, section 4.3).
 // It grows by a quarter at least, and may be shorter by the jitter of an eighth.
 func probePause(sent int) time.Duration {
@@ -347,6 +350,9 @@ func (h *host) checkProbe(s engine.Send) {
 	switch {
 	case p.sent == 0 && p.begun == h.w.now:
 		least = 0
+	case p.sent == 0 && h.w.now-p.stopped < doubting && h.w.now-p.begun <= catchUp:
+		// A host in doubt that hears of the other pair late waits for what else may be there.
+		least = 0
 	case h.w.now-p.unanswered < doubting && p.sent < 9:
 		least = leastPatience
 		if p.sent == 3 || p.sent == 1 && (p.begun == h.w.now || h.w.now-p.doubted < doubting) {
@@ -356,7 +362,8 @@ func (h *host) checkProbe(s engine.Send) {
 		}
 	case h.w.now-p.stopped < doubting && p.sent < 5:
 		least = leastPatience
-		if p.sent == 1 && h.w.now-p.doubted < doubting {
+		if p.sent <= 1 && h.w.now-p.doubted < doubting {
+			// TCP waits as well, so that the other pair is asked without a delay.
 			least = 0
 		}
 		if p.sent >= 3 {
