@@ -340,15 +340,15 @@ void shim6_event_reap_limited(struct shim6_context *ctx, u32 event,
 	const u32 now = jiffies;
 	u32 *last, was;
 
-	/* Words of programs are not to take the room of what the kernel sees. */
-	if (event == SHIM6_REAP_EVENT_FEEDBACK &&
-	    shim6_socket_busy(&ctx->sn->daemon))
-		return;
-	if (event == SHIM6_REAP_EVENT_FEEDBACK)
+	if (event == SHIM6_REAP_EVENT_FEEDBACK) {
+		/* Programs must not take the room of what the kernel sees. */
+		if (shim6_socket_busy(&ctx->sn->daemon))
+			return;
 		last = &ctx->last_feedback;
-	else
+	} else {
 		last = doubt && doubt->retransmits > 1 ? &ctx->last_stuck :
 							 &ctx->last_event;
+	}
 	was = READ_ONCE(*last);
 
 	if (was && now - was < HZ)

@@ -30,17 +30,17 @@ func (e *Engine) wish(ev Wish) {
 		c.wished = c.wished || t != e.config.SendTimeout
 		return
 	}
-	if c.state == Established {
-		s := e.setFor(c)
-		if s.list == nil {
-			return
-		}
-		c.wished, c.sendTimeout = true, t
-		e.sendUpdate(c, s, c.announced.uncertain)
+	s := e.setFor(c)
+	if c.state == Established && s.list == nil {
+		return
 	}
-	// A message on its way has the old one, and R2 is followed by an Update Request then.
-	c.announced.uncertain = c.announced.uncertain || c.state != Established
 	c.wished, c.sendTimeout = true, t
+	if c.state == Established {
+		e.sendUpdate(c, s, c.announced.uncertain)
+	} else {
+		// A message on its way has the old one, and R2 is followed by an Update Request then.
+		c.announced.uncertain = true
+	}
 	c.kernel.changed |= FieldSendTimeout
 	e.touch(c)
 }
